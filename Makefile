@@ -1,0 +1,42 @@
+# `make demo` paints four pictures, `make test` checks everything. Both set up what they need, from a fresh clone on.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test lint lock clean
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stylefarm needs Python 3.11 or newer, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+# Each stamp says that the locked set of that name is in the environment; a changed lock file installs again.
+$(VENV)/%.installed: requirements/%.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --require-hashes -r $<
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/worker.installed
+	$(BIN)/python examples/demo.py
+
+lint: $(VENV)/dev.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/dev.installed lint
+	tests/servers/install
+	$(BIN)/pytest
+
+# Needs uv; the hashes it writes are the same whatever index it asked.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --upgrade --extra postgres --extra worker --extra dev -o requirements/dev.lock
+	for set in "producer --extra postgres" "worker --extra postgres --extra worker"; do set -- $$set; name=$$1; shift; \
+	  uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --constraint requirements/dev.lock "$$@" -o requirements/$$name.lock; done
+
+clean:
+	rm -rf $(VENV) .swift demo build *.egg-info

@@ -1,0 +1,12 @@
+"""Alembic's entry: runs the migrations over the connection that `migrations.upgrade` hands in."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from shared.tables import Base
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True, compare_type=True)
+with context.begin_transaction():
+    context.run_migrations()

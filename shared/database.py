@@ -1,0 +1,106 @@
+"""Connections to the database, and what its drivers raise put into our words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from shared.errors import InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
+
+BUSY_SECONDS = 30
+CONNECT_SECONDS = 5
+
+MIGRATE = "run `stylefarm db upgrade` with the same settings"
+
+
+@lru_cache(maxsize=8)
+def connect(url: str) -> Engine:
+    """The engine for `url`, one for each URL in a process; connects when first used.
+
+    Raises InvalidSettings for a URL that is none, or names a database other than SQLite and PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            return _sqlite(parsed)
+        if backend != "postgresql":
+            raise InvalidSettings(f"database_url names {backend}: stylefarm keeps its state in PostgreSQL or SQLite")
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InvalidSettings(f"database_url is no database URL ({error}): write postgresql://user@host/name") from None
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(f"PostgreSQL needs the package {error.name}: pip install 'stylefarm[postgres]'") from None
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # Transactions are begun by `_begin_sqlite`, not by the driver's own rules.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads and then writes would fail at once, instead of waiting, if another had written between.
+    mode = "DEFERRED" if connection.get_execution_options().get("read_only") else "IMMEDIATE"
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """Turns what the driver raises inside into ServiceUnavailable, NotMigrated or StorageFull."""
+    try:
+        yield
+    except (OperationalError, ProgrammingError) as error:
+        raise _in_our_words(engine, error) from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise _unavailable(engine, error) from error
+
+
+def _in_our_words(engine: Engine, error: DBAPIError) -> Exception:
+    text = str(error.orig)
+    if "no such table" in text or "no such column" in text or _sqlstate(error) in {"42P01", "42703"}:
+        return NotMigrated(f"the database at {where(engine)} lacks tables of this release: {MIGRATE}")
+    if "disk is full" in text or _sqlstate(error) == "53100":
+        return StorageFull(f"the disk of the database at {where(engine)} is full: make room and try again")
+    return _unavailable(engine, error)
+
+
+def _unavailable(engine: Engine, error: DBAPIError) -> ServiceUnavailable:
+    reason = " ".join(str(error.orig).split())
+    return ServiceUnavailable(
+        f"the database at {where(engine)} does not answer ({reason}): is it running, and is database_url right?"
+    )
+
+
+def _sqlstate(error: DBAPIError) -> Any:
+    return getattr(error.orig, "sqlstate", None)
+
+
+def where(engine: Engine) -> str:
+    """The database's address without its password, for sentences."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database}"

@@ -1,0 +1,111 @@
+"""Writing a result where the user wants it: whole or not at all, and never over a file that was not meant."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import InvalidRequest, StorageFull
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_atomically(path: Path, data: bytes, *, force: bool) -> None:
+    """Write `data` to `path` so that any reader finds the whole of it, or what was there before.
+
+    The data go to a temporary file beside it, to the disk, and then to their name; the temporary file never stays
+    behind. A symbolic link is followed. Permissions are those of any new file (0o666 less the umask).
+
+    Args:
+        path: a file in a folder that exists.
+        data: the content.
+        force: overwrite a file of that name; without it, not even one that appears in the meantime is overwritten.
+
+    Raises:
+        InvalidRequest: `path` exists (and no `force`), is not a file, or its folder is missing or not writable.
+        StorageFull: the disk or the quota is full.
+    """
+    with _translated(path):
+        target = _checked(path, force)
+        with _temporary_beside(target) as (descriptor, temporary):
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if force:
+                temporary.replace(target)
+            else:
+                _name_exclusively(temporary, target)
+
+
+def check_writable(path: Path, *, force: bool) -> None:
+    """Whether `write_atomically(path, ..., force=force)` would work now; asked before hours of work; nothing stays.
+
+    Raises:
+        InvalidRequest, StorageFull: as `write_atomically`.
+    """
+    # A file is made and removed: nothing less knows of permissions, access lists and read-only mounts together.
+    with _translated(path), _temporary_beside(_checked(path, force)) as (descriptor, _):
+        os.close(descriptor)
+
+
+def _checked(path: Path, force: bool) -> Path:
+    """The file to write, behind any symbolic links."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise InvalidRequest(f"{path} is a folder: give the name of a file in it")
+    if target.exists() and not target.is_file():
+        raise InvalidRequest(f"{path} is a device or a pipe: give the name of a file")
+    if target.exists() and not force:
+        raise _already_there(path)
+    if not target.parent.is_dir():
+        raise InvalidRequest(f"the folder {path.parent} does not exist: create it, or give another -o")
+    return target
+
+
+def _already_there(path: Path) -> InvalidRequest:
+    return InvalidRequest(f"{path} exists: give --force to overwrite it, or another -o")
+
+
+@contextmanager
+def _temporary_beside(target: Path) -> Iterator[tuple[int, Path]]:
+    """A new file in the folder of `target`, open for writing, and gone afterwards if it still bears its first name."""
+    temporary = target.with_name(f".stylefarm-{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        yield descriptor, temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _name_exclusively(temporary: Path, target: Path) -> None:
+    """Give the file its name, unless another bears it by now (FileExistsError)."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # File systems without hard links (FAT, some network mounts): take the name with an empty file, then fill it.
+        target.touch(exist_ok=False)
+        temporary.replace(target)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise _already_there(path) from error
+    except PermissionError as error:
+        raise InvalidRequest(f"{path} cannot be written: you may not write to its folder; give another -o") from error
+    except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise StorageFull(
+                f"{path} cannot be written: the disk is full; free some space, or give another -o"
+            ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"{str(path)!r} cannot be written ({reason}): give another -o") from error

@@ -1,0 +1,101 @@
+"""Every question about the state of jobs; nothing here changes anything (that is `shared.store`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from shared.database import translated
+from shared.errors import InvalidRequest, NotFound
+from shared.states import State
+from shared.tables import Attempt, Base, Event, Job, Loss, Snapshot, Sweep
+
+Row = TypeVar("Row", bound=Base)
+
+# An id may be shortened to a beginning of this length or more, as long as it is unique.
+SHORTEST_PREFIX = 4
+
+
+class Queries:
+    """The reading side of the database. Rows come detached: they are what was true when they were read.
+
+    Raises ServiceUnavailable and NotMigrated.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        engine = self.engine.execution_options(read_only=True)
+        with translated(self.engine), Session(engine, expire_on_commit=False) as session:
+            yield session
+
+    def job(self, job_id: str) -> Job:
+        """The job of that id. Raises NotFound."""
+        return self._get(Job, "job", job_id)
+
+    def sweep(self, sweep_id: str) -> Sweep:
+        """The sweep of that id. Raises NotFound."""
+        return self._get(Sweep, "sweep", sweep_id)
+
+    def full_id(self, kind: type[Job] | type[Sweep], beginning: str) -> str:
+        """The id that starts with `beginning`. Raises NotFound, or InvalidRequest if several do."""
+        noun = "job" if kind is Job else "sweep"
+        wanted = beginning.strip().lower()
+        if len(wanted) < SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef-"):
+            raise NotFound(
+                f"no {noun} is called {beginning!r}: give its id, or its first {SHORTEST_PREFIX} digits or more"
+            )
+        with self._reading() as session:
+            found = session.scalars(select(kind.id).where(kind.id.startswith(wanted)).limit(2)).all()
+        if not found:
+            raise NotFound(f"there is no {noun} {beginning}: `stylefarm config show` tells which farm was asked")
+        if len(found) > 1:
+            raise InvalidRequest(f"several {noun}s start with {beginning}: give more digits of the id")
+        return found[0]
+
+    def jobs(self, ids: Collection[str]) -> list[Job]:
+        """The jobs of these ids, in the order of their submission."""
+        return self._all(select(Job).where(Job.id.in_(ids)).order_by(Job.created_at, Job.position))
+
+    def sweep_jobs(self, sweep_id: str) -> list[Job]:
+        """The jobs of a sweep, in the order of its cells."""
+        return self._all(select(Job).where(Job.sweep_id == sweep_id).order_by(Job.position))
+
+    def counts(self, sweep_id: str) -> dict[State, int]:
+        """How many jobs of a sweep are in each state; states without jobs are left out."""
+        statement = select(Job.state, func.count()).where(Job.sweep_id == sweep_id).group_by(Job.state)
+        with self._reading() as session:
+            return {State(state): count for state, count in session.execute(statement).all()}
+
+    def losses(self, job_id: str) -> list[Loss]:
+        """The job's loss curve, by iteration."""
+        return self._all(select(Loss).where(Loss.job_id == job_id).order_by(Loss.iteration))
+
+    def snapshots(self, job_id: str) -> list[Snapshot]:
+        """The job's snapshots, by iteration."""
+        return self._all(select(Snapshot).where(Snapshot.job_id == job_id).order_by(Snapshot.iteration))
+
+    def events(self, job_id: str) -> list[Event]:
+        """What happened to the job, oldest first."""
+        return self._all(select(Event).where(Event.job_id == job_id).order_by(Event.id))
+
+    def attempts(self, job_id: str) -> Sequence[Attempt]:
+        """The job's attempts, oldest first."""
+        return self._all(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.attempt))
+
+    def _get(self, kind: type[Row], noun: str, row_id: str) -> Row:
+        with self._reading() as session:
+            row = session.get(kind, row_id)
+        if row is None:
+            raise NotFound(f"there is no {noun} {row_id}")
+        return row
+
+    def _all(self, statement: Any) -> list[Any]:
+        with self._reading() as session:
+            return list(session.scalars(statement).all())

@@ -1,0 +1,44 @@
+"""The states of a job and the moves between them; `shared.store` has one function for each move."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to a job in this state by itself."""
+        return self in FINAL
+
+
+class Move(StrEnum):
+    """What happens to a job."""
+
+    CLAIM = "claim"
+    FINISH = "finish"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    RELEASE = "release"
+
+
+FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+
+# A running job is cancelled by its worker, once it hears of the request; the others are cancelled where they stand.
+MOVES: dict[Move, tuple[frozenset[State], State]] = {
+    Move.CLAIM: (frozenset({State.QUEUED}), State.RUNNING),
+    Move.FINISH: (frozenset({State.RUNNING}), State.DONE),
+    Move.FAIL: (frozenset({State.RUNNING}), State.FAILED),
+    Move.CANCEL: (frozenset({State.WAITING, State.QUEUED, State.PAUSED, State.RUNNING}), State.CANCELLED),
+    Move.RELEASE: (frozenset({State.RUNNING}), State.QUEUED),
+}

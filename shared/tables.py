@@ -1,0 +1,139 @@
+"""The tables, the same on SQLite (embedded) and PostgreSQL. `migrations/` is the only thing that creates them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, false
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.clock import UtcDateTime, now
+from shared.states import State
+
+# SQLite counts rows by itself only in a column of type INTEGER.
+Counter = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can name it too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
+        list[str]: JSON(),
+        float: Double(),
+        str: Text(),
+    }
+
+
+class Sweep(Base):
+    """A grid of jobs that were asked for together."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str]
+    axes: Mapped[dict[str, Any]]
+    """For each axis of the grid its values as the user wrote them, in order."""
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Job(Base):
+    """One stylization. Every column below `state` is written by `shared.store` alone."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index(None, "sweep_id", "position"), Index(None, "state", "lease_until"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sweep_id: Mapped[str | None] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(default=0)
+    """The job's place in its sweep, counted in the order of the axes."""
+    cell: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The job's value on each axis of its sweep, as the user wrote it."""
+    spec: Mapped[dict[str, Any]]
+    spec_key: Mapped[str] = mapped_column(String(64), index=True)
+    content_name: Mapped[str]
+    style_name: Mapped[str]
+    notes: Mapped[list[str]] = mapped_column(default=list)
+    """What "auto" became, and what was converted, in words."""
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+    state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
+    attempt: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    updated_at: Mapped[datetime] = mapped_column(default=now(), onupdate=now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    iteration: Mapped[int] = mapped_column(default=0)
+    iterations: Mapped[int]
+    loss: Mapped[float | None]
+    result_key: Mapped[str | None]
+    result_sha256: Mapped[str | None] = mapped_column(String(64))
+    result_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    error_class: Mapped[str | None] = mapped_column(String(16))
+    error: Mapped[str | None]
+
+
+class Attempt(Base):
+    """One claim of a job by a worker, and how it ended."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    worker: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    record: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """How it was computed: device, precision, versions, seconds."""
+
+
+class Event(Base):
+    """A move of a job, with its reason."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now())
+    attempt: Mapped[int]
+    state: Mapped[State] = mapped_column(String(16))
+    worker: Mapped[str | None]
+    reason: Mapped[str]
+
+
+class Loss(Base):
+    """A point of a job's loss curve: the weighted terms of the picture after `iteration` steps."""
+
+    __tablename__ = "losses"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    iteration: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    total: Mapped[float]
+    content: Mapped[float]
+    style: Mapped[float]
+    tv: Mapped[float]
+
+
+class Snapshot(Base):
+    """A picture on the way, in the object store."""
+
+    __tablename__ = "snapshots"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    iteration: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)

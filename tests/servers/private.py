@@ -1,0 +1,169 @@
+"""The life of a private server: started, proven to be the one that was started, killed, paused, started again."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+import psutil
+
+from tests.servers.processes import end, free_ports, freeze, thaw, wait_until
+
+START_SECONDS = 60.0  # a second on an idle machine; a busy one is no reason to fail
+STOP_SECONDS = 10.0
+CONNECT_SECONDS = 1.0
+LOG_TAIL_CHARACTERS = 2000
+
+
+class ServerFailed(RuntimeError):
+    """A server ended or kept silent while it was waited for; the message holds the end of its log."""
+
+
+class PrivateServer(ABC):
+    """One server of one test run, alive inside a `with` block; afterwards its processes and its folder are gone.
+
+    The port and the password are drawn when the object is made, and stay the same over kill(), stop() and restart().
+    """
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    silence: ClassVar[tuple[type[Exception], ...]]
+    """What a client raises as long as the server is not up yet."""
+
+    def __init__(self) -> None:
+        self.port = free_ports(1)[0]
+        self.password = secrets.token_hex(16)
+        self.folder = Path()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._last_error: Exception | None = None
+
+    @property
+    def user(self) -> str | None:
+        """The user that the server runs as, where it is another than that of the tests."""
+        return None
+
+    @property
+    def ports(self) -> list[int]:
+        """Every port of 127.0.0.1 that the server listens on."""
+        return [self.port]
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Writes into the new folder what the server needs before its first start."""
+
+    @abstractmethod
+    def _command(self) -> list[str]:
+        """The command that is the server, and stays in the foreground."""
+
+    @abstractmethod
+    def _is_own(self) -> bool:
+        """Whether what answers on the port can show something that only this server has."""
+
+    def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix=f"stylefarm-{self.name}-")).resolve()
+        try:
+            if self.user:
+                shutil.chown(self.folder, self.user, self.user)
+            self._prepare()
+            self.start()
+        except BaseException:
+            self._dispose()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._dispose()
+
+    def start(self) -> None:
+        """Starts the server and returns when it has answered and has proven to be this one."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C at the terminal is for the tests, which then stop their servers
+                user=self.user,
+                group=self.user,
+                extra_groups=[] if self.user else None,
+            )
+        try:
+            wait_until(self._answers, START_SECONDS)
+        except TimeoutError:
+            raise self._failure(f"did not come up in {START_SECONDS:g} seconds") from self._last_error
+
+    def stop(self) -> None:
+        """Asks the server to end, and waits until it has. What it was told is kept for restart()."""
+        if not self._process or self._process.poll() is not None:
+            return
+        self.resume()
+        self._process.send_signal(self.stop_signal)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends every process of the server by SIGKILL, as the loss of its machine would."""
+        if not self._process or self._process.poll() is not None:
+            return
+        end(freeze(psutil.Process(self._process.pid)))
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Starts the server again, stopped first if it still runs: same port, same password, same data."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Halts every process of the server: connections stay open, and nothing answers."""
+        freeze(psutil.Process(self._running.pid))
+
+    def resume(self) -> None:
+        """Lets a paused server go on where it was."""
+        thaw(psutil.Process(self._running.pid))
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        if not self._process or self._process.poll() is not None:
+            raise ServerFailed(f"{self.name} is not running")
+        return self._process
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def _answers(self) -> bool:
+        if self._process and self._process.poll() is not None:
+            raise self._failure(f"ended with code {self._process.returncode}")
+        try:
+            for port in self.ports:  # far cheaper to ask than any client, and the server needs the processor now
+                socket.create_connection(("127.0.0.1", port), CONNECT_SECONDS).close()
+            is_own = self._is_own()
+        except (OSError, *self.silence) as error:
+            self._last_error = error
+            return False
+        if not is_own:
+            raise self._failure("is not what answers: another server has its port")
+        return True
+
+    def _failure(self, what: str) -> ServerFailed:
+        tail = self._log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
+        return ServerFailed(f"{self.name} on port {self.port} {what}; the end of its log:\n{tail}")
+
+    def _dispose(self) -> None:
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,42 @@
+"""Where the engine computes, and in which precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Path:
+    """The device and the precision of the convolutions; the picture, the losses and the optimiser stay in float32."""
+
+    device: torch.device
+    precision: Precision
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the network."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.precision}"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 matrices in hardware, so that it is faster and not only smaller."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # torch has no public name for this before 2.12.
+    return torch.cpu._is_amx_tile_supported()  # type: ignore[attr-defined,no-any-return,unused-ignore]
+
+
+def choose(precision: Literal["auto", "fp32", "bf16"] = "auto") -> Path:
+    """The first GPU where there is one, else the CPU; `auto` is bf16 where the hardware has it."""
+    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    if precision == "auto":
+        precision = "bf16" if has_bf16(device) else "fp32"
+    return Path(device, precision)

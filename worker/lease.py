@@ -1,0 +1,85 @@
+"""The heartbeat: a thread that renews a job's lease while it is painted, and hears what the user wants of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from shared.errors import ServiceUnavailable
+from shared.store import Fence, Store
+
+log = structlog.get_logger("stylefarm.worker")
+
+
+class Stop(Exception):  # noqa: N818 - not an error: the work is to stop
+    """The work on a job is to stop; the subclass says why."""
+
+
+class LeaseLost(Stop):
+    """The job is no longer ours: nothing more may be written."""
+
+
+class CancelRequested(Stop):
+    """The user wants the job cancelled."""
+
+
+class Interrupted(Stop):
+    """This worker is being stopped; the job goes back into the queue."""
+
+
+class Lease:
+    """Keeps the lease of one job while its `with` block runs; `check` raises what it has heard."""
+
+    def __init__(
+        self, store: Store, fence: Fence, interrupted: threading.Event, *, seconds: float, heartbeat_seconds: float
+    ) -> None:
+        self.store = store
+        self.fence = fence
+        self.interrupted = interrupted
+        self.seconds = seconds
+        self.heartbeat_seconds = heartbeat_seconds
+        self._lost = threading.Event()
+        self._cancel = threading.Event()
+        self._over = threading.Event()
+        self._renewed_at = time.monotonic()
+        self._thread = threading.Thread(target=self._beat, name=f"lease of {fence.job_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises LeaseLost, CancelRequested or Interrupted if the work is to stop. Asks nobody, and costs nothing."""
+        if self._lost.is_set():
+            raise LeaseLost
+        if self._cancel.is_set():
+            raise CancelRequested
+        if self.interrupted.is_set():
+            raise Interrupted
+
+    def _beat(self) -> None:
+        while not self._over.wait(self.heartbeat_seconds) and not self._lost.is_set():
+            self._renew()
+
+    def _renew(self) -> None:
+        try:
+            heard = self.store.renew(self.fence, lease=self.seconds)
+        except ServiceUnavailable as error:
+            log.warning("lease not renewed", job=self.fence.job_id, attempt=self.fence.attempt, reason=str(error))
+            # By now the database may have given the job away, whether we can reach it or not.
+            if time.monotonic() - self._renewed_at > self.seconds:
+                self._lost.set()
+            return
+        self._renewed_at = time.monotonic()
+        if not heard.renewed:
+            self._lost.set()
+        elif heard.cancel:
+            self._cancel.set()

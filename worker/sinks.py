@@ -1,0 +1,147 @@
+"""Where the engine's progress goes: the loss curve and the snapshots, each one concern.
+
+A sink takes what it needs from a Progress on the painting thread and does the slow part, talking to services, on the
+job's background thread, so that painting never waits for them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from shared.blobs import BlobStore, store_object
+from shared.encoding import Format, content_type
+from shared.errors import Diverged
+from shared.store import Fence, LossPoint, Store
+from worker.engine.iterative import TERMS, Progress
+from worker.lease import LeaseLost
+from worker.pictures import encode_tensor
+from worker.retry import patiently
+
+# How often points of the loss curve are stored; what is shown to a user is no older than this.
+FLUSH_SECONDS = 0.5
+
+
+class Sink(Protocol):
+    """Something that is fed by the engine's progress."""
+
+    def take(self, progress: Progress) -> None:
+        """Takes what it needs of one step."""
+        ...
+
+    def close(self) -> None:
+        """Hands over what is left."""
+        ...
+
+
+class Background:
+    """One thread for the slow part of a job's sinks, in order; what went wrong there is raised here."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sinks")
+        self._pending: list[Future[None]] = []
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Queues `work`; raises what earlier work raised."""
+        done = [future for future in self._pending if future.done()]
+        self._pending = [future for future in self._pending if not future.done()]
+        for future in done:
+            future.result()
+        self._pending.append(self._pool.submit(work))
+
+    def finish(self) -> None:
+        """Waits for all of it; raises the first thing that was raised."""
+        for future in self._pending:
+            future.result()
+
+    def close(self) -> None:
+        """Drops what has not begun, and waits for the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class LossSink:
+    """Stores the loss curve in batches, and stops the work when a loss is no longer a number."""
+
+    def __init__(self, store: Store, fence: Fence, background: Background) -> None:
+        self.store = store
+        self.fence = fence
+        self.background = background
+        self._points: list[tuple[int, Tensor]] = []
+        self._flushed_at = time.monotonic()
+
+    def take(self, progress: Progress) -> None:
+        self._points.append((progress.iteration, progress.losses[0]))
+        if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        if not self._points:
+            return
+        iterations = [iteration for iteration, _ in self._points]
+        # The one place where the painting waits for the device: twice a second, not once an iteration.
+        values = torch.stack([losses for _, losses in self._points]).tolist()
+        points = [LossPoint(i, *row) for i, row in zip(iterations, values, strict=True)]
+        self._points = []
+        self._flushed_at = time.monotonic()
+        finite = [point for point in points if math.isfinite(point.total)]
+        if finite:
+            self.background.submit(lambda: self._record(finite))
+        if len(finite) < len(points):
+            raise _diverged(next(point for point in points if not math.isfinite(point.total)))
+
+    def _record(self, points: list[LossPoint]) -> None:
+        if not patiently(lambda: self.store.record(self.fence, points)):
+            raise LeaseLost
+
+
+class SnapshotSink:
+    """Uploads the picture each `every` iterations, under the attempt's own keys."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: BlobStore,
+        fence: Fence,
+        background: Background,
+        *,
+        every: int,
+        file_format: Format,
+        parameters: Mapping[str, object],
+    ) -> None:
+        self.store = store
+        self.blobs = blobs
+        self.fence = fence
+        self.background = background
+        self.every = every
+        self.format = file_format
+        self.parameters = parameters
+
+    def take(self, progress: Progress) -> None:
+        iteration = progress.iteration
+        if self.every and iteration % self.every == 0 and 0 < iteration < progress.iterations:
+            image = progress.image[0].cpu()
+            self.background.submit(lambda: self._upload(iteration, image))
+
+    def close(self) -> None:
+        """Nothing is left: each snapshot was handed over when it was taken."""
+
+    def _upload(self, iteration: int, image: Tensor) -> None:
+        key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{self.format}"
+        data = encode_tensor(image, self.format, {**self.parameters, "iteration": iteration})
+        stored = patiently(lambda: store_object(self.blobs, key, data, content_type(self.format)))
+        if not patiently(lambda: self.store.add_snapshot(self.fence, iteration, stored)):
+            raise LeaseLost
+
+
+def _diverged(point: LossPoint) -> Diverged:
+    term = next((name for name in TERMS[1:] if not math.isfinite(getattr(point, name))), "total")
+    return Diverged(
+        f"the {term} loss left the finite numbers at iteration {point.iteration}: try optimizer = adam, a smaller"
+        " learning_rate, or smaller weights"
+    )

@@ -1,0 +1,58 @@
+"""What Celery calls: a message carries a job's id and nothing else.
+
+Importing this module must not import torch: the parent of a worker's pool does, and a process that has started CUDA
+cannot fork. The child imports the runner when it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app, shared_task
+from celery.signals import setup_logging, worker_process_init
+
+from shared.queue import TASK, publish
+from shared.services import connect_services
+from shared.settings import load_settings
+from worker import log
+
+if TYPE_CHECKING:
+    from worker.runner import Worker
+
+
+@shared_task(name=TASK)
+def render(job_id: str) -> None:
+    """Paints the job, if it is still to be painted."""
+    from worker.runner import Outcome
+
+    if this_worker().run(job_id) is Outcome.RELEASED:
+        publish(current_app, [job_id])
+
+
+@lru_cache(maxsize=1)
+def this_worker() -> Worker:
+    """The worker that this process is."""
+    import torch
+
+    from worker.runner import Worker
+
+    settings = load_settings()
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    return Worker(connect_services(settings), f"{platform.node()}:{os.getpid()}", threading.Event())
+
+
+@worker_process_init.connect
+def _warm_up(**_options: Any) -> None:
+    """Imports torch before the first job comes."""
+    this_worker()
+
+
+@setup_logging.connect
+def _own_log(**_options: Any) -> None:
+    """Connected, it keeps Celery from setting up a log of its own."""
+    log.configure(load_settings())

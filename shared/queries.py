@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,6 +18,9 @@ Row = TypeVar("Row", bound=Base)
 
 # An id may be shortened to a beginning of this length or more, as long as it is unique.
 SHORTEST_PREFIX = 4
+
+# Ids of one question; SQLite allows 32,766 parameters in a statement.
+CHUNK = 1000
 
 
 class Queries:
@@ -59,9 +62,13 @@ class Queries:
             raise InvalidRequest(f"several {noun}s start with {beginning}: give more digits of the id")
         return found[0]
 
-    def jobs(self, ids: Collection[str]) -> list[Job]:
-        """The jobs of these ids, in the order of their submission."""
-        return self._all(select(Job).where(Job.id.in_(ids)).order_by(Job.created_at, Job.position))
+    def jobs(self, ids: Sequence[str]) -> list[Job]:
+        """The jobs of these ids, in the order of the ids; unknown ids are left out."""
+        found: dict[str, Job] = {}
+        for start in range(0, len(ids), CHUNK):
+            rows = self._all(select(Job).where(Job.id.in_(ids[start : start + CHUNK])))
+            found.update((row.id, row) for row in rows)
+        return [found[job_id] for job_id in ids if job_id in found]
 
     def sweep_jobs(self, sweep_id: str) -> list[Job]:
         """The jobs of a sweep, in the order of its cells."""

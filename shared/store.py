@@ -88,18 +88,17 @@ class Store:
         with translated(self.engine), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def create(self, jobs: Sequence[NewJob], *, sweep: tuple[str, Mapping[str, Any]] | None = None) -> list[str]:
-        """Inserts `jobs` as queued, all or none, in one sweep (name, axes) if one is given; returns their ids."""
-        sweep_id = None if sweep is None else str(uuid.uuid4())
-        rows = [_row(job, sweep_id, position) for position, job in enumerate(jobs)]
+    def create(self, jobs: Sequence[NewJob]) -> list[str]:
+        """Inserts `jobs` as queued, all or none; returns their ids."""
         with self._transaction() as session:
-            if sweep is not None:
-                session.execute(insert(Sweep).values(id=sweep_id, name=sweep[0], axes=dict(sweep[1])))
-            for start in range(0, len(rows), CHUNK):
-                chunk = rows[start : start + CHUNK]
-                session.execute(insert(Job), chunk)
-                session.execute(insert(Event), [_event(row["id"], 0, State.QUEUED, None, "submitted") for row in chunk])
-        return [row["id"] for row in rows]
+            return _insert(session, jobs, None)
+
+    def create_sweep(self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> tuple[str, list[str]]:
+        """Inserts a sweep and its `jobs` as queued, all or none; returns the sweep's id and theirs."""
+        sweep_id = str(uuid.uuid4())
+        with self._transaction() as session:
+            session.execute(insert(Sweep).values(id=sweep_id, name=name, axes=dict(axes)))
+            return sweep_id, _insert(session, jobs, sweep_id)
 
     def claim(self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS) -> Job | None:
         """Takes a queued job for `worker`, as its next attempt; None if it is not queued (any more).
@@ -204,6 +203,15 @@ class Store:
                     session, (Job.id == job_id) & (Job.lease_until < now()), f"the lease of {worker} ran out", {}
                 )
             ]
+
+
+def _insert(session: Session, jobs: Sequence[NewJob], sweep_id: str | None) -> list[str]:
+    rows = [_row(job, sweep_id, position) for position, job in enumerate(jobs)]
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        session.execute(insert(Job), chunk)
+        session.execute(insert(Event), [_event(row["id"], 0, State.QUEUED, None, "submitted") for row in chunk])
+    return [row["id"] for row in rows]
 
 
 def _held(fence: Fence) -> ColumnElement[bool]:

@@ -7,9 +7,9 @@
 """
 
 from tests.servers.postgres import PostgresServer
-from tests.servers.private import PrivateServer, ServerFailed
-from tests.servers.processes import ProgramMissing
+from tests.servers.private import PrivateServer, ServerError
+from tests.servers.processes import MissingProgramError
 from tests.servers.redis import RedisServer
 from tests.servers.swift import SwiftServer
 
-__all__ = ["PostgresServer", "PrivateServer", "ProgramMissing", "RedisServer", "ServerFailed", "SwiftServer"]
+__all__ = ["MissingProgramError", "PostgresServer", "PrivateServer", "RedisServer", "ServerError", "SwiftServer"]

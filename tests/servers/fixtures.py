@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.servers import PostgresServer, PrivateServer, ProgramMissing, RedisServer, SwiftServer
+from tests.servers import MissingProgramError, PostgresServer, PrivateServer, RedisServer, SwiftServer
 
 Server = TypeVar("Server", bound=PrivateServer)
 
@@ -32,10 +32,13 @@ def swift_server() -> Iterator[SwiftServer]:
 
 
 def _run(server: Server) -> Iterator[Server]:
+    missing = ""
     with contextlib.ExitStack() as until_the_end:
         try:
             until_the_end.enter_context(server)
-        except ProgramMissing as missing:
+        except MissingProgramError as error:
+            missing = str(error)
+        if missing:
             # Not a skip: tests that did not run must not look like tests that passed.
-            pytest.fail(str(missing), pytrace=False)
+            pytest.fail(missing, pytrace=False)
         yield server

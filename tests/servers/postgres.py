@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 from psycopg import sql
 
-from tests.servers.private import PrivateServer, ServerFailed
+from tests.servers.private import PrivateServer, ServerError
 from tests.servers.processes import find_program
 
 ROLE = "farm"
@@ -34,6 +35,7 @@ class PostgresServer(PrivateServer):
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": SIGTERM would wait for clients to leave
     silence = (psycopg.OperationalError,)
+    environment: ClassVar[dict[str, str]] = {"TZ": "UTC"}  # spares initdb a search for the name of the local zone
 
     @property
     def user(self) -> str | None:
@@ -50,7 +52,7 @@ class PostgresServer(PrivateServer):
         return f"postgresql+psycopg://{ROLE}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Makes a database, a copy of `template` if one is named, and returns its URL. Nobody may be connected to it."""
+        """Makes a database, if asked a copy of `template` (to which nobody may be connected); returns its URL."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
@@ -100,6 +102,7 @@ class PostgresServer(PrivateServer):
                 "--no-sync",
             ],
             cwd=self.folder,
+            env={**os.environ, **self.environment},
             user=self.user,
             group=self.user,
             extra_groups=[] if self.user else None,
@@ -107,7 +110,7 @@ class PostgresServer(PrivateServer):
             text=True,
         )
         if made.returncode:
-            raise ServerFailed(f"initdb ended with code {made.returncode}: {made.stderr}")
+            raise ServerError(f"initdb ended with code {made.returncode}: {made.stderr}")
         password_file.unlink()
 
     def _command(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
 import signal
@@ -24,25 +25,28 @@ CONNECT_SECONDS = 1.0
 LOG_TAIL_CHARACTERS = 2000
 
 
-class ServerFailed(RuntimeError):
+class ServerError(RuntimeError):
     """A server ended or kept silent while it was waited for; the message holds the end of its log."""
 
 
 class PrivateServer(ABC):
     """One server of one test run, alive inside a `with` block; afterwards its processes and its folder are gone.
 
-    The port and the password are drawn when the object is made, and stay the same over kill(), stop() and restart().
+    Ports and password are drawn when the object is made, and stay the same over kill(), stop() and restart().
     """
 
+    folder: Path
     name: ClassVar[str]
+    port_count: ClassVar[int] = 1
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    environment: ClassVar[dict[str, str]] = {}
+    """What the server's programs find in their environment besides that of the tests."""
     silence: ClassVar[tuple[type[Exception], ...]]
     """What a client raises as long as the server is not up yet."""
 
     def __init__(self) -> None:
-        self.port = free_ports(1)[0]
+        self.ports = free_ports(self.port_count)
         self.password = secrets.token_hex(16)
-        self.folder = Path()
         self._process: subprocess.Popen[bytes] | None = None
         self._last_error: Exception | None = None
 
@@ -52,9 +56,9 @@ class PrivateServer(ABC):
         return None
 
     @property
-    def ports(self) -> list[int]:
-        """Every port of 127.0.0.1 that the server listens on."""
-        return [self.port]
+    def port(self) -> int:
+        """The port of 127.0.0.1 that clients connect to: the first of `ports`."""
+        return self.ports[0]
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -91,6 +95,7 @@ class PrivateServer(ABC):
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=self.folder,
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -106,20 +111,19 @@ class PrivateServer(ABC):
 
     def stop(self) -> None:
         """Asks the server to end, and waits until it has. What it was told is kept for restart()."""
-        if not self._process or self._process.poll() is not None:
+        if not self._is_running:
             return
         self.resume()
-        self._process.send_signal(self.stop_signal)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_SECONDS)
-        self.kill()
+        tree = processes_of(self._root)
+        self._root.send_signal(self.stop_signal)
+        with contextlib.suppress(psutil.TimeoutExpired):
+            self._root.wait(STOP_SECONDS)
+        end(tree)
 
     def kill(self) -> None:
         """Ends every process of the server by SIGKILL, as the loss of its machine would."""
-        if not self._process or self._process.poll() is not None:
-            return
-        end(freeze(psutil.Process(self._process.pid)))
-        self._process.wait()
+        if self._is_running:
+            end(freeze(self._root))
 
     def restart(self) -> None:
         """Starts the server again, stopped first if it still runs: same port, same password, same data."""
@@ -137,7 +141,7 @@ class PrivateServer(ABC):
     @property
     def _running(self) -> subprocess.Popen[bytes]:
         if not self._process or self._process.poll() is not None:
-            raise ServerFailed(f"{self.name} is not running")
+            raise ServerError(f"{self.name} is not running")
         return self._process
 
     @property
@@ -147,20 +151,21 @@ class PrivateServer(ABC):
     def _answers(self) -> bool:
         if self._process and self._process.poll() is not None:
             raise self._failure(f"ended with code {self._process.returncode}")
+        not_up: tuple[type[Exception], ...] = (OSError, *self.silence)
         try:
             for port in self.ports:  # far cheaper to ask than any client, and the server needs the processor now
                 socket.create_connection(("127.0.0.1", port), CONNECT_SECONDS).close()
             is_own = self._is_own()
-        except (OSError, *self.silence) as error:
+        except not_up as error:
             self._last_error = error
             return False
         if not is_own:
             raise self._failure("is not what answers: another server has its port")
         return True
 
-    def _failure(self, what: str) -> ServerFailed:
+    def _failure(self, what: str) -> ServerError:
         tail = self._log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
-        return ServerFailed(f"{self.name} on port {self.port} {what}; the end of its log:\n{tail}")
+        return ServerError(f"{self.name} on port {self.port} {what}; the end of its log:\n{tail}")
 
     def _dispose(self) -> None:
         try:

@@ -22,7 +22,7 @@ _GONE = {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 _STILL = _GONE | {psutil.STATUS_STOPPED}
 
 
-class ProgramMissing(RuntimeError):
+class MissingProgramError(RuntimeError):
     """A program that the tests need is not on this machine; the message says how it gets there."""
 
 
@@ -34,7 +34,7 @@ def find_program(name: str, places: Iterable[Path] = ()) -> Path:
     on_path = shutil.which(name)
     if on_path:
         return Path(on_path)
-    raise ProgramMissing(f"the tests need {name}, which is not on this machine: run tests/servers/install")
+    raise MissingProgramError(f"the tests need {name}, which is not on this machine: run tests/servers/install")
 
 
 def free_ports(count: int) -> list[int]:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import boto3
 from botocore.config import Config
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ENVIRONMENT = HERE.parents[1] / ".swift" / "bin"
+
+HASHES = """\
+[swift-hash]
+swift_hash_path_prefix = {prefix}
+swift_hash_path_suffix = {suffix}
+"""
 
 # The time-outs are far above Swift's own, and no server is shunned for its errors: a busy machine must not show as a
 # listing that misses an object for ever, nor a pause as a store that stays away after it.
@@ -65,8 +71,10 @@ allow_object_versioning = true
 """
 
 # In the order that a request passes them; s3api has to come before tempauth, and slo (multipart uploads) after both.
-PIPELINE = ("catch_errors proxy-logging listing_formats bulk s3api tempauth copy slo dlo versioned_writes symlink "
-            "proxy-logging proxy-server")
+PIPELINE = (
+    "catch_errors proxy-logging listing_formats bulk s3api tempauth copy slo dlo versioned_writes symlink "
+    "proxy-logging proxy-server"
+)
 WITH_DEFAULTS = ("catch_errors", "proxy-logging", "listing_formats", "bulk", "s3api", "copy", "slo", "dlo", "symlink")
 
 
@@ -77,6 +85,8 @@ class SwiftServer(PrivateServer):
     access_key = "farm:worker"
     region = "us-east-1"
     silence = (BotoCoreError, ClientError)
+    # No names are looked up here, and the resolver that eventlet would bring takes longest of all to import.
+    environment: ClassVar[dict[str, str]] = {"EVENTLET_NO_GREENDNS": "yes"}
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,14 +130,11 @@ class SwiftServer(PrivateServer):
     def _prepare(self) -> None:
         self._python = find_program("swift-proxy-server", [ENVIRONMENT]).with_name("python")
         (self.folder / "devices" / "d1").mkdir(parents=True)
-        (self.folder / "swift.conf").write_text(
-            f"[swift-hash]\nswift_hash_path_prefix = {self._hash_prefix}\nswift_hash_path_suffix = {self._hash_suffix}\n"
-        )
+        own_hashes = HASHES.format(prefix=self._hash_prefix, suffix=self._hash_suffix)
+        (self.folder / "swift.conf").write_text(own_hashes)
         for kind, port in self._storage_ports.items():
             self._configure(kind, port, STORAGE.format(kind=kind))
-        filters = "".join(
-            f"\n[filter:{name}]\nuse = egg:swift#{name.replace('-', '_')}\n" for name in WITH_DEFAULTS
-        )
+        filters = "".join(f"\n[filter:{name}]\nuse = egg:swift#{name.replace('-', '_')}\n" for name in WITH_DEFAULTS)
         self._configure("proxy", self.port, PROXY.format(pipeline=PIPELINE, password=self.password) + filters)
 
     def _configure(self, kind: str, port: int, sections: str) -> None:

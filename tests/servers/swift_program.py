@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import swift.account.server
+import swift.common.utils
 import swift.common.utils.logs
 import swift.container.server
 import swift.obj.server
@@ -75,6 +76,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     # Swift logs to the machine's syslog whatever it is told; what it logs to the console is enough.
     swift.common.utils.logs.ThreadSafeSysLogHandler = lambda **_: logging.NullHandler()
+    # The servers would do it themselves, each in its turn; done before the fork it takes its time once.
+    swift.common.utils.monkey_patch()
     for kind, port in zip(STORAGE, sys.argv[2:], strict=True):
         write_ring(folder, kind, int(port))
     wait_for([fork(folder, kind) for kind in PROGRAMS])

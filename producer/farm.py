@@ -1,0 +1,225 @@
+"""The farm as a program sees it: submit, wait, look at what came out.
+
+The same code works embedded (painting in this process) and against servers; the settings alone decide.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from PIL import Image
+
+import migrations
+from producer.embedded import Painter
+from producer.grid import Grid, read_grid
+from producer.intake import Intake
+from producer.status import Status
+from producer.waiting import Watcher, wait_for
+from shared import queue, tables
+from shared.blobs import fetch_verified
+from shared.errors import InvalidSpec, JobFailed, StillPending
+from shared.files import write_atomically
+from shared.services import Services, connect_services
+from shared.settings import Settings, load_settings
+from shared.spec import JobSpec, parse_spec
+from shared.states import State
+from shared.store import LossPoint
+
+
+class Farm:
+    """A connection to a farm; use it in a `with` statement, or close it.
+
+    Every method may raise ServiceUnavailable or NotMigrated. Closing an embedded farm puts the job at hand back into
+    its queue.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load_settings()
+        self.services: Services = connect_services(self.settings)
+        self.painter: Painter | None = None
+        if self.settings.embedded:
+            migrations.upgrade(self.services.store.engine)
+            self.painter = Painter(self.services)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops painting, if this farm is embedded; what is done stays done and the rest stays queued."""
+        if self.painter is not None:
+            self.painter.close()
+
+    def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
+        """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
+
+        Raises InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        """
+        intake = Intake(self.services)
+        job = intake.resolve(spec or parse_spec(fields))
+        self._before_storing(intake)
+        ids = self.services.store.create([job])
+        self._announce(ids)
+        return Job(self, ids[0])
+
+    def sweep(
+        self,
+        grid: Grid | Path | None = None,
+        /,
+        *,
+        matrix: Mapping[str, Sequence[Any]] | None = None,
+        base: Mapping[str, Any] | None = None,
+        name: str = "",
+    ) -> Sweep:
+        """Submits a job for each cell of a grid: a Grid, a sweep file, or a `matrix` and the parameters of `base`.
+
+        Raises InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        """
+        if (grid is None) == (matrix is None):
+            raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
+        if grid is None:
+            grid = Grid(matrix or {}, base or {}, name)
+        elif isinstance(grid, Path):
+            grid = read_grid(grid)
+        intake = Intake(self.services)
+        jobs = [intake.resolve(spec, cell) for cell, spec in grid.cells()]
+        self._before_storing(intake)
+        sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs)
+        self._announce(ids)
+        return self.find_sweep(sweep_id)
+
+    def find_job(self, job_id: str) -> Job:
+        """The job of that id, which may be shortened. Raises NotFound."""
+        return Job(self, self.services.queries.full_id(tables.Job, job_id))
+
+    def find_sweep(self, sweep_id: str) -> Sweep:
+        """The sweep of that id, which may be shortened. Raises NotFound."""
+        found = self.services.queries.sweep(self.services.queries.full_id(tables.Sweep, sweep_id))
+        return Sweep(self, found.id, found.name, found.axes)
+
+    def wait(self, jobs: Sequence[Job], timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
+        """Waits until all of `jobs` have ended, however they did; an embedded farm paints them meanwhile.
+
+        `watch` is called a few times a second with the statuses of all of them. Raises StillPending after `timeout`
+        seconds; nothing is stopped by that.
+        """
+        return wait_for(self.services, self.painter, [job.id for job in jobs], timeout, watch)
+
+    def _before_storing(self, intake: Intake) -> None:
+        """Everything that can fail is asked first, so that no job is stored that could not be announced."""
+        if self.settings.broker_url is not None:
+            queue.check(queue.application(self.settings.broker_url.get_secret_value()))
+        intake.upload()
+
+    def _announce(self, ids: Sequence[str]) -> None:
+        if self.settings.broker_url is not None:
+            queue.publish(queue.application(self.settings.broker_url.get_secret_value()), ids)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png")."""
+
+    data: bytes
+    suffix: str
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, RGB."""
+        return Image.open(io.BytesIO(self.data)).convert("RGB")
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Writes the file. Raises InvalidRequest if `path` exists (and no `force`) or cannot be written."""
+        write_atomically(Path(path), self.data, force=force)
+        return Path(path)
+
+
+class Job:
+    """One stylization in the farm."""
+
+    def __init__(self, farm: Farm, job_id: str) -> None:
+        self.farm = farm
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    def status(self) -> Status:
+        """Where it stands now. Raises NotFound if it was deleted."""
+        return Status.of(self.farm.services.queries.job(self.id))
+
+    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
+        """Waits until it has ended, well or not. Raises StillPending after `timeout` seconds."""
+        return self.farm.wait([self], timeout, watch)[0]
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Waits for the picture. Raises JobFailed with the job's own error, or StillPending."""
+        status = self.wait(timeout)
+        return self._fetch(status)
+
+    def fetch(self) -> Result:
+        """The picture, without waiting. Raises StillPending if it is not done, JobFailed if it never will be."""
+        return self._fetch(self.status())
+
+    def losses(self) -> list[LossPoint]:
+        """The loss curve so far, by iteration; each term is weighted."""
+        rows = self.farm.services.queries.losses(self.id)
+        return [LossPoint(row.iteration, row.total, row.content, row.style, row.tv) for row in rows]
+
+    def snapshots(self) -> list[tuple[int, Result]]:
+        """The pictures on the way, by iteration."""
+        blobs = self.farm.services.blobs
+        rows = self.farm.services.queries.snapshots(self.id)
+        return [(row.iteration, Result(fetch_verified(blobs, row.key, row.sha256), _suffix(row.key))) for row in rows]
+
+    def cancel(self) -> bool:
+        """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
+        return self.farm.services.store.cancel(self.id)
+
+    def _fetch(self, status: Status) -> Result:
+        row = self.farm.services.queries.job(self.id)
+        if status.state in {State.FAILED, State.CANCELLED}:
+            raise JobFailed(f"job {self.id} ({status.title}) {status.state}: {status.error or 'at the request of its user'}")
+        if row.result_key is None or row.result_sha256 is None:
+            raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
+        return Result(fetch_verified(self.farm.services.blobs, row.result_key, row.result_sha256), _suffix(row.result_key))
+
+
+class Sweep:
+    """A grid of jobs that were asked for together."""
+
+    def __init__(self, farm: Farm, sweep_id: str, name: str, axes: Mapping[str, Sequence[Any]]) -> None:
+        self.farm = farm
+        self.id = sweep_id
+        self.name = name
+        self.axes = axes
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.id!r}, {self.name!r})"
+
+    def jobs(self) -> list[Job]:
+        """Its jobs, in the order of its cells: the last axis turns fastest."""
+        return [Job(self.farm, status.id) for status in self.statuses()]
+
+    def statuses(self) -> list[Status]:
+        """Where each of its jobs stands, in the order of its cells."""
+        return [Status.of(row) for row in self.farm.services.queries.sweep_jobs(self.id)]
+
+    def counts(self) -> dict[State, int]:
+        """How many of its jobs are in each state."""
+        return self.farm.services.queries.counts(self.id)
+
+    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
+        """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""
+        return self.farm.wait(self.jobs(), timeout, watch)
+
+
+def _suffix(key: str) -> str:
+    return Path(key).suffix

@@ -1,0 +1,123 @@
+"""Sweep files: a matrix of values for content, style and any parameter, unfolded into specs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shared.errors import InvalidSpec
+from shared.spec import BLOB, JobSpec, nearest, parse_spec
+
+# A grid beyond this is a slip of the pen; it is refused before it is unfolded.
+MOST_CELLS = 1_000_000
+
+KEYS = ("name", "base", "matrix")
+PICTURES = ("content", "style")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Fixed parameters (`base`) and, for each axis of the `matrix`, its values. The last axis turns fastest."""
+
+    matrix: Mapping[str, Sequence[Any]]
+    base: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        for axis, values in self.matrix.items():
+            _check_axis(axis, values)
+        both = sorted(set(self.matrix) & set(self.base))
+        if both:
+            raise InvalidSpec(f"{both[0]} stands both in base and in matrix: leave out one of the two")
+        if len(self) > MOST_CELLS:
+            raise InvalidSpec(f"the matrix has {len(self):,} cells, more than {MOST_CELLS:,}: take values out of an axis")
+
+    def __len__(self) -> int:
+        return math.prod(len(values) for values in self.matrix.values())
+
+    def cells(self) -> Iterator[tuple[dict[str, Any], JobSpec]]:
+        """Each cell's values by axis, and its spec. Raises InvalidSpec."""
+        for values in itertools.product(*self.matrix.values()):
+            cell = dict(zip(self.matrix, values, strict=True))
+            yield cell, parse_spec({**self.base, **cell})
+
+
+def read_grid(path: Path) -> Grid:
+    """Reads a sweep file. Paths of pictures in it are looked for beside it.
+
+    Raises InvalidSpec with the line and column of what is not YAML, and for what is not a sweep.
+    """
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader, see below
+    except OSError as error:
+        raise InvalidSpec(f"{path} cannot be read ({error.strerror}): check the path of the sweep file") from None
+    except UnicodeDecodeError:
+        raise InvalidSpec(f"{path} is no text: a sweep file is YAML in UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InvalidSpec(f"{path}{where}: this is no YAML ({error.problem})") from None
+    except yaml.YAMLError as error:
+        raise InvalidSpec(f"{path} is no YAML: {error}") from None
+    try:
+        return _grid(document, path.parent)
+    except InvalidSpec as error:
+        raise InvalidSpec(f"{path}: {error}") from None
+
+
+def _grid(document: object, folder: Path) -> Grid:
+    if not isinstance(document, dict):
+        raise InvalidSpec("a sweep file is a mapping with `matrix`, and perhaps `name` and `base`")
+    for key in document:
+        if key not in KEYS:
+            raise InvalidSpec(f"unknown key {key!r}{nearest(str(key), (*KEYS, *JobSpec.model_fields))}")
+    matrix, base = _mapping(document, "matrix"), _mapping(document, "base")
+    if not matrix:
+        raise InvalidSpec("the matrix is missing or empty: give at least one axis, as in content: [a.jpg, b.jpg]")
+    listed = {axis: values if isinstance(values, list) else [values] for axis, values in matrix.items()}
+    return Grid(
+        matrix={axis: [_beside(folder, axis, value) for value in values] for axis, values in listed.items()},
+        base={name: _beside(folder, name, value) for name, value in base.items()},
+        name=str(document.get("name") or ""),
+    )
+
+
+def _mapping(document: Mapping[str, object], key: str) -> dict[str, Any]:
+    value = document.get(key) or {}
+    if not isinstance(value, dict):
+        raise InvalidSpec(f"{key} must be a mapping from parameters to values")
+    return {str(name): entry for name, entry in value.items()}
+
+
+def _beside(folder: Path, name: str, value: Any) -> Any:
+    if name in (*PICTURES, "weights") and isinstance(value, str) and not value.startswith((BLOB, "~")):
+        return str(folder / value)
+    return value
+
+
+def _check_axis(axis: str, values: Sequence[Any]) -> None:
+    if axis not in JobSpec.model_fields:
+        raise InvalidSpec(f"unknown axis {axis!r}{nearest(axis, JobSpec.model_fields)}")
+    if isinstance(values, str) or not values:
+        raise InvalidSpec(f"the axis {axis} is {'one text' if values else 'empty'}: give a list of values")
+    seen: list[Any] = []
+    for value in values:
+        if value in seen:
+            raise InvalidSpec(f"the axis {axis} has {value!r} twice: take one out")
+        seen.append(value)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe subset, in which 1e3 is a number too, as everywhere but in YAML 1.1."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)$"), list("-+.0123456789")
+)

@@ -7,12 +7,18 @@
         job.result().save("cat-waves.png")
 """
 
-from producer.farm import Farm, Job, Result, Sweep
-from producer.grid import Grid, read_grid
-from producer.status import Status
-from shared.errors import FarmError, JobFailed, NotFound, ServiceUnavailable, StillPending
-from shared.spec import JobSpec, parse_spec
-from shared.states import State
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from producer.farm import Farm, Job, Result, Sweep
+    from producer.grid import Grid, read_grid
+    from producer.status import Status
+    from shared.errors import FarmError, JobFailed, NotFound, ServiceUnavailable, StillPending
+    from shared.spec import JobSpec, parse_spec
+    from shared.states import State
 
 __all__ = [
     "Farm",
@@ -31,3 +37,32 @@ __all__ = [
     "parse_spec",
     "read_grid",
 ]
+
+# Imported when they are asked for: `stylefarm --help` must not wait for a database driver.
+_PLACES = {
+    "Farm": "producer.farm",
+    "FarmError": "shared.errors",
+    "Grid": "producer.grid",
+    "Job": "producer.farm",
+    "JobFailed": "shared.errors",
+    "JobSpec": "shared.spec",
+    "NotFound": "shared.errors",
+    "Result": "producer.farm",
+    "ServiceUnavailable": "shared.errors",
+    "State": "shared.states",
+    "Status": "producer.status",
+    "StillPending": "shared.errors",
+    "Sweep": "producer.farm",
+    "parse_spec": "shared.spec",
+    "read_grid": "producer.grid",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

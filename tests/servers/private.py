@@ -47,7 +47,7 @@ class PrivateServer(ABC):
     def __init__(self) -> None:
         self.ports = free_ports(self.port_count)
         self.password = secrets.token_hex(16)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: psutil.Popen | None = None
         self._last_error: Exception | None = None
 
     @property
@@ -92,7 +92,7 @@ class PrivateServer(ABC):
     def start(self) -> None:
         """Starts the server and returns when it has answered and has proven to be this one."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = psutil.Popen(
                 self._command(),
                 cwd=self.folder,
                 env={**os.environ, **self.environment},
@@ -111,36 +111,43 @@ class PrivateServer(ABC):
 
     def stop(self) -> None:
         """Asks the server to end, and waits until it has. What it was told is kept for restart()."""
-        if not self._is_running:
+        if not self.is_running:
             return
-        self.resume()
-        tree = processes_of(self._root)
-        self._root.send_signal(self.stop_signal)
+        root = self._root
+        thaw(root)
+        tree = [root, *root.children(recursive=True)]
+        root.send_signal(self.stop_signal)
         with contextlib.suppress(psutil.TimeoutExpired):
-            self._root.wait(STOP_SECONDS)
+            root.wait(STOP_SECONDS)
         end(tree)
 
     def kill(self) -> None:
         """Ends every process of the server by SIGKILL, as the loss of its machine would."""
-        if self._is_running:
+        if self.is_running:
             end(freeze(self._root))
 
     def restart(self) -> None:
-        """Starts the server again, stopped first if it still runs: same port, same password, same data."""
+        """Starts the server again, stopped first if it still runs: same ports, same password, same data."""
         self.stop()
         self.start()
 
     def pause(self) -> None:
         """Halts every process of the server: connections stay open, and nothing answers."""
-        freeze(psutil.Process(self._running.pid))
+        freeze(self._root)
 
     def resume(self) -> None:
         """Lets a paused server go on where it was."""
-        thaw(psutil.Process(self._running.pid))
+        thaw(self._root)
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
-        if not self._process or self._process.poll() is not None:
+    def is_running(self) -> bool:
+        """Whether the server was started and has not ended; a paused one runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def _root(self) -> psutil.Popen:
+        """The process that was started, from which all others of the server descend."""
+        if self._process is None or not self.is_running:
             raise ServerError(f"{self.name} is not running")
         return self._process
 

@@ -70,9 +70,8 @@ def thaw(root: psutil.Process) -> None:
             process.resume()
 
 
-def end(tree: Iterable[psutil.Process]) -> None:
-    """Kills the processes and returns when none of them runs any more."""
-    tree = list(tree)
+def end(tree: list[psutil.Process]) -> None:
+    """Kills those of the processes that still run, and returns when none does any more."""
     for process in tree:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -42,4 +42,4 @@ class RedisServer(PrivateServer):
 
     def _is_own(self) -> bool:
         with redis.Redis.from_url(self.url, socket_timeout=5, retry=None) as client:
-            return bool(client.info("server")["process_id"] == self._running.pid)
+            return bool(client.info("server")["process_id"] == self._root.pid)

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.servers.private import PrivateServer
-from tests.servers.processes import find_program, free_ports
+from tests.servers.processes import find_program
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -84,18 +84,15 @@ class SwiftServer(PrivateServer):
     name = "swift"
     access_key = "farm:worker"
     region = "us-east-1"
+    port_count = 4
     silence = (BotoCoreError, ClientError)
     # No names are looked up here, and the resolver that eventlet would bring takes longest of all to import.
     environment: ClassVar[dict[str, str]] = {"EVENTLET_NO_GREENDNS": "yes"}
 
     def __init__(self) -> None:
         super().__init__()
-        self._storage_ports = dict(zip(("account", "container", "object"), free_ports(3), strict=True))
+        self._storage_ports = dict(zip(("account", "container", "object"), self.ports[1:], strict=True))
         self._hash_prefix, self._hash_suffix = secrets.token_hex(16), secrets.token_hex(16)
-
-    @property
-    def ports(self) -> list[int]:
-        return [*self._storage_ports.values(), self.port]
 
     @property
     def endpoint(self) -> str:

@@ -171,7 +171,7 @@ def test_a_server_that_cannot_start_shows_its_log() -> None:
     # Given a server whose port is already taken by another, I expect its own words about that
     with RedisServer() as first:
         second = RedisServer()
-        second.port = first.port
+        second.ports = first.ports
         with pytest.raises(ServerError, match="Address already in use"), second:
             pass
 

@@ -1,0 +1,41 @@
+"""`stylefarm config ...`"""
+
+from __future__ import annotations
+
+import click
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+
+from producer.cli.output import json_option, print_json, print_table, say
+from shared.settings import PREFIX, Settings, load_settings, source_of
+
+
+@click.group()
+def config() -> None:
+    """Show the settings, and where each comes from."""
+
+
+@config.command()
+@json_option
+def show(as_json: bool) -> None:
+    """Show every setting, its value, and where it comes from. Secrets are hidden."""
+    settings = load_settings()
+    shown = {name: _shown(getattr(settings, name)) for name in Settings.model_fields}
+    if as_json:
+        values = {name: {"value": value, "source": source_of(name)} for name, value in shown.items()}
+        print_json({"embedded": settings.embedded, "settings": values})
+        return
+    rows = [
+        (name, "" if value is None else str(value), source_of(name), PREFIX + name.upper(), info.description or "")
+        for (name, value), info in zip(shown.items(), Settings.model_fields.values(), strict=True)
+    ]
+    print_table(("setting", "value", "from", "variable", "what it is"), rows)
+    say("this farm is embedded: it paints on this machine" if settings.embedded else "this farm is on servers")
+
+
+def _shown(value: object) -> object:
+    """A value that may be printed: of a secret URL everything but its password, of any other secret nothing."""
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        return make_url(secret).render_as_string(hide_password=True) if "://" in secret else "***"
+    return value if value is None or isinstance(value, int | float) else str(value)

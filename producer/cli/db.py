@@ -1,0 +1,29 @@
+"""`stylefarm db ...`"""
+
+from __future__ import annotations
+
+import click
+
+import migrations
+from producer.cli.output import json_option, print_json
+from shared.database import connect, where
+from shared.settings import load_settings
+
+
+@click.group()
+def db() -> None:
+    """Prepare the database."""
+
+
+@db.command()
+@json_option
+def upgrade(as_json: bool) -> None:
+    """Bring the database to the schema of this release. Does nothing where it is there already."""
+    engine = connect(load_settings().database)
+    before, after = migrations.upgrade(engine)
+    if as_json:
+        print_json({"database": where(engine), "before": before, "after": after})
+    elif before == after:
+        click.echo(f"{where(engine)} is at {after} already")
+    else:
+        click.echo(f"{where(engine)}: from {before or 'nothing'} to {after}")

@@ -1,0 +1,131 @@
+"""`stylefarm job ...`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.output import json_option, loss_of, print_json, print_pairs, progress_of, say, timeout_option
+from producer.display import live_display
+from producer.farm import Farm, Job
+from producer.status import Status
+from shared.errors import InvalidRequest, JobFailed
+from shared.files import check_writable
+from shared.states import State
+
+
+@click.group()
+def job() -> None:
+    """Look at one job, wait for it, download it, cancel it."""
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+def show(job_id: str, as_json: bool) -> None:
+    """Show everything that is known of JOB."""
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        if as_json:
+            _print_document(found)
+        else:
+            _print_words(found)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@timeout_option
+@json_option
+def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
+    """Wait until JOB has ended; an embedded farm paints it. Exits with 5 if it failed or was cancelled."""
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        try:
+            with live_display() as watch:
+                status = found.wait(timeout, watch)
+        except KeyboardInterrupt:
+            farm.close()
+            say(f"stopped; go on with: stylefarm job wait {found.id}")
+            raise
+        if as_json:
+            _print_document(found)
+        else:
+            click.echo(status.state)
+        if status.state is not State.DONE:
+            raise JobFailed(f"job {found.id} {status.state}: {status.error or 'at the request of its user'}")
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; JOB's id and suffix when left out.")
+@click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
+def download(job_id: str, output: Path | None, force: bool) -> None:
+    """Write the finished picture of JOB to a file, and print the file's name."""
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        if output is not None:
+            check_writable(output, force=force)
+        result = found.fetch()
+        click.echo(result.save(output or Path(found.id + result.suffix), force=force))
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB")
+def cancel(job_id: str) -> None:
+    """Cancel JOB; if it runs, it stops within one heartbeat."""
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        if not found.cancel():
+            raise InvalidRequest(f"job {found.id} is {found.status().state} already: there is nothing to cancel")
+        click.echo("cancelled" if found.status().state is State.CANCELLED else "asked to stop")
+
+
+def _print_words(shown: Job) -> None:
+    status = shown.status()
+    picture = None if status.result_key is None else f"{status.result_bytes:,} bytes at {status.result_key}"
+    print_pairs(
+        {
+            "job": status.id,
+            "sweep": status.sweep,
+            "state": status.state,
+            "content": status.content,
+            "style": status.style,
+            "iteration": progress_of(status),
+            "loss": loss_of(status) or None,
+            "seconds": _seconds(status),
+            "attempt": status.attempt or None,
+            "worker": status.worker,
+            "result": picture,
+            "error": status.error,
+        }
+    )
+    for note in status.notes:
+        click.echo(f"note  {note}")
+    click.echo("\nparameters")
+    print_pairs({f"  {name}": value for name, value in status.spec.items()})
+    click.echo("\nevents")
+    for event in shown.farm.services.queries.events(shown.id):
+        click.echo(f"  {event.at:%Y-%m-%d %H:%M:%S}  {event.state:<9}  {event.reason}")
+
+
+def _print_document(shown: Job) -> None:
+    queries = shown.farm.services.queries
+    events = [
+        {"at": event.at.isoformat(), "state": event.state, "attempt": event.attempt, "reason": event.reason}
+        for event in queries.events(shown.id)
+    ]
+    attempts = [
+        {"attempt": attempt.attempt, "worker": attempt.worker, "outcome": attempt.outcome, **attempt.record}
+        for attempt in queries.attempts(shown.id)
+    ]
+    losses = [vars(point) for point in shown.losses()]
+    snapshots = [row.key for row in queries.snapshots(shown.id)]
+    document = {"attempts": attempts, "events": events, "losses": losses, "snapshots": snapshots}
+    print_json({"job": shown.status().as_json(), **document})
+
+
+def _seconds(status: Status) -> float | None:
+    if status.started_at is None or status.finished_at is None:
+        return None
+    return round((status.finished_at - status.started_at).total_seconds(), 2)

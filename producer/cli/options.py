@@ -1,0 +1,83 @@
+"""The parameters of a spec as options of a command."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, Literal
+
+import click
+
+from shared.spec import JobSpec
+
+# These two are arguments; the rest of a spec are options.
+ARGUMENTS = ("content", "style")
+
+
+class Plain(click.ParamType):
+    """A number where it is one, else text; the spec says whether it will do."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        for number in (int, float):
+            try:
+                return number(value)
+            except ValueError:
+                continue
+        return value
+
+
+class Names(click.ParamType):
+    """Several names, with commas between them."""
+
+    name = "a,b,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each parameter of a spec, with its description as help."""
+    for name, info in reversed(JobSpec.model_fields.items()):
+        if name not in ARGUMENTS:
+            flag = "--" + name.replace("_", "-")
+            help_text = f"{info.description}  [{_default(info.default)}]"
+            command = click.option(flag, name, type=_type(info.annotation), default=None, help=help_text)(command)
+    return command
+
+
+def _type(annotation: Any) -> click.ParamType:
+    words = _words(annotation)
+    if _takes_number(annotation):
+        return Plain("|".join(["number", *words]))
+    if words:
+        return click.Choice(words)
+    return Names() if typing.get_origin(annotation) is tuple else Plain("text")
+
+
+def _words(annotation: Any) -> list[str]:
+    """The words that an annotation allows: those of its Literals."""
+    if typing.get_origin(annotation) is Literal:
+        return [str(word) for word in typing.get_args(annotation)]
+    return [word for part in _parts(annotation) for word in _words(part)]
+
+
+def _takes_number(annotation: Any) -> bool:
+    return annotation in (int, float) or any(_takes_number(part) for part in _parts(annotation))
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """What a union is made of, or what an Annotated is about."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return typing.get_args(annotation)[:1]
+    return typing.get_args(annotation) if origin in (typing.Union, types.UnionType) else ()
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "none" if value is None else str(value)

@@ -1,0 +1,83 @@
+"""What commands print: data on standard output, words on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from producer.status import Status
+from shared.states import State
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Raised when a field of `--json` goes or changes its meaning; new fields may come at any time.
+SCHEMA_VERSION = 1
+
+COLOURS = {
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.CANCELLED: "yellow",
+    State.RUNNING: "cyan",
+}
+
+
+def json_option(command: Command) -> Command:
+    """The option `--json`, which every command that reports has."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
+
+
+def timeout_option(command: Command) -> Command:
+    """The option `--timeout`, of every command that waits."""
+    help_text = "Seconds to wait at most; then exit with 8. Nothing is stopped by that."
+    return click.option("--timeout", type=click.FloatRange(min=0), help=help_text)(command)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Prints one JSON object, with the version of its schema."""
+    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=2, ensure_ascii=False))
+
+
+def say(words: str) -> None:
+    """A line for the person, not for the script."""
+    click.echo(words, err=True)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A plain table, in the terminal's width where there is one."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width; nothing may be cut off or folded in it.
+        console.width = 10_000
+    console.print(table)
+
+
+def print_pairs(pairs: Mapping[str, object]) -> None:
+    """Names and values, one pair a line; values that are None are left out."""
+    shown = {name: value for name, value in pairs.items() if value is not None}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def coloured(state: State) -> str:
+    """The state in its colour, as rich markup."""
+    colour = COLOURS.get(state)
+    return f"[{colour}]{state}[/]" if colour else str(state)
+
+
+def progress_of(status: Status) -> str:
+    """ "120/300", or nothing before the first iteration."""
+    return f"{status.iteration}/{status.iterations}"
+
+
+def loss_of(status: Status) -> str:
+    """The last total loss in four digits, or nothing."""
+    return "" if status.loss is None else f"{status.loss:.4g}"

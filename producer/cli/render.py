@@ -1,0 +1,49 @@
+"""`stylefarm render`: one picture, from files to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from producer.cli.options import spec_options
+from producer.cli.output import json_option, print_json, say
+from producer.display import live_display
+from producer.farm import Farm
+from shared.encoding import suffix_format
+from shared.errors import InvalidRequest
+from shared.files import check_writable
+from shared.spec import parse_spec
+
+@click.command()
+@click.argument("content")
+@click.argument("style")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where to write: .png, .jpg, .webp.")
+@click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
+@json_option
+@spec_options
+def render(content: str, style: str, output: Path, force: bool, as_json: bool, **parameters: Any) -> None:
+    """Paint CONTENT in the manner of STYLE, wait, and write the picture to --output."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    written = suffix_format(output)
+    if given.setdefault("format", written) != written:
+        raise InvalidRequest(f"{output} is named as {written}, but format = {given['format']}: leave out one of the two")
+    spec = parse_spec({"content": content, "style": style, **given})
+    check_writable(output, force=force)
+    with Farm() as farm:
+        job = farm.submit(spec)
+        for note in job.status().notes:
+            say(note)
+        try:
+            with live_display() as watch:
+                job.wait(watch=watch)
+        except KeyboardInterrupt:
+            farm.close()
+            say(f"stopped; go on with: stylefarm job wait {job.id} && stylefarm job download {job.id} -o {output}")
+            raise
+        job.fetch().save(output, force=force)
+        if as_json:
+            print_json({"output": str(output), "job": job.status().as_json()})
+        else:
+            click.echo(output)

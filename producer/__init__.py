@@ -1,10 +1,10 @@
 """The public API of stylefarm.
 
-    from producer import Farm
+from producer import Farm
 
-    with Farm() as farm:
-        job = farm.submit(content="cat.jpg", style="waves.jpg", iterations=200)
-        job.result().save("cat-waves.png")
+with Farm() as farm:
+    job = farm.submit(content="cat.jpg", style="waves.jpg", iterations=200)
+    job.result().save("cat-waves.png")
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from shared.errors import FarmError, InvalidSettings
+from shared.errors import InvalidSettings
 from shared.services import Services
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from PIL import Image
@@ -20,7 +19,7 @@ from producer.grid import Grid, read_grid
 from producer.intake import Intake
 from producer.status import Status
 from producer.waiting import Watcher, wait_for
-from shared import queue, tables
+from shared import tables
 from shared.blobs import fetch_verified
 from shared.errors import InvalidSpec, JobFailed, StillPending
 from shared.files import write_atomically
@@ -49,7 +48,7 @@ class Farm:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -115,11 +114,16 @@ class Farm:
     def _before_storing(self, intake: Intake) -> None:
         """Everything that can fail is asked first, so that no job is stored that could not be announced."""
         if self.settings.broker_url is not None:
-            queue.check(queue.application(self.settings.broker_url.get_secret_value()))
+            from shared import queue
+
+            queue.check(self.settings.broker_url.get_secret_value())
         intake.upload()
 
     def _announce(self, ids: Sequence[str]) -> None:
         if self.settings.broker_url is not None:
+            # Celery takes half a second to import, which an embedded farm need not wait for.
+            from shared import queue
+
             queue.publish(queue.application(self.settings.broker_url.get_secret_value()), ids)
 
 
@@ -186,10 +190,14 @@ class Job:
     def _fetch(self, status: Status) -> Result:
         row = self.farm.services.queries.job(self.id)
         if status.state in {State.FAILED, State.CANCELLED}:
-            raise JobFailed(f"job {self.id} ({status.title}) {status.state}: {status.error or 'at the request of its user'}")
+            raise JobFailed(
+                f"job {self.id} ({status.title}) {status.state}: {status.error or 'at the request of its user'}"
+            )
         if row.result_key is None or row.result_sha256 is None:
             raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
-        return Result(fetch_verified(self.farm.services.blobs, row.result_key, row.result_sha256), _suffix(row.result_key))
+        return Result(
+            fetch_verified(self.farm.services.blobs, row.result_key, row.result_sha256), _suffix(row.result_key)
+        )
 
 
 class Sweep:

@@ -37,7 +37,7 @@ class Grid:
         if both:
             raise InvalidSpec(f"{both[0]} stands both in base and in matrix: leave out one of the two")
         if len(self) > MOST_CELLS:
-            raise InvalidSpec(f"the matrix has {len(self):,} cells, more than {MOST_CELLS:,}: take values out of an axis")
+            raise InvalidSpec(f"the matrix has {len(self):,} cells, more than {MOST_CELLS:,}: shorten an axis")
 
     def __len__(self) -> int:
         return math.prod(len(values) for values in self.matrix.values())

@@ -151,5 +151,3 @@ def _check_download(path: Path, architecture: Architecture, address: str) -> Non
 
 def _address(data: bytes) -> str:
     return BLOB + hashlib.sha256(data).hexdigest()
-
-

@@ -69,11 +69,11 @@ class FolderBlobs:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 - a folder keeps no content type
+    def put(self, key: str, data: bytes, content_type: str) -> None:
         with self._replacing(key) as file:
             file.write(data)
 
-    def put_file(self, key: str, path: Path, content_type: str) -> None:  # noqa: ARG002 - see put
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
         with path.open("rb") as source, self._replacing(key) as file:
             shutil.copyfileobj(source, file, 1 << 20)
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis import Redis
 from redis.exceptions import RedisError
 
 from shared.errors import InvalidSettings, ServiceUnavailable
@@ -23,7 +24,7 @@ CONNECT_SECONDS = 5
 
 @lru_cache(maxsize=4)
 def application(broker_url: str) -> Celery:
-    """The Celery application on that Redis. The reasons for its settings are in DESIGN: leases, not Celery, make it safe.
+    """The Celery application on that Redis. Nothing rests on its guarantees: leases in the database make jobs safe.
 
     Raises InvalidSettings if the URL is not one of Redis.
     """
@@ -70,12 +71,16 @@ def publish(app: Celery, job_ids: Iterable[str]) -> None:
         raise ServiceUnavailable(_away(app, error)) from error
 
 
-def check(app: Celery) -> None:
-    """Asks Redis for an answer. Raises ServiceUnavailable."""
+def check(broker_url: str) -> None:
+    """Asks Redis for an answer. Raises ServiceUnavailable, InvalidSettings."""
+    app = application(broker_url)
     try:
-        with app.connection_for_write() as connection:
-            connection.default_channel.client.ping()
-    except (OperationalError, RedisError, OSError) as error:
+        timeouts = {"socket_timeout": CONNECT_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+        with Redis.from_url(broker_url, **timeouts) as client:
+            client.ping()
+    except ValueError as error:
+        raise InvalidSettings(f"broker_url is no Redis URL: {error}") from None
+    except (RedisError, OSError) as error:
         raise ServiceUnavailable(_away(app, error)) from error
 
 

@@ -104,7 +104,8 @@ class S3Blobs:
             if isinstance(cause, ClientError):
                 raise self._in_our_words(key, cause) from error
             raise ServiceUnavailable(
-                f"the object store at {self.address} does not answer ({error}): is it running, and is s3_endpoint right?"
+                f"the object store at {self.address} does not answer ({error}): is it running, and is"
+                " s3_endpoint right?"
             ) from error
 
     def _in_our_words(self, key: str, error: ClientError) -> FarmError:

@@ -29,7 +29,7 @@ def layer_names(architecture: Architecture) -> tuple[str, ...]:
 def smallest_side(layer: str) -> int:
     """The shortest side, in pixels, of a picture that still has a feature at `layer`: each pooling halves it."""
     block = int(layer[4])
-    return 2 ** (block - 1)
+    return 1 << (block - 1)
 
 
 def cached_weights(architecture: Architecture) -> Path | None:

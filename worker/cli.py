@@ -46,4 +46,4 @@ def check_services(services: Services, settings: Settings) -> None:
         raise NotMigrated(f"the database is {at}, this release needs {migrations.head()}: run `stylefarm db upgrade`")
     services.blobs.exists("inputs/none")
     if settings.broker_url is not None:
-        queue.check(queue.application(settings.broker_url.get_secret_value()))
+        queue.check(settings.broker_url.get_secret_value())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -15,7 +14,7 @@ from shared.store import Fence, Store
 log = structlog.get_logger("stylefarm.worker")
 
 
-class Stop(Exception):  # noqa: N818 - not an error: the work is to stop
+class Stop(Exception):
     """The work on a job is to stop; the subclass says why."""
 
 
@@ -52,7 +51,7 @@ class Lease:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._over.set()
         self._thread.join()
 

@@ -58,7 +58,7 @@ def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
 
 @job.command()
 @click.argument("job_id", metavar="JOB")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; JOB's id and suffix when left out.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; by default a file named as JOB.")
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 def download(job_id: str, output: Path | None, force: bool) -> None:
     """Write the finished picture of JOB to a file, and print the file's name."""

@@ -15,13 +15,13 @@ from shared.spec import JobSpec
 ARGUMENTS = ("content", "style")
 
 
-class Plain(click.ParamType):
+class Plain(click.ParamType[Any]):
     """A number where it is one, else text; the spec says whether it will do."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         for number in (int, float):
             try:
                 return number(value)
@@ -30,12 +30,12 @@ class Plain(click.ParamType):
         return value
 
 
-class Names(click.ParamType):
+class Names(click.ParamType[Any]):
     """Several names, with commas between them."""
 
     name = "a,b,..."
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
@@ -49,7 +49,7 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _type(annotation: Any) -> click.ParamType:
+def _type(annotation: Any) -> click.ParamType[Any]:
     words = _words(annotation)
     if _takes_number(annotation):
         return Plain("|".join(["number", *words]))

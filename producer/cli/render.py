@@ -16,10 +16,11 @@ from shared.errors import InvalidRequest
 from shared.files import check_writable
 from shared.spec import parse_spec
 
+
 @click.command()
 @click.argument("content")
 @click.argument("style")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where to write: .png, .jpg, .webp.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 @json_option
 @spec_options
@@ -28,7 +29,9 @@ def render(content: str, style: str, output: Path, force: bool, as_json: bool, *
     given = {name: value for name, value in parameters.items() if value is not None}
     written = suffix_format(output)
     if given.setdefault("format", written) != written:
-        raise InvalidRequest(f"{output} is named as {written}, but format = {given['format']}: leave out one of the two")
+        raise InvalidRequest(
+            f"{output} is named as {written}, but format = {given['format']}: leave out one of the two"
+        )
     spec = parse_spec({"content": content, "style": style, **given})
     check_writable(output, force=force)
     with Farm() as farm:

@@ -31,7 +31,7 @@ def sweep() -> None:
 
 @sweep.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended; an embedded farm paints them.")
+@click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
 @timeout_option
 @json_option
 def create(file: Path, and_wait: bool, timeout: float | None, as_json: bool) -> None:
@@ -85,7 +85,9 @@ def _follow(followed: Sweep, timeout: float | None) -> list[Status]:
         followed.farm.close()
         counts = followed.counts()
         total = sum(counts.values())
-        say(f"stopped: {counts.get(State.DONE, 0)} of {total} jobs are done; go on with: stylefarm sweep wait {followed.id}")
+        say(
+            f"stopped with {counts.get(State.DONE, 0)} of {total} jobs done: stylefarm sweep wait {followed.id} goes on"
+        )
         raise
 
 
@@ -102,7 +104,13 @@ def _report(shown: Sweep, as_json: bool, statuses: Sequence[Status] | None = Non
         print_json(_document(shown, statuses))
         return
     rows = [
-        (status.id[:8], *map(_value, status.cell.values()), coloured(status.state), progress_of(status), loss_of(status))
+        (
+            status.id[:8],
+            *map(_value, status.cell.values()),
+            coloured(status.state),
+            progress_of(status),
+            loss_of(status),
+        )
         for status in statuses
     ]
     print_table(("job", *shown.axes, "state", "iteration", "loss"), rows)
@@ -132,4 +140,6 @@ def _value(value: object) -> str:
 def _raise_failed(statuses: Sequence[Status]) -> None:
     unfit = [status for status in statuses if status.state in {State.FAILED, State.CANCELLED}]
     if unfit:
-        raise JobFailed(f"{len(unfit)} of {len(statuses)} jobs failed or were cancelled: `stylefarm sweep show` says why")
+        raise JobFailed(
+            f"{len(unfit)} of {len(statuses)} jobs failed or were cancelled: `stylefarm sweep show` says why"
+        )

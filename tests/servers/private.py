@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from typing import ClassVar, Self
 
 import psutil
 
+from tests.servers.folders import new_folder
 from tests.servers.processes import end, free_ports, freeze, thaw, wait_until
 
 START_SECONDS = 60.0  # a second on an idle machine; a busy one is no reason to fail
@@ -38,6 +38,8 @@ class PrivateServer(ABC):
     folder: Path
     name: ClassVar[str]
     port_count: ClassVar[int] = 1
+    needs_attributes: ClassVar[bool] = False
+    """Whether the server keeps extended attributes with its files."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     environment: ClassVar[dict[str, str]] = {}
     """What the server's programs find in their environment besides that of the tests."""
@@ -73,7 +75,7 @@ class PrivateServer(ABC):
         """Whether what answers on the port can show something that only this server has."""
 
     def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix=f"stylefarm-{self.name}-")).resolve()
+        self.folder = new_folder(self.name, with_attributes=self.needs_attributes)
         try:
             if self.user:
                 shutil.chown(self.folder, self.user, self.user)
@@ -91,6 +93,8 @@ class PrivateServer(ABC):
 
     def start(self) -> None:
         """Starts the server and returns when it has answered and has proven to be this one."""
+        if self.is_running:
+            raise ServerError(f"{self.name} is running already")
         with self._log.open("ab") as log:
             self._process = psutil.Popen(
                 self._command(),
@@ -120,11 +124,14 @@ class PrivateServer(ABC):
         with contextlib.suppress(psutil.TimeoutExpired):
             root.wait(STOP_SECONDS)
         end(tree)
+        root.wait()
 
     def kill(self) -> None:
         """Ends every process of the server by SIGKILL, as the loss of its machine would."""
         if self.is_running:
-            end(freeze(self._root))
+            root = self._root
+            end(freeze(root))
+            root.wait()
 
     def restart(self) -> None:
         """Starts the server again, stopped first if it still runs: same ports, same password, same data."""

@@ -85,6 +85,7 @@ class SwiftServer(PrivateServer):
     access_key = "farm:worker"
     region = "us-east-1"
     port_count = 4
+    needs_attributes = True
     silence = (BotoCoreError, ClientError)
     # No names are looked up here, and the resolver that eventlet would bring takes longest of all to import.
     environment: ClassVar[dict[str, str]] = {"EVENTLET_NO_GREENDNS": "yes"}

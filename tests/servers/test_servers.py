@@ -98,7 +98,7 @@ def test_postgres_keeps_what_was_committed(postgres_server: PostgresServer, data
     postgres_server.kill()
     with pytest.raises(psycopg.OperationalError):
         execute(postgres_server, database, "SELECT")
-    postgres_server.restart()
+    postgres_server.start()
     # I expect the row to be there
     assert execute(postgres_server, database, "SELECT value FROM kept") == [(7,)]
 

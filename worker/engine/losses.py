@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -13,7 +14,7 @@ def gram(features: Tensor) -> Tensor:
     """
     flat = features.float().flatten(2)
     flat = flat * flat.shape[2] ** -0.5
-    return flat @ flat.transpose(1, 2)
+    return torch.bmm(flat, flat.transpose(1, 2))
 
 
 def relative_error(value: Tensor, target: Tensor) -> Tensor:

@@ -16,6 +16,9 @@ from shared.errors import InvalidRequest
 from shared.vgg import CONVOLUTIONS, Architecture
 from worker.engine.features import Vgg
 
+# What the two readers raise for a file that is not theirs, or is cut off.
+DAMAGED = (pickle.UnpicklingError, safetensors.SafetensorError, BadZipFile, RuntimeError, EOFError, ValueError)
+
 
 def load_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file or of a torch.save'd state dict, on the CPU.
@@ -29,7 +32,14 @@ def load_state(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
         else:
             state = safetensors.torch.load_file(path)
-    except (pickle.UnpicklingError, safetensors.SafetensorError, BadZipFile, RuntimeError, EOFError, ValueError) as error:
+    except (
+        pickle.UnpicklingError,
+        safetensors.SafetensorError,
+        BadZipFile,
+        RuntimeError,
+        EOFError,
+        ValueError,
+    ) as error:
         raise InvalidRequest(
             "the weights are neither a torch state dict nor safetensors, or the file is damaged: give a file that"
             f" torch.save or safetensors wrote ({type(error).__name__})"

@@ -1,0 +1,392 @@
+"""Pictures of a whole sweep: the contact sheet of its results, and the plot of its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+BACKGROUND = "#14161b"
+PANEL, HATCH = "#1b1e25", "#252932"
+FAILED_PANEL, FAILED_HATCH = "#241a1d", "#332227"
+BRIGHT, TEXT, MUTED, FAILED, RULE = "#f2f4f8", "#c9ced8", "#858c9a", "#e58a8a", "#2c313b"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a row or a column stands for: a picture with its name, or the value of a parameter, which is only text."""
+
+    label: str
+    image: Image.Image | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One result: its picture, or the problem that there is none ("failed: ...", "waiting")."""
+
+    image: Image.Image | None = None
+    caption: str = ""
+    problem: str = ""
+
+
+def contact_sheet(
+    rows: Sequence[Head],
+    columns: Sequence[Head],
+    cells: Mapping[tuple[int, int], Cell],
+    *,
+    corner: str = "",
+    title: str = "",
+    cell: int = 256,
+) -> Image.Image:
+    """A dark grid of pictures, RGB, with the pictures or values of its rows and columns at its edges.
+
+    Pictures keep their aspect; rows are as high as their highest picture. Texts that are too long end in "…".
+
+    Args:
+        rows: from top to bottom.
+        columns: from left to right.
+        cells: by (row, column), counted from 0; those that are absent are drawn as empty panels.
+        corner: what rows and columns are, small, in the corner, e.g. "content ↓  style →".
+        title: above all.
+        cell: the width of a column, and the most that a picture is high, in pixels.
+    """
+    return _Sheet(rows, columns, cells, corner, title, cell).drawn()
+
+
+@dataclass
+class _Sheet:
+    """The layout of one contact sheet, and the pencil that fills it in. All lengths are pixels."""
+
+    rows: Sequence[Head]
+    columns: Sequence[Head]
+    cells: Mapping[tuple[int, int], Cell]
+    corner: str
+    title: str
+    cell: int
+
+    def __post_init__(self) -> None:
+        cell = self.cell
+        self.margin, self.gap = max(8, cell // 9), max(4, cell // 18)
+        self.label_size, self.caption_size = max(12, cell // 16), max(11, cell // 19)
+        self.title_size = max(14, cell // 10)
+        self.image = Image.new("RGB", self.size, BACKGROUND)
+        self.pencil = ImageDraw.Draw(self.image)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        right = self.left + len(self.columns) * (self.cell + self.gap) - self.gap
+        below = self.top + sum(self.row_heights) + len(self.rows) * (self.strip + self.gap) - self.gap
+        return right + self.margin, below + self.margin
+
+    @cached_property
+    def strip(self) -> int:
+        """The height of the line of text under each row of pictures."""
+        texts = [head.label for head in self.rows if head.image] + [cell.caption for cell in self.cells.values()]
+        return round(self.label_size * 1.9) if any(texts) else 0
+
+    @cached_property
+    def head_width(self) -> int:
+        """Of the heads of rows: a cell where there are pictures, or else what their texts need."""
+        if any(head.image for head in self.rows):
+            return self.cell
+        widths = [_font(head.label, self.label_size).getlength(head.label) for head in self.rows]
+        widths.append(_font(self.corner, self.caption_size).getlength(self.corner))
+        return min(self.cell, round(max(widths)) + 1)
+
+    @cached_property
+    def head_height(self) -> int:
+        """Of the pictures in the heads of columns, which are smaller than those in the cells."""
+        heights = [_fitted(head.image, self.cell, self.cell * 0.62)[1] for head in self.columns if head.image]
+        return max(heights, default=0)
+
+    @cached_property
+    def row_heights(self) -> list[int]:
+        """Of the pictures in each row."""
+        return [self._row_height(row, head) for row, head in enumerate(self.rows)]
+
+    def _row_height(self, row: int, head: Head) -> int:
+        across = [self.cells.get((row, column), Cell()).image for column in range(len(self.columns))]
+        heights = [_fitted(image, self.cell, self.cell)[1] for image in (head.image, *across) if image]
+        return max(heights, default=round(self.cell * 0.66))
+
+    @cached_property
+    def left(self) -> int:
+        """Where the first column begins."""
+        return self.margin + self.head_width + 2 * self.gap
+
+    @cached_property
+    def top(self) -> int:
+        """Where the first row begins."""
+        titled = round(self.title_size * 2.2) if self.title else 0
+        return self.margin + titled + self.head_height + round(self.label_size * 1.9) + self.gap
+
+    def drawn(self) -> Image.Image:
+        width = self.image.width - 2 * self.margin
+        self._text(self.title, (self.margin, self.margin), width, self.title_size, BRIGHT, "la")
+        self._rules()
+        for column, head in enumerate(self.columns):
+            self._column_head(self.left + column * (self.cell + self.gap), head)
+        for row, (head, y) in enumerate(zip(self.rows, self._tops(), strict=True)):
+            self._row_head(y, self.row_heights[row], head)
+            for column in range(len(self.columns)):
+                x = self.left + column * (self.cell + self.gap)
+                self._cell((x, y), self.row_heights[row], self.cells.get((row, column), Cell()))
+        return self.image
+
+    def _tops(self) -> Iterator[int]:
+        y = self.top
+        for height in self.row_heights:
+            yield y
+            y += height + self.strip + self.gap
+
+    def _rules(self) -> None:
+        x, y = self.left - self.gap - 1, self.top - self.gap
+        self.pencil.line((self.margin, y, self.image.width - self.margin, y), RULE)
+        self.pencil.line((x, y, x, self.image.height - self.margin), RULE)
+        below = y - self.label_size
+        self._text(self.corner, (self.margin, below), self.head_width, self.caption_size, MUTED, "lm")
+
+    def _column_head(self, x: int, head: Head) -> None:
+        middle, baseline = x + self.cell // 2, self.top - self.gap - self.label_size
+        self._text(head.label, (middle, baseline), self.cell, self.label_size, TEXT, "mm")
+        if head.image:
+            width, height = _fitted(head.image, self.cell, self.cell * 0.62)
+            y = baseline - self.label_size + 1 - height
+            self._paste(head.image, (middle - width // 2, y, width, height))
+
+    def _row_head(self, y: int, height: int, head: Head) -> None:
+        if head.image is None:
+            at = (self.margin + self.head_width, y + height // 2)
+            self._text(head.label, at, self.head_width, self.label_size, TEXT, "rm")
+            return
+        self._centred(head.image, (self.margin, y), height)
+        at = (self.margin + self.cell // 2, y + height + self.strip // 2)
+        self._text(head.label, at, self.cell, self.label_size, TEXT, "mm")
+
+    def _cell(self, corner: tuple[int, int], height: int, cell: Cell) -> None:
+        x, y = corner
+        if cell.image:
+            self._centred(cell.image, corner, height)
+        else:
+            self._panel((x, y, x + self.cell, y + height), cell.problem)
+        at = (x + self.cell // 2, y + height + self.strip // 2)
+        self._text(cell.caption, at, self.cell, self.caption_size, MUTED, "mm")
+
+    def _panel(self, box: tuple[int, int, int, int], problem: str) -> None:
+        """A hatched panel in place of a picture, with what is the matter in up to four lines."""
+        failed = problem.startswith("failed")
+        width, height = box[2] - box[0], box[3] - box[1]
+        panel = Image.new("RGB", (width, height), FAILED_PANEL if failed else PANEL)
+        pencil = ImageDraw.Draw(panel)
+        for x in range(-height, width, max(6, self.cell // 20)):
+            pencil.line((x, height, x + height, 0), FAILED_HATCH if failed else HATCH, max(1, self.cell // 128))
+        self._paste(panel, (box[0], box[1], width, height))
+        lines = _wrapped(problem, self.caption_size, width - 2 * self.gap, most=4)
+        step = round(self.caption_size * 1.4)
+        y = (box[1] + box[3]) // 2 - step * (len(lines) - 1) // 2
+        for number, line in enumerate(lines):
+            at = ((box[0] + box[2]) // 2, y + number * step)
+            self._text(line, at, width - 2 * self.gap, self.caption_size, FAILED if failed else MUTED, "mm")
+
+    def _centred(self, image: Image.Image, corner: tuple[int, int], height: int) -> None:
+        fitted = _fitted(image, self.cell, self.cell)
+        x, y = corner[0] + (self.cell - fitted[0]) // 2, corner[1] + (height - fitted[1]) // 2
+        self._paste(image, (x, y, *fitted))
+
+    def _paste(self, image: Image.Image, box: tuple[int, int, int, int]) -> None:
+        """Put the picture at (x, y, width, height), its corners rounded."""
+        x, y, width, height = box
+        small = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
+        mask = Image.new("L", (width * 4, height * 4))
+        ImageDraw.Draw(mask).rounded_rectangle((0, 0, width * 4 - 1, height * 4 - 1), self.cell // 40 * 4, 255)
+        self.image.paste(small, (x, y), mask.resize((width, height), Image.Resampling.BOX))
+
+    def _text(self, text: str, at: tuple[int, int], width: int, size: int, colour: str, anchor: str) -> None:
+        short = _elided(text, size, width)
+        self.pencil.text(at, short, colour, _font(short, size), anchor)
+
+
+def _fitted(image: Image.Image, width: float, height: float) -> tuple[int, int]:
+    """The largest size of the image's aspect inside width x height."""
+    scale = min(width / image.width, height / image.height)
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))
+
+
+@cache
+def _font_of(wide: bool, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    if not wide:
+        return ImageFont.load_default(size)
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, round(size * 0.92))
+
+
+def _font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font, which is the finer one, or, for letters and arrows that it lacks, the one of matplotlib."""
+    return _font_of(not all(letter.isascii() or letter in "…±·°" for letter in text), size)
+
+
+def _elided(text: str, size: int, width: int) -> str:
+    """`text` on one line of `width` pixels, its end given up for "…" where it is longer."""
+    text = " ".join(text.split())[:1000]
+    if _font(text, size).getlength(text) <= width:
+        return text
+    while text and _font(text, size).getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def _wrapped(text: str, size: int, width: int, most: int) -> list[str]:
+    """`text` in at most `most` lines of `width` pixels; what is left over stays in the last, to be elided."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and (len(lines) == most or _font(longer, size).getlength(longer) <= width):
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """How the losses of one job fell: one number of each sequence for each recorded iteration.
+
+    The terms are as they are in the total, weighted. A sequence may be empty where a job has no such term.
+    """
+
+    iterations: Sequence[float]
+    total: Sequence[float]
+    content: Sequence[float] = ()
+    style: Sequence[float] = ()
+    tv: Sequence[float] = ()
+
+
+MOST_PANELS = 6
+MOST_NAMES = 16
+_TERMS = {"total": BRIGHT, "content": "#6fb1f5", "style": "#f2a35e", "tv": "#7cc79a"}
+
+
+def loss_plot(curves: Mapping[str, LossCurve], *, title: str = "") -> bytes:
+    """The PNG of loss curves over iterations, on a logarithmic scale.
+
+    Up to six jobs get a panel each, on common axes; of more jobs, the totals are drawn in one panel. Numbers that have
+    no logarithm (zero, negative, NaN, infinite) are gaps. Safe to call from several threads.
+
+    Args:
+        curves: by the name of the job.
+        title: above all.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = _panels(curves) if len(curves) <= MOST_PANELS else _overlay(curves)
+    if title:
+        figure.suptitle(_printable(title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
+    file = BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(file, format="png", dpi="figure", facecolor="auto")
+    return file.getvalue()
+
+
+def _figure(width: float, height: float) -> Figure:
+    # Not pyplot, which keeps every figure it makes, and is not safe to use from several threads.
+    from matplotlib.figure import Figure
+
+    return Figure((width, height), dpi=150, facecolor=BACKGROUND, layout="constrained")
+
+
+def _panels(curves: Mapping[str, LossCurve]) -> Figure:
+    across = min(3, max(1, len(curves)))
+    down = max(1, -(-len(curves) // across))
+    figure = _figure(1.2 + 3.4 * across, 0.9 + 2.5 * down)
+    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    lines: dict[str, Line2D] = {}
+    for axes in grid.flat[len(curves) :]:
+        axes.remove()
+    for number, (axes, name) in enumerate(zip(grid.flat, curves, strict=False)):
+        _dress(axes, left=number % across == 0, below=number + across >= len(curves))
+        axes.set_title(_printable(name, 40), color=TEXT, fontsize=10, loc="left", parse_math=False)
+        for term, colour in _TERMS.items():
+            line = _line(axes, curves[name], term, color=colour, linewidth=1.8 if term == "total" else 1.2)
+            lines |= {term: line} if line else {}
+    _legend(figure, lines, len(_TERMS), "outside lower right")
+    return figure
+
+
+def _overlay(curves: Mapping[str, LossCurve]) -> Figure:
+    from matplotlib import colormaps
+
+    figure = _figure(10, 5.2)
+    axes = figure.subplots()
+    _dress(axes, left=True, below=True)
+    axes.set_title(f"total of {len(curves)} jobs", color=TEXT, fontsize=10, loc="left")
+    colours = colormaps["viridis"](np.linspace(0.25, 1, len(curves)))
+    lines: dict[str, Line2D] = {}
+    for (name, curve), colour in zip(curves.items(), colours, strict=True):
+        line = _line(axes, curve, "total", color=colour, linewidth=1.2, alpha=0.9)
+        lines |= {_printable(name, 32): line} if line else {}
+    if len(lines) <= MOST_NAMES:
+        _legend(figure, lines, 1, "outside right upper")
+    return figure
+
+
+def _line(axes: Axes, curve: LossCurve, term: str, **look: Any) -> Line2D | None:
+    """Draw one term; None where it has no number that can be drawn."""
+    pairs = zip(curve.iterations, getattr(curve, term), strict=False)  # the last may still be on its way
+    points = np.array(list(pairs), dtype=float).reshape(-1, 2)
+    # Beyond the range of float32, in which losses are computed, the logarithmic scale itself overflows.
+    drawable = np.isfinite(points).all(axis=1) & (points[:, 1] > 1e-38) & (points[:, 1] < 1e38)
+    if not drawable.any():
+        return None
+    points[~drawable] = np.nan
+    marker = "o" if drawable.sum() == 1 else None
+    return axes.plot(points[:, 0], points[:, 1], marker=marker, markersize=3, **look)[0]
+
+
+def _dress(axes: Axes, *, left: bool, below: bool) -> None:
+    """Dark and calm, whatever the reader's own settings are; with numbers where nothing is `left` of it or `below`."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_facecolor(PANEL)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0)
+    axes.tick_params(which="both", labelleft=left, labelbottom=below)
+    axes.set_ylabel("loss" if left else "", color=MUTED, fontsize=9)
+    axes.set_xlabel("iteration" if below else "", color=MUTED, fontsize=9)
+    axes.spines[:].set_visible(False)
+
+
+def _legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any) -> None:
+    if not lines:
+        return
+    # A name that begins with an underscore would be left out by matplotlib.
+    names = [f" {name}" if name.startswith("_") else name for name in lines]
+    legend = figure.legend(
+        list(lines.values()), names, loc=place, ncols=across, frameon=False, fontsize=8, labelcolor=TEXT
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _printable(text: str, most: int) -> str:
+    """`text` on one line of at most `most` letters; for letters that the font lacks, which would warn, a square."""
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont("DejaVu Sans"))
+    line = " ".join(text.split())
+    short = line if len(line) <= most else line[: most - 1].rstrip() + "…"
+    return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in short)

@@ -1,0 +1,41 @@
+"""Fixtures that every level of tests shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.settings import load_settings
+
+pytest_plugins = ["tests.servers.fixtures", "tests.databases"]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test sees the settings, the home or the cached weights of whoever runs it."""
+    import os
+
+    for variable in list(os.environ):
+        if variable.upper().startswith("STYLEFARM_"):
+            monkeypatch.delenv(variable)
+    monkeypatch.setenv("STYLEFARM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    load_settings.cache_clear()
+    yield
+    load_settings.cache_clear()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder with two small contents and two small styles, each unlike the others: a.png, b.png, s.png, t.png."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for seed, name in enumerate(("a", "b", "s", "t")):
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((48, 36), Image.Resampling.BICUBIC).save(folder / f"{name}.png")
+    return folder

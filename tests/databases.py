@@ -1,0 +1,54 @@
+"""Databases for tests: a SQLite file, and a PostgreSQL database cloned from a migrated template."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+import migrations
+from shared.database import connect
+from tests.servers import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def template(postgres_server: PostgresServer) -> str:
+    """The name of a migrated database, to be cloned."""
+    name = "template_farm"
+    engine = connect(postgres_server.create_database(name))
+    migrations.upgrade(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, template: str) -> Iterator[str]:
+    """The URL of a migrated, empty PostgreSQL database of the test's own."""
+    name = f"farm_{uuid.uuid4().hex}"
+    url = postgres_server.create_database(name, template=template)
+    yield url
+    connect(url).dispose()
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a PostgreSQL database of the test's own in which nothing is."""
+    name = f"empty_{uuid.uuid4().hex}"
+    yield postgres_server.create_database(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A migrated, empty database, once of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'farm.db'}"
+        migrations.upgrade(connect(url))
+    else:
+        url = request.getfixturevalue("postgres_url")
+    yield connect(url)
+    connect(url).dispose()

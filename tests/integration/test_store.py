@@ -1,0 +1,263 @@
+"""The moves of a job, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from shared.errors import InvalidImage, InvalidRequest, NotFound
+from shared.queries import Queries
+from shared.spec import JobSpec
+from shared.states import State
+from shared.store import Fence, LossPoint, NewJob, Store, StoredObject
+from shared.tables import Job, Sweep
+
+RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
+
+
+@pytest.fixture
+def store(engine: Engine) -> Store:
+    return Store(engine)
+
+
+@pytest.fixture
+def queries(engine: Engine) -> Queries:
+    return Queries(engine)
+
+
+def new_job(**changes: object) -> NewJob:
+    spec = JobSpec(content="sha256:" + "a" * 64, style="sha256:" + "b" * 64, size=64, learning_rate=1.0)
+    return NewJob(spec.model_copy(update=changes), "a.png", "s.png", ["a note"])
+
+
+def claimed(store: Store, job_id: str, worker: str = "w", lease: float = 30) -> Fence:
+    job = store.claim(job_id, worker, lease=lease)
+    assert job is not None
+    return Fence(job.id, job.attempt)
+
+
+def point(iteration: int) -> LossPoint:
+    return LossPoint(iteration, 3.0 / (iteration + 1), 1.0, 1.5, 0.5)
+
+
+def test_a_submitted_job_is_queued_with_all_that_was_said_of_it(store: Store, queries: Queries) -> None:
+    """Given a new job, if it is created, I expect it queued, with its spec, its notes and one event."""
+    (job_id,) = store.create([new_job(iterations=7)])
+    job = queries.job(job_id)
+    assert (job.state, job.iterations, job.notes, job.attempt) == (State.QUEUED, 7, ["a note"], 0)
+    assert [event.reason for event in queries.events(job_id)] == ["submitted"]
+
+
+def test_a_large_sweep_is_created_whole_and_in_order(store: Store, queries: Queries) -> None:
+    """Given more jobs than one statement takes, if they are created as a sweep, I expect all, in their order."""
+    sweep_id, ids = store.create_sweep("big", {"seed": list(range(2500))}, [new_job(seed=n) for n in range(2500)])
+    assert [job.id for job in queries.sweep_jobs(sweep_id)] == ids
+    assert [job.spec["seed"] for job in queries.jobs(ids)] == list(range(2500))
+    assert queries.counts(sweep_id) == {State.QUEUED: 2500}
+
+
+def test_a_job_is_claimed_once(store: Store, queries: Queries) -> None:
+    """Given a queued job, if a hint for it comes twice, I expect one claim, and the second to change nothing."""
+    (job_id,) = store.create([new_job()])
+    assert claimed(store, job_id) == Fence(job_id, 1)
+    assert store.claim(job_id, "other") is None
+    assert queries.job(job_id).worker == "w"
+
+
+def test_many_workers_claim_a_job_at_once(store: Store) -> None:
+    """Given one queued job, if eight workers claim it at the same moment, I expect exactly one to have it."""
+    (job_id,) = store.create([new_job()])
+    barrier = threading.Barrier(8)
+    won: list[str] = []
+
+    def claim(name: str) -> None:
+        barrier.wait()
+        if store.claim(job_id, name) is not None:
+            won.append(name)
+
+    threads = [threading.Thread(target=claim, args=(f"w{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+
+
+def test_a_finished_job_names_its_result(store: Store, queries: Queries) -> None:
+    """Given a claimed job, if it finishes, I expect it done, with its result, its curve and its attempt's record."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id)
+    assert store.record(fence, [point(0), point(1)])
+    assert store.add_snapshot(fence, 1, StoredObject("k", "1" * 64, 5))
+    assert store.finish(fence, RESULT, {"device": "cpu"})
+    job = queries.job(job_id)
+    assert (job.state, job.result_key, job.result_bytes, job.iteration) == (State.DONE, RESULT.key, 10, 1)
+    assert job.lease_until is None
+    assert [row.iteration for row in queries.losses(job_id)] == [0, 1]
+    assert [row.key for row in queries.snapshots(job_id)] == ["k"]
+    (attempt,) = queries.attempts(job_id)
+    assert (attempt.outcome, attempt.record) == ("done", {"device": "cpu"})
+    assert attempt.ended_at is not None
+
+
+def test_an_older_attempt_changes_nothing(store: Store, queries: Queries) -> None:
+    """Given a job that was claimed again, if its first worker goes on writing, I expect every write to be refused."""
+    (job_id,) = store.create([new_job()])
+    old = claimed(store, job_id, "zombie", lease=0)
+    time.sleep(0.01)
+    assert store.requeue_expired() == [job_id]
+    new = claimed(store, job_id, "heir")
+    assert not store.record(old, [point(5)])
+    assert not store.add_snapshot(old, 5, StoredObject("zombie", "1" * 64, 5))
+    assert not store.renew(old).renewed
+    assert not store.finish(old, RESULT, {})
+    assert not store.fail(old, InvalidImage("no"), {})
+    assert not store.release(old, "no", {})
+    assert not store.stopped(old, {})
+    job = queries.job(job_id)
+    assert (job.state, job.worker, job.attempt) == (State.RUNNING, "heir", new.attempt)
+    assert queries.losses(job_id) == []
+    assert queries.snapshots(job_id) == []
+
+
+def test_a_new_attempt_starts_the_curve_afresh(store: Store, queries: Queries) -> None:
+    """Given a released job with a curve, if it is claimed again, I expect no point of the first attempt to stay."""
+    (job_id,) = store.create([new_job()])
+    first = claimed(store, job_id)
+    store.record(first, [point(0), point(1)])
+    assert store.release(first, "stopped", {})
+    second = claimed(store, job_id)
+    assert queries.losses(job_id) == []
+    assert store.record(second, [point(0)])
+    assert [attempt.outcome for attempt in queries.attempts(job_id)] == ["released", None]
+
+
+def test_only_expired_leases_are_taken_back(store: Store, queries: Queries) -> None:
+    """Given one job whose lease ran out and one whose lease holds, I expect only the first back in the queue."""
+    lost, held = store.create([new_job(), new_job()])
+    claimed(store, lost, lease=0)
+    claimed(store, held, lease=60)
+    time.sleep(0.01)
+    assert store.requeue_expired() == [lost]
+    assert [job.state for job in queries.jobs([lost, held])] == [State.QUEUED, State.RUNNING]
+    assert queries.events(lost)[-1].reason == "the lease of w ran out"
+
+
+def test_a_renewed_lease_does_not_expire(store: Store) -> None:
+    """Given a lease that has run out but was not taken back yet, if it is renewed, I expect the job to stay ours."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id, lease=0)
+    assert store.renew(fence, lease=60).renewed
+    assert store.requeue_expired() == []
+
+
+def test_a_failed_job_keeps_its_sentence(store: Store, queries: Queries) -> None:
+    """Given a claimed job, if it fails, I expect its error and the class of its failure."""
+    (job_id,) = store.create([new_job()])
+    store.fail(claimed(store, job_id), InvalidImage("x.jpg is no picture: give another"), {})
+    job = queries.job(job_id)
+    assert (job.state, job.error_class, job.error) == (State.FAILED, "input", "x.jpg is no picture: give another")
+
+
+def test_a_queued_job_is_cancelled_at_once(store: Store, queries: Queries) -> None:
+    """Given a queued job, if it is cancelled, I expect it cancelled, and not to be claimed any more."""
+    (job_id,) = store.create([new_job()])
+    assert store.cancel(job_id)
+    assert queries.job(job_id).state == State.CANCELLED
+    assert store.claim(job_id, "w") is None
+    assert not store.cancel(job_id)
+
+
+def test_a_running_job_is_cancelled_by_its_worker(store: Store, queries: Queries) -> None:
+    """Given a running job, if it is cancelled, I expect its next heartbeat to hear of it, and then the worker to end it."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id)
+    assert not store.renew(fence).cancel
+    assert store.cancel(job_id)
+    assert queries.job(job_id).state == State.RUNNING
+    assert store.renew(fence).cancel
+    assert store.stopped(fence, {})
+    assert queries.job(job_id).state == State.CANCELLED
+
+
+@pytest.mark.parametrize("way", ["released", "expired"])
+def test_a_cancelled_job_does_not_come_back(store: Store, queries: Queries, way: str) -> None:
+    """Given a running job that is to be cancelled, if its worker lets it go, I expect it cancelled, not queued."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id, lease=0)
+    store.cancel(job_id)
+    if way == "released":
+        store.release(fence, "stopped", {})
+    else:
+        time.sleep(0.01)
+        store.requeue_expired()
+    assert queries.job(job_id).state == State.CANCELLED
+
+
+def test_ids_may_be_shortened(store: Store, queries: Queries) -> None:
+    """Given a job and a sweep, I expect a unique beginning of an id to find each, and nothing else to find anything."""
+    sweep_id, (job_id,) = store.create_sweep("", {}, [new_job()])
+    assert queries.full_id(Job, job_id[:8]) == job_id
+    assert queries.full_id(Sweep, sweep_id[:8].upper()) == sweep_id
+    for unknown in ("zzzz", "", "abc", "%", sweep_id + "0"):
+        with pytest.raises(NotFound):
+            queries.full_id(Job, unknown)
+
+
+def test_an_ambiguous_id_is_refused(store: Store, queries: Queries) -> None:
+    """Given so many jobs that two ids must start alike, if such a beginning is given, I expect to be asked for more."""
+    ids = store.create([new_job() for _ in range(2000)])
+    starts = [job_id[:4] for job_id in ids]
+    twice = next(start for start in starts if starts.count(start) > 1)
+    with pytest.raises(InvalidRequest, match="give more digits"):
+        queries.full_id(Job, twice)
+
+
+MOVES = st.lists(
+    st.sampled_from(["claim", "finish", "fail", "release", "cancel", "expire", "stop", "late"]), max_size=12
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moves=MOVES)
+def test_whatever_happens_to_a_job_its_history_holds(store: Store, queries: Queries, moves: list[str]) -> None:
+    """Given any order of moves, I expect that what has ended stays, attempts only grow, and each move is an event."""
+    (job_id,) = store.create([new_job()])
+    fence = Fence(job_id, 1)
+    ended: State | None = None
+    attempt = 0
+    for move in moves:
+        if move == "claim" and (job := store.claim(job_id, "w", lease=0)) is not None:
+            fence = Fence(job.id, job.attempt)
+            assert job.attempt == attempt + 1
+            attempt = job.attempt
+        elif move == "expire":
+            time.sleep(0.002)
+            store.requeue_expired()
+        elif move == "cancel":
+            store.cancel(job_id)
+        else:
+            _write(store, move, fence)
+        now = queries.job(job_id)
+        assert ended is None or now.state == ended
+        ended = now.state if State(now.state).final else None
+        assert now.attempt == attempt
+        assert queries.events(job_id)[-1].state == now.state
+
+
+def _write(store: Store, move: str, fence: Fence) -> None:
+    if move == "finish":
+        store.finish(fence, RESULT, {})
+    elif move == "fail":
+        store.fail(fence, InvalidImage("no"), {})
+    elif move == "release":
+        store.release(fence, "let go", {})
+    elif move == "stop":
+        store.stopped(fence, {})
+    elif move == "late":
+        assert not store.finish(Fence(fence.job_id, fence.attempt - 1), RESULT, {})

@@ -308,7 +308,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _panels(curves: Mapping[str, LossCurve]) -> Figure:
-    across = min(3, max(1, len(curves)))
+    across = 2 if len(curves) == 4 else min(3, max(1, len(curves)))
     down = max(1, -(-len(curves) // across))
     figure = _figure(1.2 + 3.4 * across, 0.9 + 2.5 * down)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
@@ -321,7 +321,7 @@ def _panels(curves: Mapping[str, LossCurve]) -> Figure:
         for term, colour in _TERMS.items():
             line = _line(axes, curves[name], term, color=colour, linewidth=1.8 if term == "total" else 1.2)
             lines |= {term: line} if line else {}
-    _legend(figure, lines, len(_TERMS), "outside lower right")
+    _legend(figure, {term: lines[term] for term in _TERMS if term in lines}, len(_TERMS), "outside lower right")
     return figure
 
 
@@ -336,7 +336,7 @@ def _overlay(curves: Mapping[str, LossCurve]) -> Figure:
     lines: dict[str, Line2D] = {}
     for (name, curve), colour in zip(curves.items(), colours, strict=True):
         line = _line(axes, curve, "total", color=colour, linewidth=1.2, alpha=0.9)
-        lines |= {_printable(name, 32): line} if line else {}
+        lines |= {name: line} if line else {}
     if len(lines) <= MOST_NAMES:
         _legend(figure, lines, 1, "outside right upper")
     return figure
@@ -361,7 +361,7 @@ def _dress(axes: Axes, *, left: bool, below: bool) -> None:
 
     axes.set_facecolor(PANEL)
     axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
     axes.grid(visible=True, color=RULE, linewidth=0.6)
     axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0)
     axes.tick_params(which="both", labelleft=left, labelbottom=below)
@@ -374,7 +374,7 @@ def _legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any
     if not lines:
         return
     # A name that begins with an underscore would be left out by matplotlib.
-    names = [f" {name}" if name.startswith("_") else name for name in lines]
+    names = [" " * name.startswith("_") + _printable(name, 32) for name in lines]
     legend = figure.legend(
         list(lines.values()), names, loc=place, ncols=across, frameon=False, fontsize=8, labelcolor=TEXT
     )

@@ -1,0 +1,224 @@
+"""The engine, against closed forms, torch's own optimisers and torchvision's own VGG."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torchvision
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torchvision.models import VGG16_Weights, VGG19_Weights
+
+from shared.vgg import PRETRAINED_FILES, Architecture, layer_names
+from worker.engine.features import Vgg, calibrate, randomise
+from worker.engine.initial import initial_image
+from worker.engine.iterative import Objective, Progress, Weights, make_optimiser, optimise
+from worker.engine.losses import gram, relative_error, total_variation
+from worker.engine.optimisers import LBFGS, Adam
+from worker.engine.weights import feature_positions, load_weights
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+CONTENT_LAYERS = ("relu2_2",)
+
+
+def picture(seed: int, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def random_vgg(*images: Tensor, seed: int = 0) -> Vgg:
+    vgg = Vgg("vgg19", (*STYLE_LAYERS, *CONTENT_LAYERS))
+    randomise(vgg, seed)
+    calibrate(vgg, images)
+    return vgg
+
+
+def paint(content: Tensor, style: Tensor, optimizer: str, iterations: int, start: Tensor | None = None) -> list[Progress]:
+    """Paints with one network for all, so that batched and alone differ in nothing but the batch."""
+    vgg = random_vgg(picture(100, 1, 3, 24, 24), picture(101, 1, 3, 24, 24))
+    objective = Objective(vgg, content, style, CONTENT_LAYERS, STYLE_LAYERS, Weights(1, 100, 0.1))
+    rate = 1.0 if optimizer == "lbfgs" else 0.02
+    optimiser = make_optimiser("lbfgs" if optimizer == "lbfgs" else "adam", rate)
+    return list(optimise(objective, content if start is None else start, optimiser, iterations))
+
+
+def test_the_gram_matrix_is_the_sum_over_positions() -> None:
+    """Given features, I expect G_ij = sum_k F_ik F_jk / (H W), written as plain loops."""
+    features = picture(0, 2, 3, 4, 5)
+    expected = torch.zeros(2, 3, 3)
+    for b in range(2):
+        for i in range(3):
+            for j in range(3):
+                expected[b, i, j] = sum(
+                    features[b, i, y, x] * features[b, j, y, x] for y in range(4) for x in range(5)
+                ) / (4 * 5)
+    torch.testing.assert_close(gram(features), expected)
+
+
+def test_the_losses_have_their_closed_forms() -> None:
+    """Given simple tensors, I expect the values that one works out by hand."""
+    target = torch.tensor([[[2.0, 0.0]]])
+    torch.testing.assert_close(relative_error(target + 1, target), torch.tensor([1.0 / 2.0]))
+    ramp = torch.arange(4.0).expand(1, 3, 5, 4) * 0.5
+    torch.testing.assert_close(total_variation(ramp), torch.tensor([0.25]))
+
+
+@given(st.integers(0, 2**16), st.floats(0.1, 50))
+@settings(max_examples=20, deadline=None)
+def test_the_relative_error_knows_no_unit(seed: int, unit: float) -> None:
+    """Given a value and a target, if both are scaled, I expect the same error; of a thing to itself, none."""
+    value, target = picture(seed, 2, 3, 4), picture(seed + 1, 2, 3, 4)
+    torch.testing.assert_close(relative_error(value * unit, target * unit), relative_error(value, target))
+    assert relative_error(target, target).eq(0).all()
+
+
+def test_adam_is_torch_s_adam() -> None:
+    """Given a quadratic, I expect the iterates of torch.optim.Adam, step for step."""
+    scale = picture(0, 1, 3, 4, 4) + 0.1
+    ours, adam = picture(1, 1, 3, 4, 4), Adam(0.05)
+    theirs = ours.clone().requires_grad_()
+    reference = torch.optim.Adam([theirs], lr=0.05)
+    for _ in range(20):
+        ours = adam.step(ours, 2 * scale * ours)
+        reference.zero_grad()
+        (scale * theirs.square()).sum().backward()
+        reference.step()
+        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_lbfgs_is_torch_s_lbfgs_after_the_first_step() -> None:
+    """Given a quadratic, I expect torch.optim.LBFGS's iterates, once it starts with a first step as long as ours."""
+    scale = picture(0, 1, 3, 4, 4).double() + 0.5
+    ours, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(corrections=10)
+    theirs = lbfgs.step(ours, scale * ours).clone().requires_grad_()
+    reference = torch.optim.LBFGS([theirs], lr=1, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0)
+    # torch's own first step is handed the pair that ours already has.
+    start = ours
+    ours = theirs.detach()
+    state = reference.state[theirs]
+    y, s = scale * ours - scale * start, ours - start
+    state.update(
+        d=s.flatten(), t=1.0, old_dirs=[], old_stps=[], ro=[], H_diag=1.0, n_iter=1, func_evals=0,
+        prev_flat_grad=(scale * start).flatten(), prev_loss=0.0,
+    )  # fmt: skip
+    assert y.flatten().dot(s.flatten()) > 0
+
+    def closure() -> float:
+        reference.zero_grad()
+        loss = (scale * theirs.square()).sum() / 2
+        loss.backward()
+        return loss.item()
+
+    for _ in range(15):
+        ours = lbfgs.step(ours, scale * ours)
+        reference.step(closure)
+        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-6, atol=1e-9)
+
+
+def test_the_first_step_of_lbfgs_is_one_grey_level() -> None:
+    """Given any gradient, I expect the first step to move the picture by 1/255, root mean square."""
+    start = picture(0, 2, 3, 8, 8)
+    moved = LBFGS().step(start, picture(1, 2, 3, 8, 8) * 1e6) - start
+    torch.testing.assert_close(moved.square().mean((1, 2, 3)).sqrt(), torch.full((2,), 1 / 255))
+
+
+def test_a_pair_without_curvature_is_left_out() -> None:
+    """Given a step along which the gradient does not change, I expect the next step to be finite."""
+    lbfgs, gradient = LBFGS(), torch.ones(1, 3, 4, 4)
+    image = torch.zeros(1, 3, 4, 4)
+    for _ in range(4):
+        image = lbfgs.step(image, gradient)
+    assert image.isfinite().all()
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_painting_brings_the_loss_down(optimizer: str) -> None:
+    """Given two pictures, if one is painted as the other, I expect a tenth of the loss, and one progress for each step."""
+    steps = paint(picture(0, 1, 3, 24, 32), picture(1, 1, 3, 20, 28) * 0.4, optimizer, 40)
+    assert [step.iteration for step in steps] == list(range(41))
+    assert steps[-1].losses[0, 0] < 0.1 * steps[0].losses[0, 0]
+    torch.testing.assert_close(steps[-1].losses[:, 0], steps[-1].losses[:, 1:].sum(1))
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_batch_gives_what_each_gives_alone(optimizer: str) -> None:
+    """Given two jobs of one shape, if they are painted as one batch, I expect each as if it were alone."""
+    content, style = picture(0, 2, 3, 16, 16), picture(1, 2, 3, 16, 16)
+    together = paint(content, style, optimizer, 8)[-1]
+    for index in range(2):
+        alone = paint(content[index : index + 1], style[index : index + 1], optimizer, 8)[-1]
+        torch.testing.assert_close(together.image[index], alone.image[0], rtol=1e-3, atol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    """Given one spec, if it is painted twice, I expect the very same picture."""
+    runs = [paint(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "lbfgs", 10)[-1].image for _ in range(2)]
+    assert torch.equal(runs[0], runs[1])
+
+
+def test_progress_belongs_to_the_receiver() -> None:
+    """Given progress that is kept, if painting goes on, I expect its picture to stay as it was."""
+    steps = paint(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "adam", 3)
+    assert len({float(step.image.sum()) for step in steps}) == 4
+
+
+def test_random_features_have_deviation_one_on_the_two_pictures() -> None:
+    """Given calibrated random weights, I expect unit deviation at every convolution over both pictures together."""
+    one, other = picture(0, 1, 3, 24, 24), picture(1, 1, 3, 16, 20)
+    layers = [layer for layer in layer_names("vgg19") if layer.startswith("conv")][:8]
+    vgg = Vgg("vgg19", layers)
+    randomise(vgg, 3)
+    calibrate(vgg, [one, other])
+    for layer in layers:
+        both = torch.cat([vgg(image)[layer].flatten() for image in (one, other)])
+        torch.testing.assert_close(both.std(), torch.tensor(1.0), rtol=1e-4, atol=1e-4)
+
+
+def test_random_features_depend_on_their_seed_alone() -> None:
+    """Given a seed, I expect the same weights however deep the network, and others for another seed."""
+    shallow, deep, other = Vgg("vgg19", ["relu1_2"]), Vgg("vgg19", ["relu3_1"]), Vgg("vgg19", ["relu1_2"])
+    for vgg, seed in ((shallow, 5), (deep, 5), (other, 6)):
+        randomise(vgg, seed)
+    assert torch.equal(shallow.weights[1], deep.weights[1])
+    assert not torch.equal(shallow.weights[1], other.weights[1])
+
+
+def test_a_flat_picture_does_not_break_the_calibration() -> None:
+    """Given two black pictures, I expect finite weights."""
+    vgg = random_vgg(torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.5))
+    assert all(weight.isfinite().all() for weight in vgg.weights)
+
+
+@pytest.mark.parametrize("architecture", ["vgg19", "vgg16"])
+def test_our_vgg_is_torchvision_s(architecture: Architecture) -> None:
+    """Given torchvision's own VGG with its weights, I expect our features to be its activations, layer by layer."""
+    torch.manual_seed(0)
+    theirs = getattr(torchvision.models, architecture)(weights=None).features.eval()
+    state = {f"features.{name}": value for name, value in theirs.state_dict().items()}
+    ours = Vgg(architecture, ["conv1_2", "relu3_3", "relu5_1"], pooling="max")
+    load_weights(ours, state)
+    image = picture(0, 1, 3, 32, 32)
+    features = ours(image)
+    positions = feature_positions(architecture)
+    x = ours.normalise(image)
+    wanted = {positions["conv1_2"]: "conv1_2", positions["conv3_3"] + 1: "relu3_3", positions["conv5_1"] + 1: "relu5_1"}
+    with torch.no_grad():
+        for index, layer in enumerate(theirs):
+            x = layer(x.clone())
+            if index in wanted:
+                torch.testing.assert_close(features[wanted[index]], x, rtol=1e-4, atol=1e-5)
+
+
+def test_we_know_where_torchvision_keeps_its_weights() -> None:
+    """Given torchvision's enums, I expect the file names that we wrote down to be theirs."""
+    for architecture, weights in (("vgg19", VGG19_Weights), ("vgg16", VGG16_Weights)):
+        assert weights.IMAGENET1K_V1.url.rpartition("/")[2] == PRETRAINED_FILES[architecture]
+
+
+def test_the_start_is_what_was_asked_for() -> None:
+    """Given a content, I expect itself, noise that its seed alone decides, or the blend of the two."""
+    content = picture(0, 1, 3, 8, 8)
+    noise = initial_image(content, "noise", 0.5, 7)
+    assert torch.equal(initial_image(content, "content", 0.5, 7), content)
+    assert torch.equal(noise, initial_image(torch.zeros(1, 3, 8, 8), "noise", 0.1, 7))
+    torch.testing.assert_close(initial_image(content, "blend", 0.25, 7), 0.25 * noise + 0.75 * content)

@@ -1,0 +1,145 @@
+"""Contact sheets and loss plots."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from producer.sheet import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL, Cell, Head, LossCurve, contact_sheet, loss_plot
+
+RED, LIME, BLUE, GOLD = (200, 30, 30), (40, 200, 40), (40, 40, 220), (230, 190, 40)
+
+
+def plain(colour: tuple[int, int, int], width: int = 60, height: int = 40) -> Image.Image:
+    return Image.new("RGB", (width, height), colour)
+
+
+def where(image: Image.Image, colour: tuple[int, ...] | str) -> tuple[int, int, int, int]:
+    """The smallest box (left, top, right, below) that holds every pixel of exactly that colour."""
+    wanted = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+    rows, columns = np.nonzero((np.asarray(image) == wanted).all(axis=-1))
+    assert len(rows), f"no pixel is {colour}"
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
+def has(image: Image.Image, colour: tuple[int, ...] | str) -> bool:
+    wanted = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+    return bool((np.asarray(image) == wanted).all(axis=-1).any())
+
+
+def test_heads_and_cells_are_where_they_belong() -> None:
+    """Given pictures of one colour each, if I lay them out, I expect rows at the left, columns above, cells within."""
+    cells = {(0, 0): Cell(plain(BLUE)), (0, 1): Cell(plain(GOLD))}
+    sheet = contact_sheet([Head("red", plain(RED))], [Head("lime", plain(LIME)), Head("b")], cells, cell=120)
+    red, lime, blue, gold = (where(sheet, colour) for colour in (RED, LIME, BLUE, GOLD))
+    assert red[2] < blue[0] < blue[2] < gold[0]  # from left to right
+    assert lime[3] < blue[1]  # above
+    assert red[1::2] == blue[1::2] == gold[1::2]  # in one row
+    assert blue[0] <= lime[0] <= lime[2] <= blue[2]  # in one column
+    assert sheet.mode == "RGB"
+
+
+def test_pictures_keep_their_aspect() -> None:
+    """Given a wide and a high picture, if I lay them out, I expect both whole, as large as a cell lets them be."""
+    rows = [Head("a"), Head("b")]
+    cells = {(0, 0): Cell(plain(RED, 400, 100)), (1, 0): Cell(plain(BLUE, 100, 400))}
+    sheet = contact_sheet(rows, [Head("c")], cells, cell=160)
+    for colour, size in ((RED, (160, 40)), (BLUE, (40, 160))):
+        left, top, right, below = where(sheet, colour)
+        assert (right - left, below - top) == size
+
+
+def test_the_size_follows_from_the_grid() -> None:
+    """Given one more row or column, if I lay it out, I expect the sheet to grow by a cell and its gap."""
+    head = Head("x", plain(RED, 50, 50))
+    widths, heights = zip(
+        *(contact_sheet([head] * n, [head] * n, {}, cell=100).size for n in (1, 2, 3)),
+        strict=True,
+    )
+    for sizes in (widths, heights):
+        assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
+        assert 100 < sizes[1] - sizes[0] < 140
+
+
+@pytest.mark.parametrize(("problem", "panel"), [("failed: too large", FAILED_PANEL), ("waiting", PANEL), ("", PANEL)])
+def test_a_cell_without_a_picture_is_marked(problem: str, panel: str) -> None:
+    """Given a cell that failed, waits or is absent, if I lay it out, I expect a panel, and the words if there are any."""
+    cells = {(0, 0): Cell(problem=problem)} if problem else {}
+    with_words = contact_sheet([Head("a")], [Head("b")], cells)
+    without = contact_sheet([Head("a")], [Head("b")], {(0, 0): Cell(problem="failed" if "failed" in problem else "")})
+    assert has(with_words, panel)
+    assert (with_words != without) == bool(problem)
+
+
+def test_texts_never_leave_their_place() -> None:
+    """Given texts far too long, in one word or many, if I lay them out, I expect the same size, and free margins."""
+    long = "a very long text " * 40 + "x" * 3000
+    cells = {(0, 0): Cell(plain(RED), caption=long), (0, 1): Cell(problem=f"failed: {long}")}
+    sheet = contact_sheet([Head(long, plain(LIME))], [Head(long), Head(long)], cells, corner=long, title=long)
+    short = contact_sheet([Head("a", plain(LIME))], [Head("b"), Head("c")], cells, corner="d", title="e")
+    assert sheet.size == short.size
+    border = np.asarray(sheet)[:, -20:]
+    assert (border == Image.new("RGB", (1, 1), BACKGROUND).getpixel((0, 0))).all()
+
+
+@pytest.mark.parametrize("text", ["content ↓  style →", "Köln, Łódź, Αθήνα", "two\nlines\tand a tab", "神奈川", ""])
+def test_texts_of_any_kind(text: str) -> None:
+    """Given arrows, accents, line breaks, nothing, if they are title and labels, I expect a sheet."""
+    sheet = contact_sheet([Head(text)], [Head(text)], {(0, 0): Cell(problem=text)}, corner=text, title=text, cell=64)
+    assert has(sheet, BRIGHT) == bool(text)
+
+
+def test_nothing_to_show() -> None:
+    """Given no rows and no columns, if I lay them out, I expect a sheet all the same."""
+    assert min(contact_sheet([], [], {}, title="empty").size) > 0
+
+
+def curve(start: float, count: int = 20) -> LossCurve:
+    falling = [start / (n + 1) for n in range(count)]
+    return LossCurve(list(range(count)), falling, falling, falling, falling)
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    assert image.format == "PNG"
+    return image.convert("RGB")
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 7, 40])
+def test_a_plot_of_any_number_of_jobs(count: int) -> None:
+    """Given none, some or many jobs, if I plot them, I expect a dark PNG."""
+    plot = opened(loss_plot({f"job {n}": curve(10.0**n) for n in range(count)}, title="a sweep"))
+    assert plot.getpixel((0, plot.height - 1)) == Image.new("RGB", (1, 1), BACKGROUND).getpixel((0, 0))
+    assert min(plot.size) > 300
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_numbers_without_a_logarithm_are_gaps(copies: int) -> None:
+    """Given zero, negative, NaN, infinite, absurd and no numbers, if I plot them, I expect a PNG and no warning."""
+    nan, infinity = float("nan"), float("inf")
+    curves = {
+        "gaps": LossCurve([1, 2, 3, 4], [0, -1, nan, infinity], [1, 2, 3, 4], [nan] * 4),
+        "absurd": LossCurve([1, 2, nan], [1e308, 5e-324, 1], [1e-320] * 3),
+        "empty": LossCurve([], []),
+        "uneven": LossCurve([1, 2, 3], [5.0], [4, 3, 2, 1]),
+    }
+    opened(loss_plot({f"{name} {n}": value for name, value in curves.items() for n in range(copies)}))
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_names_are_not_formulas(count: int) -> None:
+    """Given names with dollars, underscores and foreign letters, if I plot them, I expect a PNG and no warning."""
+    names = ["$\\frac{", "_hidden", "神奈川", "a\nb", "x" * 500, "", "$_$"]
+    opened(loss_plot(dict.fromkeys(names[:count], curve(1e6)), title=" ".join(names)))
+
+
+def test_plots_may_be_drawn_by_several_threads() -> None:
+    """Given four threads, if each plots the same, I expect the same four times."""
+    curves = {"a": curve(1e6), "b": curve(1e3)}
+    with ThreadPoolExecutor(4) as threads:
+        plots = list(threads.map(lambda _: loss_plot(curves), range(4)))
+    assert len(set(plots)) == 1

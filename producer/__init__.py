@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from producer.farm import Farm, Job, Result, Sweep
     from producer.grid import Grid, read_grid
+    from producer.overview import sweep_losses, sweep_sheet
     from producer.status import Status
     from shared.errors import FarmError, JobFailed, NotFound, ServiceUnavailable, StillPending
     from shared.spec import JobSpec, parse_spec
@@ -36,6 +37,8 @@ __all__ = [
     "Sweep",
     "parse_spec",
     "read_grid",
+    "sweep_losses",
+    "sweep_sheet",
 ]
 
 # Imported when they are asked for: `stylefarm --help` must not wait for a database driver.
@@ -55,6 +58,8 @@ _PLACES = {
     "Sweep": "producer.farm",
     "parse_spec": "shared.spec",
     "read_grid": "producer.grid",
+    "sweep_losses": "producer.overview",
+    "sweep_sheet": "producer.overview",
 }
 
 

@@ -67,11 +67,13 @@ class Painter:
         try:
             import torch
 
+            from worker.log import configure_embedded
             from worker.runner import Worker
         except ModuleNotFoundError as error:
             raise InvalidSettings(
                 f"painting on this machine needs the package {error.name}: pip install 'stylefarm[worker]'"
             ) from None
+        configure_embedded()
         if self.services.settings.threads is not None:
             torch.set_num_threads(self.services.settings.threads)
         return Worker(self.services, f"{platform.node()}:{os.getpid()}", self._interrupted)

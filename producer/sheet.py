@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -243,9 +244,9 @@ def _elided(text: str, size: int, width: int) -> str:
     text = " ".join(text.split())[:1000]
     if _font(text, size).getlength(text) <= width:
         return text
-    while text and _font(text, size).getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    font = _font(text, size)
+    kept = bisect_right(range(len(text)), float(width), key=lambda count: font.getlength(text[: count + 1] + "…"))
+    return text[:kept].rstrip() + "…"
 
 
 def _wrapped(text: str, size: int, width: int, most: int) -> list[str]:

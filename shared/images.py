@@ -162,7 +162,7 @@ def opened(data: bytes, name: str) -> Iterator[ImageFile]:
     """
     decoder = _decoder(data)
     if decoder is None:
-        raise InvalidImage(f"{name} is not a picture: give one of {FORMATS}")
+        raise InvalidImage(f"{name} is not a picture that can be read here: give one of {FORMATS}")
     try:
         with decoder(BytesIO(data)) as image:
             yield image

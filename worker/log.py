@@ -1,4 +1,4 @@
-"""The worker's log: one line an event, with job and attempt on each, as text or as JSON."""
+"""The worker's log: one event a line, with job and attempt on each, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -6,32 +6,50 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import Processor
 
 from shared.settings import Settings
 
 
 def configure(settings: Settings) -> None:
-    """Sends the worker's log, and that of the libraries, to standard error in the chosen format."""
-    shared_steps: list[structlog.typing.Processor] = [
+    """Sends the log of a worker process, and that of its libraries, to standard error in the chosen format."""
+    first: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    structlog.configure(
-        processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    as_json = settings.log_format == "json"
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
-    if as_json:
-        last.insert(1, structlog.processors.format_exc_info)
+    _use_standard_logging([*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter])
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared_steps, processors=last))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=_last(settings)))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+
+
+def configure_embedded() -> None:
+    """Leaves the log to the program that paints in its own process: it goes to standard `logging`, as plain text."""
+    _use_standard_logging(
+        [
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ]
+    )
+
+
+def _use_standard_logging(processors: list[Processor]) -> None:
+    structlog.configure(
+        processors=processors,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _last(settings: Settings) -> list[Processor]:
+    tidy = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if settings.log_format == "json":
+        return [tidy, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [tidy, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]

@@ -67,7 +67,7 @@ def test_the_size_follows_from_the_grid() -> None:
 
 @pytest.mark.parametrize(("problem", "panel"), [("failed: too large", FAILED_PANEL), ("waiting", PANEL), ("", PANEL)])
 def test_a_cell_without_a_picture_is_marked(problem: str, panel: str) -> None:
-    """Given a cell that failed, waits or is absent, if I lay it out, I expect a panel, and the words if there are any."""
+    """Given a cell that failed, waits or is absent, if I lay it out, I expect a panel, and its words."""
     cells = {(0, 0): Cell(problem=problem)} if problem else {}
     with_words = contact_sheet([Head("a")], [Head("b")], cells)
     without = contact_sheet([Head("a")], [Head("b")], {(0, 0): Cell(problem="failed" if "failed" in problem else "")})

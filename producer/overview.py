@@ -1,0 +1,75 @@
+"""A sweep at a glance: its contact sheet and its loss plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from producer.farm import Job, Sweep
+from producer.sheet import Cell, Head, LossCurve, contact_sheet, loss_plot
+from producer.status import Status
+from shared.errors import InvalidRequest
+from shared.images import decode
+from shared.spec import BLOB
+from shared.states import State
+
+PICTURES = ("content", "style")
+
+
+def sweep_sheet(sweep: Sweep, rows: str = "content", columns: str = "style", *, cell: int = 256) -> Image.Image:
+    """The contact sheet of a sweep over two of its axes; the pictures of finished jobs, and the state of the others.
+
+    Raises InvalidRequest if an axis is not one of the sweep's, or if the sweep has more axes than these two.
+    """
+    for axis in (rows, columns):
+        if axis not in sweep.axes:
+            raise InvalidRequest(f"the sweep has no axis {axis}: it has {', '.join(sweep.axes)}")
+    others = set(sweep.axes) - {rows, columns}
+    if others:
+        raise InvalidRequest(f"a sheet shows two axes, and the sweep also has {', '.join(sorted(others))}")
+    statuses = sweep.statuses()
+    cells = {
+        (sweep.axes[rows].index(s.cell[rows]), sweep.axes[columns].index(s.cell[columns])): _cell(sweep, s)
+        for s in statuses
+    }
+    heads = [_heads(sweep, axis, statuses) for axis in (rows, columns)]
+    return contact_sheet(*heads, cells, corner=f"{rows} / {columns}", title=sweep.name, cell=cell)
+
+
+def sweep_losses(sweep: Sweep) -> bytes:
+    """The loss curves of a sweep's jobs, as a PNG."""
+    curves = {status.title: loss_curve(Job(sweep.farm, status.id)) for status in sweep.statuses()}
+    return loss_plot(curves, title=sweep.name)
+
+
+def loss_curve(job: Job) -> LossCurve:
+    """The loss curve of one job, as far as it has come."""
+    points = job.losses()
+    return LossCurve(
+        iterations=[point.iteration for point in points],
+        total=[point.total for point in points],
+        content=[point.content for point in points],
+        style=[point.style for point in points],
+        tv=[point.tv for point in points],
+    )
+
+
+def _heads(sweep: Sweep, axis: str, statuses: Sequence[Status]) -> list[Head]:
+    if axis not in PICTURES:
+        return [Head(f"{axis} = {value}", None) for value in sweep.axes[axis]]
+    addresses = {status.cell[axis]: status.spec[axis] for status in statuses}
+    return [Head(Path(value).stem, _input(sweep, addresses[value])) for value in sweep.axes[axis]]
+
+
+def _input(sweep: Sweep, address: str) -> Image.Image:
+    blobs = sweep.farm.services.blobs
+    return decode(blobs.get(f"inputs/{address.removeprefix(BLOB)}"), address).image
+
+
+def _cell(sweep: Sweep, status: Status) -> Cell:
+    if status.state is not State.DONE:
+        return Cell(None, problem=f"{status.state}: {status.error}" if status.error else str(status.state))
+    image = Job(sweep.farm, status.id).fetch().image
+    return Cell(image, caption="" if status.loss is None else f"loss {status.loss:.3g}")

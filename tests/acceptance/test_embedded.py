@@ -1,0 +1,147 @@
+"""What a user does on one machine, with the program itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from shared.encoding import read_parameters
+from tests.programs import CommandLine
+
+SMALL = ("--size", "32", "--snapshot-every", "2")
+
+
+@pytest.fixture
+def farm(tmp_path: Path, pictures: Path) -> CommandLine:
+    """The program, in the folder of the pictures, with a home of its own."""
+    home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
+    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"})
+
+
+def test_render_paints_one_picture(farm: CommandLine) -> None:
+    """Given two pictures, if one is rendered, I expect a picture of the asked size that knows how it was painted."""
+    ended = farm.run("render", "a.png", "s.png", "-o", "out.png", *SMALL, "--iterations", "4", "--style-weight", "1e2")
+    assert (ended.code, ended.out) == (0, "out.png\n"), ended.words
+    assert "features: random" in ended.words
+    data = (farm.folder / "out.png").read_bytes()
+    parameters = read_parameters(data)
+    assert parameters is not None
+    assert (parameters["style_weight"], parameters["iteration"], parameters["content_name"]) == (100.0, 4, "a.png")
+    with Image.open(farm.folder / "out.png") as image:
+        assert (image.size, image.mode) == ((32, 24), "RGB")
+        assert image.tobytes() != Image.open(farm.folder / "a.png").resize((32, 24)).tobytes()
+
+
+def test_the_same_render_gives_the_same_picture(farm: CommandLine) -> None:
+    """Given one spec, if it is rendered twice, in two processes, I expect the same bytes."""
+    for name in ("one.png", "two.png"):
+        arguments = (*SMALL, "--iterations", "5", "--init", "noise", "--seed", "3")
+        assert farm.run("render", "a.png", "s.png", "-o", name, *arguments).code == 0
+    assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
+
+
+def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:
+    """Given a file where the output would go, I expect a refusal before any painting, and --force to overwrite it."""
+    output = farm.folder / "out.jpg"
+    output.write_bytes(b"mine")
+    refused = farm.run("render", "a.png", "s.png", "-o", "out.jpg", *SMALL)
+    assert refused.code == 2
+    assert "--force" in refused.words
+    assert output.read_bytes() == b"mine"
+    assert farm.run("render", "a.png", "s.png", "-o", "out.jpg", "--force", *SMALL, "--iterations", "1").code == 0
+    with Image.open(output) as image:
+        assert image.format == "JPEG"
+
+
+def test_a_sweep_is_created_now_and_painted_later(farm: CommandLine) -> None:
+    """Given a sweep file, if it is created, and waited for by a later command, I expect every cell painted."""
+    (farm.folder / "sweep.yaml").write_text(
+        "name: try\nbase: {style: s.png, size: 32, iterations: 3}\nmatrix: {content: [a.png, b.png], seed: [1, 2]}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml")
+    assert created.code == 0, created.words
+    sweep_id = created.out.strip()
+    before = farm.run("sweep", "show", sweep_id[:8], "--json").document
+    assert before["counts"] == {"queued": 4}
+    waited = farm.run("sweep", "wait", sweep_id, "--json")
+    assert waited.code == 0, waited.words
+    after = waited.document
+    assert (after["schema_version"], after["counts"]) == (1, {"done": 4})
+    assert [job["cell"]["seed"] for job in after["jobs"]] == [1, 2, 1, 2]
+    job_id = after["jobs"][0]["id"]
+    shown = farm.run("job", "show", job_id, "--json").document
+    assert [point["iteration"] for point in shown["losses"]] == [0, 1, 2, 3]
+    assert shown["attempts"][0]["precision"] in {"fp32", "bf16"}
+    downloaded = farm.run("job", "download", job_id, "-o", "cell.png")
+    assert (downloaded.code, downloaded.out) == (0, "cell.png\n")
+    assert "done" in farm.run("sweep", "show", sweep_id).out
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> None:
+    """Given a sweep that is being painted, if Ctrl-C comes, I expect 130, the rest queued, and a way to go on."""
+    (farm.folder / "sweep.yaml").write_text(
+        "base: {style: s.png, content: a.png, size: 32}\nmatrix: {iterations: [2, 30000]}\n"
+    )
+    sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()
+    waiting = farm.start("sweep", "wait", sweep_id)
+    try:
+        _until(lambda: farm.run("sweep", "show", sweep_id, "--json").document["counts"] == {"running": 1, "done": 1})
+        os.kill(waiting.pid, signal.SIGINT)
+        _, words = waiting.communicate(timeout=60)
+    finally:
+        waiting.kill()
+        waiting.wait()
+    assert waiting.returncode == 130
+    assert f"stylefarm sweep wait {sweep_id}" in words
+    document = farm.run("sweep", "show", sweep_id, "--json").document
+    assert document["counts"] == {"queued": 1, "done": 1}
+
+
+def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
+    """Given a process that is killed while it paints, if another waits for the job, I expect it painted by that one."""
+    impatient = CommandLine(
+        farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "3", "STYLEFARM_HEARTBEAT_SECONDS": "1"}
+    )
+    (farm.folder / "sweep.yaml").write_text(
+        "base: {style: s.png, content: a.png, size: 32}\nmatrix: {iterations: [400]}\n"
+    )
+    sweep_id = impatient.run("sweep", "create", "sweep.yaml").out.strip()
+    killed = impatient.start("sweep", "wait", sweep_id)
+    _until(lambda: impatient.run("sweep", "show", sweep_id, "--json").document["counts"] == {"running": 1})
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    waited = impatient.run("sweep", "wait", sweep_id, "--json")
+    assert waited.code == 0, waited.words
+    (job,) = waited.document["jobs"]
+    assert (job["state"], job["attempt"]) == ("done", 2)
+
+
+def test_a_wait_may_end_before_the_work(farm: CommandLine) -> None:
+    """Given a long job, if it is waited for with a timeout, I expect 8; if it is cancelled, 5 from then on."""
+    (farm.folder / "sweep.yaml").write_text(
+        "base: {style: s.png, content: a.png, size: 32}\nmatrix: {iterations: [50000]}\n"
+    )
+    farm.run("sweep", "create", "sweep.yaml")
+    sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()
+    (job,) = farm.run("sweep", "show", sweep_id, "--json").document["jobs"]
+    assert farm.run("job", "wait", job["id"], "--timeout", "0.1").code == 8
+    not_yet = farm.run("job", "download", job["id"])
+    assert not_yet.code == 8
+    assert farm.run("job", "cancel", job["id"][:8]).out == "cancelled\n"
+    assert farm.run("job", "cancel", job["id"]).code == 2
+    assert farm.run("job", "wait", job["id"]).code == 5
+    assert farm.run("sweep", "wait", sweep_id).code == 5
+    assert farm.run("job", "download", job["id"]).code == 5
+
+
+def _until(true: object, seconds: float = 60) -> None:
+    assert callable(true)
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.1)

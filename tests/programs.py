@@ -1,0 +1,68 @@
+"""The command line as a program of its own, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(sys.executable).parent / "stylefarm"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left: its exit code, its data, its words."""
+
+    code: int
+    out: str
+    words: str
+
+    @property
+    def document(self) -> Any:
+        """The JSON object that it printed."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`stylefarm` in a folder, with an environment that holds no settings but those given."""
+
+    folder: Path
+    variables: Mapping[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the commands."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("STYLEFARM_")}
+        return {**own, "NO_COLOR": "1", "PYTHONWARNINGS": "", **self.variables}
+
+    def run(self, *arguments: str, timeout: float = 120) -> Ended:
+        """Runs a command to its end."""
+        ended = subprocess.run(
+            [str(PROGRAM), *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a command, in a session of its own so that it can be stopped with all its children."""
+        return subprocess.Popen(
+            [str(PROGRAM), *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )

@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from producer.farm import Job, Sweep
-from producer.sheet import Cell, Head, LossCurve, contact_sheet, loss_plot
+from producer.plot import LossCurve, loss_plot
+from producer.sheet import Cell, Head, contact_sheet
 from producer.status import Status
 from shared.errors import InvalidRequest
 from shared.images import decode
@@ -34,8 +35,8 @@ def sweep_sheet(sweep: Sweep, rows: str = "content", columns: str = "style", *, 
         (sweep.axes[rows].index(s.cell[rows]), sweep.axes[columns].index(s.cell[columns])): _cell(sweep, s)
         for s in statuses
     }
-    heads = [_heads(sweep, axis, statuses) for axis in (rows, columns)]
-    return contact_sheet(*heads, cells, corner=f"{rows} / {columns}", title=sweep.name, cell=cell)
+    left, above = (_heads(sweep, axis, statuses) for axis in (rows, columns))
+    return contact_sheet(left, above, cells, corner=f"{rows} / {columns}", title=sweep.name, cell=cell)
 
 
 def sweep_losses(sweep: Sweep) -> bytes:
@@ -64,8 +65,9 @@ def _heads(sweep: Sweep, axis: str, statuses: Sequence[Status]) -> list[Head]:
 
 
 def _input(sweep: Sweep, address: str) -> Image.Image:
-    blobs = sweep.farm.services.blobs
-    return decode(blobs.get(f"inputs/{address.removeprefix(BLOB)}"), address).image
+    services = sweep.farm.services
+    data = services.blobs.get(f"inputs/{address.removeprefix(BLOB)}")
+    return decode(data, address, max_pixels=services.settings.max_pixels).image
 
 
 def _cell(sweep: Sweep, status: Status) -> Cell:

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
+from shared.colour import SRGB
 from shared.errors import InvalidRequest
-from shared.images import SRGB, opened
+from shared.images import opened
 
 Format = Literal["png", "jpeg", "webp"]
 

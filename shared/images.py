@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -25,13 +25,13 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from shared.colour import mode_in_file, to_srgb
 from shared.errors import FarmError, InvalidImage, InvalidRequest
 
 FORMATS = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and PPM"
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: i
         if isinstance(image, PngImageFile):
             PngImageFile(BytesIO(data)).verify()  # decoding alone skips the checksums of the pixels
         notes: list[str] = []
-        rawmode = _rawmode(image)
+        rawmode = mode_in_file(image)
         method = _load(image, notes)
-        rgb = _to_srgb(image, rawmode, notes)
+        rgb = to_srgb(image, rawmode, notes)
         upright = rgb.transpose(method) if method is not None else rgb
         upright.info = {}  # the profile, the EXIF and the transparent colour of the file no longer hold
         return Picture(upright, tuple(notes))
@@ -228,131 +228,6 @@ def _orientation(image: ImageFile, notes: list[str]) -> object:
     except (OSError, SyntaxError, LookupError, TypeError, ValueError, ArithmeticError, struct.error):
         notes.append("broken EXIF ignored")
         return 1
-
-
-def _to_srgb(image: ImageFile, rawmode: str, notes: list[str]) -> Image.Image:
-    """The loaded picture as sRGB: first to 8 bits a channel, then the colours, then over white."""
-    colours, alpha = _without_alpha(_to_eight_bits(image, rawmode, notes))
-    rgb = _through_profile(colours, image.info.get("icc_profile"), notes)
-    if rgb is None:
-        rgb = _by_mode(colours, notes)
-    if alpha is None or alpha.getextrema() == (255, 255):
-        return rgb
-    notes.append("alpha laid over white")
-    white = Image.new("RGB", rgb.size, "white")
-    white.paste(rgb, mask=alpha)
-    return white
-
-
-def _rawmode(image: ImageFile) -> str:
-    """How the pixels lie in the file, in Pillow's words; known only until they are loaded."""
-    args = image.tile[0].args if image.tile else ""
-    return str(args[0]) if isinstance(args, tuple) and args else str(args)
-
-
-def _to_eight_bits(image: ImageFile, rawmode: str, notes: list[str]) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        notes.append("16-bit reduced to 8-bit")
-        return _from_sixteen_bits(image, 4095 if rawmode == "I;12" else 65535)
-    if image.mode in ("I", "F"):
-        return _from_numbers(image, notes)
-    if ";16" in rawmode:  # a colour of 16 bits, of which Pillow has kept the upper 8
-        notes.append("16-bit reduced to 8-bit")
-    return image
-
-
-def _from_sixteen_bits(image: ImageFile, white: int) -> Image.Image:
-    values = np.asarray(image)
-    grey = _grey(values, 0, white)
-    if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:
-        return ImageOps.invert(grey)  # zero is white, which Pillow heeds for 8 bits only
-    transparent = image.info.get("transparency")  # PNG: the one value that stands for nothing
-    if transparent is None:
-        return grey
-    return Image.merge("LA", (grey, _grey(values != transparent, 0, 1)))
-
-
-def _from_numbers(image: ImageFile, notes: list[str]) -> Image.Image:
-    """Whole or real numbers, for which no file says what is white: the usual ranges, or else from least to most."""
-    values = np.asarray(image)
-    if not np.isfinite(values).all():
-        raise ValueError("it holds numbers that are not finite")
-    low, high = float(values.min()), float(values.max())
-    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    if low >= 0 and high <= usual[-1]:
-        low, high = 0.0, next(white for white in usual if high <= white)
-    notes.append(f"numbers from {low:g} to {high:g} scaled to 8-bit")
-    return _grey(values, low, high)
-
-
-def _grey(values: npt.NDArray[Any], low: float, high: float) -> Image.Image:
-    return Image.fromarray(np.rint(np.interp(values, (low, high), (0, 255))).astype(np.uint8))
-
-
-def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The colours, as they are where nothing shines through, and how opaque they are (None: everywhere)."""
-    if not image.has_transparency_data:
-        return image, None
-    rgba = image.convert("RGBA")
-    return rgba.convert("L" if image.mode in ("1", "L", "LA") else "RGB"), rgba.getchannel("A")
-
-
-# The colours that an ICC profile speaks of: the mode that it reads, and the modes of pictures that it can belong to.
-_PROFILES = {
-    "RGB": ("RGB", ("RGB", "P", "L", "1", "YCbCr")),
-    "GRAY": ("L", ("L", "1")),
-    "CMYK": ("CMYK", ("CMYK",)),
-}
-
-
-def _through_profile(image: Image.Image, data: bytes | None, notes: list[str]) -> Image.Image | None:
-    """The picture converted by the profile in its file; None where there is none, or it says sRGB, or it is broken."""
-    if not data:
-        return None
-    try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(data))
-        mode, fitting = _PROFILES.get(profile.profile.xcolor_space.strip(), ("", ()))
-        if image.mode not in fitting:
-            notes.append(f"colour profile that is not for {image.mode} ignored")
-            return None
-        transform = _transform(profile, mode)
-        if mode == "RGB" and _keeps_colours(transform):
-            return None
-        converted = transform.apply(image.convert(mode))
-    except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
-        notes.append("broken colour profile ignored")
-        return None
-    notes.append(f"{'CMYK' if mode == 'CMYK' else 'colours'} converted to sRGB by the profile in the file")
-    return converted
-
-
-def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
-    return ImageCms.buildTransform(
-        profile,
-        SRGB,
-        mode,
-        "RGB",
-        ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
-
-
-def _keeps_colours(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a profile is sRGB under whatever name: no colour of a cube of 9 x 9 x 9 moves by more than two levels."""
-    levels = np.linspace(0, 255, 9).astype(np.uint8)
-    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
-    moved = np.asarray(transform.apply(Image.fromarray(cube)))
-    return bool(np.abs(moved.astype(int) - cube).max() <= 2)
-
-
-def _by_mode(image: Image.Image, notes: list[str]) -> Image.Image:
-    if image.mode == "LAB":
-        notes.append("Lab converted to sRGB")
-        lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-        return _transform(lab, "LAB").apply(image)
-    if image.mode == "CMYK":
-        notes.append("CMYK converted to sRGB")
-    return image.convert("RGB")
 
 
 def resize(image: Image.Image, long_edge: int) -> Image.Image:

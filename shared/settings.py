@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qs, urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
-from sqlalchemy.engine import make_url
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
 
 from shared.errors import InvalidSettings
 from shared.spec import nearest
@@ -20,34 +22,45 @@ PREFIX = "STYLEFARM_"
 CONFIG_VARIABLE = "STYLEFARM_CONFIG"
 CONFIG_FILE = "stylefarm.toml"
 
+BROKER_EXAMPLE = "redis://:password@host:6379/0"
+DATABASE_EXAMPLE = "postgresql://user:password@host/name"
+
 
 class Settings(BaseSettings):
     """What a farm is made of. Each setting `x` is `x` in stylefarm.toml and STYLEFARM_X in the environment.
 
-    Without a `broker_url` the farm is embedded: it needs no server and keeps everything below `home`.
+    Without a `broker_url` the farm is embedded: it needs no server and keeps everything below `home`. An empty
+    variable counts as none.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("stylefarm", appauthor=False)),
+        validate_default=True,
         description="folder of the embedded farm: its database and its pictures",
     )
-    broker_url: SecretStr | None = Field(None, description="Redis, redis://:password@host:6379/0; none: embedded farm")
-    database_url: SecretStr | None = Field(None, description="PostgreSQL, postgresql://user:password@host/name")
-    s3_bucket: str | None = Field(None, description="bucket of the object store; made when it is missing")
+    broker_url: SecretStr | None = Field(None, description=f"Redis, {BROKER_EXAMPLE}; none: embedded farm")
+    database_url: SecretStr | None = Field(None, description=f"PostgreSQL, {DATABASE_EXAMPLE}")
+    s3_bucket: str | None = Field(None, min_length=1, description="bucket of the object store; made when it is missing")
     s3_endpoint: str | None = Field(None, description="address of an S3 server that is not Amazon's")
-    s3_region: str = Field("us-east-1", description="region of the bucket")
+    s3_region: str = Field("us-east-1", min_length=1, description="region of the bucket")
     s3_access_key: str | None = Field(None, description="access key; none: boto3's own search (files, roles)")
     s3_secret_key: SecretStr | None = Field(None, description="secret key")
     s3_prefix: str = Field("", description="beginning of every key in the bucket")
     max_pixels: int = Field(100_000_000, ge=1, description="largest picture that is opened, in pixels")
     max_bytes: int = Field(500_000_000, ge=1, description="largest picture file that is opened, in bytes")
-    lease_seconds: float = Field(30, ge=3, description="a worker that is silent for so long has lost its job")
+    lease_seconds: float = Field(
+        30, ge=3, le=86_400, description="a worker that is silent for so long has lost its job"
+    )
     heartbeat_seconds: float = Field(10, gt=0, description="how often a worker renews its lease")
-    threads: int | None = Field(None, ge=1, description="CPU threads of a worker; none: all cores")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="of the worker's log")
-    log_format: Literal["text", "json"] = Field("text", description="of the worker's log")
+    threads: int | None = Field(None, ge=1, le=4096, description="CPU threads of a worker; none: all cores")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least grave messages that come into the worker's log"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="form of the worker's log")
 
     @classmethod
     def settings_customise_sources(
@@ -58,7 +71,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file()))
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config()))
+
+    @field_validator("home")
+    @classmethod
+    def _has_a_place(cls, home: Path) -> Path:
+        try:
+            home.expanduser()
+        except RuntimeError:
+            raise ValueError(f"nobody's home folder is known as {home.parts[0]}: give the whole path") from None
+        return home
 
     @property
     def embedded(self) -> bool:
@@ -67,19 +89,25 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The URL of the database; an embedded farm keeps a SQLite file in its home."""
+        """The URL of the database, its password in it; an embedded farm keeps a SQLite file in its home."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.home.expanduser().absolute() / 'farm.db'}"
+        file = self.home.expanduser().absolute() / "farm.db"
+        return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
 
 
 def config_file() -> Path | None:
     """The file that STYLEFARM_CONFIG names, else ./stylefarm.toml, else none. Raises InvalidSettings."""
     named = os.environ.get(CONFIG_VARIABLE)
-    if named and not Path(named).is_file():
-        raise InvalidSettings(f"{CONFIG_VARIABLE} names {named}, which is no file: correct it or unset it")
     path = Path(named or CONFIG_FILE)
-    return path if path.is_file() else None
+    try:
+        if path.is_file():
+            return path
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        pass
+    if named:
+        raise InvalidSettings(f"{CONFIG_VARIABLE} names {named}, which is no file: correct it or unset it")
+    return None
 
 
 @lru_cache(maxsize=1)
@@ -89,64 +117,120 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         raise InvalidSettings("; ".join(_sentence(dict(entry)) for entry in error.errors(include_url=False))) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSettings(f"{config_file()} is no TOML: {error}") from None
     _check_environment()
     _check_companions(settings)
+    _check_addresses(settings)
     return settings
 
 
 def source_of(name: str) -> str:
-    """Where the value of a setting comes from: "environment", the file's name, or "default"."""
-    if any(variable.upper() == PREFIX + name.upper() for variable in os.environ):
+    """Where the value of a setting comes from: "environment", the file's name, or "default".
+
+    Raises InvalidSettings.
+    """
+    if any(value and variable.upper() == PREFIX + name.upper() for variable, value in os.environ.items()):
         return "environment"
+    return str(config_file()) if name in _read_config() else "default"
+
+
+def _read_config() -> dict[str, Any]:
     path = config_file()
-    if path is not None and name in tomllib.loads(path.read_text(encoding="utf-8")):
-        return str(path)
-    return "default"
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:  # its text, its encoding, or a number of thousands of digits
+        raise InvalidSettings(f"{path} is no TOML: {error}") from None
+    except OSError as error:
+        raise InvalidSettings(f"{path} cannot be read ({error.strerror}): check its permissions") from None
 
 
 def _check_environment() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
-    for variable in os.environ:
-        if variable.upper().startswith(PREFIX) and variable.upper() not in known:
-            raise InvalidSettings(f"no setting is called {variable}{nearest(variable.upper(), sorted(known))}")
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for variable, value in os.environ.items():
+        name = variable.upper()
+        # Settings are found in any case of letters, the file's name is not.
+        if value and name.startswith(PREFIX) and name not in known and variable != CONFIG_VARIABLE:
+            raise InvalidSettings(f"no setting is called {variable}{nearest(name, sorted({*known, CONFIG_VARIABLE}))}")
 
 
 def _check_companions(settings: Settings) -> None:
     """A farm on servers needs all of them; half a configuration must not quietly paint on this machine."""
-    shared = {
-        "broker_url": settings.broker_url,
-        "database_url": settings.database_url,
-        "s3_bucket": settings.s3_bucket,
-    }
-    missing = [name for name, value in shared.items() if value is None]
-    if missing and len(missing) < len(shared):
-        given = [name for name in shared if name not in missing]
+    needed = ("broker_url", "database_url", "s3_bucket")
+    of_servers = (*needed, "s3_endpoint", "s3_access_key", "s3_secret_key")
+    given = [name for name in of_servers if getattr(settings, name) is not None]
+    missing = [name for name in needed if name not in given]
+    if given and missing:
         raise InvalidSettings(
-            f"{' and '.join(given)} is set, but {' and '.join(missing)} is not: a farm on servers needs all three, an"
-            f" embedded one none (set {' and '.join(PREFIX + name.upper() for name in missing)})"
+            f"{_are(given)} set, but {_are(missing)} not: a farm on servers needs {', '.join(needed)}, an embedded one"
+            f" none of its settings (set {' and '.join(PREFIX + name.upper() for name in missing)})"
         )
-    if settings.database_url is not None:
-        _check_database_url(settings.database_url.get_secret_value())
     if (settings.s3_access_key is None) != (settings.s3_secret_key is None):
         raise InvalidSettings("of s3_access_key and s3_secret_key only one is set: set both, or none")
+    if settings.heartbeat_seconds >= settings.lease_seconds:
+        raise InvalidSettings(
+            f"heartbeat_seconds = {settings.heartbeat_seconds:g} must be below lease_seconds ="
+            f" {settings.lease_seconds:g}, or every job is lost between two heartbeats: a third of it is usual"
+        )
 
 
-def _check_database_url(url: str) -> None:
+def _check_addresses(settings: Settings) -> None:
+    if settings.broker_url is not None:
+        url = settings.broker_url.get_secret_value()
+        _check_url("broker_url", url, ("redis", "rediss"), BROKER_EXAMPLE)
+        if not re.fullmatch(r"(/\d*)?", urlsplit(url).path):
+            raise InvalidSettings(f"broker_url ends in no number of a Redis database: write {BROKER_EXAMPLE}")
+    if settings.database_url is not None:
+        _check_url("database_url", settings.database_url.get_secret_value(), ("postgresql",), DATABASE_EXAMPLE)
+    if settings.s3_endpoint is not None:
+        _check_endpoint(settings.s3_endpoint)
+
+
+def _check_url(name: str, url: str, schemes: tuple[str, ...], example: str) -> None:
+    """What is refused is never shown: where a URL is malformed, its password can be in any part."""
+    scheme = _scheme(url)
+    if scheme is None:
+        raise InvalidSettings(
+            f"{name} is no URL: write {example}, with %40 for @, %2F for / and so on in a user or a password"
+        )
+    if scheme.partition("+")[0] not in schemes:
+        raise InvalidSettings(
+            f"{name} begins with {scheme}://, but the workers of a farm share a {schemes[0]}: write {example}"
+        )
+    if any("password" in parameter for parameter in parse_qs(urlsplit(url).query, keep_blank_values=True)):
+        raise InvalidSettings(f"{name} has a password behind its question mark: write it before the host, {example}")
+
+
+def _scheme(url: str) -> str | None:
+    """The scheme of a URL that all who will read it (redis, libpq, SQLAlchemy) take apart alike; None of any other."""
     try:
-        backend = make_url(url).get_backend_name()
-    except Exception:  # noqa: BLE001 - SQLAlchemy and its plugins raise many kinds here; the URL itself may be secret
-        raise InvalidSettings("database_url is no database URL: write postgresql://user:password@host/name") from None
-    if backend != "postgresql":
-        raise InvalidSettings(f"database_url names {backend}: workers on several machines share a PostgreSQL")
+        parts = urlsplit(url)
+        alike = parts.port is None or parts.port > 0
+        make_url(url)
+    except Exception:  # noqa: BLE001 - SQLAlchemy raises many kinds here
+        return None
+    users = parts.netloc.count("@")
+    return parts.scheme if alike and url.isprintable() and " " not in url and url.count("@") == users <= 1 else None
 
 
-def _sentence(entry: dict[str, object]) -> str:
-    location = entry["loc"]
-    name = str(location[0]) if isinstance(location, tuple) and location else ""
+def _check_endpoint(url: str) -> None:
+    scheme = _scheme(url)
+    if scheme not in {"http", "https"} or "@" in url or not urlsplit(url).hostname:
+        raise InvalidSettings("s3_endpoint is no address of a server: write http://host:port, without user or password")
+
+
+def _are(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def _sentence(entry: dict[str, Any]) -> str:
+    name = str(entry["loc"][0]) if entry["loc"] else ""
     if entry["type"] == "extra_forbidden":
-        return f"no setting is called {name!r}{nearest(name, Settings.model_fields)}"
-    where = source_of(name)
-    message = str(entry["msg"]).replace("Input should be", "must be")
-    return f"the setting {name} ({where}) is not valid: {message}"
+        return f"no setting is called {name!r} ({config_file()}){nearest(name, Settings.model_fields)}"
+    message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    shown = "" if _is_secret(name) else f" = {entry['input']!r:.60}"
+    return f"{name}{shown} ({source_of(name)}): {message}"
+
+
+def _is_secret(name: str) -> bool:
+    return SecretStr in get_args(Settings.model_fields[name].annotation)

@@ -1,0 +1,151 @@
+"""The whole farm as it is run for real: Redis, PostgreSQL, S3, a worker process, and the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.programs import CommandLine
+from tests.servers import RedisServer, SwiftServer
+
+
+@pytest.fixture
+def bucket() -> str:
+    return f"farm-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def farm(
+    pictures: Path, redis_server: RedisServer, empty_postgres_url: str, swift_server: SwiftServer, bucket: str
+) -> CommandLine:
+    """The program, told of servers of the test's own; its database is not migrated yet."""
+    return CommandLine(
+        pictures,
+        {
+            "STYLEFARM_BROKER_URL": redis_server.url,
+            "STYLEFARM_DATABASE_URL": empty_postgres_url,
+            "STYLEFARM_S3_BUCKET": bucket,
+            "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
+            "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
+            "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
+            "STYLEFARM_HOME": str(pictures.parent / "home"),
+            "STYLEFARM_LOG_FORMAT": "json",
+            "STYLEFARM_HEARTBEAT_SECONDS": "0.5",
+            "TORCH_HOME": str(pictures.parent / "torch"),
+        },
+    )
+
+
+@pytest.fixture
+def worker(farm: CommandLine) -> Iterator[subprocess.Popen[str]]:
+    """A worker process on a migrated farm."""
+    upgraded = farm.run("db", "upgrade")
+    assert upgraded.code == 0, upgraded.words
+    process = farm.start("worker", "start", "--name", "test")
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_sweep_goes_through_the_whole_farm(
+    farm: CommandLine, worker: subprocess.Popen[str], swift_server: SwiftServer, bucket: str
+) -> None:
+    """Given a farm on servers and a worker, if a 2 x 2 sweep is submitted and waited for, I expect all of it there.
+
+    That is: four pictures, their snapshots in the bucket, loss curves that fall, and rows that tell how it went.
+    """
+    (farm.folder / "sweep.yaml").write_text(
+        "name: acceptance\nbase: {size: 32, iterations: 12, snapshot_every: 5}\n"
+        "matrix: {content: [a.png, b.png], style: [s.png, t.png]}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml", "--json")
+    assert created.code == 0, created.words
+    sweep_id = created.document["sweep"]["id"]
+
+    waited = farm.run("sweep", "wait", sweep_id, "--timeout", "120", "--json")
+    assert waited.code == 0, waited.words
+    assert waited.document["counts"] == {"done": 4}
+
+    with contextlib.closing(swift_server.client()) as client:
+        listed = client.list_objects_v2(Bucket=bucket, Prefix="jobs/")
+    keys = {entry["Key"] for entry in listed["Contents"]}
+    pictures = []
+    for number, job in enumerate(waited.document["jobs"]):
+        shown = farm.run("job", "show", job["id"], "--json").document
+        totals = [point["total"] for point in shown["losses"]]
+        assert [point["iteration"] for point in shown["losses"]] == list(range(13))
+        assert totals[-1] < totals[0] / 2
+        assert shown["snapshots"] == [f"jobs/{job['id']}/1/snapshots/{n:06d}.png" for n in (5, 10)]
+        assert {*shown["snapshots"], job["result_key"]} <= keys
+        assert [event["state"] for event in shown["events"]] == ["queued", "running", "done"]
+        assert shown["attempts"][0]["outcome"] == "done"
+        downloaded = farm.run("job", "download", job["id"], "-o", f"{number}.png")
+        assert downloaded.code == 0, downloaded.words
+        pictures.append((farm.folder / f"{number}.png").read_bytes())
+    assert len(keys) == 4 * 3
+    assert len(set(pictures)) == 4
+    assert all(Image.open(io.BytesIO(data)).size == (32, 24) for data in pictures)
+
+
+def test_a_running_job_is_cancelled_and_the_worker_goes_on(
+    farm: CommandLine, worker: subprocess.Popen[str]
+) -> None:
+    """Given a worker at a long job, if the job is cancelled, I expect it to stop within heartbeats and take the next."""
+    (farm.folder / "sweep.yaml").write_text(
+        "base: {content: a.png, style: s.png, size: 32}\nmatrix: {iterations: [90000, 2]}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml", "--json").document
+    long, short = (job["id"] for job in created["jobs"])
+    deadline = time.monotonic() + 60
+    while farm.run("job", "show", long, "--json").document["job"]["state"] != "running":
+        assert time.monotonic() < deadline
+    assert farm.run("job", "cancel", long).out == "asked to stop\n"
+    assert farm.run("job", "wait", short, "--timeout", "60").code == 0
+    assert farm.run("job", "wait", long, "--timeout", "10").code == 5
+
+
+def test_a_stopped_worker_finishes_the_job_at_hand(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given a worker at a job, if it gets SIGTERM, I expect it to finish that job, end with 0, and log in JSON."""
+    (farm.folder / "sweep.yaml").write_text(
+        "base: {content: a.png, style: s.png, size: 64}\nmatrix: {iterations: [60]}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml", "--json").document
+    (job,) = (job["id"] for job in created["jobs"])
+    deadline = time.monotonic() + 60
+    while farm.run("job", "show", job, "--json").document["job"]["state"] == "queued":
+        assert time.monotonic() < deadline
+    os.kill(worker.pid, signal.SIGTERM)
+    _, log = worker.communicate(timeout=60)
+    assert worker.returncode == 0
+    assert farm.run("job", "wait", job, "--timeout", "1").code == 0
+    assert f'"job": "{job}"' in log
+
+
+def test_the_same_program_works_from_python(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given a farm on servers, if a Python program uses it, I expect the same API as embedded."""
+    script = farm.folder / "script.py"
+    script.write_text(
+        "from producer import Farm\n"
+        "with Farm() as farm:\n"
+        "    job = farm.submit(content='a.png', style='s.png', size=32, iterations=4, snapshot_every=2)\n"
+        "    result = job.result(timeout=60)\n"
+        "    assert job.status().state == 'done' and len(job.losses()) == 5\n"
+        "    assert [iteration for iteration, _ in job.snapshots()] == [2]\n"
+        "    print(result.save('from-python.png'), result.image.size)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(script)], cwd=farm.folder, env=farm.environment, capture_output=True, text=True, timeout=90
+    )
+    assert ended.stdout == "from-python.png (32, 24)\n", ended.stderr

@@ -1,0 +1,59 @@
+"""Loss plots."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from PIL import Image
+
+from producer.plot import LossCurve, loss_plot
+from producer.sheet import BACKGROUND
+
+
+def curve(start: float, count: int = 20) -> LossCurve:
+    falling = [start / (n + 1) for n in range(count)]
+    return LossCurve(list(range(count)), falling, falling, falling, falling)
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    assert image.format == "PNG"
+    return image.convert("RGB")
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 7, 40])
+def test_a_plot_of_any_number_of_jobs(count: int) -> None:
+    """Given none, some or many jobs, if I plot them, I expect a dark PNG."""
+    plot = opened(loss_plot({f"job {n}": curve(10.0**n) for n in range(count)}, title="a sweep"))
+    assert plot.getpixel((0, plot.height - 1)) == Image.new("RGB", (1, 1), BACKGROUND).getpixel((0, 0))
+    assert min(plot.size) > 300
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_numbers_without_a_logarithm_are_gaps(copies: int) -> None:
+    """Given zero, negative, NaN, infinite, absurd and no numbers, if I plot them, I expect a PNG and no warning."""
+    nan, infinity = float("nan"), float("inf")
+    curves = {
+        "gaps": LossCurve([1, 2, 3, 4], [0, -1, nan, infinity], [1, 2, 3, 4], [nan] * 4),
+        "absurd": LossCurve([1, 2, nan], [1e308, 5e-324, 1], [1e-320] * 3),
+        "empty": LossCurve([], []),
+        "uneven": LossCurve([1, 2, 3], [5.0], [4, 3, 2, 1]),
+    }
+    opened(loss_plot({f"{name} {n}": value for name, value in curves.items() for n in range(copies)}))
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_names_are_not_formulas(count: int) -> None:
+    """Given names with dollars, underscores and foreign letters, if I plot them, I expect a PNG and no warning."""
+    names = ["$\\frac{", "_hidden", "神奈川", "a\nb", "x" * 500, "", "$_$"]
+    opened(loss_plot(dict.fromkeys(names[:count], curve(1e6)), title=" ".join(names)))
+
+
+def test_plots_may_be_drawn_by_several_threads() -> None:
+    """Given four threads, if each plots the same, I expect the same four times."""
+    curves = {"a": curve(1e6), "b": curve(1e3)}
+    with ThreadPoolExecutor(4) as threads:
+        plots = list(threads.map(lambda _: loss_plot(curves), range(4)))
+    assert len(set(plots)) == 1

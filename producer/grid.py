@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,15 @@ PICTURES = ("content", "style")
 
 @dataclass(frozen=True)
 class Grid:
-    """Fixed parameters (`base`) and, for each axis of the `matrix`, its values. The last axis turns fastest."""
+    """Fixed parameters (`base`) and, for each axis of the `matrix`, its values. The last axis turns fastest.
+
+    `file` is where it was read from; sentences on what is wrong start with it.
+    """
 
     matrix: Mapping[str, Sequence[Any]]
     base: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         for axis, values in self.matrix.items():
@@ -46,7 +51,9 @@ class Grid:
         """Each cell's values by axis, and its spec. Raises InvalidSpec."""
         for values in itertools.product(*self.matrix.values()):
             cell = dict(zip(self.matrix, values, strict=True))
-            yield cell, parse_spec({**self.base, **cell})
+            with _named(self.file):
+                spec = parse_spec({**self.base, **cell})
+            yield cell, spec
 
 
 def read_grid(path: Path) -> Grid:
@@ -65,14 +72,25 @@ def read_grid(path: Path) -> Grid:
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InvalidSpec(f"{path}{where}: this is no YAML ({error.problem})") from None
     except yaml.YAMLError as error:
-        raise InvalidSpec(f"{path} is no YAML: {error}") from None
+        raise InvalidSpec(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InvalidSpec(f"{path} is nested too deeply for a sweep file") from None
+    with _named(path):
+        return _grid(document, path)
+
+
+@contextmanager
+def _named(file: Path | None) -> Iterator[None]:
+    """Puts the file's name before what is wrong with it."""
     try:
-        return _grid(document, path.parent)
+        yield
     except InvalidSpec as error:
-        raise InvalidSpec(f"{path}: {error}") from None
+        if file is None:
+            raise
+        raise InvalidSpec(f"{file}: {error}") from None
 
 
-def _grid(document: object, folder: Path) -> Grid:
+def _grid(document: object, file: Path) -> Grid:
     if not isinstance(document, dict):
         raise InvalidSpec("a sweep file is a mapping with `matrix`, and perhaps `name` and `base`")
     for key in document:
@@ -83,9 +101,10 @@ def _grid(document: object, folder: Path) -> Grid:
         raise InvalidSpec("the matrix is missing or empty: give at least one axis, as in content: [a.jpg, b.jpg]")
     listed = {axis: values if isinstance(values, list) else [values] for axis, values in matrix.items()}
     return Grid(
-        matrix={axis: [_beside(folder, axis, value) for value in values] for axis, values in listed.items()},
-        base={name: _beside(folder, name, value) for name, value in base.items()},
+        matrix={axis: [_beside(file.parent, axis, value) for value in values] for axis, values in listed.items()},
+        base={name: _beside(file.parent, name, value) for name, value in base.items()},
         name=str(document.get("name") or ""),
+        file=file,
     )
 
 

@@ -6,7 +6,10 @@ Everything is read and checked before anything is stored; only then are pictures
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 
 from shared.blobs import fetch_verified
@@ -18,7 +21,13 @@ from shared.store import NewJob
 from shared.vgg import PRETRAINED_FILES, Architecture, cached_weights, smallest_side
 
 AUTO_SIZE = 512
+# Of random features, a deep layer knows the picture's things less well than one of a trained network does.
+AUTO_CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",)}
 AUTO_LEARNING_RATE = {"lbfgs": 1.0, "adam": 0.02}
+
+# A file of torch.save is a ZIP, or of old a pickle; safetensors has its header, JSON, after a length of eight bytes.
+TORCH_STARTS = (b"PK", b"\x80\x02")
+SAFETENSORS_HEADER = b"{"
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,9 @@ class Intake:
         changes: dict[str, object] = {"content": content.address, "style": style.address}
         changes.update(self._features(spec, notes))
         changes.update(_size(spec, content, notes))
+        if spec.content_layers == "auto":
+            features = str(changes.get("features", spec.features))
+            changes["content_layers"] = AUTO_CONTENT_LAYERS[features]
         if spec.learning_rate == "auto":
             changes["learning_rate"] = AUTO_LEARNING_RATE[spec.optimizer]
         resolved = spec.model_copy(update=changes)
@@ -93,7 +105,10 @@ class Intake:
             return {}
         architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
         if spec.weights is not None:
-            return {"features": architecture, "weights": self._weights_address(Path(spec.weights).expanduser())}
+            path = Path(spec.weights).expanduser()
+            if str(path) not in self._weights:
+                _check_kind(path)
+            return {"features": architecture, "weights": self._weights_address(path)}
         cached = cached_weights(architecture)
         if cached is not None:
             address = self._weights_address(cached)
@@ -110,12 +125,8 @@ class Intake:
 
     def _weights_address(self, path: Path) -> str:
         if str(path) not in self._weights:
-            try:
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-            except OSError as error:
-                reason = error.strerror or "it cannot be read"
-                raise InvalidRequest(f"weights: {path} cannot be opened ({reason}): check the path") from None
+            with _weights_file(path) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
             self._weights[str(path)] = (BLOB + digest, path)
         return self._weights[str(path)][0]
 
@@ -135,12 +146,30 @@ def _check_depth(spec: JobSpec, source: Source) -> None:
         raise TypeError("the size is resolved first")
     longest = max(source.width, source.height)
     shortest = max(1, round(min(source.width, source.height) * spec.size / longest))
-    deepest = max((*spec.content_layers, *spec.style_layers), key=smallest_side)
+    deepest = max(spec.layers, key=smallest_side)
     if shortest < smallest_side(deepest):
         raise InvalidImage(
             f"{source.name} is {shortest} px on its short side at size = {spec.size}, too small for {deepest}: at least"
             f" {smallest_side(deepest)} px are needed, so ask for a larger size or crop the picture"
         )
+
+
+@contextmanager
+def _weights_file(path: Path) -> Iterator[BufferedReader]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"weights: {path} cannot be opened ({reason}): check the path") from None
+
+
+def _check_kind(path: Path) -> None:
+    """What is plainly no weights file is refused here; what is in one, only a worker can tell."""
+    with _weights_file(path) as file:
+        start = file.read(9)
+    if not start.startswith(TORCH_STARTS) and start[8:] != SAFETENSORS_HEADER:
+        raise InvalidRequest(f"weights: {path} is no file of weights: give one that torch.save or safetensors wrote")
 
 
 def _check_download(path: Path, architecture: Architecture, address: str) -> None:

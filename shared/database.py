@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,14 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.errors import InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
@@ -45,11 +53,23 @@ def connect(url: str) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(url.database).parent)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(
+                f"the folder {folder} cannot be made: the disk is full; make room and try again"
+            ) from None
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise InvalidSettings(f"the folder {folder} cannot be made ({reason}): set STYLEFARM_HOME to another") from None
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -73,7 +93,8 @@ def translated(engine: Engine) -> Iterator[None]:
     except (OperationalError, ProgrammingError) as error:
         raise _in_our_words(engine, error) from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        # SQLite says of a damaged file, or of one that is none of its own, no more than that it is an error.
+        if not error.connection_invalidated and type(error) is not DatabaseError:
             raise
         raise _unavailable(engine, error) from error
 
@@ -89,6 +110,10 @@ def _in_our_words(engine: Engine, error: DBAPIError) -> Exception:
 
 def _unavailable(engine: Engine, error: DBAPIError) -> ServiceUnavailable:
     reason = " ".join(str(error.orig).split())
+    if engine.url.get_backend_name() == "sqlite":
+        return ServiceUnavailable(
+            f"the database {where(engine)} cannot be used ({reason}): check its permissions, and STYLEFARM_HOME"
+        )
     return ServiceUnavailable(
         f"the database at {where(engine)} does not answer ({reason}): is it running, and is database_url right?"
     )

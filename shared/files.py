@@ -62,6 +62,8 @@ def _checked(path: Path, force: bool) -> Path:
         raise InvalidRequest(f"{path} is a device or a pipe: give the name of a file")
     if target.exists() and not force:
         raise _already_there(path)
+    if target.parent.exists() and not target.parent.is_dir():
+        raise InvalidRequest(f"{path.parent} is a file, not a folder: give another -o")
     if not target.parent.is_dir():
         raise InvalidRequest(f"the folder {path.parent} does not exist: create it, or give another -o")
     return target

@@ -162,8 +162,8 @@ def _check_companions(settings: Settings) -> None:
     missing = [name for name in needed if name not in given]
     if given and missing:
         raise InvalidSettings(
-            f"{_are(given)} set, but {_are(missing)} not: a farm on servers needs {', '.join(needed)}, an embedded one"
-            f" none of its settings (set {' and '.join(PREFIX + name.upper() for name in missing)})"
+            f"{_are(given)} set, but {_are(missing)} not: set {' and '.join(PREFIX + name.upper() for name in missing)}"
+            f" for a farm on servers, or none of {', '.join(of_servers)} for an embedded one"
         )
     if (settings.s3_access_key is None) != (settings.s3_secret_key is None):
         raise InvalidSettings("of s3_access_key and s3_secret_key only one is set: set both, or none")
@@ -205,12 +205,11 @@ def _scheme(url: str) -> str | None:
     """The scheme of a URL that all who will read it (redis, libpq, SQLAlchemy) take apart alike; None of any other."""
     try:
         parts = urlsplit(url)
-        alike = parts.port is None or parts.port > 0
-        make_url(url)
+        same_port = parts.port == make_url(url).port
     except Exception:  # noqa: BLE001 - SQLAlchemy raises many kinds here
         return None
-    users = parts.netloc.count("@")
-    return parts.scheme if alike and url.isprintable() and " " not in url and url.count("@") == users <= 1 else None
+    plain = same_port and url.isprintable() and " " not in url and url.startswith(parts.scheme)
+    return parts.scheme if plain and url.count("@") == parts.netloc.count("@") <= 1 else None
 
 
 def _check_endpoint(url: str) -> None:
@@ -224,7 +223,7 @@ def _are(names: list[str]) -> str:
 
 
 def _sentence(entry: dict[str, Any]) -> str:
-    name = str(entry["loc"][0]) if entry["loc"] else ""
+    name = str(entry["loc"][0])
     if entry["type"] == "extra_forbidden":
         return f"no setting is called {name!r} ({config_file()}){nearest(name, Settings.model_fields)}"
     message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")

@@ -45,8 +45,10 @@ class JobSpec(BaseModel):
     iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimiser")
     content_weight: Weight = Field(1.0, description="how much the content counts")
     style_weight: Weight = Field(1000.0, description="how much the style counts")
-    tv_weight: Weight = Field(0.0, description="how much smoothness counts (total variation, l2)")
-    content_layers: Layers = Field(("relu4_2",), description="layers that the content is compared at")
+    tv_weight: Weight = Field(30.0, description="how much smoothness counts (total variation, l2)")
+    content_layers: Layers | Literal["auto"] = Field(
+        "auto", description="layers that the content is compared at; auto: relu4_2, of random features relu3_1"
+    )
     style_layers: Layers = Field(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
         description="layers that the style is compared at",
@@ -72,7 +74,9 @@ class JobSpec(BaseModel):
 
     @field_validator("content_layers", "style_layers")
     @classmethod
-    def _known(cls, layers: tuple[str, ...]) -> tuple[str, ...]:
+    def _known(cls, layers: tuple[str, ...] | Literal["auto"]) -> tuple[str, ...] | Literal["auto"]:
+        if layers == "auto":
+            return layers
         for layer in layers:
             if layer not in layer_names("vgg19"):
                 raise ValueError(f"no layer {layer!r}{nearest(layer, layer_names('vgg19'))}")
@@ -87,10 +91,16 @@ class JobSpec(BaseModel):
         if self.features == "random" and self.weights is not None:
             raise ValueError("features = random takes no weights: leave out one of the two")
         if self.features == "vgg16":
-            for layer in (*self.content_layers, *self.style_layers):
+            for layer in self.layers:
                 if layer not in layer_names("vgg16"):
                     raise ValueError(f"VGG-16 has no layer {layer!r}{nearest(layer, layer_names('vgg16'))}")
         return self
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer that is named; none for those that are still "auto"."""
+        content = () if self.content_layers == "auto" else self.content_layers
+        return (*content, *self.style_layers)
 
     @property
     def key(self) -> str:
@@ -142,6 +152,7 @@ def _sentence(entry: Mapping[str, Any], known: Iterable[str]) -> str:
     if entry["type"] == "missing":
         return f"{name} is missing: name a picture"
     message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.replace("a valid tuple", "a list of layers")
     if not name:
         return message
     shown = repr(entry["input"])

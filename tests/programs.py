@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# A network this shallow paints a small picture in an instant; what is tested is the farm around it.
+SHALLOW = "content_layers: [relu2_1], style_layers: [relu1_1, relu2_1]"
+SHALLOW_OPTIONS = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
+
 PROGRAM = Path(sys.executable).parent / "stylefarm"
 
 

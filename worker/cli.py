@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
+from celery.exceptions import SecurityWarning
 
 import migrations
 from shared import queue
@@ -35,7 +38,9 @@ def start(name: str | None) -> None:
     options = ["--pool=prefork", "--concurrency=1", "--without-gossip", "--without-mingle", f"--queues={queue.QUEUE}"]
     if name:
         options.append(f"--hostname={name}@%h")
-    app.worker_main(["worker", f"--loglevel={settings.log_level}", *options])
+    # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    app.worker_main(["--quiet", "worker", f"--loglevel={settings.log_level}", *options])
 
 
 def check_services(services: Services, settings: Settings) -> None:

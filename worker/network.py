@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import torch
 from torch import Tensor
 
 from shared.blobs import BlobStore
+from shared.errors import ServiceUnavailable
 from shared.spec import BLOB, JobSpec
 from shared.vgg import Architecture
 from worker.engine.device import Path as ComputePath
 from worker.engine.features import Vgg, calibrate, randomise
 from worker.engine.weights import load_state, load_weights
+from worker.retry import patiently
 
 
 def build_network(spec: JobSpec, images: list[Tensor], blobs: BlobStore, cache: Path, path: ComputePath) -> Vgg:
@@ -23,7 +26,7 @@ def build_network(spec: JobSpec, images: list[Tensor], blobs: BlobStore, cache: 
     come from the object store by way of the folder `cache`. Raises NotFound and InvalidRequest for weights.
     """
     architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
-    vgg = Vgg(architecture, (*spec.content_layers, *spec.style_layers), spec.pooling)
+    vgg = Vgg(architecture, spec.layers, spec.pooling)
     if spec.weights is None:
         randomise(vgg, spec.features_seed)
     else:
@@ -36,10 +39,22 @@ def build_network(spec: JobSpec, images: list[Tensor], blobs: BlobStore, cache: 
 
 
 def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
+    """The weights in a file of this machine, fetched once and checked against their hash."""
     file = cache / "weights" / sha256
-    if not file.is_file():
+    if file.is_file():
+        return file
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        blobs.get_file(f"weights/{sha256}", file)
+    except OSError as error:
+        raise ServiceUnavailable(f"the folder {file.parent} cannot be made ({error.strerror}): check it") from error
+    patiently(lambda: blobs.get_file(f"weights/{sha256}", file))
+    with file.open("rb") as opened:
+        fits = hashlib.file_digest(opened, "sha256").hexdigest() == sha256
+    if not fits:
+        file.unlink()
+        raise ServiceUnavailable(
+            f"the weights {sha256[:12]} came back with other bytes than were stored: check the store"
+        )
     return file
 
 

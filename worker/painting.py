@@ -77,7 +77,7 @@ class Painting:
         cache = self.services.settings.home.expanduser() / "cache"
         vgg = build_network(spec, [content, style], self.services.blobs, cache, path)
         weights = Weights(spec.content_weight, spec.style_weight, spec.tv_weight)
-        objective = Objective(vgg, content, style, spec.content_layers, spec.style_layers, weights)
+        objective = Objective(vgg, content, style, _resolved(spec.content_layers), spec.style_layers, weights)
         start = initial_image(content, spec.init, spec.noise_ratio, spec.seed)
         optimiser = make_optimiser(spec.optimizer, _resolved(spec.learning_rate))
         return optimise(objective, start, optimiser, spec.iterations)
@@ -115,10 +115,10 @@ class Painting:
         return {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
 
 
-def _resolved(value: float | str) -> Any:
+def _resolved(value: Any) -> Any:
     """A parameter that was "auto" when it was written, and is a number in every stored spec."""
     if isinstance(value, str):
-        raise TypeError(f"a stored spec holds {value!r} where a number belongs")
+        raise TypeError(f"a stored spec holds {value!r} which submitting should have resolved")
     return value
 
 

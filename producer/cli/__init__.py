@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
 
-from shared.errors import FarmError
+from shared.errors import FarmError, StorageFull
 
 INTERRUPTED = 130
 
@@ -30,8 +32,26 @@ EPILOG = (
 )
 
 
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Ends the command with 0 when whoever reads its output has seen enough, as in `| head`; click would with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        _drop_output()
+        raise click.exceptions.Exit(0) from None
+
+
 class Commands(click.Group):
     """A group whose commands are imported when they are called."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _reader_may_leave():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -42,6 +62,15 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            # click looks for similar names among imported commands only.
+            raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -60,19 +89,17 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The program `stylefarm`: runs a command, and ends with its documented exit code."""
-    try:
-        sys.exit(_run(arguments))
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python's own flush at exit must not fail over it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    sys.exit(_run(arguments))
 
 
 def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = cli.main(args=arguments, prog_name="stylefarm", standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        _say(_sentence(error))
         return error.exit_code
     except FarmError as error:
         _say(str(error))
@@ -80,8 +107,32 @@ def _run(arguments: list[str] | None) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
         return INTERRUPTED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _drop_output()
+        _say(f"{error.filename or 'the output'} cannot be written: the disk is full; free some space")
+        return StorageFull.exit_code
     return result if isinstance(result, int) else 0
 
 
+def _drop_output() -> None:
+    """Python's own flush at exit must not fail over output that nobody takes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _sentence(error: click.ClickException) -> str:
+    """click's words in one line, without those on usage above them, and in our form."""
+    if isinstance(error, click.NoSuchOption | click.NoSuchCommand) and error.possibilities:
+        words, remedy = error.message, f": did you mean {error.possibilities[0]!r}?"
+    else:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        words, remedy = error.format_message(), f" (see {context.command_path} --help)" if context else ""
+    line = " ".join(words.split()).rstrip(".")
+    return line[:1].lower() + line[1:] + remedy
+
+
 def _say(sentence: str) -> None:
-    click.echo(f"stylefarm: {sentence}", err=True)
+    # Where nobody reads the words, the exit code still tells.
+    with suppress(OSError):
+        click.echo(f"stylefarm: {' '.join(sentence.splitlines())}", err=True)

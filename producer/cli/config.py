@@ -9,6 +9,9 @@ from sqlalchemy.engine import make_url
 from producer.cli.output import json_option, print_json, print_table, say
 from shared.settings import PREFIX, Settings, load_settings, source_of
 
+# Secret settings of which only the password is a secret.
+URLS = ("broker_url", "database_url")
+
 
 @click.group()
 def config() -> None:
@@ -20,7 +23,7 @@ def config() -> None:
 def show(as_json: bool) -> None:
     """Show every setting, its value, and where it comes from. Secrets are hidden."""
     settings = load_settings()
-    shown = {name: _shown(getattr(settings, name)) for name in Settings.model_fields}
+    shown = {name: _shown(name, getattr(settings, name)) for name in Settings.model_fields}
     if as_json:
         values = {name: {"value": value, "source": source_of(name)} for name, value in shown.items()}
         print_json({"embedded": settings.embedded, "settings": values})
@@ -33,9 +36,10 @@ def show(as_json: bool) -> None:
     say("this farm is embedded: it paints on this machine" if settings.embedded else "this farm is on servers")
 
 
-def _shown(value: object) -> object:
-    """A value that may be printed: of a secret URL everything but its password, of any other secret nothing."""
+def _shown(name: str, value: object) -> object:
+    """A value that may be printed: of a URL everything but its password, of any other secret nothing."""
     if isinstance(value, SecretStr):
-        secret = value.get_secret_value()
-        return make_url(secret).render_as_string(hide_password=True) if "://" in secret else "***"
+        if name not in URLS:
+            return "***"
+        return make_url(value.get_secret_value()).render_as_string(hide_password=True)
     return value if value is None or isinstance(value, int | float) else str(value)

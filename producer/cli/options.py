@@ -36,7 +36,9 @@ class Names(click.ParamType[Any]):
     name = "a,b,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(value, str) or value == "auto":
+            return value
+        return [part.strip() for part in value.split(",")]
 
 
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,11 +53,13 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _type(annotation: Any) -> click.ParamType[Any]:
     words = _words(annotation)
+    if _takes_list(annotation):
+        return Names()
     if _takes_number(annotation):
         return Plain("|".join(["number", *words]))
     if words:
         return click.Choice(words)
-    return Names() if typing.get_origin(annotation) is tuple else Plain("text")
+    return Plain("text")
 
 
 def _words(annotation: Any) -> list[str]:
@@ -67,6 +71,10 @@ def _words(annotation: Any) -> list[str]:
 
 def _takes_number(annotation: Any) -> bool:
     return annotation in (int, float) or any(_takes_number(part) for part in _parts(annotation))
+
+
+def _takes_list(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is tuple or any(_takes_list(part) for part in _parts(annotation))
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:

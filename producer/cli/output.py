@@ -56,7 +56,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not console.is_terminal:
         # A file or a pipe has no width; nothing may be cut off or folded in it.
         console.width = 10_000
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo(captured.get(), nl=False)
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from shared.encoding import read_parameters
-from tests.programs import CommandLine
+from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 
-SMALL = ("--size", "32", "--snapshot-every", "2")
+SMALL = ("--size", "32", "--snapshot-every", "2", *SHALLOW_OPTIONS)
 
 
 @pytest.fixture
@@ -61,7 +61,8 @@ def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:
 def test_a_sweep_is_created_now_and_painted_later(farm: CommandLine) -> None:
     """Given a sweep file, if it is created, and waited for by a later command, I expect every cell painted."""
     (farm.folder / "sweep.yaml").write_text(
-        "name: try\nbase: {style: s.png, size: 32, iterations: 3}\nmatrix: {content: [a.png, b.png], seed: [1, 2]}\n"
+        f"name: try\nbase: {{style: s.png, size: 32, iterations: 3, {SHALLOW}}}\n"
+        "matrix: {content: [a.png, b.png], seed: [1, 2]}\n"
     )
     created = farm.run("sweep", "create", "sweep.yaml")
     assert created.code == 0, created.words
@@ -85,7 +86,7 @@ def test_a_sweep_is_created_now_and_painted_later(farm: CommandLine) -> None:
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> None:
     """Given a sweep that is being painted, if Ctrl-C comes, I expect 130, the rest queued, and a way to go on."""
     (farm.folder / "sweep.yaml").write_text(
-        "base: {style: s.png, content: a.png, size: 32}\nmatrix: {iterations: [2, 30000]}\n"
+        f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2, 90000]}}\n"
     )
     sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()
     waiting = farm.start("sweep", "wait", sweep_id)
@@ -108,7 +109,7 @@ def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
         farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "3", "STYLEFARM_HEARTBEAT_SECONDS": "1"}
     )
     (farm.folder / "sweep.yaml").write_text(
-        "base: {style: s.png, content: a.png, size: 32}\nmatrix: {iterations: [400]}\n"
+        f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [1500]}}\n"
     )
     sweep_id = impatient.run("sweep", "create", "sweep.yaml").out.strip()
     killed = impatient.start("sweep", "wait", sweep_id)
@@ -124,7 +125,7 @@ def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
 def test_a_wait_may_end_before_the_work(farm: CommandLine) -> None:
     """Given a long job, if it is waited for with a timeout, I expect 8; if it is cancelled, 5 from then on."""
     (farm.folder / "sweep.yaml").write_text(
-        "base: {style: s.png, content: a.png, size: 32}\nmatrix: {iterations: [50000]}\n"
+        f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [50000]}}\n"
     )
     farm.run("sweep", "create", "sweep.yaml")
     sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()

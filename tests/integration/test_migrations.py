@@ -34,14 +34,10 @@ def test_upgrading_twice_does_nothing(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_database_that_is_not_migrated_says_so(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_database_that_is_not_migrated_says_so(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Given an empty database, if it is asked for a job, I expect a sentence that names the remedy."""
-    if kind == "sqlite":
-        url = f"sqlite:///{tmp_path / 'empty.db'}"
-    else:
-        url = request.getfixturevalue("empty_postgres_url")
+    sqlite = f"sqlite:///{tmp_path / 'empty.db'}"
+    url = sqlite if kind == "sqlite" else request.getfixturevalue("empty_postgres_url")
     with pytest.raises(NotMigrated, match="stylefarm db upgrade"):
         Queries(connect(url)).job("00000000-0000-0000-0000-000000000000")
     connect(url).dispose()

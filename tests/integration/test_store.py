@@ -174,7 +174,7 @@ def test_a_queued_job_is_cancelled_at_once(store: Store, queries: Queries) -> No
 
 
 def test_a_running_job_is_cancelled_by_its_worker(store: Store, queries: Queries) -> None:
-    """Given a running job, if it is cancelled, I expect its next heartbeat to hear of it, and then the worker to end it."""
+    """Given a running job, if it is cancelled, I expect its next heartbeat to hear of it, and its worker to end it."""
     (job_id,) = store.create([new_job()])
     fence = claimed(store, job_id)
     assert not store.renew(fence).cancel

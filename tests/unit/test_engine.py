@@ -33,13 +33,13 @@ def random_vgg(*images: Tensor, seed: int = 0) -> Vgg:
     return vgg
 
 
-def paint(content: Tensor, style: Tensor, optimizer: str, iterations: int, start: Tensor | None = None) -> list[Progress]:
+def paint(content: Tensor, style: Tensor, optimizer: str, iterations: int) -> list[Progress]:
     """Paints with one network for all, so that batched and alone differ in nothing but the batch."""
     vgg = random_vgg(picture(100, 1, 3, 24, 24), picture(101, 1, 3, 24, 24))
     objective = Objective(vgg, content, style, CONTENT_LAYERS, STYLE_LAYERS, Weights(1, 100, 0.1))
     rate = 1.0 if optimizer == "lbfgs" else 0.02
     optimiser = make_optimiser("lbfgs" if optimizer == "lbfgs" else "adam", rate)
-    return list(optimise(objective, content if start is None else start, optimiser, iterations))
+    return list(optimise(objective, content, optimiser, iterations))
 
 
 def test_the_gram_matrix_is_the_sum_over_positions() -> None:
@@ -138,7 +138,7 @@ def test_a_pair_without_curvature_is_left_out() -> None:
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_painting_brings_the_loss_down(optimizer: str) -> None:
-    """Given two pictures, if one is painted as the other, I expect a tenth of the loss, and one progress for each step."""
+    """Given two pictures, if one is painted as the other, I expect a tenth of the loss, and each step told."""
     steps = paint(picture(0, 1, 3, 24, 32), picture(1, 1, 3, 20, 28) * 0.4, optimizer, 40)
     assert [step.iteration for step in steps] == list(range(41))
     assert steps[-1].losses[0, 0] < 0.1 * steps[0].losses[0, 0]
@@ -216,8 +216,8 @@ def test_our_vgg_is_torchvision_s(architecture: Architecture) -> None:
 
 def test_we_know_where_torchvision_keeps_its_weights() -> None:
     """Given torchvision's enums, I expect the file names that we wrote down to be theirs."""
-    for architecture, weights in (("vgg19", VGG19_Weights), ("vgg16", VGG16_Weights)):
-        assert weights.IMAGENET1K_V1.url.rpartition("/")[2] == PRETRAINED_FILES[architecture]
+    assert VGG19_Weights.IMAGENET1K_V1.url.rpartition("/")[2] == PRETRAINED_FILES["vgg19"]
+    assert VGG16_Weights.IMAGENET1K_V1.url.rpartition("/")[2] == PRETRAINED_FILES["vgg16"]
 
 
 def test_the_start_is_what_was_asked_for() -> None:

@@ -1,0 +1,28 @@
+"""What importing a part of stylefarm brings along: a command must not wait for what it does not use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "torchvision", "skimage"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "unwanted"),
+    [
+        ("import producer\nfor name in producer.__all__: getattr(producer, name)", HEAVY),
+        ("import producer.cli", {*HEAVY, "pydantic", "sqlalchemy", "celery", "PIL"}),
+        ("import worker.tasks", HEAVY),
+    ],
+    ids=["producer", "producer.cli", "worker.tasks"],
+)
+def test_what_is_not_used_is_not_imported(statements: str, unwanted: set[str]) -> None:
+    """Given a fresh process, if it imports a part, I expect none of the packages that this part can do without."""
+    script = f"{statements}\nimport sys\nprint(*sys.modules, sep='\\n')"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    imported = set(ended.stdout.split())
+    assert "shared" in imported
+    assert not imported & unwanted

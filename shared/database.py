@@ -112,7 +112,12 @@ def _unavailable(engine: Engine, error: DBAPIError) -> ServiceUnavailable:
     reason = " ".join(str(error.orig).split())
     if engine.url.get_backend_name() == "sqlite":
         return ServiceUnavailable(
-            f"the database {where(engine)} cannot be used ({reason}): check its permissions, and STYLEFARM_HOME"
+            f"the database {where(engine)} cannot be used ({reason}): check that file, or set STYLEFARM_HOME to"
+            " another folder"
+        )
+    if "authentication failed" in reason:
+        return ServiceUnavailable(
+            f"the database at {where(engine)} refuses us ({reason}): check the user and the password in database_url"
         )
     return ServiceUnavailable(
         f"the database at {where(engine)} does not answer ({reason}): is it running, and is database_url right?"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from shared.errors import InvalidSettings, ServiceUnavailable
 
@@ -87,4 +87,6 @@ def check(broker_url: str) -> None:
 def _away(app: Celery, error: Exception) -> str:
     address = app.connection_for_write().as_uri()
     reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, AuthenticationError):
+        return f"Redis at {address} refuses us ({reason}): check the user and the password in broker_url"
     return f"Redis at {address} does not answer ({reason}): is it running, and is broker_url right?"

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Insert, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.clock import now
@@ -136,7 +137,7 @@ class Store:
         with self._transaction() as session:
             if not _touch(session, fence, iteration=last.iteration, loss=last.total):
                 return False
-            session.execute(insert(Loss), [{"job_id": fence.job_id, **vars(point)} for point in points])
+            session.execute(_insert_once(session, Loss), [{"job_id": fence.job_id, **vars(point)} for point in points])
         return True
 
     def add_snapshot(self, fence: Fence, iteration: int, stored: StoredObject) -> bool:
@@ -144,7 +145,8 @@ class Store:
         with self._transaction() as session:
             if not _touch(session, fence):
                 return False
-            session.execute(insert(Snapshot).values(job_id=fence.job_id, iteration=iteration, **vars(stored)))
+            row = {"job_id": fence.job_id, "iteration": iteration, **vars(stored)}
+            session.execute(_insert_once(session, Snapshot), [row])
         return True
 
     def finish(self, fence: Fence, result: StoredObject, record: Mapping[str, Any]) -> bool:
@@ -222,7 +224,9 @@ def _move(session: Session, move: Move, which: ColumnElement[bool], values: Mapp
     """The one conditional UPDATE that every move is; the moved job, or None if it could not be moved."""
     sources, target = MOVES[move]
     statement = update(Job).where(which, Job.state.in_(sources)).values(state=target, updated_at=now(), **values)
-    return session.scalars(statement.returning(Job), execution_options={"synchronize_session": False}).one_or_none()
+    # A job may move twice in one transaction; what is returned is then read anew into the same object.
+    options = {"synchronize_session": False, "populate_existing": True}
+    return session.scalars(statement.returning(Job), execution_options=options).one_or_none()
 
 
 def _touch(session: Session, fence: Fence, **values: Any) -> bool:
@@ -242,6 +246,13 @@ def _requeue(session: Session, which: ColumnElement[bool], reason: str, record: 
         cancelled = _move(session, Move.CANCEL, Job.id == job.id, {"finished_at": now()})
         _note(session, cancelled or job, "cancelled before it ran again")
     return job
+
+
+def _insert_once(session: Session, table: type[Loss] | type[Snapshot]) -> Insert:
+    """An INSERT that passes over rows that are there: a write whose answer got lost is written again."""
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def _close_attempt(session: Session, job: Job, outcome: str, record: Mapping[str, Any]) -> None:

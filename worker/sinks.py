@@ -28,6 +28,10 @@ from worker.retry import patiently
 FLUSH_SECONDS = 0.5
 
 
+# Pictures that wait for a slow object store are held in memory; beyond so many the painting waits for it.
+MOST_PENDING = 8
+
+
 class Sink(Protocol):
     """Something that is fed by the engine's progress."""
 
@@ -48,7 +52,9 @@ class Background:
         self._pending: list[Future[None]] = []
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Queues `work`; raises what earlier work raised."""
+        """Queues `work`, waiting for room if much is queued; raises what earlier work raised."""
+        if len(self._pending) >= MOST_PENDING:
+            self._pending[0].result()
         done = [future for future in self._pending if future.done()]
         self._pending = [future for future in self._pending if not future.done()]
         for future in done:

@@ -60,25 +60,35 @@ def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
 @click.argument("job_id", metavar="JOB")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; by default a file named as JOB.")
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
-def download(job_id: str, output: Path | None, force: bool) -> None:
+@json_option
+def download(job_id: str, output: Path | None, force: bool, as_json: bool) -> None:
     """Write the finished picture of JOB to a file, and print the file's name."""
     with Farm() as farm:
         found = farm.find_job(job_id)
         if output is not None:
             check_writable(output, force=force)
         result = found.fetch()
-        click.echo(result.save(output or Path(found.id + result.suffix), force=force))
+        written = result.save(output or Path(found.id + result.suffix), force=force)
+        if as_json:
+            print_json({"output": str(written), "job": found.status().as_json()})
+        else:
+            click.echo(written)
 
 
 @job.command()
 @click.argument("job_id", metavar="JOB")
-def cancel(job_id: str) -> None:
+@json_option
+def cancel(job_id: str, as_json: bool) -> None:
     """Cancel JOB; if it runs, it stops within one heartbeat."""
     with Farm() as farm:
         found = farm.find_job(job_id)
         if not found.cancel():
             raise InvalidRequest(f"job {found.id} is {found.status().state} already: there is nothing to cancel")
-        click.echo("cancelled" if found.status().state is State.CANCELLED else "asked to stop")
+        status = found.status()
+        if as_json:
+            print_json({"job": status.as_json()})
+        else:
+            click.echo("cancelled" if status.state is State.CANCELLED else "asked to stop")
 
 
 def _print_words(shown: Job) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,13 @@ from PIL import Image
 import producer.cli
 from shared.database import connect
 from shared.settings import load_settings
-from tests.programs import CommandLine, Ended
+from tests.programs import PROGRAM, CommandLine, Ended
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 from tests.unit.pictures import photograph, raw_png, saved
 
 RENDER = ("render", "a.png", "s.png", "-o", "out.png")
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+FULL = Path("/dev/full")
 NOWHERE = "127.0.0.1:1"  # no server listens on this port
 
 # Each bad picture by its name, and what is said of it.
@@ -266,6 +268,23 @@ def test_a_reader_may_leave(program: CommandLine, command: str) -> None:
     assert words in {"", "this farm is embedded: it paints on this machine\n"}
 
 
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+def test_a_full_disk_under_the_output(program: CommandLine) -> None:
+    """Given output that goes to a full disk, if a command prints, I expect 74 and a sentence."""
+    with FULL.open("wb") as full:
+        ended = subprocess.run(
+            [str(PROGRAM), "config", "show", "--json"],
+            cwd=program.folder,
+            env=program.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == 74
+    assert ended.stderr == "stylefarm: the output cannot be written: the disk is full; free some space\n"
+
+
 @pytest.fixture
 def servers(
     variables: Mapping[str, str], redis_server: RedisServer, postgres_url: str, swift_server: SwiftServer
@@ -324,6 +343,7 @@ def test_a_wrong_password(
     said = refused(farm, folder, 69, _sweep(folder) if command == "sweep create" else ("worker", "start"))
     nouns = {"BROKER_URL": "Redis at ", "DATABASE_URL": "the database at ", "S3_SECRET_KEY": "the object store at "}
     assert said.startswith(nouns[setting])
+    assert " refuses " in said
     assert "guess" not in said
 
 

@@ -105,6 +105,17 @@ def test_a_finished_job_names_its_result(store: Store, queries: Queries) -> None
     assert attempt.ended_at is not None
 
 
+def test_a_write_may_be_repeated(store: Store, queries: Queries) -> None:
+    """Given points and a snapshot that were stored, if the answer got lost and they come again, I expect each once."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id)
+    for _ in range(2):
+        assert store.record(fence, [point(0), point(1)])
+        assert store.add_snapshot(fence, 1, StoredObject("k", "1" * 64, 5))
+    assert [row.iteration for row in queries.losses(job_id)] == [0, 1]
+    assert len(queries.snapshots(job_id)) == 1
+
+
 def test_an_older_attempt_changes_nothing(store: Store, queries: Queries) -> None:
     """Given a job that was claimed again, if its first worker goes on writing, I expect every write to be refused."""
     (job_id,) = store.create([new_job()])

@@ -55,8 +55,11 @@ def half_clear() -> Image.Image:
 def half_clear_in_a_palette() -> bytes:
     """The same in 200 colours, and one that is none."""
     indices = photograph().quantize(200)
-    indices.paste(255, (0, 0, indices.width // 2, indices.height))
-    return saved(indices, "PNG", transparency=255)
+    palette = indices.getpalette() or []
+    clear = len(palette) // 3
+    indices.putpalette([*palette, 0, 0, 0])
+    indices.paste(clear, (0, 0, indices.width // 2, indices.height))
+    return saved(indices, "PNG", transparency=clear)
 
 
 def half_white() -> Image.Image:

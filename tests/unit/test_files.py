@@ -138,7 +138,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
     (tmp_path / "file").write_bytes(b"")
     places = {
         tmp_path / "absent" / "out.png": "the folder .*absent does not exist: create it",
-        tmp_path / "file" / "out.png": "the folder .*file does not exist",
+        tmp_path / "file" / "out.png": "file is a file, not a folder",
         tmp_path / "folder": "is a folder: give the name of a file in it",
         Path("/dev/null"): "is a device or a pipe",
         tmp_path / ("x" * 300): "File name too long",

@@ -1,0 +1,185 @@
+"""The way of a job through an embedded farm, from Python."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from producer import Farm, JobFailed, State, StillPending, sweep_losses, sweep_sheet
+from shared.errors import InvalidRequest, InvalidSpec
+from shared.vgg import PRETRAINED_FILES
+
+SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "size": 32}
+
+
+@pytest.fixture
+def farm() -> Iterator[Farm]:
+    torch.set_num_threads(1)
+    with Farm() as farm:
+        yield farm
+
+
+@pytest.fixture
+def pair(pictures: Path) -> dict[str, str]:
+    return {"content": str(pictures / "a.png"), "style": str(pictures / "s.png")}
+
+
+def write_weights(path: Path, channels: int = 64) -> str:
+    """The first convolutions of a VGG as torchvision lays them out; returns the file's SHA-256."""
+    draw = torch.Generator().manual_seed(0)
+    shapes = {0: (channels, 3), 2: (64, 64), 5: (128, 64)}
+    state = {f"features.{n}.weight": torch.randn(*shape, 3, 3, generator=draw) * 0.1 for n, shape in shapes.items()}
+    state |= {f"features.{n}.bias": torch.zeros(shape[0]) for n, shape in shapes.items()}
+    torch.save(state, path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_job_tells_of_itself_while_it_is_painted_and_after(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a job, if it is waited for, I expect its watcher to see it move, and all that was resolved to be told."""
+    job = farm.submit(**pair, **SHALLOW, iterations=30, snapshot_every=10, format="webp")
+    seen: list[State] = []
+    status = job.wait(watch=lambda statuses: seen.append(statuses[0].state))
+    assert status.state is State.DONE
+    assert seen[0] is State.QUEUED
+    assert (status.spec["features"], status.spec["learning_rate"]) == ("random", 1.0)
+    assert any("random" in note for note in status.notes)
+    assert [iteration for iteration, _ in job.snapshots()] == [10, 20]
+    result = job.result()
+    assert (result.suffix, result.image.size) == (".webp", (32, 24))
+    losses = job.losses()
+    assert losses[-1].total == status.loss
+    assert losses[-1].total < losses[0].total
+
+
+def test_pretrained_weights_are_taken_from_a_file(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
+    """Given a file of weights, if a job names it, I expect it painted with them, and their hash in the spec."""
+    digest = write_weights(tmp_path / "w.pth")
+    job = farm.submit(**pair, **SHALLOW, iterations=3, weights=str(tmp_path / "w.pth"))
+    random = farm.submit(**pair, **SHALLOW, iterations=3)
+    assert job.status().spec["weights"] == f"sha256:{digest}"
+    assert job.status().spec["features"] == "vgg19"
+    assert job.result().data != random.result().data
+
+
+def test_pretrained_weights_are_found_in_torchvision_s_cache(
+    farm: Farm, pair: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given weights where torchvision keeps its downloads, if features are auto, I expect those; a damaged file not."""
+    cache = tmp_path / "torch" / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    digest = write_weights(tmp_path / "w.pth")
+    monkeypatch.setitem(PRETRAINED_FILES, "vgg19", f"vgg19-{digest[:8]}.pth")
+    cached = cache / PRETRAINED_FILES["vgg19"]
+    (tmp_path / "w.pth").rename(cached)
+    status = farm.submit(**pair, **SHALLOW, iterations=1).wait()
+    assert (status.state, status.spec["weights"]) == (State.DONE, f"sha256:{digest}")
+    cached.write_bytes(b"damaged")
+    with pytest.raises(InvalidRequest, match="delete it"):
+        farm.submit(**pair, **SHALLOW)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, r"features\.0\.weight \(conv1_1\) of shape \(32, 3, 3, 3\), not \(64, 3, 3, 3\)"),
+        (b"PK\x03\x04 no archive", "neither a torch state dict nor safetensors"),
+        (b"\x80\x02cos\nsystem\n(S'true'\ntR.", "neither a torch state dict nor safetensors"),
+    ],
+)
+def test_wrong_weights_fail_the_job_in_a_sentence(
+    farm: Farm, pair: dict[str, str], tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    """Given weights of another network or no weights at all, I expect the job to fail and to say so."""
+    path = tmp_path / "w.pth"
+    write_weights(path, channels=32)
+    if content is not None:
+        path.write_bytes(content)
+    job = farm.submit(**pair, **SHALLOW, weights=str(path))
+    with pytest.raises(JobFailed, match=sentence):
+        job.result()
+    assert job.status().error_class == "input"
+
+
+def test_a_job_that_leaves_the_numbers_fails_in_a_sentence(farm: Farm, pair: dict[str, str]) -> None:
+    """Given steps far too long, if the loss stops being a number, I expect a failure that says where, and no NaN kept."""
+    job = farm.submit(**pair, **SHALLOW, iterations=400, learning_rate=1000.0)
+    with pytest.raises(JobFailed, match=r"left the finite numbers at iteration \d+"):
+        job.result()
+    assert all(point.total == point.total for point in job.losses())
+
+
+def test_nothing_is_stored_of_a_sweep_with_a_wrong_cell(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
+    """Given a sweep of which one cell cannot be, if it is submitted, I expect nothing stored at all."""
+    with pytest.raises(InvalidSpec, match="iterations = 0"):
+        farm.sweep(matrix={"iterations": [5, 0]}, base={**pair, **SHALLOW})
+    with farm.services.store.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM jobs").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM sweeps").scalar() == 0
+    assert not list(farm.services.blobs.keys("inputs/"))
+
+
+def test_a_sweep_is_seen_at_a_glance(farm: Farm, pictures: Path) -> None:
+    """Given a painted sweep with a cancelled cell, I expect its sheet and its plot."""
+    names = {axis: [str(pictures / f"{name}.png") for name in pair] for axis, pair in _AXES.items()}
+    sweep = farm.sweep(matrix=names, base={**SHALLOW, "iterations": 2}, name="glance")
+    sweep.jobs()[3].cancel()
+    assert [status.state for status in sweep.wait()] == [State.DONE] * 3 + [State.CANCELLED]
+    sheet = sweep_sheet(sweep, cell=64)
+    assert sheet.width > 3 * 64
+    assert sheet.height > 2 * 48
+    assert sweep_losses(sweep).startswith(b"\x89PNG")
+    with pytest.raises(InvalidRequest, match="no axis seed"):
+        sweep_sheet(sweep, rows="seed")
+
+
+_AXES = {"content": "ab", "style": "st"}
+
+
+def test_a_timeout_stops_nothing(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a job, if it is waited for too short a time, I expect StillPending, and the job to be done later."""
+    job = farm.submit(**pair, **SHALLOW, iterations=5)
+    with pytest.raises(StillPending):
+        job.wait(timeout=0)
+    with pytest.raises(StillPending):
+        job.fetch()
+    assert job.wait().state is State.DONE
+
+
+def test_closing_puts_the_job_at_hand_back(pair: dict[str, str]) -> None:
+    """Given a farm that is closed while it paints, I expect the job queued again, and painted by the next farm."""
+    torch.set_num_threads(1)
+    with Farm() as first:
+        job_id = first.submit(**pair, **SHALLOW, iterations=300).id
+        running = threading.Event()
+
+        def watch(statuses: object) -> None:
+            if first.find_job(job_id).status().state is State.RUNNING:
+                running.set()
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            first.find_job(job_id).wait(watch=watch)
+    assert running.is_set()
+    with Farm() as second:
+        job = second.find_job(job_id)
+        assert job.status().state is State.QUEUED
+        status = job.wait()
+        assert (status.state, status.attempt) == (State.DONE, 2)
+        assert len(job.losses()) == 301
+
+
+def test_two_farms_paint_a_job_once(pair: dict[str, str]) -> None:
+    """Given two farms with one home, if both wait for the same jobs, I expect each job painted once."""
+    torch.set_num_threads(1)
+    with Farm() as one, Farm() as other:
+        sweep = one.sweep(matrix={"seed": [1, 2, 3]}, base={**pair, **SHALLOW, "iterations": 20})
+        elsewhere = threading.Thread(target=other.find_sweep(sweep.id).wait)
+        elsewhere.start()
+        statuses = sweep.wait()
+        elsewhere.join()
+    assert [(status.state, status.attempt) for status in statuses] == [(State.DONE, 1)] * 3

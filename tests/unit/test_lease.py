@@ -1,0 +1,68 @@
+"""What a worker hears, and does not hear, from the database while it paints."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from shared.errors import ServiceUnavailable
+from shared.store import Fence, Heartbeat, Store
+from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, Stop
+
+
+class Answers:
+    """A store whose answer to a heartbeat is made up."""
+
+    def __init__(self, answer: Callable[[], Heartbeat]) -> None:
+        self.answer = answer
+
+    def renew(self, fence: Fence, *, lease: float) -> Heartbeat:
+        return self.answer()
+
+
+def away() -> Heartbeat:
+    raise ServiceUnavailable("the database does not answer")
+
+
+def heard(answer: Callable[[], Heartbeat], *, seconds: float = 30, interrupt: bool = False) -> type[Stop] | None:
+    """What `check` raises within a third of a second of heartbeats each hundredth."""
+    interrupted = threading.Event()
+    store = cast("Store", Answers(answer))
+    lease = Lease(store, Fence("j", 1), interrupted, seconds=seconds, heartbeat_seconds=0.01)
+    with lease:
+        if interrupt:
+            interrupted.set()
+        deadline = time.monotonic() + 0.3
+        while time.monotonic() < deadline:
+            try:
+                lease.check()
+            except Stop as stop:
+                return type(stop)
+            time.sleep(0.01)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds", "expected"),
+    [
+        (lambda: Heartbeat(renewed=True, cancel=False), 30, None),
+        (lambda: Heartbeat(renewed=False, cancel=False), 30, LeaseLost),
+        (lambda: Heartbeat(renewed=True, cancel=True), 30, CancelRequested),
+        (away, 30, None),
+        (away, 0.05, LeaseLost),
+    ],
+)
+def test_a_heartbeat_decides_whether_the_work_goes_on(
+    answer: Callable[[], Heartbeat], seconds: float, expected: type[Stop] | None
+) -> None:
+    """Given an answer, or none for shorter or longer than the lease, I expect the work to go on or to stop for it."""
+    assert heard(answer, seconds=seconds) is expected
+
+
+def test_an_interrupted_worker_stops() -> None:
+    """Given a worker that is being stopped, I expect its work to stop, too."""
+    assert heard(lambda: Heartbeat(renewed=True, cancel=False), interrupt=True) is Interrupted

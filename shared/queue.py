@@ -43,6 +43,8 @@ def application(broker_url: str) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_enable_remote_control=True,
+        # The child imports torch before it reports that it is up, which takes seconds on a busy machine.
+        worker_proc_alive_timeout=120,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_transport_options={
@@ -62,10 +64,10 @@ def application(broker_url: str) -> Celery:
 def publish(app: Celery, job_ids: Iterable[str]) -> None:
     """Announces queued jobs, over one connection. Raises ServiceUnavailable; the jobs stay queued in the database."""
     try:
-        # Without a retry of its own: Celery's would hold a producer for minutes while Redis is away.
-        with app.connection_for_write(transport_options={**app.conf.broker_transport_options}) as connection:
+        with app.connection_for_write() as connection:
             producer = app.amqp.Producer(connection)
             for job_id in job_ids:
+                # Without a retry of its own: Celery's would hold a producer for minutes while Redis is away.
                 app.send_task(TASK, args=[job_id], task_id=job_id, producer=producer, retry=False, ignore_result=True)
     except (OperationalError, RedisError, OSError) as error:
         raise ServiceUnavailable(_away(app, error)) from error

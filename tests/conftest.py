@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,6 @@ pytest_plugins = ["tests.servers.fixtures", "tests.databases"]
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the settings, the home or the cached weights of whoever runs it."""
-    import os
-
     for variable in list(os.environ):
         if variable.upper().startswith("STYLEFARM_"):
             monkeypatch.delenv(variable)

@@ -155,6 +155,21 @@ def test_a_batch_gives_what_each_gives_alone(optimizer: str) -> None:
         torch.testing.assert_close(together.image[index], alone.image[0], rtol=1e-3, atol=1e-3)
 
 
+def test_bfloat16_measures_what_float32_measures() -> None:
+    """Given one picture, if the network computes in bfloat16, I expect losses and a gradient close to float32's."""
+    content, style = picture(0, 1, 3, 24, 24), picture(1, 1, 3, 24, 24) * 0.4
+    measured = []
+    for dtype in (torch.float32, torch.bfloat16):
+        vgg = random_vgg(content, style)
+        vgg.cast(dtype)
+        objective = Objective(vgg, content, style, CONTENT_LAYERS, STYLE_LAYERS, Weights(1, 100, 0.1))
+        measured.append(objective.gradient(picture(2, 1, 3, 24, 24)))
+    (losses, gradient), (rough_losses, rough_gradient) = measured
+    assert rough_losses.dtype == rough_gradient.dtype == torch.float32
+    torch.testing.assert_close(rough_losses, losses, rtol=0.03, atol=0.03)
+    assert torch.cosine_similarity(rough_gradient.flatten(), gradient.flatten(), dim=0) > 0.99
+
+
 def test_the_same_seed_gives_the_same_bits() -> None:
     """Given one spec, if it is painted twice, I expect the very same picture."""
     runs = [paint(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "lbfgs", 10)[-1].image for _ in range(2)]

@@ -30,8 +30,8 @@ def has_bf16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 matrices in hardware, so that it is faster and not only smaller."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    # torch has no public name for this before 2.12.
-    return torch.cpu._is_amx_tile_supported()  # type: ignore[attr-defined,no-any-return,unused-ignore]
+    # Private names, but the only ones that every supported torch has.
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def choose(precision: Literal["auto", "fp32", "bf16"] = "auto") -> Path:

@@ -15,7 +15,7 @@ from producer.display import live_display
 from shared.settings import Settings
 
 CONTENTS = ("astronaut.png", "chelsea.png")
-STYLES = ("ihc.png", "retina.jpg")
+STYLES = ("ihc.png", "gravel.png")
 FOLDER = Path("demo")
 
 # Chosen so that two cores paint the four pictures in minutes.

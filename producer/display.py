@@ -48,7 +48,9 @@ class Lines:
     def watch(self, statuses: Sequence[Status]) -> None:
         """Takes a look at all of them."""
         for status in statuses:
-            if status.state.final and status.id not in self.told:
+            # Of a single job that fails, the command itself says why.
+            silent = len(statuses) == 1 and status.state is not State.DONE
+            if status.state.final and status.id not in self.told and not silent:
                 self.told.add(status.id)
                 self.console.print(_line(status, f"{len(self.told)}/{len(statuses)}"), soft_wrap=True)
 
@@ -62,7 +64,7 @@ class Bars:
         self.bars: dict[str, TaskID] = {}
         self.overall: TaskID | None = None
         self.started_at = time.monotonic()
-        self.first_steps: int | None = None
+        self.first_steps = 0
 
     def watch(self, statuses: Sequence[Status]) -> None:
         """Takes a look at all of them."""
@@ -93,13 +95,13 @@ class Bars:
             return
         steps = sum(_steps_done(status) for status in statuses)
         total = sum(status.iterations for status in statuses)
-        if self.first_steps is None:
-            self.first_steps = steps
-            self.overall = self.progress.add_task("[bold]all[/]", total=total, count="", loss="", left=None)
         if self.overall is None:
-            return
-        done = steps - self.first_steps
-        passed = time.monotonic() - self.started_at
+            self.overall = self.progress.add_task("[bold]all[/]", total=total, count="", loss="", left=None)
+            self.first_steps = steps
+        if steps == self.first_steps:
+            # The pace is counted from the first step on: before it, torch is imported and pictures are read.
+            self.started_at = time.monotonic()
+        done, passed = steps - self.first_steps, time.monotonic() - self.started_at
         ended = sum(status.state.final for status in statuses)
         self.progress.update(
             self.overall,

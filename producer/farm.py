@@ -112,7 +112,8 @@ class Farm:
         return wait_for(self.services, self.painter, [job.id for job in jobs], timeout, watch)
 
     def _before_storing(self, intake: Intake) -> None:
-        """Everything that can fail is asked first, so that no job is stored that could not be announced."""
+        """Every service is asked first, so that nothing is stored that could not be completed."""
+        self.services.queries.check()
         if self.settings.broker_url is not None:
             from shared import queue
 

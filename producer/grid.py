@@ -134,7 +134,17 @@ def _check_axis(axis: str, values: Sequence[Any]) -> None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe subset, in which 1e3 is a number too, as everywhere but in YAML 1.1."""
+    """YAML's safe subset, in which 1e3 is a number too, as everywhere but in YAML 1.1, and a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} stands twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

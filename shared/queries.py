@@ -38,6 +38,11 @@ class Queries:
         with translated(self.engine), Session(engine, expire_on_commit=False) as session:
             yield session
 
+    def check(self) -> None:
+        """Asks the database for an answer. Raises ServiceUnavailable or NotMigrated."""
+        with self._reading() as session:
+            session.execute(select(Job.id).limit(1))
+
     def job(self, job_id: str) -> Job:
         """The job of that id. Raises NotFound."""
         return self._get(Job, "job", job_id)

@@ -103,8 +103,11 @@ def config_file() -> Path | None:
     try:
         if path.is_file():
             return path
+        there = path.exists()
     except OSError:  # a name that is too long, or a folder that may not be entered
-        pass
+        there = False
+    if there and not named:
+        raise InvalidSettings(f"{CONFIG_FILE} in the current folder is no file: rename it, or make it one")
     if named:
         raise InvalidSettings(f"{CONFIG_VARIABLE} names {named}, which is no file: correct it or unset it")
     return None

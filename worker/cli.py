@@ -9,6 +9,7 @@ from celery.exceptions import SecurityWarning
 
 import migrations
 from shared import queue
+from shared.database import MIGRATE, where
 from shared.errors import InvalidRequest, NotMigrated
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
@@ -45,10 +46,11 @@ def start(name: str | None) -> None:
 
 def check_services(services: Services, settings: Settings) -> None:
     """Asks each service for an answer before any job is taken. Raises ServiceUnavailable or NotMigrated."""
-    found = migrations.current(services.store.engine)
+    engine = services.store.engine
+    found = migrations.current(engine)
     if found != migrations.head():
         at = f"at revision {found}" if found else "empty"
-        raise NotMigrated(f"the database is {at}, this release needs {migrations.head()}: run `stylefarm db upgrade`")
+        raise NotMigrated(f"the database {where(engine)} is {at}, this release needs {migrations.head()}: {MIGRATE}")
     services.blobs.exists("inputs/none")
     if settings.broker_url is not None:
         queue.check(settings.broker_url.get_secret_value())

@@ -6,13 +6,13 @@ cannot fork. The child imports the runner when it starts.
 
 from __future__ import annotations
 
+import importlib
 import os
-import platform
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from celery import current_app, shared_task
+from celery import Task, current_app, shared_task
 from celery.signals import setup_logging, worker_process_init
 
 from shared.queue import TASK, publish
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from worker.runner import Worker
 
 
-@shared_task(name=TASK)
-def render(job_id: str) -> None:
+@shared_task(name=TASK, bind=True)
+def render(self: Task[..., None], job_id: str) -> None:
     """Paints the job, if it is still to be painted."""
     from worker.runner import Outcome
 
-    if this_worker().run(job_id) is Outcome.RELEASED:
+    if this_worker(str(self.request.hostname)).run(job_id) is Outcome.RELEASED:
         publish(current_app, [job_id])
 
 
 @lru_cache(maxsize=1)
-def this_worker() -> Worker:
-    """The worker that this process is."""
+def this_worker(name: str) -> Worker:
+    """The worker that this process is; `name` is what Celery calls it ("name@host")."""
     import torch
 
     from worker.runner import Worker
@@ -43,13 +43,13 @@ def this_worker() -> Worker:
     settings = load_settings()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return Worker(connect_services(settings), f"{platform.node()}:{os.getpid()}", threading.Event())
+    return Worker(connect_services(settings), f"{name}:{os.getpid()}", threading.Event())
 
 
 @worker_process_init.connect
 def _warm_up(**_options: Any) -> None:
     """Imports torch before the first job comes."""
-    this_worker()
+    importlib.import_module("worker.runner")
 
 
 @setup_logging.connect

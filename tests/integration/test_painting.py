@@ -106,7 +106,7 @@ def test_wrong_weights_fail_the_job_in_a_sentence(
 
 
 def test_a_job_that_leaves_the_numbers_fails_in_a_sentence(farm: Farm, pair: dict[str, str]) -> None:
-    """Given steps far too long, if the loss stops being a number, I expect a failure that says where, and no NaN kept."""
+    """Given steps far too long, if the loss stops being a number, I expect a failure that says where, no NaN kept."""
     job = farm.submit(**pair, **SHALLOW, iterations=400, learning_rate=1000.0)
     with pytest.raises(JobFailed, match=r"left the finite numbers at iteration \d+"):
         job.result()

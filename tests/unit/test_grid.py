@@ -55,6 +55,7 @@ def test_numbers_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
         ("matrix: {seed: [1, 2, 1]}\n", "the axis seed has 1 twice"),
         ("matrx: {seed: [1]}\n", "unknown key 'matrx': did you mean 'matrix'?"),
         ("base: {seed: 1}\nmatrix: {seed: [1]}\n", "seed stands both in base and in matrix"),
+        ("base: {seed: 1}\nbase: {seed: 2}\n", "line 2, column 1: this is no YAML (base stands twice)"),
         ("matrix: 3\n", "matrix must be a mapping"),
         ("matrix: !!python/object/apply:os.getcwd []\n", "no YAML"),
     ],

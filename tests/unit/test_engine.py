@@ -89,7 +89,7 @@ def test_adam_is_torch_s_adam() -> None:
 def test_lbfgs_is_torch_s_lbfgs_after_the_first_step() -> None:
     """Given a quadratic, I expect torch.optim.LBFGS's iterates, once it starts with a first step as long as ours."""
     scale = picture(0, 1, 3, 4, 4).double() + 0.5
-    start, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(corrections=10)
+    start, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(corrections=10, longest_step=None)
     ours = lbfgs.step(start, scale * start)
     theirs = ours.clone().requires_grad_()
     reference = torch.optim.LBFGS([theirs], lr=1, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0)
@@ -125,6 +125,16 @@ def test_the_first_step_of_lbfgs_is_one_grey_level() -> None:
     start = picture(0, 2, 3, 8, 8)
     moved = LBFGS().step(start, picture(1, 2, 3, 8, 8) * 1e6) - start
     torch.testing.assert_close(moved.square().mean((1, 2, 3)).sqrt(), torch.full((2,), 1 / 255))
+
+
+def test_no_step_of_lbfgs_is_longer_than_its_bound() -> None:
+    """Given a gradient that almost stops growing, which asks for a huge step, I expect the bound, for that one alone."""
+    lbfgs, start = LBFGS(longest_step=0.2), torch.zeros(2, 3, 4, 4)
+    first = lbfgs.step(start, torch.ones(2, 3, 4, 4))
+    slope = torch.tensor([0.999999, 0.9]).view(2, 1, 1, 1)
+    second = lbfgs.step(first, slope.expand(2, 3, 4, 4).contiguous())
+    lengths = (second - first).square().mean((1, 2, 3)).sqrt()
+    torch.testing.assert_close(lengths, torch.tensor([0.2, 9 / 255]), rtol=1e-4, atol=1e-6)
 
 
 def test_a_pair_without_curvature_is_left_out() -> None:

@@ -15,6 +15,9 @@ from torch import Tensor
 # The first step of L-BFGS has no curvature to go by; it moves the picture by one grey level, root mean square.
 FIRST_STEP = 1 / 255
 
+# Later steps are mostly a tenth of this; a longer one comes of a pair that tells too little of the curvature.
+LONGEST_STEP = 0.2
+
 # Pairs whose curvature y.s is not clearly positive would make the inverse Hessian indefinite, and are left out.
 CURVATURE = 1e-8
 
@@ -51,11 +54,16 @@ class LBFGS:
     """L-BFGS (Nocedal and Wright 2006, algorithms 7.4 and 7.5), a fixed step length and no line search.
 
     The step length 1 without a line search is what the field uses since Gatys' own code: a line search costs more
-    evaluations than it saves. `corrections` pairs of vectors are kept for each picture.
+    evaluations than it saves. Departure from it: no step is longer than `longest_step`, root mean square over the
+    picture, so that a pair of little curvature cannot throw the picture far away (None: no limit). `corrections` pairs
+    of vectors are kept for each picture.
     """
 
-    def __init__(self, learning_rate: float = 1.0, corrections: int = 20) -> None:
+    def __init__(
+        self, learning_rate: float = 1.0, corrections: int = 20, longest_step: float | None = LONGEST_STEP
+    ) -> None:
         self.learning_rate = learning_rate
+        self.longest_step = longest_step
         self.pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=corrections)
         self.previous: tuple[Tensor, Tensor] | None = None
         self.scale: Tensor | None = None
@@ -67,13 +75,21 @@ class LBFGS:
         else:
             self._remember(x - self.previous[0], g - self.previous[1], self.scale)
         self.previous = (x, g)
-        return (x - self.learning_rate * self._inverse_hessian(g, self.scale)).view_as(image)
+        step = self.learning_rate * self._inverse_hessian(g, self.scale)
+        return (x - self._bounded(step)).view_as(image)
+
+    def _bounded(self, step: Tensor) -> Tensor:
+        if self.longest_step is None:
+            return step
+        length = step.square().mean(1, keepdim=True).sqrt()
+        return step * (self.longest_step / length.clamp_min(self.longest_step))
 
     def _remember(self, s: Tensor, y: Tensor, scale: Tensor) -> None:
         """Keeps the pair with rho = 1 / (y.s), or with rho = 0, which takes it out, where the curvature is not fit."""
         ys, yy, ss = _dot(y, s), _dot(y, y), _dot(s, s)
         fit = ys > CURVATURE * (yy * ss).sqrt()
-        self.scale = torch.where(fit, ys / yy, scale)
+        # Along a step of no curvature the gradient has not grown: the next one may be longer.
+        self.scale = torch.where(fit, ys / yy, 2 * scale)
         self.pairs.append((s, y, torch.where(fit, 1 / ys, 0.0)))
 
     def _inverse_hessian(self, g: Tensor, scale: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ def test_the_first_step_of_lbfgs_is_one_grey_level() -> None:
 
 
 def test_no_step_of_lbfgs_is_longer_than_its_bound() -> None:
-    """Given a gradient that almost stops growing, which asks for a huge step, I expect the bound, for that one alone."""
+    """Given a gradient that almost stops growing, which asks for a huge step, I expect the bound for it alone."""
     lbfgs, start = LBFGS(longest_step=0.2), torch.zeros(2, 3, 4, 4)
     first = lbfgs.step(start, torch.ones(2, 3, 4, 4))
     slope = torch.tensor([0.999999, 0.9]).view(2, 1, 1, 1)

@@ -8,12 +8,15 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: demo test lint lock clean
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stylefarm needs Python 3.11 or newer, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "stylefarm needs Python 3.11 to 3.14, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
+	@# Debian's python3 without python3-venv leaves an environment without pip, which would be taken for a whole one.
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) could not make an environment: on Debian and Ubuntu, run \`apt-get install python3-venv\`" >&2; exit 1; }
 
 # Each stamp says that the locked set of that name is in the environment; a changed lock file installs again.
+# What is never imported need not be compiled: all of torch takes a minute.
 $(VENV)/%.installed: requirements/%.lock pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet --require-hashes -r $<
+	$(PIP) install --quiet --no-compile --require-hashes -r $<
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -37,6 +40,8 @@ lock:
 	for set in "producer --extra postgres" "worker --extra postgres --extra worker"; do set -- $$set; name=$$1; shift; \
 	  uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --constraint requirements/dev.lock "$$@" -o requirements/$$name.lock; done
+	cd tests/servers && uv pip compile swift.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header -o swift.lock
 
 clean:
 	rm -rf $(VENV) .swift demo build *.egg-info

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from producer import Farm, Sweep, sweep_losses, sweep_sheet
 from producer.display import live_display
-from shared.settings import Settings
+from shared.errors import FarmError
+from shared.settings import Settings, load_settings
 
 CONTENTS = ("astronaut.png", "chelsea.png")
 STYLES = ("ihc.png", "gravel.png")
@@ -24,9 +25,10 @@ PARAMETERS = {"size": 256, "iterations": 120}
 
 def main() -> None:
     """Paints, and names the files that were written."""
+    settings = _embedded()
     photographs = _photographs()
     FOLDER.mkdir(exist_ok=True)
-    with Farm(Settings(home=FOLDER / "farm")) as farm:
+    with Farm(settings) as farm:
         sweep = farm.sweep(
             matrix={
                 "content": [str(photographs / name) for name in CONTENTS],
@@ -43,6 +45,22 @@ def main() -> None:
         print(f"painted in {time.monotonic() - started:.0f} seconds:")
         for path in _write(sweep):
             print(f"  {path}")
+
+
+def _embedded() -> Settings:
+    """The settings of a farm in this process, whatever servers the environment or stylefarm.toml may name."""
+    load_settings()  # says in a sentence what is wrong with them
+    return Settings(
+        home=FOLDER / "farm",
+        broker_url=None,
+        database_url=None,
+        s3_bucket=None,
+        s3_endpoint=None,
+        s3_region="us-east-1",
+        s3_access_key=None,
+        s3_secret_key=None,
+        s3_prefix="",
+    )
 
 
 def _photographs() -> Path:
@@ -69,5 +87,7 @@ def _write(sweep: Sweep) -> list[Path]:
 if __name__ == "__main__":
     try:
         main()
+    except FarmError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("stopped; run it again to paint again")

@@ -11,15 +11,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
-from shared.database import translated
+from shared.database import MIGRATE, translated, where
+from shared.errors import NotMigrated
+
+# Any number does that nobody else takes for an advisory lock in our database.
+LOCK = int.from_bytes(b"stylfarm")
 
 
 def config() -> Config:
     """Alembic's configuration; it needs no alembic.ini."""
     found = Config()
-    found.set_main_option("script_location", str(Path(__file__).parent))
+    # The value is interpolated, so a % in the path would be taken for the beginning of a placeholder.
+    found.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     found.set_main_option("path_separator", "os")
     return found
 
@@ -34,16 +39,49 @@ def head() -> str:
 
 def current(engine: Engine) -> str | None:
     """The revision that the database is at; None before the first migration. Raises ServiceUnavailable."""
-    with translated(engine), engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+    # Read only, so that on SQLite nobody who writes is waited for.
+    with translated(engine), engine.execution_options(read_only=True).connect() as connection:
+        return _revision(connection)
+
+
+def check(engine: Engine) -> None:
+    """Raises NotMigrated, with the remedy, unless the database is at this release's revision."""
+    found = current(engine)
+    if found == head():
+        return
+    _refuse_newer(engine, found)
+    state = "has no tables of stylefarm yet" if found is None else f"is of an older release (revision {found})"
+    raise NotMigrated(f"the database at {where(engine)} {state}: {MIGRATE}")
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
-    """Brings the database to this release's revision, all or nothing; returns the revisions before and after."""
+    """Brings the database to this release's revision, all or nothing; returns the revisions before and after.
+
+    Raises NotMigrated if a newer release made the database.
+    """
     before = current(engine)
-    if before != head():
-        with translated(engine), engine.begin() as connection:
-            settings = config()
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+    if before == head():
+        return before, head()
+    with translated(engine), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Of two that upgrade at once the second waits here, and finds its work done. SQLite's BEGIN IMMEDIATE
+            # does the same.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        before = _revision(connection)
+        _refuse_newer(engine, before)
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
     return before, head()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(engine: Engine, revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise NotMigrated(
+            f"the database at {where(engine)} was made by a newer release (revision {revision}): upgrade stylefarm"
+        )

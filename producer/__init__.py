@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from producer.grid import Grid, read_grid
     from producer.overview import sweep_losses, sweep_sheet
     from producer.status import Status
-    from shared.errors import FarmError, JobFailed, NotFound, ServiceUnavailable, StillPending
+    from shared.errors import (
+        FarmError,
+        InvalidImage,
+        InvalidRequest,
+        InvalidSpec,
+        JobFailed,
+        NotFound,
+        ServiceUnavailable,
+        StillPending,
+        StorageFull,
+    )
     from shared.spec import JobSpec, parse_spec
     from shared.states import State
 
@@ -25,6 +35,9 @@ __all__ = [
     "Farm",
     "FarmError",
     "Grid",
+    "InvalidImage",
+    "InvalidRequest",
+    "InvalidSpec",
     "Job",
     "JobFailed",
     "JobSpec",
@@ -34,6 +47,7 @@ __all__ = [
     "State",
     "Status",
     "StillPending",
+    "StorageFull",
     "Sweep",
     "parse_spec",
     "read_grid",
@@ -46,6 +60,9 @@ _PLACES = {
     "Farm": "producer.farm",
     "FarmError": "shared.errors",
     "Grid": "producer.grid",
+    "InvalidImage": "shared.errors",
+    "InvalidRequest": "shared.errors",
+    "InvalidSpec": "shared.errors",
     "Job": "producer.farm",
     "JobFailed": "shared.errors",
     "JobSpec": "shared.spec",
@@ -55,6 +72,7 @@ _PLACES = {
     "State": "shared.states",
     "Status": "producer.status",
     "StillPending": "shared.errors",
+    "StorageFull": "shared.errors",
     "Sweep": "producer.farm",
     "parse_spec": "shared.spec",
     "read_grid": "producer.grid",

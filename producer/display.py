@@ -107,7 +107,7 @@ class Bars:
             self.overall,
             completed=steps,
             count=f"{ended}/{len(statuses)} jobs",
-            left=passed / done * (total - steps) if done else None,
+            left=passed / done * (total - steps) if done > 0 else None,
         )
 
 

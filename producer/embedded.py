@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import queue
+import secrets
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from shared.errors import InvalidSettings
+from shared.errors import InvalidRequest, InvalidSettings
 from shared.services import Services
 
 if TYPE_CHECKING:
@@ -24,25 +26,28 @@ class Painter:
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._pending: set[str] = set()
         self._interrupted = threading.Event()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
     def add(self, job_ids: Iterable[str]) -> None:
-        """Queues jobs, in that order, that are not queued here already. Raises what ended the painting before."""
-        self.check()
-        for job_id in job_ids:
-            if job_id not in self._pending:
-                self._pending.add(job_id)
-                self._queue.put(job_id)
-        if self._thread is None:
-            # A daemon, so that a program which forgets to close its farm still ends; its job's lease then runs out.
-            self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
-            self._thread.start()
+        """Queues jobs, in that order, that are not queued here already.
 
-    def check(self) -> None:
-        """Raises what ended the painting, if anything did."""
-        if self._error is not None:
-            raise self._error
+        Raises what ended the painting before, once; InvalidRequest when the painter is closed.
+        """
+        with self._starting:
+            self._raise_error()
+            if self._interrupted.is_set():
+                raise InvalidRequest("this farm is closed and paints no more: open another one")
+            for job_id in job_ids:
+                if job_id not in self._pending:
+                    self._pending.add(job_id)
+                    self._queue.put(job_id)
+            if self._thread is None:
+                # A program that forgets to close its farm still ends, and the job at hand goes back into the queue.
+                atexit.register(self.close)
+                self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
+                self._thread.start()
 
     def close(self) -> None:
         """Stops: the job at hand goes back into the queue of the farm, with those that have not begun."""
@@ -50,6 +55,14 @@ class Painter:
         self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
+            atexit.unregister(self.close)
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            self._thread = None
+            self._pending.clear()
+            raise error
 
     def _work(self) -> None:
         try:
@@ -60,7 +73,7 @@ class Painter:
                     return
                 worker.run(job_id)
                 self._pending.discard(job_id)
-        except BaseException as error:  # noqa: BLE001 - raised again in `check`, on the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in `add`, on the thread that waits
             self._error = error
 
     def _worker(self) -> Worker:
@@ -76,4 +89,4 @@ class Painter:
         configure_embedded()
         if self.services.settings.threads is not None:
             torch.set_num_threads(self.services.settings.threads)
-        return Worker(self.services, f"{platform.node()}:{os.getpid()}", self._interrupted)
+        return Worker(self.services, f"{platform.node()}:{os.getpid()}:{secrets.token_hex(2)}", self._interrupted)

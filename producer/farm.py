@@ -5,7 +5,6 @@ The same code works embedded (painting in this process) and against servers; the
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,15 @@ from shared import tables
 from shared.blobs import fetch_verified
 from shared.errors import InvalidSpec, JobFailed, StillPending
 from shared.files import write_atomically
+from shared.images import decode
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
 from shared.states import State
 from shared.store import LossPoint
+
+# A result is the farm's own picture: a spec allows no larger one.
+RESULT_PIXELS = 16384 * 16384
 
 
 class Farm:
@@ -55,22 +58,25 @@ class Farm:
         """Stops painting, if this farm is embedded; what is done stays done and the rest stays queued."""
         if self.painter is not None:
             self.painter.close()
+        self.services.store.engine.dispose()
 
     def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
         """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
 
         Raises InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
+        if spec is not None and fields:
+            raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         intake = Intake(self.services)
         job = intake.resolve(spec or parse_spec(fields))
         self._before_storing(intake)
         ids = self.services.store.create([job])
-        self._announce(ids)
+        self._submitted(ids)
         return Job(self, ids[0])
 
     def sweep(
         self,
-        grid: Grid | Path | None = None,
+        grid: Grid | Path | str | None = None,
         /,
         *,
         matrix: Mapping[str, Sequence[Any]] | None = None,
@@ -85,13 +91,13 @@ class Farm:
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
         if grid is None:
             grid = Grid(matrix or {}, base or {}, name)
-        elif isinstance(grid, Path):
-            grid = read_grid(grid)
+        elif not isinstance(grid, Grid):
+            grid = read_grid(Path(grid))
         intake = Intake(self.services)
         jobs = [intake.resolve(spec, cell) for cell, spec in grid.cells()]
         self._before_storing(intake)
         sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs)
-        self._announce(ids)
+        self._submitted(ids)
         return self.find_sweep(sweep_id)
 
     def find_job(self, job_id: str) -> Job:
@@ -107,9 +113,10 @@ class Farm:
         """Waits until all of `jobs` have ended, however they did; an embedded farm paints them meanwhile.
 
         `watch` is called a few times a second with the statuses of all of them. Raises StillPending after `timeout`
-        seconds; nothing is stopped by that.
+        seconds, which stops nothing, and NotFound.
         """
-        return wait_for(self.services, self.painter, [job.id for job in jobs], timeout, watch)
+        ids = [job.id for job in jobs]
+        return wait_for(self.services, ids, timeout, watch, announce=self._announce, paints=self.painter is not None)
 
     def _before_storing(self, intake: Intake) -> None:
         """Every service is asked first, so that nothing is stored that could not be completed."""
@@ -120,8 +127,16 @@ class Farm:
             queue.check(self.settings.broker_url.get_secret_value())
         intake.upload()
 
+    def _submitted(self, ids: Sequence[str]) -> None:
+        # An embedded farm paints only what is waited for.
+        if self.painter is None:
+            self._announce(ids)
+
     def _announce(self, ids: Sequence[str]) -> None:
-        if self.settings.broker_url is not None:
+        """Tells whoever paints of queued jobs."""
+        if self.painter is not None and ids:
+            self.painter.add(ids)
+        if self.settings.broker_url is not None and ids:
             # Celery takes half a second to import, which an embedded farm need not wait for.
             from shared import queue
 
@@ -138,7 +153,7 @@ class Result:
     @property
     def image(self) -> Image.Image:
         """The picture, RGB."""
-        return Image.open(io.BytesIO(self.data)).convert("RGB")
+        return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Writes the file. Raises InvalidRequest if `path` exists (and no `force`) or cannot be written."""

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from shared.errors import InvalidSpec
 from shared.spec import BLOB, JobSpec, nearest, parse_spec
 
 # A grid beyond this is a slip of the pen; it is refused before it is unfolded.
 MOST_CELLS = 1_000_000
+# No parameter takes a longer whole number.
+MOST_BITS = 1024
 
 KEYS = ("name", "base", "matrix")
 PICTURES = ("content", "style")
@@ -36,15 +39,20 @@ class Grid:
     file: Path | None = None
 
     def __post_init__(self) -> None:
+        _check_name(self.name)
         for axis, values in self.matrix.items():
             _check_axis(axis, values)
         both = sorted(set(self.matrix) & set(self.base))
         if both:
             raise InvalidSpec(f"{both[0]} stands both in base and in matrix: leave out one of the two")
-        if len(self) > MOST_CELLS:
-            raise InvalidSpec(f"the matrix has {len(self):,} cells, more than {MOST_CELLS:,}: shorten an axis")
+        if self._count() > MOST_CELLS:
+            raise InvalidSpec(f"the matrix has {self._count():,} cells, more than {MOST_CELLS:,}: shorten an axis")
 
     def __len__(self) -> int:
+        return self._count()
+
+    def _count(self) -> int:
+        # Not len(self), which Python refuses to be as large as a product of lengths can be.
         return math.prod(len(values) for values in self.matrix.values())
 
     def cells(self) -> Iterator[tuple[dict[str, Any], JobSpec]]:
@@ -62,7 +70,16 @@ def read_grid(path: Path) -> Grid:
     Raises InvalidSpec with the line and column of what is not YAML, and for what is not a sweep.
     """
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader, see below
+        document = _document(path)
+        with _named(path):
+            return _grid(document, path)
+    except RecursionError:  # also of lists that hold themselves by way of an alias
+        raise InvalidSpec(f"{path} is nested too deeply for a sweep file") from None
+
+
+def _document(path: Path) -> object:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader, see below
     except OSError as error:
         raise InvalidSpec(f"{path} cannot be read ({error.strerror}): check the path of the sweep file") from None
     except UnicodeDecodeError:
@@ -70,13 +87,19 @@ def read_grid(path: Path) -> Grid:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InvalidSpec(f"{path}{where}: this is no YAML ({error.problem})") from None
+        raise InvalidSpec(f"{path}{where}: this is no YAML ({_line(error.problem)})") from None
     except yaml.YAMLError as error:
-        raise InvalidSpec(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        raise InvalidSpec(f"{path} is no YAML: {_line(error)}") from None
     except RecursionError:
-        raise InvalidSpec(f"{path} is nested too deeply for a sweep file") from None
-    with _named(path):
-        return _grid(document, path)
+        raise
+    # A tag that its value does not fit, the thirty-first of February, a number of thousands of digits: PyYAML lets out
+    # what Python's own conversions raise, ValueError, TypeError, OverflowError, KeyError, IndexError, AttributeError.
+    except Exception as error:
+        raise InvalidSpec(f"{path} is no YAML that can be read ({_line(error) or type(error).__name__})") from error
+
+
+def _line(reason: object) -> str:
+    return " ".join(str(reason).split())
 
 
 @contextmanager
@@ -121,6 +144,13 @@ def _beside(folder: Path, name: str, value: Any) -> Any:
     return value
 
 
+def _check_name(name: str) -> None:
+    """A database stores neither the NUL character nor half a surrogate pair, and YAML can write both."""
+    for letter in name:
+        if letter == "\0" or "\ud800" <= letter <= "\udfff":
+            raise InvalidSpec(f"name = {name!r:.60}: the character {letter!r} cannot be stored; take it out")
+
+
 def _check_axis(axis: str, values: Sequence[Any]) -> None:
     if axis not in JobSpec.model_fields:
         raise InvalidSpec(f"unknown axis {axis!r}{nearest(axis, JobSpec.model_fields)}")
@@ -136,17 +166,27 @@ def _check_axis(axis: str, values: Sequence[Any]) -> None:
 class _Loader(yaml.SafeLoader):
     """YAML's safe subset, in which 1e3 is a number too, as everywhere but in YAML 1.1, and a key stands once."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):  # the tag !!map before something else
+            raise ConstructorError(problem="here should be a mapping", problem_mark=node.start_mark)
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConstructorError(problem="a key is a plain word", problem_mark=key.start_mark)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value} stands twice", problem_mark=key.start_mark
-                )
+                raise ConstructorError(problem=f"{key.value} stands twice", problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value = super().construct_yaml_int(node)
+        # In hexadecimal a number can have more digits than Python agrees to write into a sentence.
+        if value.bit_length() > MOST_BITS:
+            raise ConstructorError(problem="a number of too many digits", problem_mark=node.start_mark)
+        return value
 
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)$"), list("-+.0123456789")
 )

@@ -41,8 +41,23 @@ def sweep_sheet(sweep: Sweep, rows: str = "content", columns: str = "style", *, 
 
 def sweep_losses(sweep: Sweep) -> bytes:
     """The loss curves of a sweep's jobs, as a PNG."""
-    curves = {status.title: loss_curve(Job(sweep.farm, status.id)) for status in sweep.statuses()}
-    return loss_plot(curves, title=sweep.name)
+    statuses = sweep.statuses()
+    curves = (loss_curve(Job(sweep.farm, status.id)) for status in statuses)
+    return loss_plot(dict(zip(curve_labels(statuses), curves, strict=True)), title=sweep.name)
+
+
+def curve_labels(statuses: Sequence[Status]) -> list[str]:
+    """A name for each job that no other of them has: its title, its values on the other axes, a number if need be."""
+    labels: dict[str, None] = {}  # a set that keeps the order
+    for status in statuses:
+        others = (f", {axis} = {value}" for axis, value in status.cell.items() if axis not in PICTURES)
+        plain = label = status.title + "".join(others)
+        number = 1
+        while label in labels:  # pictures of one name in two folders
+            number += 1
+            label = f"{plain} ({number})"
+        labels[label] = None
+    return list(labels)
 
 
 def loss_curve(job: Job) -> LossCurve:

@@ -1,13 +1,12 @@
-"""Waiting for jobs, by looking; on an embedded farm, also by having them painted."""
+"""Waiting for jobs, by looking; jobs that nobody works on are announced again."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 
-from producer.embedded import Painter
 from producer.status import Status
-from shared.errors import StillPending
+from shared.errors import NotFound, StillPending
 from shared.services import Services
 from shared.states import State
 
@@ -15,44 +14,64 @@ from shared.states import State
 LOOK_SECONDS = 0.25
 LOOKING_SHARE = 0.05
 
-# How often an embedded farm takes back the jobs of a process that is gone.
+# How often the jobs of a worker that is gone are taken back.
 RECLAIM_SECONDS = 5.0
 
 Watcher = Callable[[Sequence[Status]], None]
 
 
 def wait_for(
-    services: Services, painter: Painter | None, ids: Sequence[str], timeout: float | None, watch: Watcher | None
+    services: Services,
+    ids: Sequence[str],
+    timeout: float | None,
+    watch: Watcher | None,
+    *,
+    announce: Callable[[Sequence[str]], None],
+    paints: bool,
 ) -> list[Status]:
-    """Waits until the jobs of `ids` have ended; see `Farm.wait`."""
+    """Waits until the jobs of `ids` have ended; see `Farm.wait`.
+
+    `announce` is told of jobs that a worker has lost, so that another takes them up; if this process `paints`, it is
+    told of those of `ids` that are queued, and of no others.
+    """
     deadline = None if timeout is None else time.monotonic() + timeout
     reclaimed_at = float("-inf")
     ended: dict[str, Status] = {}
     while True:
         started = time.monotonic()
-        if painter is not None and started - reclaimed_at >= RECLAIM_SECONDS:
-            services.store.requeue_expired()
+        if started - reclaimed_at >= RECLAIM_SECONDS:
+            lost = services.store.requeue_expired()
+            if not paints:
+                announce(lost)
             reclaimed_at = started
-        open_ids = [job_id for job_id in ids if job_id not in ended]
-        seen = {row.id: Status.of(row) for row in services.queries.jobs(open_ids)}
-        ended.update((job_id, status) for job_id, status in seen.items() if status.state.final)
-        now = [ended.get(job_id) or seen[job_id] for job_id in ids]
+        now = _look(services, ids, ended)
         if watch is not None:
             watch(now)
         if all(status.state.final for status in now):
             return now
-        if painter is not None:
-            painter.add(status.id for status in now if status.state is State.QUEUED)
-        _pause(started, deadline, now)
+        if paints:
+            announce([status.id for status in now if status.state is State.QUEUED])
+        _pause(started, deadline, now, stops=paints)
 
 
-def _pause(started: float, deadline: float | None, now: Sequence[Status]) -> None:
+def _look(services: Services, ids: Sequence[str], ended: dict[str, Status]) -> list[Status]:
+    """The statuses of `ids`; of those that have `ended`, what was seen then."""
+    seen = {row.id: Status.of(row) for row in services.queries.jobs([i for i in ids if i not in ended])}
+    ended.update((job_id, status) for job_id, status in seen.items() if status.state.final)
+    for job_id in ids:
+        if job_id not in ended and job_id not in seen:
+            raise NotFound(f"there is no job {job_id}")
+    return [ended.get(job_id) or seen[job_id] for job_id in ids]
+
+
+def _pause(started: float, deadline: float | None, now: Sequence[Status], *, stops: bool) -> None:
     looked = time.monotonic() - started
     pause = max(LOOK_SECONDS, looked / LOOKING_SHARE)
     if deadline is not None:
         left = deadline - time.monotonic()
         if left <= 0:
             pending = sum(not status.state.final for status in now)
-            raise StillPending(f"{pending} of {len(now)} jobs have not ended in the time given; nothing was stopped")
+            what = "they are painted only while a program waits for them" if stops else "the workers go on"
+            raise StillPending(f"{pending} of {len(now)} jobs have not ended in the time given; {what}")
         pause = min(pause, left)
     time.sleep(pause)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     DBAPIError,
+    InternalError,
     NoSuchModuleError,
     OperationalError,
     ProgrammingError,
@@ -26,6 +27,15 @@ from shared.errors import InvalidSettings, NotMigrated, ServiceUnavailable, Stor
 
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 5
+
+# A connection whose other end is gone is noticed within seconds; the kernel's own patience is a quarter of an hour.
+POSTGRESQL = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
 
 MIGRATE = "run `stylefarm db upgrade` with the same settings"
 
@@ -44,7 +54,7 @@ def connect(url: str) -> Engine:
         if backend != "postgresql":
             raise InvalidSettings(f"database_url names {backend}: stylefarm keeps its state in PostgreSQL or SQLite")
         parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+        return create_engine(parsed, pool_pre_ping=True, connect_args=POSTGRESQL)
     except (ArgumentError, NoSuchModuleError) as error:
         raise InvalidSettings(f"database_url is no database URL ({error}): write postgresql://user@host/name") from None
     except ModuleNotFoundError as error:
@@ -90,7 +100,7 @@ def translated(engine: Engine) -> Iterator[None]:
     """Turns what the driver raises inside into ServiceUnavailable, NotMigrated or StorageFull."""
     try:
         yield
-    except (OperationalError, ProgrammingError) as error:
+    except (OperationalError, ProgrammingError, InternalError) as error:
         raise _in_our_words(engine, error) from error
     except DBAPIError as error:
         # SQLite says of a damaged file, or of one that is none of its own, no more than that it is an error.

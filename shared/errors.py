@@ -56,7 +56,7 @@ class JobFailed(FarmError):
 
 
 class StillPending(FarmError):
-    """The time given for waiting is over and the work is not; nothing was stopped."""
+    """The time given for waiting is over, and the work is not."""
 
     exit_code = 8
 

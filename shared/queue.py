@@ -1,7 +1,7 @@
 """The Celery application, and how jobs are announced on it.
 
 A message is a hint: the job's id, which is also the Celery task's id, and nothing else. What a job is and where it
-stands is the database's to say, so a hint may come twice, late or never without harm.
+stands is the database's to say, so a hint may come twice or late without harm.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def application(broker_url: str) -> Celery:
             "priority_steps": list(range(10)),
         },
         broker_connection_timeout=CONNECT_SECONDS,
+        broker_connection_max_retries=None,
     )
     return app
 

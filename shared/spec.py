@@ -23,6 +23,14 @@ ENGINE_VERSION = 1
 
 BLOB = "sha256:"
 
+# The format writes a side in 14 bits.
+WEBP_LONGEST_SIDE = 16_383
+
+# torch's generator on the CPU takes the low 32 bits of a seed and drops the others: two seeds must not be one.
+SEEDS = 2**32
+# Each layer of a random network has a seed of its own, 8 bits below the network's.
+FEATURES_SEEDS = SEEDS >> 8
+
 Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Layers = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
@@ -57,7 +65,7 @@ class JobSpec(BaseModel):
         "auto", description="the network; auto: pretrained VGG-19 where its weights are at hand, else random"
     )
     weights: str | None = Field(None, description="a file of pretrained weights for vgg19 or vgg16")
-    features_seed: int = Field(0, ge=0, lt=2**31, description="which random network")
+    features_seed: int = Field(0, ge=0, lt=FEATURES_SEEDS, description="which random network")
     pooling: Literal["average", "max"] = Field("average", description="pooling of the network")
     optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", description="the optimiser")
     learning_rate: Annotated[float, Field(gt=0, le=1e3)] | Literal["auto"] = Field(
@@ -65,7 +73,7 @@ class JobSpec(BaseModel):
     )
     init: Literal["content", "noise", "blend"] = Field("content", description="what the optimisation starts from")
     noise_ratio: float = Field(0.75, ge=0, le=1, description="share of noise in init blend")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of the noise")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="seed of the noise")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of the convolutions; auto: bf16 where the worker's hardware has it"
     )
@@ -88,6 +96,11 @@ class JobSpec(BaseModel):
     def _consistent(self) -> JobSpec:
         if self.content_weight == self.style_weight == 0:
             raise ValueError("content_weight and style_weight are both 0: nothing is asked for")
+        if self.format == "webp" and self.size != "auto" and self.size > WEBP_LONGEST_SIDE:
+            raise ValueError(
+                f"format = webp holds at most {WEBP_LONGEST_SIDE:,} pixels a side, and size = {self.size}:"
+                " take png or jpeg, or a smaller size"
+            )
         if self.features == "random" and self.weights is not None:
             raise ValueError("features = random takes no weights: leave out one of the two")
         if self.features == "vgg16":
@@ -104,7 +117,7 @@ class JobSpec(BaseModel):
 
     @property
     def key(self) -> str:
-        """The content hash of the spec, SHA-256 in hex: equal exactly for jobs that would paint the same picture."""
+        """The content hash of the spec, SHA-256 in hex: jobs of one key paint one picture."""
         text = json.dumps([ENGINE_VERSION, self.model_dump(mode="json")], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

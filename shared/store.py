@@ -104,7 +104,8 @@ class Store:
     def claim(self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS) -> Job | None:
         """Takes a queued job for `worker`, as its next attempt; None if it is not queued (any more).
 
-        What an earlier attempt recorded of the curve and of snapshots is dropped: this one starts afresh.
+        What an earlier attempt recorded of the curve and of snapshots is dropped: this one starts afresh. A worker,
+        whose name is its own for ever, may ask again when the answer got lost.
         """
         values = {
             "attempt": Job.attempt + 1,
@@ -117,7 +118,8 @@ class Store:
         with self._transaction() as session:
             job = _move(session, Move.CLAIM, Job.id == job_id, values)
             if job is None:
-                return None
+                ours = (Job.id == job_id) & (Job.state == State.RUNNING) & (Job.worker == worker)
+                return session.scalars(select(Job).where(ours)).one_or_none()
             session.execute(delete(Loss).where(Loss.job_id == job_id))
             session.execute(delete(Snapshot).where(Snapshot.job_id == job_id))
             session.execute(insert(Attempt).values(job_id=job_id, attempt=job.attempt, worker=worker))
@@ -171,13 +173,15 @@ class Store:
     def release(self, fence: Fence, reason: str, record: Mapping[str, Any]) -> bool:
         """Back into the queue, for another attempt. False if the job is no longer ours."""
         with self._transaction() as session:
-            return _requeue(session, _held(fence), reason, record) is not None
+            if _requeue(session, _held(fence), reason, record) is not None:
+                return True
+            return _arrived(session, fence, State.QUEUED)
 
     def _end(self, move: Move, fence: Fence, values: Mapping[str, Any], reason: str, record: Mapping[str, Any]) -> bool:
         with self._transaction() as session:
             job = _move(session, move, _held(fence), {**values, "lease_until": None})
             if job is None:
-                return False
+                return _arrived(session, fence, MOVES[move][1])
             _close_attempt(session, job, job.state, record)
             _note(session, job, reason)
         return True
@@ -186,6 +190,8 @@ class Store:
         """Cancels a job that does not run, and asks the worker of one that does; False if it has ended already."""
         resting = MOVES[Move.CANCEL][0] - {State.RUNNING}
         with self._transaction() as session:
+            # Held still, so that no worker moves it between the two questions.
+            session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
             job = _move(session, Move.CANCEL, (Job.id == job_id) & Job.state.in_(resting), {"finished_at": now()})
             if job is not None:
                 _note(session, job, "cancelled before it ran")
@@ -194,7 +200,10 @@ class Store:
             return session.execute(ask.returning(Job.id)).first() is not None
 
     def requeue_expired(self) -> list[str]:
-        """Puts the jobs whose worker let the lease run out back into the queue; returns their ids."""
+        """Puts the jobs whose worker let the lease run out back into the queue; returns their ids.
+
+        Those that were to be cancelled are cancelled instead; a hint for one of them does no harm.
+        """
         with self._transaction() as session:
             expired = select(Job.id, Job.worker).where(Job.state == State.RUNNING, Job.lease_until < now())
             lost = session.execute(expired).all()
@@ -218,6 +227,12 @@ def _insert(session: Session, jobs: Sequence[NewJob], sweep_id: str | None) -> l
 
 def _held(fence: Fence) -> ColumnElement[bool]:
     return (Job.id == fence.job_id) & (Job.attempt == fence.attempt) & (Job.state == State.RUNNING)
+
+
+def _arrived(session: Session, fence: Fence, state: State) -> bool:
+    """Whether the attempt has brought the job to `state` already: the same move again, whose answer got lost."""
+    moved = (Job.id == fence.job_id) & (Job.attempt == fence.attempt) & (Job.state == state)
+    return session.execute(select(Job.id).where(moved)).first() is not None
 
 
 def _move(session: Session, move: Move, which: ColumnElement[bool], values: Mapping[str, Any]) -> Job | None:

@@ -34,7 +34,10 @@ def smallest_side(layer: str) -> int:
 
 def cached_weights(architecture: Architecture) -> Path | None:
     """The pretrained weights in torchvision's own download cache on this machine, if they are there."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    except RuntimeError:  # a user without a home has no cache either
+        return None
     hub = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
     path = hub / PRETRAINED_FILES[architecture]
     return path if path.is_file() else None

@@ -8,7 +8,6 @@ from typing import Self
 
 import structlog
 
-from shared.errors import ServiceUnavailable
 from shared.store import Fence, Store
 
 log = structlog.get_logger("stylefarm.worker")
@@ -57,7 +56,8 @@ class Lease:
 
     def check(self) -> None:
         """Raises LeaseLost, CancelRequested or Interrupted if the work is to stop. Asks nobody, and costs nothing."""
-        if self._lost.is_set():
+        # After so long the database may have given the job away, whether we can reach it, or it hangs, or not.
+        if self._lost.is_set() or time.monotonic() - self._renewed_at > self.seconds:
             raise LeaseLost
         if self._cancel.is_set():
             raise CancelRequested
@@ -69,15 +69,13 @@ class Lease:
             self._renew()
 
     def _renew(self) -> None:
+        asked_at = time.monotonic()
         try:
             heard = self.store.renew(self.fence, lease=self.seconds)
-        except ServiceUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next beat asks again, until the lease is over
             log.warning("lease not renewed", job=self.fence.job_id, attempt=self.fence.attempt, reason=str(error))
-            # By now the database may have given the job away, whether we can reach it or not.
-            if time.monotonic() - self._renewed_at > self.seconds:
-                self._lost.set()
             return
-        self._renewed_at = time.monotonic()
+        self._renewed_at = asked_at
         if not heard.renewed:
             self._lost.set()
         elif heard.cancel:

@@ -28,7 +28,12 @@ def configure(settings: Settings) -> None:
 
 
 def configure_embedded() -> None:
-    """Leaves the log to the program that paints in its own process: it goes to standard `logging`, as plain text."""
+    """Leaves the log to the program that paints in its own process: it goes to standard `logging`, as plain text.
+
+    A program that has set up structlog for itself keeps what it has set up.
+    """
+    if structlog.is_configured():
+        return
     _use_standard_logging(
         [
             structlog.stdlib.filter_by_level,

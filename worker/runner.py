@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 import torch
 
-from shared.errors import FarmError, ServiceUnavailable
+from shared.errors import FarmError
 from shared.services import Services
 from shared.spec import load_spec
 from shared.store import Fence
@@ -91,11 +91,9 @@ class Worker:
             return Outcome.CANCELLED, partial(store.stopped, fence, record)
         except Interrupted:
             return Outcome.RELEASED, partial(store.release, fence, "its worker was stopped", record)
-        except ServiceUnavailable as error:
-            if job.attempt < MAX_ATTEMPTS:
-                return Outcome.RELEASED, partial(store.release, fence, str(error), record)
-            return Outcome.FAILED, partial(store.fail, fence, error, record)
         except FarmError as error:
+            if error.failure_class == "infrastructure" and job.attempt < MAX_ATTEMPTS:
+                return Outcome.RELEASED, partial(store.release, fence, str(error), record)
             return Outcome.FAILED, partial(store.fail, fence, error, record)
         except Exception as error:
             # A bug must end in a state too; its traceback is in the log.

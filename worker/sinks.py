@@ -6,6 +6,7 @@ job's background thread, so that painting never waits for them.
 
 from __future__ import annotations
 
+import contextvars
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from shared.encoding import Format, content_type
 from shared.errors import Diverged
 from shared.store import Fence, LossPoint, Store
 from worker.engine.iterative import TERMS, Progress
-from worker.lease import LeaseLost
+from worker.lease import Interrupted, LeaseLost
 from worker.pictures import encode_tensor
 from worker.retry import patiently
 
@@ -59,7 +60,13 @@ class Background:
         self._pending = [future for future in self._pending if not future.done()]
         for future in done:
             future.result()
-        self._pending.append(self._pool.submit(work))
+        # With the log's context, so that what is told from there names job and attempt, too.
+        context = contextvars.copy_context()
+        try:
+            self._pending.append(self._pool.submit(context.run, work))
+        except RuntimeError as error:
+            # The interpreter is ending under a farm that nobody closed.
+            raise Interrupted from error
 
     def finish(self) -> None:
         """Waits for all of it; raises the first thing that was raised."""
@@ -90,7 +97,7 @@ class LossSink:
         if not self._points:
             return
         iterations = [iteration for iteration, _ in self._points]
-        # The one place where the painting waits for the device: twice a second, not once an iteration.
+        # Here the painting waits for the device: twice a second, not once an iteration.
         values = torch.stack([losses for _, losses in self._points]).tolist()
         points = [LossPoint(i, *row) for i, row in zip(iterations, values, strict=True)]
         self._points = []

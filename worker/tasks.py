@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import secrets
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,10 @@ def render(self: Task[..., None], job_id: str) -> None:
 
 @lru_cache(maxsize=1)
 def this_worker(name: str) -> Worker:
-    """The worker that this process is; `name` is what Celery calls it ("name@host")."""
+    """The worker that this process is; `name` is what Celery calls it ("name@host").
+
+    No other worker ever has its name: process ids come again when a container starts again.
+    """
     import torch
 
     from worker.runner import Worker
@@ -43,7 +47,7 @@ def this_worker(name: str) -> Worker:
     settings = load_settings()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return Worker(connect_services(settings), f"{name}:{os.getpid()}", threading.Event())
+    return Worker(connect_services(settings), f"{name}:{os.getpid()}:{secrets.token_hex(2)}", threading.Event())
 
 
 @worker_process_init.connect

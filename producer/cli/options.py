@@ -59,7 +59,7 @@ def _type(annotation: Any) -> click.ParamType[Any]:
         return Plain("|".join(["number", *words]))
     if words:
         return click.Choice(words)
-    return Plain("text")
+    return click.STRING
 
 
 def _words(annotation: Any) -> list[str]:

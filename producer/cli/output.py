@@ -33,7 +33,7 @@ def json_option(command: Command) -> Command:
 
 def timeout_option(command: Command) -> Command:
     """The option `--timeout`, of every command that waits."""
-    help_text = "Seconds to wait at most; then exit with 8. Nothing is stopped by that."
+    help_text = "Seconds to wait at most; then exit with 8."
     return click.option("--timeout", type=click.FloatRange(min=0), help=help_text)(command)
 
 

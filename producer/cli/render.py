@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def render(content: str, style: str, output: Path, force: bool, as_json: bool, *
                 job.wait(watch=watch)
         except KeyboardInterrupt:
             farm.close()
-            say(f"stopped; go on with: stylefarm job wait {job.id} && stylefarm job download {job.id} -o {output}")
+            then = f"stylefarm job download {job.id} -o {shlex.quote(str(output))}"
+            say(f"stopped; go on with: stylefarm job wait {job.id} && {then}")
             raise
         job.fetch().save(output, force=force)
         if as_json:

@@ -132,6 +132,30 @@ def test_a_stopped_worker_finishes_the_job_at_hand(farm: CommandLine, worker: su
     assert f'"job": "{job}"' in log
 
 
+def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given a worker that is killed at a job, if another one runs, I expect whoever waits to have the job painted."""
+    impatient = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "3"})
+    os.killpg(worker.pid, signal.SIGKILL)
+    first = impatient.start("worker", "start")
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [1500]}}\n"
+    )
+    (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+    deadline = time.monotonic() + 60
+    while farm.run("job", "show", job["id"], "--json").document["job"]["state"] != "running":
+        assert time.monotonic() < deadline
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    second = impatient.start("worker", "start")
+    try:
+        waited = farm.run("job", "wait", job["id"], "--timeout", "90", "--json")
+    finally:
+        os.killpg(second.pid, signal.SIGKILL)
+        second.communicate()
+    assert waited.code == 0, waited.words
+    assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["released", "done"]
+
+
 def test_the_same_program_works_from_python(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
     """Given a farm on servers, if a Python program uses it, I expect the same API as embedded."""
     script = farm.folder / "script.py"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, create_engine, inspect, text
 
 import migrations
 from shared.database import connect
@@ -31,6 +35,76 @@ def test_every_declared_table_is_there(engine: Engine) -> None:
 def test_upgrading_twice_does_nothing(engine: Engine) -> None:
     """Given a migrated database, if it is upgraded again, I expect the same revision before and after."""
     assert migrations.upgrade(engine) == (migrations.head(), migrations.head())
+
+
+def put_at(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database in which nothing is, once of each kind."""
+    sqlite = f"sqlite:///{tmp_path / 'empty.db'}"
+    engine = connect(sqlite if request.param == "sqlite" else request.getfixturevalue("empty_postgres_url"))
+    yield engine
+    engine.dispose()
+
+
+def test_a_newer_database_is_left_alone(engine: Engine) -> None:
+    """Given a database of a later release, if it is upgraded or checked, I expect to be told to upgrade stylefarm."""
+    put_at(engine, "9999")
+    for ask in (migrations.upgrade, migrations.check):
+        with pytest.raises(NotMigrated, match=r"was made by a newer release \(revision 9999\): upgrade stylefarm$"):
+            ask(engine)
+    assert migrations.current(engine) == "9999"
+
+
+def test_check_names_the_remedy(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an empty database, if it is checked, I expect the remedy; after it nothing; and of an older one, again."""
+    with pytest.raises(NotMigrated, match=r"has no tables of stylefarm yet: run `stylefarm db upgrade`"):
+        migrations.check(empty)
+    migrations.upgrade(empty)
+    migrations.check(empty)
+    monkeypatch.setattr(migrations, "head", lambda: "0002")
+    with pytest.raises(NotMigrated, match=r"is of an older release \(revision 0001\): run `stylefarm db upgrade`"):
+        migrations.check(empty)
+
+
+def test_two_upgrades_at_once_both_succeed(empty: Engine) -> None:
+    """Given an empty database, if two processes upgrade it at once, I expect both to end well, and one to find it done."""
+    engines = [create_engine(empty.url), create_engine(empty.url)]
+    if empty.dialect.name == "sqlite":
+        engines = [empty, empty]
+    together = threading.Barrier(len(engines))
+
+    def upgrade(engine: Engine) -> tuple[str | None, str]:
+        together.wait()
+        return migrations.upgrade(engine)
+
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(upgrade, engines))
+    for engine in engines:
+        engine.dispose()
+    assert [after for _, after in done] == [migrations.head()] * 2
+    assert sorted(before or "" for before, _ in done) == ["", migrations.head()]
+
+
+def test_a_database_is_looked_at_while_another_writes(tmp_path: Path) -> None:
+    """Given a SQLite file that somebody is writing to, if its revision is asked for, I expect it at once."""
+    engine = connect(f"sqlite:///{tmp_path / 'farm.db'}")
+    migrations.upgrade(engine)
+    with engine.begin(), ThreadPoolExecutor() as pool:
+        assert pool.submit(migrations.current, engine).result(timeout=10) == migrations.head()
+    engine.dispose()
+
+
+def test_an_installation_below_a_percent_sign_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a release in a folder with a % in its name, I expect its migrations found."""
+    head, folder = migrations.head(), tmp_path / "100%(here)s"
+    shutil.copytree(Path(migrations.__file__).parent, folder)
+    monkeypatch.setattr(migrations, "__file__", str(folder / "__init__.py"))
+    assert migrations.head() == head
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -116,6 +116,19 @@ def test_a_write_may_be_repeated(store: Store, queries: Queries) -> None:
     assert len(queries.snapshots(job_id)) == 1
 
 
+def test_a_move_may_be_repeated(store: Store, queries: Queries) -> None:
+    """Given a claim and an end whose answers got lost, if each is asked for again, I expect the same answer."""
+    (job_id, let_go) = store.create([new_job(), new_job()])
+    fence = claimed(store, job_id)
+    assert claimed(store, job_id) == fence
+    assert [store.finish(fence, RESULT, {}) for _ in range(2)] == [True, True]
+    assert not store.fail(fence, InvalidImage("no"), {})
+    released = claimed(store, let_go)
+    assert [store.release(released, "stopped", {}) for _ in range(2)] == [True, True]
+    assert len(queries.attempts(job_id)) == 1
+    assert [event.state for event in queries.events(let_go)] == ["queued", "running", "queued"]
+
+
 def test_an_older_attempt_changes_nothing(store: Store, queries: Queries) -> None:
     """Given a job that was claimed again, if its first worker goes on writing, I expect every write to be refused."""
     (job_id,) = store.create([new_job()])
@@ -243,7 +256,7 @@ def test_whatever_happens_to_a_job_its_history_holds(store: Store, queries: Quer
     ended: State | None = None
     attempt = 0
     for move in moves:
-        if move == "claim" and (job := store.claim(job_id, "w", lease=0)) is not None:
+        if move == "claim" and (job := store.claim(job_id, f"w{len(queries.events(job_id))}", lease=0)) is not None:
             fence = Fence(job.id, job.attempt)
             assert job.attempt == attempt + 1
             attempt = job.attempt

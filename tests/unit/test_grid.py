@@ -58,6 +58,20 @@ def test_numbers_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
         ("base: {seed: 1}\nbase: {seed: 2}\n", "line 2, column 1: this is no YAML (base stands twice)"),
         ("matrix: 3\n", "matrix must be a mapping"),
         ("matrix: !!python/object/apply:os.getcwd []\n", "no YAML"),
+        ("? [a]\n: 1\n", "line 1, column 3: this is no YAML (a key is a plain word)"),
+        ("? &a {? *a : 1}\n: 1\n", "a key is a plain word"),
+        ("matrix: !!map seed\n", "here should be a mapping"),
+        ("name: 2020-13-45\n", "is no YAML that can be read (month must be in 1..12)"),
+        (f"matrix: {{seed: {'1' * 5000}}}\n", "is no YAML that can be read (Exceeds the limit"),
+        (f"matrix: {{seed: 0x{'1' * 5000}}}\n", "a number of too many digits"),
+        ("matrix: {seed: !!int abc}\n", "is no YAML that can be read (invalid literal for int()"),
+        ("matrix: {seed: 0x_}\n", "is no YAML that can be read (invalid literal for int()"),
+        ('matrix: {seed: !!int ""}\n', "is no YAML that can be read (string index out of range)"),
+        ("matrix: {seed: !!bool 3}\n", "is no YAML that can be read ('3')"),
+        ('"a\\nb": 1\n"a\\nb": 2\n', "this is no YAML (a b stands twice)"),
+        ("matrix: {content: [&a [*a], &b [*b]]}\n", "is nested too deeply"),
+        ('name: "a\\0b"\nmatrix: {seed: 1}\n', r"name = 'a\x00b': the character '\x00' cannot be stored"),
+        ('name: "\\ud800"\nmatrix: {seed: 1}\n', r"the character '\ud800' cannot be stored"),
     ],
 )
 def test_a_wrong_file_is_refused_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -84,6 +98,56 @@ def test_a_billion_cells_are_refused_before_they_are_unfolded() -> None:
     axis = range(1000)
     with pytest.raises(InvalidSpec, match="1,000,000,000 cells"):
         Grid({"seed": axis, "features_seed": axis, "iterations": axis})
+
+
+def test_more_cells_than_python_counts_are_refused_too() -> None:
+    """Given a product of lengths beyond 64 bits, I expect the count in a sentence."""
+    with pytest.raises(InvalidSpec, match="1,000,000,000,000,000,000,000 cells"):
+        Grid(dict.fromkeys(("seed", "features_seed", "iterations"), range(10_000_000)))
+
+
+# What YAML gives a meaning to, so that a few letters of it reach every corner of the reader.
+PIECES = st.sampled_from(
+    [
+        *"[]{}:,?-&*!|>#'\"\n\t%@`~<=_",
+        ": ",
+        "- ",
+        "? ",
+        "\n  ",
+        "\\0",
+        "\\ud800",
+        "&a ",
+        "*a",
+        "<<: ",
+        "0x",
+        "0b",
+        "1:2",
+    ]
+    + [
+        "!!int ",
+        "!!float ",
+        "!!bool ",
+        "!!null ",
+        "!!timestamp ",
+        "!!binary ",
+        "!!set ",
+        "!!omap ",
+        "!!pairs ",
+        "!!map ",
+    ]
+    + ["!!seq ", "!!str ", "2020-13-45", "1e999", ".inf", ".nan", "name: ", "base: ", "matrix: ", "seed: ", "content: "]
+)
+
+
+@given(st.text() | st.lists(PIECES | st.text(max_size=3), max_size=30).map("".join))
+def test_any_text_is_a_grid_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Given a file of any text, I expect a grid, or an InvalidSpec of one line that names the file, and nothing else."""
+    path = write(tmp_path_factory.getbasetemp(), text)
+    try:
+        assert len(read_grid(path)) >= 1
+    except InvalidSpec as refused:
+        assert str(path) in str(refused)
+        assert "\n" not in str(refused)
 
 
 @given(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import FarmError, InvalidSpec
-from shared.spec import JobSpec, load_spec, parse_spec
+from shared.spec import FEATURES_SEEDS, SEEDS, WEBP_LONGEST_SIDE, JobSpec, load_spec, parse_spec
 from shared.vgg import layer_names, smallest_side
 
 PAIR = {"content": "a.jpg", "style": "b.jpg"}
@@ -40,6 +40,9 @@ JSON_VALUES = st.recursive(
         ({"optimizer": "sgd"}, "optimizer = 'sgd': must be 'lbfgs' or 'adam'"),
         ({"method": "gattys"}, "method = 'gattys'"),
         ({"content": ""}, "content = ''"),
+        ({"seed": 2**32}, "seed = 4294967296: must be less than 4294967296"),
+        ({"features_seed": 2**24}, "features_seed = 16777216: must be less than 16777216"),
+        ({"format": "webp", "size": 16384}, "format = webp holds at most 16,383 pixels a side, and size = 16384"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(fields: dict[str, object], sentence: str) -> None:
@@ -63,6 +66,13 @@ def test_a_whole_number_is_a_weight_and_a_list_is_layers() -> None:
     assert spec.style_layers == ("relu1_1", "conv2_1")
 
 
+def test_the_largest_seeds_and_sizes_are_taken() -> None:
+    """Given the last seeds of the generator, and the largest size of each format, I expect them taken."""
+    assert parse_spec({**PAIR, "seed": SEEDS - 1, "features_seed": FEATURES_SEEDS - 1}).seed == SEEDS - 1
+    assert parse_spec({**PAIR, "format": "webp", "size": WEBP_LONGEST_SIDE}).size == WEBP_LONGEST_SIDE
+    assert parse_spec({**PAIR, "format": "png", "size": 16384}).size == 16384
+
+
 @given(st.dictionaries(st.sampled_from([*JobSpec.model_fields, "x"]) | st.text(max_size=8), JSON_VALUES, max_size=8))
 def test_nothing_but_our_own_errors_comes_out(fields: dict[str, object]) -> None:
     """Given any fields at all, I expect a spec or an InvalidSpec of one line."""
@@ -84,7 +94,7 @@ VALID = st.fixed_dictionaries(
         "tv_weight": st.floats(0, 1e12),
         "style_layers": st.lists(st.sampled_from(layer_names("vgg19")), min_size=1, unique=True),
         "init": st.sampled_from(["content", "noise", "blend"]),
-        "seed": st.integers(0, 2**63 - 1),
+        "seed": st.integers(0, SEEDS - 1),
     },
 )
 

@@ -37,6 +37,10 @@ def has_bf16(device: torch.device) -> bool:
 def choose(precision: Literal["auto", "fp32", "bf16"] = "auto") -> Path:
     """The first GPU where there is one, else the CPU; `auto` is bf16 where the hardware has it."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        # The same spec gives the same picture on the same machine, and fp32 is fp32.
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
     return Path(device, precision)

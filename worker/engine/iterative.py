@@ -30,7 +30,7 @@ class Progress:
     """The picture after `iteration` of `iterations` steps, and its losses.
 
     `image` is (B, 3, H, W) float32, [0, 1] but for overshoot; `losses` is (B, 4) float32 in the order of `TERMS`, each
-    term already weighted. Both live on the engine's device and belong to the receiver.
+    term already weighted. Both live on the engine's device; the engine does not change them any more.
     """
 
     iteration: int

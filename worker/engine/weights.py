@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -16,12 +13,12 @@ from shared.errors import InvalidRequest
 from shared.vgg import CONVOLUTIONS, Architecture
 from worker.engine.features import Vgg
 
-# What the two readers raise for a file that is not theirs, or is cut off.
-DAMAGED = (pickle.UnpicklingError, safetensors.SafetensorError, BadZipFile, RuntimeError, EOFError, ValueError)
+# Where torchvision keeps the convolutions. The rest, the classifier, is most of the file, and nothing paints with it.
+FEATURES = "features."
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file or of a torch.save'd state dict, on the CPU.
+    """The feature tensors of a .safetensors file or of a torch.save'd state dict, on the CPU.
 
     Nothing but tensors is unpickled. Raises InvalidRequest if the file holds anything else, or is damaged.
     """
@@ -32,21 +29,16 @@ def load_state(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
         else:
             state = safetensors.torch.load_file(path)
-    except (
-        pickle.UnpicklingError,
-        safetensors.SafetensorError,
-        BadZipFile,
-        RuntimeError,
-        EOFError,
-        ValueError,
-    ) as error:
+    # Damaged files make the two readers raise nearly anything: UnpicklingError, SafetensorError, BadZipFile, EOFError,
+    # RuntimeError, IndexError, KeyError, struct.error, FileNotFoundError. All of them mean the same.
+    except Exception as error:
         raise InvalidRequest(
             "the weights are neither a torch state dict nor safetensors, or the file is damaged: give a file that"
             f" torch.save or safetensors wrote ({type(error).__name__})"
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InvalidRequest("the weights file holds no state dict: save model.state_dict(), not the model")
-    return dict(state)
+    return {name: value for name, value in state.items() if str(name).startswith(FEATURES)}
 
 
 def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
@@ -57,7 +49,7 @@ def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
     positions = feature_positions(vgg.architecture)
     for index, convolution in enumerate(vgg.plan):
         for kind, parameter in (("weight", vgg.weights[index]), ("bias", vgg.biases[index])):
-            name = f"features.{positions[convolution.name]}.{kind}"
+            name = f"{FEATURES}{positions[convolution.name]}.{kind}"
             _copy(parameter, state.get(name), f"{name} ({convolution.name})", vgg.architecture)
 
 

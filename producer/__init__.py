@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from producer.farm import Farm, Job, Result, Sweep
+    from producer.farm import Farm, Job, Result, Snapshot, Sweep
     from producer.grid import Grid, read_grid
     from producer.overview import sweep_losses, sweep_sheet
     from producer.status import Status
@@ -44,6 +44,7 @@ __all__ = [
     "NotFound",
     "Result",
     "ServiceUnavailable",
+    "Snapshot",
     "State",
     "Status",
     "StillPending",
@@ -69,6 +70,7 @@ _PLACES = {
     "NotFound": "shared.errors",
     "Result": "producer.farm",
     "ServiceUnavailable": "shared.errors",
+    "Snapshot": "producer.farm",
     "State": "shared.states",
     "Status": "producer.status",
     "StillPending": "shared.errors",

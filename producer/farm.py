@@ -19,7 +19,7 @@ from producer.intake import Intake
 from producer.status import Status
 from producer.waiting import Watcher, wait_for
 from shared import tables
-from shared.blobs import fetch_verified
+from shared.blobs import BlobStore, fetch_verified
 from shared.errors import InvalidSpec, JobFailed, StillPending
 from shared.files import write_atomically
 from shared.images import decode
@@ -27,7 +27,7 @@ from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
 from shared.states import State
-from shared.store import LossPoint
+from shared.store import LossPoint, StoredObject
 
 # A result is the farm's own picture: a spec allows no larger one.
 RESULT_PIXELS = 16384 * 16384
@@ -161,6 +161,19 @@ class Result:
         return Path(path)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """The picture after `iteration` steps, in the object store."""
+
+    iteration: int
+    stored: StoredObject
+    blobs: BlobStore
+
+    def fetch(self) -> Result:
+        """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
+        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), _suffix(self.stored.key))
+
+
 class Job:
     """One stylization in the farm."""
 
@@ -193,11 +206,11 @@ class Job:
         rows = self.farm.services.queries.losses(self.id)
         return [LossPoint(row.iteration, row.total, row.content, row.style, row.tv) for row in rows]
 
-    def snapshots(self) -> list[tuple[int, Result]]:
-        """The pictures on the way, by iteration."""
+    def snapshots(self) -> list[Snapshot]:
+        """The pictures on the way, by iteration; each is fetched when it is asked for."""
         blobs = self.farm.services.blobs
         rows = self.farm.services.queries.snapshots(self.id)
-        return [(row.iteration, Result(fetch_verified(blobs, row.key, row.sha256), _suffix(row.key))) for row in rows]
+        return [Snapshot(row.iteration, StoredObject(row.key, row.sha256, row.bytes), blobs) for row in rows]
 
     def cancel(self) -> bool:
         """Cancels it; a running one stops within one heartbeat. False if it had ended already."""

@@ -40,13 +40,14 @@ class Grid:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        # Before the axes are looked through, which takes its time where they are long.
+        if self._count() > MOST_CELLS:
+            raise InvalidSpec(f"the matrix has {self._count():,} cells, more than {MOST_CELLS:,}: shorten an axis")
         for axis, values in self.matrix.items():
             _check_axis(axis, values)
         both = sorted(set(self.matrix) & set(self.base))
         if both:
             raise InvalidSpec(f"{both[0]} stands both in base and in matrix: leave out one of the two")
-        if self._count() > MOST_CELLS:
-            raise InvalidSpec(f"the matrix has {self._count():,} cells, more than {MOST_CELLS:,}: shorten an axis")
 
     def __len__(self) -> int:
         return self._count()

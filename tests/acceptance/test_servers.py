@@ -165,7 +165,7 @@ def test_the_same_program_works_from_python(farm: CommandLine, worker: subproces
         "    job = farm.submit(content='a.png', style='s.png', size=32, iterations=4, snapshot_every=2)\n"
         "    result = job.result(timeout=60)\n"
         "    assert job.status().state == 'done' and len(job.losses()) == 5\n"
-        "    assert [iteration for iteration, _ in job.snapshots()] == [2]\n"
+        "    assert [snapshot.iteration for snapshot in job.snapshots()] == [2]\n"
         "    print(result.save('from-python.png'), result.image.size)\n"
     )
     ended = subprocess.run(

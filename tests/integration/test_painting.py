@@ -65,7 +65,8 @@ def test_a_job_tells_of_itself_while_it_is_painted_and_after(farm: Farm, pair: d
     assert seen[0] is State.QUEUED
     assert (status.spec["features"], status.spec["learning_rate"]) == ("random", 1.0)
     assert any("random" in note for note in status.notes)
-    assert [iteration for iteration, _ in job.snapshots()] == [10, 20]
+    assert [snapshot.iteration for snapshot in job.snapshots()] == [10, 20]
+    assert job.snapshots()[0].fetch().image.size == (32, 24)
     result = job.result()
     assert (result.suffix, result.image.size) == (".webp", (32, 24))
     losses = job.losses()

@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "stylefarm needs Python 3.11 to 3.14, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
 	@# Debian's python3 without python3-venv leaves an environment without pip, which would be taken for a whole one.
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "$(PYTHON) could not make an environment: on Debian and Ubuntu, run \`apt-get install python3-venv\`" >&2; exit 1; }
 
 # Each stamp says that the locked set of that name is in the environment; a changed lock file installs again.

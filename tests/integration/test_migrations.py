@@ -72,7 +72,7 @@ def test_check_names_the_remedy(empty: Engine, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_two_upgrades_at_once_both_succeed(empty: Engine) -> None:
-    """Given an empty database, if two processes upgrade it at once, I expect both to succeed, and one to find it done."""
+    """Given an empty database, if two upgrade it at once, I expect both to succeed, and one to find it done."""
     engines = [create_engine(empty.url), create_engine(empty.url)]
     if empty.dialect.name == "sqlite":
         engines = [empty, empty]

@@ -113,10 +113,14 @@ def _print_words(shown: Job) -> None:
     for note in status.notes:
         click.echo(f"note  {note}")
     click.echo("\nparameters")
-    print_pairs({f"  {name}": value for name, value in status.spec.items()})
-    click.echo("\nevents")
+    print_pairs({f"  {name}": _shown(value) for name, value in status.spec.items()})
+    click.echo("\nevents (UTC)")
     for event in shown.farm.services.queries.events(shown.id):
         click.echo(f"  {event.at:%Y-%m-%d %H:%M:%S}  {event.state:<9}  {event.reason}")
+
+
+def _shown(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _print_document(shown: Job) -> None:

@@ -47,11 +47,11 @@ def sweep_losses(sweep: Sweep) -> bytes:
 
 
 def curve_labels(statuses: Sequence[Status]) -> list[str]:
-    """A name for each job that no other of them has: its title, its values on the other axes, a number if need be."""
+    """A name for each job that no other of them has: its pictures, its other axes, a number if need be."""
     labels: dict[str, None] = {}  # a set that keeps the order
     for status in statuses:
         others = (f", {axis} = {value}" for axis, value in status.cell.items() if axis not in PICTURES)
-        plain = label = status.title + "".join(others)
+        plain = label = f"{Path(status.content).stem} x {Path(status.style).stem}" + "".join(others)
         number = 1
         while label in labels:  # pictures of one name in two folders
             number += 1

@@ -74,7 +74,7 @@ def _panels(curves: Mapping[str, LossCurve]) -> Figure:
         axes.remove()
     for number, (axes, name) in enumerate(zip(grid.flat, curves, strict=False)):
         _dress(axes, left=number % across == 0, below=number + across >= len(curves))
-        axes.set_title(_printable(name, 40), color=TEXT, fontsize=10, loc="left", parse_math=False)
+        axes.set_title(_printable(name, 48), color=TEXT, fontsize=10, loc="left", parse_math=False)
         for term, colour in _TERMS.items():
             line = _line(axes, curves[name], term, color=colour, linewidth=1.8 if term == "total" else 1.2)
             lines |= {term: line} if line else {}
@@ -131,7 +131,7 @@ def _legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any
     if not lines:
         return
     # A name that begins with an underscore would be left out by matplotlib.
-    names = [" " * name.startswith("_") + _printable(name, 32) for name in lines]
+    names = [" " * name.startswith("_") + _printable(name, 40) for name in lines]
     legend = figure.legend(
         list(lines.values()), names, loc=place, ncols=across, frameon=False, fontsize=8, labelcolor=TEXT
     )

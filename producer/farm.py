@@ -20,7 +20,7 @@ from producer.status import Status
 from producer.waiting import Watcher, wait_for
 from shared import tables
 from shared.blobs import BlobStore, fetch_verified
-from shared.errors import InvalidSpec, JobFailed, StillPending
+from shared.errors import InvalidSpec, JobFailed, ServiceUnavailable, StillPending
 from shared.files import write_atomically
 from shared.images import decode
 from shared.services import Services, connect_services
@@ -68,10 +68,10 @@ class Farm:
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         intake = Intake(self.services)
-        job = intake.resolve(spec or parse_spec(fields))
+        job = intake.resolve(spec or parse_spec({name: _plain(value) for name, value in fields.items()}))
         self._before_storing(intake)
         ids = self.services.store.create([job])
-        self._submitted(ids)
+        self._submitted(ids, f"job {ids[0]}")
         return Job(self, ids[0])
 
     def sweep(
@@ -90,14 +90,14 @@ class Farm:
         if (grid is None) == (matrix is None):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
         if grid is None:
-            grid = Grid(matrix or {}, base or {}, name)
+            grid = Grid(_plain(matrix), _plain(base or {}), name)
         elif not isinstance(grid, Grid):
             grid = read_grid(Path(grid))
         intake = Intake(self.services)
         jobs = [intake.resolve(spec, cell) for cell, spec in grid.cells()]
         self._before_storing(intake)
         sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs)
-        self._submitted(ids)
+        self._submitted(ids, f"sweep {sweep_id}")
         return self.find_sweep(sweep_id)
 
     def find_job(self, job_id: str) -> Job:
@@ -127,10 +127,14 @@ class Farm:
             queue.check(self.settings.broker_url.get_secret_value())
         intake.upload()
 
-    def _submitted(self, ids: Sequence[str]) -> None:
+    def _submitted(self, ids: Sequence[str], what: str) -> None:
         # An embedded farm paints only what is waited for.
-        if self.painter is None:
+        if self.painter is not None:
+            return
+        try:
             self._announce(ids)
+        except ServiceUnavailable as error:
+            raise ServiceUnavailable(f"{what} is stored, but no worker was told of it: {error}") from error
 
     def _announce(self, ids: Sequence[str]) -> None:
         """Tells whoever paints of queued jobs."""
@@ -256,6 +260,15 @@ class Sweep:
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
         """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""
         return self.farm.wait(self.jobs(), timeout, watch)
+
+
+def _plain(value: Any) -> Any:
+    """A value as a spec and JSON take it: paths as text, also within lists and mappings."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _suffix(key: str) -> str:

@@ -13,7 +13,7 @@ from shared.blobs import BlobStore
 from shared.errors import ServiceUnavailable
 from shared.spec import BLOB, JobSpec
 from shared.vgg import Architecture
-from worker.engine.device import Path as ComputePath
+from worker.engine.device import ComputePath
 from worker.engine.features import Vgg, calibrate, randomise
 from worker.engine.weights import load_state, load_weights
 from worker.retry import patiently

@@ -19,7 +19,7 @@ from shared.services import Services
 from shared.spec import BLOB, JobSpec
 from shared.store import Fence, StoredObject
 from shared.tables import Job
-from worker.engine.device import Path, choose
+from worker.engine.device import ComputePath, choose
 from worker.engine.initial import initial_image
 from worker.engine.iterative import Objective, Progress, Weights, make_optimiser, optimise
 from worker.lease import Lease
@@ -54,7 +54,7 @@ class Painting:
             last = self._run(path)
             return self._store(last)
 
-    def _run(self, path: Path) -> Progress:
+    def _run(self, path: ComputePath) -> Progress:
         """Runs the engine to its end; returns its last progress."""
         steps = self._steps(path)
         background = Background()
@@ -71,7 +71,7 @@ class Painting:
             background.close()
         return progress
 
-    def _steps(self, path: Path) -> Iterator[Progress]:
+    def _steps(self, path: ComputePath) -> Iterator[Progress]:
         spec = self.spec
         content, style = (self._input(address, path) for address in (spec.content, spec.style))
         cache = self.services.settings.home.expanduser() / "cache"
@@ -82,7 +82,7 @@ class Painting:
         optimiser = make_optimiser(spec.optimizer, _resolved(spec.learning_rate))
         return optimise(objective, start, optimiser, spec.iterations)
 
-    def _input(self, address: str, path: Path) -> Tensor:
+    def _input(self, address: str, path: ComputePath) -> Tensor:
         sha256 = address.removeprefix(BLOB)
         data = patiently(lambda: fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256))
         picture = decode(data, address, max_pixels=self.services.settings.max_pixels)
@@ -122,7 +122,7 @@ def _resolved(value: Any) -> Any:
     return value
 
 
-def _device_name(path: Path) -> str:
+def _device_name(path: ComputePath) -> str:
     return torch.cuda.get_device_name(path.device) if path.device.type == "cuda" else "cpu"
 
 

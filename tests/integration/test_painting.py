@@ -148,7 +148,7 @@ def test_nothing_is_stored_of_a_sweep_with_a_wrong_cell(farm: Farm, pair: dict[s
 
 def test_a_sweep_is_seen_at_a_glance(farm: Farm, pictures: Path) -> None:
     """Given a painted sweep with a cancelled cell, I expect its sheet and its plot."""
-    names = {axis: [str(pictures / f"{name}.png") for name in pair] for axis, pair in _AXES.items()}
+    names = {axis: [pictures / f"{name}.png" for name in pair] for axis, pair in _AXES.items()}
     sweep = farm.sweep(matrix=names, base={**SHALLOW, "iterations": 2}, name="glance")
     sweep.jobs()[3].cancel()
     assert [status.state for status in sweep.wait()] == [State.DONE] * 3 + [State.CANCELLED]

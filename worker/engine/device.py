@@ -11,7 +11,7 @@ Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
-class Path:
+class ComputePath:
     """The device and the precision of the convolutions; the picture, the losses and the optimiser stay in float32."""
 
     device: torch.device
@@ -34,7 +34,7 @@ def has_bf16(device: torch.device) -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def choose(precision: Literal["auto", "fp32", "bf16"] = "auto") -> Path:
+def choose(precision: Literal["auto", "fp32", "bf16"] = "auto") -> ComputePath:
     """The first GPU where there is one, else the CPU; `auto` is bf16 where the hardware has it."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cuda":
@@ -43,4 +43,4 @@ def choose(precision: Literal["auto", "fp32", "bf16"] = "auto") -> Path:
         torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
-    return Path(device, precision)
+    return ComputePath(device, precision)

@@ -20,7 +20,7 @@ STYLES = ("ihc.png", "gravel.png")
 FOLDER = Path("demo")
 
 # Chosen so that two cores paint the four pictures in minutes.
-PARAMETERS = {"size": 256, "iterations": 120}
+PARAMETERS = {"size": 256, "iterations": 100}
 
 
 def main() -> None:

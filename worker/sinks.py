@@ -139,7 +139,9 @@ class SnapshotSink:
         iteration = progress.iteration
         if self.every and iteration % self.every == 0 and 0 < iteration < progress.iterations:
             image = progress.image[0].cpu()
-            self.background.submit(lambda: self._upload(iteration, image))
+            # A picture that has left the numbers is none; the loss curve is about to end the job.
+            if image.isfinite().all():
+                self.background.submit(lambda: self._upload(iteration, image))
 
     def close(self) -> None:
         """Nothing is left: each snapshot was handed over when it was taken."""

@@ -77,9 +77,11 @@ class Settings(BaseSettings):
     @classmethod
     def _has_a_place(cls, home: Path) -> Path:
         try:
-            home.expanduser()
+            str(home.expanduser()).encode()
         except RuntimeError:
             raise ValueError(f"nobody's home folder is known as {home.parts[0]}: give the whole path") from None
+        except UnicodeError:
+            raise ValueError("the path is not UTF-8, which a database's address must be: rename the folder") from None
         return home
 
     @property

@@ -25,7 +25,6 @@ from shared.states import MOVES, Move, State
 from shared.tables import Attempt, Event, Job, Loss, Snapshot, Sweep
 
 LEASE_SECONDS = 30.0
-HEARTBEAT_SECONDS = 10.0
 
 # Rows of one INSERT; SQLite allows 32,766 parameters in a statement.
 CHUNK = 1000

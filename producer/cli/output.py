@@ -76,7 +76,7 @@ def coloured(state: State) -> str:
 
 
 def progress_of(status: Status) -> str:
-    """ "120/300", or nothing before the first iteration."""
+    """Steps done of steps asked for, as in 120/300."""
     return f"{status.iteration}/{status.iterations}"
 
 

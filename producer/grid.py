@@ -23,7 +23,8 @@ MOST_CELLS = 1_000_000
 MOST_BITS = 1024
 
 KEYS = ("name", "base", "matrix")
-PICTURES = ("content", "style")
+# Parameters that name files, which are looked for beside the sweep file.
+PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights")
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,15 @@ def _mapping(document: Mapping[str, object], key: str) -> dict[str, Any]:
 
 
 def _beside(folder: Path, name: str, value: Any) -> Any:
-    if name in (*PICTURES, "weights") and isinstance(value, str) and not value.startswith((BLOB, "~")):
-        return str(folder / value)
-    return value
+    if name not in PATHS:
+        return value
+    if isinstance(value, list):
+        return [_beside(folder, name, entry) for entry in value]
+    if not isinstance(value, str) or value.startswith((BLOB, "~")):
+        return value
+    beside = folder / value
+    # Weights may also go by a name that is registered in the farm.
+    return value if name == "weights" and not beside.exists() else str(beside)
 
 
 def _check_name(name: str) -> None:

@@ -9,31 +9,24 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from producer.depth import check_depth
 from producer.pretrained import Pretrained
+from producer.source import Source
 from shared.blobs import fetch_verified
 from shared.errors import InvalidImage
 from shared.images import decode, read_bytes
 from shared.services import Services
 from shared.spec import BLOB, JobSpec
 from shared.store import NewJob
-from shared.vgg import smallest_side
+from shared.weights_registry import WeightsRegistry
 
 AUTO_SIZE = 512
 # Of random features, a deep layer knows the picture's things less well than one of a trained network does.
 AUTO_CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",)}
+# Of adam in shares of the way from black to white; of lbfgs, whose steps have a length of their own, a factor.
 AUTO_LEARNING_RATE = {"lbfgs": 1.0, "adam": 0.02}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A picture that a spec names: its address in the object store, and what was found in it."""
-
-    address: str
-    path: Path | None
-    name: str
-    width: int
-    height: int
-    notes: tuple[str, ...]
 
 
 @dataclass
@@ -45,20 +38,45 @@ class Intake:
     _pretrained: Pretrained = field(init=False)
 
     def __post_init__(self) -> None:
-        self._pretrained = Pretrained(self.services.blobs)
+        self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.store.engine))
 
     def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None) -> NewJob:
         """The job that `spec` asks for. Raises InvalidImage, InvalidSpec, InvalidRequest and NotFound."""
-        content, style = self.source(spec.content), self.source(spec.style)
-        notes = [f"{source.name}: {note}" for source in (content, style) for note in source.notes]
-        changes: dict[str, object] = {"content": content.address, "style": style.address}
+        content, *styles = pictures = [self.source(name) for name in (spec.content, *spec.style)]
+        masks = self._masks(spec, content, styles)
+        start = None if spec.init_image is None else self.source(spec.init_image)
+        notes = [f"{source.name}: {note}" for source in pictures for note in source.notes]
+        changes: dict[str, object] = {
+            "content": content.address,
+            "style": tuple(style.address for style in styles),
+            "init_image": None if start is None else start.address,
+            **masks,
+        }
         changes.update(self._pretrained.resolve(spec, notes))
         changes.update(_size(spec, content, notes))
         changes.update(_by_features(spec, str(changes.get("features", spec.features)), notes))
         resolved = spec.model_copy(update=changes)
-        for source in (content, style):
-            _check_depth(resolved, source)
-        return NewJob(resolved, content.name, style.name, notes, cell)
+        check_depth(resolved, content, styles)
+        return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell)
+
+    def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
+        """The addresses of the masks. Raises InvalidImage for one of another size than its picture, or all black."""
+        of_content = [self.source(name) for name in spec.content_masks]
+        of_style = [self.source(name) for name in spec.style_masks]
+        for mask, picture in (*((mask, content) for mask in of_content), *zip(of_style, styles, strict=False)):
+            if (mask.width, mask.height) != (picture.width, picture.height):
+                raise InvalidImage(
+                    f"the mask {mask.name} is {mask.width} x {mask.height}, and {picture.name}, which it belongs to, is"
+                    f" {picture.width} x {picture.height}: give a mask of that size"
+                )
+            if not mask.brightest:
+                raise InvalidImage(
+                    f"the mask {mask.name} is all black, so nothing of {picture.name} counts: paint it white"
+                )
+        return {
+            "content_masks": tuple(mask.address for mask in of_content),
+            "style_masks": tuple(mask.address for mask in of_style),
+        }
 
     def upload(self) -> None:
         """Stores what the resolved specs name, where it is not stored yet. Raises ServiceUnavailable, StorageFull."""
@@ -87,7 +105,8 @@ class Intake:
             path = Path(name).expanduser()
             data, shown = read_bytes(path, settings.max_bytes), path.name
         picture = decode(data, shown if path is None else name, max_pixels=settings.max_pixels)
-        return Source(_address(data), path, shown, picture.width, picture.height, picture.notes)
+        brightest = int(np.asarray(picture.image).max())
+        return Source(_address(data), path, shown, picture.width, picture.height, brightest, picture.notes)
 
 
 def _size(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, object]:
@@ -106,23 +125,10 @@ def _by_features(spec: JobSpec, features: str, notes: list[str]) -> dict[str, ob
         changes["content_layers"] = AUTO_CONTENT_LAYERS[features]
         notes.append(f"content_layers: {', '.join(AUTO_CONTENT_LAYERS[features])}")
     if spec.learning_rate == "auto":
-        changes["learning_rate"] = AUTO_LEARNING_RATE[spec.optimizer]
-        notes.append(f"learning_rate: {AUTO_LEARNING_RATE[spec.optimizer]:g}")
+        rate = AUTO_LEARNING_RATE[spec.optimizer] * (1.0 if spec.optimizer == "lbfgs" else spec.moved_space.unit)
+        changes["learning_rate"] = rate
+        notes.append(f"learning_rate: {rate:g}")
     return changes
-
-
-def _check_depth(spec: JobSpec, source: Source) -> None:
-    """Each pooling halves the picture; at the deepest layer something must be left of it."""
-    if not isinstance(spec.size, int):
-        raise TypeError("the size is resolved first")
-    longest = max(source.width, source.height)
-    shortest = max(1, round(min(source.width, source.height) * spec.size / longest))
-    deepest = max(spec.layers, key=smallest_side)
-    if shortest < max(2, smallest_side(deepest)):
-        raise InvalidImage(
-            f"{source.name} is {shortest} px on its short side at size = {spec.size}, too small for {deepest}: at least"
-            f" {max(2, smallest_side(deepest))} px are needed, so ask for a larger size or crop the picture"
-        )
 
 
 def _address(data: bytes) -> str:

@@ -73,10 +73,31 @@ def loss_curve(job: Job) -> LossCurve:
 
 
 def _heads(sweep: Sweep, axis: str, statuses: Sequence[Status]) -> list[Head]:
+    values = sweep.axes[axis]
     if axis not in PICTURES:
-        return [Head(f"{axis} = {value}", None) for value in sweep.axes[axis]]
-    addresses = {status.cell[axis]: status.spec[axis] for status in statuses}
-    return [Head(Path(value).stem, _input(sweep, addresses[value])) for value in sweep.axes[axis]]
+        return [Head(f"{axis} = {value}", None) for value in values]
+    addresses = {values.index(status.cell[axis]): _listed(status.spec[axis]) for status in statuses}
+    return [
+        Head(" + ".join(Path(name).stem for name in _listed(value)), _beside(sweep, addresses[index]))
+        for index, value in enumerate(values)
+    ]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _beside(sweep: Sweep, addresses: Sequence[str]) -> Image.Image:
+    """The pictures that make up one head, as high as the lowest of them, side by side."""
+    images = [_input(sweep, address) for address in addresses]
+    height = min(image.height for image in images)
+    images = [image.resize((max(1, image.width * height // image.height), height)) for image in images]
+    head = Image.new("RGB", (sum(image.width for image in images), height))
+    left = 0
+    for image in images:
+        head.paste(image, (left, 0))
+        left += image.width
+    return head
 
 
 def _input(sweep: Sweep, address: str) -> Image.Image:

@@ -1,29 +1,49 @@
-"""Pretrained weights of a submission: which file a spec means, and its way into the object store."""
+"""Pretrained weights of a submission: what a spec means by them, and their way into the object store."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
 
 from shared.blobs import BlobStore
 from shared.errors import InvalidRequest, InvalidSpec, NotFound
-from shared.spec import BLOB, JobSpec
+from shared.spec import BLOB, JobSpec, parse_spec
+from shared.tables import Weights
 from shared.vgg import PRETRAINED_FILES, Architecture, cached_weights
+from shared.weights_registry import WeightsRegistry
 
-# A file of torch.save is a ZIP, or of old a pickle; safetensors has its header, JSON, after a length of eight bytes.
-TORCH_STARTS = (b"PK", b"\x80\x02")
+# A file of torch.save is a ZIP, or of old a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
+# JSON, after a length of eight bytes.
+STARTS = (b"PK", b"\x80\x02", b"MATLAB ")
 SAFETENSORS_HEADER = b"{"
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Weights by their address; `architecture` is None where only a worker can tell it from the file."""
+
+    address: str
+    architecture: Architecture | None
+    words: str
 
 
 class Pretrained:
     """Resolves `features` and `weights` of specs; hashes each file once, and stores it once."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, registry: WeightsRegistry) -> None:
         self.blobs = blobs
+        self.registry = registry
         self._files: dict[Path, str] = {}
+
+    @cached_property
+    def _registered(self) -> dict[str, Weights]:
+        """By name, as they were when this submission first asked."""
+        return {row.name: row for row in self.registry.all()}
 
     def resolve(self, spec: JobSpec, notes: list[str]) -> dict[str, object]:
         """The network and the address of its weights, never "auto", so that every worker sees the same.
@@ -32,21 +52,13 @@ class Pretrained:
         """
         if spec.features == "random":
             return {}
-        architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
-        if spec.weights is not None:
-            notes.append(f"features: pretrained {architecture} with the weights {spec.weights}")
-            return {"features": architecture, "weights": self._named(spec.weights)}
-        cached = cached_weights(architecture)
-        if cached is not None:
-            notes.append(f"features: pretrained {architecture} from torchvision's cache")
-            return {"features": architecture, "weights": self._downloaded(cached, architecture)}
-        if spec.features == "auto":
+        choice = self._unnamed(spec) if spec.weights is None else self._named(spec.weights)
+        if choice is None:
             notes.append("features: random, since no pretrained VGG-19 is at hand (give one with weights = FILE)")
             return {"features": "random"}
-        raise InvalidSpec(
-            f"features = {architecture}, but its pretrained weights are not in torchvision's cache on this machine:"
-            " name a file with weights, or take features = random"
-        )
+        architecture = _agreed(spec, choice)
+        notes.append(f"features: pretrained {architecture} {choice.words}")
+        return {"features": architecture, "weights": choice.address}
 
     def upload(self) -> None:
         """Stores the files that specs named, where they are not stored yet. Raises InvalidRequest if one changed."""
@@ -57,15 +69,59 @@ class Pretrained:
                     raise InvalidRequest(f"weights: {path} changed while it was being submitted: submit again")
                 self.blobs.put_file(key, path, "application/octet-stream")
 
-    def _named(self, name: str) -> str:
+    def _unnamed(self, spec: JobSpec) -> _Choice | None:
+        """What `features` alone means: the weights registered as the architecture, or torchvision's own."""
+        architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+        if architecture in self._registered:
+            return self._of_registry(self._registered[architecture])
+        cached = cached_weights(architecture)
+        if cached is not None:
+            return _Choice(self._downloaded(cached, architecture), architecture, "from torchvision's cache")
+        if spec.features == "auto":
+            return None
+        raise InvalidSpec(
+            f"features = {architecture}, but its pretrained weights are not in torchvision's cache on this machine:"
+            f" name a file with weights, take features = random, or: stylefarm weights pull {architecture}"
+        )
+
+    def _named(self, name: str) -> _Choice:
         if name.startswith(BLOB):
-            if not self.blobs.exists(_key(name)):
-                raise NotFound(f"weights: there are no weights {name} in this farm: name a file")
-            return name
-        path = Path(name).expanduser()
+            return self._addressed(name)
+        path = _path(name)
+        if name not in self._registered:
+            return self._of_file(path, name, "")
+        if path.is_file():
+            return self._of_file(path, name, ", the file, not the registered ones of that name")
+        return self._of_registry(self._registered[name])
+
+    def _addressed(self, address: str) -> _Choice:
+        if not self.blobs.exists(_key(address)):
+            raise NotFound(f"weights: there are no weights {address} in this farm: name a file")
+        sha256 = address.removeprefix(BLOB)
+        found = {_architecture(row) for row in self._registered.values() if row.sha256 == sha256}
+        return _Choice(address, found.pop() if found else None, f"with the weights {address}")
+
+    def _of_registry(self, row: Weights) -> _Choice:
+        if not self.blobs.exists(f"weights/{row.sha256}"):
+            raise NotFound(
+                f"weights: the file of the registered weights {row.name} is gone from the object store: import it again"
+            )
+        words = f"with the registered weights {row.name} ({row.sha256[:12]})"
+        return _Choice(BLOB + row.sha256, _architecture(row), words)
+
+    def _of_file(self, path: Path, name: str, beside: str) -> _Choice:
         if path not in self._files:
+            if not path.exists():
+                raise self._unknown(name)
             _check_kind(path)
-        return self._file(path)
+        return _Choice(self._file(path), None, f"with the weights {name}{beside}")
+
+    def _unknown(self, name: str) -> InvalidRequest:
+        known = f"known are {', '.join(self._registered)}" if self._registered else "there are none"
+        return InvalidRequest(
+            f"weights: {name} cannot be opened (No such file or directory), nor are weights registered by that name"
+            f" ({known}): check the path or the name"
+        )
 
     def _downloaded(self, path: Path, architecture: Architecture) -> str:
         expected = PRETRAINED_FILES[architecture].rpartition("-")[2].removesuffix(".pth")
@@ -82,6 +138,32 @@ class Pretrained:
         return self._files[path]
 
 
+def _architecture(row: Weights) -> Architecture:
+    return "vgg16" if row.architecture == "vgg16" else "vgg19"
+
+
+def _agreed(spec: JobSpec, choice: _Choice) -> Architecture:
+    """The architecture of both the spec and its weights. Raises InvalidSpec if they differ."""
+    asked: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+    if choice.architecture in (None, asked):
+        return asked
+    if spec.features != "auto":
+        raise InvalidSpec(
+            f"features = {spec.features}, but the weights are {choice.architecture}'s ({choice.address[:19]}): leave"
+            " out features, or name other weights"
+        )
+    # Layers that only VGG-19 has are refused here.
+    parse_spec({**spec.model_dump(), "features": choice.architecture})
+    return choice.architecture
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise InvalidRequest(f"weights: nobody's home folder is known as {name.partition('/')[0]}: check it") from None
+
+
 def _key(address: str) -> str:
     return f"weights/{address.removeprefix(BLOB)}"
 
@@ -95,7 +177,7 @@ def _check_kind(path: Path) -> None:
     """What is plainly no weights file is refused here; what is in one, only a worker can tell."""
     with _opened(path) as file:
         start = file.read(9)
-    if not start.startswith(TORCH_STARTS) and start[8:] != SAFETENSORS_HEADER:
+    if not start.startswith(STARTS) and start[8:] != SAFETENSORS_HEADER:
         raise InvalidRequest(f"weights: {path} is no file of weights: give one that torch.save or safetensors wrote")
 
 

@@ -65,7 +65,7 @@ class Status:
     @property
     def title(self) -> str:
         """What a person calls the job: its content and its style."""
-        return f"{self.content} x {self.style}"
+        return f"{self.content} x {self.style}" if self.style else self.content
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values; moments are written in ISO 8601."""

@@ -1,28 +1,59 @@
-"""How pictures go out: PNG, JPEG or WebP bytes that carry their colour space and the parameters that painted them."""
+"""How pictures go out: files that carry their colour space and the parameters that painted them, and keep EXIF."""
 
 from __future__ import annotations
 
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
-from PIL import ExifTags, Image
-from PIL.PngImagePlugin import PngImageFile, PngInfo
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, features
+from PIL.PngImagePlugin import PngImageFile
 
 from shared.colour import SRGB
 from shared.errors import InvalidRequest
+from shared.exif import (
+    PREFIX,
+    Exif,
+    begin_block,
+    describe,
+    exif_in,
+    finish_block,
+    parse_block,
+    user_comment,
+    without_note,
+)
 from shared.images import opened
+from shared.png import chunk, encode_png, profile_chunk, text_chunk
+from shared.tiff import encode_tiff
 
-Format = Literal["png", "jpeg", "webp"]
+Format = Literal["png", "jpeg", "webp", "avif", "tiff"]
+Bits = Literal[8, 16]
 
-_SUFFIXES: dict[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
-_LONGEST_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}
+_SUFFIXES: dict[str, Format] = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".webp": "webp",
+    ".avif": "avif",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+}
+_LONGEST_SIDE: dict[Format, int] = {
+    "png": 2**31 - 1,
+    "jpeg": 65_500,
+    "webp": 16_383,
+    "avif": 32_768,  # AV1 has more, and libavif, which most viewers use, refuses to read it
+    "tiff": 2**32 - 1,
+}
+_SIXTEEN_BITS: tuple[Format, ...] = ("png", "tiff")
 _LONGEST_EXIF_IN_JPEG = 65_533  # a segment's length is written in 16 bits
 _KEY = "stylefarm"
-_UNICODE = b"UNICODE\0"
 
 
 def _srgb_profile() -> bytes:
@@ -32,6 +63,29 @@ def _srgb_profile() -> bytes:
 
 
 _SRGB_PROFILE = _srgb_profile()
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a picture is to be written.
+
+    `bits` are of each channel; 16 of them go into PNG and TIFF. `quality` is 1 to 100, of JPEG, WebP and AVIF. `icc`
+    embeds the sRGB profile; without it a reader has to assume sRGB, as most do.
+
+    Raises:
+        InvalidRequest: 16 bits in another format, or a quality out of its range.
+    """
+
+    format: Format
+    bits: Bits = 8
+    quality: int = 95
+    icc: bool = True
+
+    def __post_init__(self) -> None:
+        if self.bits != 8 and (self.bits != 16 or self.format not in _SIXTEEN_BITS):
+            raise InvalidRequest(f"{self.format} does not hold {self.bits} bits a channel: use 8, or 16 in png or tiff")
+        if not 1 <= self.quality <= 100:
+            raise InvalidRequest(f"a quality of {self.quality} is out of range: give 1 to 100")
 
 
 def content_type(format: Format) -> str:  # noqa: A002
@@ -52,53 +106,101 @@ def suffix_format(path: Path) -> Format:
 
 
 def encode(
-    image: Image.Image,
-    format: Format,  # noqa: A002
+    pixels: npt.NDArray[np.floating[Any]],
+    output: Output,
     parameters: Mapping[str, object],
-    quality: int = 95,
+    exif: bytes | None = None,
 ) -> bytes:
-    """The bytes of a file that shows `image` and says how it was painted; the same bytes for the same arguments.
+    """The bytes of a file that shows `pixels` and says how they were painted; the same bytes for the same arguments.
 
-    Tagged as sRGB. `parameters` (anything JSON can say) are in PNG the text chunk "stylefarm", in JPEG and WebP the
-    EXIF user comment, where picture viewers and exiftool show them; `read_parameters` reads them back.
+    `parameters` (anything JSON can say) are in PNG the text chunk "stylefarm", in all others the EXIF user comment,
+    where picture viewers and exiftool show them; `read_parameters` reads them back.
 
     Args:
-        image: sRGB; RGB, or turned to it.
-        format: "png" is lossless; "jpeg" keeps the full resolution of colours (4:4:4).
+        pixels: (height, width, 3), any float type, sRGB, upright; clipped to [0, 1], rounded to the bits of `output`.
+        output: PNG and TIFF are lossless; JPEG and AVIF keep the full resolution of colours (4:4:4).
         parameters: by name.
-        quality: 1 to 100, of JPEG and WebP.
+        exif: the content picture's, as `kept_exif` gives it, or Pillow's. What it says of camera, author, time and
+            place is kept, what it says of the old pixels is corrected or left out. Left out altogether where it is
+            broken; where a JPEG cannot hold it with the parameters, first the maker's note goes, then the rest.
 
     Raises:
-        InvalidRequest: the parameters are not JSON, or they or the picture are larger than the format can hold.
+        InvalidRequest: the parameters are not JSON, a value is NaN, the picture or its parameters are larger than the
+            format can hold, or Pillow was built without AVIF.
     """
+    _check(pixels, output.format)
+    values = _quantise(pixels, output.bits)
+    height, width, _ = values.shape
+    kept = parse_block(exif) if exif is not None else None
+    profile = _SRGB_PROFILE if output.icc else None
+    if output.format == "png":
+        metadata = describe(kept, width, height, _KEY, None) if kept else None
+        return _encode_png(values, profile, _json(dict(parameters)), metadata)
+    metadata = describe(kept or Exif(), width, height, _KEY, _json({_KEY: dict(parameters)}))
+    if output.format == "tiff":
+        return encode_tiff(values, metadata, profile)
+    return _encode_lossy(Image.fromarray(values), output, profile, metadata)
+
+
+def _check(pixels: npt.NDArray[np.floating[Any]], format: Format) -> None:  # noqa: A002
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise InvalidRequest(f"an array of shape {pixels.shape} is no picture: give (height, width, 3)")
+    height, width, _ = pixels.shape
     longest = _LONGEST_SIDE[format]
-    if max(image.size) > longest:
+    if max(height, width) > longest:
         raise InvalidRequest(
-            f"{image.width} x {image.height} is too large for {format}, which holds {longest:,} pixels a side: use png"
+            f"{width} x {height} is too large for {format}, which holds {longest:,} pixels a side: use png"
         )
-    picture = image.convert("RGB")
-    picture.info = {}  # or Pillow would write what it finds there: comments, resolution, a transparent colour
-    return _saved(picture, format, parameters, quality)
+    if np.isnan(pixels).any():
+        raise InvalidRequest("the picture holds values that are not numbers (NaN): paint it anew with another seed")
+    if format == "avif" and not features.check("avif"):
+        raise InvalidRequest("this build of Pillow cannot write AVIF: use another format, or install Pillow's wheel")
 
 
-def _saved(
-    picture: Image.Image,
-    format: Format,  # noqa: A002
-    parameters: Mapping[str, object],
-    quality: int,
-) -> bytes:
+def _quantise(pixels: npt.NDArray[np.floating[Any]], bits: Bits) -> npt.NDArray[Any]:
+    # Half precision ends at 65,504, below the white of 16 bits.
+    precise = pixels.astype(np.promote_types(pixels.dtype, np.float32), copy=False)
+    levels: npt.NDArray[np.floating[Any]] = np.rint(np.clip(precise, 0, 1) * (2**bits - 1))
+    return levels.astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def _encode_png(values: npt.NDArray[Any], profile: bytes | None, text: str, metadata: Exif | None) -> bytes:
+    chunks = [profile_chunk(profile)] if profile else []
+    chunks += [chunk(b"tEXt", b"Software\0" + _KEY.encode()), text_chunk(_KEY, text)]
+    if metadata:
+        chunks.append(chunk(b"eXIf", _exif_block(metadata).removeprefix(PREFIX)))
+    return encode_png(values, *chunks)
+
+
+def _encode_lossy(picture: Image.Image, output: Output, profile: bytes | None, metadata: Exif) -> bytes:
     file = BytesIO()
-    if format == "png":
-        picture.save(file, "PNG", icc_profile=_SRGB_PROFILE, pnginfo=_png_text(parameters))
-        return file.getvalue()
-    exif = _exif(_json({_KEY: dict(parameters)}))
-    if format == "webp":
-        picture.save(file, "WEBP", icc_profile=_SRGB_PROFILE, exif=exif, quality=quality, lossless=False, method=4)
-        return file.getvalue()
-    if len(exif) > _LONGEST_EXIF_IN_JPEG:
-        raise InvalidRequest("the parameters are longer than the 32,700 characters that JPEG holds: use png or webp")
-    picture.save(file, "JPEG", icc_profile=_SRGB_PROFILE, exif=exif, quality=quality, subsampling=0)
+    if output.format == "jpeg":
+        block = _exif_for_jpeg(metadata, *picture.size)
+        picture.save(file, "JPEG", icc_profile=profile, exif=block, quality=output.quality, subsampling=0)
+    elif output.format == "webp":
+        block = _exif_block(metadata)
+        picture.save(file, "WEBP", icc_profile=profile, exif=block, quality=output.quality, lossless=False, method=4)
+    else:
+        # Pillow would take the orientation out, and write all other fields in its own way; AVIF heeds none in EXIF.
+        image = {tag: value for tag, value in metadata.image.items() if tag != ExifTags.Base.Orientation}
+        block = _exif_block(replace(metadata, image=image))
+        # How libavif cuts a picture into tiles depends on the number of threads.
+        options: dict[str, Any] = {"subsampling": "4:4:4", "max_threads": 1}
+        picture.save(file, "AVIF", icc_profile=profile, exif=block, quality=output.quality, **options)
     return file.getvalue()
+
+
+def _exif_for_jpeg(metadata: Exif, width: int, height: int) -> bytes:
+    ours = describe(Exif(), width, height, _KEY, user_comment(metadata))
+    for candidate in (metadata, without_note(metadata), ours):
+        block = _exif_block(candidate)
+        if len(block) <= _LONGEST_EXIF_IN_JPEG:
+            return block
+    raise InvalidRequest("the parameters are longer than the 32,600 characters that JPEG holds: use png or webp")
+
+
+def _exif_block(exif: Exif) -> bytes:
+    return PREFIX + finish_block(begin_block(exif), exif)
 
 
 def _json(value: dict[str, object]) -> str:
@@ -110,35 +212,6 @@ def _json(value: dict[str, object]) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _png_text(parameters: Mapping[str, object]) -> PngInfo:
-    text = PngInfo()
-    text.add_text("Software", _KEY)
-    text.add_itxt(_KEY, _json(dict(parameters)))
-    return text
-
-
-def _exif(comment: str) -> bytes:
-    """EXIF that holds the program and a user comment in UTF-16: two directories, each followed by its long value.
-
-    By hand, because Pillow writes the user comment as numbers (type 1) and the standard wants it undefined (type 7).
-    """
-    software, text = _KEY.encode() + b"\0", _UNICODE + comment.encode("utf-16-be")
-    exif_at = 38 + len(software)
-    text_at = exif_at + 18
-    return b"".join(
-        (
-            b"Exif\0\0MM\0*" + struct.pack(">L", 8),
-            struct.pack(">H", 2),
-            struct.pack(">HHLL", ExifTags.Base.Software, 2, len(software), 38),
-            struct.pack(">HHLL", ExifTags.IFD.Exif, 4, 1, exif_at),
-            struct.pack(">L", 0) + software,
-            struct.pack(">H", 1),
-            struct.pack(">HHLL", ExifTags.Base.UserComment, 7, len(text), text_at),
-            struct.pack(">L", 0) + text,
-        )
-    )
-
-
 def read_parameters(data: bytes) -> dict[str, Any] | None:
     """What `encode` was told about the picture in `data`; None where it came from elsewhere. Decodes no pixel.
 
@@ -148,17 +221,9 @@ def read_parameters(data: bytes) -> dict[str, Any] | None:
     with opened(data, "the picture") as image:
         if isinstance(image, PngImageFile):
             return _parsed(str(image.info.get(_KEY, "")))
-        wrapped = _parsed(_user_comment(image))
-    parameters = (wrapped or {}).get(_KEY)
+        exif = exif_in(image, data)
+    parameters = (_parsed(user_comment(exif)) or {}).get(_KEY) if exif else None
     return parameters if isinstance(parameters, dict) else None
-
-
-def _user_comment(image: Image.Image) -> str:
-    exif = image.getexif()
-    comment = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
-    if not isinstance(comment, bytes) or not comment.startswith(_UNICODE):
-        return ""
-    return comment.removeprefix(_UNICODE).decode("utf-16-be" if exif.endian == ">" else "utf-16-le", "replace")
 
 
 def _parsed(text: str) -> dict[str, Any] | None:

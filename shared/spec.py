@@ -7,106 +7,46 @@ A spec is complete in itself: the same resolved spec gives the same picture on t
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from itertools import count, takewhile
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from shared.consistency import check_consistent
 from shared.errors import InvalidSpec
-from shared.vgg import layer_names
+from shared.parameters import FEATURES_SEEDS, SEEDS, Inputs, Losses, Network, Optimisation, Saved, Scales
+from shared.presets import PresetName, with_preset
+from shared.space import PIXELS, InputSpace
+from shared.words import nearest
+
+__all__ = ["BLOB", "ENGINE_VERSION", "FEATURES_SEEDS", "SEEDS", "JobSpec", "load_spec", "nearest", "parse_spec"]
 
 # Raised whenever the same spec would give another picture than before.
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 
 BLOB = "sha256:"
 
-# The format writes a side in 14 bits.
-WEBP_LONGEST_SIDE = 16_383
 
-# torch's generator on the CPU takes the low 32 bits of a seed and drops the others: two seeds must not be one.
-SEEDS = 2**32
-# Each layer of a random network has a seed of its own, 8 bits below the network's.
-FEATURES_SEEDS = SEEDS >> 8
+# The bases stand in reverse order of their fields, which pydantic takes from the last one first.
+class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
+    """One stylization: a content image, styles, and the parameters of the optimisation.
 
-Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-Layers = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-
-
-class JobSpec(BaseModel):
-    """One stylization: a content image, a style image, and the parameters of the Gatys optimisation.
-
-    The defaults paint with random features; each description is the help text of the command line.
+    The defaults are those of the preset `auto`; the values of another one stand in for what is not given.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    preset: PresetName = Field("auto", description="a classic program, whose numbers are taken where none are given")
 
-    content: str = Field(min_length=1, description="the picture whose things are kept: a path")
-    style: str = Field(min_length=1, description="the picture whose manner is taken over: a path")
-    method: Literal["gatys"] = Field("gatys", description="how it is painted")
-
-    size: Annotated[int, Field(ge=16, le=16384)] | Literal["auto"] = Field(
-        "auto", description="long edge of the result in pixels; auto: the content's own, at most 512"
-    )
-    iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimiser")
-    content_weight: Weight = Field(1.0, description="how much the content counts")
-    style_weight: Weight = Field(1000.0, description="how much the style counts")
-    tv_weight: Weight = Field(30.0, description="how much smoothness counts (total variation, l2)")
-    content_layers: Layers | Literal["auto"] = Field(
-        "auto", description="layers that the content is compared at; auto: relu4_2, of random features relu3_1"
-    )
-    style_layers: Layers = Field(
-        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
-        description="layers that the style is compared at",
-    )
-    features: Literal["auto", "vgg19", "vgg16", "random"] = Field(
-        "auto", description="the network; auto: pretrained VGG-19 where its weights are at hand, else random"
-    )
-    weights: str | None = Field(None, description="a file of pretrained weights for vgg19 or vgg16")
-    features_seed: int = Field(0, ge=0, lt=FEATURES_SEEDS, description="which random network")
-    pooling: Literal["average", "max"] = Field("average", description="pooling of the network")
-    optimizer: Literal["lbfgs", "adam"] = Field("lbfgs", description="the optimiser")
-    learning_rate: Annotated[float, Field(gt=0, le=1e3)] | Literal["auto"] = Field(
-        "auto", description="step length; auto: 1 for lbfgs, 0.02 for adam"
-    )
-    init: Literal["content", "noise", "blend"] = Field("content", description="what the optimisation starts from")
-    noise_ratio: float = Field(0.75, ge=0, le=1, description="share of noise in init blend")
-    seed: int = Field(0, ge=0, lt=SEEDS, description="seed of the noise")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the convolutions; auto: bf16 where the worker's hardware has it"
-    )
-    snapshot_every: int = Field(50, ge=0, le=100_000, description="iterations between snapshots; 0: none")
-    format: Literal["png", "jpeg", "webp"] = Field("png", description="file format of the result and the snapshots")
-
-    @field_validator("content_layers", "style_layers")
+    @model_validator(mode="before")
     @classmethod
-    def _known(cls, layers: tuple[str, ...] | Literal["auto"]) -> tuple[str, ...] | Literal["auto"]:
-        if layers == "auto":
-            return layers
-        for layer in layers:
-            if layer not in layer_names("vgg19"):
-                raise ValueError(f"no layer {layer!r}{nearest(layer, layer_names('vgg19'))}")
-        if len(set(layers)) < len(layers):
-            raise ValueError("a layer is named twice")
-        return layers
+    def _preset(cls, fields: Any) -> Any:
+        return with_preset(fields) if isinstance(fields, Mapping) else fields
 
     @model_validator(mode="after")
     def _consistent(self) -> JobSpec:
-        if self.content_weight == self.style_weight == 0:
-            raise ValueError("content_weight and style_weight are both 0: nothing is asked for")
-        if self.format == "webp" and self.size != "auto" and self.size > WEBP_LONGEST_SIDE:
-            raise ValueError(
-                f"format = webp holds at most {WEBP_LONGEST_SIDE:,} pixels a side, and size = {self.size}:"
-                " take png or jpeg, or a smaller size"
-            )
-        if self.features == "random" and self.weights is not None:
-            raise ValueError("features = random takes no weights: leave out one of the two")
-        if self.features == "vgg16":
-            for layer in self.layers:
-                if layer not in layer_names("vgg16"):
-                    raise ValueError(f"VGG-16 has no layer {layer!r}{nearest(layer, layer_names('vgg16'))}")
+        check_consistent(self)
         return self
 
     @property
@@ -114,6 +54,37 @@ class JobSpec(BaseModel):
         """Every layer that is named; none for those that are still "auto"."""
         content = () if self.content_layers == "auto" else self.content_layers
         return (*content, *self.style_layers)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The long edge of each scale, coarse to fine; raises TypeError while the size is "auto"."""
+        if not isinstance(self.size, int):
+            raise TypeError("the size is resolved first")
+        size, smallest = self.size, self.min_size or self.size
+        finer = (round(size / self.scale_factor**step) for step in count())
+        # A set, since small sizes that a small factor sets apart can round to the same.
+        return tuple(sorted(set(takewhile(lambda edge: edge >= smallest, finer)))) or (size,)
+
+    @property
+    def schedule(self) -> tuple[tuple[int, int], ...]:
+        """Long edge and iterations of each scale, coarse to fine."""
+        first = self.first_iterations or self.iterations
+        return tuple((edge, self.iterations if step else first) for step, edge in enumerate(self.sizes))
+
+    @property
+    def total_iterations(self) -> int:
+        """The iterations of all scales together."""
+        return sum(iterations for _, iterations in self.schedule)
+
+    @property
+    def input_space(self) -> InputSpace:
+        """The input of the network, where its weights do not say that they were made for another."""
+        return InputSpace(self.input_range, self.input_mean, self.input_deviation, self.channel_order)
+
+    @property
+    def moved_space(self) -> InputSpace:
+        """What the optimiser moves."""
+        return self.input_space if self.optimize_in == "input" else PIXELS
 
     @property
     def key(self) -> str:
@@ -143,13 +114,6 @@ def load_spec(fields: Mapping[str, Any]) -> JobSpec:
         ) from None
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """ ": did you mean X?" for the known name that resembles `name` most, or a list of the known ones."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-
-
 def _distinct(error: ValidationError) -> list[Any]:
     """One error for each field: a union reports each of its branches, and the first is the one to read."""
     found: dict[object, Any] = {}
@@ -162,10 +126,12 @@ def _sentence(entry: Mapping[str, Any], known: Iterable[str]) -> str:
     name = str(entry["loc"][0]) if entry["loc"] else ""
     if entry["type"] == "extra_forbidden":
         return f"unknown parameter {name!r}{nearest(name, known)}"
-    if entry["type"] == "missing":
+    if entry["type"] == "missing" and len(entry["loc"]) == 1:
         return f"{name} is missing: name a picture"
     message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     message = message.replace("a valid tuple", "a list of layers")
+    if entry["type"] == "missing":
+        message = f"must be {int(entry['loc'][1]) + 1} values or more"
     if not name:
         return message
     shown = repr(entry["input"])

@@ -289,7 +289,7 @@ def _row(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
         "content_name": job.content_name,
         "style_name": job.style_name,
         "notes": list(job.notes),
-        "iterations": job.spec.iterations,
+        "iterations": job.spec.total_iterations,
     }
 
 

@@ -137,3 +137,17 @@ class Snapshot(Base):
     key: Mapped[str]
     sha256: Mapped[str] = mapped_column(String(64))
     bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class Weights(Base):
+    """Pretrained weights that go by a name; the file is in the object store, under its hash."""
+
+    __tablename__ = "weights"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    architecture: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str]
+    """What the file was made from: the name of another, a URL, or "torchvision"."""
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,31 +12,41 @@ from torch import Tensor
 
 from shared.blobs import BlobStore
 from shared.errors import ServiceUnavailable
+from shared.space import InputSpace
 from shared.spec import BLOB, JobSpec
 from shared.vgg import Architecture
 from worker.engine.device import ComputePath
-from worker.engine.features import Vgg, calibrate, randomise
-from worker.engine.weights import load_state, load_weights
+from worker.engine.features import Vgg, calibrate, randomise, rescale_filters
+from worker.engine.weights import Pretrained, load_state, load_weights
 from worker.retry import patiently
 
 
-def build_network(spec: JobSpec, images: list[Tensor], blobs: BlobStore, cache: Path, path: ComputePath) -> Vgg:
+def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cache: Path, path: ComputePath) -> Vgg:
     """The network of `spec` on `path`'s device, in its precision.
 
-    `images` are the content and the style, (1, 3, H, W), which random weights are calibrated on; pretrained weights
-    come from the object store by way of the folder `cache`. Raises NotFound and InvalidRequest for weights.
+    `images` are the content and the styles, (1, 3, H, W), which random weights are calibrated on, and filters scaled
+    by; pretrained weights come from the object store by way of the folder `cache`, and want the input that they were
+    made for, whatever the spec says. Raises NotFound and InvalidRequest for weights.
     """
-    architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
-    vgg = Vgg(architecture, spec.layers, spec.pooling)
-    if spec.weights is None:
+    pretrained = None if spec.weights is None else _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache))
+    vgg = _empty(spec, spec.input_space if pretrained is None else pretrained.space)
+    if pretrained is None:
         randomise(vgg, spec.features_seed)
     else:
-        load_weights(vgg, _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache)))
+        load_weights(vgg, pretrained.tensors)
     vgg = vgg.to(path.device)
-    if spec.weights is None:
-        calibrate(vgg, images)
+    if pretrained is None:
+        calibrate(vgg, images, spec.features_deviation)
+    if spec.rescale_filters:
+        rescale_filters(vgg, images, spec.features_deviation if pretrained is None else 1.0)
     vgg.cast(path.dtype)
     return vgg.to(memory_format=torch.channels_last)
+
+
+def _empty(spec: JobSpec, space: InputSpace) -> Vgg:
+    architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+    rescaled = spec.rescale_pooling
+    return Vgg(architecture, spec.layers, spec.pooling, space=space, padding=spec.padding, rescale_pooling=rescaled)
 
 
 def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
@@ -59,6 +70,6 @@ def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _state(file: Path) -> dict[str, Tensor]:
+def _state(file: Path) -> Pretrained:
     """Kept between the jobs of a worker, whose sweeps use one network."""
     return load_state(file)

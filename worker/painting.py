@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from PIL import Image
 
 import shared
 from shared.blobs import fetch_verified, store_object
-from shared.encoding import content_type
+from shared.encoding import Format, content_type
 from shared.errors import OutOfMemory
+from shared.exif import kept_exif
 from shared.images import decode
 from shared.services import Services
 from shared.spec import BLOB, JobSpec
 from shared.store import Fence, StoredObject
 from shared.tables import Job
 from worker.engine.device import ComputePath, choose
-from worker.engine.initial import initial_image
-from worker.engine.iterative import Objective, Progress, Weights, make_optimiser, optimise
+from worker.engine.iterative import Progress, Rules, Scale, optimise
+from worker.finish import Finish
+from worker.inputs import Inputs
 from worker.lease import Lease
 from worker.network import build_network
-from worker.pictures import encode_tensor, to_tensor
 from worker.retry import patiently
 from worker.sinks import Background, LossSink, Sink, SnapshotSink
+from worker.translate import make_optimiser, prepared
+
+# Random features are scaled on pictures of this long edge at most: a larger one says no more of a layer's deviation.
+CALIBRATION_EDGE = 512
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,17 @@ class Painting:
         path = choose(self.spec.precision)
         record.update(device=_device_name(path), precision=path.precision, threads=torch.get_num_threads())
         with _memory_errors(self.spec):
-            last = self._run(path)
-            return self._store(last)
+            inputs = Inputs.fetched(self.spec, self._picture)
+            finish = self._finish(inputs)
+            last = self._run(self._steps(inputs, path), finish)
+            data = finish.encode(last.image[0], last.iteration)
+        return self._store(data, finish.output.format)
 
-    def _run(self, path: ComputePath) -> Progress:
+    def _run(self, steps: Iterator[Progress], finish: Finish) -> Progress:
         """Runs the engine to its end; returns its last progress."""
-        steps = self._steps(path)
         background = Background()
         try:
-            sinks = self._sinks(background)
+            sinks = self._sinks(background, finish)
             for progress in steps:
                 self.lease.check()
                 for sink in sinks:
@@ -71,41 +79,37 @@ class Painting:
             background.close()
         return progress
 
-    def _steps(self, path: ComputePath) -> Iterator[Progress]:
+    def _steps(self, inputs: Inputs, path: ComputePath) -> Iterator[Progress]:
         spec = self.spec
-        content, style = (self._input(address, path) for address in (spec.content, spec.style))
+        calibration = inputs.sized(min(spec.sizes[-1], CALIBRATION_EDGE), path.device)
+        images = [calibration.content, *(style.image for style in calibration.styles)]
         cache = self.services.settings.home.expanduser() / "cache"
-        vgg = build_network(spec, [content, style], self.services.blobs, cache, path)
-        weights = Weights(spec.content_weight, spec.style_weight, spec.tv_weight)
-        objective = Objective(vgg, content, style, _resolved(spec.content_layers), spec.style_layers, weights)
-        start = initial_image(content, spec.init, spec.noise_ratio, spec.seed)
-        optimiser = make_optimiser(spec.optimizer, _resolved(spec.learning_rate))
-        return optimise(objective, start, optimiser, spec.iterations)
+        vgg = build_network(spec, images, self.services.blobs, cache, path)
+        scales = [
+            Scale(iterations, partial(prepared, inputs, edge, vgg, path.device)) for edge, iterations in spec.schedule
+        ]
+        return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
 
-    def _input(self, address: str, path: ComputePath) -> Tensor:
+    def _picture(self, address: str) -> Image.Image:
+        return decode(self._bytes(address), address, max_pixels=self.services.settings.max_pixels).image
+
+    def _bytes(self, address: str) -> bytes:
         sha256 = address.removeprefix(BLOB)
-        data = patiently(lambda: fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256))
-        picture = decode(data, address, max_pixels=self.services.settings.max_pixels)
-        return to_tensor(picture.image, _resolved(self.spec.size), path.device)
+        return patiently(lambda: fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256))
 
-    def _sinks(self, background: Background) -> Sequence[Sink]:
-        services, spec = self.services, self.spec
+    def _finish(self, inputs: Inputs) -> Finish:
+        exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
+        return Finish(self.spec, inputs.content, self._parameters(), exif)
+
+    def _sinks(self, background: Background, finish: Finish) -> Sequence[Sink]:
+        services = self.services
+        every = self.spec.snapshot_every
         return (
             LossSink(services.store, self.fence, background),
-            SnapshotSink(
-                services.store,
-                services.blobs,
-                self.fence,
-                background,
-                every=spec.snapshot_every,
-                file_format=spec.format,
-                parameters=self._parameters(),
-            ),
+            SnapshotSink(services.store, services.blobs, self.fence, background, every=every, finish=finish),
         )
 
-    def _store(self, last: Progress) -> StoredObject:
-        file_format = self.spec.format
-        data = encode_tensor(last.image[0], file_format, {**self._parameters(), "iteration": last.iteration})
+    def _store(self, data: bytes, file_format: Format) -> StoredObject:
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
         return patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))
 
@@ -113,13 +117,6 @@ class Painting:
         """What is written into the files: enough to paint the picture again."""
         names = {"content_name": self.job.content_name, "style_name": self.job.style_name}
         return {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
-
-
-def _resolved(value: Any) -> Any:
-    """A parameter that was "auto" when it was written, and is a number in every stored spec."""
-    if isinstance(value, str):
-        raise TypeError(f"a stored spec holds {value!r} which submitting should have resolved")
-    return value
 
 
 def _device_name(path: ComputePath) -> str:

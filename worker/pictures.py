@@ -8,16 +8,32 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from shared.encoding import Format, encode
-from shared.images import from_array, resize, to_array
+from shared.encoding import Output, encode
+from shared.images import to_array
 
 
-def to_tensor(image: Image.Image, long_edge: int, device: torch.device) -> Tensor:
-    """The picture with that long edge, in pixels: (1, 3, H, W) float32 in [0, 1]."""
-    array = to_array(resize(image, long_edge))
+def long_edge_size(image: Image.Image, edge: int) -> tuple[int, int]:
+    """Width and height with the longer side at `edge` pixels, the aspect kept to within one, each at least 1."""
+    longest = max(image.size)
+    width, height = (max(1, (side * edge + longest // 2) // longest) for side in image.size)
+    return width, height
+
+
+def to_tensor(image: Image.Image, size: tuple[int, int], device: torch.device) -> Tensor:
+    """The picture at that width and height: (1, 3, H, W) float32 in [0, 1].
+
+    Lanczos, which averages where it makes smaller, so that nothing aliases.
+    """
+    array = to_array(image.resize(size, Image.Resampling.LANCZOS))
     return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0).contiguous().to(device)
 
 
-def encode_tensor(image: Tensor, file_format: Format, parameters: Mapping[str, object]) -> bytes:
-    """A picture (3, H, W), clipped to [0, 1], as a file with `parameters` in its metadata."""
-    return encode(from_array(image.permute(1, 2, 0).cpu().numpy()), file_format, parameters)
+def encode_tensor(image: Tensor, output: Output, parameters: Mapping[str, object], exif: bytes | None = None) -> bytes:
+    """A picture (3, H, W), any float type and device, as a file: clipped to [0, 1], with `parameters` in its metadata.
+
+    `exif` is kept in it: the content picture's, as `kept_exif` gives it.
+
+    Raises:
+        InvalidRequest: as `encode` does; e.g. a value is NaN.
+    """
+    return encode(image.detach().float().permute(1, 2, 0).cpu().numpy(), output, parameters, exif)

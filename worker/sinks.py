@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from shared.blobs import BlobStore, store_object
-from shared.encoding import Format, content_type
+from shared.encoding import content_type
 from shared.errors import Diverged
 from shared.store import Fence, LossPoint, Store
-from worker.engine.iterative import TERMS, Progress
+from worker.engine.iterative import Progress
+from worker.engine.objective import TERMS
+from worker.finish import Finish
 from worker.lease import Interrupted, LeaseLost
-from worker.pictures import encode_tensor
 from worker.retry import patiently
 
 # How often points of the loss curve are stored; what is shown to a user is no older than this.
@@ -124,16 +125,14 @@ class SnapshotSink:
         background: Background,
         *,
         every: int,
-        file_format: Format,
-        parameters: Mapping[str, object],
+        finish: Finish,
     ) -> None:
         self.store = store
         self.blobs = blobs
         self.fence = fence
         self.background = background
         self.every = every
-        self.format = file_format
-        self.parameters = parameters
+        self.finish = finish
 
     def take(self, progress: Progress) -> None:
         iteration = progress.iteration
@@ -147,9 +146,10 @@ class SnapshotSink:
         """Nothing is left: each snapshot was handed over when it was taken."""
 
     def _upload(self, iteration: int, image: Tensor) -> None:
-        key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{self.format}"
-        data = encode_tensor(image, self.format, {**self.parameters, "iteration": iteration})
-        stored = patiently(lambda: store_object(self.blobs, key, data, content_type(self.format)))
+        file_format = self.finish.output.format
+        key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{file_format}"
+        data = self.finish.encode(image, iteration)
+        stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
         if not patiently(lambda: self.store.add_snapshot(self.fence, iteration, stored)):
             raise LeaseLost
 

@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "sweep": ("producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
     "job": ("producer.cli.job:job", "Look at one job, wait for it, download it, cancel it."),
     "worker": ("worker.cli:worker", "Paint what is queued."),
+    "presets": ("producer.cli.presets:presets", "The classic programs, and their numbers."),
+    "weights": ("worker.weights_cli:weights", "Import, fetch and list pretrained weights."),
     "db": ("producer.cli.db:db", "Prepare the database."),
     "config": ("producer.cli.config:config", "Show the settings, and where each comes from."),
 }

@@ -120,6 +120,8 @@ def _print_words(shown: Job) -> None:
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={weight:g}" for name, weight in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 

@@ -30,15 +30,24 @@ class Plain(click.ParamType[Any]):
         return value
 
 
-class Names(click.ParamType[Any]):
-    """Several names, with commas between them."""
+class Several(click.ParamType[Any]):
+    """Several names or numbers, with commas between them."""
 
     name = "a,b,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str) or value == "auto":
             return value
-        return [part.strip() for part in value.split(",")]
+        return [Plain("").convert(part.strip(), param, ctx) for part in value.split(",")]
+
+
+class Weighted(click.ParamType[Any]):
+    """A name, or several with weights; the spec reads them."""
+
+    name = "a=1,b=0.5"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value
 
 
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,8 +62,12 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _type(annotation: Any) -> click.ParamType[Any]:
     words = _words(annotation)
+    if annotation is bool:
+        return click.BOOL
+    if _takes_mapping(annotation):
+        return Weighted()
     if _takes_list(annotation):
-        return Names()
+        return Several()
     if _takes_number(annotation):
         return Plain("|".join(["number", *words]))
     if words:
@@ -77,6 +90,10 @@ def _takes_list(annotation: Any) -> bool:
     return typing.get_origin(annotation) is tuple or any(_takes_list(part) for part in _parts(annotation))
 
 
+def _takes_mapping(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is dict or any(_takes_mapping(part) for part in _parts(annotation))
+
+
 def _parts(annotation: Any) -> tuple[Any, ...]:
     """What a union is made of, or what an Annotated is about."""
     origin = typing.get_origin(annotation)
@@ -86,6 +103,10 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
 
 
 def _default(value: Any) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, dict):
         return ",".join(value)
+    if isinstance(value, tuple):
+        return ",".join(f"{entry:g}" if isinstance(entry, float) else str(entry) for entry in value) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "none" if value is None else str(value)

@@ -20,20 +20,23 @@ from shared.spec import parse_spec
 
 @click.command()
 @click.argument("content")
-@click.argument("style")
+@click.argument("style", nargs=-1)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 @json_option
 @spec_options
-def render(content: str, style: str, output: Path, force: bool, as_json: bool, **parameters: Any) -> None:
-    """Paint CONTENT in the manner of STYLE, wait, and write the picture to --output."""
+def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_json: bool, **parameters: Any) -> None:
+    """Paint CONTENT in the manner of STYLE, or of several, wait, and write the picture to --output.
+
+    A preset gives the numbers of a classic program: see stylefarm presets list.
+    """
     given = {name: value for name, value in parameters.items() if value is not None}
     written = suffix_format(output)
     if given.setdefault("format", written) != written:
         raise InvalidRequest(
             f"{output} is named as {written}, but format = {given['format']}: leave out one of the two"
         )
-    spec = parse_spec({"content": content, "style": style, **given})
+    spec = parse_spec({"content": content, **({"style": style} if style else {}), **given})
     check_writable(output, force=force)
     with Farm() as farm:
         job = farm.submit(spec)

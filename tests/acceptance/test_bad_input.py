@@ -46,7 +46,7 @@ OPTIONS = [
     ("--stile-weight 1", "no such option '--stile-weight': did you mean '--style-weight'?"),
     ("--iterations 0", "iterations = 0: must be greater than or equal to 1"),
     ("--iterations", "'--iterations' requires an argument"),
-    ("--init nose", "invalid value for '--init': 'nose' is not one of 'content', 'noise', 'blend'"),
+    ("--init nose", "invalid value for '--init': 'nose' is not one of 'content', 'style', 'noise', 'blend', 'image'"),
     ("--style-layers relu4_9", "no layer 'relu4_9': did you mean 'relu4_"),
     ("--features vgg19", "its pretrained weights are not in torchvision's cache on this machine: name a file"),
     ("--weights text.jpg", "weights: text.jpg is no file of weights: give one that torch.save or safetensors wrote"),

@@ -66,8 +66,8 @@ def test_check_names_the_remedy(empty: Engine, monkeypatch: pytest.MonkeyPatch) 
         migrations.check(empty)
     migrations.upgrade(empty)
     migrations.check(empty)
-    monkeypatch.setattr(migrations, "head", lambda: "0002")
-    with pytest.raises(NotMigrated, match=r"is of an older release \(revision 0001\): run `stylefarm db upgrade`"):
+    monkeypatch.setattr(migrations, "head", lambda: "0003")
+    with pytest.raises(NotMigrated, match=r"is of an older release \(revision 0002\): run `stylefarm db upgrade`"):
         migrations.check(empty)
 
 

@@ -31,7 +31,7 @@ def queries(engine: Engine) -> Queries:
 
 
 def new_job(**changes: object) -> NewJob:
-    spec = JobSpec(content="sha256:" + "a" * 64, style="sha256:" + "b" * 64, size=64, learning_rate=1.0)
+    spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
     return NewJob(spec.model_copy(update=changes), "a.png", "s.png", ["a note"])
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+
 import pytest
 import torch
 import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 from torchvision.models import VGG16_Weights, VGG19_Weights
 
 from shared.vgg import PRETRAINED_FILES, Architecture, layer_names
-from worker.engine.features import Vgg, calibrate, randomise
-from worker.engine.initial import initial_image
-from worker.engine.iterative import Objective, Progress, Weights, make_optimiser, optimise
-from worker.engine.losses import gram, relative_error, total_variation
-from worker.engine.optimisers import LBFGS, Adam
+from worker.engine.features import Vgg, calibrate, randomise, rescale_filters
+from worker.engine.initial import noise_like
+from worker.engine.iterative import Progress, Rules, Scale, optimise
+from worker.engine.lbfgs import LBFGS
+from worker.engine.losses import gram
+from worker.engine.objective import LossSettings, Objective, Style
+from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
+from worker.engine.variation import total_variation
 from worker.engine.weights import feature_positions, load_weights
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -33,13 +40,32 @@ def random_vgg(*images: Tensor, seed: int = 0) -> Vgg:
     return vgg
 
 
-def paint(content: Tensor, style: Tensor, optimizer: str, iterations: int) -> list[Progress]:
+SETTINGS = LossSettings(
+    content_layers=dict.fromkeys(CONTENT_LAYERS, 1.0),
+    style_layers=dict.fromkeys(STYLE_LAYERS, 1 / 3),
+    style_weight=100,
+    tv_weight=0.1,
+)
+
+
+def optimiser(name: str) -> Optimiser:
+    if name == "sgd":
+        return Sgd(Rate(0.01))
+    return LBFGS(Rate(1.0)) if name == "lbfgs" else Adam(Rate(0.02))
+
+
+def paint(
+    content: Tensor, style: Tensor, name: str, iterations: int, rules: Rules | None = None, sizes: tuple[int, ...] = ()
+) -> list[Progress]:
     """Paints with one network for all, so that batched and alone differ in nothing but the batch."""
     vgg = random_vgg(picture(100, 1, 3, 24, 24), picture(101, 1, 3, 24, 24))
-    objective = Objective(vgg, content, style, CONTENT_LAYERS, STYLE_LAYERS, Weights(1, 100, 0.1))
-    rate = 1.0 if optimizer == "lbfgs" else 0.02
-    optimiser = make_optimiser("lbfgs" if optimizer == "lbfgs" else "adam", rate)
-    return list(optimise(objective, content, optimiser, iterations))
+
+    def prepare(size: int | None) -> tuple[Tensor, Objective]:
+        sized = content if size is None else functional.interpolate(content, (size, size), mode="bilinear")
+        return sized, Objective(vgg, sized, [Style(style)], SETTINGS, start=sized)
+
+    scales = [Scale(iterations, partial(prepare, size)) for size in sizes or (None,)]
+    return list(optimise(scales, optimiser(name), rules))
 
 
 def test_the_gram_matrix_is_the_sum_over_positions() -> None:
@@ -55,27 +81,33 @@ def test_the_gram_matrix_is_the_sum_over_positions() -> None:
     torch.testing.assert_close(gram(features), expected)
 
 
-def test_the_losses_have_their_closed_forms() -> None:
-    """Given simple tensors, I expect the values that one works out by hand."""
-    target = torch.tensor([[[2.0, 0.0]]])
-    torch.testing.assert_close(relative_error(target + 1, target), torch.tensor([1.0 / 2.0]))
+def test_total_variation_has_its_closed_forms() -> None:
+    """Given a ramp of 1/2 a column, 5 x 4, I expect the values that one works out by hand."""
     ramp = torch.arange(4.0).expand(1, 3, 5, 4) * 0.5
     torch.testing.assert_close(total_variation(ramp), torch.tensor([0.25]))
+    torch.testing.assert_close(total_variation(ramp, "l1"), torch.tensor([0.5]))
+    torch.testing.assert_close(total_variation(ramp, "l1", "sum"), torch.tensor([0.5 * 3 * 5 * 3]))
+    torch.testing.assert_close(total_variation(ramp, "l2", "sum"), torch.tensor([0.5 * 0.25 * 3 * 5 * 3]))
 
 
 @given(st.integers(0, 2**16), st.floats(0.1, 50))
-@settings(max_examples=20, deadline=None)
-def test_the_relative_error_knows_no_unit(seed: int, unit: float) -> None:
-    """Given a value and a target, if both are scaled, I expect the same error; of a thing to itself, none."""
-    value, target = picture(seed, 2, 3, 4), picture(seed + 1, 2, 3, 4)
-    torch.testing.assert_close(relative_error(value * unit, target * unit), relative_error(value, target))
-    assert relative_error(target, target).eq(0).all()
+@settings(max_examples=10, deadline=None)
+def test_relative_losses_know_no_unit(seed: int, unit: float) -> None:
+    """Given a network, if all its activations are scaled, I expect the same losses but for total variation."""
+    content, style, other = (picture(seed + i, 1, 3, 16, 16) for i in range(3))
+    vgg = random_vgg(content, style)
+    measured = []
+    for scale in (1.0, unit):
+        for layer in range(len(vgg.plan)):
+            vgg.weights[layer].mul_(scale if layer == 0 else 1.0)
+        measured.append(Objective(vgg, content, [Style(style)], SETTINGS).losses(other))
+    torch.testing.assert_close(measured[0], measured[1], rtol=1e-4, atol=1e-5)
 
 
 def test_adam_is_torch_s_adam() -> None:
     """Given a quadratic, I expect the iterates of torch.optim.Adam, step for step."""
     scale = picture(0, 1, 3, 4, 4) + 0.1
-    ours, adam = picture(1, 1, 3, 4, 4), Adam(0.05)
+    ours, adam = picture(1, 1, 3, 4, 4), Adam(Rate(0.05))
     theirs = ours.clone().requires_grad_()
     reference = torch.optim.Adam([theirs], lr=0.05)
     for _ in range(20):
@@ -89,7 +121,7 @@ def test_adam_is_torch_s_adam() -> None:
 def test_lbfgs_is_torch_s_lbfgs_after_the_first_step() -> None:
     """Given a quadratic, I expect torch.optim.LBFGS's iterates, once it starts with a first step as long as ours."""
     scale = picture(0, 1, 3, 4, 4).double() + 0.5
-    start, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(corrections=10, longest_step=None)
+    start, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(Rate(1.0), corrections=10, longest_step=None)
     ours = lbfgs.step(start, scale * start)
     theirs = ours.clone().requires_grad_()
     reference = torch.optim.LBFGS([theirs], lr=1, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0)
@@ -123,13 +155,13 @@ def test_lbfgs_is_torch_s_lbfgs_after_the_first_step() -> None:
 def test_the_first_step_of_lbfgs_is_one_grey_level() -> None:
     """Given any gradient, I expect the first step to move the picture by 1/255, root mean square."""
     start = picture(0, 2, 3, 8, 8)
-    moved = LBFGS().step(start, picture(1, 2, 3, 8, 8) * 1e6) - start
+    moved = LBFGS(Rate(1.0)).step(start, picture(1, 2, 3, 8, 8) * 1e6) - start
     torch.testing.assert_close(moved.square().mean((1, 2, 3)).sqrt(), torch.full((2,), 1 / 255))
 
 
 def test_no_step_of_lbfgs_is_longer_than_its_bound() -> None:
     """Given a gradient that almost stops growing, which asks for a huge step, I expect the bound for it alone."""
-    lbfgs, start = LBFGS(longest_step=0.2), torch.zeros(2, 3, 4, 4)
+    lbfgs, start = LBFGS(Rate(1.0), longest_step=0.2), torch.zeros(2, 3, 4, 4)
     first = lbfgs.step(start, torch.ones(2, 3, 4, 4))
     slope = torch.tensor([0.999999, 0.9]).view(2, 1, 1, 1)
     second = lbfgs.step(first, slope.expand(2, 3, 4, 4).contiguous())
@@ -139,7 +171,7 @@ def test_no_step_of_lbfgs_is_longer_than_its_bound() -> None:
 
 def test_a_pair_without_curvature_is_left_out() -> None:
     """Given a step along which the gradient does not change, I expect the next step to be finite."""
-    lbfgs, gradient = LBFGS(), torch.ones(1, 3, 4, 4)
+    lbfgs, gradient = LBFGS(Rate(1.0)), torch.ones(1, 3, 4, 4)
     image = torch.zeros(1, 3, 4, 4)
     for _ in range(4):
         image = lbfgs.step(image, gradient)
@@ -155,7 +187,7 @@ def test_painting_brings_the_loss_down(optimizer: str) -> None:
     torch.testing.assert_close(steps[-1].losses[:, 0], steps[-1].losses[:, 1:].sum(1))
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "sgd"])
 def test_a_batch_gives_what_each_gives_alone(optimizer: str) -> None:
     """Given two jobs of one shape, if they are painted as one batch, I expect each as if it were alone."""
     content, style = picture(0, 2, 3, 16, 16), picture(1, 2, 3, 16, 16)
@@ -172,7 +204,7 @@ def test_bfloat16_measures_what_float32_measures() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         vgg = random_vgg(content, style)
         vgg.cast(dtype)
-        objective = Objective(vgg, content, style, CONTENT_LAYERS, STYLE_LAYERS, Weights(1, 100, 0.1))
+        objective = Objective(vgg, content, [Style(style)], SETTINGS)
         measured.append(objective.gradient(picture(2, 1, 3, 24, 24)))
     (losses, gradient), (rough_losses, rough_gradient) = measured
     assert rough_losses.dtype == rough_gradient.dtype == torch.float32
@@ -245,10 +277,78 @@ def test_we_know_where_torchvision_keeps_its_weights() -> None:
     assert VGG16_Weights.IMAGENET1K_V1.url.rpartition("/")[2] == PRETRAINED_FILES["vgg16"]
 
 
-def test_the_start_is_what_was_asked_for() -> None:
-    """Given a content, I expect itself, noise that its seed alone decides, or the blend of the two."""
-    content = picture(0, 1, 3, 8, 8)
-    noise = initial_image(content, "noise", 0.5, 7)
-    assert torch.equal(initial_image(content, "content", 0.5, 7), content)
-    assert torch.equal(noise, initial_image(torch.zeros(1, 3, 8, 8), "noise", 0.1, 7))
-    torch.testing.assert_close(initial_image(content, "blend", 0.25, 7), 0.25 * noise + 0.75 * content)
+def test_noise_is_its_seed_s_alone() -> None:
+    """Given a seed, I expect the same noise for each picture of a batch, within its bounds, or of its deviation."""
+    image = picture(0, 2, 3, 64, 64)
+    noise = noise_like(image, "uniform", (-20, 20), 7)
+    assert torch.equal(noise[0], noise[1])
+    assert torch.equal(noise[:1], noise_like(torch.zeros(1, 3, 64, 64), "uniform", (-20, 20), 7))
+    assert -20 <= noise.min() < -19 < 19 < noise.max() <= 20
+    normal = noise_like(image, "normal", (0, 4), 7)[0]
+    torch.testing.assert_close(torch.stack([normal.mean(), normal.std()]), torch.tensor([2.0, 2.0]), rtol=0.03, atol=0)
+
+
+def test_filters_get_the_mean_activation_and_the_network_stays_what_it_was() -> None:
+    """Given any weights, if filters are rescaled, I expect mean activations of 1, and outputs in proportion."""
+    image = picture(0, 1, 3, 24, 24)
+    vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
+    torch.manual_seed(1)
+    for weight, bias in zip(vgg.weights, vgg.biases, strict=True):
+        weight.normal_(0, 0.1)
+        bias.normal_(0, 0.1)
+    before = vgg(image)
+    rescale_filters(vgg, [image])
+    after = vgg(image)
+    for layer, features in after.items():
+        fired = before[layer].mean((2, 3)) > 0
+        torch.testing.assert_close(features.mean((2, 3))[fired], torch.ones(int(fired.sum())), rtol=1e-4, atol=1e-4)
+        scaled = before[layer] / before[layer].mean((2, 3), keepdim=True).clamp_min(1e-12)
+        torch.testing.assert_close(features[:, fired[0]], scaled[:, fired[0]], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "adam", "sgd"])
+def test_painting_goes_from_coarse_to_fine(name: str) -> None:
+    """Given three scales, I expect one curve over all, pictures that grow, and the fine start to be the coarse end."""
+    steps = paint(picture(0, 1, 3, 32, 32), picture(1, 1, 3, 20, 28) * 0.4, name, 6, sizes=(12, 16, 24))
+    assert [step.iteration for step in steps] == list(range(19))
+    assert [step.image.shape[3] for step in steps] == [12] * 6 + [16] * 6 + [24] * 7
+    content = functional.interpolate(picture(0, 1, 3, 32, 32), (16, 16), mode="bilinear")
+    enlarged = functional.interpolate(steps[5].image, (16, 16), mode="bicubic")
+    assert (steps[6].image - enlarged).norm() < (steps[6].image - content).norm()
+    assert steps[-1].losses[0, 0] < steps[12].losses[0, 0]
+
+
+def test_a_clamped_picture_never_leaves_black_and_white() -> None:
+    """Given a start at the edge, if the picture is clamped, I expect every pixel in [0, 1] after each step."""
+    steps = paint(picture(0, 1, 3, 16, 16).round(), picture(1, 1, 3, 16, 16), "adam", 5, Rules(clamp=True))
+    assert all(float(step.image.min()) >= 0 and float(step.image.max()) <= 1 for step in steps)
+
+
+def test_the_averaged_iterate_is_the_weighted_mean_of_all() -> None:
+    """Given a decay, I expect the shown picture to be sum(decay^(n-i) x_i) / sum(decay^(n-i)) of the plain ones."""
+    pair = picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16)
+    plain, averaged = paint(*pair, "adam", 5), paint(*pair, "adam", 5, Rules(average=0.9))
+    weights = [0.9 ** (5 - i) for i in range(6)]
+    expected = sum(w * step.image for w, step in zip(weights, plain, strict=True)) / sum(weights)
+    torch.testing.assert_close(averaged[-1].image, expected)
+
+
+def test_a_picture_that_hardly_moves_stands_still() -> None:
+    """Given a bound on the relative change, if steps fall below it, I expect the work to end there, early."""
+    pair = picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16)
+    steps = paint(*pair, "lbfgs", 200, Rules(stop_change=0.02))
+    assert 1 < len(steps) < 200
+    changes = [float((b.image - a.image).norm() / b.image.norm()) for a, b in pairwise(steps)]
+    assert all(change >= 0.02 for change in changes[:-1])
+    assert changes[-1] < 0.02
+
+
+def test_pictures_of_a_batch_stop_each_by_itself() -> None:
+    """Given two jobs that stop at different times, I expect each to end as it does alone."""
+    content, style = picture(0, 2, 3, 16, 16), picture(1, 2, 3, 16, 16)
+    content[1] = style[1] * 0.9
+    rules = Rules(stop_change=0.02)
+    together = paint(content, style, "adam", 100, rules)[-1].image
+    for index in range(2):
+        alone = paint(content[index : index + 1], style[index : index + 1], "adam", 100, rules)[-1].image
+        torch.testing.assert_close(together[index], alone[0], rtol=1e-3, atol=1e-3)

@@ -34,7 +34,7 @@ def test_a_file_unfolds_in_order_and_finds_pictures_beside_it(tmp_path: Path) ->
         ("b.jpg", 2),
     ]
     spec = cells[3][1]
-    assert (spec.content, spec.style) == (str(tmp_path / "b.jpg"), str(tmp_path / "s.jpg"))
+    assert (spec.content, spec.style) == (str(tmp_path / "b.jpg"), (str(tmp_path / "s.jpg"),))
     assert (spec.iterations, spec.seed) == (9, 2)
 
 

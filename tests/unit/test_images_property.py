@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import ExifTags, Image
 
-from shared.encoding import Format, encode, read_parameters
+from shared.encoding import Format, Output, encode, read_parameters
 from shared.errors import FarmError
 from shared.images import decode, from_array, resize, to_array
 from tests.unit.pictures import photograph, red_is_green_profile, saved
 
-FORMATS: tuple[Format, ...] = ("png", "jpeg", "webp")
+OUTPUTS = [*(Output(kind) for kind in get_args(Format)), Output("png", 16), Output("tiff", 16)]
 # How long a decoder takes on a busy machine is no law.
 law = settings(deadline=None, max_examples=50)
 SIGNATURES = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"II*\0", b"MM\0+", b"P6 20 20 255\n"]
@@ -94,17 +94,17 @@ def test_whole_files_decode() -> None:
 @given(images, st.dictionaries(st.text(), json_values, max_size=4))
 def test_png_is_lossless(image: Image.Image, parameters: dict[str, object]) -> None:
     """Given any picture, if I encode it as PNG and decode it, I expect each pixel as it was."""
-    picture = decode(encode(image, "png", parameters), "a")
+    picture = decode(encode(to_array(image), Output("png"), parameters), "a")
     assert picture.notes == ()
     assert np.array_equal(np.asarray(picture.image), np.asarray(image))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: f"{output.format}-{output.bits}")
 @law
 @given(parameters=st.dictionaries(st.text(), json_values, max_size=4))
-def test_parameters_come_back(kind: Format, parameters: dict[str, object]) -> None:
+def test_parameters_come_back(output: Output, parameters: dict[str, object]) -> None:
     """Given any JSON, if I write it into a picture, I expect to read the same."""
-    assert read_parameters(encode(photograph(16, 16), kind, parameters)) == parameters
+    assert read_parameters(encode(to_array(photograph(16, 16)), output, parameters)) == parameters
 
 
 @law

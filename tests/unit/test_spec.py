@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.consistency import LONGEST_SIDES
 from shared.errors import FarmError, InvalidSpec
-from shared.spec import FEATURES_SEEDS, SEEDS, WEBP_LONGEST_SIDE, JobSpec, load_spec, parse_spec
+from shared.presets import PRESETS
+from shared.spec import FEATURES_SEEDS, SEEDS, JobSpec, load_spec, parse_spec
 from shared.vgg import layer_names, smallest_side
 
 PAIR = {"content": "a.jpg", "style": "b.jpg"}
@@ -37,7 +39,27 @@ JSON_VALUES = st.recursive(
         ({"style_layers": []}, "style_layers = []"),
         ({"features": "vgg16", "content_layers": ["relu4_4"]}, "VGG-16 has no layer 'relu4_4'"),
         ({"features": "random", "weights": "w.pth"}, "takes no weights"),
-        ({"optimizer": "sgd"}, "optimizer = 'sgd': must be 'lbfgs' or 'adam'"),
+        ({"optimizer": "sdg"}, "optimizer = 'sdg': must be 'lbfgs', 'adam' or 'sgd'"),
+        ({"optimizer": "sgd"}, "sgd has no step length that suits every loss: give learning_rate"),
+        ({"preset": "gaty"}, "no preset 'gaty': did you mean 'gatys'?"),
+        ({"preset": ["gatys"]}, "no preset"),
+        ({"preset": "pytorch", "style_loss": "sliced"}, "style_normalization = pytorch of the preset pytorch"),
+        ({"preset": "gatys", "style_layers": ["relu1_1"]}, "5 style_layer_weights (perhaps those of the preset gatys)"),
+        ({"preset": "multiscale", "min_size": None}, "first_iterations are those of the coarsest scale"),
+        ({"style": ["b.jpg", "c.jpg"], "style_weights": [1]}, "1 style_weights for 2 styles: give one for each"),
+        ({"style": ["b.jpg", "c.jpg"], "style_weights": [0, 0]}, "the style_weights have the sum 0"),
+        ({"style_layer_weights": [0, 0, 0, 0, 0]}, "the style_layer_weights are all 0"),
+        ({"content_masks": ["m.png", "n.png"]}, "content_masks has 2 masks for 1 styles: name a style"),
+        ({"style": ["b.jpg", "c.jpg"], "style_masks": ["m.png"]}, "style_masks has 1 masks for 2 styles: give one"),
+        ({"style_loss": "gramm"}, "no style loss 'gramm': did you mean 'gram'?"),
+        ({"style_loss": "gram=x"}, "as in gram=1,sliced=0.5"),
+        ({"style_loss": {"gram": 0}}, "no style loss counts"),
+        ({"style": []}, "style is missing: name a picture, or give style_weight = 0"),
+        ({"init": "image"}, "init = image and init_image belong together"),
+        ({"noise_range": [1, 0]}, "its first number must be less than its second"),
+        ({"noise_range": [1]}, "noise_range"),
+        ({"bits": 16, "format": "jpeg"}, "format = jpeg holds 8 bits a channel"),
+        ({"size": 64, "min_size": 128}, "min_size = 128 is more than size = 64"),
         ({"method": "gattys"}, "method = 'gattys'"),
         ({"content": ""}, "content = ''"),
         ({"seed": 2**32}, "seed = 4294967296: must be less than 4294967296"),
@@ -69,7 +91,7 @@ def test_a_whole_number_is_a_weight_and_a_list_is_layers() -> None:
 def test_the_largest_seeds_and_sizes_are_taken() -> None:
     """Given the last seeds of the generator, and the largest size of each format, I expect them taken."""
     assert parse_spec({**PAIR, "seed": SEEDS - 1, "features_seed": FEATURES_SEEDS - 1}).seed == SEEDS - 1
-    assert parse_spec({**PAIR, "format": "webp", "size": WEBP_LONGEST_SIDE}).size == WEBP_LONGEST_SIDE
+    assert parse_spec({**PAIR, "format": "webp", "size": LONGEST_SIDES["webp"]}).size == LONGEST_SIDES["webp"]
     assert parse_spec({**PAIR, "format": "png", "size": 16384}).size == 16384
 
 
@@ -88,11 +110,14 @@ def test_nothing_but_our_own_errors_comes_out(fields: dict[str, object]) -> None
 VALID = st.fixed_dictionaries(
     {"content": st.text(min_size=1), "style": st.text(min_size=1)},
     optional={
+        "preset": st.sampled_from(["auto", "tensorflow", "reconstruct-style"]),
+        "style_loss": st.sampled_from(["gram", "gram=2", {"gram": 1.0}]),
+        "color": st.sampled_from(["style", "luminance", "match"]),
         "size": st.just("auto") | st.integers(16, 16384),
         "iterations": st.integers(1, 100_000),
         "style_weight": st.floats(0.001, 1e12),
         "tv_weight": st.floats(0, 1e12),
-        "style_layers": st.lists(st.sampled_from(layer_names("vgg19")), min_size=1, unique=True),
+        "style_layers": st.lists(st.sampled_from(layer_names("vgg19")), min_size=5, max_size=5, unique=True),
         "init": st.sampled_from(["content", "noise", "blend"]),
         "seed": st.integers(0, SEEDS - 1),
     },
@@ -116,3 +141,39 @@ def test_a_spec_of_another_release_says_so() -> None:
 def test_each_pooling_halves_the_picture() -> None:
     """Given the five blocks, I expect the smallest sides 1, 2, 4, 8 and 16."""
     assert [smallest_side(f"relu{block}_1") for block in range(1, 6)] == [1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_gives_its_numbers_and_yields_to_the_user_s(name: str) -> None:
+    """Given a preset, I expect its values in the spec, but for what the user gives; and no more of it when stored."""
+    spec = parse_spec({**PAIR, "preset": name, "seed": 5})
+    values = {field: getattr(spec, field) for field in PRESETS[name]}
+    assert values == {**PRESETS[name], **({"style": ("b.jpg",)} if "style" in values else {})}
+    assert parse_spec({**PAIR, "preset": name, "tv_weight": 7}).tv_weight == 7
+    assert load_spec(json.loads(json.dumps(spec.model_dump(mode="json")))) == spec
+
+
+def test_a_preset_s_step_length_is_its_optimiser_s() -> None:
+    """Given a preset of SGD, if another optimiser is asked for, I expect the latter's own numbers."""
+    spec = parse_spec({**PAIR, "preset": "mxnet", "optimizer": "lbfgs"})
+    assert (spec.learning_rate, spec.gradient_clip, spec.weight_decay) == ("auto", None, 0)
+    assert spec.content_weight == 10
+    assert parse_spec({**PAIR, "preset": "mxnet", "optimizer": "sgd"}).learning_rate == 1e-3
+
+
+def test_scales_go_up_by_a_factor_to_the_size_itself() -> None:
+    """Given the preset that goes from coarse to fine, I expect its sizes and iterations; of one scale, its own."""
+    spec = parse_spec({**PAIR, "preset": "multiscale", "size": 512})
+    assert spec.schedule == ((128, 1000), (181, 500), (256, 500), (362, 500), (512, 500))
+    assert spec.total_iterations == 3000
+    assert parse_spec({**PAIR, "preset": "multiscale", "size": 100}).schedule == ((100, 1000),)
+    assert parse_spec({**PAIR, "size": 100}).schedule == ((100, 300),)
+
+
+@given(st.integers(16, 16384), st.integers(16, 16384), st.floats(1.05, 16))
+def test_every_scale_is_finer_than_the_one_before(size: int, smallest: int, factor: float) -> None:
+    """Given any sizes, I expect the scales to rise from the smallest or above it to the size."""
+    spec = parse_spec({**PAIR, "preset": "multiscale", "size": size, "min_size": smallest, "scale_factor": factor})
+    assert list(spec.sizes) == sorted(set(spec.sizes))
+    assert spec.sizes[-1] == size
+    assert spec.sizes[0] >= min(smallest, size)

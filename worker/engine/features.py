@@ -15,13 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shared.space import TORCHVISION, InputSpace
 from shared.vgg import CHANNELS, CONVOLUTIONS, Architecture
+from worker.engine.space import to_input
 
-Pooling = Literal["average", "max"]
+Pooling = Literal["average", "max", "l2"]
+Padding = Literal["zeros", "replicate"]
 
-# torchvision's pretrained VGG was trained on [0, 1] RGB with these moments of ImageNet.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+# What brings the activations back to the size that max pooling, which VGG was trained with, gives them on photographs
+# (crowsonkb/style-transfer-pytorch).
+POOLING_SCALES: dict[Pooling, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,21 @@ class Vgg(nn.Module):
 
     Called with pictures of shape (B, 3, H, W), RGB in [0, 1], it returns the features of the named layers, each of
     shape (B, C, H', W'). "conv4_2" is the convolution's output before its ReLU, "relu4_2" after it.
+
+    `space` is the input that the weights were made for. `padding` is that of the first convolution, the others pad with
+    zeros: "replicate" leaves no dark frame. `rescale_pooling` multiplies what is pooled by `POOLING_SCALES`.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, architecture: Architecture, layers: Iterable[str], pooling: Pooling = "average") -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        layers: Iterable[str],
+        pooling: Pooling = "average",
+        *,
+        space: InputSpace = TORCHVISION,
+        padding: Padding = "zeros",
+        rescale_pooling: bool = False,
+    ) -> None:
         super().__init__()
         every = convolutions(architecture)
         wanted = set(layers)
@@ -68,11 +80,12 @@ class Vgg(nn.Module):
         self.architecture = architecture
         self.layers = frozenset(wanted)
         self.pooling = pooling
+        self.space = space
+        self.padding = padding
+        self.pooling_scale = POOLING_SCALES[pooling] if rescale_pooling else 1.0
         self.plan = every[:depth]
         self.weights = nn.ParameterList(torch.empty(c.outputs, c.inputs, 3, 3) for c in self.plan)
         self.biases = nn.ParameterList(torch.zeros(c.outputs) for c in self.plan)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(requires_grad=False)
 
     def cast(self, dtype: torch.dtype) -> None:
@@ -81,14 +94,27 @@ class Vgg(nn.Module):
             parameter.data = parameter.data.to(dtype)
 
     def normalise(self, image: Tensor) -> Tensor:
-        """The network's input, in the precision of its weights: mean 0 and deviation 1 over ImageNet."""
-        return ((image - self.mean) / self.deviation).to(self.weights[0].dtype)
+        """The network's input, in the precision of its weights."""
+        return to_input(self.space, image).to(self.weights[0].dtype)
 
     def convolve(self, index: int, x: Tensor) -> Tensor:
         """The pooling, if one stands there, and the convolution `index` of the plan; no ReLU."""
+        weight, bias = self.weights[index], self.biases[index]
+        if index == 0 and self.padding == "replicate":
+            return functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), weight, bias)
         if self.plan[index].pooled:
-            x = functional.avg_pool2d(x, 2) if self.pooling == "average" else functional.max_pool2d(x, 2)
-        return functional.conv2d(x, self.weights[index], self.biases[index], padding=1)
+            x = self._pool(x)
+        return functional.conv2d(x, weight, bias, padding=1)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        if self.pooling == "max":
+            x = functional.max_pool2d(x, 2)
+        elif self.pooling == "average":
+            x = functional.avg_pool2d(x, 2)
+        else:
+            # The bound keeps the root's gradient finite where all is zero.
+            x = (4 * functional.avg_pool2d(x.square(), 2)).clamp_min(1e-12).sqrt()
+        return x if self.pooling_scale == 1 else x * self.pooling_scale
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         x = self.normalise(image)
@@ -117,8 +143,8 @@ def randomise(vgg: Vgg, seed: int) -> None:
 
 
 @torch.no_grad()
-def calibrate(vgg: Vgg, images: Sequence[Tensor]) -> None:
-    """Rescales each layer as a whole so that its output has deviation 1 over `images`, each (1, 3, H, W) in [0, 1].
+def calibrate(vgg: Vgg, images: Sequence[Tensor], deviation: float = 1.0) -> None:
+    """Rescales each layer as a whole so that its output has that deviation over `images`, each (1, 3, H, W) in [0, 1].
 
     Only a scale for the whole layer keeps the painting: centred or orthogonal filters and a scale for each channel
     leave the photograph as it was and turn its colours alone. The network must hold random weights without biases; it
@@ -127,8 +153,27 @@ def calibrate(vgg: Vgg, images: Sequence[Tensor]) -> None:
     inputs = [vgg.normalise(image) for image in images]
     for index in range(len(vgg.plan)):
         outputs = [vgg.convolve(index, x) for x in inputs]
-        deviation = torch.cat([x.flatten() for x in outputs]).std()
+        found = torch.cat([x.flatten() for x in outputs]).std()
         # A flat picture has no deviation to divide by; any scale serves it.
-        scale = torch.where(deviation > 0, 1 / deviation, torch.ones_like(deviation))
+        scale = torch.where(found > 0, deviation / found, torch.ones_like(found))
         vgg.weights[index].mul_(scale)
         inputs = [functional.relu(x * scale) for x in outputs]
+
+
+@torch.no_grad()
+def rescale_filters(vgg: Vgg, images: Sequence[Tensor], activation: float = 1.0) -> None:
+    """Gives each filter that mean activation over `images`, each (1, 3, H, W) in [0, 1] (Gatys 2016, section 2).
+
+    The next layer's weights make up for it, so that the network computes what it did but for the scale of
+    each channel. Departure from the paper: the mean is over the pictures at hand, not over ImageNet.
+    """
+    inputs = [vgg.normalise(image) for image in images]
+    for index in range(len(vgg.plan)):
+        outputs = [functional.relu(vgg.convolve(index, x)) for x in inputs]
+        mean = torch.stack([x.mean((0, 2, 3)) for x in outputs]).mean(0) / activation
+        mean = torch.where(mean > 0, mean, torch.ones_like(mean))  # a filter that never fires stays as it is
+        vgg.weights[index].div_(mean.view(-1, 1, 1, 1))
+        vgg.biases[index].div_(mean)
+        if index + 1 < len(vgg.plan):
+            vgg.weights[index + 1].mul_(mean.view(1, -1, 1, 1))
+        inputs = [x / mean.view(1, -1, 1, 1) for x in outputs]

@@ -7,18 +7,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Init = Literal["content", "noise", "blend"]
+Noise = Literal["uniform", "normal"]
 
 
-def initial_image(content: Tensor, init: Init, noise_ratio: float, seed: int) -> Tensor:
-    """A picture shaped as `content`, (1, 3, H, W) float32 in [0, 1].
+def noise_like(image: Tensor, kind: Noise, bounds: tuple[float, float], seed: int) -> Tensor:
+    """Noise shaped as `image`, (B, 3, H, W), each picture the same.
 
-    `noise` is uniform white noise, `blend` is noise_ratio x noise + (1 - noise_ratio) x content. The noise is drawn on
-    the CPU, so one seed gives one picture whatever the device.
+    `uniform` lies between the bounds; `normal` has its mean in their middle and half their distance as deviation. It is
+    drawn on the CPU in float32, so one seed gives one picture whatever the device.
     """
-    if init == "content":
-        return content.clone()
+    low, high = bounds
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.rand(content.shape, generator=generator).to(content.device)
-    ratio = 1.0 if init == "noise" else noise_ratio
-    return ratio * noise + (1 - ratio) * content
+    shape = image.shape[1:]
+    if kind == "uniform":
+        drawn = low + (high - low) * torch.rand(shape, generator=generator)
+    else:
+        drawn = (low + high) / 2 + (high - low) / 2 * torch.randn(shape, generator=generator)
+    return drawn.to(image).expand_as(image)

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from worker.engine.features import Vgg
-from worker.engine.losses import gram, relative_error, total_variation
-from worker.engine.optimisers import LBFGS, Adam, Optimiser
-
-TERMS = ("total", "content", "style", "tv")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much each term counts; each is at least 0. The layers of one term count alike."""
-
-    content: float
-    style: float
-    tv: float
+from worker.engine.objective import Objective
+from worker.engine.optimisers import Optimiser
+from worker.engine.space import clamp, to_pixels
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The picture after `iteration` of `iterations` steps, and its losses.
+    """The picture after `iteration` of at most `iterations` steps, and its losses.
 
-    `image` is (B, 3, H, W) float32, [0, 1] but for overshoot; `losses` is (B, 4) float32 in the order of `TERMS`, each
-    term already weighted. Both live on the engine's device; the engine does not change them any more.
+    `image` is (B, 3, H, W) float32, [0, 1] but for overshoot; `losses` is (B, 4) float32 in the order of
+    `worker.engine.objective.TERMS`, each term already weighted. Both live on the engine's device; the engine does not
+    change them any more.
     """
 
     iteration: int
@@ -39,63 +29,99 @@ class Progress:
     losses: Tensor
 
 
-class Objective:
-    """The weighted sum of content, style and total variation, with its targets.
+@dataclass(frozen=True)
+class Scale:
+    """One size of the picture: how many steps are made at it, and the maker of its start and its objective.
 
-    `content` and `style` are (B, 3, H, W) and (B, 3, H', W'), float32 in [0, 1], on the device of `vgg`.
+    `prepare` is called when the scale begins, so that one scale's targets are in memory at a time; it returns the
+    start, (B, 3, H, W) in the objective's coordinates, of which later scales take the size alone.
     """
 
-    def __init__(
-        self,
-        vgg: Vgg,
-        content: Tensor,
-        style: Tensor,
-        content_layers: Sequence[str],
-        style_layers: Sequence[str],
-        weights: Weights,
-    ) -> None:
-        self.vgg = vgg
-        self.weights = weights
-        with torch.no_grad():
-            of_content, of_style = vgg(content), vgg(style)
-            self.content_targets = {layer: of_content[layer] for layer in content_layers}
-            self.style_targets = {layer: gram(of_style[layer]) for layer in style_layers}
-
-    def losses(self, image: Tensor) -> Tensor:
-        """The losses of pictures (B, 3, H, W): (B, 4), in the order of `TERMS`."""
-        features = self.vgg(image)
-        zero = image.new_zeros(image.shape[0])
-        content = sum((relative_error(features[k], t) for k, t in self.content_targets.items()), zero)
-        style = sum((relative_error(gram(features[k]), t) for k, t in self.style_targets.items()), zero)
-        terms = (
-            self.weights.content * content / max(1, len(self.content_targets)),
-            self.weights.style * style / max(1, len(self.style_targets)),
-            self.weights.tv * total_variation(image),
-        )
-        return torch.stack((terms[0] + terms[1] + terms[2], *terms), dim=1)
-
-    def gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses (B, 4) and the gradient of each picture's total, (B, 3, H, W)."""
-        image = image.detach().requires_grad_()
-        losses = self.losses(image)
-        # No picture's total depends on another picture, so the gradient of the sum holds each one's own.
-        (gradient,) = torch.autograd.grad(losses[:, 0].sum(), image)
-        return losses.detach(), gradient
+    iterations: int
+    prepare: Callable[[], tuple[Tensor, Objective]]
 
 
-def make_optimiser(name: Literal["lbfgs", "adam"], learning_rate: float) -> Optimiser:
-    """The optimiser that goes by `name`; its learning rate is in units of the pixels' [0, 1]."""
-    return LBFGS(learning_rate) if name == "lbfgs" else Adam(learning_rate)
+@dataclass(frozen=True)
+class Rules:
+    """What happens to the picture after a step.
 
-
-def optimise(objective: Objective, image: Tensor, optimiser: Optimiser, iterations: int) -> Iterator[Progress]:
-    """Yields the picture and its losses before the first step and after each: `iterations` + 1 times in all.
-
-    Whoever iterates may stop at any time. Nothing waits for the device; reading the tensors does.
+    `clamp` brings every pixel back into [0, 1]; `average` is the decay of the averaged iterate (0: none), which is what
+    is shown and handed on; a picture whose relative change |new - old| / |new| is below `stop_change` stands still.
     """
-    for iteration in range(iterations):
-        losses, gradient = objective.gradient(image)
-        yield Progress(iteration, iterations, image, losses)
-        image = optimiser.step(image, gradient)
-    with torch.no_grad():
-        yield Progress(iterations, iterations, image, objective.losses(image))
+
+    clamp: bool = False
+    average: float = 0.0
+    stop_change: float = 0.0
+
+
+def optimise(scales: Sequence[Scale], optimiser: Optimiser, rules: Rules | None = None) -> Iterator[Progress]:
+    """Yields the picture and its losses before the first step and after each, over all scales, coarse to fine.
+
+    Whoever iterates may stop at any time. Nothing waits for the device, unless `stop_change` asks; reading the tensors
+    does.
+    """
+    rules = rules or Rules()
+    iterations = sum(scale.iterations for scale in scales)
+    done = 0
+    image: Tensor | None = None
+    for scale in scales:
+        start, objective = scale.prepare()
+        image = start if image is None else _carried_up(image, start, objective, optimiser, rules)
+        canvas = _Canvas(image, objective, rules)
+        for _ in range(scale.iterations):
+            losses, gradient = objective.gradient(canvas.image, done)
+            yield Progress(done, iterations, canvas.shown(), losses)
+            canvas.move(optimiser.step(canvas.image, gradient))
+            done += 1
+            if canvas.stands_still():
+                break
+        image = canvas.average()
+    if image is not None:
+        yield Progress(done, iterations, canvas.shown(), objective.losses(canvas.image, done))
+
+
+def _carried_up(image: Tensor, start: Tensor, objective: Objective, optimiser: Optimiser, rules: Rules) -> Tensor:
+    height, width = start.shape[2:]
+    optimiser.resize(height, width)
+    larger = functional.interpolate(image, (height, width), mode="bicubic")
+    return clamp(objective.space, larger) if rules.clamp else larger
+
+
+class _Canvas:
+    """The picture under work at one scale, its average, and which pictures of the batch still move."""
+
+    def __init__(self, image: Tensor, objective: Objective, rules: Rules) -> None:
+        self.image = image
+        self.space = objective.space
+        self.rules = rules
+        self.moving = torch.ones(image.shape[0], dtype=torch.bool, device=image.device)
+        self._sum = torch.zeros_like(image)
+        self._left = 1.0
+        self._take(image)
+
+    def move(self, image: Tensor) -> None:
+        if self.rules.clamp:
+            image = clamp(self.space, image)
+        if self.rules.stop_change:
+            moving = self.moving
+            change = (image - self.image).flatten(1).norm(dim=1) / image.flatten(1).norm(dim=1).clamp_min(1e-30)
+            image = torch.where(moving.view(-1, 1, 1, 1), image, self.image)
+            self.moving = moving & (change >= self.rules.stop_change)
+        self.image = image
+        self._take(image)
+
+    def stands_still(self) -> bool:
+        return bool(self.rules.stop_change) and not bool(self.moving.any())
+
+    def average(self) -> Tensor:
+        """The averaged iterate, with the start's bias taken out as Adam does (Kingma and Ba 2015, section 3)."""
+        return self._sum / (1 - self._left) if self.rules.average else self.image
+
+    def shown(self) -> Tensor:
+        return to_pixels(self.space, self.average())
+
+    def _take(self, image: Tensor) -> None:
+        decay = self.rules.average
+        if decay:
+            self._left *= decay
+            self._sum = decay * self._sum + (1 - decay) * image

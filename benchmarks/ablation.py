@@ -1,0 +1,134 @@
+"""The ablation behind the preset `auto`: variants of the defaults, each painted over 4 contents x 5 styles.
+
+Prints a table, one line for each variant, and writes a contact sheet of the variants named by --sheet. Runs the engine
+itself, without a farm:
+
+    python benchmarks/ablation.py --size 128 --variants default initial pooling-max --out ablation
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from PIL import Image
+from skimage import data
+
+from shared.images import from_array
+from shared.spec import JobSpec, parse_spec
+from worker.engine.device import choose
+from worker.engine.features import Vgg, calibrate, randomise
+from worker.engine.iterative import Rules, Scale, optimise
+from worker.engine.metrics import measure
+from worker.inputs import Inputs
+from worker.translate import make_optimiser, prepared
+
+CONTENTS = ("astronaut", "chelsea", "coffee", "rocket")
+STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retina")
+
+RATES = {"lbfgs": 1.0, "adam": 0.02}
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "relative": {"content_normalization": "relative", "style_normalization": "relative"},
+    "relative-300": {"content_normalization": "relative", "style_normalization": "relative", "style_weight": 300.0},
+    "style-30": {"style_weight": 30.0},
+    "style-100": {"style_weight": 100.0},
+    "style-300": {"style_weight": 300.0},
+    "style-3000": {"style_weight": 3000.0},
+    "max": {"pooling": "max"},
+    "l2": {"pooling": "l2"},
+    "relu4_2": {"content_layers": ["relu4_2"]},
+    "relu2_2": {"content_layers": ["relu2_2"]},
+    "four-layers": {"style_layers": ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]},
+    "falling-weights": {"style_layer_weights": [0.5, 0.25, 0.15, 0.07, 0.03]},
+    "scales": {"min_size": 64, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30},
+    "scales-3": {"min_size": 32, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30},
+    "adam": {"optimizer": "adam"},
+    "adam-scales": {"optimizer": "adam", "min_size": 64, "scale_factor": 2.0},
+    "seed-1": {"features_seed": 1},
+    "seed-2": {"features_seed": 2},
+    "tv-0": {"tv_weight": 0.0},
+    "tv-100": {"tv_weight": 100.0},
+    "noise": {"init": "blend", "noise_ratio": 0.5},
+    "wasserstein": {"style_loss": {"wasserstein": 1.0}},
+    "mean-std": {"style_loss": {"mean-std": 1.0}},
+    "sliced": {"style_loss": {"sliced": 1.0}},
+}
+
+
+def picture(name: str) -> Image.Image:
+    """A photograph of scikit-image, RGB."""
+    return Image.fromarray(getattr(data, name)()).convert("RGB")
+
+
+def spec_of(variant: str, arguments: argparse.Namespace) -> JobSpec:
+    """The variant's spec with what submitting would resolve."""
+    fields = {
+        "content": "content",
+        "style": "style",
+        "features": "random",
+        "size": arguments.size,
+        "iterations": arguments.iterations,
+        **VARIANTS[variant],
+        **json.loads(arguments.set),
+    }
+    fields.setdefault("content_layers", ["relu3_1"])
+    fields.setdefault("learning_rate", RATES[str(fields.get("optimizer", "lbfgs"))])
+    return parse_spec(fields)
+
+
+def paint(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[torch.Tensor, dict[str, float]]:
+    """One picture (1, 3, H, W), and its metrics with the seconds that it took."""
+    device = choose("fp32").device
+    inputs = Inputs(spec, content, [style], [], [], None)
+    sized = inputs.sized(spec.sizes[-1], device)
+    vgg = Vgg("vgg19", spec.layers, spec.pooling, space=spec.input_space).to(device)
+    randomise(vgg, spec.features_seed)
+    calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
+    started = time.monotonic()
+    scales = [Scale(n, lambda edge=edge: prepared(inputs, edge, vgg, device)) for edge, n in spec.schedule]
+    *_, last = optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
+    seconds = time.monotonic() - started
+    return last.image, {**asdict(measure(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}
+
+
+def main() -> None:
+    """Paints every variant, and prints a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--contents", nargs="+", default=CONTENTS)
+    parser.add_argument("--styles", nargs="+", default=STYLES)
+    parser.add_argument("--set", default="{}", help="parameters over every variant, as JSON")
+    parser.add_argument("--out", type=Path, default=Path("ablation"))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    print("| variant | gram | sliced | self-similarity | SSIM | clipped | seconds |\n|---|---|---|---|---|---|---|")
+    for variant in arguments.variants:
+        print(_line(variant, arguments), flush=True)
+
+
+def _line(variant: str, arguments: argparse.Namespace) -> str:
+    spec, found = spec_of(variant, arguments), []
+    folder = arguments.out / variant
+    folder.mkdir(parents=True, exist_ok=True)
+    for content in arguments.contents:
+        for style in arguments.styles:
+            image, metrics = paint(spec, picture(content), picture(style))
+            found.append(metrics)
+            from_array(image[0].permute(1, 2, 0).cpu().numpy()).save(folder / f"{content}-{style}.png")
+    means = {name: fmean(metrics[name] for metrics in found) for name in found[0]}
+    return f"| {variant} | " + " | ".join(f"{value:.3g}" for value in means.values()) + " |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""`stylefarm presets ...`"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import yaml
+
+from producer.cli.output import json_option, print_json, print_table
+from shared.errors import InvalidRequest
+from shared.presets import PRESETS, SUMMARIES
+from shared.spec import JobSpec, parse_spec
+from shared.words import nearest
+
+# What is a job's own rather than a program's.
+OF_THE_JOB = ("content", "style", "preset", "content_masks", "style_masks", "style_weights", "init_image", "weights")
+
+
+@click.group()
+def presets() -> None:
+    """The classic programs of style transfer, and their numbers."""
+
+
+@presets.command("list")
+@json_option
+def list_presets(as_json: bool) -> None:
+    """List the presets."""
+    if as_json:
+        print_json({"presets": [{"name": name, "summary": SUMMARIES[name]} for name in PRESETS]})
+    else:
+        print_table(("preset", "what it is"), [(name, SUMMARIES[name]) for name in PRESETS])
+
+
+@presets.command()
+@click.argument("name")
+@click.option("--all", "every", is_flag=True, help="Every parameter, not only those that differ from auto's.")
+@json_option
+def show(name: str, every: bool, as_json: bool) -> None:
+    """Print the numbers of a preset as YAML, which a sweep file can take."""
+    if name not in PRESETS:
+        raise InvalidRequest(f"no preset {name!r}{nearest(name, PRESETS)}")
+    values = preset_values(name, every=every)
+    if as_json:
+        print_json({"preset": name, "summary": SUMMARIES[name], "parameters": values})
+    else:
+        click.echo(f"# {SUMMARIES[name]}")
+        click.echo(_yaml({"base": values or {"preset": name}}), nl=False)
+
+
+def preset_values(name: str, *, every: bool) -> Mapping[str, Any]:
+    """The parameters of a preset as plain values: those that differ from auto's, or every one."""
+    spec, plain = (parse_spec({"content": "a", "style": "b", "preset": preset}) for preset in (name, "auto"))
+    values, others = (each.model_dump(mode="json", exclude=set(OF_THE_JOB)) for each in (spec, plain))
+    ordered = (field for field in JobSpec.model_fields if field in values)
+    return {field: values[field] for field in ordered if every or values[field] != others[field]}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists of plain values on one line."""
+
+
+def _inline(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
+
+
+_Dumper.add_representer(list, _inline)
+
+
+def _yaml(document: Mapping[str, Any]) -> str:
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100)

@@ -1,0 +1,22 @@
+"""A picture that a spec names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture's address in the object store, and what was found in it.
+
+    `brightest` is the highest value of any channel, 0 to 255; `notes` say what was converted.
+    """
+
+    address: str
+    path: Path | None
+    name: str
+    width: int
+    height: int
+    brightest: int
+    notes: tuple[str, ...]

@@ -1,0 +1,304 @@
+"""The way of pretrained weights into a farm, and from a name in a spec to them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from sqlalchemy import Engine
+from torch import Tensor
+
+from producer.pretrained import Pretrained
+from shared.blobs import FolderBlobs
+from shared.errors import InvalidRequest, InvalidSpec, NotFound
+from shared.queries import Queries
+from shared.services import Services
+from shared.settings import load_settings
+from shared.space import CAFFE, MATCONVNET, TORCHVISION
+from shared.spec import parse_spec
+from shared.store import Store
+from shared.vgg import Architecture, cached_weights
+from shared.weights_registry import NewWeights, WeightsRegistry
+from tests.weights_files import state_dict, write_matconvnet, write_torch
+from worker.engine.features import convolutions
+from worker.engine.weights import feature_positions, load_state
+from worker.weights_import import Imported, Wanted, import_weights
+
+NEW = NewWeights("mine", "a" * 64, "vgg19", "w.pth", 7)
+
+# Where the database is not what is tested, one kind of it will do.
+ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def services(engine: Engine, tmp_path: Path) -> Services:
+    return Services(load_settings(), Store(engine), Queries(engine), FolderBlobs(tmp_path / "objects"))
+
+
+@pytest.fixture
+def registry(engine: Engine) -> WeightsRegistry:
+    return WeightsRegistry(engine)
+
+
+def bring(services: Services, path: Path, wanted: Wanted | None = None) -> Imported:
+    return import_weights(path, path.name, wanted or Wanted(), services)
+
+
+def stored(services: Services, name: str, folder: Path) -> Mapping[str, Tensor]:
+    row = WeightsRegistry(services.store.engine).find(name)
+    assert row is not None
+    services.blobs.get_file(f"weights/{row.sha256}", folder / name)
+    assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == row.sha256
+    return load_state(folder / name).tensors
+
+
+def test_a_name_is_given_once(registry: WeightsRegistry) -> None:
+    """Given a registered name, if the same content comes again I expect a word, other content a refusal, or --force."""
+    other = replace(NEW, sha256="b" * 64, source="other.pth")
+    assert registry.add(NEW)
+    assert not registry.add(replace(NEW, source="again.pth"))
+    with pytest.raises(InvalidRequest, match=r"^mine is the name of other weights \(vgg19 from w.pth\)") as refused:
+        registry.add(other)
+    assert "--force" in str(refused.value)
+    assert [(row.name, row.sha256) for row in registry.all()] == [("mine", "a" * 64)]
+    assert registry.add(other, replace=True)
+    assert [(row.source, row.sha256) for row in registry.all()] == [("other.pth", "b" * 64)]
+    assert registry.find("none") is None
+
+
+def test_of_two_that_take_a_name_at_once_one_does(registry: WeightsRegistry) -> None:
+    """Given two that register other weights under one name at once, I expect one to succeed and one to hear of it."""
+    together = threading.Barrier(2)
+
+    def add(digit: str) -> str:
+        together.wait()
+        try:
+            registry.add(replace(NEW, sha256=digit * 64))
+        except InvalidRequest:
+            return "refused"
+        return digit
+
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(add, "cd"))
+    assert max(ended) == "refused"
+    assert [row.sha256 for row in registry.all()] == [min(ended) * 64]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "-a", ".a", "a" * 65, "sha256:a", "ä"])
+def test_a_name_that_cannot_be(name: str) -> None:
+    """Given a name with other letters, or too many, I expect to be told which are good."""
+    with pytest.raises(InvalidRequest, match="no weights can be called"):
+        replace(NEW, name=name)
+
+
+def test_an_architecture_s_name_is_for_it_alone() -> None:
+    """Given weights of VGG-19, if they are to be called vgg16, I expect a refusal."""
+    with pytest.raises(InvalidRequest, match="the weights are vgg19's, and vgg16 is what those of vgg16"):
+        replace(NEW, name="vgg16")
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("architecture", ["vgg19", "vgg16"])
+def test_all_formats_give_the_same_tensors(services: Services, architecture: Architecture, tmp_path: Path) -> None:
+    """Given one network in every format, if each is imported, I expect the same tensors, each with its own input."""
+    state = state_dict(architecture)
+    bring(services, write_torch(tmp_path / "torch", state))
+    mat = write_matconvnet(tmp_path / "mat", architecture, state, average=[1.0, 2.0, 3.0])
+    bring(services, mat, Wanted("mat"))
+    bring(services, write_torch(tmp_path / "caffe", state), Wanted("caffe", CAFFE))
+    names = {architecture: TORCHVISION, "mat": replace(MATCONVNET, mean=(1.0, 2.0, 3.0)), "caffe": CAFFE}
+    (tmp_path / "out").mkdir()
+    for name, space in names.items():
+        tensors = stored(services, name, tmp_path / "out")
+        assert load_state(tmp_path / "out" / name).space == space
+        assert tensors.keys() == state.keys()
+        assert all(torch.equal(tensors[key], state[key].float()) for key in state)
+    again = bring(services, tmp_path / "out" / "mat", Wanted("mat"))
+    assert not again.added
+    assert len({row.sha256 for row in WeightsRegistry(services.store.engine).all()}) == 3
+
+
+def test_a_network_from_matconvnet_computes_what_it_computed(tmp_path: Path) -> None:
+    """Given filters that look for an edge from left to right, if they come from MATLAB, I expect them unturned."""
+    filters = torch.zeros(64, 3, 3, 3)
+    filters[5, 2, :, 2] = 1.0
+    state = {"features.0.weight": filters, "features.0.bias": torch.zeros(64)}
+    tensors = load_state(write_matconvnet(tmp_path / "w.mat", "vgg19", state)).tensors
+    edge = torch.zeros(1, 3, 5, 6)
+    edge[:, 2, :, 3:] = 1.0
+    response = torch.nn.functional.conv2d(edge, tensors["features.0.weight"])[0, 5]
+    assert response[0].tolist() == [0.0, 3.0, 3.0, 3.0]
+
+
+@ON_SQLITE
+def test_importing_is_repeatable(services: Services, tmp_path: Path) -> None:
+    """Given one file, if it is imported twice, under two names, I expect one object, and the same name taken calmly."""
+    path = write_torch(tmp_path / "w.pth", state_dict("vgg16"))
+    first, second, third = bring(services, path), bring(services, path), bring(services, path, Wanted("other"))
+    assert (first.added, second.added, third.added) == (True, False, True)
+    assert first.weights.sha256 == third.weights.sha256
+    assert list(services.blobs.keys("weights/")) == [f"weights/{first.weights.sha256}"]
+    assert (first.weights.name, first.weights.source, first.weights.architecture) == ("vgg16", "w.pth", "vgg16")
+    assert "assumed" in first.input_words
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100_000])
+
+
+def of_ints(shape: tuple[int, ...]) -> Tensor:
+    return torch.zeros(shape, dtype=torch.int32)
+
+
+BAD: list[tuple[str, Callable[[Path], object]]] = [
+    ("the file is damaged", lambda path: damaged(write_torch(path, state_dict("vgg16")))),
+    ("the file is damaged", lambda path: damaged(write_matconvnet(path, "vgg16", state_dict("vgg16")))),
+    ("holds no network", lambda path: write_matconvnet(path, "vgg16", {})),
+    (
+        r"features\.0\.weight \(conv1_1\) of shape \(64, 1, 3, 3\), not \(64, 3, 3, 3\): they are not .* vgg16",
+        lambda path: write_torch(path, state_dict("vgg16"), features_0_weight=torch.zeros(64, 1, 3, 3)),
+    ),
+    (
+        r"lack features\.5\.weight \(conv2_1\)",
+        lambda path: write_torch(path, state_dict("vgg16"), features_5_weight=None),
+    ),
+    (r"lack features\.28\.bias", lambda path: write_torch(path, state_dict("vgg16"), features_28_bias=None)),
+    (
+        r"numbers in features\.2\.bias \(conv1_2\) that are not finite",
+        lambda path: write_torch(path, state_dict("vgg16"), features_2_bias=torch.full((64,), float("nan"))),
+    ),
+    (
+        r"numbers in features\.2\.bias \(conv1_2\) that are not finite",
+        lambda path: write_torch(
+            path, state_dict("vgg16"), features_2_bias=torch.full((64,), 1e300, dtype=torch.float64)
+        ),
+    ),
+    (
+        r"features\.2\.bias \(conv1_2\) as torch\.int32",
+        lambda path: write_torch(path, state_dict("vgg16"), features_2_bias=of_ints((64,))),
+    ),
+    (r"lack features\.0\.weight \(conv1_1\): they are not torchvision's vgg19", lambda path: write_torch(path, {})),
+]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(("sentence", "write"), BAD, ids=range(len(BAD)))
+def test_what_is_no_whole_network_is_refused(
+    services: Services, tmp_path: Path, sentence: str, write: Callable[[Path], object]
+) -> None:
+    """Given a file that is damaged, of another network, or not of numbers, I expect a sentence, and nothing stored."""
+    write(tmp_path / "w.pth")
+    with pytest.raises(InvalidRequest, match=f"^w.pth: .*{sentence}"):
+        bring(services, tmp_path / "w.pth")
+    assert list(services.blobs.keys("")) == []
+    assert WeightsRegistry(services.store.engine).all() == []
+
+
+def test_a_name_that_is_taken_stores_nothing(services: Services, registry: WeightsRegistry, tmp_path: Path) -> None:
+    """Given a name of other weights, I expect a refusal with nothing stored; with --force, the new ones."""
+    registry.add(replace(NEW, name="vgg16", architecture="vgg16"))
+    path = write_torch(tmp_path / "w.pth", state_dict("vgg16"))
+    with pytest.raises(InvalidRequest, match="--force"):
+        bring(services, path)
+    assert list(services.blobs.keys("")) == []
+    assert bring(services, path, Wanted(force=True)).added
+    assert [row.source for row in registry.all()] == ["w.pth"]
+
+
+@ON_SQLITE
+def test_tensors_that_share_memory_are_taken_apart(services: Services, tmp_path: Path) -> None:
+    """Given a state dict whose tensors are views of one memory, I expect it imported as any other."""
+    memory, start, views = torch.zeros(15_000_000), 0, {}
+    positions = feature_positions("vgg16")
+    for c in convolutions("vgg16"):
+        for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):
+            size = torch.Size(shape).numel()
+            views[f"features.{positions[c.name]}.{kind}"] = memory[start : start + size].view(shape)
+            start += size
+    torch.save(views, tmp_path / "w.pth")
+    assert bring(services, tmp_path / "w.pth").weights.architecture == "vgg16"
+
+
+@pytest.fixture
+def filled(services: Services, registry: WeightsRegistry) -> Services:
+    """A farm with a VGG-19 and a VGG-16, of which nobody looks into the files."""
+    for name, digit, architecture in (("vgg19", "1", "vgg19"), ("vgg16", "2", "vgg16"), ("mine", "2", "vgg16")):
+        registry.add(NewWeights(name, digit * 64, "vgg16" if architecture == "vgg16" else "vgg19", "w.pth", 1))
+        services.blobs.put(f"weights/{digit * 64}", b".", "application/octet-stream")
+    return services
+
+
+def resolve(services: Services, **fields: object) -> tuple[dict[str, object], list[str]]:
+    pretrained, notes = Pretrained(services.blobs, WeightsRegistry(services.store.engine)), list[str]()
+    spec = parse_spec({"content": "a.png", "style": "s.png", **fields})
+    return pretrained.resolve(spec, notes), notes
+
+
+@pytest.mark.parametrize(
+    ("fields", "architecture", "digit"),
+    [
+        ({}, "vgg19", "1"),
+        ({"features": "vgg19"}, "vgg19", "1"),
+        ({"features": "vgg16"}, "vgg16", "2"),
+        ({"weights": "mine"}, "vgg16", "2"),
+        ({"weights": "mine", "features": "vgg16"}, "vgg16", "2"),
+        ({"weights": "sha256:" + "2" * 64}, "vgg16", "2"),
+    ],
+)
+def test_a_spec_finds_registered_weights(
+    filled: Services, fields: dict[str, object], architecture: str, digit: str
+) -> None:
+    """Given registered weights, if a spec names them, or their architecture, or nothing, I expect their address."""
+    changes, notes = resolve(filled, **fields)
+    assert changes == {"features": architecture, "weights": "sha256:" + digit * 64}
+    assert notes[0].startswith(f"features: pretrained {architecture} with the ")
+
+
+def test_a_file_goes_before_a_registered_name(
+    filled: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a file in the folder that is called as registered weights are, I expect the file, and a note on it."""
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, "mine")
+    changes, notes = resolve(filled, weights="mine")
+    assert changes["weights"] == "sha256:" + hashlib.sha256(Path("mine").read_bytes()).hexdigest()
+    assert notes == ["features: pretrained vgg19 with the weights mine, the file, not the registered ones of that name"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"weights": "mien"}, r"mien cannot be opened .*\(known are mine, vgg16, vgg19\)"),
+        ({"weights": "mine", "features": "vgg19"}, "features = vgg19, but the weights are vgg16's"),
+        ({"weights": "mine", "content_layers": ("relu3_4",)}, "VGG-16 has no layer 'relu3_4'"),
+        ({"weights": "~nobody-of-this-name/w.pth"}, "nobody's home folder"),
+        ({"weights": "sha256:" + "3" * 64}, "there are no weights"),
+    ],
+)
+def test_a_spec_that_finds_none_says_why(filled: Services, fields: dict[str, object], sentence: str) -> None:
+    """Given names that nothing has, or weights that do not fit the spec, I expect a sentence that helps."""
+    with pytest.raises((InvalidRequest, NotFound), match=sentence):
+        resolve(filled, **fields)
+
+
+def test_without_any_weights_the_remedy_is_named(services: Services) -> None:
+    """Given a farm without weights, I expect auto to be random, and vgg19 to say how to come by them."""
+    assert cached_weights("vgg19") is None
+    assert resolve(services)[0] == {"features": "random"}
+    with pytest.raises(InvalidSpec, match=r"or: stylefarm weights pull vgg16$"):
+        resolve(services, features="vgg16")
+    with pytest.raises(InvalidRequest, match=r"\(there are none\)"):
+        resolve(services, weights="mine")
+
+
+def test_a_file_that_is_gone_from_the_store_is_told_of(services: Services, registry: WeightsRegistry) -> None:
+    """Given registered weights whose object was deleted, I expect NotFound, not a job that fails later."""
+    registry.add(NEW)
+    with pytest.raises(NotFound, match="the registered weights mine is gone from the object store: import it again"):
+        resolve(services, weights="mine")

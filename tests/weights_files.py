@@ -1,0 +1,79 @@
+"""Files of pretrained weights as they are found in the world, with random numbers in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+import torch
+from torch import Tensor
+
+from shared.vgg import CHANNELS, CONVOLUTIONS, Architecture
+from worker.engine.weights import feature_positions
+
+
+@cache
+def state_dict(architecture: Architecture, seed: int = 0) -> Mapping[str, Tensor]:
+    """A whole network's convolutions in torchvision's layout; float16, since half the bytes do for a test."""
+    draw, inputs, found = torch.Generator().manual_seed(seed), 3, {}
+    for name, position in feature_positions(architecture).items():
+        outputs = CHANNELS[int(name[4]) - 1]
+        weight = torch.randn(outputs, inputs, 3, 3, generator=draw) * 0.05
+        found[f"features.{position}.weight"] = weight.half()
+        found[f"features.{position}.bias"] = torch.randn(outputs, generator=draw).half()
+        inputs = outputs
+    assert len(found) == 2 * sum(CONVOLUTIONS[architecture])
+    return found
+
+
+def write_torch(path: Path, state: Mapping[str, Tensor], **changes: Tensor | None) -> Path:
+    """torch.save of a state dict with a classifier; `features_0_weight=...` changes a tensor, None takes it out."""
+    changed = {name.replace("_", "."): value for name, value in changes.items()}
+    whole = {**state, "classifier.0.weight": torch.zeros(2, 2), **changed}
+    torch.save({name: value for name, value in whole.items() if value is not None}, path)
+    return path
+
+
+def write_matconvnet(
+    path: Path,
+    architecture: Architecture,
+    state: Mapping[str, Tensor],
+    *,
+    old: bool = False,
+    average: Any = None,
+    compressed: bool = False,
+) -> Path:
+    """A .mat file in MatConvNet's form: filters H x W x In x Out, poolings and a classifier between and behind.
+
+    `old` is the form before 1.0-beta8; `average` is put where the mean of the network's input stands.
+    """
+    layers: list[dict[str, Any]] = []
+    for name, position in feature_positions(architecture).items():
+        if f"features.{position}.weight" in state:
+            filters = state[f"features.{position}.weight"].float().numpy().transpose(2, 3, 1, 0)
+            biases = state[f"features.{position}.bias"].float().numpy().reshape(1, -1)
+            layers.append({"type": "conv", "name": name, "pad": [1, 1, 1, 1], **_fields(filters, biases, old=old)})
+            layers.append({"type": "relu", "name": name.replace("conv", "relu")})
+    ones = np.ones((7, 7, 2, 3), np.float32)
+    layers += [{"type": "pool", "name": "pool5"}, {"type": "conv", "name": "fc6", **_fields(ones, ones[0], old=old)}]
+    content: dict[str, Any] = {"layers": _cell(layers)}
+    if average is not None:
+        normalization = {"normalization": {"averageImage": np.asarray(average)}}
+        content |= normalization if old else {"meta": normalization}
+    scipy.io.savemat(path, content, do_compression=compressed)
+    return path
+
+
+def _fields(filters: Any, biases: Any, *, old: bool) -> dict[str, Any]:
+    return {"filters": filters, "biases": biases} if old else {"weights": _cell([filters, biases])}
+
+
+def _cell(items: Sequence[Any]) -> Any:
+    cell = np.empty((1, len(items)), object)
+    for index, item in enumerate(items):
+        cell[0, index] = item
+    return cell

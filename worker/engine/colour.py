@@ -1,0 +1,62 @@
+"""Keeping the content's colours (Gatys, Bethge, Hertzmann and Shechtman 2016, arXiv 1606.05897).
+
+Pictures are (1 or B, 3, H, W), RGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# What red, green and blue have of brightness, in YIQ (ITU-R BT.601).
+BRIGHTNESS = (0.299, 0.587, 0.114)
+
+
+def luminance(image: Tensor) -> Tensor:
+    """The brightness of each pixel: (B, 1, H, W)."""
+    weights = torch.tensor(BRIGHTNESS, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    return (image * weights).sum(1, keepdim=True)
+
+
+def grey(image: Tensor) -> Tensor:
+    """The picture without its colours, (B, 3, H, W)."""
+    return luminance(image).expand(-1, 3, -1, -1).contiguous()
+
+
+def match_luminance(style: Tensor, content: Tensor) -> Tensor:
+    """The style without its colours, its brightness shifted and scaled to the content's mean and deviation (eq. 10)."""
+    y, wanted = luminance(style), luminance(content)
+    scale = wanted.std() / y.std().clamp_min(1e-6)
+    return (scale * (y - y.mean()) + wanted.mean()).clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
+
+
+def match_colours(style: Tensor, content: Tensor) -> Tensor:
+    """The style with the content's mean and covariance of colours: CORAL (Sun, Feng and Saenko 2016), eq. 1 to 4 there.
+
+    It is the symmetric transformation C_content^1/2 C_style^-1/2, which turns colours as little as it can.
+    """
+    x, y = (image[0].flatten(1).double().cpu() for image in (style, content))
+    mean_x, mean_y = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
+    turned = _power(_covariance(y), 0.5) @ _power(_covariance(x), -0.5) @ (x - mean_x) + mean_y
+    return turned.clamp(0, 1).to(style).view_as(style)
+
+
+def with_colours_of(content: Tensor, painted: Tensor) -> Tensor:
+    """The brightness of `painted` with the chroma of `content`, both (B, 3, H, W).
+
+    In YIQ the chroma stays when red, green and blue move by the same amount; a pixel moves no further than [0, 1]
+    allows, so that its chroma is the content's whatever its brightness should be.
+    """
+    change = luminance(painted) - luminance(content)
+    lowest, highest = content.amin(1, keepdim=True), content.amax(1, keepdim=True)
+    return content + change.maximum(-lowest).minimum(1 - highest)
+
+
+def _covariance(x: Tensor) -> Tensor:
+    return torch.cov(x) + 1e-5 * torch.eye(3, dtype=x.dtype)
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    power: Tensor = vectors @ torch.diag(values.pow(exponent)) @ vectors.T
+    return power

@@ -1,0 +1,50 @@
+"""One form for all pretrained weights: a safetensors file of a whole network's convolutions that says its input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from shared.errors import InvalidRequest
+from shared.vgg import CONVOLUTIONS, Architecture
+from worker.engine.features import convolutions
+from worker.engine.weights import FEATURES, Pretrained, check_tensor, feature_positions
+from worker.engine.weights_metadata import write_metadata
+
+
+def convert(pretrained: Pretrained) -> tuple[Architecture, bytes]:
+    """The architecture, found from the tensors, and the file: float32, the same bytes for the same weights.
+
+    Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
+    """
+    architecture = _architecture(pretrained.tensors)
+    tensors = _whole(pretrained.tensors, architecture)
+    return architecture, safetensors.torch.save(tensors, write_metadata(architecture, pretrained.space))
+
+
+def _architecture(tensors: Mapping[str, Tensor]) -> Architecture:
+    """The one whose number of convolutions the tensors have; VGG-19 if neither, to name what it lacks."""
+    count = sum(tensor.dim() == 4 for tensor in tensors.values())
+    return "vgg16" if count == sum(CONVOLUTIONS["vgg16"]) else "vgg19"
+
+
+def _whole(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
+    positions = feature_positions(architecture)
+    found: dict[str, Tensor] = {}
+    for c in convolutions(architecture):
+        for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):
+            name = f"{FEATURES}{positions[c.name]}.{kind}"
+            label = f"{name} ({c.name})"
+            found[name] = _finite(check_tensor(tensors.get(name), shape, label, architecture), label)
+    return found
+
+
+def _finite(tensor: Tensor, label: str) -> Tensor:
+    """A copy in float32. Several tensors of a file may be views of one memory, which safetensors refuses."""
+    copy = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+    if not copy.isfinite().all():
+        raise InvalidRequest(f"the weights have numbers in {label} that are not finite: give a file of whole weights")
+    return copy

@@ -1,0 +1,61 @@
+"""From the words of a spec to the engine's own."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from shared.spec import JobSpec
+from worker.engine.features import Vgg
+from worker.engine.lbfgs import LBFGS
+from worker.engine.objective import LossSettings, Objective
+from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
+from worker.engine.style import StyleLossName, StyleOptions
+from worker.inputs import Inputs
+
+
+def prepared(inputs: Inputs, edge: int, vgg: Vgg, device: torch.device) -> tuple[Tensor, Objective]:
+    """The start and the objective of one scale, of that long edge."""
+    sized = inputs.sized(edge, device)
+    start = inputs.start(sized)
+    space = inputs.spec.moved_space
+    settings = loss_settings(inputs.spec)
+    return start, Objective(vgg, sized.content, sized.styles, settings, start=start, space=space)
+
+
+def loss_settings(spec: JobSpec) -> LossSettings:
+    """What the spec says of its losses; its content layers and learning rate must be resolved."""
+    if spec.content_layers == "auto":
+        raise TypeError("content_layers are resolved when a job is submitted")
+    losses = {cast(StyleLossName, name): weight for name, weight in spec.style_loss.items() if weight}
+    alike = (1 / len(spec.style_layers),) * len(spec.style_layers)
+    return LossSettings(
+        content_layers={layer: 1 / len(spec.content_layers) for layer in spec.content_layers},
+        style_layers=dict(zip(spec.style_layers, spec.style_layer_weights or alike, strict=True)),
+        content_weight=spec.content_weight,
+        style_weight=spec.style_weight,
+        tv_weight=spec.tv_weight,
+        content_normalization=spec.content_normalization,
+        style_losses=losses,
+        style_normalization=spec.style_normalization,
+        style_options=StyleOptions(spec.mmd_offset, spec.projections),
+        tv_norm=spec.tv_norm,
+        tv_reduction=spec.tv_reduction,
+        gradient_normalization=spec.normalize_gradients,
+        gradient_clip=spec.gradient_clip,
+        seed=spec.seed,
+    )
+
+
+def make_optimiser(spec: JobSpec) -> Optimiser:
+    """The optimiser that the spec names, with its own numbers."""
+    if spec.learning_rate == "auto":
+        raise TypeError("learning_rate is resolved when a job is submitted")
+    rate = Rate(spec.learning_rate, spec.learning_rate_decay, spec.learning_rate_steps)
+    if spec.optimizer == "adam":
+        return Adam(rate, (spec.beta1, spec.beta2))
+    if spec.optimizer == "sgd":
+        return Sgd(rate, spec.momentum, spec.weight_decay)
+    return LBFGS(rate, spec.corrections, unit=spec.moved_space.unit)

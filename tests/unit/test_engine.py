@@ -22,6 +22,7 @@ from worker.engine.lbfgs import LBFGS
 from worker.engine.losses import gram
 from worker.engine.objective import LossSettings, Objective, Style
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
+from worker.engine.roots import newton_schulz, sqrt_matrix
 from worker.engine.variation import total_variation
 from worker.engine.weights import feature_positions, load_weights
 
@@ -352,3 +353,15 @@ def test_pictures_of_a_batch_stop_each_by_itself() -> None:
     for index in range(2):
         alone = paint(content[index : index + 1], style[index : index + 1], "adam", 100, rules)[-1].image
         torch.testing.assert_close(together[index], alone[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("positions", [400, 20])
+def test_both_ways_to_a_matrix_s_root_agree(positions: int) -> None:
+    """Given covariances, of full rank or of few positions with a ridge, I expect the eigenvalues' root, squared too."""
+    features = picture(0, 2, 40, positions).double()
+    matrix = features @ features.mT / positions + 1e-4 * torch.eye(40, dtype=torch.float64)
+    root = sqrt_matrix(matrix)
+    torch.testing.assert_close(root @ root, matrix)
+    iterated, inverse = newton_schulz(matrix)
+    torch.testing.assert_close(iterated, root, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(inverse @ root, torch.eye(40, dtype=torch.float64).expand(2, 40, 40), rtol=0, atol=1e-5)

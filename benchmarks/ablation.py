@@ -3,7 +3,7 @@
 Prints a table, one line for each variant, and writes a contact sheet of the variants named by --sheet. Runs the engine
 itself, without a farm:
 
-    python benchmarks/ablation.py --size 128 --variants default initial pooling-max --out ablation
+    python benchmarks/ablation.py --size 128 --variants default initial max --out ablation
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retin
 RATES = {"lbfgs": 1.0, "adam": 0.02}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "relative": {"content_normalization": "relative", "style_normalization": "relative"},
-    "relative-300": {"content_normalization": "relative", "style_normalization": "relative", "style_weight": 300.0},
+    "initial": {"content_normalization": "initial", "style_normalization": "initial"},
+    "initial-3000": {"content_normalization": "initial", "style_normalization": "initial", "style_weight": 3000.0},
     "style-30": {"style_weight": 30.0},
     "style-100": {"style_weight": 100.0},
     "style-300": {"style_weight": 300.0},
@@ -48,10 +48,15 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "relu2_2": {"content_layers": ["relu2_2"]},
     "four-layers": {"style_layers": ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]},
     "falling-weights": {"style_layer_weights": [0.5, 0.25, 0.15, 0.07, 0.03]},
-    "scales": {"min_size": 64, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30},
-    "scales-3": {"min_size": 32, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30},
+    "scales": {"min_size": 48, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30},
+    "scales-100": {
+        "min_size": 48,
+        "scale_factor": 2.0,
+        "first_iterations": 60,
+        "iterations": 30,
+        "style_weight": 100.0,
+    },
     "adam": {"optimizer": "adam"},
-    "adam-scales": {"optimizer": "adam", "min_size": 64, "scale_factor": 2.0},
     "seed-1": {"features_seed": 1},
     "seed-2": {"features_seed": 2},
     "tv-0": {"tv_weight": 0.0},

@@ -121,6 +121,9 @@ def _size(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, object]
 def _by_features(spec: JobSpec, features: str, notes: list[str]) -> dict[str, object]:
     """What is still "auto" and follows from the features and the optimiser."""
     changes: dict[str, object] = {}
+    if spec.rescale_filters and features == "random":
+        changes["rescale_filters"] = False
+        notes.append("rescale_filters: left out, since random features are scaled by whole layers")
     if spec.content_layers == "auto":
         changes["content_layers"] = AUTO_CONTENT_LAYERS[features]
         notes.append(f"content_layers: {', '.join(AUTO_CONTENT_LAYERS[features])}")

@@ -103,13 +103,13 @@ class Losses(Group):
     )
     style_layer_weights: Numbers = Field((), description="weights of the style's layers; none: all alike, 1 in sum")
     content_normalization: Literal["initial", "relative", "mean", "sum", "half-sum"] = Field(
-        "initial", description="what the content's squared error is divided by"
+        "relative", description="what the content's squared error is divided by"
     )
     style_loss: Annotated[dict[str, Weight], BeforeValidator(_by_name)] = Field(
         {"gram": 1.0}, description=f"how styles are compared, or several with weights: {', '.join(STYLE_LOSSES)}"
     )
     style_normalization: Literal["initial", "relative", "none", "gatys", "mxnet", "udacity", "pytorch"] = Field(
-        "initial", description="what the style's error is divided by; names of programs: as they do"
+        "relative", description="what the style's error is divided by; names of programs: as they do"
     )
     mmd_offset: float = Field(1.0, ge=0, le=1e6, description="constant of the kernel of mmd-poly")
     projections: int = Field(128, ge=1, le=4096, description="random projections of the style loss sliced")
@@ -154,9 +154,11 @@ class Network(Group):
         1.0,
         gt=0,
         le=1e6,
-        description="deviation (with rescale_filters: mean activation) that a random network's layers are scaled to",
+        description="deviation that each layer of a random network is scaled to",
     )
-    rescale_filters: bool = Field(False, description="scale each filter to a mean activation of 1")
+    rescale_filters: bool = Field(
+        False, description="scale each filter to a mean activation of 1; for pretrained weights"
+    )
     pooling: Literal["average", "max", "l2"] = Field("average", description="pooling of the network")
     rescale_pooling: bool = Field(False, description="multiply average pooling by 2, l2 by 0.78")
     padding: Literal["zeros", "replicate"] = Field("zeros", description="padding of the first convolution")

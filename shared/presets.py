@@ -70,7 +70,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "iterations": 500,
         "init": "noise",
         "noise_range": (-127.5, 127.5),
-        "features_deviation": 300.0,
+        "features_deviation": 500.0,
     },
     "mxnet": {
         **_caffe(256.0, "rgb"),
@@ -97,7 +97,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "init": "noise",
         "noise_range": (-0.1, 0.1),
         "denoise": 0.02,
-        "features_deviation": 370.0,
+        "features_deviation": 120.0,
     },
     "udacity": {
         "size": 400,
@@ -116,7 +116,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 3e-3,
         "iterations": 2000,
         "snapshot_every": 400,
-        "features_deviation": 1.2e-3,
+        "features_deviation": 3e-3,
     },
     "tensorflow": {
         **_caffe(255.0, "rgb"),
@@ -174,7 +174,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "noise": "normal",
         "noise_range": (-1e-3, 1e-3),
         "snapshot_every": 100,
-        "features_deviation": 570.0,
+        "features_deviation": 200.0,
     },
     "multiscale": {
         "pooling": "max",
@@ -203,13 +203,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "style": (),
         "style_weight": 0.0,
         "tv_weight": 0.0,
-        "content_normalization": "relative",
         "init": "noise",
     },
     "reconstruct-style": {
         "content_weight": 0.0,
         "tv_weight": 0.0,
-        "style_normalization": "relative",
         "init": "noise",
     },
 }

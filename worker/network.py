@@ -38,7 +38,7 @@ def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cac
     if pretrained is None:
         calibrate(vgg, images, spec.features_deviation)
     if spec.rescale_filters:
-        rescale_filters(vgg, images, spec.features_deviation if pretrained is None else 1.0)
+        rescale_filters(vgg, images)
     vgg.cast(path.dtype)
     return vgg.to(memory_format=torch.channels_last)
 

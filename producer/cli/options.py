@@ -31,14 +31,17 @@ class Plain(click.ParamType[Any]):
 
 
 class Several(click.ParamType[Any]):
-    """Several names or numbers, with commas between them."""
+    """Several names, or numbers, with commas between them."""
 
-    name = "a,b,..."
+    def __init__(self, *, numbers: bool) -> None:
+        self.name = "1,2,..." if numbers else "a,b,..."
+        self.numbers = Plain("number") if numbers else None
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str) or value == "auto":
             return value
-        return [Plain("").convert(part.strip(), param, ctx) for part in value.split(",")]
+        parts = [part.strip() for part in value.split(",")]
+        return [self.numbers.convert(part, param, ctx) for part in parts] if self.numbers else parts
 
 
 class Weighted(click.ParamType[Any]):
@@ -52,7 +55,9 @@ class Weighted(click.ParamType[Any]):
 
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """An option for each parameter of a spec, with its description as help."""
-    for name, info in reversed(JobSpec.model_fields.items()):
+    # Decorators are applied from the last to the first; the preset, which all others stand on, comes first.
+    fields = {"preset": JobSpec.model_fields["preset"], **JobSpec.model_fields}
+    for name, info in reversed(fields.items()):
         if name not in ARGUMENTS:
             flag = "--" + name.replace("_", "-")
             help_text = f"{info.description}  [{_default(info.default)}]"
@@ -67,7 +72,7 @@ def _type(annotation: Any) -> click.ParamType[Any]:
     if _takes_mapping(annotation):
         return Weighted()
     if _takes_list(annotation):
-        return Several()
+        return Several(numbers=_of_numbers(annotation))
     if _takes_number(annotation):
         return Plain("|".join(["number", *words]))
     if words:
@@ -88,6 +93,13 @@ def _takes_number(annotation: Any) -> bool:
 
 def _takes_list(annotation: Any) -> bool:
     return typing.get_origin(annotation) is tuple or any(_takes_list(part) for part in _parts(annotation))
+
+
+def _of_numbers(annotation: Any) -> bool:
+    """Whether what an annotation lists is numbers."""
+    if typing.get_origin(annotation) is tuple:
+        return any(_takes_number(part) for part in typing.get_args(annotation))
+    return any(_of_numbers(part) for part in _parts(annotation))
 
 
 def _takes_mapping(annotation: Any) -> bool:

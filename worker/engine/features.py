@@ -161,16 +161,17 @@ def calibrate(vgg: Vgg, images: Sequence[Tensor], deviation: float = 1.0) -> Non
 
 
 @torch.no_grad()
-def rescale_filters(vgg: Vgg, images: Sequence[Tensor], activation: float = 1.0) -> None:
-    """Gives each filter that mean activation over `images`, each (1, 3, H, W) in [0, 1] (Gatys 2016, section 2).
+def rescale_filters(vgg: Vgg, images: Sequence[Tensor]) -> None:
+    """Gives each filter a mean activation of 1 over `images`, each (1, 3, H, W) in [0, 1] (Gatys 2016, section 2).
 
     The next layer's weights make up for it, so that the network computes what it did but for the scale of
     each channel. Departure from the paper: the mean is over the pictures at hand, not over ImageNet.
+    It is for pretrained weights: of random filters some hardly ever fire, and would be blown up.
     """
     inputs = [vgg.normalise(image) for image in images]
     for index in range(len(vgg.plan)):
         outputs = [functional.relu(vgg.convolve(index, x)) for x in inputs]
-        mean = torch.stack([x.mean((0, 2, 3)) for x in outputs]).mean(0) / activation
+        mean = torch.stack([x.mean((0, 2, 3)) for x in outputs]).mean(0)
         mean = torch.where(mean > 0, mean, torch.ones_like(mean))  # a filter that never fires stays as it is
         vgg.weights[index].div_(mean.view(-1, 1, 1, 1))
         vgg.biases[index].div_(mean)

@@ -1,0 +1,1 @@
+"""The engine, under each preset, against the program that the preset is named for, written out naively."""

@@ -21,7 +21,7 @@ $(VENV)/%.installed: requirements/%.lock pyproject.toml | $(BIN)/python
 	@touch $@
 
 demo: $(VENV)/worker.installed
-	$(BIN)/python examples/demo.py
+	$(BIN)/python -m examples.demo
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .

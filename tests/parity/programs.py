@@ -9,6 +9,7 @@ from tests.parity.references import (
     RELU_1_TO_5,
     Losses,
     Network,
+    Pool,
     Program,
     as_it_is,
     average,
@@ -96,7 +97,7 @@ def pytorch(x: Tensor, content: Tensor, style: Tensor, network: Network) -> Loss
 
 
 def neural_style(x: Tensor, content: Tensor, style: Tensor, network: Network) -> Losses:
-    """jcjohnson/neural-style, its total variation over all pairs of neighbours, those of the last row and column too."""
+    """jcjohnson/neural-style, its total variation over all neighbours, those of the last row and column too."""
     f, p, a = (vgg19(image, network, maximum) for image in (x, NEURAL_STYLE[0](content), NEURAL_STYLE[0](style)))
     content_loss = (f["relu4_2"] - p["relu4_2"]).square().mean()
     layers = []
@@ -109,9 +110,9 @@ def neural_style(x: Tensor, content: Tensor, style: Tensor, network: Network) ->
     return Losses(5 * content_loss, 100 * total(layers), 1e-3 * variation)
 
 
-def multiscale(x: Tensor, content: Tensor, style: Tensor, network: Network) -> Losses:
+def multiscale(x: Tensor, content: Tensor, style: Tensor, network: Network, pool: Pool = maximum) -> Losses:
     """crowsonkb/style-transfer-pytorch at one scale; the square roots by exact eigendecomposition."""
-    f, p, a = (vgg19(normalised(image), network, maximum, "replicate") for image in (x, content, style))
+    f, p, a = (vgg19(normalised(image), network, pool, "replicate") for image in (x, content, style))
     content_loss = (f["relu4_2"] - p["relu4_2"]).square().mean()
     layers = [
         weight / (256 + 64 + 16 + 4 + 1) * wasserstein(f[layer], a[layer])
@@ -128,7 +129,8 @@ def wasserstein(features: Tensor, target: Tensor) -> Tensor:
     # The trace of a root is the sum of the eigenvalues' roots; its gradient is finite where they coincide.
     both = torch.linalg.eigvalsh(root @ covariance @ root).sqrt().sum()
     traces = covariance.trace() + target_covariance.trace() - 2 * both
-    return (mean - target_mean).square().mean() + traces / features.shape[0]
+    distance: Tensor = (mean - target_mean).square().mean() + traces / features.shape[0]
+    return distance
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:

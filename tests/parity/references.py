@@ -76,6 +76,17 @@ def maximum(x: Tensor) -> Tensor:
     return windows(x).amax(0)
 
 
+def twice_the_average(x: Tensor) -> Tensor:
+    """crowsonkb's average pooling, as large as maximum pooling."""
+    return 2 * average(x)
+
+
+def length(x: Tensor) -> Tensor:
+    """crowsonkb's L2 pooling; a root of zero has no gradient, and none of it is passed on."""
+    squares = windows(x).square().sum(0)
+    return 0.78 * torch.where(squares > 0, torch.where(squares > 0, squares, 1).sqrt(), 0)
+
+
 def products(features: Tensor) -> Tensor:
     """G = F F^T, not divided by anything."""
     flat = features.reshape(features.shape[0], -1)

@@ -25,9 +25,9 @@ def layer_losses(x: Tensor, content: Tensor, style: Tensor) -> list[tuple[Tensor
 
 
 def normalised_gradient(x: Tensor, content: Tensor, style: Tensor) -> Tensor:
-    """ContentLoss and StyleLoss with -normalize_gradients: gradInput:div(torch.norm(gradInput, 1) + 1e-8):mul(strength).
+    """-normalize_gradients: gradInput:div(torch.norm(gradInput, 1) + 1e-8), then mul(strength).
 
-    Total variation is not normalised.
+    That of total variation is not normalised.
     """
     leaf = x.clone().requires_grad_()
     gradient = 1e-3 * variation_gradient(x)

@@ -19,8 +19,8 @@ from tests.parity.engines import (
     scaled,
     spec_of,
 )
-from tests.parity.programs import PROGRAMS, multiscale, nine_points, normalised, wasserstein
-from tests.parity.references import Losses, Network, Program, as_it_is, maximum, total, vgg19
+from tests.parity.programs import PROGRAMS, nine_points, wasserstein
+from tests.parity.references import Losses, Network, Program, as_it_is, maximum, normalised, total, vgg19
 from worker.engine.iterative import Rules, Scale, optimise
 from worker.engine.optimisers import Rate, Sgd
 from worker.translate import make_optimiser

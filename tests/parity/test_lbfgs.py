@@ -45,7 +45,7 @@ def of_torch(loss: Loss, start: Tensor, first: Tensor, corrections: int) -> list
     def closure() -> float:
         optimiser.zero_grad()
         value = loss(x)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value.item()
 
     seen = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
@@ -15,24 +17,26 @@ from tests.parity.engines import (
     scaled,
     spec_of,
 )
-from tests.parity.programs import PROGRAMS, laplacian
-from tests.parity.references import Losses, Network
+from tests.parity.programs import PROGRAMS, laplacian, multiscale
+from tests.parity.references import Losses, Network, Pool, Program, length, twice_the_average
 
 
-def measured(preset: str, network: Network) -> tuple[Tensor, Tensor, Losses, Tensor]:
+def measured(
+    preset: str, network: Network, program: Program, **changes: object
+) -> tuple[Tensor, Tensor, Losses, Tensor]:
     """The engine's losses and gradient, and the program's."""
     image, content, style = pictures(preset)
-    program = PROGRAMS[preset]
     x = program.coordinates(image)
-    objective = engine_of(spec_of(preset), content, style, network, x)
+    objective = engine_of(spec_of(preset, **changes), content, style, network, x)
     losses, gradient = objective.gradient(x[None])
     clip = float(x.numel()) if preset == "mxnet" else None
     expected = program.losses(x, content, style, network)
     return losses[0], gradient[0], expected, reference_gradient(program, x, content, style, network, clip)
 
 
-def check(preset: str, network: Network) -> None:
-    losses, gradient, expected, expected_gradient = measured(preset, network)
+def check(preset: str, network: Network, program: Program | None = None, **changes: object) -> None:
+    program = program or PROGRAMS[preset]
+    losses, gradient, expected, expected_gradient = measured(preset, network, program, **changes)
     for found, term in zip(losses[1:], expected, strict=True):
         torch.testing.assert_close(found, term.to(found), rtol=1e-6, atol=0)
     torch.testing.assert_close(losses[0], losses[1:].sum())
@@ -49,6 +53,13 @@ def test_a_preset_has_the_losses_and_the_gradient_of_its_program(preset: str) ->
 def test_a_preset_has_them_without_biases_too(preset: str) -> None:
     """Given a network without biases, as random features are, I expect the same agreement."""
     check(preset, random_network(biased=False))
+
+
+@pytest.mark.parametrize(("pooling", "pool"), [("average", twice_the_average), ("l2", length)])
+def test_multiscale_rescales_other_poolings(pooling: str, pool: Pool) -> None:
+    """Given multiscale with another pooling than maximum, I expect the program with that pooling, rescaled."""
+    program = PROGRAMS["multiscale"]._replace(losses=partial(multiscale, pool=pool))
+    check("multiscale", random_network(biased=True), program, pooling=pooling)
 
 
 def test_mxnet_leaves_a_short_gradient_as_it_is() -> None:

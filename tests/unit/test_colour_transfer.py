@@ -79,7 +79,7 @@ def test_a_matched_style_has_the_content_s_mean_and_covariance() -> None:
     assert 0 < matched.min() < matched.max() < 1
     torch.testing.assert_close(colours(matched).mean(1), colours(content).mean(1))
     found, expected = (torch.cov(colours(image)) for image in (matched, content))
-    torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
+    torch.testing.assert_close(found, expected, rtol=0, atol=5e-5)
     assert (found - expected).norm() < 0.02 * expected.norm()
 
 

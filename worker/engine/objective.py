@@ -43,7 +43,7 @@ class Style:
 class LossSettings:
     """Which terms there are, how each is normalised, and how much it counts.
 
-    The layers' weights are multiplied by their term's; `style_losses` are mixed by weight. See METHODS in docs/ for the
+    The layers' weights are multiplied by their term's; `style_losses` are mixed by weight. docs/methods.md has the
     normalisations; `gradient_normalization` divides each layer's gradient by its L1 norm before the weight.
     """
 

@@ -1,6 +1,6 @@
 """Paints the pictures of docs/methods.md: one pair under every preset and every style loss, and reconstructions.
 
-Everything goes through the public API. It takes about an hour on two cores; --only paints one of the sheets.
+Everything goes through the public API. It takes about half an hour on two cores; --only paints one of the sheets.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from producer.display import live_display
 from producer.sheet import Cell, Head, contact_sheet
 
 FOLDER = Path("demo/gallery")
-SIZE = 192
+SIZE = 160
 
 # Fewer iterations than the programs make, so that two cores paint them in minutes; and from the content, where a
 # program starts from noise, since random features hold too little of the content to find it again so soon.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "gatys": {"iterations": 150, "init": "content"},
-    "mxnet": {"iterations": 300, "init": "content"},
-    "udacity": {"iterations": 500},
-    "tensorflow": {"iterations": 500},
-    "pytorch": {"iterations": 200},
-    "neural-style": {"iterations": 150, "init": "content"},
-    "multiscale": {"min_size": 96, "scale_factor": 2.0, "first_iterations": 150, "iterations": 150},
+    "gatys": {"iterations": 100, "init": "content"},
+    "mxnet": {"iterations": 200, "init": "content"},
+    "udacity": {"iterations": 400},
+    "tensorflow": {"iterations": 300},
+    "pytorch": {"iterations": 150},
+    "neural-style": {"iterations": 100, "init": "content"},
+    "multiscale": {"min_size": 80, "scale_factor": 2.0, "first_iterations": 150, "iterations": 100},
 }
 STYLE_LOSSES = ("gram", "mean-std", "mmd-linear", "mmd-poly", "mmd-gaussian", "wasserstein", "sliced")
 DEPTHS = (1, 2, 3, 4, 5)
@@ -37,21 +37,21 @@ DEPTHS = (1, 2, 3, 4, 5)
 
 def presets(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
     """One pair under the seven programs, with the farm's own before them."""
-    fields = {"auto": {"iterations": 150}, **PRESETS}
+    fields = {"auto": {"iterations": 100}, **PRESETS}
     jobs = [farm.submit(**pair, preset=name, size=SIZE, **_quiet(values)) for name, values in fields.items()]
     return _strip(farm, jobs, list(fields), pair)
 
 
 def style_losses(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
     """One pair under the seven style losses, all by Adam, so that nothing else differs."""
-    fields = {"optimizer": "adam", "iterations": 200, "size": SIZE}
+    fields = {"optimizer": "adam", "iterations": 120, "size": SIZE}
     jobs = [farm.submit(**pair, style_loss=name, **_quiet(fields)) for name in STYLE_LOSSES]
     return _strip(farm, jobs, STYLE_LOSSES, pair)
 
 
 def reconstructions(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
     """The content at five depths, and the style up to five depths, from noise."""
-    fields = _quiet({"size": 128, "iterations": 150})
+    fields = _quiet({"size": 128, "iterations": 100})
     of_content = [
         farm.submit(content=pair["content"], preset="reconstruct-content", content_layers=[f"relu{depth}_1"], **fields)
         for depth in DEPTHS

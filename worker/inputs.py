@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -87,5 +88,9 @@ class Inputs:
 
 
 def _mask(masks: Sequence[Image.Image], index: int, size: tuple[int, int], device: torch.device) -> Tensor | None:
-    """(1, 1, H, W), 1 where the mask is white."""
-    return to_tensor(masks[index].convert("L"), size, device)[:, :1] if masks else None
+    """(1, 1, H, W), 1 where the mask is white; None without masks."""
+    if not masks:
+        return None
+    # In real numbers: of a spot smaller than a pixel of this size, 8 bits would leave nothing.
+    grey = masks[index].convert("L").convert("F").resize(size, Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.asarray(grey) / np.float32(255))[None, None].to(device)

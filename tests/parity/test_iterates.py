@@ -80,7 +80,7 @@ def check(found: list[Tensor], expected: Iterator[Tensor], program: Program) -> 
     assert len(found) == len(wanted) == STEPS + 1
     torch.testing.assert_close(found[0], wanted[0], rtol=0, atol=1e-12)
     for image, picture in zip(found[1:], wanted[1:], strict=True):
-        assert deviation(image - found[0], picture - wanted[0]) < 1e-6
+        assert deviation(image - found[0], picture - wanted[0]) < 1e-8
 
 
 @pytest.mark.parametrize(("preset", "rate"), [("udacity", 0.003), ("tensorflow", 2.0)])

@@ -34,13 +34,15 @@ def measured(
     return losses[0], gradient[0], expected, reference_gradient(program, x, content, style, network, clip)
 
 
-def check(preset: str, network: Network, program: Program | None = None, **changes: object) -> None:
+def check(
+    preset: str, network: Network, program: Program | None = None, within: float = 1e-9, **changes: object
+) -> None:
     program = program or PROGRAMS[preset]
     losses, gradient, expected, expected_gradient = measured(preset, network, program, **changes)
     for found, term in zip(losses[1:], expected, strict=True):
-        torch.testing.assert_close(found, term.to(found), rtol=1e-6, atol=0)
+        torch.testing.assert_close(found, term.to(found), rtol=within, atol=0)
     torch.testing.assert_close(losses[0], losses[1:].sum())
-    assert deviation(gradient, expected_gradient) < 1e-5
+    assert deviation(gradient, expected_gradient) < within
 
 
 @pytest.mark.parametrize("preset", PROGRAMS)
@@ -59,7 +61,8 @@ def test_a_preset_has_them_without_biases_too(preset: str) -> None:
 def test_multiscale_rescales_other_poolings(pooling: str, pool: Pool) -> None:
     """Given multiscale with another pooling than maximum, I expect the program with that pooling, rescaled."""
     program = PROGRAMS["multiscale"]._replace(losses=partial(multiscale, pool=pool))
-    check("multiscale", random_network(biased=True), program, pooling=pooling)
+    # The engine's root of an empty window is 1e-6, not 0.
+    check("multiscale", random_network(biased=True), program, within=1e-6, pooling=pooling)
 
 
 def test_mxnet_leaves_a_short_gradient_as_it_is() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from shared.spec import parse_spec
 from worker.engine.features import Vgg, randomise
 from worker.engine.losses import gram
 from worker.engine.objective import LossSettings, Objective, Style
 from worker.engine.style import StyleLossName
+from worker.inputs import Inputs
+from worker.translate import prepared
 
 HEIGHT, WIDTH, HALF = 16, 24, 12
 SETTINGS = {"content_layers": {"relu2_1": 1.0}, "content_normalization": "mean", "style_normalization": "none"}
@@ -148,3 +152,19 @@ def test_each_region_counts_by_its_style_s_share() -> None:
     both = objective([Style(one, 0.25, mask=left), Style(other, 0.75, mask=right)]).losses(image)[0, 2]
     alone = [objective([Style(s, 1.0, mask=m)]).losses(image)[0, 2] for s, m in ((one, left), (other, right))]
     torch.testing.assert_close(both, 0.25 * alone[0] + 0.75 * alone[1])
+
+
+def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> None:
+    """Given a mask of one white pixel in a large picture, if it is painted small, I expect finite losses."""
+    large = Image.new("RGB", (1600, 1200), (90, 140, 30))
+    spot = Image.new("L", large.size)
+    spot.putpixel((800, 600), 255)
+    fields = {"content": "a", "style": "b", "size": 32, "content_layers": ("relu1_1",), "style_layers": ("relu1_1",)}
+    spec = parse_spec({**fields, "content_masks": "m"})
+    vgg = Vgg("vgg19", spec.layers)
+    randomise(vgg, 0)
+    inputs = Inputs(spec, large, [large], [spot], [], None)
+    start, measured = prepared(inputs, 32, vgg, torch.device("cpu"))
+    losses, gradient = measured.gradient(start)
+    assert losses.isfinite().all()
+    assert gradient.isfinite().all()

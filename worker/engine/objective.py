@@ -65,19 +65,25 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class _Term:
-    """One loss at one layer: (B,) from its features and a seed, times `weight`, a number or (B,)."""
+    """One loss at one layer: `weight` times `unit`, a number or (B,), times the error (B,) of features and a seed."""
 
     kind: int
     layer: str
     error: _ContentError | _StyleError
-    weight: float | Tensor
+    weight: float
+    unit: float | Tensor = 1.0
+
+    @property
+    def scale(self) -> float | Tensor:
+        """What makes of the bare error the weighted loss."""
+        return self.weight * self.unit
 
 
 class Objective:
     """The losses of pictures, and their gradient, in the coordinates `space` that the optimiser works in.
 
-    `content` is (B, 3, H, W), float32 or float64 in [0, 1], on the device of `vgg`; `start`, of the same shape, is what
-    the optimisation begins with, for normalisation by the initial value.
+    `content` is (B, 3, H, W), float32 or float64 in [0, 1], on the device of `vgg`; `start`, of the same shape and in
+    `space`, is what the optimisation begins with, for normalisation by the initial value.
     """
 
     def __init__(
@@ -97,7 +103,9 @@ class Objective:
             features = vgg(content)
             terms = [*self._content_terms(features), *self._style_terms(features, styles)]
             by_start = "initial" in (settings.content_normalization, settings.style_normalization)
-            self.terms = self._normalised(terms, vgg(start) if by_start and start is not None else features)
+            self.terms = self._normalised(
+                terms, vgg(to_pixels(space, start)) if by_start and start is not None else features
+            )
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
         """The losses of pictures (B, 3, H, W) in `space`: (B, 4), in the order of `TERMS`, each weighted."""
@@ -106,7 +114,7 @@ class Objective:
             parts = image.new_zeros(len(TERMS), image.shape[0])
             for number, term in enumerate(self.terms):
                 error = term.error(features[term.layer], self._draw(iteration, number))
-                parts[term.kind] += (term.weight * error).to(parts.dtype)
+                parts[term.kind] += (term.scale * error).to(parts.dtype)
             return self._with_variation(parts, image)
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
@@ -120,7 +128,7 @@ class Objective:
         slopes: dict[str, Tensor] = {}
         for number, term in enumerate(self.terms):
             error, slope = self._layer_gradient(term, features[term.layer].detach(), self._draw(iteration, number))
-            parts[term.kind] += (term.weight * error).to(parts.dtype)
+            parts[term.kind] += (term.scale * error).to(parts.dtype)
             slopes[term.layer] = slopes[term.layer] + slope if term.layer in slopes else slope
         outputs = [features[layer] for layer in slopes]
         # No picture's loss depends on another picture, so the gradient of their sum holds each one's own.
@@ -136,10 +144,10 @@ class Objective:
         if self.settings.gradient_normalization:
             # Of the features' gradient, as jcjohnson's; dividing the loss would be something else.
             slope = slope / (slope.abs().sum((1, 2, 3), keepdim=True) + 1e-8)
-        weight = term.weight
-        if isinstance(weight, Tensor):
-            weight = weight.view(-1, 1, 1, 1)
-        return error.detach(), (weight * slope).to(features.dtype)
+        scale = term.weight if self.settings.gradient_normalization else term.scale
+        if isinstance(scale, Tensor):
+            scale = scale.view(-1, 1, 1, 1)
+        return error.detach(), (scale * slope).to(features.dtype)
 
     def _with_variation(self, parts: Tensor, image: Tensor) -> Tensor:
         settings = self.settings
@@ -198,11 +206,8 @@ class Objective:
         ]
 
     def _normalised(self, terms: list[_Term], features: Mapping[str, Tensor]) -> list[_Term]:
-        """The terms, each weight times what the term's normalisation says; `features` are those of the start."""
-        return [
-            replace(term, weight=term.weight * self._unit(term, features[term.layer], number))
-            for number, term in enumerate(terms)
-        ]
+        """The terms with the unit that their normalisation says; `features` are those of the start."""
+        return [replace(term, unit=self._unit(term, features[term.layer], number)) for number, term in enumerate(terms)]
 
     def _unit(self, term: _Term, features: Tensor, number: int) -> float | Tensor:
         content, style = self.settings.content_normalization, self.settings.style_normalization

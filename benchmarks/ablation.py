@@ -1,9 +1,10 @@
 """The ablation behind the preset `auto`: variants of the defaults, each painted over 4 contents x 5 styles.
 
-Prints a table, one line for each variant, and writes a contact sheet of the variants named by --sheet. Runs the engine
-itself, without a farm:
+Prints a table, one line for each variant, keeps the pictures, and lays those of all variants side by side. Runs the
+engine itself, without a farm:
 
-    python benchmarks/ablation.py --size 128 --variants default initial max --out ablation
+    python -m benchmarks.ablation --size 96 --iterations 50 --variants default initial max --out ablation
+    python -m benchmarks.ablation --variants default max --out ablation --sheet finalists.png
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -21,6 +23,7 @@ import torch
 from PIL import Image
 from skimage import data
 
+from producer.sheet import Cell, Head, contact_sheet
 from shared.images import from_array
 from shared.spec import JobSpec, parse_spec
 from worker.engine.device import choose
@@ -38,7 +41,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "initial": {"content_normalization": "initial", "style_normalization": "initial"},
     "initial-3000": {"content_normalization": "initial", "style_normalization": "initial", "style_weight": 3000.0},
-    "style-30": {"style_weight": 30.0},
+    "style-30": {"style_weight": 30.0, "tv_weight": 3.0},
+    "relu2_2-100": {"content_layers": ["relu2_2"], "style_weight": 100.0, "tv_weight": 3.0},
+    "style-100-tv-3": {"style_weight": 100.0, "tv_weight": 3.0},
     "style-100": {"style_weight": 100.0},
     "style-300": {"style_weight": 300.0},
     "style-3000": {"style_weight": 3000.0},
@@ -98,7 +103,7 @@ def paint(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[torc
     randomise(vgg, spec.features_seed)
     calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
     started = time.monotonic()
-    scales = [Scale(n, lambda edge=edge: prepared(inputs, edge, vgg, device)) for edge, n in spec.schedule]
+    scales = [Scale(n, partial(prepared, inputs, edge, vgg, device)) for edge, n in spec.schedule]
     *_, last = optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
     seconds = time.monotonic() - started
     return last.image, {**asdict(measure(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}
@@ -114,12 +119,38 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", default=STYLES)
     parser.add_argument("--set", default="{}", help="parameters over every variant, as JSON")
     parser.add_argument("--out", type=Path, default=Path("ablation"))
+    parser.add_argument("--sheet", type=Path, help="paint nothing; lay the kept pictures side by side in this file")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
+    if arguments.sheet:
+        sheet(arguments).save(arguments.sheet)
+        return
     torch.set_num_threads(arguments.threads)
     print("| variant | gram | sliced | self-similarity | SSIM | clipped | seconds |\n|---|---|---|---|---|---|---|")
     for variant in arguments.variants:
         print(_line(variant, arguments), flush=True)
+
+
+def sheet(arguments: argparse.Namespace) -> Image.Image:
+    """The kept pictures of the variants: a row for each variant, a column for each of some pairs."""
+    styles = arguments.styles
+    pairs = [
+        (content, styles[(2 * i + j) % len(styles)]) for i, content in enumerate(arguments.contents) for j in (0, 1)
+    ]
+    cells = {
+        (row, column): Cell(Image.open(arguments.out / variant / f"{content}-{style}.png").convert("RGB"))
+        for row, variant in enumerate(arguments.variants)
+        for column, (content, style) in enumerate(pairs)
+    }
+    columns = [Head(f"{content} x {style}", _beside(picture(content), picture(style))) for content, style in pairs]
+    return contact_sheet([Head(variant) for variant in arguments.variants], columns, cells, cell=192)
+
+
+def _beside(one: Image.Image, other: Image.Image) -> Image.Image:
+    head = Image.new("RGB", (200, 100))
+    for left, image in ((0, one), (100, other)):
+        head.paste(image.resize((100, 100)), (left, 0))
+    return head
 
 
 def _line(variant: str, arguments: argparse.Namespace) -> str:

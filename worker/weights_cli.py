@@ -13,12 +13,13 @@ import click
 import migrations
 from shared.blobs import unreadable
 from shared.errors import InvalidRequest, InvalidSettings
+from shared.output import say
 from shared.services import Services, connect_services
 from shared.settings import load_settings
 from shared.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
 from shared.vgg import CONVOLUTIONS
 from shared.weights_registry import WeightsRegistry
-from worker.weights_output import print_imported, print_listed, say
+from worker.weights_output import print_imported, print_listed
 
 if TYPE_CHECKING:
     from worker.weights_import import Wanted

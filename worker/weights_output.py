@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from shared.output import print_json, print_table, say
 from shared.tables import Weights
-
-# As of every command of the farm: raised when a field goes or changes its meaning.
-SCHEMA_VERSION = 1
 
 COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
 EMPTY = (
@@ -23,17 +18,12 @@ EMPTY = (
 )
 
 
-def say(words: str) -> None:
-    """A line for the person, not for the script."""
-    click.echo(words, err=True)
-
-
 def print_listed(rows: Sequence[Weights], *, as_json: bool) -> None:
     """All weights as a table, or as one JSON object."""
     if as_json:
-        _print_json({"weights": [_fields(row) for row in rows]})
+        print_json({"weights": [_fields(row) for row in rows]})
     elif rows:
-        _print_table(rows)
+        print_table(COLUMNS, [_row(row) for row in rows])
     else:
         say(EMPTY)
 
@@ -43,27 +33,14 @@ def print_imported(row: Weights, *, added: bool, as_json: bool) -> None:
     done = "is registered" if added else "is there already, with the same content"
     say(f"{row.name} {done}: {row.architecture}, {_size(row)}, {row.sha256[:12]}")
     if as_json:
-        _print_json({"weights": _fields(row), "added": added})
+        print_json({"weights": _fields(row), "added": added})
     else:
         click.echo(row.name)
 
 
-def _print_json(document: Mapping[str, Any]) -> None:
-    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=2, ensure_ascii=False))
-
-
-def _print_table(rows: Sequence[Weights]) -> None:
-    table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        created = f"{row.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(row.name, row.architecture, escape(row.source), _size(row), row.sha256[:12], created)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A file or a pipe has no width; nothing may be cut off or folded in it.
-        console.width = 10_000
-    with console.capture() as captured:
-        console.print(table)
-    click.echo(captured.get(), nl=False)
+def _row(row: Weights) -> tuple[str, ...]:
+    created = f"{row.created_at:%Y-%m-%d %H:%M}"
+    return row.name, row.architecture, escape(row.source), _size(row), row.sha256[:12], created
 
 
 def _fields(row: Weights) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import click
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from producer.cli.output import json_option, print_json, print_table, say
+from shared.output import json_option, print_json, print_table, say
 from shared.settings import PREFIX, Settings, load_settings, source_of
 
 # Secret settings of which only the password is a secret.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 import migrations
-from producer.cli.output import json_option, print_json
 from shared.database import connect, where
+from shared.output import json_option, print_json
 from shared.settings import load_settings
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from producer.cli.output import json_option, loss_of, print_json, print_pairs, progress_of, say, timeout_option
+from producer.cli.words import loss_of, progress_of
 from producer.display import live_display
 from producer.farm import Farm, Job
 from producer.status import Status
 from shared.errors import InvalidRequest, JobFailed
 from shared.files import check_writable
+from shared.output import json_option, print_json, print_pairs, say, timeout_option
 from shared.states import State
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 import yaml
 
-from producer.cli.output import json_option, print_json, print_table
 from shared.errors import InvalidRequest
+from shared.output import json_option, print_json, print_table
 from shared.presets import PRESETS, SUMMARIES
 from shared.spec import JobSpec, parse_spec
 from shared.words import nearest

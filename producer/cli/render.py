@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from producer.cli.options import spec_options
-from producer.cli.output import json_option, print_json, say
 from producer.display import live_display
 from producer.farm import Farm
 from shared.encoding import suffix_format
 from shared.errors import InvalidRequest
 from shared.files import check_writable
+from shared.output import json_option, print_json, say
 from shared.spec import parse_spec
 
 

@@ -7,20 +7,12 @@ from pathlib import Path
 
 import click
 
-from producer.cli.output import (
-    coloured,
-    json_option,
-    loss_of,
-    print_json,
-    print_table,
-    progress_of,
-    say,
-    timeout_option,
-)
+from producer.cli.words import coloured, loss_of, progress_of
 from producer.display import live_display
 from producer.farm import Farm, Sweep
 from producer.status import Status
 from shared.errors import JobFailed
+from shared.output import json_option, print_json, print_table, say, timeout_option
 from shared.states import State
 
 

@@ -10,20 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from producer.status import Status
-from shared.states import State
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Raised when a field of `--json` goes or changes its meaning; new fields may come at any time.
 SCHEMA_VERSION = 1
-
-COLOURS = {
-    State.DONE: "green",
-    State.FAILED: "red",
-    State.CANCELLED: "yellow",
-    State.RUNNING: "cyan",
-}
 
 
 def json_option(command: Command) -> Command:
@@ -67,19 +57,3 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         click.echo(f"{name:<{width}}  {value}")
-
-
-def coloured(state: State) -> str:
-    """The state in its colour, as rich markup."""
-    colour = COLOURS.get(state)
-    return f"[{colour}]{state}[/]" if colour else str(state)
-
-
-def progress_of(status: Status) -> str:
-    """Steps done of steps asked for, as in 120/300."""
-    return f"{status.iteration}/{status.iterations}"
-
-
-def loss_of(status: Status) -> str:
-    """The last total loss in four digits, or nothing."""
-    return "" if status.loss is None else f"{status.loss:.4g}"

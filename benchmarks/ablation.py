@@ -67,7 +67,14 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "tv-0": {"tv_weight": 0.0},
     "tv-100": {"tv_weight": 100.0},
     "noise": {"init": "blend", "noise_ratio": 0.5},
-    "wasserstein": {"style_loss": {"wasserstein": 1.0}},
+    "wasserstein": {"style_loss": {"wasserstein": 1.0}, "style_weight": 100.0, "tv_weight": 3.0},
+    "shallow": {
+        "style_layers": ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"],
+        "content_layers": ["conv2_2"],
+        "pooling": "max",
+        "style_weight": 100.0,
+        "tv_weight": 3.0,
+    },
     "mean-std": {"style_loss": {"mean-std": 1.0}},
     "sliced": {"style_loss": {"sliced": 1.0}},
 }

@@ -24,7 +24,7 @@ SIZE = 160
 # program starts from noise, since random features hold too little of the content to find it again so soon.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gatys": {"iterations": 100, "init": "content"},
-    "mxnet": {"iterations": 200, "init": "content"},
+    "mxnet": {"iterations": 200, "init": "content", "stop_change": 0.0},
     "udacity": {"iterations": 400},
     "tensorflow": {"iterations": 300},
     "pytorch": {"iterations": 150},

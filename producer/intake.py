@@ -15,7 +15,8 @@ from producer.depth import check_depth
 from producer.pretrained import Pretrained
 from producer.source import Source
 from shared.blobs import fetch_verified
-from shared.errors import InvalidImage
+from shared.consistency import check_consistent
+from shared.errors import InvalidImage, InvalidSpec
 from shared.images import decode, read_bytes
 from shared.services import Services
 from shared.spec import BLOB, JobSpec
@@ -55,7 +56,7 @@ class Intake:
         changes.update(self._pretrained.resolve(spec, notes))
         changes.update(_size(spec, content, notes))
         changes.update(_by_features(spec, str(changes.get("features", spec.features)), notes))
-        resolved = spec.model_copy(update=changes)
+        resolved = _checked(spec.model_copy(update=changes))
         check_depth(resolved, content, styles)
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell)
 
@@ -107,6 +108,15 @@ class Intake:
         picture = decode(data, shown if path is None else name, max_pixels=settings.max_pixels)
         brightest = int(np.asarray(picture.image).max())
         return Source(_address(data), path, shown, picture.width, picture.height, brightest, picture.notes)
+
+
+def _checked(spec: JobSpec) -> JobSpec:
+    """The spec, in which what "auto" became may contradict what the user wrote. Raises InvalidSpec."""
+    try:
+        check_consistent(spec)
+    except ValueError as error:
+        raise InvalidSpec(str(error)) from None
+    return spec
 
 
 def _size(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, object]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from shared.vgg import layer_names
-from shared.words import nearest
+from shared.words import counted, nearest
 
 if TYPE_CHECKING:
     from shared.spec import JobSpec
@@ -28,7 +28,7 @@ def _weights(spec: JobSpec) -> Iterator[str]:
     if not spec.style and spec.style_weight:
         yield "style is missing: name a picture, or give style_weight = 0"
     if spec.style_weights and len(spec.style_weights) != len(spec.style):
-        yield f"there are {len(spec.style_weights)} style_weights for {len(spec.style)} styles: give one for each"
+        yield f"style_weights has {_of(spec.style_weights, 'weight', spec.style, 'style')}: give one for each"
     if spec.style_weights and not sum(spec.style_weights):
         yield "the style_weights have the sum 0, and cannot be shares of it: give at least one more than 0"
 
@@ -37,7 +37,7 @@ def _layers(spec: JobSpec) -> Iterator[str]:
     weights, layers = spec.style_layer_weights, spec.style_layers
     if weights and len(weights) != len(layers):
         preset = "" if spec.preset == "auto" else f" (perhaps those of the preset {spec.preset})"
-        yield f"there are {len(weights)} style_layer_weights{preset} for {len(layers)} style_layers: give one for each"
+        yield f"style_layer_weights{preset} has {_of(weights, 'weight', layers, 'style layer')}: give one for each"
     if weights and not sum(weights) and spec.style_weight:
         yield "the style_layer_weights are all 0, but style_weight is not: give at least one more than 0"
     if spec.features == "vgg16":
@@ -48,10 +48,16 @@ def _layers(spec: JobSpec) -> Iterator[str]:
 
 def _masks(spec: JobSpec) -> Iterator[str]:
     for name, masks in (("content_masks", spec.content_masks), ("style_masks", spec.style_masks)):
+        found = f"{name} has {_of(masks, 'mask', spec.style, 'style')}"
         if len(masks) > len(spec.style):
-            yield f"{name} has {len(masks)} masks for {len(spec.style)} styles: name a style for the mask without one"
+            yield f"{found}: name a style for the mask without one"
         elif masks and len(masks) < len(spec.style):
-            yield f"{name} has {len(masks)} masks for {len(spec.style)} styles: give one for each, white for all of it"
+            yield f"{found}: give one for each, white for all of it"
+
+
+def _of(given: Sequence[object], noun: str, needed: Sequence[object], other: str) -> str:
+    """ "1 mask for 2 styles"."""
+    return f"{counted(len(given), noun)} for {counted(len(needed), other)}"
 
 
 def _normalization(spec: JobSpec) -> Iterator[str]:
@@ -65,8 +71,6 @@ def _normalization(spec: JobSpec) -> Iterator[str]:
 
 
 def _scales(spec: JobSpec) -> Iterator[str]:
-    if spec.min_size is not None and isinstance(spec.size, int) and spec.min_size > spec.size and spec.preset == "auto":
-        yield f"min_size = {spec.min_size} is more than size = {spec.size}: give a smaller one, or none"
     if spec.first_iterations is not None and spec.min_size is None:
         yield "first_iterations are those of the coarsest scale: give min_size too"
 

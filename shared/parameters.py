@@ -17,6 +17,9 @@ SEEDS = 2**32
 # Each layer of a random network has a seed of its own, 8 bits below the network's.
 FEATURES_SEEDS = SEEDS >> 8
 
+# Parameters that are so many numbers, no more and no fewer.
+FIXED_LENGTHS = {"noise_range": 2, "input_mean": 3, "input_deviation": 3}
+
 STYLE_LOSSES = ("gram", "mean-std", "mmd-linear", "mmd-poly", "mmd-gaussian", "wasserstein", "sliced")
 
 
@@ -30,6 +33,9 @@ def _by_name(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = [part.partition("=") for part in value.split(",")]
+    names = [name.strip() for name, _, _ in parts]
+    if len(set(names)) < len(names):
+        raise ValueError("a style loss is named twice")
     try:
         return {name.strip(): float(weight) if sign else 1.0 for name, sign, weight in parts}
     except ValueError:
@@ -37,7 +43,7 @@ def _by_name(value: object) -> object:
 
 
 Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Layers = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Paths = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False), BeforeValidator(_listed)]
 Numbers = Annotated[tuple[Weight, ...], Field(strict=False), BeforeValidator(_listed)]
@@ -92,8 +98,8 @@ class Losses(Group):
     """What the picture is compared by."""
 
     content_weight: Weight = Field(1.0, description="how much the content counts")
-    style_weight: Weight = Field(1000.0, description="how much the style counts")
-    tv_weight: Weight = Field(30.0, description="how much smoothness counts (total variation)")
+    style_weight: Weight = Field(100.0, description="how much the style counts")
+    tv_weight: Weight = Field(3.0, description="how much smoothness counts (total variation)")
     content_layers: Layers | Literal["auto"] = Field(
         "auto", description="layers that the content is compared at; auto: relu4_2, of random features relu3_1"
     )

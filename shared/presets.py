@@ -229,7 +229,8 @@ OF_THE_OPTIMIZER = (
 def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields with those of their preset below them; raises ValueError for an unknown preset.
 
-    Where the user asks for another optimiser than the preset's, what the preset says of its own is left out.
+    Where the user asks for another optimiser than the preset's, what the preset says of its own is left out; and so is
+    its number of steps at the coarsest scale where the user gives the number of steps.
     """
     name = fields.get("preset", "auto")
     if not isinstance(name, str) or name not in PRESETS:
@@ -238,4 +239,7 @@ def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
     optimizer = fields.get("optimizer")
     if optimizer is not None and optimizer != values.get("optimizer", "lbfgs"):
         values = {key: value for key, value in values.items() if key not in OF_THE_OPTIMIZER}
+    if fields.get("iterations") is not None and "first_iterations" not in fields:
+        # Who asks for few steps does not mean the preset's many at the coarsest scale.
+        values.pop("first_iterations", None)
     return {**values, **fields}

@@ -17,7 +17,18 @@ from pydantic import Field, ValidationError, model_validator
 
 from shared.consistency import check_consistent
 from shared.errors import InvalidSpec
-from shared.parameters import FEATURES_SEEDS, SEEDS, Inputs, Losses, Network, Optimisation, Saved, Scales
+from shared.parameters import (
+    FEATURES_SEEDS,
+    FIXED_LENGTHS,
+    SEEDS,
+    STYLE_LOSSES,
+    Inputs,
+    Losses,
+    Network,
+    Optimisation,
+    Saved,
+    Scales,
+)
 from shared.presets import PresetName, with_preset
 from shared.space import PIXELS, InputSpace
 from shared.words import nearest
@@ -128,11 +139,23 @@ def _sentence(entry: Mapping[str, Any], known: Iterable[str]) -> str:
         return f"unknown parameter {name!r}{nearest(name, known)}"
     if entry["type"] == "missing" and len(entry["loc"]) == 1:
         return f"{name} is missing: name a picture"
-    message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
-    message = message.replace("a valid tuple", "a list of layers")
-    if entry["type"] == "missing":
-        message = f"must be {int(entry['loc'][1]) + 1} values or more"
+    message = _plain(entry)
     if not name:
         return message
+    # Which of several values it is: an entry of a list is counted from 1, one of a mapping has its name.
+    inner = () if entry["type"] == "missing" else entry["loc"][1:]
+    which = next((part for part in inner if isinstance(part, int) or part in STYLE_LOSSES), None)
+    where = "" if which is None else f" ({which + 1 if isinstance(which, int) else which})"
     shown = repr(entry["input"])
-    return f"{name} = {shown if len(shown) <= 60 else shown[:57] + '...'}: {message}"
+    return f"{name}{where} = {shown if len(shown) <= 60 else shown[:57] + '...'}: {message}"
+
+
+def _plain(entry: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without pydantic's own terms."""
+    count = FIXED_LENGTHS.get(str(entry["loc"][0])) if entry["loc"] else None
+    if count and entry["type"] in {"missing", "too_long", "too_short"}:
+        return f"must be {count} numbers"
+    if entry["type"] == "string_too_short":
+        return "must not be empty"
+    message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return message.replace("a valid tuple", "a list of layers")

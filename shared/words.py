@@ -11,3 +11,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 mask", "2 masks"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

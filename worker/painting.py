@@ -14,7 +14,7 @@ from PIL import Image
 import shared
 from shared.blobs import fetch_verified, store_object
 from shared.encoding import Format, content_type
-from shared.errors import OutOfMemory
+from shared.errors import Diverged, OutOfMemory
 from shared.exif import kept_exif
 from shared.images import decode
 from shared.services import Services
@@ -75,6 +75,10 @@ class Painting:
             for sink in sinks:
                 sink.close()
             background.finish()
+        except Diverged:
+            # What went before is still worth having: the curve, and the last good snapshot.
+            background.finish()
+            raise
         finally:
             background.close()
         return progress

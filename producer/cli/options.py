@@ -22,12 +22,15 @@ class Plain(click.ParamType[Any]):
         self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        for number in (int, float):
-            try:
-                return number(value)
-            except ValueError:
-                continue
-        return value
+        try:
+            # 1e3 is a whole number too.
+            return int(value) if "e" not in str(value).lower() else _whole(float(value))
+        except ValueError:
+            pass
+        try:
+            return float(value)
+        except ValueError:
+            return value
 
 
 class Several(click.ParamType[Any]):
@@ -53,6 +56,10 @@ class Weighted(click.ParamType[Any]):
         return value
 
 
+def _whole(number: float) -> int | float:
+    return int(number) if number.is_integer() else number
+
+
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """An option for each parameter of a spec, with its description as help."""
     # Decorators are applied from the last to the first; the preset, which all others stand on, comes first.
@@ -61,7 +68,9 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if name not in ARGUMENTS:
             flag = "--" + name.replace("_", "-")
             help_text = f"{info.description}  [{_default(info.default)}]"
-            command = click.option(flag, name, type=_type(info.annotation), default=None, help=help_text)(command)
+            # A preset's name is left to the spec, which knows the nearest one.
+            kind = click.STRING if name == "preset" else _type(info.annotation)
+            command = click.option(flag, name, type=kind, default=None, help=help_text)(command)
     return command
 
 
@@ -76,7 +85,7 @@ def _type(annotation: Any) -> click.ParamType[Any]:
     if _takes_number(annotation):
         return Plain("|".join(["number", *words]))
     if words:
-        return click.Choice(words)
+        return Plain("|".join(words)) if all(word.isdecimal() for word in words) else click.Choice(words)
     return click.STRING
 
 

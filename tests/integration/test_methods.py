@@ -69,7 +69,9 @@ def check_finite(job: Job, points: int) -> None:
     """The loss curve has so many points, one an iteration, and each of its terms is a number."""
     losses = job.losses()
     assert [point.iteration for point in losses] == list(range(points))
-    assert all(math.isfinite(value) for point in losses for value in (point.total, point.content, point.style))
+    assert all(
+        math.isfinite(value) for point in losses for value in (point.total, point.content, point.style, point.tv)
+    )
 
 
 @pytest.mark.parametrize("layers", [{}, SHALLOW], ids=["its own layers", "shallow"])
@@ -213,17 +215,6 @@ def check_file(data: bytes, cell: Mapping[str, str]) -> None:
     assert (parameters["format"], parameters["iteration"], parameters["style_name"]) == (cell["format"], 1, "s.png")
 
 
-def test_sixteen_bits_are_sixteen(farm: Farm, pair: dict[str, str]) -> None:
-    """Given bits = 16, I expect files of 16 bits a channel, with levels that 8 bits do not have."""
-    sweep = farm.sweep(matrix={"format": ["png", "tiff"]}, base={**pair, **SMALL, "bits": 16})
-    sweep.wait()
-    png, tiff = (job.fetch().data for job in sweep.jobs())
-    assert png[24] == 16  # the bit depth in PNG's header
-    values = tifffile.imread(io.BytesIO(tiff))
-    assert (values.dtype, values.shape) == (np.uint16, (36, 48, 3))
-    assert (values % 257 != 0).mean() > 0.9
-
-
 @pytest.mark.parametrize("fields", [{"preset": "reconstruct-content"}, {"style_weight": 0.0, "style": []}])
 def test_content_alone_needs_no_style(farm: Farm, pair: dict[str, str], fields: dict[str, Any]) -> None:
     """Given no style, if the content is reconstructed from noise, I expect its loss to fall, and no other loss."""
@@ -240,7 +231,8 @@ def test_content_alone_needs_no_style(farm: Farm, pair: dict[str, str], fields: 
 def test_a_sweep_over_presets_and_styles(farm: Farm, pair: dict[str, str], pictures: Path) -> None:
     """Given axes of presets and of styles with a mixture among them, I expect every cell painted, and their sheet."""
     mixture = [pair["style"], str(pictures / "t.png")]
-    matrix = {"preset": ["auto", "gatys", "pytorch", "multiscale"], "style": [pair["style"], mixture]}
+    matrix: dict[str, list[Any]] = {"preset": ["auto", "gatys", "pytorch", "multiscale"]}
+    matrix["style"] = [pair["style"], mixture]
     # Of all presets one has scales, whose first would take its own thousand steps.
     base = {"content": pair["content"], **SMALL, "min_size": 32, "first_iterations": 2}
     sweep = farm.sweep(matrix=matrix, base=base, name="programs")
@@ -253,7 +245,7 @@ def test_a_sweep_over_presets_and_styles(farm: Farm, pair: dict[str, str], pictu
 
 
 def test_a_sweep_over_style_losses(farm: Farm, pair: dict[str, str]) -> None:
-    """Given an axis of all style losses and a mapping of two, I expect every cell painted, each its own, and a sheet."""
+    """Given an axis of all style losses and a mapping of two, I expect as many pictures, and a sheet."""
     losses = [*STYLE_LOSSES, {"gram": 1, "sliced": 0.5}]
     base = {**pair, **SMALL, "style_normalization": "relative"}
     sweep = farm.sweep(matrix={"style_loss": losses, "preset": ["auto", "pytorch"]}, base=base)
@@ -263,6 +255,14 @@ def test_a_sweep_over_style_losses(farm: Farm, pair: dict[str, str]) -> None:
     assert statuses[-1].spec["style_loss"] == {"gram": 1.0, "sliced": 0.5}
     sheet = sweep_sheet(sweep, "style_loss", "preset", cell=48)
     assert sheet.height > 8 * 36
+
+
+@pytest.mark.parametrize("loss", STYLE_LOSSES)
+def test_a_layer_may_end_in_one_position(farm: Farm, pair: dict[str, str], loss: str) -> None:
+    """Given a picture of which the deepest layer sees one position, I expect every style loss to be a number there."""
+    job = farm.submit(**pair, size=24, iterations=1, style_loss=loss, style_layers=["relu1_1", "relu5_1"])
+    assert job.wait().error is None
+    check_finite(job, 2)
 
 
 @pytest.mark.parametrize("term", ["content", "style"])

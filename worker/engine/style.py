@@ -222,7 +222,8 @@ class _Gaussian:
         x = _selected(features, region)
         total = x.new_zeros(x.shape[0])
         for (share, y), bandwidth in zip(self.samples, self.bandwidths, strict=True):
-            count = min(x.shape[2], y.shape[2]) // 2
+            # Of a single position, which makes no pair, it is taken twice.
+            count = max(1, min(x.shape[2], y.shape[2]) // 2)
             x1, x2 = _pairs(x, count, seed)
             y1, y2 = _pairs(y, count, seed + 1)
             alike = _kernel(x1, x2, bandwidth) + _kernel(y1, y2, bandwidth)
@@ -242,7 +243,7 @@ def _pairs(x: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Two disjoint draws of `count` of the vectors of (B, C, N), without repetition."""
     order = torch.randperm(x.shape[2], generator=torch.Generator().manual_seed(seed))[: 2 * count].to(x.device)
     drawn = x.index_select(2, order)
-    return drawn[:, :, :count], drawn[:, :, count:]
+    return drawn[:, :, :count], drawn[:, :, -count:]
 
 
 def _mean_pair_distance(y: Tensor) -> Tensor:

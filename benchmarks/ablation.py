@@ -3,8 +3,8 @@
 Prints a table, one line for each variant, keeps the pictures, and lays those of all variants side by side. Runs the
 engine itself, without a farm:
 
-    python -m benchmarks.ablation --size 96 --iterations 50 --variants default initial max --out ablation
-    python -m benchmarks.ablation --variants default max --out ablation --sheet finalists.png
+    python -m benchmarks.ablation --size 96 --iterations 50 --variants base initial max --out ablation
+    python -m benchmarks.ablation --variants base max --out ablation --sheet finalists.png
 """
 
 from __future__ import annotations
@@ -37,46 +37,36 @@ CONTENTS = ("astronaut", "chelsea", "coffee", "rocket")
 STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retina")
 
 RATES = {"lbfgs": 1.0, "adam": 0.02}
+# What the ablation started from; a variant says in what it differs.
+BASE: Mapping[str, Any] = {"style_weight": 1000.0, "tv_weight": 30.0}
+INITIAL = {"content_normalization": "initial", "style_normalization": "initial"}
+SCALES = {"min_size": 48, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30}
+LIGHT = {"style_weight": 100.0, "tv_weight": 3.0}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
-    "initial": {"content_normalization": "initial", "style_normalization": "initial"},
-    "initial-3000": {"content_normalization": "initial", "style_normalization": "initial", "style_weight": 3000.0},
-    "style-30": {"style_weight": 30.0, "tv_weight": 3.0},
-    "relu2_2-100": {"content_layers": ["relu2_2"], "style_weight": 100.0, "tv_weight": 3.0},
-    "style-100-tv-3": {"style_weight": 100.0, "tv_weight": 3.0},
-    "style-100": {"style_weight": 100.0},
-    "style-300": {"style_weight": 300.0},
-    "style-3000": {"style_weight": 3000.0},
+    "base": {},
+    "initial": INITIAL,
+    "initial-3000": {**INITIAL, "style_weight": 3000.0},
+    "initial-max": {**INITIAL, "pooling": "max"},
     "max": {"pooling": "max"},
     "l2": {"pooling": "l2"},
-    "relu4_2": {"content_layers": ["relu4_2"]},
+    "scales": SCALES,
     "relu2_2": {"content_layers": ["relu2_2"]},
+    "relu4_2": {"content_layers": ["relu4_2"]},
+    "seed-1": {"features_seed": 1},
+    "adam": {"optimizer": "adam"},
     "four-layers": {"style_layers": ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]},
     "falling-weights": {"style_layer_weights": [0.5, 0.25, 0.15, 0.07, 0.03]},
-    "scales": {"min_size": 48, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30},
-    "scales-100": {
-        "min_size": 48,
-        "scale_factor": 2.0,
-        "first_iterations": 60,
-        "iterations": 30,
-        "style_weight": 100.0,
-    },
-    "adam": {"optimizer": "adam"},
-    "seed-1": {"features_seed": 1},
-    "seed-2": {"features_seed": 2},
-    "tv-0": {"tv_weight": 0.0},
-    "tv-100": {"tv_weight": 100.0},
-    "noise": {"init": "blend", "noise_ratio": 0.5},
-    "wasserstein": {"style_loss": {"wasserstein": 1.0}, "style_weight": 100.0, "tv_weight": 3.0},
+    "style-100": {"style_weight": 100.0},
+    "style-100-tv-3": LIGHT,
+    "style-30-tv-3": {"style_weight": 30.0, "tv_weight": 3.0},
+    "scales-100": {**SCALES, "style_weight": 100.0},
+    "wasserstein": {**LIGHT, "style_loss": {"wasserstein": 1.0}},
     "shallow": {
+        **LIGHT,
+        "pooling": "max",
         "style_layers": ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"],
         "content_layers": ["conv2_2"],
-        "pooling": "max",
-        "style_weight": 100.0,
-        "tv_weight": 3.0,
     },
-    "mean-std": {"style_loss": {"mean-std": 1.0}},
-    "sliced": {"style_loss": {"sliced": 1.0}},
 }
 
 
@@ -93,6 +83,7 @@ def spec_of(variant: str, arguments: argparse.Namespace) -> JobSpec:
         "features": "random",
         "size": arguments.size,
         "iterations": arguments.iterations,
+        **BASE,
         **VARIANTS[variant],
         **json.loads(arguments.set),
     }

@@ -39,14 +39,14 @@ def presets(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
     """One pair under the seven programs, with the farm's own before them."""
     fields = {"auto": {"iterations": 100}, **PRESETS}
     jobs = [farm.submit(**pair, preset=name, size=SIZE, **_quiet(values)) for name, values in fields.items()]
-    return _strip(farm, jobs, list(fields), pair)
+    return _strip(farm, jobs, list(fields), pair, "one pair under the presets")
 
 
 def style_losses(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
     """One pair under the seven style losses, all by Adam, so that nothing else differs."""
     fields = {"optimizer": "adam", "iterations": 120, "size": SIZE}
     jobs = [farm.submit(**pair, style_loss=name, **_quiet(fields)) for name in STYLE_LOSSES]
-    return _strip(farm, jobs, STYLE_LOSSES, pair)
+    return _strip(farm, jobs, STYLE_LOSSES, pair, "one pair under the style losses")
 
 
 def reconstructions(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
@@ -81,14 +81,14 @@ def _quiet(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"snapshot_every": 0, "features": "random", **fields}
 
 
-def _strip(farm: Farm, jobs: Sequence[Job], labels: Sequence[str], pair: Mapping[str, str]) -> Image.Image:
-    """The pictures in rows of four, after the content and the style."""
+def _strip(farm: Farm, jobs: Sequence[Job], labels: Sequence[str], pair: Mapping[str, str], title: str) -> Image.Image:
+    """The pictures in two rows, after the content and the style."""
     _paint(farm, jobs)
     shown: list[tuple[str, Image.Image]] = [(name, Image.open(pair[name])) for name in ("content", "style")]
     shown += [(label, job.result().image) for label, job in zip(labels, jobs, strict=True)]
     across = (len(shown) + 1) // 2
     cells = {divmod(i, across): Cell(image.convert("RGB"), caption=label) for i, (label, image) in enumerate(shown)}
-    return contact_sheet([Head(""), Head("")], [Head("")] * across, cells, cell=256)
+    return contact_sheet([Head(""), Head("")], [Head("")] * across, cells, title=title, cell=256)
 
 
 def _paint(farm: Farm, jobs: Sequence[Job]) -> None:

@@ -38,9 +38,10 @@ STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retin
 
 RATES = {"lbfgs": 1.0, "adam": 0.02}
 # What the ablation started from; a variant says in what it differs.
-BASE: Mapping[str, Any] = {"style_weight": 1000.0, "tv_weight": 30.0}
+BASE: Mapping[str, Any] = {"style_loss": {"gram": 1.0}, "style_weight": 1000.0, "tv_weight": 30.0}
 INITIAL = {"content_normalization": "initial", "style_normalization": "initial"}
 SCALES = {"min_size": 48, "scale_factor": 2.0, "first_iterations": 60, "iterations": 30}
+WASSERSTEIN: Mapping[str, Any] = {"style_loss": {"wasserstein": 1.0}}
 LIGHT = {"style_weight": 100.0, "tv_weight": 3.0}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "base": {},
@@ -60,7 +61,9 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "style-100-tv-3": LIGHT,
     "style-30-tv-3": {"style_weight": 30.0, "tv_weight": 3.0},
     "scales-100": {**SCALES, "style_weight": 100.0},
-    "wasserstein": {**LIGHT, "style_loss": {"wasserstein": 1.0}},
+    "wasserstein-100": {**LIGHT, **WASSERSTEIN},
+    "wasserstein-10": {**WASSERSTEIN, "style_weight": 10.0, "tv_weight": 3.0},
+    "wasserstein-3": {**WASSERSTEIN, "style_weight": 3.0, "tv_weight": 3.0},
     "shallow": {
         **LIGHT,
         "pooling": "max",

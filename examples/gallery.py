@@ -82,13 +82,13 @@ def _quiet(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _strip(farm: Farm, jobs: Sequence[Job], labels: Sequence[str], pair: Mapping[str, str], title: str) -> Image.Image:
-    """The pictures in two rows, after the content and the style."""
+    """The pictures in rows, after the content and the style."""
     _paint(farm, jobs)
     shown: list[tuple[str, Image.Image]] = [(name, Image.open(pair[name])) for name in ("content", "style")]
     shown += [(label, job.result().image) for label, job in zip(labels, jobs, strict=True)]
-    across = (len(shown) + 1) // 2
+    across = 5 if len(shown) % 5 == 0 else 3
     cells = {divmod(i, across): Cell(image.convert("RGB"), caption=label) for i, (label, image) in enumerate(shown)}
-    return contact_sheet([Head(""), Head("")], [Head("")] * across, cells, title=title, cell=256)
+    return contact_sheet([Head("")] * -(-len(shown) // across), [Head("")] * across, cells, title=title, cell=256)
 
 
 def _paint(farm: Farm, jobs: Sequence[Job]) -> None:

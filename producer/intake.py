@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from producer.automatic import automatic
 from producer.depth import check_depth
 from producer.pretrained import Pretrained
 from producer.source import Source
@@ -22,12 +23,6 @@ from shared.services import Services
 from shared.spec import BLOB, JobSpec
 from shared.store import NewJob
 from shared.weights_registry import WeightsRegistry
-
-AUTO_SIZE = 512
-# Of random features, a deep layer knows the picture's things less well than one of a trained network does.
-AUTO_CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",)}
-# Of adam in shares of the way from black to white; of lbfgs, whose steps have a length of their own, a factor.
-AUTO_LEARNING_RATE = {"lbfgs": 1.0, "adam": 0.02}
 
 
 @dataclass
@@ -54,8 +49,7 @@ class Intake:
             **masks,
         }
         changes.update(self._pretrained.resolve(spec, notes))
-        changes.update(_size(spec, content, notes))
-        changes.update(_by_features(spec, str(changes.get("features", spec.features)), notes))
+        changes.update(automatic(spec, content, str(changes.get("features", spec.features)), notes))
         resolved = _checked(spec.model_copy(update=changes))
         check_depth(resolved, content, styles)
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell)
@@ -117,31 +111,6 @@ def _checked(spec: JobSpec) -> JobSpec:
     except ValueError as error:
         raise InvalidSpec(str(error)) from None
     return spec
-
-
-def _size(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, object]:
-    if spec.size != "auto":
-        return {}
-    size = min(AUTO_SIZE, max(content.width, content.height))
-    why = "the content's own" if size < AUTO_SIZE else "the largest that auto chooses"
-    notes.append(f"size: {size} px, {why}")
-    return {"size": size}
-
-
-def _by_features(spec: JobSpec, features: str, notes: list[str]) -> dict[str, object]:
-    """What is still "auto" and follows from the features and the optimiser."""
-    changes: dict[str, object] = {}
-    if spec.rescale_filters and features == "random":
-        changes["rescale_filters"] = False
-        notes.append("rescale_filters: left out, since random features are scaled by whole layers")
-    if spec.content_layers == "auto":
-        changes["content_layers"] = AUTO_CONTENT_LAYERS[features]
-        notes.append(f"content_layers: {', '.join(AUTO_CONTENT_LAYERS[features])}")
-    if spec.learning_rate == "auto":
-        rate = AUTO_LEARNING_RATE[spec.optimizer] * (1.0 if spec.optimizer == "lbfgs" else spec.moved_space.unit)
-        changes["learning_rate"] = rate
-        notes.append(f"learning_rate: {rate:g}")
-    return changes
 
 
 def _address(data: bytes) -> str:

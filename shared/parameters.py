@@ -98,7 +98,9 @@ class Losses(Group):
     """What the picture is compared by."""
 
     content_weight: Weight = Field(1.0, description="how much the content counts")
-    style_weight: Weight = Field(100.0, description="how much the style counts")
+    style_weight: Weight | Literal["auto"] = Field(
+        "auto", description="how much the style counts; auto: as much as suits the style loss"
+    )
     tv_weight: Weight = Field(3.0, description="how much smoothness counts (total variation)")
     content_layers: Layers | Literal["auto"] = Field(
         "auto", description="layers that the content is compared at; auto: relu4_2, of random features relu3_1"
@@ -112,7 +114,7 @@ class Losses(Group):
         "relative", description="what the content's squared error is divided by"
     )
     style_loss: Annotated[dict[str, Weight], BeforeValidator(_by_name)] = Field(
-        {"gram": 1.0}, description=f"how styles are compared, or several with weights: {', '.join(STYLE_LOSSES)}"
+        {"wasserstein": 1.0}, description=f"how styles are compared, or several with weights: {', '.join(STYLE_LOSSES)}"
     )
     style_normalization: Literal["initial", "relative", "none", "gatys", "mxnet", "udacity", "pytorch"] = Field(
         "relative", description="what the style's error is divided by; names of programs: as they do"

@@ -26,9 +26,9 @@ def prepared(inputs: Inputs, edge: int, vgg: Vgg, device: torch.device) -> tuple
 
 
 def loss_settings(spec: JobSpec) -> LossSettings:
-    """What the spec says of its losses; its content layers and learning rate must be resolved."""
-    if spec.content_layers == "auto":
-        raise TypeError("content_layers are resolved when a job is submitted")
+    """What the spec says of its losses; what is auto in it must be resolved."""
+    if spec.content_layers == "auto" or spec.style_weight == "auto":
+        raise TypeError("what is auto is resolved when a job is submitted")
     losses = {cast(StyleLossName, name): weight for name, weight in spec.style_loss.items() if weight}
     alike = (1 / len(spec.style_layers),) * len(spec.style_layers)
     return LossSettings(

@@ -270,7 +270,14 @@ def test_a_layer_may_end_in_one_position(farm: Farm, pair: dict[str, str], loss:
 def test_a_job_that_diverges_says_when_and_in_which_term(farm: Farm, pair: dict[str, str], term: str) -> None:
     """Given steps far too long, I expect the job failed at an iteration in a term, and what came before it kept."""
     weights = {"style_weight": 0.0 if term == "content" else 1.0, "content_weight": 0.0 if term == "style" else 1.0}
-    steps = {"optimizer": "sgd", "learning_rate": 1e3, "iterations": 400, "snapshot_every": 1, "tv_weight": 0.0}
+    steps = {
+        "optimizer": "sgd",
+        "learning_rate": 1e3,
+        "iterations": 400,
+        "snapshot_every": 1,
+        "tv_weight": 0.0,
+        "init": "noise",
+    }
     job = farm.submit(**pair, style_loss="gram", **{**SMALL, **steps, **weights})
     with pytest.raises(JobFailed, match=f"the {term} loss left the finite numbers at iteration") as failed:
         job.result()

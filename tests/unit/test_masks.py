@@ -160,7 +160,7 @@ def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> 
     spot = Image.new("L", large.size)
     spot.putpixel((800, 600), 255)
     fields = {"content": "a", "style": "b", "size": 32, "content_layers": ("relu1_1",), "style_layers": ("relu1_1",)}
-    spec = parse_spec({**fields, "content_masks": "m"})
+    spec = parse_spec({**fields, "content_masks": "m", "style_weight": 5.0})
     vgg = Vgg("vgg19", spec.layers)
     randomise(vgg, 0)
     inputs = Inputs(spec, large, [large], [spot], [], None)

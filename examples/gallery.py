@@ -43,8 +43,8 @@ def presets(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
 
 
 def style_losses(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
-    """One pair under the seven style losses, all by Adam, so that nothing else differs."""
-    fields = {"optimizer": "adam", "iterations": 120, "size": SIZE}
+    """One pair under the seven style losses, all by Adam and with one weight, so that nothing else differs."""
+    fields = {"optimizer": "adam", "iterations": 120, "size": SIZE, "style_weight": 100.0}
     jobs = [farm.submit(**pair, style_loss=name, **_quiet(fields)) for name in STYLE_LOSSES]
     return _strip(farm, jobs, STYLE_LOSSES, pair, "one pair under the style losses")
 

@@ -23,6 +23,7 @@ from worker.engine.losses import gram
 from worker.engine.objective import LossSettings, Objective, Style
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
 from worker.engine.roots import newton_schulz, sqrt_matrix
+from worker.engine.style import Source, style_target
 from worker.engine.variation import total_variation
 from worker.engine.weights import feature_positions, load_weights
 
@@ -365,3 +366,11 @@ def test_both_ways_to_a_matrix_s_root_agree(positions: int) -> None:
     iterated, inverse = newton_schulz(matrix)
     torch.testing.assert_close(iterated, root, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(inverse @ root, torch.eye(40, dtype=torch.float64).expand(2, 40, 40), rtol=0, atol=1e-5)
+
+
+def test_a_distance_of_gaussians_does_not_fall_below_zero() -> None:
+    """Given float32 features of many channels and few positions, of large and small size, I expect 0 to themselves."""
+    features = picture(0, 1, 512, 6, 6) * torch.logspace(-3, 2, 512)[None, :, None, None]
+    target = style_target("wasserstein", [Source(features)])
+    distance = target.distance(features, None, 0) / target.magnitude()
+    torch.testing.assert_close(distance, torch.zeros(1), rtol=0, atol=1e-4)

@@ -52,8 +52,8 @@ def _by_eigenvalues(matrix: Tensor) -> tuple[Tensor, Tensor]:
     values, vectors = torch.linalg.eigh(matrix)
     # What rounding leaves of an eigenvalue below this says nothing of it, and may be negative.
     floor = 4 * torch.finfo(matrix.dtype).eps * values[:, -1:]
-    roots = values.maximum(floor).sqrt()[:, None, :]
-    return vectors * roots @ vectors.mT, vectors / roots @ vectors.mT
+    roots, divisors = values.clamp_min(0).sqrt()[:, None, :], values.maximum(floor).sqrt()[:, None, :]
+    return vectors * roots @ vectors.mT, vectors / divisors @ vectors.mT
 
 
 def newton_schulz(matrix: Tensor) -> tuple[Tensor, Tensor]:

@@ -159,13 +159,21 @@ class _Wasserstein:
         covariance = _covariance(gram(features, region), mean)
         both = trace_sqrt(self.root @ covariance @ self.root)
         traces = _trace(covariance) + _trace(self.covariance) - 2 * both
-        return (mean - self.moments[1]).square().mean(1) + traces / mean.shape[1]
+        return (mean - self.moments[1]).square().mean(1) + (traces / mean.shape[1]).to(mean.dtype)
 
     def magnitude(self) -> Tensor:
-        return self.moments[1].square().mean(1) + _trace(self.covariance) / self.covariance.shape[1]
+        mean = self.moments[1]
+        return mean.square().mean(1) + (_trace(self.covariance) / mean.shape[1]).to(mean.dtype)
 
 
 def _covariance(second: Tensor, mean: Tensor) -> Tensor:
+    """The covariance with its ridge, in float64 on a CPU.
+
+    The root of a rounding error of float32 is no small thing beside the root of the ridge, and there are as many of
+    them as channels. On a GPU the Newton-Schulz steps end before they come to such eigenvalues.
+    """
+    if mean.device.type == "cpu":
+        second, mean = second.double(), mean.double()
     ridge = RIDGE * torch.eye(mean.shape[1], dtype=mean.dtype, device=mean.device)
     return second - mean[:, :, None] * mean[:, None, :] + ridge
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 # A network this shallow paints a small picture in an instant; what is tested is the farm around it.
-SHALLOW = "content_layers: [relu2_1], style_layers: [relu1_1, relu2_1]"
+SHALLOW = "content_layers: [relu2_1], style_layers: [relu1_1, relu2_1], style_loss: gram"
 SHALLOW_OPTIONS = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
 
 PROGRAM = Path(sys.executable).parent / "stylefarm"

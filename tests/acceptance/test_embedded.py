@@ -140,7 +140,7 @@ def test_a_wait_may_end_before_the_work(farm: CommandLine) -> None:
     assert farm.run("job", "download", job["id"]).code == 5
 
 
-def _until(true: object, seconds: float = 60) -> None:
+def _until(true: object, seconds: float = 150) -> None:
     assert callable(true)
     deadline = time.monotonic() + seconds
     while not true():

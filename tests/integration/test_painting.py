@@ -31,7 +31,7 @@ from producer import (
 from shared.encoding import read_parameters
 from shared.vgg import PRETRAINED_FILES
 
-SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "size": 32}
+SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "size": 32, "style_loss": "gram"}
 
 
 @pytest.fixture

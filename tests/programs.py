@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -69,4 +70,10 @@ class CommandLine:
             text=True,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_heed_interrupts,
         )
+
+
+def _heed_interrupts() -> None:
+    """A shell that starts the tests in the background has them, and all their children, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -58,6 +58,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "wasserstein-100": {**LIGHT, **WASSERSTEIN},
     "wasserstein-10": {**WASSERSTEIN, "style_weight": 10.0, "tv_weight": 3.0},
     "wasserstein-5": {**WASSERSTEIN, "style_weight": 5.0, "tv_weight": 3.0},
+    "adam": {**WASSERSTEIN, "style_weight": 5.0, "tv_weight": 3.0, "optimizer": "adam", "learning_rate": 0.02},
     "wasserstein-3": {**WASSERSTEIN, "style_weight": 3.0, "tv_weight": 3.0},
     "shallow": {
         **LIGHT,

@@ -11,7 +11,8 @@ from shared.spec import JobSpec, parse_spec
 from shared.vgg import CHANNELS, CONVOLUTIONS
 from tests.parity.references import Network, Program
 from worker.engine.features import Vgg
-from worker.engine.objective import Objective, Style
+from worker.engine.objective import Objective
+from worker.engine.targets import Style
 from worker.translate import loss_settings
 
 CONTENT_SIZES = {"udacity": (20, 24), "pytorch": (20, 24), "multiscale": (20, 24)}

@@ -20,7 +20,8 @@ from worker.engine.initial import noise_like
 from worker.engine.iterative import Progress, Rules, Scale, optimise
 from worker.engine.lbfgs import LBFGS
 from worker.engine.losses import gram
-from worker.engine.objective import LossSettings, Objective, Style
+from worker.engine.objective import LossSettings, Objective
+from worker.engine.targets import Style
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
 from worker.engine.roots import newton_schulz, sqrt_matrix
 from worker.engine.style import Source, style_target

@@ -10,7 +10,8 @@ from torch import Tensor
 from shared.spec import parse_spec
 from worker.engine.features import Vgg, randomise
 from worker.engine.losses import gram
-from worker.engine.objective import LossSettings, Objective, Style
+from worker.engine.objective import LossSettings, Objective
+from worker.engine.targets import Style
 from worker.engine.style import StyleLossName
 from worker.inputs import Inputs
 from worker.translate import prepared

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from shared.space import TORCHVISION, InputSpace
 from shared.vgg import CHANNELS, CONVOLUTIONS, Architecture
+from worker.engine.pooling import Pool, Pooling
 from worker.engine.space import to_input
 
-Pooling = Literal["average", "max", "l2"]
 Padding = Literal["zeros", "replicate"]
 
 # What brings the activations back to the size that max pooling, which VGG was trained with, gives them on photographs
@@ -79,10 +79,9 @@ class Vgg(nn.Module):
         depth = 1 + max(i for i, c in enumerate(every) if c.name in wanted or c.activation in wanted)
         self.architecture = architecture
         self.layers = frozenset(wanted)
-        self.pooling = pooling
+        self.pool = Pool(pooling, POOLING_SCALES[pooling] if rescale_pooling else 1.0)
         self.space = space
         self.padding = padding
-        self.pooling_scale = POOLING_SCALES[pooling] if rescale_pooling else 1.0
         self.plan = every[:depth]
         self.weights = nn.ParameterList(torch.empty(c.outputs, c.inputs, 3, 3) for c in self.plan)
         self.biases = nn.ParameterList(torch.zeros(c.outputs) for c in self.plan)
@@ -103,18 +102,8 @@ class Vgg(nn.Module):
         if index == 0 and self.padding == "replicate":
             return functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), weight, bias)
         if self.plan[index].pooled:
-            x = self._pool(x)
+            x = self.pool(x)
         return functional.conv2d(x, weight, bias, padding=1)
-
-    def _pool(self, x: Tensor) -> Tensor:
-        if self.pooling == "max":
-            x = functional.max_pool2d(x, 2)
-        elif self.pooling == "average":
-            x = functional.avg_pool2d(x, 2)
-        else:
-            # The bound keeps the root's gradient finite where all is zero.
-            x = (4 * functional.avg_pool2d(x.square(), 2)).clamp_min(1e-12).sqrt()
-        return x if self.pooling_scale == 1 else x * self.pooling_scale
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         x = self.normalise(image)

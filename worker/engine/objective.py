@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from shared.space import PIXELS, InputSpace
+from shared.vgg import CHANNELS
+from worker.engine.backbone import Backbone, Pass, Visit, WholePass
 from worker.engine.features import Vgg
-from worker.engine.losses import ContentNormalization, content_factor, squared_error
-from worker.engine.space import to_pixels
-from worker.engine.style import Source, StyleLossName, StyleOptions, StyleTarget, style_target
+from worker.engine.losses import ContentNormalization, content_factor
+from worker.engine.space import from_pixels_gradient, to_pixels
+from worker.engine.style import StyleLossName, StyleOptions
+from worker.engine.targets import Style, Targets, layer_size
+from worker.engine.terms import ContentMeasure, Measure, Reading
 from worker.engine.variation import Norm, Reduction, laplacian, total_variation
 
 TERMS = ("total", "content", "style", "tv")
@@ -23,20 +28,6 @@ StyleNormalization = Literal["initial", "relative", "none", "gatys", "mxnet", "u
 
 # Below this share of the target's own magnitude a start is where it should arrive, and says nothing of a scale.
 AT_THE_TARGET = 1e-6
-
-
-@dataclass(frozen=True)
-class Style:
-    """A style's picture (1 or B, 3, H, W) in [0, 1], the part of it that counts, and where in the result it belongs.
-
-    `source_mask` and `mask` are (1, 1, H, W) in [0, 1], of the size of the style and of the result; None: all of it.
-    `share` is its part of a mixture.
-    """
-
-    image: Tensor
-    share: float = 1.0
-    source_mask: Tensor | None = None
-    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +55,12 @@ class LossSettings:
 
 
 @dataclass(frozen=True)
-class _Term:
-    """One loss at one layer: `weight` times `unit`, a number or (B,), times the error (B,) of features and a seed."""
+class Term:
+    """One loss at one layer: `weight` times `unit`, a number or (B,), times the error (B,) of what is measured."""
 
     kind: int
     layer: str
-    error: _ContentError | _StyleError
+    measure: Measure
     weight: float
     unit: float | Tensor = 1.0
 
@@ -79,75 +70,108 @@ class _Term:
         return self.weight * self.unit
 
 
+class Gradients(Protocol):
+    """What an optimisation follows: losses of pictures (B, 3, H, W) in `space`, and their gradient."""
+
+    space: InputSpace
+
+    def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
+        """The losses: (B, 4), in the order of `TERMS`, each weighted."""
+        ...
+
+    def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
+        """The losses (B, 4) and the gradient of each picture's total, (B, 3, H, W)."""
+        ...
+
+
 class Objective:
     """The losses of pictures, and their gradient, in the coordinates `space` that the optimiser works in.
 
-    `content` is (B, 3, H, W), float32 or float64 in [0, 1], on the device of `vgg`; `start`, of the same shape and in
-    `space`, is what the optimisation begins with, for normalisation by the initial value.
+    `content` is (B, 3, H, W), float32 or float64 in [0, 1], on the device of the network; `start`, of the same shape
+    and in `space`, is what the optimisation begins with, for normalisation by the initial value. `content_key` names
+    the content in the cache of `targets`.
     """
 
     def __init__(
         self,
-        vgg: Vgg,
+        network: Vgg | Pass,
         content: Tensor,
         styles: Sequence[Style],
         settings: LossSettings,
         *,
         start: Tensor | None = None,
         space: InputSpace = PIXELS,
+        targets: Targets | None = None,
+        content_key: Hashable = None,
     ) -> None:
-        self.vgg = vgg
+        self.passage = WholePass(Backbone(network)) if isinstance(network, Vgg) else network
         self.settings = settings
         self.space = space
         with torch.no_grad():
-            features = vgg(content)
-            terms = [*self._content_terms(features), *self._style_terms(features, styles)]
+            targets = targets or Targets(self.passage)
+            terms = [*self._content_terms(targets, content, content_key), *self._style_terms(targets, styles, content.shape[2:])]
             by_start = "initial" in (settings.content_normalization, settings.style_normalization)
-            self.terms = self._normalised(
-                terms, vgg(to_pixels(space, start)) if by_start and start is not None else features
-            )
+            at_start = self._errors(terms, to_pixels(space, start)) if by_start and start is not None else None
+            self.terms = [
+                replace(term, unit=self._unit(term, None if at_start is None else at_start[number], content.shape[2:]))
+                for number, term in enumerate(terms)
+            ]
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
         """The losses of pictures (B, 3, H, W) in `space`: (B, 4), in the order of `TERMS`, each weighted."""
         with torch.no_grad():
-            features = self.vgg(to_pixels(self.space, image))
-            parts = image.new_zeros(len(TERMS), image.shape[0])
-            for number, term in enumerate(self.terms):
-                error = term.error(features[term.layer], self._draw(iteration, number))
-                parts[term.kind] += (term.scale * error).to(parts.dtype)
-            return self._with_variation(parts, image)
+            errors = self._errors(self.terms, to_pixels(self.space, image), iteration)
+            return self._with_variation(self._parts(errors, image), image)
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
         """The losses (B, 4) and the gradient of each picture's total, (B, 3, H, W).
 
         The gradient is clipped, if it is, before that of a Laplacian is added, as in the mxnet program.
         """
-        leaf = image.detach().requires_grad_()
-        features = self.vgg(to_pixels(self.space, leaf))
-        parts = image.new_zeros(len(TERMS), image.shape[0])
-        slopes: dict[str, Tensor] = {}
-        for number, term in enumerate(self.terms):
-            error, slope = self._layer_gradient(term, features[term.layer].detach(), self._draw(iteration, number))
-            parts[term.kind] += (term.scale * error).to(parts.dtype)
-            slopes[term.layer] = slopes[term.layer] + slope if term.layer in slopes else slope
-        outputs = [features[layer] for layer in slopes]
-        # No picture's loss depends on another picture, so the gradient of their sum holds each one's own.
-        gradient = torch.autograd.grad(outputs, leaf, list(slopes.values()))[0] if outputs else torch.zeros_like(image)
-        return self._with_variation(parts, image), self._clipped_with_variation(gradient, image)
+        with torch.no_grad():
+            if not self.terms:
+                parts, gradient = self._parts([], image), torch.zeros_like(image)
+            else:
+                parts, gradient = self._network_gradient(image, iteration)
+            return self._with_variation(parts, image), self._clipped_with_variation(gradient, image)
 
-    def _layer_gradient(self, term: _Term, features: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """The error (B,) of one term and the weighted gradient for its features, shaped as they are."""
-        features.requires_grad_()
-        with torch.enable_grad():
-            error = term.error(features, seed)
-            (slope,) = torch.autograd.grad(error.sum(), features)
-        if self.settings.gradient_normalization:
-            # Of the features' gradient, as jcjohnson's; dividing the loss would be something else.
-            slope = slope / (slope.abs().sum((1, 2, 3), keepdim=True) + 1e-8)
-        scale = term.weight if self.settings.gradient_normalization else term.scale
-        if isinstance(scale, Tensor):
-            scale = scale.view(-1, 1, 1, 1)
-        return error.detach(), (scale * slope).to(features.dtype)
+    def _network_gradient(self, image: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
+        readings = self._readings(self.terms, iteration)
+        back = self.passage.record(to_pixels(self.space, image), _visitor(self.terms, readings))
+        found = [reading.slope() for reading in readings]
+        by_layer = defaultdict(list)
+        for term, (_, add) in zip(self.terms, found, strict=True):
+            by_layer[term.layer].append((term, add))
+        del readings
+
+        def pull(layer: str, features: Tensor, rows: slice, slope: Tensor | None) -> Tensor | None:
+            for term, add in by_layer[layer]:
+                if self.settings.gradient_normalization:
+                    # Of the features' gradient, as jcjohnson's; dividing the loss would be something else.
+                    own = add(None, features, rows, 1.0)
+                    own = own * (term.weight / (own.abs().sum((1, 2, 3), keepdim=True) + 1e-8))
+                    slope = own if slope is None else slope.add_(own)
+                else:
+                    slope = add(slope, features, rows, term.scale)
+            return slope
+
+        gradient = from_pixels_gradient(self.space, back(pull))
+        return self._parts([error for error, _ in found], image), gradient
+
+    def _errors(self, terms: Sequence[Term], pixels: Tensor, iteration: int = 0) -> list[Tensor]:
+        readings = self._readings(terms, iteration)
+        if terms:
+            self.passage.read(pixels, _visitor(terms, readings))
+        return [reading.error() for reading in readings]
+
+    def _readings(self, terms: Iterable[Term], iteration: int) -> list[Reading]:
+        return [term.measure.reading(self._draw(iteration, number)) for number, term in enumerate(terms)]
+
+    def _parts(self, errors: Sequence[Tensor], image: Tensor) -> Tensor:
+        parts = image.new_zeros(len(TERMS), image.shape[0])
+        for term, error in zip(self.terms, errors, strict=True):
+            parts[term.kind] += (term.scale * error).to(parts.dtype)
+        return parts
 
     def _with_variation(self, parts: Tensor, image: Tensor) -> Tensor:
         settings = self.settings
@@ -170,75 +194,62 @@ class Objective:
             gradient = gradient + settings.tv_weight * laplacian(image)
         return gradient
 
-    def _content_terms(self, features: Mapping[str, Tensor]) -> list[_Term]:
+    def _content_terms(self, targets: Targets, content: Tensor, key: Hashable) -> list[Term]:
         weight = self.settings.content_weight
         layers = self.settings.content_layers if weight else {}
-        return [_Term(1, layer, _ContentError(features[layer]), weight * part) for layer, part in layers.items()]
+        if not layers:
+            return []
+        found = targets.content(content, frozenset(layers), key)
+        return [Term(1, layer, ContentMeasure(found[layer]), weight * part) for layer, part in layers.items()]
 
-    def _style_terms(self, features: Mapping[str, Tensor], styles: Sequence[Style]) -> list[_Term]:
-        weight = self.settings.style_weight
-        described = [(style, self.vgg(style.image)) for style in styles] if weight else []
+    def _style_terms(self, targets: Targets, styles: Sequence[Style], size: Sequence[int]) -> list[Term]:
+        settings = self.settings
+        if not (settings.style_weight and styles):
+            return []
+        measures = targets.style(styles, list(settings.style_layers), settings.style_losses, settings.style_options, size)
         return [
-            _Term(2, layer, _StyleError(target, region), weight * part * share * of_region)
-            for layer, part in (self.settings.style_layers.items() if described else ())
-            for name, share in self.settings.style_losses.items()
-            for region, target, of_region in self._targets(name, layer, described, features[layer].shape[2:])
+            Term(2, found.layer, found.measure, settings.style_weight * settings.style_layers[found.layer] * found.share)
+            for found in measures
         ]
 
-    def _targets(
-        self,
-        name: StyleLossName,
-        layer: str,
-        described: Sequence[tuple[Style, dict[str, Tensor]]],
-        shape: Sequence[int],
-    ) -> list[tuple[Tensor | None, StyleTarget, float]]:
-        """A target for each region of the result, with its share; one for a mixture that is painted everywhere."""
-        options = self.settings.style_options
-        sources = [
-            (style, Source(features[layer], _shrunk(style.source_mask, features[layer].shape[2:]), style.share))
-            for style, features in described
-        ]
-        if all(style.mask is None for style, _ in sources):
-            return [(None, style_target(name, [source for _, source in sources], options), 1.0)]
-        return [
-            (_shrunk(style.mask, shape), style_target(name, [Source(s.features, s.region)], options), style.share)
-            for style, s in sources
-        ]
-
-    def _normalised(self, terms: list[_Term], features: Mapping[str, Tensor]) -> list[_Term]:
-        """The terms with the unit that their normalisation says; `features` are those of the start."""
-        return [replace(term, unit=self._unit(term, features[term.layer], number)) for number, term in enumerate(terms)]
-
-    def _unit(self, term: _Term, features: Tensor, number: int) -> float | Tensor:
+    def _unit(self, term: Term, at_start: Tensor | None, size: Sequence[int]) -> float | Tensor:
         content, style = self.settings.content_normalization, self.settings.style_normalization
-        if isinstance(term.error, _ContentError):
+        if isinstance(term.measure, ContentMeasure):
             if content in ("mean", "sum", "half-sum"):
-                return content_factor(content, features)
-            return self._by_start(term.error, features, number, content == "initial")
+                return content_factor(content, term.measure.target)
+            return _by_start(term.measure, at_start if content == "initial" else None)
         if style in ("initial", "relative"):
-            return self._by_start(term.error, features, number, style == "initial")
-        return style_factor(style, features)
-
-    def _by_start(self, error: _ContentError | _StyleError, features: Tensor, number: int, initial: bool) -> Tensor:
-        """One over the error of the start; over the target's own magnitude where the start is the target."""
-        magnitude = error.magnitude().clamp_min(1e-12)
-        if not initial:
-            return 1 / magnitude
-        at_start = error(features, self._draw(0, number))
-        return 1 / torch.where(at_start > AT_THE_TARGET * magnitude, at_start, magnitude)
+            return _by_start(term.measure, at_start if style == "initial" else None)
+        return style_factor(style, CHANNELS[int(term.layer[4]) - 1], math.prod(layer_size(term.layer, size)))
 
     def _draw(self, iteration: int, number: int) -> int:
         """A seed for what term `number` draws at an iteration."""
         return (self.settings.seed * 1_000_003 + iteration * 1_009 + 2 * number) % 2**63
 
 
-def style_factor(normalization: StyleNormalization, features: Tensor) -> float:
-    """What makes of mean((G - A)^2), G = F F^T / (H W), of features (B, C, H, W) the loss of the program of that name.
+def _visitor(terms: Sequence[Term], readings: Sequence[Reading]) -> Visit:
+    def visit(layer: str, features: Tensor, rows: slice) -> None:
+        for term, reading in zip(terms, readings, strict=True):
+            if term.layer == layer:
+                reading.take(features, rows)
+
+    return visit
+
+
+def _by_start(measure: Measure, at_start: Tensor | None) -> Tensor:
+    """One over the error of the start; over the target's own magnitude where the start is the target."""
+    magnitude = measure.magnitude().clamp_min(1e-12)
+    if at_start is None:
+        return 1 / magnitude
+    return 1 / torch.where(at_start > AT_THE_TARGET * magnitude, at_start, magnitude)
+
+
+def style_factor(normalization: StyleNormalization, channels: int, positions: int) -> float:
+    """What makes of mean((G - A)^2), G = F F^T / (H W), of features of C channels at H W positions a program's loss.
 
     gatys: sum((F F^T - ..)^2) / (4 C^2 (H W)^2) (Gatys 2016, eq. 4); mxnet: sum((F F^T - ..)^2) / (C^2 H W);
     udacity: mean((F F^T - ..)^2) / (C H W); pytorch, and neural-style: mean((F F^T - ..)^2) / (C H W)^2.
     """
-    channels, positions = features.shape[1], features.shape[2] * features.shape[3]
     factors = {
         "none": 1.0,
         "gatys": 0.25,
@@ -247,34 +258,6 @@ def style_factor(normalization: StyleNormalization, features: Tensor) -> float:
         "pytorch": 1.0 / channels**2,
     }
     return factors[normalization]
-
-
-@dataclass(frozen=True)
-class _ContentError:
-    target: Tensor
-
-    def __call__(self, features: Tensor, seed: int) -> Tensor:
-        return squared_error(features, self.target)
-
-    def magnitude(self) -> Tensor:
-        return squared_error(self.target, torch.zeros_like(self.target))
-
-
-@dataclass(frozen=True)
-class _StyleError:
-    target: StyleTarget
-    region: Tensor | None
-
-    def __call__(self, features: Tensor, seed: int) -> Tensor:
-        return self.target.distance(features, self.region, seed)
-
-    def magnitude(self) -> Tensor:
-        return self.target.magnitude()
-
-
-def _shrunk(mask: Tensor | None, shape: Sequence[int]) -> Tensor | None:
-    """A mask at a layer's size: each position takes the share of its own patch."""
-    return None if mask is None else functional.adaptive_avg_pool2d(mask, (shape[0], shape[1]))
 
 
 def _variation_gradient(image: Tensor, norm: Norm, reduction: Reduction) -> Tensor:

@@ -38,3 +38,20 @@ def _moments(space: InputSpace, device: torch.device, dtype: torch.dtype) -> tup
     """Mean and deviation, (1, 3, 1, 1); made once, since a copy to the device makes the device wait."""
     mean, deviation = (torch.tensor(values, dtype=dtype, device=device) for values in (space.mean, space.deviation))
     return mean.view(1, 3, 1, 1), deviation.view(1, 3, 1, 1)
+
+
+def from_input_gradient(space: InputSpace, slope: Tensor) -> Tensor:
+    """The gradient for pixels of the gradient for what `to_input` made of them."""
+    if space == PIXELS:
+        return slope
+    _, deviation = _moments(space, slope.device, slope.dtype)
+    return (slope.flip(1) if space.order == "bgr" else slope) * (space.range / deviation)
+
+
+def from_pixels_gradient(space: InputSpace, slope: Tensor) -> Tensor:
+    """The gradient for coordinates of `space` of the gradient for the pixels that `to_pixels` made of them."""
+    if space == PIXELS:
+        return slope
+    _, deviation = _moments(space, slope.device, slope.dtype)
+    slope = slope * (deviation / space.range)
+    return slope.flip(1) if space.order == "bgr" else slope

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from worker.engine.objective import Objective
+from worker.engine.objective import Gradients
 from worker.engine.optimisers import Optimiser
 from worker.engine.space import clamp, to_pixels
 
@@ -38,7 +38,7 @@ class Scale:
     """
 
     iterations: int
-    prepare: Callable[[], tuple[Tensor, Objective]]
+    prepare: Callable[[], tuple[Tensor, Gradients]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def optimise(scales: Sequence[Scale], optimiser: Optimiser, rules: Rules | None 
         yield Progress(done, iterations, canvas.shown(), objective.losses(canvas.image, done))
 
 
-def _carried_up(image: Tensor, start: Tensor, objective: Objective, optimiser: Optimiser, rules: Rules) -> Tensor:
+def _carried_up(image: Tensor, start: Tensor, objective: Gradients, optimiser: Optimiser, rules: Rules) -> Tensor:
     height, width = start.shape[2:]
     optimiser.resize(height, width)
     larger = functional.interpolate(image, (height, width), mode="bicubic")
@@ -90,7 +90,7 @@ def _carried_up(image: Tensor, start: Tensor, objective: Objective, optimiser: O
 class _Canvas:
     """The picture under work at one scale, its average, and which pictures of the batch still move."""
 
-    def __init__(self, image: Tensor, objective: Objective, rules: Rules) -> None:
+    def __init__(self, image: Tensor, objective: Gradients, rules: Rules) -> None:
         self.image = image
         self.space = objective.space
         self.rules = rules

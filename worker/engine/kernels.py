@@ -6,6 +6,7 @@ Both are made ready once, and run in each iteration; nothing of it is known to a
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 import torch
@@ -27,11 +28,16 @@ def way_of(device: torch.device, dtype: torch.dtype) -> Way:
     """
     if device.type != "cpu":
         return "plain"
-    if dtype == torch.float32 and torch.backends.nnpack.is_available():
+    if dtype == torch.float32 and torch.backends.nnpack.is_available() and _cores_are_left():
         return "winograd"
     if dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "onednn"
     return "plain"
+
+
+def _cores_are_left() -> bool:
+    """Whether threads of OpenMP leave their cores when they wait; NNPACK, which has its own, is slow beside them."""
+    return torch.get_num_threads() == 1 or os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
 
 
 def memory_format(way: Way, device: torch.device) -> torch.memory_format:
@@ -43,6 +49,8 @@ class Kernel:
     """One convolution: `weight` (K, C, 3, 3) and `bias` (K,), both of one dtype and on one device."""
 
     def __init__(self, weight: Tensor, bias: Tensor, way: Way) -> None:
+        if way == "winograd" and not torch.backends.nnpack.is_available():  # which also makes NNPACK ready
+            raise ValueError("this torch comes without NNPACK, or the processor is too old for it")
         self.way = way
         turned = weight.flip(2, 3).transpose(0, 1).contiguous()
         self.bias = bias.detach()

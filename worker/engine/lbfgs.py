@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -20,70 +20,125 @@ CURVATURE = 1e-8
 
 
 class LBFGS:
-    """L-BFGS (Nocedal and Wright 2006, algorithms 7.4 and 7.5), a fixed step length and no line search.
+    """L-BFGS (Nocedal and Wright 2006, algorithm 7.5), a fixed step length and no line search.
 
     The step length 1 without a line search is what the field uses since Gatys' own code: a line search costs more
     evaluations than it saves. Departure from it: no step is longer than `longest_step`, root mean square over the
     picture, so that a pair of little curvature cannot throw the picture far away (None: no limit). `corrections` pairs
     of vectors are kept for each picture. Both lengths are in units of `unit`, the way from black to white.
+
+    The inverse Hessian is applied in its compact form (Byrd, Nocedal and Schnabel 1994, eq. 2.6), which is the two-loop
+    recursion in other words: the pairs are read twice in a step, in two products with matrices, and all the rest
+    is arithmetic with small matrices of inner products, kept from step to step, in float64.
     """
 
     def __init__(
         self, rate: Rate, corrections: int = 20, longest_step: float | None = LONGEST_STEP, unit: float = 1.0
     ) -> None:
         self.rate = rate
+        self.corrections = corrections
         self.longest_step = longest_step
         self.unit = unit
-        self.pairs: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=corrections)
         self.iteration = 0
-        self.previous: tuple[Tensor, Tensor] | None = None
-        self.scale: Tensor | None = None
+        self.pairs: _Pairs | None = None
 
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
         x, g = image.flatten(1), gradient.flatten(1)
-        if self.previous is None or self.scale is None:
-            self.scale = FIRST_STEP * self.unit / g.square().mean(1, keepdim=True).sqrt().clamp_min(1e-30)
+        if self.pairs is None:
+            scale = FIRST_STEP * self.unit / _root_mean_square(g).clamp_min(1e-30)
+            self.pairs = _Pairs(x, g, self.corrections, scale)
+            direction = g * scale
         else:
-            self._remember(x - self.previous[0], g - self.previous[1], self.scale)
-        self.previous = (x, g)
-        step = self.rate.at(self.iteration) * self._inverse_hessian(g, self.scale)
+            direction = self.pairs.direction(x, g)
+        step = self.rate.at(self.iteration) * direction
         self.iteration += 1
         return (x - self._bounded(step)).view_as(image)
 
     def resize(self, height: int, width: int) -> None:
         """Begins anew: curvature along pairs of another size says nothing here."""
-        self.pairs.clear()
-        self.previous = self.scale = None
+        self.pairs = None
 
     def _bounded(self, step: Tensor) -> Tensor:
         if self.longest_step is None:
             return step
         longest = self.longest_step * self.unit
-        length = step.square().mean(1, keepdim=True).sqrt()
+        length = _root_mean_square(step)
         return step * (longest / length.clamp_min(longest))
 
-    def _remember(self, s: Tensor, y: Tensor, scale: Tensor) -> None:
-        """Keeps the pair with rho = 1 / (y.s), or with rho = 0, which takes it out, where the curvature is not fit."""
-        ys, yy, ss = _dot(y, s), _dot(y, y), _dot(s, s)
-        fit = ys > CURVATURE * (yy * ss).sqrt()
+
+class _Pairs:
+    """The last pairs s, y of (B, N) vectors, the oldest first to be overwritten, and their inner products."""
+
+    def __init__(self, x: Tensor, g: Tensor, corrections: int, scale: Tensor) -> None:
+        batch, size = x.shape
+        self.x, self.g = x, g
+        # Row i holds s of slot i, row corrections + i its y. Of zeros, which cost no memory before they are written.
+        self.rows = torch.zeros(batch, 2 * corrections, size, dtype=x.dtype, device=x.device)
+        small = {"dtype": torch.float64, "device": x.device}
+        self.products = torch.zeros(batch, 2 * corrections, 2 * corrections, **small)
+        self.scale = scale.to(torch.float64)
+        self.corrections = corrections
+        self.slot = torch.zeros((), dtype=torch.int64, device=x.device)
+        self._slots = torch.arange(corrections, device=x.device)
+        self._identity = torch.eye(corrections, **small)
+
+    def direction(self, x: Tensor, g: Tensor) -> Tensor:
+        """Takes in the pair that led here, and returns H g, (B, N)."""
+        m = self.corrections
+        places = torch.stack((self.slot, self.slot + m))
+        self.rows.index_copy_(1, places, torch.stack((x - self.x, g - self.g), 1))
+        self.x, self.g = x, g
+        # (B, 2m, 3): each row's product with s, with y, and with the gradient.
+        found = _products(self.rows, torch.cat((self.rows.index_select(1, places), g[:, None]), 1)).double()
+        self.products.index_copy_(2, places, found[:, :, :2])
+        self.products.index_copy_(1, places, found[:, :, :2].mT.contiguous())
+        # From the oldest slot to the one just written, in which time runs.
+        order = (self._slots + self.slot + 1) % m
+        weights, scale = self._weights(order, found[:, :, 2:])
+        self.slot.add_(1).remainder_(m)
+        return _combined(self.rows, weights.to(g.dtype)) + scale.to(g.dtype) * g
+
+    def _weights(self, order: Tensor, with_gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of each row there is in H g, (B, 2m, 1), and of the gradient itself, (B, 1)."""
+        m = self.corrections
+        both = torch.cat((order, order + m))
+        products = self.products.index_select(1, both).index_select(2, both)
+        sg, yg = with_gradient.index_select(1, order), with_gradient.index_select(1, order + m)
+        ss, sy, yy = products[:, :m, :m], products[:, :m, m:], products[:, m:, m:]
+        along = [part.diagonal(dim1=1, dim2=2) for part in (ss, sy, yy)]
+        fit = (along[1] > CURVATURE * (along[0] * along[2]).sqrt()).double()
         # Along a step of no curvature the gradient has not grown: the next one may be longer.
-        self.scale = torch.where(fit, ys / yy, 2 * scale)
-        self.pairs.append((s, y, torch.where(fit, 1 / ys, 0.0)))
-
-    def _inverse_hessian(self, g: Tensor, scale: Tensor) -> Tensor:
-        """H g by the two-loop recursion, with H0 = (y.s / y.y) I."""
-        q = g
-        alphas: list[Tensor] = []
-        for s, y, rho in reversed(self.pairs):
-            alpha = rho * _dot(s, q)
-            q = q - alpha * y
-            alphas.append(alpha)
-        r = q * scale
-        for (s, y, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
-            r = r + s * (alpha - rho * _dot(y, r))
-        return r
+        newest = along[1][:, -1:] / along[2][:, -1:].clamp_min(1e-300)
+        self.scale = torch.where(fit[:, -1:] > 0, newest, 2 * self.scale)
+        scale = self.scale[:, :, None]
+        # A pair that is not fit takes no part: zero in every product, one on the diagonal that is solved by.
+        pairs = fit[:, :, None] * fit[:, None, :]
+        upper = (sy * pairs).triu() + self._identity * (1 - fit)[:, :, None]
+        sg, yg = sg * fit[:, :, None], yg * fit[:, :, None]
+        u = torch.linalg.solve_triangular(upper, sg, upper=True)
+        inner = (along[1] * fit)[:, :, None] * u + scale * ((yy * pairs) @ u - yg)
+        of_s = torch.linalg.solve_triangular(upper.mT, inner, upper=False)
+        ordered = torch.cat((of_s * fit[:, :, None], -scale * u * fit[:, :, None]), 1)
+        return torch.zeros_like(ordered).index_copy_(1, both, ordered), self.scale
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """The inner product of each row: (B, 1)."""
-    return (a * b).sum(1, keepdim=True)
+def _products(rows: Tensor, vectors: Tensor) -> Tensor:
+    """Inner products of (B, R, N) and (B, V, N): (B, R, V)."""
+    return _one_by_one(lambda a, b: a @ b.mT, rows, vectors)
+
+
+def _combined(rows: Tensor, weights: Tensor) -> Tensor:
+    """The sum of (B, R, N) by weights (B, R, 1): (B, N)."""
+    return _one_by_one(lambda a, b: b.mT @ a, rows, weights)[:, 0]
+
+
+def _root_mean_square(x: Tensor) -> Tensor:
+    """Of each row of (B, N): (B, 1)."""
+    return _one_by_one(lambda a, _: a.square().mean(-1, keepdim=True).sqrt(), x, x)
+
+
+def _one_by_one(function: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor) -> Tensor:
+    """`function` of each picture's part on a CPU, where a batch would be summed in another order than one alone."""
+    if first.device.type != "cpu":
+        return function(first, second)
+    return torch.stack([function(a, b) for a, b in zip(first, second, strict=True)])

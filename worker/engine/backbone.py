@@ -140,7 +140,8 @@ class WholePass:
                 continue
             slope = net.convolve_gradient(index, slope)
             if convolution.pooled:
-                slope = net.pool.gradient(slope, net.activation(index - 1, kept[-1]))
+                x = net.activation(index - 1, kept[-1])
+                slope = net.pool.gradient(slope, x.shape[2:], x)
         return torch.zeros_like(pixels) if slope is None else net.pixels_gradient(slope, pixels.dtype)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,12 +41,14 @@ class Pool:
             x = (4 * functional.avg_pool2d(x.square(), 2)).clamp_min(LEAST_SQUARE).sqrt()
         return x if self.scale == 1 else x * self.scale
 
-    def gradient(self, slope: Tensor, x: Tensor) -> Tensor:
-        """The gradient for x of the gradient for what was pooled of it."""
+    def gradient(self, slope: Tensor, size: Sequence[int], x: Tensor | None) -> Tensor:
+        """The gradient for x, of height and width `size`, of that for what was pooled; `linear` needs no x."""
         if self.scale != 1:
             slope = slope * self.scale
         if self.kind == "average":
-            return _quartered(slope, x.shape[2], x.shape[3])
+            return _quartered(slope, size[0], size[1])
+        if x is None:
+            raise TypeError(f"the way back through {self.kind} pooling needs what was pooled")
         if self.kind == "max":
             _, positions = functional.max_pool2d(x, 2, return_indices=True)
             return torch.ops.aten.max_pool2d_with_indices_backward(

@@ -1,0 +1,99 @@
+"""A picture gone through in strips has the losses and the gradient that it has as a whole."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from worker.engine.backbone import Backbone, Pass, WholePass
+from worker.engine.features import Padding, Vgg, randomise
+from worker.engine.objective import LossSettings, Objective
+from worker.engine.pooling import Pooling
+from worker.engine.strips import StripPass
+from worker.engine.style import MOMENT_LOSSES, StyleLossName
+from worker.engine.targets import Style
+
+LAYERS = ("relu1_1", "conv2_1", "relu3_1", "relu4_1")
+
+
+def picture(seed: int, height: int, width: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64)
+
+
+def network(pooling: Pooling, padding: Padding, layers: tuple[str, ...] = LAYERS) -> Backbone:
+    vgg = Vgg("vgg19", [*layers, "relu3_2"], pooling, padding=padding)
+    randomise(vgg, 3)
+    return Backbone(vgg.double())
+
+
+def evaluated(passage: Pass, size: tuple[int, int], loss: StyleLossName, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    chosen = LossSettings(
+        {"relu3_2": 1.0},
+        dict.fromkeys(LAYERS, 0.25),
+        style_weight=10.0,
+        content_normalization="initial",
+        style_normalization="initial",
+        style_losses={loss: 1.0},
+    )
+    style = Style(picture(2, 37, 50), mask=mask)
+    start = picture(3, *size)
+    objective = Objective(passage, picture(1, *size), [style], chosen, start=start)
+    losses, gradient = objective.gradient(0.9 * start)
+    assert torch.allclose(losses, objective.losses(0.9 * start), rtol=1e-12)
+    return losses, gradient
+
+
+@pytest.mark.parametrize("pooling", get_args(Pooling))
+@pytest.mark.parametrize("padding", get_args(Padding))
+def test_strips_give_the_gradient_of_the_whole(pooling: Pooling, padding: Padding) -> None:
+    """given a picture of odd sides; if it is read in strips of two rows; I expect the whole picture's gradient."""
+    net = network(pooling, padding)
+    whole = evaluated(WholePass(net), (45, 39), "gram", None)
+    strips = evaluated(StripPass(net, 1), (45, 39), "gram", None)
+    for found, expected in zip(strips, whole, strict=True):
+        assert (found - expected).norm() <= 1e-12 * expected.norm()
+
+
+@pytest.mark.parametrize("loss", sorted(MOMENT_LOSSES))
+def test_every_loss_of_moments_can_be_read_in_strips(loss: StyleLossName) -> None:
+    """given a mask with soft edges; if the picture is read in strips; I expect the same loss and gradient."""
+    net = network("average", "zeros")
+    mask = torch.linspace(0, 1, 40 * 40, dtype=torch.float64).view(1, 1, 40, 40)
+    whole = evaluated(WholePass(net), (40, 40), loss, mask)
+    strips = evaluated(StripPass(net, 200_000), (40, 40), loss, mask)
+    for found, expected in zip(strips, whole, strict=True):
+        assert (found - expected).norm() <= 1e-9 * expected.norm()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(8, 70), st.integers(8, 40), st.integers(1, 2_000_000))
+def test_any_size_can_be_cut_into_strips_of_any_height(height: int, width: int, strip_bytes: int) -> None:
+    """given any size; if it is cut into strips of any height; I expect every row of every layer once, and its sums."""
+    net = network("average", "zeros")
+    seen: dict[str, list[Tensor]] = {}
+
+    def visit(layer: str, features: Tensor, rows: slice) -> None:
+        found = seen.setdefault(layer, [])
+        if rows != slice(None):
+            assert rows.start == sum(part.shape[2] for part in found)
+        found.append(features.clone())
+
+    image = picture(4, height, width)
+    WholePass(net).read(image, visit)
+    whole = {layer: parts[0] for layer, parts in seen.items()}
+    seen.clear()
+    StripPass(net, strip_bytes).read(image, visit)
+    for layer, parts in seen.items():
+        assert torch.allclose(torch.cat(parts, 2), whole[layer], rtol=1e-10, atol=1e-12)
+
+
+def test_a_loss_over_samples_says_that_it_needs_the_whole() -> None:
+    """given the sliced loss; if the picture comes in strips; I expect a refusal, and no wrong number."""
+    with pytest.raises(TypeError, match="all of its layer at once"):
+        evaluated(StripPass(network("average", "zeros"), 1), (40, 40), "sliced", None)

@@ -1,0 +1,186 @@
+"""A picture that is too large to be held: the network is gone through in strips of rows.
+
+Forward, a block of convolutions at a time (VGG has five, with a pooling between): each strip is read with as many rows
+more, on either side, as there are convolutions in the block, so that its own rows are exact. What is kept of a whole
+picture is the input of each block, and the signs of the activations, a bit each. Back, a strip's own rows are
+differentiated, and what they give to the rows around them is added up. Up to the last layer that a loss is at, the
+activations are computed again; without average pooling, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from worker.engine.backbone import Backbone, Pull, Visit, WayBack, masked
+from worker.engine.signs import Signs
+
+
+@dataclass
+class _Block:
+    """One block as a pass goes through it: convolutions `first` to `last`, which is not one of them."""
+
+    first: int
+    last: int
+    input: Tensor
+    signs: dict[int, Signs] = field(default_factory=dict)
+
+    @property
+    def height(self) -> int:
+        return self.input.shape[2]
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first
+
+    def around(self, start: int, stop: int) -> tuple[int, int]:
+        """The rows that must be read for rows `start` to `stop` of its last convolution to be exact."""
+        return max(0, start - self.count), min(self.height, stop + self.count)
+
+
+class StripPass:
+    """Goes through the network in strips whose activations take about `strip_bytes`; one picture at a time."""
+
+    def __init__(self, backbone: Backbone, strip_bytes: int) -> None:
+        self.backbone = backbone
+        self.strip_bytes = strip_bytes
+
+    def read(self, pixels: Tensor, visit: Visit) -> None:
+        """Goes forward; every row of every named layer is visited once."""
+        for _ in self._forward(pixels, visit, recorded=False):
+            pass
+
+    def record(self, pixels: Tensor, visit: Visit) -> WayBack:
+        """Goes forward, and returns the way back."""
+        blocks = list(self._forward(pixels, visit, recorded=True))
+        return lambda pull: self._back(blocks, pull, pixels.dtype)
+
+    def _forward(self, pixels: Tensor, visit: Visit, *, recorded: bool) -> Iterator[_Block]:
+        net = self.backbone
+        starts = [index for index, convolution in enumerate(net.plan) if index == 0 or convolution.pooled]
+        x = net.inputs(pixels)
+        for first, last in zip(starts, [*starts[1:], len(net.plan)], strict=True):
+            block = _Block(first, last, x)
+            if recorded:
+                shape = (x.shape[0], net.plan[first].outputs, *x.shape[2:])
+                block.signs = {index: Signs(shape, x.device) for index in range(self._recomputed(block), last)}
+            x = self._through(block, visit, last < len(net.plan))
+            yield block
+
+    def _through(self, block: _Block, visit: Visit, pooled: bool) -> Tensor:
+        """Visits the block's layers; returns what is pooled of its output, or nothing."""
+        net = self.backbone
+        batch, _, height, width = block.input.shape
+        outputs = net.plan[block.first].outputs
+        size = (batch, outputs, height // 2, width // 2) if pooled else (0,)
+        result = block.input.new_empty(size)
+        for start, stop in self._strips(block):
+            top, bottom = block.around(start, stop)
+            own = slice(start - top, stop - top)
+            x = block.input[:, :, top:bottom]
+            for index in range(block.first, block.last):
+                y = net.convolve(index, x)
+                x = net.activation(index, y)
+                convolution = net.plan[index]
+                if convolution.name in net.layers:
+                    visit(convolution.name, y[:, :, own], slice(start, stop))
+                if convolution.activation in net.layers:
+                    visit(convolution.activation, x[:, :, own], slice(start, stop))
+                if index in block.signs:
+                    block.signs[index].set(slice(start, stop), x[:, :, own])
+            if pooled and stop - start > 1:
+                result[:, :, start // 2 : stop // 2] = net.pool(x[:, :, own])
+        return result
+
+    def _back(self, blocks: list[_Block], pull: Pull, dtype: torch.dtype) -> Tensor:
+        slope: Tensor | None = None
+        while blocks:
+            block = blocks.pop()
+            whole = torch.zeros_like(block.input)
+            for start, stop in self._strips(block):
+                above = None if slope is None else slope[:, :, start // 2 : stop // 2]
+                top, part = self._strip_back(block, start, stop, above, pull)
+                if part is not None:
+                    whole[:, :, top : top + part.shape[2]] += part
+            slope = whole
+        if slope is None:
+            raise TypeError("a plan of no convolutions")
+        return self.backbone.pixels_gradient(slope, dtype)
+
+    def _strip_back(
+        self, block: _Block, start: int, stop: int, above: Tensor | None, pull: Pull
+    ) -> tuple[int, Tensor | None]:
+        """The gradient for the block's input of what rows `start` to `stop` give, and its first row."""
+        net = self.backbone
+        top, kept = self._again(block, start, stop)
+        own = slice(start, stop)
+        slope = None
+        if above is not None and above.shape[2]:  # the last row of an odd height is not pooled
+            x = None if net.pool.linear else net.activation(block.last - 1, kept[-1])[:, :, start - top : stop - top]
+            slope = net.pool.gradient(above, (stop - start, block.input.shape[3]), x)
+        low = start
+        for index in reversed(range(block.first, block.last)):
+            y = kept[index - block.first] if index - block.first < len(kept) else None
+            named = net.plan[index]
+            if y is not None and named.activation in net.layers:
+                features = net.activation(index, y[:, :, start - top : stop - top])
+                slope = _pulled(pull, named.activation, features, own, slope, low)
+            if slope is not None:
+                rows = slice(low, low + slope.shape[2])
+                if y is None:
+                    slope = block.signs[index].applied(rows, slope)
+                else:
+                    slope = masked(slope.contiguous(), y[:, :, rows.start - top : rows.stop - top])
+            if y is not None and named.name in net.layers:
+                slope = _pulled(pull, named.name, y[:, :, start - top : stop - top], own, slope, low)
+            if slope is not None:
+                low, slope = self._spread(block, index, low, slope)
+        return low, slope
+
+    def _again(self, block: _Block, start: int, stop: int) -> tuple[int, list[Tensor]]:
+        """The convolutions whose signs are not kept, computed again; and the first row of theirs."""
+        top, bottom = block.around(start, stop)
+        kept: list[Tensor] = []
+        x = block.input[:, :, top:bottom]
+        for index in range(block.first, self._recomputed(block)):
+            kept.append(self.backbone.convolve(index, x))
+            x = self.backbone.activation(index, kept[-1])
+        return top, kept
+
+    def _spread(self, block: _Block, index: int, low: int, slope: Tensor) -> tuple[int, Tensor]:
+        """One convolution back: a row more on either side, where the picture has one."""
+        high = low + slope.shape[2]
+        up, down = min(1, low), min(1, block.height - high)
+        return low - up, self.backbone.convolve_gradient(index, functional.pad(slope, (0, 0, up, down)))
+
+    def _recomputed(self, block: _Block) -> int:
+        """The convolution after the last one that is computed again on the way back."""
+        net = self.backbone
+        if not net.pool.linear:
+            return block.last
+        named = [i for i in range(block.first, block.last) if {net.plan[i].name, net.plan[i].activation} & net.layers]
+        return max(named, default=block.first - 1) + 1
+
+    def _strips(self, block: _Block) -> Iterator[tuple[int, int]]:
+        batch, _, height, width = block.input.shape
+        outputs = self.backbone.plan[block.first].outputs
+        row = batch * outputs * width * block.input.itemsize * (block.count + 4)
+        # Even, so that no pooling reaches over two strips.
+        rows = max(2, self.strip_bytes // row // 2 * 2)
+        for start in range(0, height, rows):
+            yield start, min(start + rows, height)
+
+
+def _pulled(pull: Pull, layer: str, features: Tensor, own: slice, slope: Tensor | None, low: int) -> Tensor | None:
+    """The slope with the layer's own on the strip's own rows; `low` is the slope's first row."""
+    if slope is None:
+        return pull(layer, features, own, None)
+    part = slope[:, :, own.start - low : own.stop - low]
+    found = pull(layer, features, own, part)
+    if found is not None and found is not part:
+        part.copy_(found)
+    return slope

@@ -58,11 +58,12 @@ def start(name: str | None, gpus: str | None, slots_per_gpu: int, cpu: int | Non
     settings = load_settings()
     slot.broker_of(settings)
     slot.check_installed()
+    slot.check_services(connect_services(settings), settings)
+    # Not before: what refuses a command is one sentence, without what libraries log on the way to it.
     log.configure(settings)
     wanted = Wanted(gpus, slots_per_gpu, cpu)
     devices = [] if wanted.no_gpus else find_devices()
     places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
-    slot.check_services(connect_services(settings), settings)
     return 0 if Supervisor(places, partial(_command, name), grace=grace).run() else INTERRUPTED
 
 

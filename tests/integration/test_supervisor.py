@@ -102,17 +102,22 @@ class Started:
 Start = Callable[..., Started]
 
 
+def launched(folder: Path, *options: str, job_seconds: float = 0) -> subprocess.Popen[str]:
+    """`worker start` on eight GPUs."""
+    (folder / "program.py").write_text(WORKER)
+    (folder / "slot.py").write_text(SLOT)
+    program = (sys.executable, str(folder / "program.py"))
+    farm = CommandLine(folder, {**SETTINGS, "JOB_SECONDS": str(job_seconds)})
+    return farm.start("worker", "start", *options, program=program)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a worker and waits for its slots; at the end nothing of it is left."""
     with contextlib.ExitStack() as until_the_end:
 
         def start(*options: str, slots: int, job_seconds: float = 0) -> Started:
-            (tmp_path / "program.py").write_text(WORKER)
-            (tmp_path / "slot.py").write_text(SLOT)
-            variables = {**SETTINGS, "JOB_SECONDS": str(job_seconds)}
-            program = (sys.executable, str(tmp_path / "program.py"))
-            process = CommandLine(tmp_path, variables).start("worker", "start", *options, program=program)
+            process = launched(tmp_path, *options, job_seconds=job_seconds)
             started = Started(tmp_path, process)
             until_the_end.callback(started.end)
             wait_until(lambda: len(started.slots()) == slots or process.poll() is not None, SECONDS)
@@ -139,6 +144,15 @@ def test_each_slot_sees_its_own_gpu_only(start: Start) -> None:
     imported = set((worker.folder / "modules").read_text().split())
     assert "worker.supervisor" in imported
     assert not imported & {"torch", "torchvision"}
+
+
+def test_a_gpu_that_is_not_here_is_refused(tmp_path: Path) -> None:
+    """Given a slip in --gpus, I expect one sentence with the GPUs that there are, and 2."""
+    process = launched(tmp_path, "--gpus", "8")
+    _, words = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert words.startswith("stylefarm: --gpus asks for '8', which is not here: give any of 0 (GPU-0), 1 (GPU-1), ")
+    assert len(words.splitlines()) == 1
 
 
 def test_cpu_slots_share_the_threads(start: Start) -> None:

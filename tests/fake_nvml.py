@@ -32,6 +32,9 @@ class FakeNvml:
     class NVMLError_NotSupported(NVMLError):  # noqa: N801
         """This GPU cannot do that."""
 
+    class NVMLError_FunctionNotFound(NVMLError):  # noqa: N801
+        """This driver is too old for that."""
+
     class NVMLError_NotFound(NVMLError):  # noqa: N801
         """There is no slice of that number."""
 

@@ -20,8 +20,7 @@ def end_with(parent: int) -> None:
     end of a pipe could do neither, and any child that inherits the pipe keeps it open. The kernel means the thread
     that forked, not its process, so children must be started from the main thread; Celery's and ours are.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _asked_kernel():
         # It may have ended before we asked.
         if os.getppid() != parent:
             _end()
@@ -29,8 +28,13 @@ def end_with(parent: int) -> None:
         threading.Thread(target=_watch, args=(parent,), name="lifeline", daemon=True).start()
 
 
+def _asked_kernel() -> bool:
+    """Whether there is such a kernel, and it has agreed."""
+    return sys.platform == "linux" and not ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _watch(parent: int) -> None:
-    """Whoever's parent has ended gets another one."""
+    """Ends this process as soon as it has another parent, which it gets when its own has ended."""
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
     _end()

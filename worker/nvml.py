@@ -64,8 +64,8 @@ def _offered(nvml: Any, index: int) -> Iterator[Device]:
 def _is_sliced(nvml: Any, gpu: Any) -> bool:
     try:
         current, _pending = nvml.nvmlDeviceGetMigMode(gpu)
-    except nvml.NVMLError_NotSupported:
-        return False
+    except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound):
+        return False  # this GPU, or this driver, is older than MIG
     return bool(current == nvml.NVML_DEVICE_MIG_ENABLE)
 
 

@@ -166,17 +166,24 @@ def painting_processes(worker: subprocess.Popen[str]) -> list[int]:
     return [slot.pid, painter.pid]
 
 
-def test_a_killed_slot_is_replaced(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
-    """Given a worker, if the process of its slot is killed, I expect the one that paints to go too, and a new pair."""
-    before = painting_processes(worker)
-    os.kill(before[0], signal.SIGKILL)
-    wait_until(lambda: are_gone(before), 10)
+def check_it_paints(farm: CommandLine) -> None:
+    """Has a small job painted."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2]}}\n"
     )
     (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
     assert farm.run("job", "wait", job["id"], "--timeout", "60").code == 0
-    assert not {*before} & {*painting_processes(worker)}
+
+
+@pytest.mark.parametrize("killed", [0, 1], ids=["slot", "painter"])
+def test_a_killed_process_is_replaced(farm: CommandLine, worker: subprocess.Popen[str], killed: int) -> None:
+    """Given a worker, if a process below it is killed, I expect all below that to go too, and new ones that paint."""
+    check_it_paints(farm)
+    before = painting_processes(worker)
+    os.kill(before[killed], signal.SIGKILL)
+    wait_until(lambda: are_gone(before[killed:]), 10)
+    check_it_paints(farm)
+    assert {*before} & {*painting_processes(worker)} == {*before[:killed]}
 
 
 def test_nothing_paints_on_below_a_killed_worker(farm: CommandLine, worker: subprocess.Popen[str]) -> None:

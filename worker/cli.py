@@ -45,10 +45,10 @@ def worker() -> None:
     metavar="SECONDS",
     default=600,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=click.IntRange(min=0),
     help="How long the jobs at hand may go on when the worker is stopped.",
 )
-def start(name: str | None, gpus: str | None, slots_per_gpu: int, cpu: int | None, grace: float) -> int:
+def start(name: str | None, gpus: str | None, slots_per_gpu: int, cpu: int | None, grace: int) -> int:
     """Start a worker, which paints until it is stopped: on each GPU one job after the other.
 
     Each GPU (or MIG slice, or CPU slot) gets a process of its own, which is started again when it dies. The first

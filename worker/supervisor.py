@@ -107,6 +107,7 @@ class Supervisor:
     def run(self) -> bool:
         """Returns when all processes have ended: whether they did so by themselves, none had to be killed."""
         with self._heeding_signals():
+            log.info("starting", slots=[child.slot.name for child in self._children])
             try:
                 while not self._asked:
                     for child in self._children:

@@ -186,7 +186,7 @@ def test_a_stopped_worker_waits_for_the_jobs_at_hand(start: Start, number: signa
 
 def test_a_stopped_worker_does_not_wait_for_ever(start: Start) -> None:
     """Given a job that takes longer than the time of grace, I expect its process to be killed then, and 130."""
-    worker = start("--gpus", "6", "--grace", "0.5", slots=1, job_seconds=60)
+    worker = start("--gpus", "6", "--grace", "1", slots=1, job_seconds=60)
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(SECONDS) == 130
     assert are_gone(worker.pids().values())

@@ -56,7 +56,9 @@ class Settings(BaseSettings):
         30, ge=3, le=86_400, description="a worker that is silent for so long has lost its job"
     )
     heartbeat_seconds: float = Field(10, gt=0, description="how often a worker renews its lease")
-    threads: int | None = Field(None, ge=1, le=4096, description="CPU threads of a worker; none: all cores")
+    threads: int | None = Field(
+        None, ge=1, le=4096, description="CPU threads of all CPU slots of a worker; none: all cores"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least grave messages that come into the worker's log"
     )

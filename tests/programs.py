@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,10 @@ class CommandLine:
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> subprocess.Popen[str]:
         """Starts a command, in a session of its own so that it can be stopped with all its children."""
         return subprocess.Popen(
-            [str(PROGRAM), *arguments],
+            [*program, *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import warnings
+import os
+import sys
+from functools import partial
 
 import click
-from celery.exceptions import SecurityWarning
-from celery.utils.nodenames import default_nodename, host_format
 
-import migrations
-from shared import queue
-from shared.errors import InvalidRequest, InvalidSettings
-from shared.services import Services, connect_services
-from shared.settings import Settings, load_settings
+from shared.services import connect_services
+from shared.settings import load_settings
+from worker import lifeline, log, slot
+from worker.nvml import find_devices
+from worker.pin import VISIBLE, Machine, Slot, Wanted, slots
+from worker.supervisor import Supervisor
+
+INTERRUPTED = 130
+
+# The whole program again, in a process of its own. -P keeps a `shared.py` in the current folder from being imported.
+PROGRAM = (sys.executable, "-P", "-c", "from producer.cli import main; main()")
 
 
 @click.group()
@@ -22,50 +27,60 @@ def worker() -> None:
 
 
 @worker.command()
-@click.option("--name", help="What the worker is called in logs and events; the host's name when left out.")
-def start(name: str | None) -> int:
-    """Start a worker, which paints one job after the other until it is stopped.
+@click.option("--name", help="What the worker is called in logs and events, before its slot and the host's name.")
+@click.option(
+    "--gpus", metavar="LIST", help="GPUs and MIG slices to use, as in 0,2:1 or by UUID; `none` for none. [default: all]"
+)
+@click.option(
+    "--slots-per-gpu", default=1, show_default=True, type=click.IntRange(1, 64), help="Jobs at a time on each of them."
+)
+@click.option(
+    "--cpu",
+    metavar="N",
+    type=click.IntRange(0, 4096),
+    help="Jobs at a time on the CPU, which share its threads. [default: 1 where there is no GPU]",
+)
+@click.option(
+    "--grace",
+    metavar="SECONDS",
+    default=600,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How long the jobs at hand may go on when the worker is stopped.",
+)
+def start(name: str | None, gpus: str | None, slots_per_gpu: int, cpu: int | None, grace: int) -> int:
+    """Start a worker, which paints until it is stopped: on each GPU one job after the other.
 
-    The first Ctrl-C (or SIGTERM) lets the job at hand finish. The second one stops at once; when the job's lease has
-    run out, whoever waits for the job puts it back into the queue.
+    Each GPU (or MIG slice, or CPU slot) gets a process of its own, which is started again when it dies. The first
+    Ctrl-C (or SIGTERM) lets the jobs at hand finish, for as long as --grace says. The second one stops at once; when
+    a job's lease has run out, whoever waits for the job puts it back into the queue.
     """
     settings = load_settings()
-    if settings.broker_url is None:
-        raise InvalidRequest(
-            "an embedded farm has no workers, it paints while you wait: set STYLEFARM_BROKER_URL,"
-            " STYLEFARM_DATABASE_URL and STYLEFARM_S3_BUCKET for a farm on servers"
-        )
-    _check_installed()
-    check_services(connect_services(settings), settings)
-    app = queue.application(settings.broker_url.get_secret_value())
-    # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
-    warnings.filterwarnings("ignore", category=SecurityWarning)
-    running = app.Worker(
-        hostname=host_format(default_nodename(f"{name}@%h" if name else "")),
-        pool_cls="prefork",
-        concurrency=1,
-        queues=[queue.QUEUE],
-        loglevel=settings.log_level,
-        without_gossip=True,
-        without_mingle=True,
-        quiet=True,
-    )
-    running.start()
-    return int(running.exitcode or 0)
+    slot.broker_of(settings)
+    slot.check_installed()
+    slot.check_services(connect_services(settings), settings)
+    # Not before: what refuses a command is one sentence, without what libraries log on the way to it.
+    log.configure(settings)
+    wanted = Wanted(gpus, slots_per_gpu, cpu)
+    devices = [] if wanted.no_gpus else find_devices()
+    places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
+    return 0 if Supervisor(places, partial(_command, name), grace=grace).run() else INTERRUPTED
 
 
-def check_services(services: Services, settings: Settings) -> None:
-    """Asks each service for an answer before any job is taken. Raises ServiceUnavailable or NotMigrated."""
-    migrations.check(services.store.engine)
-    # The children are forked from this process, and a connection must not be shared with them.
-    services.store.engine.dispose()
-    services.blobs.exists("inputs/none")
-    if settings.broker_url is not None:
-        queue.check(settings.broker_url.get_secret_value())
+@worker.command("slot", hidden=True)
+@click.option("--name", required=True)
+@click.option("--parent", required=True, type=int)
+def run_slot(name: str, parent: int) -> int:
+    """Be the process of one slot; `start` starts it."""
+    lifeline.end_with(parent)
+    return slot.paint(load_settings(), name)
 
 
-def _check_installed() -> None:
-    """A worker that cannot paint would take every hint and drop it."""
-    for package in ("torch", "safetensors"):
-        if importlib.util.find_spec(package) is None:
-            raise InvalidSettings(f"a worker needs the package {package}: pip install 'stylefarm[worker]'")
+def _command(name: str | None, place: Slot) -> list[str]:
+    full = f"{name}-{place.name}" if name else place.name
+    return [*PROGRAM, "worker", "slot", "--name", full, "--parent", str(os.getpid())]
+
+
+def _cores() -> int:
+    """The cores that this process may use, which in a container can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -19,7 +19,7 @@ from celery.signals import setup_logging, worker_process_init
 from shared.queue import TASK, publish
 from shared.services import connect_services
 from shared.settings import load_settings
-from worker import log
+from worker import lifeline, log
 
 if TYPE_CHECKING:
     from worker.runner import Worker
@@ -52,7 +52,8 @@ def this_worker(name: str) -> Worker:
 
 @worker_process_init.connect
 def _warm_up(**_options: Any) -> None:
-    """Imports torch before the first job comes."""
+    """Ties the painting process to its parent, and imports torch before the first job comes."""
+    lifeline.end_with(os.getppid())
     importlib.import_module("worker.runner")
 
 

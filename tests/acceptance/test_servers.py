@@ -13,11 +13,13 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
 from tests.programs import SHALLOW, CommandLine
 from tests.servers import RedisServer, SwiftServer
+from tests.servers.processes import are_gone, wait_until
 
 
 @pytest.fixture
@@ -154,6 +156,48 @@ def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Pope
         second.communicate()
     assert waited.code == 0, waited.words
     assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["released", "done"]
+
+
+def painting_processes(worker: subprocess.Popen[str]) -> list[int]:
+    """The process of the worker's one slot, and the one below it that paints; waits until both are there."""
+    wait_until(lambda: len(psutil.Process(worker.pid).children(recursive=True)) == 2, 60)
+    slot, painter = psutil.Process(worker.pid).children(recursive=True)
+    assert painter.ppid() == slot.pid
+    return [slot.pid, painter.pid]
+
+
+def check_it_paints(farm: CommandLine) -> None:
+    """Has a small job painted."""
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2]}}\n"
+    )
+    (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+    assert farm.run("job", "wait", job["id"], "--timeout", "60").code == 0
+
+
+@pytest.mark.parametrize("killed", [0, 1], ids=["slot", "painter"])
+def test_a_killed_process_is_replaced(farm: CommandLine, worker: subprocess.Popen[str], killed: int) -> None:
+    """Given a worker, if a process below it is killed, I expect all below that to go too, and new ones that paint."""
+    check_it_paints(farm)
+    before = painting_processes(worker)
+    os.kill(before[killed], signal.SIGKILL)
+    wait_until(lambda: are_gone(before[killed:]), 10)
+    check_it_paints(farm)
+    assert {*before} & {*painting_processes(worker)} == {*before[:killed]}
+
+
+def test_nothing_paints_on_below_a_killed_worker(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given a worker at a long job, if it alone is killed, I expect what it has started to end at once."""
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
+    )
+    (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+    deadline = time.monotonic() + 60
+    while farm.run("job", "show", job["id"], "--json").document["job"]["state"] != "running":
+        assert time.monotonic() < deadline
+    processes = painting_processes(worker)
+    worker.kill()
+    wait_until(lambda: are_gone(processes), 5)
 
 
 def test_the_same_program_works_from_python(farm: CommandLine, worker: subprocess.Popen[str]) -> None:

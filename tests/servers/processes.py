@@ -78,6 +78,18 @@ def end(tree: list[psutil.Process]) -> None:
     _settle(tree, _GONE)
 
 
+def are_gone(pids: Iterable[int]) -> bool:
+    """Whether none of the processes runs any more; one that nobody has asked for its exit code does not run."""
+    return all(map(_is_gone, pids))
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() in _GONE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _suspend(processes: list[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,0 +1,65 @@
+"""One slot's process: Celery, with one child that paints. What it sees of GPUs is set in its environment already."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+
+from celery.exceptions import SecurityWarning
+from celery.utils.nodenames import default_nodename, host_format
+
+import migrations
+from shared import queue
+from shared.errors import InvalidRequest, InvalidSettings
+from shared.services import Services, connect_services
+from shared.settings import Settings
+
+# What a worker needs beyond a producer: how it is imported, and how it is installed.
+PACKAGES = {"torch": "torch", "safetensors": "safetensors", "pynvml": "nvidia-ml-py"}
+
+
+def paint(settings: Settings, name: str) -> int:
+    """Takes jobs until it is stopped, and returns the exit code. Raises as `broker_of` and `check_services` do."""
+    broker_url = broker_of(settings)
+    check_services(connect_services(settings), settings)
+    # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    running = queue.application(broker_url).Worker(
+        hostname=host_format(default_nodename(f"{name}@%h")),
+        pool_cls="prefork",
+        concurrency=1,
+        queues=[queue.QUEUE],
+        loglevel=settings.log_level,
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
+    )
+    running.start()
+    return int(running.exitcode or 0)
+
+
+def broker_of(settings: Settings) -> str:
+    """The Redis that jobs come from. Raises InvalidRequest where there is none."""
+    if settings.broker_url is None:
+        raise InvalidRequest(
+            "an embedded farm has no workers, it paints while you wait: set STYLEFARM_BROKER_URL,"
+            " STYLEFARM_DATABASE_URL and STYLEFARM_S3_BUCKET for a farm on servers"
+        )
+    return settings.broker_url.get_secret_value()
+
+
+def check_services(services: Services, settings: Settings) -> None:
+    """Asks each service for an answer before any job is taken. Raises ServiceUnavailable or NotMigrated."""
+    migrations.check(services.store.engine)
+    # The children are forked from this process, and a connection must not be shared with them.
+    services.store.engine.dispose()
+    services.blobs.exists("inputs/none")
+    if settings.broker_url is not None:
+        queue.check(settings.broker_url.get_secret_value())
+
+
+def check_installed() -> None:
+    """A worker that cannot paint would take every hint and drop it. Raises InvalidSettings; imports nothing."""
+    for module, package in PACKAGES.items():
+        if importlib.util.find_spec(module) is None:
+            raise InvalidSettings(f"a worker needs the package {package}: pip install 'stylefarm[worker]'")

@@ -1,0 +1,144 @@
+"""One process for each slot: started, started again when it dies, and let go when the worker is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+
+import structlog
+
+from worker.pin import Slot
+
+log = structlog.get_logger("stylefarm.worker")
+
+POLL_SECONDS = 0.05
+FIRST_DELAY_SECONDS = 1.0
+LONGEST_DELAY_SECONDS = 60.0
+# A process that has run for so long started well: the next death is a new misfortune, not the same one again.
+WELL_SECONDS = 60.0
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+Command = Callable[[Slot], Sequence[str]]
+
+
+def next_delay(last: float, ran: float) -> float:
+    """How long to wait with a process that died after `ran` seconds, when it was waited for `last` seconds before."""
+    if ran >= WELL_SECONDS:
+        return FIRST_DELAY_SECONDS
+    return min(max(2 * last, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
+
+
+class Child:
+    """The process of one slot, and when it is to be started again."""
+
+    def __init__(self, slot: Slot, command: Sequence[str]) -> None:
+        self.slot = slot
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._due_at = 0.0
+        self._delay = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process now."""
+        return self._process is not None and self._process.poll() is None
+
+    def tend(self) -> None:
+        """Starts the process when that is due, and makes it due some time after its death."""
+        if self.is_running:
+            return
+        now = time.monotonic()
+        if self._process is not None:
+            self._postpone(now, f"ended with code {self._process.returncode}")
+            self._process = None
+        elif now >= self._due_at:
+            self._start(now)
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends a signal to the process; its own children hear of it from the process alone."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kills the process together with its own children, and returns when it has ended."""
+        if self._process is not None and self.is_running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _start(self, now: float) -> None:
+        self._started_at = now
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                self._command,
+                env={**os.environ, **self.slot.environment},
+                stdin=subprocess.DEVNULL,
+                # Ctrl-C at a terminal goes to all of a process group. The children hear of it from us, once.
+                process_group=0,
+            )
+        except OSError as error:  # no memory or no room for another process, which may pass
+            self._postpone(now, f"could not be started: {error.strerror}")
+
+    def _postpone(self, now: float, what: str) -> None:
+        self._delay = next_delay(self._delay, now - self._started_at)
+        self._due_at = now + self._delay
+        log.error("worker process to be started again", slot=self.slot.name, reason=what, in_seconds=self._delay)
+
+
+class Supervisor:
+    """Runs one process for each slot until it gets a signal to stop. To be used in the main thread.
+
+    The first SIGTERM or SIGINT is passed on as SIGTERM, and what does not end within `grace` seconds is killed. The
+    second one kills at once.
+    """
+
+    def __init__(self, slots: Sequence[Slot], command: Command, *, grace: float) -> None:
+        self._children = [Child(slot, command(slot)) for slot in slots]
+        self._grace = grace
+        self._asked = 0
+
+    def run(self) -> bool:
+        """Returns when all processes have ended: whether they did so by themselves, none had to be killed."""
+        with self._heeding_signals():
+            log.info("starting", slots=[child.slot.name for child in self._children])
+            try:
+                while not self._asked:
+                    for child in self._children:
+                        child.tend()
+                    time.sleep(POLL_SECONDS)
+                return self._drain()
+            finally:
+                for child in self._children:
+                    child.kill()
+
+    def _drain(self) -> bool:
+        running = [child for child in self._children if child.is_running]
+        log.info("stopping: jobs at hand are finished first", processes=len(running), grace_seconds=self._grace)
+        for child in running:
+            child.send(signal.SIGTERM)
+        deadline = time.monotonic() + self._grace
+        while any(child.is_running for child in running):
+            if self._asked > 1 or time.monotonic() > deadline:
+                log.warning("stopped before the jobs at hand were finished")
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    @contextlib.contextmanager
+    def _heeding_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._ask) for number in STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked += 1

@@ -3,8 +3,9 @@
 Forward, a block of convolutions at a time (VGG has five, with a pooling between): each strip is read with as many rows
 more, on either side, as there are convolutions in the block, so that its own rows are exact. What is kept of a whole
 picture is the input of each block, and the signs of the activations, a bit each. Back, a strip's own rows are
-differentiated, and what they give to the rows around them is added up. Up to the last layer that a loss is at, the
-activations are computed again; without average pooling, all of them.
+differentiated, and what they give to the rows around them is added up. In the first blocks the activations up to the
+last layer that a loss is at are computed again; later ones, which are small, are kept. Without average pooling all are
+computed again.
 """
 
 from __future__ import annotations
@@ -19,15 +20,23 @@ from torch.nn import functional
 from worker.engine.backbone import Backbone, Pull, Visit, WayBack, masked
 from worker.engine.signs import Signs
 
+# From the fourth block on a layer takes an eighth of the first one's room, or less, and most of its time.
+KEPT_FROM = 3
+
 
 @dataclass
 class _Block:
-    """One block as a pass goes through it: convolutions `first` to `last`, which is not one of them."""
+    """One block as a pass goes through it: convolutions `first` to `last`, which is not one of them.
+
+    On the way back those up to `again` are computed again; of the others the signs are kept, or all that they gave.
+    """
 
     first: int
     last: int
+    again: int
     input: Tensor
     signs: dict[int, Signs] = field(default_factory=dict)
+    kept: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def height(self) -> int:
@@ -63,11 +72,15 @@ class StripPass:
         net = self.backbone
         starts = [index for index, convolution in enumerate(net.plan) if index == 0 or convolution.pooled]
         x = net.inputs(pixels)
-        for first, last in zip(starts, [*starts[1:], len(net.plan)], strict=True):
-            block = _Block(first, last, x)
+        for number, (first, last) in enumerate(zip(starts, [*starts[1:], len(net.plan)], strict=True)):
+            named = [i for i in range(first, last) if {net.plan[i].name, net.plan[i].activation} & net.layers]
+            kept = named if number >= KEPT_FROM and net.pool.linear else []
+            again = last if not net.pool.linear else first if kept else max(named, default=first - 1) + 1
+            block = _Block(first, last, again, x)
             if recorded:
                 shape = (x.shape[0], net.plan[first].outputs, *x.shape[2:])
-                block.signs = {index: Signs(shape, x.device) for index in range(self._recomputed(block), last)}
+                block.kept = {index: x.new_empty(shape) for index in kept}
+                block.signs = {i: Signs(shape, x.device) for i in range(again, last) if i not in kept}
             x = self._through(block, visit, last < len(net.plan))
             yield block
 
@@ -92,6 +105,8 @@ class StripPass:
                     visit(convolution.activation, x[:, :, own], slice(start, stop))
                 if index in block.signs:
                     block.signs[index].set(slice(start, stop), x[:, :, own])
+                if index in block.kept:
+                    block.kept[index][:, :, start:stop] = y[:, :, own]
             if pooled and stop - start > 1:
                 result[:, :, start // 2 : stop // 2] = net.pool(x[:, :, own])
         return result
@@ -116,15 +131,15 @@ class StripPass:
     ) -> tuple[int, Tensor | None]:
         """The gradient for the block's input of what rows `start` to `stop` give, and its first row."""
         net = self.backbone
-        top, kept = self._again(block, start, stop)
+        top, found = self._found(block, start, stop)
         own = slice(start, stop)
         slope = None
         if above is not None and above.shape[2]:  # the last row of an odd height is not pooled
-            x = None if net.pool.linear else net.activation(block.last - 1, kept[-1])[:, :, start - top : stop - top]
+            x = None if net.pool.linear else net.activation(block.last - 1, found[block.last - 1])[:, :, start - top : stop - top]
             slope = net.pool.gradient(above, (stop - start, block.input.shape[3]), x)
         low = start
         for index in reversed(range(block.first, block.last)):
-            y = kept[index - block.first] if index - block.first < len(kept) else None
+            y = found.get(index)
             named = net.plan[index]
             if y is not None and named.activation in net.layers:
                 features = net.activation(index, y[:, :, start - top : stop - top])
@@ -141,15 +156,17 @@ class StripPass:
                 low, slope = self._spread(block, index, low, slope)
         return low, slope
 
-    def _again(self, block: _Block, start: int, stop: int) -> tuple[int, list[Tensor]]:
-        """The convolutions whose signs are not kept, computed again; and the first row of theirs."""
+    def _found(self, block: _Block, start: int, stop: int) -> tuple[int, dict[int, Tensor]]:
+        """What convolutions gave around rows `start` to `stop`, kept or computed again; and the first row of it."""
+        if block.kept:
+            return 0, block.kept
         top, bottom = block.around(start, stop)
-        kept: list[Tensor] = []
+        found: dict[int, Tensor] = {}
         x = block.input[:, :, top:bottom]
-        for index in range(block.first, self._recomputed(block)):
-            kept.append(self.backbone.convolve(index, x))
-            x = self.backbone.activation(index, kept[-1])
-        return top, kept
+        for index in range(block.first, block.again):
+            found[index] = self.backbone.convolve(index, x)
+            x = self.backbone.activation(index, found[index])
+        return top, found
 
     def _spread(self, block: _Block, index: int, low: int, slope: Tensor) -> tuple[int, Tensor]:
         """One convolution back: a row more on either side, where the picture has one."""
@@ -157,18 +174,11 @@ class StripPass:
         up, down = min(1, low), min(1, block.height - high)
         return low - up, self.backbone.convolve_gradient(index, functional.pad(slope, (0, 0, up, down)))
 
-    def _recomputed(self, block: _Block) -> int:
-        """The convolution after the last one that is computed again on the way back."""
-        net = self.backbone
-        if not net.pool.linear:
-            return block.last
-        named = [i for i in range(block.first, block.last) if {net.plan[i].name, net.plan[i].activation} & net.layers]
-        return max(named, default=block.first - 1) + 1
-
     def _strips(self, block: _Block) -> Iterator[tuple[int, int]]:
         batch, _, height, width = block.input.shape
         outputs = self.backbone.plan[block.first].outputs
-        row = batch * outputs * width * block.input.itemsize * (block.count + 4)
+        # A convolution's input and output, and about as much again that it works with.
+        row = batch * outputs * width * block.input.itemsize * 4
         # Even, so that no pooling reaches over two strips.
         rows = max(2, self.strip_bytes // row // 2 * 2)
         for start in range(0, height, rows):

@@ -155,7 +155,7 @@ def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Pope
         os.killpg(second.pid, signal.SIGKILL)
         second.communicate()
     assert waited.code == 0, waited.words
-    assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["released", "done"]
+    assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["expired", "done"]
 
 
 def painting_processes(worker: subprocess.Popen[str]) -> list[int]:

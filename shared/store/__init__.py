@@ -1,0 +1,23 @@
+"""Every change to the state of jobs: one function for each move.
+
+The database is the truth. A move is one conditional UPDATE; what a worker writes carries the attempt that it claimed
+and changes nothing once another attempt runs (it is fenced). Each move leaves an event with its reason. Questions that
+change nothing are in `shared.queries`.
+"""
+
+from __future__ import annotations
+
+from shared.store.records import Fence, Heartbeat, LossPoint, NewJob, StoredObject
+from shared.store.steering import Steering
+from shared.store.submitting import Submitting
+from shared.store.upkeep import Upkeep
+from shared.store.working import LEASE_SECONDS, Working
+
+__all__ = ["LEASE_SECONDS", "Fence", "Heartbeat", "LossPoint", "NewJob", "Store", "StoredObject"]
+
+
+class Store(Submitting, Working, Steering, Upkeep):
+    """The writing side of the database: what is submitted, what workers do, what users ask for, what is put right.
+
+    Raises ServiceUnavailable and NotMigrated.
+    """

@@ -1,0 +1,82 @@
+"""What every move is made of: the conditional UPDATE, the event, and the attempt that it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, insert, select, update
+from sqlalchemy.orm import Session
+
+from shared.clock import now
+from shared.database import translated
+from shared.states import MOVES, Move, State
+from shared.store.records import Fence
+from shared.tables import Attempt, Event, Job
+
+# Rows of one statement; SQLite allows 32,766 parameters in one.
+CHUNK = 1000
+
+
+class Transactions:
+    """Something that changes the database, all of a change or none of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with translated(self.engine), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+def held(fence: Fence) -> ColumnElement[bool]:
+    """The job, as long as it is the fence's."""
+    return (Job.id == fence.job_id) & (Job.attempt == fence.attempt) & (Job.state == State.RUNNING)
+
+
+def move(session: Session, kind: Move, which: ColumnElement[bool], values: Mapping[str, Any]) -> Job | None:
+    """The one conditional UPDATE that every move is; the moved job, or None if it could not be moved."""
+    sources, target = MOVES[kind]
+    statement = update(Job).where(which, Job.state.in_(sources)).values(state=target, updated_at=now(), **values)
+    # A job may move twice in one transaction; what is returned is then read anew into the same object.
+    options = {"synchronize_session": False, "populate_existing": True}
+    return session.scalars(statement.returning(Job), execution_options=options).one_or_none()
+
+
+def requeue(
+    session: Session, which: ColumnElement[bool], outcome: str, reason: str, record: Mapping[str, Any]
+) -> Job | None:
+    """Moves a running job back into the queue, or, where its user has asked for that meanwhile, cancels it."""
+    job = move(session, Move.RELEASE, which, {"lease_until": None})
+    if job is None:
+        return None
+    close_attempt(session, job, outcome, record)
+    note(session, job, reason)
+    if job.cancel_requested:
+        cancelled = move(session, Move.CANCEL, Job.id == job.id, {"finished_at": now()})
+        note(session, cancelled or job, "cancelled before it ran again")
+    return job
+
+
+def close_attempt(session: Session, job: Job, outcome: str, record: Mapping[str, Any]) -> None:
+    """Writes down how the job's present attempt ended."""
+    which = (Attempt.job_id == job.id) & (Attempt.attempt == job.attempt)
+    session.execute(update(Attempt).where(which).values(ended_at=now(), outcome=outcome, record=dict(record)))
+
+
+def has_ended(session: Session, fence: Fence, outcome: str) -> bool:
+    """Whether the attempt has ended so already: the same move again, whose answer got lost."""
+    ended = (Attempt.job_id == fence.job_id) & (Attempt.attempt == fence.attempt) & (Attempt.outcome == outcome)
+    return session.execute(select(Attempt.job_id).where(ended)).first() is not None
+
+
+def note(session: Session, job: Job, reason: str) -> None:
+    """Leaves the event of a move that was just made."""
+    session.execute(insert(Event).values(event(job.id, job.attempt, job.state, job.worker, reason)))
+
+
+def event(job_id: str, attempt: int, state: State, worker: str | None, reason: str) -> dict[str, Any]:
+    """The row of an event."""
+    return {"job_id": job_id, "attempt": attempt, "state": state, "worker": worker, "reason": reason}

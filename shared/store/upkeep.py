@@ -1,0 +1,31 @@
+"""What is put right again when workers die."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shared.clock import now
+from shared.states import State
+from shared.store.moves import Transactions, requeue
+from shared.tables import Job
+
+
+class Upkeep(Transactions):
+    """What nobody asks for, and somebody must do: `shared.reconcile` does."""
+
+    def requeue_expired(self) -> list[str]:
+        """Puts the jobs whose worker let the lease run out back into the queue; returns their ids.
+
+        Those that were to be cancelled are cancelled instead; a hint for one of them does no harm.
+        """
+        with self._transaction() as session:
+            expired = select(Job.id, Job.worker).where(Job.state == State.RUNNING, Job.lease_until < now())
+            lost = session.execute(expired).all()
+            return [job_id for job_id, worker in lost if _expire(session, job_id, worker)]
+
+
+def _expire(session: Session, job_id: str, worker: str | None) -> bool:
+    # Asked again, since the worker may have renewed its lease meanwhile.
+    which = (Job.id == job_id) & (Job.lease_until < now())
+    return requeue(session, which, "expired", f"the lease of {worker} ran out", {}) is not None

@@ -116,35 +116,23 @@ class Farm:
         seconds, which stops nothing, and NotFound.
         """
         ids = [job.id for job in jobs]
-        return wait_for(self.services, ids, timeout, watch, announce=self._announce, paints=self.painter is not None)
+        return wait_for(self.services, ids, timeout, watch, paint=None if self.painter is None else self.painter.add)
 
     def _before_storing(self, intake: Intake) -> None:
         """Every service is asked first, so that nothing is stored that could not be completed."""
         self.services.queries.check()
-        if self.settings.broker_url is not None:
-            from shared import queue
-
-            queue.check(self.settings.broker_url.get_secret_value())
+        if self.services.announcer is not None:
+            self.services.announcer.hints.check()
         intake.upload()
 
     def _submitted(self, ids: Sequence[str], what: str) -> None:
-        # An embedded farm paints only what is waited for.
-        if self.painter is not None:
+        # An embedded farm has no announcer: it paints only what is waited for.
+        if self.services.announcer is None:
             return
         try:
-            self._announce(ids)
+            self.services.announcer.announce(ids)
         except ServiceUnavailable as error:
-            raise ServiceUnavailable(f"{what} is stored, but no worker was told of it: {error}") from error
-
-    def _announce(self, ids: Sequence[str]) -> None:
-        """Tells whoever paints of queued jobs."""
-        if self.painter is not None and ids:
-            self.painter.add(ids)
-        if self.settings.broker_url is not None and ids:
-            # Celery takes half a second to import, which an embedded farm need not wait for.
-            from shared import queue
-
-            queue.publish(queue.application(self.settings.broker_url.get_secret_value()), ids)
+            raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
 @dataclass(frozen=True)

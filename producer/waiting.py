@@ -1,4 +1,4 @@
-"""Waiting for jobs, by looking; jobs that nobody works on are announced again."""
+"""Waiting for jobs, by looking; what a dead worker has left is put right meanwhile."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from shared.states import State
 LOOK_SECONDS = 0.25
 LOOKING_SHARE = 0.05
 
-# How often the jobs of a worker that is gone are taken back.
-RECLAIM_SECONDS = 5.0
-
 Watcher = Callable[[Sequence[Status]], None]
 
 
@@ -26,32 +23,36 @@ def wait_for(
     timeout: float | None,
     watch: Watcher | None,
     *,
-    announce: Callable[[Sequence[str]], None],
-    paints: bool,
+    paint: Callable[[Sequence[str]], None] | None,
 ) -> list[Status]:
     """Waits until the jobs of `ids` have ended; see `Farm.wait`.
 
-    `announce` is told of jobs that a worker has lost, so that another takes them up; if this process `paints`, it is
-    told of those of `ids` that are queued, and of no others.
+    In an embedded farm, `paint` is told of those of `ids` that are queued. In one on servers, whoever waits puts right
+    what workers that died have left, as long as no worker does; so the jobs are announced when one starts.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    reclaimed_at = float("-inf")
+    tended_at = float("-inf")
     ended: dict[str, Status] = {}
     while True:
         started = time.monotonic()
-        if started - reclaimed_at >= RECLAIM_SECONDS:
-            lost = services.store.requeue_expired()
-            if not paints:
-                announce(lost)
-            reclaimed_at = started
+        if started - tended_at >= services.settings.reconcile_seconds:
+            _tend(services)
+            tended_at = started
         now = _look(services, ids, ended)
         if watch is not None:
             watch(now)
         if all(status.state.final for status in now):
             return now
-        if paints:
-            announce([status.id for status in now if status.state is State.QUEUED])
-        _pause(started, deadline, now, stops=paints)
+        if paint is not None:
+            paint([status.id for status in now if status.state is State.QUEUED])
+        _pause(started, deadline, now, stops=paint is not None)
+
+
+def _tend(services: Services) -> None:
+    if services.reconciler is None:
+        services.store.requeue_expired()
+    else:
+        services.reconciler.run()
 
 
 def _look(services: Services, ids: Sequence[str], ended: dict[str, Status]) -> list[Status]:

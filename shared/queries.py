@@ -23,11 +23,8 @@ SHORTEST_PREFIX = 4
 CHUNK = 1000
 
 
-class Queries:
-    """The reading side of the database. Rows come detached: they are what was true when they were read.
-
-    Raises ServiceUnavailable and NotMigrated.
-    """
+class Reading:
+    """Something that asks the database and changes nothing."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -37,6 +34,13 @@ class Queries:
         engine = self.engine.execution_options(read_only=True)
         with translated(self.engine), Session(engine, expire_on_commit=False) as session:
             yield session
+
+
+class Queries(Reading):
+    """The reading side of the database. Rows come detached: they are what was true when they were read.
+
+    Raises ServiceUnavailable and NotMigrated.
+    """
 
     def check(self) -> None:
         """Asks the database for an answer. Raises ServiceUnavailable or NotMigrated."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+from shared.backlog import Backlog
 from shared.blobs import BlobStore, FolderBlobs
 from shared.database import connect
 from shared.queries import Queries
 from shared.settings import Settings
 from shared.store import Store
+
+if TYPE_CHECKING:
+    from shared.announce import Announcer
+    from shared.reconcile import Reconciler
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,27 @@ class Services:
     store: Store
     queries: Queries
     blobs: BlobStore
+
+    @cached_property
+    def announcer(self) -> Announcer | None:
+        """Who tells workers of queued jobs; an embedded farm has none. Raises InvalidSettings."""
+        if self.settings.broker_url is None:
+            return None
+        # The client of Redis takes its time to import, which an embedded farm need not wait for.
+        from shared.announce import Announcer
+        from shared.hints import Hints
+
+        hints = Hints(self.settings.broker_url.get_secret_value())
+        return Announcer(Backlog(self.store.engine), hints, self.settings.hint_window)
+
+    @cached_property
+    def reconciler(self) -> Reconciler | None:
+        """Who puts right what died; an embedded farm, which is one process, needs none. Raises InvalidSettings."""
+        if self.announcer is None:
+            return None
+        from shared.reconcile import Reconciler
+
+        return Reconciler(self.store, self.announcer, period=self.settings.reconcile_seconds)
 
 
 def connect_services(settings: Settings) -> Services:

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
         30, ge=3, le=86_400, description="a worker that is silent for so long has lost its job"
     )
     heartbeat_seconds: float = Field(10, gt=0, description="how often a worker renews its lease")
+    reconcile_seconds: float = Field(
+        5, gt=0, le=3600, description="how often lost jobs are looked for, and hints that are missing"
+    )
+    hint_window: int = Field(10_000, ge=1, le=1_000_000, description="most hints in Redis for each queue")
     threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads of all CPU slots of a worker; none: all cores"
     )

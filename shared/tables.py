@@ -9,6 +9,7 @@ from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, Met
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.clock import UtcDateTime, now
+from shared.routes import DEFAULT_PRIORITY
 from shared.states import State
 
 # SQLite counts rows by itself only in a column of type INTEGER.
@@ -51,7 +52,11 @@ class Job(Base):
     """One stylization. Every column below `state` is written by `shared.store` alone."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index(None, "sweep_id", "position"), Index(None, "state", "lease_until"))
+    __table_args__ = (
+        Index(None, "sweep_id", "position"),
+        Index(None, "state", "lease_until"),
+        Index("ix_jobs_backlog", "state", "device", "label", "priority", "created_at", "position"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     sweep_id: Mapped[str | None] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
@@ -66,6 +71,11 @@ class Job(Base):
     notes: Mapped[list[str]] = mapped_column(default=list)
     """What "auto" became, and what was converted, in words."""
     created_at: Mapped[datetime] = mapped_column(default=now())
+    device: Mapped[str] = mapped_column(String(8), default="auto", server_default="auto")
+    """Where it may be painted: auto, cpu or gpu."""
+    label: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """Only workers of this label take it; an empty one is none."""
+    priority: Mapped[int] = mapped_column(default=DEFAULT_PRIORITY, server_default=str(DEFAULT_PRIORITY))
 
     state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
     attempt: Mapped[int] = mapped_column(default=0)
@@ -151,3 +161,13 @@ class Weights(Base):
     """What the file was made from: the name of another, a URL, or "torchvision"."""
     bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Duty(Base):
+    """Something that one process at a time does for the whole farm, and who does it until when."""
+
+    __tablename__ = "duties"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]

@@ -11,6 +11,7 @@ import click
 from shared.services import connect_services
 from shared.settings import load_settings
 from worker import lifeline, log, slot
+from worker.keeper import Keeper
 from worker.nvml import find_devices
 from worker.pin import VISIBLE, Machine, Slot, Wanted, slots
 from worker.supervisor import Supervisor
@@ -53,18 +54,23 @@ def start(name: str | None, gpus: str | None, slots_per_gpu: int, cpu: int | Non
 
     Each GPU (or MIG slice, or CPU slot) gets a process of its own, which is started again when it dies. The first
     Ctrl-C (or SIGTERM) lets the jobs at hand finish, for as long as --grace says. The second one stops at once; when
-    a job's lease has run out, whoever waits for the job puts it back into the queue.
+    a job's lease has run out, another worker takes it.
     """
     settings = load_settings()
     slot.broker_of(settings)
     slot.check_installed()
-    slot.check_services(connect_services(settings), settings)
+    services = connect_services(settings)
+    slot.check_services(services)
+    reconciler = services.reconciler
+    assert reconciler is not None, "where there is a broker, there is one"
     # Not before: what refuses a command is one sentence, without what libraries log on the way to it.
     log.configure(settings)
     wanted = Wanted(gpus, slots_per_gpu, cpu)
     devices = [] if wanted.no_gpus else find_devices()
     places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
-    return 0 if Supervisor(places, partial(_command, name), grace=grace).run() else INTERRUPTED
+    supervisor = Supervisor(places, partial(_command, name), grace=grace)
+    with Keeper(reconciler):
+        return 0 if supervisor.run() else INTERRUPTED
 
 
 @worker.command("slot", hidden=True)

@@ -15,6 +15,7 @@ import structlog
 import torch
 
 from shared.errors import FarmError
+from shared.routes import LOWEST
 from shared.services import Services
 from shared.spec import load_spec
 from shared.store import Fence
@@ -51,10 +52,13 @@ class Worker:
     name: str
     interrupted: threading.Event
 
-    def run(self, job_id: str) -> Outcome:
-        """Claims the job, paints it, and leaves it in a state that says how it went. Raises ServiceUnavailable."""
+    def run(self, job_id: str, priority: int = LOWEST) -> Outcome:
+        """Claims the job, paints it, and leaves it in a state that says how it went.
+
+        `priority` is that of the hint for it. Raises ServiceUnavailable.
+        """
         seconds = self.services.settings.lease_seconds
-        job = patiently(lambda: self.services.store.claim(job_id, self.name, lease=seconds))
+        job = patiently(lambda: self.services.store.claim(job_id, self.name, lease=seconds, priority=priority))
         if job is None:
             return Outcome.NOT_OURS
         with structlog.contextvars.bound_contextvars(job=job.id, attempt=job.attempt), self._lease(job) as lease:

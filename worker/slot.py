@@ -11,6 +11,7 @@ from celery.utils.nodenames import default_nodename, host_format
 import migrations
 from shared import queue
 from shared.errors import InvalidRequest, InvalidSettings
+from shared.routes import queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings
 
@@ -21,14 +22,14 @@ PACKAGES = {"torch": "torch", "safetensors": "safetensors", "pynvml": "nvidia-ml
 def paint(settings: Settings, name: str) -> int:
     """Takes jobs until it is stopped, and returns the exit code. Raises as `broker_of` and `check_services` do."""
     broker_url = broker_of(settings)
-    check_services(connect_services(settings), settings)
+    check_services(connect_services(settings))
     # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     running = queue.application(broker_url).Worker(
         hostname=host_format(default_nodename(f"{name}@%h")),
         pool_cls="prefork",
         concurrency=1,
-        queues=[queue.QUEUE],
+        queues=[queue_name("auto", "")],
         loglevel=settings.log_level,
         without_gossip=True,
         without_mingle=True,
@@ -48,14 +49,14 @@ def broker_of(settings: Settings) -> str:
     return settings.broker_url.get_secret_value()
 
 
-def check_services(services: Services, settings: Settings) -> None:
+def check_services(services: Services) -> None:
     """Asks each service for an answer before any job is taken. Raises ServiceUnavailable or NotMigrated."""
     migrations.check(services.store.engine)
     # The children are forked from this process, and a connection must not be shared with them.
     services.store.engine.dispose()
     services.blobs.exists("inputs/none")
-    if settings.broker_url is not None:
-        queue.check(settings.broker_url.get_secret_value())
+    if services.announcer is not None:
+        services.announcer.hints.check()
 
 
 def check_installed() -> None:

@@ -13,10 +13,11 @@ import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from celery import Task, current_app, shared_task
+from celery import Task, shared_task
 from celery.signals import setup_logging, worker_process_init
 
-from shared.queue import TASK, publish
+from shared.hints import TASK
+from shared.routes import HIGHEST, to_redis
 from shared.services import connect_services
 from shared.settings import load_settings
 from worker import lifeline, log
@@ -30,8 +31,11 @@ def render(self: Task[..., None], job_id: str) -> None:
     """Paints the job, if it is still to be painted."""
     from worker.runner import Outcome
 
-    if this_worker(str(self.request.hostname)).run(job_id) is Outcome.RELEASED:
-        publish(current_app, [job_id])
+    worker = this_worker(str(self.request.hostname))
+    step = (self.request.delivery_info or {}).get("priority")
+    outcome = worker.run(job_id, to_redis(HIGHEST if step is None else step))
+    if outcome is Outcome.RELEASED and worker.services.announcer is not None:
+        worker.services.announcer.announce([job_id])
 
 
 @lru_cache(maxsize=1)

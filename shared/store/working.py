@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from shared.clock import now
 from shared.errors import FarmError
+from shared.routes import LOWEST
 from shared.states import MOVES, Move, State
 from shared.store.moves import Transactions, close_attempt, has_ended, held, move, note, requeue
 from shared.store.records import Fence, Heartbeat, LossPoint, StoredObject
@@ -22,8 +23,10 @@ LEASE_SECONDS = 30.0
 class Working(Transactions):
     """The moves of a worker. All but the claim are fenced: False says that the job is no longer ours."""
 
-    def claim(self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS) -> Job | None:
+    def claim(self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS, priority: int = LOWEST) -> Job | None:
         """Takes a queued job for `worker`, as its next attempt; None if it is not queued (any more).
+
+        `priority` is that of the hint: a job that has become less urgent is left to the hint that says so.
 
         What an earlier attempt recorded of the curve and of snapshots is dropped: this one starts afresh. A worker,
         whose name is its own for ever, may ask again when the answer got lost.
@@ -37,7 +40,7 @@ class Working(Transactions):
             "loss": None,
         }
         with self._transaction() as session:
-            job = move(session, Move.CLAIM, Job.id == job_id, values)
+            job = move(session, Move.CLAIM, (Job.id == job_id) & (Job.priority >= priority), values)
             if job is None:
                 ours = (Job.id == job_id) & (Job.state == State.RUNNING) & (Job.worker == worker)
                 return session.scalars(select(Job).where(ours)).one_or_none()

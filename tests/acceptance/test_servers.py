@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
+from redis import Redis
 
 from tests.programs import SHALLOW, CommandLine
 from tests.servers import RedisServer, SwiftServer
@@ -44,6 +45,7 @@ def farm(
             "STYLEFARM_HOME": str(pictures.parent / "home"),
             "STYLEFARM_LOG_FORMAT": "json",
             "STYLEFARM_HEARTBEAT_SECONDS": "0.5",
+            "STYLEFARM_RECONCILE_SECONDS": "1",
             "STYLEFARM_THREADS": "1",
             "TORCH_HOME": str(pictures.parent / "torch"),
         },
@@ -156,6 +158,25 @@ def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Pope
         second.communicate()
     assert waited.code == 0, waited.words
     assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["expired", "done"]
+
+
+def test_an_emptied_redis_loses_no_job(
+    farm: CommandLine, worker: subprocess.Popen[str], redis_server: RedisServer
+) -> None:
+    """Given a worker and queued jobs, if Redis is emptied, I expect all of them painted, with nobody waiting."""
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [40, 41, 42, 43]}}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml", "--json").document
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    wait_until(lambda: counts(farm, created["sweep"]["id"]) == {"done": 4}, 60)
+
+
+def counts(farm: CommandLine, sweep_id: str) -> dict[str, int]:
+    """The jobs of a sweep by state."""
+    found: dict[str, int] = farm.run("sweep", "show", sweep_id, "--json").document["counts"]
+    return found
 
 
 def painting_processes(worker: subprocess.Popen[str]) -> list[int]:

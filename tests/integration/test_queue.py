@@ -2,32 +2,72 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 import uuid
+from collections.abc import Iterator
 
 import pytest
-from redis import Redis
 
 from shared.errors import InvalidSettings, ServiceUnavailable
-from shared.queue import QUEUE, TASK, application, check, publish
+from shared.hints import TASK, Hints, key_of
+from shared.queue import application
+from shared.routes import Hint
 from tests.servers import RedisServer
 
 
-def test_a_hint_is_the_job_s_id_and_nothing_else(redis_server: RedisServer) -> None:
+@pytest.fixture
+def hints(redis_server: RedisServer) -> Iterator[Hints]:
+    """A Redis in which nothing is."""
+    opened = Hints(redis_server.url)
+    opened.client.flushall()
+    yield opened
+    opened.client.flushall()
+    opened.client.close()
+
+
+def hinted(count: int, priority: int = 5, queue: str = "q") -> list[Hint]:
+    return [Hint(str(uuid.uuid4()), queue, priority) for _ in range(count)]
+
+
+def test_a_hint_is_the_job_s_id_and_nothing_else(hints: Hints) -> None:
     """Given many jobs, if they are announced, I expect one message for each, in order, that holds only its id."""
-    with Redis.from_url(redis_server.url) as client:
-        client.delete(QUEUE)
-        ids = [str(uuid.uuid4()) for _ in range(2500)]
-        publish(application(redis_server.url), ids)
-        messages = [json.loads(text) for text in reversed(client.lrange(QUEUE, 0, -1))]
-        client.delete(QUEUE)
-    assert [message["headers"]["id"] for message in messages] == ids
+    announced = hinted(2500)
+    hints.publish(announced)
+    messages = [json.loads(text) for text in reversed(hints.client.lrange(key_of("q", 5), 0, -1))]
+    assert [message["headers"]["id"] for message in messages] == [hint.job_id for hint in announced]
     first = messages[0]
     assert (first["headers"]["task"], first["content-type"]) == (TASK, "application/json")
-    arguments, keywords, _ = json.loads(base64.b64decode(first["body"]))
-    assert (arguments, keywords) == ([ids[0]], {})
+    arguments, keywords, _ = json.loads(first["body"])
+    assert (arguments, keywords) == ([announced[0].job_id], {})
+    assert len({message["properties"]["delivery_tag"] for message in messages}) == 2500
+
+
+def test_what_stands_is_known_by_priority(hints: Hints) -> None:
+    """Given hints of two priorities, I expect each where Celery looks for it, and those that came last to go first."""
+    urgent, idle = hinted(2, 9), hinted(3, 0)
+    hints.publish([*urgent, *idle])
+    standing = hints.standing("q")
+    assert set(standing[9]) == {hint.job_id for hint in urgent}
+    assert hints.count("q") == 5
+    # On Redis, priority 0 is consumed first, and its list has the queue's own name.
+    assert hints.client.llen("q") == 2
+    hints.drop_newest("q", 0, 2)
+    assert hints.standing("q")[0] == [idle[0].job_id]
+
+
+def test_celery_reads_what_is_written(hints: Hints, redis_server: RedisServer) -> None:
+    """Given hints of two priorities, if kombu consumes them, I expect the urgent one first, whole."""
+    (idle, urgent) = (*hinted(1, 1), *hinted(1, 8))
+    hints.publish([idle, urgent])
+    app = application(redis_server.url)
+    with app.connection_for_read() as connection, connection.SimpleQueue("q") as queue:
+        for hint in (urgent, idle):
+            message = queue.get(timeout=5)
+            assert message.decode()[0] == [hint.job_id]
+            assert message.headers["id"] == hint.job_id
+            assert str(message.properties["priority"]) == str(9 - hint.priority)
+            message.ack()
 
 
 def test_a_redis_that_is_away_is_said_to_be(redis_server: RedisServer) -> None:
@@ -36,9 +76,9 @@ def test_a_redis_that_is_away_is_said_to_be(redis_server: RedisServer) -> None:
     wrong = redis_server.url.replace(redis_server.password, "secret")
     started = time.monotonic()
     for url in (gone, wrong):
-        for ask in (check, lambda url: publish(application(url), ["j"])):
+        for ask in (Hints.check, lambda hints: hints.publish(hinted(1))):
             with pytest.raises(ServiceUnavailable) as away:
-                ask(url)
+                ask(Hints(url))
             assert "secret" not in str(away.value)
             assert "Redis" in str(away.value)
     assert time.monotonic() - started < 30
@@ -46,5 +86,6 @@ def test_a_redis_that_is_away_is_said_to_be(redis_server: RedisServer) -> None:
 
 def test_a_broker_that_is_not_redis_is_refused() -> None:
     """Given the URL of another broker, I expect a sentence that says what is taken."""
-    with pytest.raises(InvalidSettings, match="redis://"):
-        application("amqp://localhost")
+    for connect in (application, Hints):
+        with pytest.raises(InvalidSettings, match="redis://"):
+            connect("amqp://localhost")

@@ -1,0 +1,32 @@
+"""Which workers a job may go to, and how urgent it is: the names of the queues, and their priorities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Device = Literal["auto", "cpu", "gpu"]
+DEVICES: tuple[Device, ...] = get_args(Device)
+
+# For users, a higher number is more urgent.
+LOWEST, HIGHEST = 0, 9
+DEFAULT_PRIORITY = 5
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A job that can be claimed, and where it is announced."""
+
+    job_id: str
+    queue: str
+    priority: int
+
+
+def queue_name(device: str, label: str) -> str:
+    """The queue of the jobs for that device and label; an empty label is none."""
+    return f"stylefarm.{device}.{label}" if label else f"stylefarm.{device}"
+
+
+def to_redis(priority: int) -> int:
+    """The priority as Celery counts it on Redis, where 0 is consumed first; also the way back."""
+    return HIGHEST - priority

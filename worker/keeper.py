@@ -1,0 +1,72 @@
+"""The reconciler as a thread of the worker's first process, the supervisor.
+
+There and not in the slots: a slot's process forks the one that paints, and a fork takes along whatever locks and
+connections another thread has at that moment. The supervisor starts its children as programs of their own, has one
+reconciler for all its slots, and imports no torch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Self
+
+import structlog
+
+from shared.errors import ServiceUnavailable
+from shared.reconcile import Reconciler
+
+log = structlog.get_logger("stylefarm.worker")
+
+# How often the leader looks whether the hints of a long queue run low, so that no slot waits for the next period.
+LOOK_SECONDS = 0.25
+
+
+class Keeper:
+    """Runs the reconciler once a period while its `with` block runs."""
+
+    def __init__(self, reconciler: Reconciler) -> None:
+        self.reconciler = reconciler
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="reconciler", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        leads = False
+        while not self._over.is_set():
+            leads = self._run()
+            due = time.monotonic() + self.reconciler.period
+            while not self._over.wait(min(LOOK_SECONDS, self.reconciler.period)) and time.monotonic() < due:
+                if leads and self._runs_low():
+                    break
+        if leads:
+            self._resign()
+
+    def _run(self) -> bool:
+        try:
+            return self.reconciler.run()
+        except ServiceUnavailable as error:
+            log.warning("not reconciled", reason=str(error))
+        except Exception:
+            # A bug here must not end the one thread that puts things right.
+            log.exception("not reconciled")
+        return False
+
+    def _runs_low(self) -> bool:
+        try:
+            return self.reconciler.announcer.runs_low()
+        except ServiceUnavailable:
+            return False  # the next period says so
+
+    def _resign(self) -> None:
+        try:
+            self.reconciler.resign()
+        except ServiceUnavailable as error:
+            log.warning("another worker leads a little later", reason=str(error))

@@ -6,6 +6,7 @@ The same code works embedded (painting in this process) and against servers; the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -26,8 +27,9 @@ from shared.images import decode
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
-from shared.states import State
-from shared.store import LossPoint, StoredObject
+from shared.states import FINAL, State
+from shared.store import LossPoint, Of, Steered, StoredObject
+from shared.terms import parse_terms, parted
 
 # A result is the farm's own picture: a spec allows no larger one.
 RESULT_PIXELS = 16384 * 16384
@@ -63,12 +65,15 @@ class Farm:
     def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
         """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
 
-        Raises InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        Besides, either takes terms, which say how it is to be done: `priority` (0 to 9, higher is sooner), `device`,
+        `label`. Raises InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
+        terms, fields = parted(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         intake = Intake(self.services)
-        job = intake.resolve(spec or parse_spec({name: _plain(value) for name, value in fields.items()}))
+        spec = spec or parse_spec({name: _plain(value) for name, value in fields.items()})
+        job = intake.resolve(spec, terms=parse_terms(terms))
         self._before_storing(intake)
         ids = self.services.store.create([job])
         self._submitted(ids, f"job {ids[0]}")
@@ -82,10 +87,12 @@ class Farm:
         matrix: Mapping[str, Sequence[Any]] | None = None,
         base: Mapping[str, Any] | None = None,
         name: str = "",
+        **terms: Any,
     ) -> Sweep:
         """Submits a job for each cell of a grid: a Grid, a sweep file, or a `matrix` and the parameters of `base`.
 
-        Raises InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        `terms` say how all of them are to be done, as in `submit`; they come before those of the file. Raises
+        InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
         if (grid is None) == (matrix is None):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
@@ -93,8 +100,8 @@ class Farm:
             grid = Grid(_plain(matrix), _plain(base or {}), name)
         elif not isinstance(grid, Grid):
             grid = read_grid(Path(grid))
-        intake = Intake(self.services)
-        jobs = [intake.resolve(spec, cell) for cell, spec in grid.cells()]
+        intake, of_all = Intake(self.services), parse_terms({**grid.terms, **terms})
+        jobs = [intake.resolve(spec, cell, of_all) for cell, spec in grid.cells()]
         self._before_storing(intake)
         sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs)
         self._submitted(ids, f"sweep {sweep_id}")
@@ -117,6 +124,14 @@ class Farm:
         """
         ids = [job.id for job in jobs]
         return wait_for(self.services, ids, timeout, watch, paint=None if self.painter is None else self.painter.add)
+
+    def announced(self, steered: Steered) -> int:
+        """Tells workers of jobs that may be in the queue now; how many jobs it was in all."""
+        if self.services.announcer is not None and steered.changed:
+            # While Redis is away, the reconciler does it later.
+            with suppress(ServiceUnavailable):
+                self.services.announcer.announce(steered.changed)
+        return len(steered)
 
     def _before_storing(self, intake: Intake) -> None:
         """Every service is asked first, so that nothing is stored that could not be completed."""
@@ -206,7 +221,27 @@ class Job:
 
     def cancel(self) -> bool:
         """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
-        return self.farm.services.store.cancel(self.id)
+        return bool(self.farm.services.store.cancel(Of(job=self.id)))
+
+    def pause(self) -> bool:
+        """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
+
+        A running one is let go within one heartbeat, and will begin afresh.
+        """
+        return bool(self.farm.services.store.pause(Of(job=self.id)))
+
+    def resume(self) -> bool:
+        """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
+        return self.farm.announced(self.farm.services.store.resume(Of(job=self.id))) > 0
+
+    def retry(self) -> bool:
+        """Paints it once more, afresh. False if it has not ended yet."""
+        return self.farm.announced(self.farm.services.store.retry(Of(job=self.id))) > 0
+
+    def reprioritise(self, priority: int) -> bool:
+        """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
+        wish = parse_terms({"priority": priority}).priority
+        return self.farm.announced(self.farm.services.store.reprioritise(Of(job=self.id), wish)) > 0
 
     def _fetch(self, status: Status) -> Result:
         row = self.farm.services.queries.job(self.id)
@@ -244,6 +279,28 @@ class Sweep:
     def counts(self) -> dict[State, int]:
         """How many of its jobs are in each state."""
         return self.farm.services.queries.counts(self.id)
+
+    def cancel(self) -> int:
+        """Cancels all of its jobs that have not ended; how many. Those that run stop within one heartbeat."""
+        return len(self.farm.services.store.cancel(Of(sweep=self.id)))
+
+    def pause(self) -> int:
+        """Pauses all of its jobs that have not ended; how many. Those that run are let go within one heartbeat."""
+        return len(self.farm.services.store.pause(Of(sweep=self.id)))
+
+    def resume(self) -> int:
+        """Resumes its paused jobs; how many."""
+        return self.farm.announced(self.farm.services.store.resume(Of(sweep=self.id)))
+
+    def retry(self, *, failed: bool = False) -> int:
+        """Paints all of its jobs that have ended once more, afresh, or only those that `failed`; how many."""
+        states = {State.FAILED} if failed else FINAL
+        return self.farm.announced(self.farm.services.store.retry(Of(sweep=self.id), states))
+
+    def reprioritise(self, priority: int) -> int:
+        """Makes its jobs more or less urgent, 0 to 9; how many had not ended. Raises InvalidSpec."""
+        wish = parse_terms({"priority": priority}).priority
+        return self.farm.announced(self.farm.services.store.reprioritise(Of(sweep=self.id), wish))
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
         """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""

@@ -16,13 +16,14 @@ from yaml.constructor import ConstructorError
 
 from shared.errors import InvalidSpec
 from shared.spec import BLOB, JobSpec, nearest, parse_spec
+from shared.terms import Terms, parse_terms, parted
 
 # A grid beyond this is a slip of the pen; it is refused before it is unfolded.
 MOST_CELLS = 1_000_000
 # No parameter takes a longer whole number.
 MOST_BITS = 1024
 
-KEYS = ("name", "base", "matrix")
+KEYS = ("name", "base", "matrix", *Terms.model_fields)
 # Parameters that name files, which are looked for beside the sweep file.
 PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights")
 
@@ -31,13 +32,14 @@ PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weig
 class Grid:
     """Fixed parameters (`base`) and, for each axis of the `matrix`, its values. The last axis turns fastest.
 
-    `file` is where it was read from; sentences on what is wrong start with it.
+    `terms` say how its jobs are to be done. `file` is where it was read from; sentences on what is wrong start with it.
     """
 
     matrix: Mapping[str, Sequence[Any]]
     base: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     file: Path | None = None
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -130,7 +132,14 @@ def _grid(document: object, file: Path) -> Grid:
         base={name: _beside(file.parent, name, value) for name, value in base.items()},
         name=str(document.get("name") or ""),
         file=file,
+        terms=_terms(document),
     )
+
+
+def _terms(document: dict[str, Any]) -> dict[str, Any]:
+    terms, _ = parted(document)
+    parse_terms(terms)
+    return terms
 
 
 def _mapping(document: Mapping[str, object], key: str) -> dict[str, Any]:

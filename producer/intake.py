@@ -22,6 +22,7 @@ from shared.images import decode, read_bytes
 from shared.services import Services
 from shared.spec import BLOB, JobSpec
 from shared.store import NewJob
+from shared.terms import ANY_TERMS, Terms
 from shared.weights_registry import WeightsRegistry
 
 
@@ -36,7 +37,7 @@ class Intake:
     def __post_init__(self) -> None:
         self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.store.engine))
 
-    def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None) -> NewJob:
+    def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = ANY_TERMS) -> NewJob:
         """The job that `spec` asks for. Raises InvalidImage, InvalidSpec, InvalidRequest and NotFound."""
         content, *styles = pictures = [self.source(name) for name in (spec.content, *spec.style)]
         masks = self._masks(spec, content, styles)
@@ -52,7 +53,7 @@ class Intake:
         changes.update(automatic(spec, content, str(changes.get("features", spec.features)), notes))
         resolved = _checked(spec.model_copy(update=changes))
         check_depth(resolved, content, styles)
-        return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell)
+        return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms)
 
     def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
         """The addresses of the masks. Raises InvalidImage for one of another size than its picture, or all black."""

@@ -21,6 +21,9 @@ class Status:
     content: str
     style: str
     cell: Mapping[str, Any]
+    priority: int
+    device: str
+    label: str
     attempt: int
     iteration: int
     iterations: int
@@ -46,6 +49,9 @@ class Status:
             content=job.content_name,
             style=job.style_name,
             cell=job.cell,
+            priority=job.priority,
+            device=job.device,
+            label=job.label,
             attempt=job.attempt,
             iteration=job.iteration,
             iterations=job.iterations,

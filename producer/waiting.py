@@ -44,7 +44,8 @@ def wait_for(
         if all(status.state.final for status in now):
             return now
         if paint is not None:
-            paint([status.id for status in now if status.state is State.QUEUED])
+            queued = (status for status in now if status.state is State.QUEUED)
+            paint([status.id for status in sorted(queued, key=lambda status: -status.priority)])
         _pause(started, deadline, now, stops=paint is not None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -25,6 +26,11 @@ class Hint:
 def queue_name(device: str, label: str) -> str:
     """The queue of the jobs for that device and label; an empty label is none."""
     return f"stylefarm.{device}.{label}" if label else f"stylefarm.{device}"
+
+
+def queues_of(devices: Iterable[str], labels: Iterable[str]) -> list[str]:
+    """The queues of a worker for jobs of these devices, those of its labels among them."""
+    return [queue_name(device, label) for device in devices for label in ("", *labels)]
 
 
 def to_redis(priority: int) -> int:

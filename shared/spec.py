@@ -33,7 +33,17 @@ from shared.presets import PresetName, with_preset
 from shared.space import PIXELS, InputSpace
 from shared.words import nearest
 
-__all__ = ["BLOB", "ENGINE_VERSION", "FEATURES_SEEDS", "SEEDS", "JobSpec", "load_spec", "nearest", "parse_spec"]
+__all__ = [
+    "BLOB",
+    "ENGINE_VERSION",
+    "FEATURES_SEEDS",
+    "SEEDS",
+    "JobSpec",
+    "in_words",
+    "load_spec",
+    "nearest",
+    "parse_spec",
+]
 
 # Raised whenever the same spec would give another picture than before.
 ENGINE_VERSION = 2
@@ -112,7 +122,7 @@ def parse_spec(fields: Mapping[str, object]) -> JobSpec:
     try:
         return JobSpec.model_validate(dict(fields))
     except ValidationError as error:
-        raise InvalidSpec("; ".join(_sentence(e, JobSpec.model_fields) for e in _distinct(error))) from None
+        raise InvalidSpec(in_words(error, JobSpec.model_fields)) from None
 
 
 def load_spec(fields: Mapping[str, Any]) -> JobSpec:
@@ -123,6 +133,12 @@ def load_spec(fields: Mapping[str, Any]) -> JobSpec:
         raise InvalidSpec(
             f"this job was submitted by another release, and cannot be read by this one: {error}"
         ) from None
+
+
+def in_words(error: ValidationError, known: Iterable[str]) -> str:
+    """One sentence for all that is wrong with what a user wrote; `known` are the names that there are."""
+    names = list(known)
+    return "; ".join(_sentence(entry, names) for entry in _distinct(error))
 
 
 def _distinct(error: ValidationError) -> list[Any]:

@@ -30,15 +30,22 @@ class Move(StrEnum):
     FAIL = "fail"
     CANCEL = "cancel"
     RELEASE = "release"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
 
 
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
-# A running job is cancelled by its worker, once it hears of the request; the others are cancelled where they stand.
+# A running job is cancelled or paused by its worker, once it hears of the request: to be paused, it is released first.
+# The others are cancelled and paused where they stand.
 MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.CLAIM: (frozenset({State.QUEUED}), State.RUNNING),
     Move.FINISH: (frozenset({State.RUNNING}), State.DONE),
     Move.FAIL: (frozenset({State.RUNNING}), State.FAILED),
     Move.CANCEL: (frozenset({State.WAITING, State.QUEUED, State.PAUSED, State.RUNNING}), State.CANCELLED),
     Move.RELEASE: (frozenset({State.RUNNING}), State.QUEUED),
+    Move.PAUSE: (frozenset({State.WAITING, State.QUEUED}), State.PAUSED),
+    Move.RESUME: (frozenset({State.PAUSED}), State.QUEUED),
+    Move.RETRY: (FINAL, State.QUEUED),
 }

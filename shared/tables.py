@@ -82,6 +82,7 @@ class Job(Base):
     worker: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    pause_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
     updated_at: Mapped[datetime] = mapped_column(default=now(), onupdate=now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 import click
@@ -11,6 +12,7 @@ import click
 from shared.services import connect_services
 from shared.settings import load_settings
 from worker import lifeline, log, slot
+from worker.choices import Choices, read_devices, read_labels
 from worker.keeper import Keeper
 from worker.nvml import find_devices
 from worker.pin import VISIBLE, Machine, Slot, Wanted, slots
@@ -49,7 +51,23 @@ def worker() -> None:
     type=click.IntRange(min=0),
     help="How long the jobs at hand may go on when the worker is stopped.",
 )
-def start(name: str | None, gpus: str | None, slots_per_gpu: int, cpu: int | None, grace: int) -> int:
+@click.option(
+    "--queues",
+    "kinds",
+    metavar="LIST",
+    callback=read_devices,
+    help="Take jobs that ask for these devices only: any of auto,cpu,gpu. [default: auto, and what a slot paints on]",
+)
+@click.option("--labels", metavar="LIST", callback=read_labels, help="Take also jobs of these labels, as in night,big.")
+def start(
+    name: str | None,
+    gpus: str | None,
+    slots_per_gpu: int,
+    cpu: int | None,
+    grace: int,
+    kinds: Sequence[str],
+    labels: Sequence[str],
+) -> int:
     """Start a worker, which paints until it is stopped: on each GPU one job after the other.
 
     Each GPU (or MIG slice, or CPU slot) gets a process of its own, which is started again when it dies. The first
@@ -68,23 +86,25 @@ def start(name: str | None, gpus: str | None, slots_per_gpu: int, cpu: int | Non
     wanted = Wanted(gpus, slots_per_gpu, cpu)
     devices = [] if wanted.no_gpus else find_devices()
     places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
-    supervisor = Supervisor(places, partial(_command, name), grace=grace)
+    supervisor = Supervisor(places, partial(_command, name, Choices(kinds, labels)), grace=grace)
     with Keeper(reconciler):
         return 0 if supervisor.run() else INTERRUPTED
 
 
 @worker.command("slot", hidden=True)
 @click.option("--name", required=True)
+@click.option("--queues", required=True)
 @click.option("--parent", required=True, type=int)
-def run_slot(name: str, parent: int) -> int:
+def run_slot(name: str, queues: str, parent: int) -> int:
     """Be the process of one slot; `start` starts it."""
     lifeline.end_with(parent)
-    return slot.paint(load_settings(), name)
+    return slot.paint(load_settings(), name, queues.split(","))
 
 
-def _command(name: str | None, place: Slot) -> list[str]:
+def _command(name: str | None, choices: Choices, place: Slot) -> list[str]:
     full = f"{name}-{place.name}" if name else place.name
-    return [*PROGRAM, "worker", "slot", "--name", full, "--parent", str(os.getpid())]
+    queues = ",".join(choices.queues(place))
+    return [*PROGRAM, "worker", "slot", "--name", full, "--queues", queues, "--parent", str(os.getpid())]
 
 
 def _cores() -> int:

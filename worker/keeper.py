@@ -20,6 +20,7 @@ log = structlog.get_logger("stylefarm.worker")
 
 # How often the leader looks whether the hints of a long queue run low, so that no slot waits for the next period.
 LOOK_SECONDS = 0.25
+LEAVING_SECONDS = 5.0
 
 
 class Keeper:
@@ -36,7 +37,8 @@ class Keeper:
 
     def __exit__(self, *_error: object) -> None:
         self._over.set()
-        self._thread.join()
+        # The thread is a daemon: one that hangs in a service that is away keeps no worker from ending.
+        self._thread.join(LEAVING_SECONDS)
 
     def _work(self) -> None:
         leads = False

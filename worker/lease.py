@@ -25,6 +25,10 @@ class CancelRequested(Stop):
     """The user wants the job cancelled."""
 
 
+class PauseRequested(Stop):
+    """The user wants the job paused."""
+
+
 class Interrupted(Stop):
     """This worker is being stopped; the job goes back into the queue."""
 
@@ -42,6 +46,7 @@ class Lease:
         self.heartbeat_seconds = heartbeat_seconds
         self._lost = threading.Event()
         self._cancel = threading.Event()
+        self._pause = threading.Event()
         self._over = threading.Event()
         self._renewed_at = time.monotonic()
         self._thread = threading.Thread(target=self._beat, name=f"lease of {fence.job_id}", daemon=True)
@@ -55,12 +60,14 @@ class Lease:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises LeaseLost, CancelRequested or Interrupted if the work is to stop. Asks nobody, and costs nothing."""
+        """Raises the Stop that was heard of, if the work is to stop. Asks nobody, and costs nothing."""
         # After so long the database may have given the job away, whether we can reach it, or it hangs, or not.
         if self._lost.is_set() or time.monotonic() - self._renewed_at > self.seconds:
             raise LeaseLost
         if self._cancel.is_set():
             raise CancelRequested
+        if self._pause.is_set():
+            raise PauseRequested
         if self.interrupted.is_set():
             raise Interrupted
 
@@ -80,3 +87,5 @@ class Lease:
             self._lost.set()
         elif heard.cancel:
             self._cancel.set()
+        elif heard.pause:
+            self._pause.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from shared.errors import InvalidRequest
 
@@ -32,6 +33,11 @@ class Slot:
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def device(self) -> Literal["cpu", "gpu"]:
+        """What it paints on."""
+        return "gpu" if self.environment.get(VISIBLE) else "cpu"
 
 
 @dataclass(frozen=True)

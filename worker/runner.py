@@ -20,7 +20,7 @@ from shared.services import Services
 from shared.spec import load_spec
 from shared.store import Fence
 from shared.tables import Job
-from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost
+from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
 from worker.painting import Painting
 from worker.retry import patiently
 
@@ -93,6 +93,9 @@ class Worker:
             return Outcome.LOST, lambda: False
         except CancelRequested:
             return Outcome.CANCELLED, partial(store.stopped, fence, record)
+        except PauseRequested:
+            # The store knows of the request, and takes it back if the user has resumed the job meanwhile.
+            return Outcome.RELEASED, partial(store.release, fence, "let go to be paused", record)
         except Interrupted:
             return Outcome.RELEASED, partial(store.release, fence, "its worker was stopped", record)
         except FarmError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Sequence
 
 from celery.exceptions import SecurityWarning
 from celery.utils.nodenames import default_nodename, host_format
@@ -11,7 +12,6 @@ from celery.utils.nodenames import default_nodename, host_format
 import migrations
 from shared import queue
 from shared.errors import InvalidRequest, InvalidSettings
-from shared.routes import queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings
 
@@ -19,8 +19,11 @@ from shared.settings import Settings
 PACKAGES = {"torch": "torch", "safetensors": "safetensors", "pynvml": "nvidia-ml-py"}
 
 
-def paint(settings: Settings, name: str) -> int:
-    """Takes jobs until it is stopped, and returns the exit code. Raises as `broker_of` and `check_services` do."""
+def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
+    """Takes jobs of these queues until it is stopped, and returns the exit code.
+
+    Raises as `broker_of` and `check_services` do.
+    """
     broker_url = broker_of(settings)
     check_services(connect_services(settings))
     # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
@@ -29,7 +32,7 @@ def paint(settings: Settings, name: str) -> int:
         hostname=host_format(default_nodename(f"{name}@%h")),
         pool_cls="prefork",
         concurrency=1,
-        queues=[queue_name("auto", "")],
+        queues=list(queues),
         loglevel=settings.log_level,
         without_gossip=True,
         without_mingle=True,

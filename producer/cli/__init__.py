@@ -20,7 +20,7 @@ INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "render": ("producer.cli.render:render", "Paint one picture and wait for it."),
     "sweep": ("producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
-    "job": ("producer.cli.job:job", "Look at one job, wait for it, download it, cancel it."),
+    "job": ("producer.cli.job:job", "Look at one job, wait for it, download it, cancel, pause or retry it."),
     "worker": ("worker.cli:worker", "Paint what is queued."),
     "presets": ("producer.cli.presets:presets", "The classic programs, and their numbers."),
     "weights": ("worker.weights_cli:weights", "Import, fetch and list pretrained weights."),

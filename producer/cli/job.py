@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from producer.cli.steer import OF_JOBS, add_commands
 from producer.cli.words import loss_of, progress_of
 from producer.display import live_display
 from producer.farm import Farm, Job
@@ -18,7 +19,7 @@ from shared.states import State
 
 @click.group()
 def job() -> None:
-    """Look at one job, wait for it, download it, cancel it."""
+    """Look at one job, wait for it, download it, cancel, pause or retry it."""
 
 
 @job.command()
@@ -92,6 +93,9 @@ def cancel(job_id: str, as_json: bool) -> None:
             click.echo("cancelled" if status.state is State.CANCELLED else "asked to stop")
 
 
+add_commands(job, OF_JOBS)
+
+
 def _print_words(shown: Job) -> None:
     status = shown.status()
     picture = None if status.result_key is None else f"{status.result_bytes:,} bytes at {status.result_key}"
@@ -100,6 +104,9 @@ def _print_words(shown: Job) -> None:
             "job": status.id,
             "sweep": status.sweep,
             "state": status.state,
+            "priority": status.priority,
+            "device": status.device if status.device != "auto" else None,
+            "label": status.label or None,
             "content": status.content,
             "style": status.style,
             "iteration": progress_of(status),

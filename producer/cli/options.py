@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from shared.spec import JobSpec
+from shared.terms import Terms
 
 # These two are arguments; the rest of a spec are options.
 ARGUMENTS = ("content", "style")
@@ -71,6 +72,15 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
             # A preset's name is left to the spec, which knows the nearest one.
             kind = click.STRING if name == "preset" else _type(info.annotation)
             command = click.option(flag, name, type=kind, default=None, help=help_text)(command)
+    return command
+
+
+def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each of the terms of a job, with its description as help."""
+    for name, info in reversed(Terms.model_fields.items()):
+        help_text = f"{info.description}  [{_default(info.default) or 'none'}]"
+        flag = "--" + name.replace("_", "-")
+        command = click.option(flag, name, type=_type(info.annotation), default=None, help=help_text)(command)
     return command
 
 

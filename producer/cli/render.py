@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from producer.cli.options import spec_options
+from producer.cli.options import spec_options, terms_options
 from producer.display import live_display
 from producer.farm import Farm
 from shared.encoding import suffix_format
@@ -16,6 +16,7 @@ from shared.errors import InvalidRequest
 from shared.files import check_writable
 from shared.output import json_option, print_json, say
 from shared.spec import parse_spec
+from shared.terms import parted
 
 
 @click.command()
@@ -24,13 +25,14 @@ from shared.spec import parse_spec
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 @json_option
+@terms_options
 @spec_options
 def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_json: bool, **parameters: Any) -> None:
     """Paint CONTENT in the manner of STYLE, or of several, wait, and write the picture to --output.
 
     A preset gives the numbers of a classic program: see stylefarm presets list.
     """
-    given = {name: value for name, value in parameters.items() if value is not None}
+    terms, given = parted({name: value for name, value in parameters.items() if value is not None})
     written = suffix_format(output)
     if given.setdefault("format", written) != written:
         raise InvalidRequest(
@@ -39,7 +41,7 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
     spec = parse_spec({"content": content, **({"style": style} if style else {}), **given})
     check_writable(output, force=force)
     with Farm() as farm:
-        job = farm.submit(spec)
+        job = farm.submit(spec, **terms)
         for note in job.status().notes:
             say(note)
         try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from producer.cli.options import terms_options
+from producer.cli.steer import OF_SWEEPS, add_commands
 from producer.cli.words import coloured, loss_of, progress_of
 from producer.display import live_display
 from producer.farm import Farm, Sweep
@@ -26,14 +29,16 @@ def sweep() -> None:
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
 @timeout_option
 @json_option
-def create(file: Path, and_wait: bool, timeout: float | None, as_json: bool) -> None:
+@terms_options
+def create(file: Path, and_wait: bool, timeout: float | None, as_json: bool, **terms: Any) -> None:
     """Submit the sweep that FILE describes, and print its id.
 
     FILE is YAML: `matrix` gives the values of each axis (content, style, any parameter), `base` the parameters that
-    are the same for all, `name` what the sweep is called.
+    are the same for all, `name` what the sweep is called, and `priority`, `device` and so on are as these options,
+    which come before the file.
     """
     with Farm() as farm:
-        created = farm.sweep(file)
+        created = farm.sweep(file, **{name: value for name, value in terms.items() if value is not None})
         statuses = created.statuses()
         for note in dict.fromkeys(note for status in statuses for note in status.notes):
             say(note)
@@ -67,6 +72,9 @@ def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
         statuses = _follow(found, timeout)
         _report(found, as_json, statuses)
         _raise_failed(statuses)
+
+
+add_commands(sweep, OF_SWEEPS)
 
 
 def _follow(followed: Sweep, timeout: float | None) -> list[Status]:

@@ -7,13 +7,13 @@ change nothing are in `shared.queries`.
 
 from __future__ import annotations
 
-from shared.store.records import Fence, Heartbeat, LossPoint, NewJob, StoredObject
+from shared.store.records import Fence, Heartbeat, LossPoint, NewJob, Of, Steered, StoredObject
 from shared.store.steering import Steering
 from shared.store.submitting import Submitting
 from shared.store.upkeep import Upkeep
 from shared.store.working import LEASE_SECONDS, Working
 
-__all__ = ["LEASE_SECONDS", "Fence", "Heartbeat", "LossPoint", "NewJob", "Store", "StoredObject"]
+__all__ = ["LEASE_SECONDS", "Fence", "Heartbeat", "LossPoint", "NewJob", "Of", "Steered", "Store", "StoredObject"]
 
 
 class Store(Submitting, Working, Steering, Upkeep):

@@ -48,7 +48,7 @@ def move(session: Session, kind: Move, which: ColumnElement[bool], values: Mappi
 def requeue(
     session: Session, which: ColumnElement[bool], outcome: str, reason: str, record: Mapping[str, Any]
 ) -> Job | None:
-    """Moves a running job back into the queue, or, where its user has asked for that meanwhile, cancels it."""
+    """Moves a running job back into the queue, and on to where its user has asked for it meanwhile."""
     job = move(session, Move.RELEASE, which, {"lease_until": None})
     if job is None:
         return None
@@ -57,7 +57,24 @@ def requeue(
     if job.cancel_requested:
         cancelled = move(session, Move.CANCEL, Job.id == job.id, {"finished_at": now()})
         note(session, cancelled or job, "cancelled before it ran again")
+    elif job.pause_requested:
+        paused = move(session, Move.PAUSE, Job.id == job.id, {"pause_requested": False})
+        note(session, paused or job, "paused at the user's request")
     return job
+
+
+def move_all(
+    session: Session, kind: Move, which: ColumnElement[bool], values: Mapping[str, Any], reason: str
+) -> list[str]:
+    """The same move of many jobs, each with its event; the ids of those that could be moved."""
+    sources, target = MOVES[kind]
+    statement = update(Job).where(which, Job.state.in_(sources)).values(state=target, updated_at=now(), **values)
+    options = {"synchronize_session": False}
+    moved = session.execute(statement.returning(Job.id, Job.attempt), execution_options=options).all()
+    for start in range(0, len(moved), CHUNK):
+        events = [event(job_id, attempt, target, None, reason) for job_id, attempt in moved[start : start + CHUNK]]
+        session.execute(insert(Event), events)
+    return [job_id for job_id, _ in moved]
 
 
 def close_attempt(session: Session, job: Job, outcome: str, record: Mapping[str, Any]) -> None:

@@ -6,18 +6,49 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from shared.spec import JobSpec
+from shared.tables import Job
+from shared.terms import ANY_TERMS, Terms
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job as it is submitted: a resolved spec, and what the user called things."""
+    """A job as it is submitted: a resolved spec, what the user called things, and how it is to be done."""
 
     spec: JobSpec
     content_name: str
     style_name: str
     notes: Sequence[str] = ()
     cell: Mapping[str, Any] | None = None
+    terms: Terms = ANY_TERMS
+
+
+@dataclass(frozen=True)
+class Of:
+    """Which jobs are meant: one, or all of a sweep."""
+
+    job: str | None = None
+    sweep: str | None = None
+
+    @property
+    def rows(self) -> ColumnElement[bool]:
+        """The same for the database. Raises ValueError unless it is one of the two."""
+        if (self.job is None) == (self.sweep is None):
+            raise ValueError("one of a job and a sweep is meant")
+        return Job.sweep_id == self.sweep if self.job is None else Job.id == self.job
+
+
+@dataclass(frozen=True)
+class Steered:
+    """What became of a user's wish: the jobs that were changed, and those whose workers were asked to."""
+
+    changed: Sequence[str]
+    asked: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.changed) + len(self.asked)
 
 
 @dataclass(frozen=True)
@@ -50,7 +81,8 @@ class LossPoint:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a renewal of the lease heard: whether the job is still ours, and whether it is to be cancelled."""
+    """What a renewal of the lease heard: whether the job is still ours, and what its user wants of it."""
 
     renewed: bool
-    cancel: bool
+    cancel: bool = False
+    pause: bool = False

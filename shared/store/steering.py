@@ -2,26 +2,78 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
 
 from shared.clock import now
-from shared.states import MOVES, Move, State
-from shared.store.moves import Transactions, move, note
+from shared.states import FINAL, MOVES, Move, State
+from shared.store.moves import Transactions, move_all
+from shared.store.records import Of, Steered
 from shared.tables import Job
+
+# What a job forgets when it begins afresh.
+AFRESH = {
+    "cancel_requested": False,
+    "pause_requested": False,
+    "finished_at": None,
+    "result_key": None,
+    "result_sha256": None,
+    "result_bytes": None,
+    "error_class": None,
+    "error": None,
+}
 
 
 class Steering(Transactions):
     """What a user asks for; what concerns a running job is asked of its worker, which hears of it with its lease."""
 
-    def cancel(self, job_id: str) -> bool:
-        """Cancels a job that does not run, and asks the worker of one that does; False if it has ended already."""
-        resting = MOVES[Move.CANCEL][0] - {State.RUNNING}
+    def cancel(self, of: Of) -> Steered:
+        """Cancels jobs that do not run, and asks the workers of those that do; what has ended stays as it is."""
+        resting = Job.state.in_(MOVES[Move.CANCEL][0] - {State.RUNNING})
         with self._transaction() as session:
-            # Held still, so that no worker moves it between the two questions.
-            session.execute(select(Job.id).where(Job.id == job_id).with_for_update())
-            job = move(session, Move.CANCEL, (Job.id == job_id) & Job.state.in_(resting), {"finished_at": now()})
-            if job is not None:
-                note(session, job, "cancelled before it ran")
-                return True
-            ask = update(Job).where(Job.id == job_id, Job.state == State.RUNNING).values(cancel_requested=True)
-            return session.execute(ask.returning(Job.id)).first() is not None
+            _hold(session, of)
+            ended = {"finished_at": now()}
+            changed = move_all(session, Move.CANCEL, of.rows & resting, ended, "cancelled before it ran")
+            return Steered(changed, _ask(session, of, Job.cancel_requested.is_(False), cancel_requested=True))
+
+    def pause(self, of: Of) -> Steered:
+        """Takes jobs out of the queue until they are resumed, and asks the workers of those that run to let go."""
+        with self._transaction() as session:
+            _hold(session, of)
+            changed = move_all(session, Move.PAUSE, of.rows, {}, "paused at the user's request")
+            return Steered(changed, _ask(session, of, Job.pause_requested.is_(False), pause_requested=True))
+
+    def resume(self, of: Of) -> Steered:
+        """Puts paused jobs back into the queue; a job that was to be paused and still runs goes on."""
+        with self._transaction() as session:
+            _hold(session, of)
+            changed = move_all(session, Move.RESUME, of.rows, {}, "resumed at the user's request")
+            return Steered(changed, _ask(session, of, Job.pause_requested.is_(True), pause_requested=False))
+
+    def retry(self, of: Of, states: Collection[State] = FINAL) -> Steered:
+        """Queues jobs that have ended in one of `states` once more, to begin afresh."""
+        with self._transaction() as session:
+            _hold(session, of)
+            which = of.rows & Job.state.in_(states)
+            return Steered(move_all(session, Move.RETRY, which, AFRESH, "tried again at the user's request"))
+
+    def reprioritise(self, of: Of, priority: int) -> Steered:
+        """Gives jobs that have not ended another priority; hints of the old one do no harm."""
+        changed = of.rows & Job.state.not_in(FINAL)
+        statement = update(Job).where(changed).values(priority=priority, updated_at=now()).returning(Job.id)
+        with self._transaction() as session:
+            _hold(session, of)
+            return Steered(session.scalars(statement, execution_options={"synchronize_session": False}).all())
+
+
+def _hold(session: Session, of: Of) -> None:
+    """Holds the jobs still, so that no worker moves one between two questions; always in the same order."""
+    session.execute(select(Job.id).where(of.rows).order_by(Job.id).with_for_update())
+
+
+def _ask(session: Session, of: Of, unless: ColumnElement[bool], **wish: Any) -> list[str]:
+    statement = update(Job).where(of.rows, Job.state == State.RUNNING, unless).values(**wish).returning(Job.id)
+    return list(session.scalars(statement, execution_options={"synchronize_session": False}).all())

@@ -52,4 +52,5 @@ def _row(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
         "style_name": job.style_name,
         "notes": list(job.notes),
         "iterations": job.spec.total_iterations,
+        **job.terms.model_dump(),
     }

@@ -51,11 +51,11 @@ class Working(Transactions):
         return job
 
     def renew(self, fence: Fence, *, lease: float = LEASE_SECONDS) -> Heartbeat:
-        """Renews the lease and hears whether the job is to be cancelled."""
-        statement = update(Job).where(held(fence)).values(lease_until=now(lease)).returning(Job.cancel_requested)
+        """Renews the lease and hears whether the job is to be cancelled or paused."""
+        statement = update(Job).where(held(fence)).values(lease_until=now(lease))
         with self._transaction() as session:
-            cancel = session.execute(statement).scalar_one_or_none()
-        return Heartbeat(renewed=cancel is not None, cancel=bool(cancel))
+            heard = session.execute(statement.returning(Job.cancel_requested, Job.pause_requested)).one_or_none()
+        return Heartbeat(renewed=False) if heard is None else Heartbeat(True, *heard)
 
     def record(self, fence: Fence, points: Sequence[LossPoint]) -> bool:
         """Stores points of the loss curve, in order; False if the job is no longer ours (nothing is stored)."""
@@ -95,7 +95,7 @@ class Working(Transactions):
         return self._end(Move.CANCEL, fence, {"finished_at": now()}, "stopped at the user's request", record)
 
     def release(self, fence: Fence, reason: str, record: Mapping[str, Any]) -> bool:
-        """Back into the queue, for another attempt. False if the job is no longer ours."""
+        """Back into the queue, for another attempt, or on to where its user wants it. False if it is not ours."""
         with self._transaction() as session:
             if requeue(session, held(fence), "released", reason, record) is not None:
                 return True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,9 +15,11 @@ from sqlalchemy import Engine
 from shared.errors import InvalidImage, InvalidRequest, NotFound
 from shared.queries import Queries
 from shared.spec import JobSpec
+from shared.states import MOVES as ALLOWED
 from shared.states import State
-from shared.store import Fence, LossPoint, NewJob, Store, StoredObject
+from shared.store import Fence, LossPoint, NewJob, Of, Store, StoredObject
 from shared.tables import Job, Sweep
+from shared.terms import Terms
 
 RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
 
@@ -191,10 +195,10 @@ def test_a_failed_job_keeps_its_sentence(store: Store, queries: Queries) -> None
 def test_a_queued_job_is_cancelled_at_once(store: Store, queries: Queries) -> None:
     """Given a queued job, if it is cancelled, I expect it cancelled, and not to be claimed any more."""
     (job_id,) = store.create([new_job()])
-    assert store.cancel(job_id)
+    assert store.cancel(Of(job=job_id))
     assert queries.job(job_id).state == State.CANCELLED
     assert store.claim(job_id, "w") is None
-    assert not store.cancel(job_id)
+    assert not store.cancel(Of(job=job_id))
 
 
 def test_a_running_job_is_cancelled_by_its_worker(store: Store, queries: Queries) -> None:
@@ -202,7 +206,7 @@ def test_a_running_job_is_cancelled_by_its_worker(store: Store, queries: Queries
     (job_id,) = store.create([new_job()])
     fence = claimed(store, job_id)
     assert not store.renew(fence).cancel
-    assert store.cancel(job_id)
+    assert store.cancel(Of(job=job_id))
     assert queries.job(job_id).state == State.RUNNING
     assert store.renew(fence).cancel
     assert store.stopped(fence, {})
@@ -214,7 +218,7 @@ def test_a_cancelled_job_does_not_come_back(store: Store, queries: Queries, way:
     """Given a running job that is to be cancelled, if its worker lets it go, I expect it cancelled, not queued."""
     (job_id,) = store.create([new_job()])
     fence = claimed(store, job_id, lease=0)
-    store.cancel(job_id)
+    store.cancel(Of(job=job_id))
     if way == "released":
         store.release(fence, "stopped", {})
     else:
@@ -242,36 +246,117 @@ def test_an_ambiguous_id_is_refused(store: Store, queries: Queries) -> None:
         queries.full_id(Job, twice)
 
 
+def test_a_queued_job_is_paused_and_resumed(store: Store, queries: Queries) -> None:
+    """Given a queued job, if it is paused, I expect it not to be claimed until it is resumed, each with an event."""
+    (job_id,) = store.create([new_job()])
+    assert store.pause(Of(job=job_id)).changed == [job_id]
+    assert store.claim(job_id, "w") is None
+    assert not store.pause(Of(job=job_id))
+    assert store.resume(Of(job=job_id)).changed == [job_id]
+    assert store.claim(job_id, "w") is not None
+    assert [event.state for event in queries.events(job_id)] == ["queued", "paused", "queued", "running"]
+
+
+def test_a_running_job_is_paused_by_its_worker(store: Store, queries: Queries) -> None:
+    """Given a running job, if it is paused, I expect its heartbeat to hear of it, and it paused once it is let go."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id)
+    assert store.pause(Of(job=job_id)).asked == [job_id]
+    assert store.renew(fence).pause
+    assert [store.release(fence, "let go to be paused", {}) for _ in range(2)] == [True, True]
+    assert queries.job(job_id).state == State.PAUSED
+    store.resume(Of(job=job_id))
+    assert not store.renew(claimed(store, job_id)).pause
+
+
+def test_a_pause_can_be_taken_back(store: Store, queries: Queries) -> None:
+    """Given a running job that is to be paused, if it is resumed first, I expect it queued when it is let go."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id)
+    store.pause(Of(job=job_id))
+    assert store.resume(Of(job=job_id)).asked == [job_id]
+    assert store.release(fence, "let go to be paused", {})
+    assert queries.job(job_id).state == State.QUEUED
+
+
+def test_a_job_that_has_ended_is_tried_again(store: Store, queries: Queries) -> None:
+    """Given a failed, a cancelled and a done job, if each is retried, I expect it queued with no trace of its end."""
+    ids = store.create([new_job() for _ in range(3)])
+    store.fail(claimed(store, ids[0]), InvalidImage("no"), {})
+    store.cancel(Of(job=ids[1]))
+    store.finish(claimed(store, ids[2]), RESULT, {})
+    for job_id in ids:
+        assert store.retry(Of(job=job_id)).changed == [job_id]
+        assert not store.retry(Of(job=job_id))
+        job = queries.job(job_id)
+        assert (job.state, job.error, job.result_key, job.finished_at) == (State.QUEUED, None, None, None)
+    assert claimed(store, ids[0]).attempt == 2
+    assert claimed(store, ids[2]).attempt == 2
+
+
+def test_a_sweep_is_steered_as_a_whole(store: Store, queries: Queries) -> None:
+    """Given a sweep with jobs in many states, if it is steered, I expect each job moved that can be, and no other."""
+    sweep_id, ids = store.create_sweep("", {}, [new_job() for _ in range(5)])
+    (other,) = store.create([new_job()])
+    of = Of(sweep=sweep_id)
+    store.finish(claimed(store, ids[0]), RESULT, {})
+    store.fail(claimed(store, ids[1]), InvalidImage("no"), {})
+    running = claimed(store, ids[2])
+    paused = store.pause(of)
+    assert (sorted(paused.changed), paused.asked) == (sorted(ids[3:]), [ids[2]])
+    assert store.release(running, "let go", {})
+    assert sorted(store.resume(of).changed) == sorted(ids[2:])
+    assert sorted(store.reprioritise(of, 8).changed) == sorted(ids[2:])
+    assert [job.priority for job in queries.jobs(ids)] == [5, 5, 8, 8, 8]
+    assert store.retry(of, {State.FAILED}).changed == [ids[1]]
+    assert sorted(store.cancel(of).changed) == sorted(ids[1:])
+    assert sorted(store.retry(of).changed) == sorted(ids)
+    assert queries.counts(sweep_id) == {State.QUEUED: 5}
+    assert [event.reason for event in queries.events(other)] == ["submitted"]
+
+
+def test_terms_do_not_change_the_key(store: Store, queries: Queries) -> None:
+    """Given one spec on two terms, I expect the same key in both rows: the picture is the same."""
+    first, second = new_job(), dataclasses.replace(new_job(), terms=Terms(priority=9, label="night", device="gpu"))
+    jobs = queries.jobs(store.create([first, second]))
+    assert jobs[0].spec_key == jobs[1].spec_key
+    assert [(job.priority, job.device, job.label) for job in jobs] == [(5, "auto", ""), (9, "gpu", "night")]
+
+
+WISHES = ("cancel", "pause", "resume", "retry")
 MOVES = st.lists(
-    st.sampled_from(["claim", "finish", "fail", "release", "cancel", "expire", "stop", "late"]), max_size=12
+    st.sampled_from(["claim", "finish", "fail", "release", "expire", "stop", "late", *WISHES]), max_size=14
 )
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=MOVES)
 def test_whatever_happens_to_a_job_its_history_holds(store: Store, queries: Queries, moves: list[str]) -> None:
-    """Given any order of moves, I expect that what has ended stays, attempts only grow, and each move is an event."""
+    """Given any order of moves, I expect ends to stay, attempts to grow by claims, and allowed events only."""
     (job_id,) = store.create([new_job()])
     fence = Fence(job_id, 1)
-    ended: State | None = None
-    attempt = 0
+    before = queries.job(job_id)
     for move in moves:
         if move == "claim" and (job := store.claim(job_id, f"w{len(queries.events(job_id))}", lease=0)) is not None:
             fence = Fence(job.id, job.attempt)
-            assert job.attempt == attempt + 1
-            attempt = job.attempt
         elif move == "expire":
             time.sleep(0.002)
             store.requeue_expired()
-        elif move == "cancel":
-            store.cancel(job_id)
+        elif move in WISHES:
+            getattr(store, move)(Of(job=job_id))
         else:
             _write(store, move, fence)
-        now = queries.job(job_id)
-        assert ended is None or now.state == ended
-        ended = now.state if State(now.state).final else None
-        assert now.attempt == attempt
-        assert queries.events(job_id)[-1].state == now.state
+        job = queries.job(job_id)
+        assert job.attempt - before.attempt == (move == "claim" and before.state == State.QUEUED)
+        if State(before.state).final and move != "retry":
+            assert (job.state, job.result_key) == (before.state, before.result_key)
+        assert (job.result_key is not None) == (job.state == State.DONE)
+        before = job
+    history = queries.events(job_id)
+    assert history[-1].state == before.state
+    for last, event in pairwise(history):
+        assert any(last.state in sources and event.state == target for sources, target in ALLOWED.values())
+        assert event.attempt >= last.attempt
 
 
 def _write(store: Store, move: str, fence: Fence) -> None:

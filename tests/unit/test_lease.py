@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import ServiceUnavailable
 from shared.store import Fence, Heartbeat, Store
-from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, Stop
+from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested, Stop
 
 
 class Answers:
@@ -52,6 +52,7 @@ def heard(answer: Callable[[], Heartbeat], *, seconds: float = 30, interrupt: bo
         (lambda: Heartbeat(renewed=True, cancel=False), 30, None),
         (lambda: Heartbeat(renewed=False, cancel=False), 30, LeaseLost),
         (lambda: Heartbeat(renewed=True, cancel=True), 30, CancelRequested),
+        (lambda: Heartbeat(renewed=True, pause=True), 30, PauseRequested),
         (away, 30, None),
         (away, 0.05, LeaseLost),
     ],

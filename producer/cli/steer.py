@@ -1,0 +1,128 @@
+"""Commands that change what was submitted: pause, resume, retry, reprioritise, of a job and of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from producer.farm import Farm, Job, Sweep
+from shared.errors import InvalidRequest
+from shared.output import json_option, print_json
+from shared.routes import HIGHEST, LOWEST
+
+PRIORITY = click.IntRange(LOWEST, HIGHEST)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+def pause_job(job_id: str, as_json: bool) -> None:
+    """Take JOB out of the queue; if it runs, it is let go within one heartbeat."""
+    _steer_job(job_id, Job.pause, "to pause", as_json)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+def resume_job(job_id: str, as_json: bool) -> None:
+    """Put JOB, which is paused, back into the queue."""
+    _steer_job(job_id, Job.resume, "to resume", as_json)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+def retry_job(job_id: str, as_json: bool) -> None:
+    """Paint JOB, which has ended, once more, afresh."""
+    _steer_job(job_id, Job.retry, "to try again before it has ended", as_json)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@click.argument("priority", type=PRIORITY)
+@json_option
+def reprioritise_job(job_id: str, priority: int, as_json: bool) -> None:
+    """Make JOB more or less urgent: PRIORITY is 0 to 9, and jobs of a higher number are painted first."""
+    _steer_job(job_id, lambda job: job.reprioritise(priority), "to hurry", as_json)
+
+
+@click.command()
+@click.argument("sweep_id", metavar="SWEEP")
+@json_option
+def cancel_sweep(sweep_id: str, as_json: bool) -> None:
+    """Cancel all jobs of SWEEP that have not ended; those that run stop within one heartbeat."""
+    _steer_sweep(sweep_id, Sweep.cancel, "cancelled or asked to stop", as_json)
+
+
+@click.command()
+@click.argument("sweep_id", metavar="SWEEP")
+@json_option
+def pause_sweep(sweep_id: str, as_json: bool) -> None:
+    """Take all jobs of SWEEP out of the queue; those that run are let go within one heartbeat."""
+    _steer_sweep(sweep_id, Sweep.pause, "paused or asked to", as_json)
+
+
+@click.command()
+@click.argument("sweep_id", metavar="SWEEP")
+@json_option
+def resume_sweep(sweep_id: str, as_json: bool) -> None:
+    """Put the paused jobs of SWEEP back into the queue."""
+    _steer_sweep(sweep_id, Sweep.resume, "resumed", as_json)
+
+
+@click.command()
+@click.argument("sweep_id", metavar="SWEEP")
+@click.option("--failed", is_flag=True, help="Only those that failed.")
+@json_option
+def retry_sweep(sweep_id: str, failed: bool, as_json: bool) -> None:
+    """Paint all jobs of SWEEP that have ended once more, afresh."""
+    _steer_sweep(sweep_id, lambda sweep: sweep.retry(failed=failed), "to be tried again", as_json)
+
+
+@click.command()
+@click.argument("sweep_id", metavar="SWEEP")
+@click.argument("priority", type=PRIORITY)
+@json_option
+def reprioritise_sweep(sweep_id: str, priority: int, as_json: bool) -> None:
+    """Make the jobs of SWEEP more or less urgent: PRIORITY is 0 to 9, and a higher number is painted first."""
+    _steer_sweep(sweep_id, lambda sweep: sweep.reprioritise(priority), f"now of priority {priority}", as_json)
+
+
+OF_JOBS = {"pause": pause_job, "resume": resume_job, "retry": retry_job, "reprioritise": reprioritise_job}
+OF_SWEEPS = {
+    "cancel": cancel_sweep,
+    "pause": pause_sweep,
+    "resume": resume_sweep,
+    "retry": retry_sweep,
+    "reprioritise": reprioritise_sweep,
+}
+
+
+def add_commands(group: click.Group, commands: dict[str, click.Command]) -> None:
+    """Adds the commands to a group, each by its name."""
+    for name, command in commands.items():
+        group.add_command(command, name)
+
+
+def _steer_job(job_id: str, wish: Callable[[Job], bool], what: str, as_json: bool) -> None:
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        if not wish(found):
+            raise InvalidRequest(f"job {found.id} is {found.status().state}: there is nothing {what}")
+        status = found.status()
+        if as_json:
+            print_json({"job": status.as_json()})
+        else:
+            click.echo(f"{status.state}, priority {status.priority}")
+
+
+def _steer_sweep(sweep_id: str, wish: Callable[[Sweep], int], what: str, as_json: bool) -> None:
+    with Farm() as farm:
+        found = farm.find_sweep(sweep_id)
+        count = wish(found)
+        if as_json:
+            counts = {str(state): number for state, number in found.counts().items()}
+            print_json({"sweep": {"id": found.id}, "jobs": count, "counts": counts})
+        else:
+            click.echo(f"{count} {'job' if count == 1 else 'jobs'} {what}")

@@ -1,0 +1,50 @@
+"""How a job is to be done, which does not change the picture: it stands in the job's row, not in its spec.
+
+So two jobs that differ in nothing else have the same `spec_key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import InvalidSpec
+from shared.routes import DEFAULT_PRIORITY, HIGHEST, LOWEST, Device
+from shared.spec import in_words
+
+LABEL = r"[a-z0-9][a-z0-9_-]{0,62}"
+
+Priority = Annotated[int, Field(ge=LOWEST, le=HIGHEST)]
+
+
+class Terms(BaseModel):
+    """Where and when a job is painted. Each description is the help text of the command line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    priority: Priority = Field(
+        DEFAULT_PRIORITY, description=f"{LOWEST} to {HIGHEST}; jobs of a higher number are painted first"
+    )
+    device: Device = Field("auto", description="paint it on a gpu or a cpu only; auto: on whatever is free")
+    label: str = Field(
+        "", pattern=rf"^({LABEL})?$", description="only workers started with this label paint it; none: all do"
+    )
+
+
+ANY_TERMS = Terms()
+
+
+def parse_terms(fields: Mapping[str, object]) -> Terms:
+    """Reads terms from plain values. Raises InvalidSpec with one sentence for all that is wrong."""
+    try:
+        return Terms.model_validate(dict(fields))
+    except ValidationError as error:
+        raise InvalidSpec(in_words(error, Terms.model_fields)) from None
+
+
+def parted(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of `fields` are terms, and what is left for the spec."""
+    terms = {name: value for name, value in fields.items() if name in Terms.model_fields}
+    return terms, {name: value for name, value in fields.items() if name not in terms}

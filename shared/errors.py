@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-FailureClass = Literal["input", "memory", "infrastructure", "internal"]
+FailureClass = Literal["input", "memory", "infrastructure", "internal", "poison"]
 
 
 class FarmError(Exception):
@@ -71,6 +71,18 @@ class OutOfMemory(FarmError):
     """The picture does not fit into the memory of the device."""
 
     failure_class = "memory"
+
+
+class DeviceFailed(FarmError):
+    """The GPU, or its driver, failed under the job; the process that painted it ends, and another one takes over."""
+
+    failure_class = "infrastructure"
+
+
+class Quarantined(FarmError):
+    """A job took its process, or its worker, along again and again: it is kept from the others."""
+
+    failure_class = "poison"
 
 
 class ServiceUnavailable(FarmError):

@@ -12,6 +12,7 @@ from shared.database import connect
 from shared.queries import Queries
 from shared.settings import Settings
 from shared.store import Store
+from shared.workers import Workers
 
 if TYPE_CHECKING:
     from shared.announce import Announcer
@@ -26,6 +27,11 @@ class Services:
     store: Store
     queries: Queries
     blobs: BlobStore
+
+    @cached_property
+    def workers(self) -> Workers:
+        """The workers of the farm."""
+        return Workers(self.store.engine)
 
     @cached_property
     def announcer(self) -> Announcer | None:

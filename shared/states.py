@@ -35,6 +35,14 @@ class Move(StrEnum):
     RETRY = "retry"
 
 
+class WorkerState(StrEnum):
+    """Whether a worker takes jobs: a draining one finishes what it has, a benched one has failed too often."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    BENCHED = "benched"
+
+
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
 # A running job is cancelled or paused by its worker, once it hears of the request: to be paused, it is released first.

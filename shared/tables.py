@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.clock import UtcDateTime, now
 from shared.routes import DEFAULT_PRIORITY
-from shared.states import State
+from shared.states import State, WorkerState
 
 # SQLite counts rows by itself only in a column of type INTEGER.
 Counter = BigInteger().with_variant(Integer, "sqlite")
@@ -30,6 +30,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
         datetime: UtcDateTime(),
         dict[str, Any]: JSON(),
+        dict[str, int]: JSON(),
         list[str]: JSON(),
         float: Double(),
         str: Text(),
@@ -94,6 +95,13 @@ class Job(Base):
     result_bytes: Mapped[int | None] = mapped_column(BigInteger)
     error_class: Mapped[str | None] = mapped_column(String(16))
     error: Mapped[str | None]
+    failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
+    """How many attempts failed, by kind (`shared.failures`)."""
+
+    @property
+    def is_to_be_smaller(self) -> bool:
+        """Whether an attempt has run out of memory: the next one is to take less, whatever it costs in time."""
+        return self.failures.get("memory", 0) > 0
 
 
 class Attempt(Base):
@@ -172,3 +180,22 @@ class Duty(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     holder: Mapped[str]
     until: Mapped[datetime]
+
+
+class Worker(Base):
+    """A slot of a worker, as it was last heard of; what it paints now stands with the jobs."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    device: Mapped[str] = mapped_column(String(8))
+    queues: Mapped[list[str]]
+    labels: Mapped[list[str]]
+    state: Mapped[WorkerState] = mapped_column(String(16), default=WorkerState.ACTIVE)
+    reason: Mapped[str | None]
+    """Why it takes no jobs."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """How many attempts in a row have failed here for infrastructure."""
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    seen_at: Mapped[datetime] = mapped_column(default=now())

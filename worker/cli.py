@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -11,11 +12,14 @@ import click
 
 from shared.services import connect_services
 from shared.settings import load_settings
+from shared.workers import NewWorker
 from worker import lifeline, log, slot
 from worker.choices import Choices, read_devices, read_labels
+from worker.fleet_cli import COMMANDS
 from worker.keeper import Keeper
 from worker.nvml import find_devices
 from worker.pin import VISIBLE, Machine, Slot, Wanted, slots
+from worker.roll import Roll, full_name
 from worker.supervisor import Supervisor
 
 INTERRUPTED = 130
@@ -86,9 +90,13 @@ def start(
     wanted = Wanted(gpus, slots_per_gpu, cpu)
     devices = [] if wanted.no_gpus else find_devices()
     places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
-    supervisor = Supervisor(places, partial(_command, name, Choices(kinds, labels)), grace=grace)
-    with Keeper(reconciler):
-        return 0 if supervisor.run() else INTERRUPTED
+    choices = Choices(kinds, labels)
+    supervisor = Supervisor(places, partial(_command, name, choices), grace=grace)
+    roll = Roll(services.workers, _listed(places, name, choices), supervisor)
+    with Keeper(reconciler, roll.call):
+        well = supervisor.run()
+    roll.leave()
+    return 0 if well else INTERRUPTED
 
 
 @worker.command("slot", hidden=True)
@@ -101,8 +109,26 @@ def run_slot(name: str, queues: str, parent: int) -> int:
     return slot.paint(load_settings(), name, queues.split(","))
 
 
+for _name_of, _of_command in COMMANDS.items():
+    worker.add_command(_of_command, _name_of)
+
+
+def _name(name: str | None, place: Slot) -> str:
+    return f"{name}-{place.name}" if name else place.name
+
+
+def _listed(places: Sequence[Slot], name: str | None, choices: Choices) -> dict[str, NewWorker]:
+    host = socket.gethostname()
+    return {
+        place.name: NewWorker(
+            full_name(_name(name, place)), host, place.device, choices.queues(place), list(choices.labels)
+        )
+        for place in places
+    }
+
+
 def _command(name: str | None, choices: Choices, place: Slot) -> list[str]:
-    full = f"{name}-{place.name}" if name else place.name
+    full = _name(name, place)
     queues = ",".join(choices.queues(place))
     return [*PROGRAM, "worker", "slot", "--name", full, "--queues", queues, "--parent", str(os.getpid())]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 import structlog
@@ -24,10 +25,11 @@ LEAVING_SECONDS = 5.0
 
 
 class Keeper:
-    """Runs the reconciler once a period while its `with` block runs."""
+    """Runs the reconciler, and `call_roll`, once a period while its `with` block runs."""
 
-    def __init__(self, reconciler: Reconciler) -> None:
+    def __init__(self, reconciler: Reconciler, call_roll: Callable[[], None] = lambda: None) -> None:
         self.reconciler = reconciler
+        self.call_roll = call_roll
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reconciler", daemon=True)
 
@@ -53,6 +55,7 @@ class Keeper:
 
     def _run(self) -> bool:
         try:
+            self.call_roll()
             return self.reconciler.run()
         except ServiceUnavailable as error:
             log.warning("not reconciled", reason=str(error))

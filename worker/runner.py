@@ -6,7 +6,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 import structlog
 import torch
 
-from shared.errors import FarmError
+from shared.errors import DeviceFailed, FarmError
 from shared.routes import LOWEST
 from shared.services import Services
 from shared.spec import load_spec
+from shared.states import State
 from shared.store import Fence
 from shared.tables import Job
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
@@ -25,9 +26,6 @@ from worker.painting import Painting
 from worker.retry import patiently
 
 log = structlog.get_logger("stylefarm.worker")
-
-# A job whose services were away is tried so often in all.
-MAX_ATTEMPTS = 3
 
 
 class Outcome(Enum):
@@ -39,9 +37,11 @@ class Outcome(Enum):
     CANCELLED = "cancelled"
     RELEASED = "released"
     LOST = "lost"
+    BARRED = "barred"
 
 
-Ending = tuple[Outcome, Callable[[], bool]]
+# The move that ends an attempt.
+Ending = Callable[[], Outcome]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Worker:
     services: Services
     name: str
     interrupted: threading.Event
+    broken: threading.Event = field(default_factory=threading.Event)
+    """Set when this process can paint no more, since CUDA in it has failed."""
 
     def run(self, job_id: str, priority: int = LOWEST) -> Outcome:
         """Claims the job, paints it, and leaves it in a state that says how it went.
@@ -60,7 +62,8 @@ class Worker:
         seconds = self.services.settings.lease_seconds
         job = patiently(lambda: self.services.store.claim(job_id, self.name, lease=seconds, priority=priority))
         if job is None:
-            return Outcome.NOT_OURS
+            may = patiently(lambda: self.services.workers.takes_jobs(self.name))
+            return Outcome.NOT_OURS if may else Outcome.BARRED
         with structlog.contextvars.bound_contextvars(job=job.id, attempt=job.attempt), self._lease(job) as lease:
             log.info("claimed")
             outcome = self._conclude(job, lease)
@@ -80,9 +83,9 @@ class Worker:
     def _conclude(self, job: Job, lease: Lease) -> Outcome:
         record: dict[str, Any] = {"host": platform.node(), "torch": torch.__version__}
         started = time.monotonic()
-        outcome, move = self._paint(job, lease, record)
+        ending = self._paint(job, lease, record)
         record["seconds"] = round(time.monotonic() - started, 3)
-        return outcome if patiently(move) else Outcome.LOST
+        return patiently(ending)
 
     def _paint(self, job: Job, lease: Lease, record: dict[str, Any]) -> Ending:
         """Paints, and names the move for every way in which that can end."""
@@ -90,21 +93,38 @@ class Worker:
         try:
             result = Painting(self.services, job, load_spec(job.spec), lease).paint(record)
         except LeaseLost:
-            return Outcome.LOST, lambda: False
+            return lambda: Outcome.LOST
         except CancelRequested:
-            return Outcome.CANCELLED, partial(store.stopped, fence, record)
+            return partial(_if_ours, Outcome.CANCELLED, partial(store.stopped, fence, record))
         except PauseRequested:
             # The store knows of the request, and takes it back if the user has resumed the job meanwhile.
-            return Outcome.RELEASED, partial(store.release, fence, "let go to be paused", record)
+            return partial(_if_ours, Outcome.RELEASED, partial(store.release, fence, "let go to be paused", record))
         except Interrupted:
-            return Outcome.RELEASED, partial(store.release, fence, "its worker was stopped", record)
+            return partial(_if_ours, Outcome.RELEASED, partial(store.release, fence, "its worker was stopped", record))
         except FarmError as error:
-            if error.failure_class == "infrastructure" and job.attempt < MAX_ATTEMPTS:
-                return Outcome.RELEASED, partial(store.release, fence, str(error), record)
-            return Outcome.FAILED, partial(store.fail, fence, error, record)
+            return partial(self._fail, fence, error, record)
+        except torch.AcceleratorError as error:
+            # After such an error every further call into CUDA fails, until the process ends.
+            self.broken.set()
+            log.exception("the GPU failed")
+            return partial(self._fail, fence, DeviceFailed(f"the GPU failed ({_first_line(error)})"), record)
         except Exception as error:
             # A bug must end in a state too; its traceback is in the log.
             log.exception("internal error")
             unforeseen = FarmError(f"internal error ({type(error).__name__}: {error}): the worker's log has the rest")
-            return Outcome.FAILED, partial(store.fail, fence, unforeseen, record)
-        return Outcome.DONE, partial(store.finish, fence, result, record)
+            return partial(self._fail, fence, unforeseen, record)
+        return partial(_if_ours, Outcome.DONE, partial(store.finish, fence, result, record))
+
+    def _fail(self, fence: Fence, error: FarmError, record: dict[str, Any]) -> Outcome:
+        state = self.services.store.fail(fence, error, record)
+        if state is None:
+            return Outcome.LOST
+        return Outcome.FAILED if state == State.FAILED else Outcome.RELEASED
+
+
+def _if_ours(outcome: Outcome, move: Callable[[], bool]) -> Outcome:
+    return outcome if move() else Outcome.LOST
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

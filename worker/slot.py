@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Sequence
 
 from celery.exceptions import SecurityWarning
-from celery.utils.nodenames import default_nodename, host_format
 
 import migrations
 from shared import queue
 from shared.errors import InvalidRequest, InvalidSettings
 from shared.services import Services, connect_services
 from shared.settings import Settings
+from worker.roll import full_name
 
 # What a worker needs beyond a producer: how it is imported, and how it is installed.
 PACKAGES = {"torch": "torch", "safetensors": "safetensors", "pynvml": "nvidia-ml-py"}
@@ -29,7 +29,7 @@ def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
     # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     running = queue.application(broker_url).Worker(
-        hostname=host_format(default_nodename(f"{name}@%h")),
+        hostname=full_name(name),
         pool_cls="prefork",
         concurrency=1,
         queues=list(queues),

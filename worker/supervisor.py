@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import FrameType
 
 import structlog
@@ -44,6 +44,7 @@ class Child:
         self._started_at = 0.0
         self._due_at = 0.0
         self._delay = 0.0
+        self._resting = False
 
     @property
     def is_running(self) -> bool:
@@ -55,11 +56,19 @@ class Child:
         if self.is_running:
             return
         now = time.monotonic()
-        if self._process is not None:
+        if self._resting:
+            self._process, self._resting = None, False
+        elif self._process is not None:
             self._postpone(now, f"ended with code {self._process.returncode}")
             self._process = None
         elif now >= self._due_at:
             self._start(now)
+
+    def rest(self) -> None:
+        """Lets the process finish the job at hand and end, once; until `tend` is called it is not started again."""
+        if self.is_running and not self._resting:
+            self._resting = True
+            self.send(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to the process; its own children hear of it from the process alone."""
@@ -103,6 +112,8 @@ class Supervisor:
         self._children = [Child(slot, command(slot)) for slot in slots]
         self._grace = grace
         self._asked = 0
+        self.resting: Collection[str] = ()
+        """Names of slots that are to take no jobs for now; set by another thread."""
 
     def run(self) -> bool:
         """Returns when all processes have ended: whether they did so by themselves, none had to be killed."""
@@ -111,7 +122,10 @@ class Supervisor:
             try:
                 while not self._asked:
                     for child in self._children:
-                        child.tend()
+                        if child.slot.name in self.resting:
+                            child.rest()
+                        else:
+                            child.tend()
                     time.sleep(POLL_SECONDS)
                 return self._drain()
             finally:

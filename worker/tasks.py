@@ -9,18 +9,27 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
+import signal
 import threading
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from celery import Task, shared_task
 from celery.signals import setup_logging, worker_process_init
 
+from shared.errors import ServiceUnavailable
 from shared.hints import TASK
 from shared.routes import HIGHEST, to_redis
 from shared.services import connect_services
 from shared.settings import load_settings
 from worker import lifeline, log
+
+# Common to the processes that one slot has one after the other: the parent imports this module before it forks them.
+FAMILY = secrets.token_hex(4)
+
+BARRED_SECONDS = 5.0
 
 if TYPE_CHECKING:
     from worker.runner import Worker
@@ -34,8 +43,13 @@ def render(self: Task[..., None], job_id: str) -> None:
     worker = this_worker(str(self.request.hostname))
     step = (self.request.delivery_info or {}).get("priority")
     outcome = worker.run(job_id, to_redis(HIGHEST if step is None else step))
-    if outcome is Outcome.RELEASED and worker.services.announcer is not None:
+    if outcome is Outcome.BARRED:
+        # The supervisor is about to stop this process; until then it must not take one hint after the other.
+        time.sleep(BARRED_SECONDS)
+    if outcome in {Outcome.RELEASED, Outcome.BARRED} and worker.services.announcer is not None:
         worker.services.announcer.announce([job_id])
+    if worker.broken.is_set():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @lru_cache(maxsize=1)
@@ -51,13 +65,25 @@ def this_worker(name: str) -> Worker:
     settings = load_settings()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return Worker(connect_services(settings), f"{name}:{os.getpid()}:{secrets.token_hex(2)}", threading.Event())
+    return Worker(
+        connect_services(settings), f"{name}:{FAMILY}:{os.getpid()}:{secrets.token_hex(2)}", threading.Event()
+    )
 
 
 @worker_process_init.connect
 def _warm_up(**_options: Any) -> None:
-    """Ties the painting process to its parent, and imports torch before the first job comes."""
+    """Ties the painting process to its parent, and imports torch before the first job comes.
+
+    What the process before it was painting when it died is taken back at once, without waiting for the lease.
+    """
     lifeline.end_with(os.getppid())
+    services = connect_services(load_settings())
+    try:
+        lost = services.store.bury(f":{FAMILY}:")
+        if lost and services.announcer is not None:
+            services.announcer.announce(lost)
+    except ServiceUnavailable as error:
+        structlog.get_logger("stylefarm.worker").warning("not taken back before the lease runs out", reason=str(error))
     importlib.import_module("worker.runner")
 
 

@@ -46,10 +46,15 @@ def move(session: Session, kind: Move, which: ColumnElement[bool], values: Mappi
 
 
 def requeue(
-    session: Session, which: ColumnElement[bool], outcome: str, reason: str, record: Mapping[str, Any]
+    session: Session,
+    which: ColumnElement[bool],
+    outcome: str,
+    reason: str,
+    record: Mapping[str, Any],
+    values: Mapping[str, Any] | None = None,
 ) -> Job | None:
     """Moves a running job back into the queue, and on to where its user has asked for it meanwhile."""
-    job = move(session, Move.RELEASE, which, {"lease_until": None})
+    job = move(session, Move.RELEASE, which, {"lease_until": None, **(values or {})})
     if job is None:
         return None
     close_attempt(session, job, outcome, record)

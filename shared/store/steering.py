@@ -15,7 +15,7 @@ from shared.store.records import Of, Steered
 from shared.tables import Job
 
 # What a job forgets when it begins afresh.
-AFRESH = {
+AFRESH: dict[str, Any] = {
     "cancel_requested": False,
     "pause_requested": False,
     "finished_at": None,
@@ -24,6 +24,7 @@ AFRESH = {
     "result_bytes": None,
     "error_class": None,
     "error": None,
+    "failures": {},
 }
 
 

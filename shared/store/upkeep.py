@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from shared.clock import now
+from shared.errors import Quarantined
+from shared.failures import ATTEMPTS, DEATH, LOST, counted, is_tried_again
 from shared.states import State
-from shared.store.moves import Transactions, requeue
+from shared.store.failing import end_badly
+from shared.store.moves import Transactions
 from shared.tables import Duty, Job
 
 
@@ -16,14 +18,33 @@ class Upkeep(Transactions):
     """What nobody asks for, and somebody must do: `shared.reconcile` does."""
 
     def requeue_expired(self) -> list[str]:
-        """Puts the jobs whose worker let the lease run out back into the queue; returns their ids.
+        """Takes back the jobs whose worker let the lease run out; returns their ids.
 
-        Those that were to be cancelled are cancelled instead; a hint for one of them does no harm.
+        Those that were to be cancelled are cancelled; a hint for one of them does no harm.
         """
         with self._transaction() as session:
-            expired = select(Job.id, Job.worker).where(Job.state == State.RUNNING, Job.lease_until < now())
-            lost = session.execute(expired).all()
-            return [job_id for job_id, worker in lost if _expire(session, job_id, worker)]
+            # Skipping what others hold: it is being renewed, or taken back, at this moment.
+            expired = select(Job).where(Job.state == State.RUNNING, Job.lease_until < now())
+            lost = session.scalars(expired.with_for_update(skip_locked=True)).all()
+            for job in lost:
+                often = f"its worker was not heard of any more in {ATTEMPTS[LOST]} attempts"
+                error = Quarantined(f"the lease of {job.worker} ran out" if _lives(job, LOST) else _kept(often))
+                end_badly(session, job, LOST, error, "expired", {})
+            return [job.id for job in lost]
+
+    def bury(self, process: str) -> list[str]:
+        """Takes back the jobs of a process that died, `process` being a part of its worker's name; returns their ids.
+
+        What has killed too many processes fails.
+        """
+        with self._transaction() as session:
+            held = select(Job).where(Job.state == State.RUNNING, Job.worker.contains(process, autoescape=True))
+            orphans = session.scalars(held.with_for_update()).all()
+            for job in orphans:
+                often = f"it has killed the process that painted it {ATTEMPTS[DEATH]} times"
+                error = Quarantined("the process that painted it died" if _lives(job, DEATH) else _kept(often))
+                end_badly(session, job, DEATH, error, "died", {})
+            return [job.id for job in orphans]
 
     def take_duty(self, name: str, holder: str, seconds: float) -> bool:
         """Makes `holder` the one who does something for so long, unless another does it; False if so."""
@@ -47,7 +68,9 @@ class Upkeep(Transactions):
             session.execute(update(Duty).where(Duty.name == name, Duty.holder == holder).values(until=now()))
 
 
-def _expire(session: Session, job_id: str, worker: str | None) -> bool:
-    # Asked again, since the worker may have renewed its lease meanwhile.
-    which = (Job.id == job_id) & (Job.lease_until < now())
-    return requeue(session, which, "expired", f"the lease of {worker} ran out", {}) is not None
+def _lives(job: Job, kind: str) -> bool:
+    return is_tried_again(counted(job.failures, kind), kind)
+
+
+def _kept(often: str) -> str:
+    return f"quarantined: {often}; see the workers' logs and memory, ask for a smaller size, or retry it by itself"

@@ -13,6 +13,7 @@ from shared.clock import now
 from shared.errors import FarmError
 from shared.routes import LOWEST
 from shared.states import MOVES, Move, State
+from shared.store.failing import count_against, end_badly, speak_for, takes_jobs
 from shared.store.moves import Transactions, close_attempt, has_ended, held, move, note, requeue
 from shared.store.records import Fence, Heartbeat, LossPoint, StoredObject
 from shared.tables import Attempt, Job, Loss, Snapshot
@@ -24,7 +25,8 @@ class Working(Transactions):
     """The moves of a worker. All but the claim are fenced: False says that the job is no longer ours."""
 
     def claim(self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS, priority: int = LOWEST) -> Job | None:
-        """Takes a queued job for `worker`, as its next attempt; None if it is not queued (any more).
+        """Takes a queued job for `worker`, as its next attempt; None if it is not queued (any more), or the
+        worker takes no jobs.
 
         `priority` is that of the hint: a job that has become less urgent is left to the hint that says so.
 
@@ -39,8 +41,9 @@ class Working(Transactions):
             "iteration": 0,
             "loss": None,
         }
+        claimable = (Job.id == job_id) & (Job.priority >= priority) & takes_jobs(worker)
         with self._transaction() as session:
-            job = move(session, Move.CLAIM, (Job.id == job_id) & (Job.priority >= priority), values)
+            job = move(session, Move.CLAIM, claimable, values)
             if job is None:
                 ours = (Job.id == job_id) & (Job.state == State.RUNNING) & (Job.worker == worker)
                 return session.scalars(select(Job).where(ours)).one_or_none()
@@ -85,10 +88,19 @@ class Working(Transactions):
         }
         return self._end(Move.FINISH, fence, values, "painted", record)
 
-    def fail(self, fence: Fence, error: FarmError, record: Mapping[str, Any]) -> bool:
-        """Failed, with a sentence that a person can act on. False if the job is no longer ours."""
-        values = {"error": str(error), "error_class": error.failure_class, "finished_at": now()}
-        return self._end(Move.FAIL, fence, values, str(error), record)
+    def fail(self, fence: Fence, error: FarmError, record: Mapping[str, Any]) -> State | None:
+        """The attempt failed, with a sentence that a person can act on; the job is tried again if that can help.
+
+        Returns where the job stands now, or None if it is no longer ours.
+        """
+        with self._transaction() as session:
+            job = session.scalars(select(Job).where(held(fence)).with_for_update()).one_or_none()
+            if job is None:
+                ended = has_ended(session, fence, "failed")
+                return session.scalars(select(Job.state).where(Job.id == fence.job_id)).one() if ended else None
+            if error.failure_class == "infrastructure" and job.worker is not None:
+                count_against(session, job.worker, str(error))
+            return end_badly(session, job, error.failure_class, error, "failed", record)
 
     def stopped(self, fence: Fence, record: Mapping[str, Any]) -> bool:
         """Cancelled by its own worker, which heard of the request. False if the job is no longer ours."""
@@ -107,6 +119,8 @@ class Working(Transactions):
             if job is None:
                 return has_ended(session, fence, MOVES[kind][1])
             close_attempt(session, job, job.state, record)
+            if kind is Move.FINISH and job.worker is not None:
+                speak_for(session, job.worker)
             note(session, job, reason)
         return True
 

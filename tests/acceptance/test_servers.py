@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -158,6 +159,39 @@ def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Pope
         second.communicate()
     assert waited.code == 0, waited.words
     assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["expired", "done"]
+
+
+def test_a_poison_job_is_quarantined_and_the_worker_drained(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given a job whose process is killed three times, I expect it quarantined, each time without the lease's wait.
+
+    And if the worker is drained and unbenched after that, I expect its process to end, and another one to paint.
+    """
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml", "--json").document
+    (job,) = (job["id"] for job in created["jobs"])
+    for attempt in (1, 2, 3):
+        wait_until(partial(is_at, farm, job, attempt), 60)
+        os.kill(painting_processes(worker)[1], signal.SIGKILL)
+    wait_until(lambda: counts(farm, created["sweep"]["id"]) == {"failed": 1}, 60)
+    shown = farm.run("job", "show", job, "--json").document
+    assert [attempt["outcome"] for attempt in shown["attempts"]] == ["died"] * 3
+    assert shown["job"]["error"].startswith("quarantined: it has killed the process that painted it 3 times")
+
+    (listed,) = farm.run("worker", "list", "--json").document["workers"]
+    assert (listed["state"], listed["device"]) == ("active", "cpu")
+    before = painting_processes(worker)
+    assert farm.run("worker", "drain", listed["name"]).code == 0
+    wait_until(lambda: are_gone(before), 30)
+    assert farm.run("worker", "unbench", listed["name"], "--json").document["workers"][0]["state"] == "active"
+    check_it_paints(farm)
+
+
+def is_at(farm: CommandLine, job: str, attempt: int) -> bool:
+    """Whether a job runs, as its attempt of that number."""
+    shown = farm.run("job", "show", job, "--json").document["job"]
+    return (shown["state"], shown["attempt"]) == ("running", attempt)
 
 
 def test_an_emptied_redis_loses_no_job(

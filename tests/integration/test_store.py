@@ -173,7 +173,7 @@ def test_only_expired_leases_are_taken_back(store: Store, queries: Queries) -> N
     time.sleep(0.01)
     assert store.requeue_expired() == [lost]
     assert [job.state for job in queries.jobs([lost, held])] == [State.QUEUED, State.RUNNING]
-    assert queries.events(lost)[-1].reason == "the lease of w ran out"
+    assert queries.events(lost)[-1].reason == "the lease of w ran out (tried again, failure 1 of 10)"
 
 
 def test_a_renewed_lease_does_not_expire(store: Store) -> None:

@@ -1,0 +1,26 @@
+"""What becomes of a job after an attempt that failed: which failures are worth another attempt, and how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# An attempt can also fail without an error of its own: its process died, or its worker was not heard of any more.
+DEATH = "death"
+LOST = "lost"
+
+# So many attempts may fail in each way; the last of them ends the job. What is not listed is never tried again: a
+# corrupt picture stays corrupt. Attempts that were let go in an orderly way are not counted anywhere.
+ATTEMPTS: Mapping[str, int] = {"infrastructure": 3, "memory": 2, DEATH: 3, LOST: 10}
+
+# A worker under which so many attempts in a row failed for infrastructure takes no more jobs.
+BENCH_AFTER = 3
+
+
+def counted(failures: Mapping[str, int], kind: str) -> dict[str, int]:
+    """The counts with one more failure of this kind."""
+    return {**failures, kind: failures.get(kind, 0) + 1}
+
+
+def is_tried_again(failures: Mapping[str, int], kind: str) -> bool:
+    """Whether another attempt follows the one that failed last, in this way; it is counted already."""
+    return failures.get(kind, 0) < ATTEMPTS.get(kind, 0)

@@ -1,0 +1,58 @@
+"""How an attempt that failed is written down: the job is tried again, or fails for good; its worker may be benched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, update
+from sqlalchemy.orm import Session
+
+from shared.clock import now
+from shared.errors import FarmError
+from shared.failures import ATTEMPTS, BENCH_AFTER, counted, is_tried_again
+from shared.states import Move, State, WorkerState
+from shared.store.moves import close_attempt, move, note, requeue
+from shared.tables import Job, Worker
+
+
+def end_badly(
+    session: Session, job: Job, kind: str, error: FarmError, outcome: str, record: Mapping[str, Any]
+) -> State:
+    """Ends the attempt of a running job, whose row is held, for a failure of this kind; where the job stands then."""
+    failures = counted(job.failures, kind)
+    which, values = Job.id == job.id, {"failures": failures}
+    if is_tried_again(failures, kind):
+        reason = f"{error} (tried again, failure {failures[kind]} of {ATTEMPTS[kind]})"
+        return State((requeue(session, which, outcome, reason, record, values) or job).state)
+    ended = {"error": str(error), "error_class": error.failure_class, "finished_at": now(), "lease_until": None}
+    failed = move(session, Move.FAIL, which, {**values, **ended}) or job
+    close_attempt(session, failed, outcome, record)
+    note(session, failed, str(error))
+    return State.FAILED
+
+
+def slot_of(worker: str) -> str:
+    """The name that a worker is listed by; in claims, that of its process follows."""
+    return worker.partition(":")[0]
+
+
+def takes_jobs(worker: str) -> ColumnElement[bool]:
+    """Whether the worker may claim; one that is not listed, as an embedded farm's, may."""
+    return ~exists().where(Worker.name == slot_of(worker), Worker.state != WorkerState.ACTIVE)
+
+
+def count_against(session: Session, worker: str, reason: str) -> None:
+    """Counts a failure for infrastructure against the worker, and benches it after too many in a row."""
+    which = Worker.name == slot_of(worker)
+    count = update(Worker).where(which).values(failures=Worker.failures + 1).returning(Worker.failures)
+    failures = session.execute(count).scalar_one_or_none()
+    if failures is not None and failures >= BENCH_AFTER:
+        said = f"{failures} attempts in a row failed here, the last one so: {reason}"
+        bench = update(Worker).where(which, Worker.state == WorkerState.ACTIVE)
+        session.execute(bench.values(state=WorkerState.BENCHED, reason=said))
+
+
+def speak_for(session: Session, worker: str) -> None:
+    """Forgets what was counted against the worker: an attempt has gone well."""
+    session.execute(update(Worker).where(Worker.name == slot_of(worker), Worker.failures > 0).values(failures=0))

@@ -1,0 +1,146 @@
+"""What becomes of a job, and of its worker, when attempts fail."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy import Engine
+
+from shared.errors import FarmError, InvalidImage, NotFound, OutOfMemory, ServiceUnavailable
+from shared.failures import ATTEMPTS, LOST
+from shared.queries import Queries
+from shared.states import State, WorkerState
+from shared.store import Fence, Of, Store
+from shared.workers import NewWorker, Workers
+from tests.integration.test_store import RESULT, new_job
+
+AWAY = ServiceUnavailable("the object store does not answer")
+SLOT = NewWorker("gpu0@here", "here", "gpu", ["stylefarm.auto"], ["night"])
+
+
+class Farm:
+    """A database, and a worker in it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.store, self.queries, self.workers = Store(engine), Queries(engine), Workers(engine)
+        self.workers.enlist([SLOT])
+        (self.job_id,) = self.store.create([new_job()])
+
+    def claim(self, worker: str = "gpu0@here:family:1:a", lease: float = 30) -> Fence:
+        job = self.store.claim(self.job_id, worker, lease=lease)
+        assert job is not None
+        return Fence(job.id, job.attempt)
+
+    def state(self) -> State:
+        return State(self.queries.job(self.job_id).state)
+
+
+@pytest.fixture
+def farm(engine: Engine) -> Farm:
+    return Farm(engine)
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [(InvalidImage("no picture"), 1), (FarmError("a bug"), 1), (OutOfMemory("too large"), 2), (AWAY, 3)],
+)
+def test_each_failure_has_its_number_of_attempts(farm: Farm, error: FarmError, attempts: int) -> None:
+    """Given a job that fails in the same way each time, I expect so many attempts, and then its own sentence."""
+    for number in range(attempts):
+        farm.workers.put(SLOT.name, WorkerState.ACTIVE, None)
+        state = farm.store.fail(farm.claim(), error, {})
+        assert state == (State.QUEUED if number + 1 < attempts else State.FAILED)
+    job = farm.queries.job(farm.job_id)
+    assert (job.attempt, job.error, job.error_class) == (attempts, str(error), error.failure_class)
+    assert [attempt.outcome for attempt in farm.queries.attempts(farm.job_id)] == ["failed"] * attempts
+    assert farm.store.retry(Of(job=farm.job_id))
+    assert farm.queries.job(farm.job_id).failures == {}
+
+
+def test_the_attempt_after_a_lack_of_memory_is_smaller(farm: Farm) -> None:
+    """Given a job that ran out of memory, if it is claimed again, I expect the claim to say so."""
+    assert farm.store.fail(farm.claim(), OutOfMemory("too large"), {}) == State.QUEUED
+    job = farm.store.claim(farm.job_id, "other")
+    assert job is not None
+    assert job.is_to_be_smaller
+
+
+def test_what_is_let_go_is_no_failure(farm: Farm) -> None:
+    """Given a job whose worker is stopped again and again, I expect it queued each time, and no failure counted."""
+    for _ in range(5):
+        assert farm.store.release(farm.claim(), "its worker was stopped", {})
+    assert farm.store.fail(farm.claim(), AWAY, {}) == State.QUEUED
+    assert farm.queries.job(farm.job_id).failures == {"infrastructure": 1}
+
+
+def test_a_failure_whose_answer_got_lost_is_counted_once(farm: Farm) -> None:
+    """Given a failed attempt, if it is reported twice, I expect the same answer and one failure."""
+    fence = farm.claim()
+    assert [farm.store.fail(fence, AWAY, {}) for _ in range(2)] == [State.QUEUED] * 2
+    assert farm.queries.job(farm.job_id).failures == {"infrastructure": 1}
+
+
+def test_a_poison_job_is_quarantined(farm: Farm) -> None:
+    """Given a job that kills its process three times, I expect it failed at the third, with a sentence."""
+    for number in range(3):
+        farm.claim(f"gpu0@here:family:{number}:a")
+        assert farm.store.bury(":family:") == [farm.job_id]
+        assert farm.state() == (State.FAILED if number == 2 else State.QUEUED)
+    job = farm.queries.job(farm.job_id)
+    assert job.error_class == "poison"
+    assert str(job.error).startswith("quarantined: it has killed the process that painted it 3 times; ")
+    assert [attempt.outcome for attempt in farm.queries.attempts(farm.job_id)] == ["died"] * 3
+
+
+def test_only_the_dead_are_buried(farm: Farm) -> None:
+    """Given a running job, if a process of another slot dies, I expect the job to go on."""
+    farm.claim()
+    assert farm.store.bury(":fam_ly:") == []
+    assert farm.state() == State.RUNNING
+
+
+def test_a_job_that_is_lost_too_often_is_quarantined(farm: Farm) -> None:
+    """Given a job under which every worker falls silent, I expect an end to that, too."""
+    for _ in range(ATTEMPTS[LOST]):
+        assert farm.state() == State.QUEUED
+        farm.claim(lease=0)
+        time.sleep(0.002)
+        farm.store.requeue_expired()
+    assert farm.state() == State.FAILED
+    assert "was not heard of any more in 10 attempts" in str(farm.queries.job(farm.job_id).error)
+
+
+def test_a_worker_that_fails_three_times_in_a_row_is_benched(farm: Farm) -> None:
+    """Given three failures for infrastructure in a row, I expect the worker to claim nothing until it is unbenched."""
+    ids = farm.store.create([new_job() for _ in range(5)])
+    worker = "gpu0@here:family:1:a"
+    endings = [AWAY, AWAY, None, AWAY, AWAY, AWAY]
+    for job_id, error in zip([*ids, farm.job_id], endings, strict=True):
+        job = farm.store.claim(job_id, worker)
+        assert job is not None
+        fence = Fence(job.id, job.attempt)
+        assert farm.store.finish(fence, RESULT, {}) if error is None else farm.store.fail(fence, error, {})
+    assert not farm.workers.takes_jobs(worker)
+    assert farm.store.claim(ids[0], worker) is None
+    farm.workers.enlist([SLOT])
+    (listed,) = farm.workers.listed()
+    assert listed.worker.state == WorkerState.BENCHED
+    assert listed.worker.reason == f"3 attempts in a row failed here, the last one so: {AWAY}"
+    farm.workers.put(SLOT.name, WorkerState.ACTIVE, None)
+    assert farm.store.claim(ids[0], worker) is not None
+
+
+def test_workers_are_listed_with_what_they_paint(farm: Farm) -> None:
+    """Given a worker at a job, I expect it listed with that job, and gone from the list when it leaves."""
+    farm.claim()
+    (listed,) = farm.workers.listed()
+    assert (listed.worker.name, listed.worker.labels, listed.job_id) == (SLOT.name, ["night"], farm.job_id)
+    assert (listed.state, listed.silent_for < 10) == ("active", True)
+    assert farm.workers.call_roll([SLOT.name, "unknown"]) == {SLOT.name: WorkerState.ACTIVE}
+    farm.workers.put(SLOT.name, WorkerState.DRAINING, "by hand")
+    assert farm.workers.call_roll([SLOT.name]) == {SLOT.name: WorkerState.DRAINING}
+    farm.workers.leave([SLOT.name])
+    assert farm.workers.listed() == []
+    with pytest.raises(NotFound, match="no worker is called gpu0@here: "):
+        farm.workers.put(SLOT.name, WorkerState.ACTIVE, None)

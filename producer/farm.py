@@ -29,7 +29,7 @@ from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
 from shared.states import FINAL, State
 from shared.store import LossPoint, Of, Steered, StoredObject
-from shared.terms import parse_terms, parted
+from shared.terms import Terms, check_limit, parse_terms, parted
 
 # A result is the farm's own picture: a spec allows no larger one.
 RESULT_PIXELS = 16384 * 16384
@@ -66,14 +66,15 @@ class Farm:
         """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
 
         Besides, either takes terms, which say how it is to be done: `priority` (0 to 9, higher is sooner), `device`,
-        `label`. Raises InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        `label`, `after` (jobs, or their ids, that are to be done first), `time_limit` (seconds), `max_attempts`. Raises
+        NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
         terms, fields = parted(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         intake = Intake(self.services)
         spec = spec or parse_spec({name: _plain(value) for name, value in fields.items()})
-        job = intake.resolve(spec, terms=parse_terms(terms))
+        job = intake.resolve(spec, terms=self._terms(terms))
         self._before_storing(intake)
         ids = self.services.store.create([job])
         self._submitted(ids, f"job {ids[0]}")
@@ -87,12 +88,14 @@ class Farm:
         matrix: Mapping[str, Sequence[Any]] | None = None,
         base: Mapping[str, Any] | None = None,
         name: str = "",
+        max_running: int | None = None,
         **terms: Any,
     ) -> Sweep:
         """Submits a job for each cell of a grid: a Grid, a sweep file, or a `matrix` and the parameters of `base`.
 
-        `terms` say how all of them are to be done, as in `submit`; they come before those of the file. Raises
-        InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        At most `max_running` of them run at a time. `terms` say how all of them are to be done, as in `submit`. Both
+        come before those of the file. Raises NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is
+        submitted.
         """
         if (grid is None) == (matrix is None):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
@@ -100,10 +103,11 @@ class Farm:
             grid = Grid(_plain(matrix), _plain(base or {}), name)
         elif not isinstance(grid, Grid):
             grid = read_grid(Path(grid))
-        intake, of_all = Intake(self.services), parse_terms({**grid.terms, **terms})
+        limit = check_limit(grid.max_running if max_running is None else max_running)
+        intake, of_all = Intake(self.services), self._terms({**grid.terms, **terms})
         jobs = [intake.resolve(spec, cell, of_all) for cell, spec in grid.cells()]
         self._before_storing(intake)
-        sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs)
+        sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs, limit)
         self._submitted(ids, f"sweep {sweep_id}")
         return self.find_sweep(sweep_id)
 
@@ -124,6 +128,13 @@ class Farm:
         """
         ids = [job.id for job in jobs]
         return wait_for(self.services, ids, timeout, watch, paint=None if self.painter is None else self.painter.add)
+
+    def _terms(self, fields: Mapping[str, Any]) -> Terms:
+        """The terms that a user gave; what is to be done first is found by its ids, which may be shortened."""
+        after = fields.get("after") or ()
+        named = [entry.id if isinstance(entry, Job) else entry for entry in _listed(after)]
+        terms = parse_terms({**fields, "after": named})
+        return terms.model_copy(update={"after": tuple(self.find_job(job_id).id for job_id in terms.after)})
 
     def announced(self, steered: Steered) -> int:
         """Tells workers of jobs that may be in the queue now; how many jobs it was in all."""
@@ -314,6 +325,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(entry) for name, entry in value.items()}
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _suffix(key: str) -> str:

@@ -16,14 +16,14 @@ from yaml.constructor import ConstructorError
 
 from shared.errors import InvalidSpec
 from shared.spec import BLOB, JobSpec, nearest, parse_spec
-from shared.terms import Terms, parse_terms, parted
+from shared.terms import Terms, check_limit, parse_terms, parted
 
 # A grid beyond this is a slip of the pen; it is refused before it is unfolded.
 MOST_CELLS = 1_000_000
 # No parameter takes a longer whole number.
 MOST_BITS = 1024
 
-KEYS = ("name", "base", "matrix", *Terms.model_fields)
+KEYS = ("name", "base", "matrix", "max_running", *Terms.model_fields)
 # Parameters that name files, which are looked for beside the sweep file.
 PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights")
 
@@ -32,7 +32,8 @@ PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weig
 class Grid:
     """Fixed parameters (`base`) and, for each axis of the `matrix`, its values. The last axis turns fastest.
 
-    `terms` say how its jobs are to be done. `file` is where it was read from; sentences on what is wrong start with it.
+    `terms` say how its jobs are to be done, `max_running` how many at a time. `file` is where it was read from;
+    sentences on what is wrong start with it.
     """
 
     matrix: Mapping[str, Sequence[Any]]
@@ -40,6 +41,7 @@ class Grid:
     name: str = ""
     file: Path | None = None
     terms: Mapping[str, Any] = field(default_factory=dict)
+    max_running: int | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -133,6 +135,7 @@ def _grid(document: object, file: Path) -> Grid:
         name=str(document.get("name") or ""),
         file=file,
         terms=_terms(document),
+        max_running=check_limit(document.get("max_running")),
     )
 
 

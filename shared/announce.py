@@ -29,11 +29,11 @@ class Announcer:
 
     def announce(self, ids: Sequence[str]) -> None:
         """Announces those of the jobs that are queued, as far as the window has room; `fill` sees to the others."""
-        by_queue: dict[str, list[Hint]] = {}
-        for hint in self.backlog.hints_of(ids[: self.window]):
-            by_queue.setdefault(hint.queue, []).append(hint)
-        for queue, hints in by_queue.items():
-            self.hints.publish(hints[: max(0, self.window - self.hints.count(queue))])
+        self._publish(self.backlog.hints_of(ids[: self.window]))
+
+    def announce_after(self, job_id: str) -> None:
+        """Announces what has become possible with the end of a job: what waited for it, the next of its sweep."""
+        self._publish(self.backlog.after(job_id))
 
     def fill(self) -> None:
         """Announces the most urgent jobs for which no hint stands: whatever Redis holds, or has lost."""
@@ -47,6 +47,13 @@ class Announcer:
             self.hints.publish(plan.publish)
             if len(wanted) == self.window:
                 self._long.add(queue)
+
+    def _publish(self, found: Sequence[Hint]) -> None:
+        by_queue: dict[str, list[Hint]] = {}
+        for hint in found:
+            by_queue.setdefault(hint.queue, []).append(hint)
+        for queue, hints in by_queue.items():
+            self.hints.publish(hints[: max(0, self.window - self.hints.count(queue))])
 
     def runs_low(self) -> bool:
         """Whether of a queue that is longer than the window half the hints are used up."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-FailureClass = Literal["input", "memory", "infrastructure", "internal", "poison"]
+FailureClass = Literal["input", "memory", "infrastructure", "internal", "poison", "limit", "parent"]
 
 
 class FarmError(Exception):
@@ -71,6 +71,12 @@ class OutOfMemory(FarmError):
     """The picture does not fit into the memory of the device."""
 
     failure_class = "memory"
+
+
+class TimeLimitExceeded(FarmError):
+    """An attempt took longer than the job's time_limit."""
+
+    failure_class = "limit"
 
 
 class DeviceFailed(FarmError):

@@ -21,6 +21,9 @@ def counted(failures: Mapping[str, int], kind: str) -> dict[str, int]:
     return {**failures, kind: failures.get(kind, 0) + 1}
 
 
-def is_tried_again(failures: Mapping[str, int], kind: str) -> bool:
-    """Whether another attempt follows the one that failed last, in this way; it is counted already."""
-    return failures.get(kind, 0) < ATTEMPTS.get(kind, 0)
+def is_tried_again(failures: Mapping[str, int], kind: str, most: int | None = None) -> bool:
+    """Whether another attempt follows the one that failed last, in this way, and is counted already.
+
+    `most` is how many may fail in all.
+    """
+    return failures.get(kind, 0) < ATTEMPTS.get(kind, 0) and (most is None or sum(failures.values()) < most)

@@ -33,6 +33,9 @@ class Move(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RETRY = "retry"
+    READY = "ready"
+    ABANDON = "abandon"
+    HOLD = "hold"
 
 
 class WorkerState(StrEnum):
@@ -56,4 +59,9 @@ MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.PAUSE: (frozenset({State.WAITING, State.QUEUED}), State.PAUSED),
     Move.RESUME: (frozenset({State.PAUSED}), State.QUEUED),
     Move.RETRY: (FINAL, State.QUEUED),
+    # All that it waits for is done; or will never be.
+    Move.READY: (frozenset({State.WAITING}), State.QUEUED),
+    Move.ABANDON: (frozenset({State.WAITING}), State.FAILED),
+    # Resumed or tried again before all that it waits for is done.
+    Move.HOLD: (FINAL | {State.PAUSED}, State.WAITING),
 }

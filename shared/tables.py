@@ -47,6 +47,8 @@ class Sweep(Base):
     axes: Mapped[dict[str, Any]]
     """For each axis of the grid its values as the user wrote them, in order."""
     created_at: Mapped[datetime] = mapped_column(default=now())
+    max_running: Mapped[int | None]
+    """How many of its jobs may run at a time; None is any number."""
 
 
 class Job(Base):
@@ -77,6 +79,10 @@ class Job(Base):
     label: Mapped[str] = mapped_column(String(64), default="", server_default="")
     """Only workers of this label take it; an empty one is none."""
     priority: Mapped[int] = mapped_column(default=DEFAULT_PRIORITY, server_default=str(DEFAULT_PRIORITY))
+    time_limit: Mapped[float | None]
+    """Seconds that an attempt may take."""
+    max_attempts: Mapped[int | None]
+    """Attempts that may fail, in whatever way, before the job does."""
 
     state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
     attempt: Mapped[int] = mapped_column(default=0)
@@ -199,3 +205,12 @@ class Worker(Base):
     """How many attempts in a row have failed here for infrastructure."""
     started_at: Mapped[datetime] = mapped_column(default=now())
     seen_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Dependency(Base):
+    """A job that is not painted before another one, its parent, is done."""
+
+    __tablename__ = "dependencies"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    parent_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)

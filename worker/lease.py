@@ -8,6 +8,7 @@ from typing import Self
 
 import structlog
 
+from shared.errors import TimeLimitExceeded
 from shared.store import Fence, Store
 
 log = structlog.get_logger("stylefarm.worker")
@@ -37,7 +38,14 @@ class Lease:
     """Keeps the lease of one job while its `with` block runs; `check` raises what it has heard."""
 
     def __init__(
-        self, store: Store, fence: Fence, interrupted: threading.Event, *, seconds: float, heartbeat_seconds: float
+        self,
+        store: Store,
+        fence: Fence,
+        interrupted: threading.Event,
+        *,
+        seconds: float,
+        heartbeat_seconds: float,
+        time_limit: float | None = None,
     ) -> None:
         self.store = store
         self.fence = fence
@@ -48,7 +56,8 @@ class Lease:
         self._cancel = threading.Event()
         self._pause = threading.Event()
         self._over = threading.Event()
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._began_at = time.monotonic()
+        self.time_limit = time_limit
         self._thread = threading.Thread(target=self._beat, name=f"lease of {fence.job_id}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -60,7 +69,10 @@ class Lease:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises the Stop that was heard of, if the work is to stop. Asks nobody, and costs nothing."""
+        """Raises the Stop that was heard of, if the work is to stop, or TimeLimitExceeded.
+
+        Asks nobody, and costs nothing.
+        """
         # After so long the database may have given the job away, whether we can reach it, or it hangs, or not.
         if self._lost.is_set() or time.monotonic() - self._renewed_at > self.seconds:
             raise LeaseLost
@@ -70,12 +82,23 @@ class Lease:
             raise PauseRequested
         if self.interrupted.is_set():
             raise Interrupted
+        if self.time_limit is not None and self._runs_for() > self.time_limit:
+            raise TimeLimitExceeded(
+                f"it ran for longer than its time_limit of {self.time_limit:g} seconds: allow more, or ask for less"
+            )
+
+    def _runs_for(self) -> float:
+        return time.monotonic() - self._began_at
 
     def _beat(self) -> None:
         while not self._over.wait(self.heartbeat_seconds) and not self._lost.is_set():
             self._renew()
 
     def _renew(self) -> None:
+        # A worker that has not stopped by itself hangs, and must lose the job.
+        if self.time_limit is not None and self._runs_for() > self.time_limit + self.seconds:
+            self._lost.set()
+            return
         asked_at = time.monotonic()
         try:
             heard = self.store.renew(self.fence, lease=self.seconds)

@@ -78,6 +78,7 @@ class Worker:
             self.interrupted,
             seconds=settings.lease_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
+            time_limit=job.time_limit,
         )
 
     def _conclude(self, job: Job, lease: Lease) -> Outcome:

@@ -22,7 +22,7 @@ from celery.signals import setup_logging, worker_process_init
 from shared.errors import ServiceUnavailable
 from shared.hints import TASK
 from shared.routes import HIGHEST, to_redis
-from shared.services import connect_services
+from shared.services import Services, connect_services
 from shared.settings import load_settings
 from worker import lifeline, log
 
@@ -32,7 +32,7 @@ FAMILY = secrets.token_hex(4)
 BARRED_SECONDS = 5.0
 
 if TYPE_CHECKING:
-    from worker.runner import Worker
+    from worker.runner import Outcome, Worker
 
 
 @shared_task(name=TASK, bind=True)
@@ -46,10 +46,24 @@ def render(self: Task[..., None], job_id: str) -> None:
     if outcome is Outcome.BARRED:
         # The supervisor is about to stop this process; until then it must not take one hint after the other.
         time.sleep(BARRED_SECONDS)
-    if outcome in {Outcome.RELEASED, Outcome.BARRED} and worker.services.announcer is not None:
-        worker.services.announcer.announce([job_id])
+    _announce(worker.services, job_id, outcome)
     if worker.broken.is_set():
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _announce(services: Services, job_id: str, outcome: Outcome) -> None:
+    """Tells others what can be claimed now; while Redis is away, the reconciler does it later."""
+    from worker.runner import Outcome
+
+    if services.announcer is None or outcome is Outcome.NOT_OURS:
+        return
+    try:
+        if outcome in {Outcome.RELEASED, Outcome.BARRED}:
+            services.announcer.announce([job_id])
+        else:
+            services.announcer.announce_after(job_id)
+    except ServiceUnavailable as error:
+        structlog.get_logger("stylefarm.worker").warning("not announced", reason=str(error))
 
 
 @lru_cache(maxsize=1)

@@ -27,10 +27,13 @@ def sweep() -> None:
 @sweep.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
+@click.option("--max-running", metavar="N", type=int, help="How many of its jobs may run at a time.  [any number]")
 @timeout_option
 @json_option
 @terms_options
-def create(file: Path, and_wait: bool, timeout: float | None, as_json: bool, **terms: Any) -> None:
+def create(
+    file: Path, and_wait: bool, max_running: int | None, timeout: float | None, as_json: bool, **terms: Any
+) -> None:
     """Submit the sweep that FILE describes, and print its id.
 
     FILE is YAML: `matrix` gives the values of each axis (content, style, any parameter), `base` the parameters that
@@ -38,7 +41,9 @@ def create(file: Path, and_wait: bool, timeout: float | None, as_json: bool, **t
     which come before the file.
     """
     with Farm() as farm:
-        created = farm.sweep(file, **{name: value for name, value in terms.items() if value is not None})
+        created = farm.sweep(
+            file, max_running=max_running, **{name: value for name, value in terms.items() if value is not None}
+        )
         statuses = created.statuses()
         for note in dict.fromkeys(note for status in statuses for note in status.notes):
             say(note)

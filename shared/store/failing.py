@@ -12,8 +12,33 @@ from shared.clock import now
 from shared.errors import FarmError
 from shared.failures import ATTEMPTS, BENCH_AFTER, counted, is_tried_again
 from shared.states import Move, State, WorkerState
-from shared.store.moves import close_attempt, move, note, requeue
+from shared.store.dependents import tell_children
+from shared.store.moves import close_attempt, move, note
 from shared.tables import Job, Worker
+
+
+def requeue(
+    session: Session,
+    which: ColumnElement[bool],
+    outcome: str,
+    reason: str,
+    record: Mapping[str, Any],
+    values: Mapping[str, Any] | None = None,
+) -> Job | None:
+    """Moves a running job back into the queue, and on to where its user has asked for it meanwhile."""
+    job = move(session, Move.RELEASE, which, {"lease_until": None, **(values or {})})
+    if job is None:
+        return None
+    close_attempt(session, job, outcome, record)
+    note(session, job, reason)
+    if job.cancel_requested:
+        cancelled = move(session, Move.CANCEL, Job.id == job.id, {"finished_at": now()})
+        note(session, cancelled or job, "cancelled before it ran again")
+        tell_children(session, [job.id])
+    elif job.pause_requested:
+        paused = move(session, Move.PAUSE, Job.id == job.id, {"pause_requested": False})
+        note(session, paused or job, "paused at the user's request")
+    return job
 
 
 def end_badly(
@@ -22,13 +47,15 @@ def end_badly(
     """Ends the attempt of a running job, whose row is held, for a failure of this kind; where the job stands then."""
     failures = counted(job.failures, kind)
     which, values = Job.id == job.id, {"failures": failures}
-    if is_tried_again(failures, kind):
-        reason = f"{error} (tried again, failure {failures[kind]} of {ATTEMPTS[kind]})"
+    if is_tried_again(failures, kind, job.max_attempts):
+        most = min(ATTEMPTS[kind], job.max_attempts or ATTEMPTS[kind])
+        reason = f"{error} (tried again, failure {failures[kind]} of {most})"
         return State((requeue(session, which, outcome, reason, record, values) or job).state)
     ended = {"error": str(error), "error_class": error.failure_class, "finished_at": now(), "lease_until": None}
     failed = move(session, Move.FAIL, which, {**values, **ended}) or job
     close_attempt(session, failed, outcome, record)
     note(session, failed, str(error))
+    tell_children(session, [job.id])
     return State.FAILED
 
 

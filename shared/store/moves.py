@@ -45,29 +45,6 @@ def move(session: Session, kind: Move, which: ColumnElement[bool], values: Mappi
     return session.scalars(statement.returning(Job), execution_options=options).one_or_none()
 
 
-def requeue(
-    session: Session,
-    which: ColumnElement[bool],
-    outcome: str,
-    reason: str,
-    record: Mapping[str, Any],
-    values: Mapping[str, Any] | None = None,
-) -> Job | None:
-    """Moves a running job back into the queue, and on to where its user has asked for it meanwhile."""
-    job = move(session, Move.RELEASE, which, {"lease_until": None, **(values or {})})
-    if job is None:
-        return None
-    close_attempt(session, job, outcome, record)
-    note(session, job, reason)
-    if job.cancel_requested:
-        cancelled = move(session, Move.CANCEL, Job.id == job.id, {"finished_at": now()})
-        note(session, cancelled or job, "cancelled before it ran again")
-    elif job.pause_requested:
-        paused = move(session, Move.PAUSE, Job.id == job.id, {"pause_requested": False})
-        note(session, paused or job, "paused at the user's request")
-    return job
-
-
 def move_all(
     session: Session, kind: Move, which: ColumnElement[bool], values: Mapping[str, Any], reason: str
 ) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from shared.clock import now
 from shared.states import FINAL, MOVES, Move, State
+from shared.store.dependents import has_parents, settle, tell_children
 from shared.store.moves import Transactions, move_all
 from shared.store.records import Of, Steered
 from shared.tables import Job
@@ -38,6 +39,7 @@ class Steering(Transactions):
             _hold(session, of)
             ended = {"finished_at": now()}
             changed = move_all(session, Move.CANCEL, of.rows & resting, ended, "cancelled before it ran")
+            tell_children(session, changed)
             return Steered(changed, _ask(session, of, Job.cancel_requested.is_(False), cancel_requested=True))
 
     def pause(self, of: Of) -> Steered:
@@ -51,15 +53,14 @@ class Steering(Transactions):
         """Puts paused jobs back into the queue; a job that was to be paused and still runs goes on."""
         with self._transaction() as session:
             _hold(session, of)
-            changed = move_all(session, Move.RESUME, of.rows, {}, "resumed at the user's request")
+            changed = _queue(session, Move.RESUME, of.rows, [State.PAUSED], {}, "resumed at the user's request")
             return Steered(changed, _ask(session, of, Job.pause_requested.is_(True), pause_requested=False))
 
     def retry(self, of: Of, states: Collection[State] = FINAL) -> Steered:
         """Queues jobs that have ended in one of `states` once more, to begin afresh."""
         with self._transaction() as session:
             _hold(session, of)
-            which = of.rows & Job.state.in_(states)
-            return Steered(move_all(session, Move.RETRY, which, AFRESH, "tried again at the user's request"))
+            return Steered(_queue(session, Move.RETRY, of.rows, states, AFRESH, "tried again at the user's request"))
 
     def reprioritise(self, of: Of, priority: int) -> Steered:
         """Gives jobs that have not ended another priority; hints of the old one do no harm."""
@@ -68,6 +69,23 @@ class Steering(Transactions):
         with self._transaction() as session:
             _hold(session, of)
             return Steered(session.scalars(statement, execution_options={"synchronize_session": False}).all())
+
+
+def _queue(
+    session: Session,
+    kind: Move,
+    rows: ColumnElement[bool],
+    states: Collection[State],
+    values: Mapping[str, Any],
+    reason: str,
+) -> list[str]:
+    """Puts jobs back into the queue, those before others that wait for them; or lets them wait for these."""
+    which = rows & Job.state.in_(states)
+    queued = move_all(session, kind, which & ~has_parents(), values, reason)
+    held = move_all(session, Move.HOLD, which, values, reason)
+    if held:
+        settle(session, rows)
+    return queued + held
 
 
 def _hold(session: Session, of: Of) -> None:

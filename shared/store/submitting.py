@@ -6,28 +6,35 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from shared.errors import NotFound
 from shared.states import State
+from shared.store.dependents import settle
 from shared.store.moves import CHUNK, Transactions, event
 from shared.store.records import NewJob
-from shared.tables import Event, Job, Sweep
+from shared.tables import Dependency, Event, Job, Sweep
 
 
 class Submitting(Transactions):
     """What a producer writes."""
 
     def create(self, jobs: Sequence[NewJob]) -> list[str]:
-        """Inserts `jobs` as queued, all or none; returns their ids."""
+        """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
         with self._transaction() as session:
             return _insert(session, jobs, None)
 
-    def create_sweep(self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> tuple[str, list[str]]:
-        """Inserts a sweep and its `jobs` as queued, all or none; returns the sweep's id and theirs."""
+    def create_sweep(
+        self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], max_running: int | None = None
+    ) -> tuple[str, list[str]]:
+        """Inserts a sweep and its `jobs` as `create` does; returns the sweep's id and theirs.
+
+        `max_running` is how many of them may run at a time.
+        """
         sweep_id = str(uuid.uuid4())
         with self._transaction() as session:
-            session.execute(insert(Sweep).values(id=sweep_id, name=name, axes=dict(axes)))
+            session.execute(insert(Sweep).values(id=sweep_id, name=name, axes=dict(axes), max_running=max_running))
             return sweep_id, _insert(session, jobs, sweep_id)
 
 
@@ -36,8 +43,26 @@ def _insert(session: Session, jobs: Sequence[NewJob], sweep_id: str | None) -> l
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
         session.execute(insert(Job), chunk)
-        session.execute(insert(Event), [event(row["id"], 0, State.QUEUED, None, "submitted") for row in chunk])
+        session.execute(insert(Event), [event(row["id"], 0, row["state"], None, "submitted") for row in chunk])
+    _wait(session, [(row["id"], job.terms.after) for row, job in zip(rows, jobs, strict=True) if job.terms.after])
     return [row["id"] for row in rows]
+
+
+def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Writes down what these jobs wait for, and releases those for which all of it is done already."""
+    if not waiting:
+        return
+    parents = sorted({parent for _, after in waiting for parent in after})
+    # Held still: one that ended between our look and our commit would not know of its children.
+    held = select(Job.id).where(Job.id.in_(parents)).order_by(Job.id).with_for_update(read=True)
+    missing = set(parents) - set(session.scalars(held))
+    if missing:
+        raise NotFound(f"there is no job {min(missing)} to wait for: give the ids of jobs of this farm")
+    rows = [{"job_id": job_id, "parent_id": parent} for job_id, after in waiting for parent in sorted(set(after))]
+    for start in range(0, len(rows), CHUNK):
+        session.execute(insert(Dependency), rows[start : start + CHUNK])
+    for start in range(0, len(waiting), CHUNK):
+        settle(session, Job.id.in_([job_id for job_id, _ in waiting[start : start + CHUNK]]))
 
 
 def _row(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
@@ -52,5 +77,6 @@ def _row(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
         "style_name": job.style_name,
         "notes": list(job.notes),
         "iterations": job.spec.total_iterations,
-        **job.terms.model_dump(),
+        "state": State.WAITING if job.terms.after else State.QUEUED,
+        **job.terms.model_dump(exclude={"after"}),
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from shared.clock import now
-from shared.errors import Quarantined
+from shared.errors import Quarantined, TimeLimitExceeded
 from shared.failures import ATTEMPTS, DEATH, LOST, counted, is_tried_again
 from shared.states import State
 from shared.store.failing import end_badly
@@ -24,13 +27,11 @@ class Upkeep(Transactions):
         """
         with self._transaction() as session:
             # Skipping what others hold: it is being renewed, or taken back, at this moment.
-            expired = select(Job).where(Job.state == State.RUNNING, Job.lease_until < now())
-            lost = session.scalars(expired.with_for_update(skip_locked=True)).all()
-            for job in lost:
-                often = f"its worker was not heard of any more in {ATTEMPTS[LOST]} attempts"
-                error = Quarantined(f"the lease of {job.worker} ran out" if _lives(job, LOST) else _kept(often))
-                end_badly(session, job, LOST, error, "expired", {})
-            return [job.id for job in lost]
+            expired = select(Job, now()).where(Job.state == State.RUNNING, Job.lease_until < now())
+            lost = session.execute(expired.with_for_update(skip_locked=True)).all()
+            for job, at in lost:
+                _expire(session, job, at)
+            return [job.id for job, _ in lost]
 
     def bury(self, process: str) -> list[str]:
         """Takes back the jobs of a process that died, `process` being a part of its worker's name; returns their ids.
@@ -66,6 +67,17 @@ class Upkeep(Transactions):
         """Frees what `holder` does, for another to take."""
         with self._transaction() as session:
             session.execute(update(Duty).where(Duty.name == name, Duty.holder == holder).values(until=now()))
+
+
+def _expire(session: Session, job: Job, at: datetime) -> None:
+    if job.time_limit and job.started_at and (at - job.started_at).total_seconds() > job.time_limit:
+        # A worker that hangs renews its lease no more once the time is over.
+        late = TimeLimitExceeded(f"it ran for longer than its time_limit of {job.time_limit:g} seconds, and hung")
+        end_badly(session, job, late.failure_class, late, "expired", {})
+        return
+    often = f"its worker was not heard of any more in {ATTEMPTS[LOST]} attempts"
+    error = Quarantined(f"the lease of {job.worker} ran out" if _lives(job, LOST) else _kept(often))
+    end_badly(session, job, LOST, error, "expired", {})
 
 
 def _lives(job: Job, kind: str) -> bool:

@@ -13,8 +13,10 @@ from shared.clock import now
 from shared.errors import FarmError
 from shared.routes import LOWEST
 from shared.states import MOVES, Move, State
-from shared.store.failing import count_against, end_badly, speak_for, takes_jobs
-from shared.store.moves import Transactions, close_attempt, has_ended, held, move, note, requeue
+from shared.store.dependents import tell_children
+from shared.store.failing import count_against, end_badly, requeue, speak_for, takes_jobs
+from shared.store.limits import has_room, is_limited
+from shared.store.moves import Transactions, close_attempt, has_ended, held, move, note
 from shared.store.records import Fence, Heartbeat, LossPoint, StoredObject
 from shared.tables import Attempt, Job, Loss, Snapshot
 
@@ -43,7 +45,9 @@ class Working(Transactions):
         }
         claimable = (Job.id == job_id) & (Job.priority >= priority) & takes_jobs(worker)
         with self._transaction() as session:
-            job = move(session, Move.CLAIM, claimable, values)
+            job = move(session, Move.CLAIM, claimable & ~is_limited(), values)
+            if job is None and has_room(session, job_id):
+                job = move(session, Move.CLAIM, claimable, values)
             if job is None:
                 ours = (Job.id == job_id) & (Job.state == State.RUNNING) & (Job.worker == worker)
                 return session.scalars(select(Job).where(ours)).one_or_none()
@@ -122,6 +126,7 @@ class Working(Transactions):
             if kind is Move.FINISH and job.worker is not None:
                 speak_for(session, job.worker)
             note(session, job, reason)
+            tell_children(session, [job.id])
         return True
 
 

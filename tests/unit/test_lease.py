@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from shared.errors import ServiceUnavailable
+from shared.errors import ServiceUnavailable, TimeLimitExceeded
 from shared.store import Fence, Heartbeat, Store
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested, Stop
 
@@ -62,6 +62,20 @@ def test_a_heartbeat_decides_whether_the_work_goes_on(
 ) -> None:
     """Given an answer, or none for shorter or longer than the lease, I expect the work to go on or to stop for it."""
     assert heard(answer, seconds=seconds) is expected
+
+
+def test_work_that_takes_too_long_stops() -> None:
+    """Given a time limit that is over, I expect the work to stop with a sentence, and the lease to be let go soon."""
+    store = cast("Store", Answers(lambda: Heartbeat(renewed=True)))
+    lease = Lease(store, Fence("j", 1), threading.Event(), seconds=0.1, heartbeat_seconds=0.01, time_limit=0.05)
+    with lease:
+        lease.check()
+        time.sleep(0.08)
+        with pytest.raises(TimeLimitExceeded, match=r"its time_limit of 0\.05 seconds: "):
+            lease.check()
+        time.sleep(0.15)
+        with pytest.raises(LeaseLost):
+            lease.check()
 
 
 def test_an_interrupted_worker_stops() -> None:

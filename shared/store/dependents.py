@@ -1,0 +1,72 @@
+"""Jobs that wait for others: released when all of these are done, failed when one of them never will be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session, aliased
+
+from shared.clock import now
+from shared.states import Move, State
+from shared.store.moves import CHUNK, move, move_all, note
+from shared.tables import Dependency, Job
+
+Parent = aliased(Job)
+
+
+def has_parents() -> ColumnElement[bool]:
+    """Whether a job was to wait for others, however these stand."""
+    return exists().where(Dependency.job_id == Job.id)
+
+
+def tell_children(session: Session, ids: Sequence[str]) -> None:
+    """Settles what becomes of those that wait for these jobs, which have just ended."""
+    while ids:
+        children: set[str] = set()
+        for start in range(0, len(ids), CHUNK):
+            of_these = Dependency.parent_id.in_(ids[start : start + CHUNK])
+            children.update(session.scalars(select(Dependency.job_id).where(of_these)))
+        ids = []
+        ordered = sorted(children)
+        for start in range(0, len(ordered), CHUNK):
+            ids += _settle(session, Job.id.in_(ordered[start : start + CHUNK]))
+
+
+def settle(session: Session, which: ColumnElement[bool]) -> None:
+    """Releases those of the jobs that wait for nothing any more, and fails those that wait in vain."""
+    tell_children(session, _settle(session, which))
+
+
+def _settle(session: Session, which: ColumnElement[bool]) -> list[str]:
+    """The same of these jobs alone; those that have failed."""
+    # Held first: of two parents that are done at once, the second then sees that the first one is.
+    session.execute(select(Job.id).where(which, Job.state == State.WAITING).order_by(Job.id).with_for_update())
+    move_all(session, Move.READY, which & ~_waits(), {}, "all that it waited for is done")
+    in_vain = (
+        select(Job.id, Parent)
+        .join(Dependency, Dependency.job_id == Job.id)
+        .join(Parent, Parent.id == Dependency.parent_id)
+        .where(which, Job.state == State.WAITING, Parent.state.in_([State.FAILED, State.CANCELLED]))
+    )
+    broken: dict[str, Job] = {child: parent for child, parent in session.execute(in_vain).all()}  # noqa: C416
+    for child, parent in broken.items():
+        _abandon(session, child, parent)
+    return list(broken)
+
+
+def _abandon(session: Session, child: str, parent: Job) -> None:
+    why = f"job {parent.id}, which it waited for, {_ended(parent)}"
+    values = {"error": why, "error_class": "parent", "finished_at": now()}
+    job = move(session, Move.ABANDON, Job.id == child, values)
+    if job is not None:
+        note(session, job, why)
+
+
+def _ended(parent: Job) -> str:
+    return "was cancelled" if parent.state == State.CANCELLED else f"failed: {parent.error}"
+
+
+def _waits() -> ColumnElement[bool]:
+    of_job = (Dependency.job_id == Job.id) & (Dependency.parent_id == Parent.id)
+    return exists().where(of_job, Parent.state != State.DONE)

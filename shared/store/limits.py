@@ -1,0 +1,32 @@
+"""How many jobs of a sweep may run at a time."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from shared.states import State
+from shared.tables import Job, Sweep
+
+
+def is_limited() -> ColumnElement[bool]:
+    """Whether a job belongs to a sweep of which only so many may run."""
+    limited = select(Sweep.id).where(Sweep.max_running.is_not(None))
+    return Job.sweep_id.is_not(None) & Job.sweep_id.in_(limited)
+
+
+def has_room(session: Session, job_id: str) -> bool:
+    """Whether the job is a queued one of a limited sweep that has room for it; the sweep is held for this transaction.
+
+    Held, because two that count at once would both find the last place free. Only limited sweeps pay for it.
+    """
+    sweep_id = select(Job.sweep_id).where(Job.id == job_id, Job.state == State.QUEUED).scalar_subquery()
+    held = select(Sweep.id, Sweep.max_running).where(Sweep.id == sweep_id, Sweep.max_running.is_not(None))
+    sweep = session.execute(held.with_for_update()).one_or_none()
+    return sweep is not None and running(session, sweep[0]) < (sweep[1] or 0)
+
+
+def running(session: Session, sweep_id: str) -> int:
+    """How many jobs of a sweep run."""
+    count = select(func.count()).where(Job.sweep_id == sweep_id, Job.state == State.RUNNING)
+    return session.execute(count).scalar_one()

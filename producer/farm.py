@@ -24,11 +24,12 @@ from shared.blobs import BlobStore, fetch_verified
 from shared.errors import InvalidSpec, JobFailed, ServiceUnavailable, StillPending
 from shared.files import write_atomically
 from shared.images import decode
+from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
 from shared.states import FINAL, State
-from shared.store import LossPoint, Of, Steered, StoredObject
+from shared.store import LossPoint, NewJob, Of, Steered, StoredObject
 from shared.terms import Terms, check_limit, parse_terms, parted
 
 # A result is the farm's own picture: a spec allows no larger one.
@@ -77,7 +78,7 @@ class Farm:
         job = intake.resolve(spec, terms=self._terms(terms))
         self._before_storing(intake)
         ids = self.services.store.create([job])
-        self._submitted(ids, f"job {ids[0]}")
+        self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
 
     def sweep(
@@ -108,7 +109,7 @@ class Farm:
         jobs = [intake.resolve(spec, cell, of_all) for cell, spec in grid.cells()]
         self._before_storing(intake)
         sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs, limit)
-        self._submitted(ids, f"sweep {sweep_id}")
+        self._submitted(f"sweep {sweep_id}", ids, jobs, limit)
         return self.find_sweep(sweep_id)
 
     def find_job(self, job_id: str) -> Job:
@@ -151,12 +152,17 @@ class Farm:
             self.services.announcer.hints.check()
         intake.upload()
 
-    def _submitted(self, ids: Sequence[str], what: str) -> None:
+    def _submitted(self, what: str, ids: Sequence[str], jobs: Sequence[NewJob], limit: int | None) -> None:
         # An embedded farm has no announcer: it paints only what is waited for.
         if self.services.announcer is None:
             return
         try:
-            self.services.announcer.announce(ids)
+            if limit is None:
+                # What was just stored need not be asked for.
+                terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True) if not job.terms.after)
+                self.services.announcer.publish([Hint(i, queue_name(t.device, t.label), t.priority) for i, t in terms])
+            if limit is not None or jobs[0].terms.after:
+                self.services.announcer.announce(ids)
         except ServiceUnavailable as error:
             raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,11 +176,16 @@ def _check_axis(axis: str, values: Sequence[Any]) -> None:
         raise InvalidSpec(f"unknown axis {axis!r}{nearest(axis, JobSpec.model_fields)}")
     if isinstance(values, str) or not values:
         raise InvalidSpec(f"the axis {axis} is {'one text' if values else 'empty'}: give a list of values")
-    seen: list[Any] = []
+    seen: set[Any] = set()
+    unhashable: list[Any] = []
     for value in values:
-        if value in seen:
+        known: set[Any] | list[Any] = seen if isinstance(value, Hashable) else unhashable
+        if value in known:
             raise InvalidSpec(f"the axis {axis} has {value!r} twice: take one out")
-        seen.append(value)
+        if isinstance(known, set):
+            known.add(value)
+        else:
+            known.append(value)
 
 
 class _Loader(yaml.SafeLoader):

@@ -39,6 +39,8 @@ class Pretrained:
         self.blobs = blobs
         self.registry = registry
         self._files: dict[Path, str] = {}
+        # The jobs of a sweep ask for few networks, and each answer may be a question to the object store.
+        self._choices: dict[tuple[str, str | None], _Choice | None] = {}
 
     @cached_property
     def _registered(self) -> dict[str, Weights]:
@@ -52,7 +54,7 @@ class Pretrained:
         """
         if spec.features == "random":
             return {}
-        choice = self._unnamed(spec) if spec.weights is None else self._named(spec.weights)
+        choice = self._chosen(spec)
         if choice is None:
             notes.append("features: random, since no pretrained VGG-19 is at hand (give one with weights = FILE)")
             return {"features": "random"}
@@ -68,6 +70,12 @@ class Pretrained:
                 if _hash(path) != address:
                     raise InvalidRequest(f"weights: {path} changed while it was being submitted: submit again")
                 self.blobs.put_file(key, path, "application/octet-stream")
+
+    def _chosen(self, spec: JobSpec) -> _Choice | None:
+        asked = (spec.features, spec.weights)
+        if asked not in self._choices:
+            self._choices[asked] = self._unnamed(spec) if spec.weights is None else self._named(spec.weights)
+        return self._choices[asked]
 
     def _unnamed(self, spec: JobSpec) -> _Choice | None:
         """What `features` alone means: the weights registered as the architecture, or torchvision's own."""

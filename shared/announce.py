@@ -29,11 +29,11 @@ class Announcer:
 
     def announce(self, ids: Sequence[str]) -> None:
         """Announces those of the jobs that are queued, as far as the window has room; `fill` sees to the others."""
-        self._publish(self.backlog.hints_of(ids[: self.window]))
+        self.publish(self.backlog.hints_of(ids[: self.window]))
 
     def announce_after(self, job_id: str) -> None:
         """Announces what has become possible with the end of a job: what waited for it, the next of its sweep."""
-        self._publish(self.backlog.after(job_id))
+        self.publish(self.backlog.after(job_id))
 
     def fill(self) -> None:
         """Announces the most urgent jobs for which no hint stands: whatever Redis holds, or has lost."""
@@ -48,7 +48,8 @@ class Announcer:
             if len(wanted) == self.window:
                 self._long.add(queue)
 
-    def _publish(self, found: Sequence[Hint]) -> None:
+    def publish(self, found: Sequence[Hint]) -> None:
+        """Announces jobs that can be claimed, as far as the window has room."""
         by_queue: dict[str, list[Hint]] = {}
         for hint in found:
             by_queue.setdefault(hint.queue, []).append(hint)

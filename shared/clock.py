@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Double, FunctionElement, TypeDecorator, literal
+from sqlalchemy import ColumnElement, DateTime, Dialect, Double, FunctionElement, TypeDecorator, literal
 from sqlalchemy.ext.compiler import compiles
 
 
@@ -33,8 +33,8 @@ class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function 
     type = UtcDateTime()
     inherit_cache = True
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__(literal(seconds, Double))
+    def __init__(self, seconds: float | ColumnElement[float] = 0.0) -> None:
+        super().__init__(seconds if isinstance(seconds, ColumnElement) else literal(seconds, Double))
 
 
 @compiles(now, "postgresql")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +18,7 @@ from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     DBAPIError,
+    DisconnectionError,
     InternalError,
     NoSuchModuleError,
     OperationalError,
@@ -37,6 +40,9 @@ POSTGRESQL = {
     "tcp_user_timeout": 15_000,
 }
 
+# A connection that was not used for so long may have died without a word, and is asked first.
+PING_AFTER_SECONDS = 1.0
+
 MIGRATE = "run `stylefarm db upgrade` with the same settings"
 
 
@@ -54,11 +60,37 @@ def connect(url: str) -> Engine:
         if backend != "postgresql":
             raise InvalidSettings(f"database_url names {backend}: stylefarm keeps its state in PostgreSQL or SQLite")
         parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True, connect_args=POSTGRESQL)
+        return _postgresql(parsed)
     except (ArgumentError, NoSuchModuleError) as error:
         raise InvalidSettings(f"database_url is no database URL ({error}): write postgresql://user@host/name") from None
     except ModuleNotFoundError as error:
         raise InvalidSettings(f"PostgreSQL needs the package {error.name}: pip install 'stylefarm[postgres]'") from None
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(url, connect_args=POSTGRESQL)
+
+    @event.listens_for(engine, "checkin")
+    def rest(_connection: object, entry: ConnectionPoolEntry) -> None:
+        entry.info["resting_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def wake(connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        # SQLAlchemy's own pre-ping asks each time, which takes as long as a whole move of a job.
+        rested = time.monotonic() - entry.info.get("resting_since", math.inf)
+        if rested > PING_AFTER_SECONDS and not _answers(engine, connection):
+            raise DisconnectionError  # the pool then takes a new one
+
+    return engine
+
+
+def _answers(engine: Engine, connection: Any) -> bool:
+    try:
+        return engine.dialect.do_ping(connection)
+    except Exception as error:
+        if engine.dialect.dbapi is not None and isinstance(error, engine.dialect.dbapi.Error):
+            return False
+        raise
 
 
 def _sqlite(url: URL) -> Engine:

@@ -12,6 +12,8 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import groupby
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
@@ -29,6 +31,7 @@ CHUNK = 1000
 SEPARATOR = "\x06\x16"
 
 _ID = re.compile(rb'"correlation_id": "([^"]+)"')
+_JOB, _DELIVERY = "<job>", "<delivery>"
 _NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -43,8 +46,10 @@ class Hints:
         with self._translated():
             for start in range(0, len(hints), CHUNK):
                 with self.client.pipeline(transaction=False) as pipeline:
-                    for hint in hints[start : start + CHUNK]:
-                        pipeline.lpush(key_of(hint.queue, hint.priority), _message(hint))
+                    for place, together in groupby(hints[start : start + CHUNK], lambda h: (h.queue, h.priority)):
+                        envelope = _envelope(*place)
+                        messages = (_message(envelope, hint.job_id) for hint in together)
+                        pipeline.lpush(key_of(*place), *messages)
                     pipeline.execute()
 
     def count(self, queue: str) -> int:
@@ -112,20 +117,24 @@ def _client(broker_url: str) -> Redis:
         raise InvalidSettings(f"broker_url is no Redis URL: {error}") from None
 
 
-def _message(hint: Hint) -> str:
-    """A task of Celery's protocol 2, in kombu's envelope; the task's id is the job's."""
-    job_id = hint.job_id
+@lru_cache(maxsize=64)
+def _envelope(queue: str, priority: int) -> str:
+    """A task of Celery's protocol 2, as kombu sends it, with placeholders for the job's id and the delivery's."""
     document = {
-        "body": json.dumps([[job_id], {}, _NOTHING]),
+        "body": json.dumps([[_JOB], {}, _NOTHING]),
         "content-type": "application/json",
         "content-encoding": "utf-8",
-        "headers": {"lang": "py", "task": TASK, "id": job_id, "root_id": job_id, "argsrepr": f"['{job_id}']"},
+        "headers": {"lang": "py", "task": TASK, "id": _JOB, "root_id": _JOB, "argsrepr": f"['{_JOB}']"},
         "properties": {
-            "correlation_id": job_id,
+            "correlation_id": _JOB,
             "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": hint.queue},
-            "priority": to_redis(hint.priority),
-            "delivery_tag": uuid.uuid4().hex,
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "priority": to_redis(priority),
+            "delivery_tag": _DELIVERY,
         },
     }
     return json.dumps(document)
+
+
+def _message(envelope: str, job_id: str) -> str:
+    return envelope.replace(_JOB, job_id).replace(_DELIVERY, uuid.uuid4().hex)

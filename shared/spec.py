@@ -39,6 +39,7 @@ __all__ = [
     "FEATURES_SEEDS",
     "SEEDS",
     "JobSpec",
+    "content_key",
     "in_words",
     "load_spec",
     "nearest",
@@ -110,8 +111,16 @@ class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
     @property
     def key(self) -> str:
         """The content hash of the spec, SHA-256 in hex: jobs of one key paint one picture."""
-        text = json.dumps([ENGINE_VERSION, self.model_dump(mode="json")], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return content_key(self.document())
+
+    def document(self) -> str:
+        """The spec as JSON, one text for each spec."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def content_key(document: str) -> str:
+    """The content hash of the spec with this document, SHA-256 in hex."""
+    return hashlib.sha256(f"[{ENGINE_VERSION},{document}]".encode()).hexdigest()
 
 
 def parse_spec(fields: Mapping[str, object]) -> JobSpec:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
 
 from shared.clock import now
 from shared.errors import NotFound
 from shared.states import State, WorkerState
-from shared.store.failing import slot_of, takes_jobs
+from shared.store.hot import slot_of, takes_jobs
 from shared.store.moves import Transactions
 from shared.tables import Job, Worker
 
@@ -84,7 +84,7 @@ class Workers(Transactions):
     def takes_jobs(self, worker: str) -> bool:
         """Whether a worker, by the name it claims by, may claim jobs."""
         with self._transaction() as session:
-            return bool(session.execute(select(takes_jobs(worker))).scalar_one())
+            return bool(session.execute(select(takes_jobs(literal(slot_of(worker))))).scalar_one())
 
     def listed(self) -> list[Listed]:
         """All workers by name, each with what it paints."""

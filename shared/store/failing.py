@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
 from shared.clock import now
@@ -13,6 +13,7 @@ from shared.errors import FarmError
 from shared.failures import ATTEMPTS, BENCH_AFTER, counted, is_tried_again
 from shared.states import Move, State, WorkerState
 from shared.store.dependents import tell_children
+from shared.store.hot import slot_of
 from shared.store.moves import close_attempt, move, note
 from shared.tables import Job, Worker
 
@@ -57,16 +58,6 @@ def end_badly(
     note(session, failed, str(error))
     tell_children(session, [job.id])
     return State.FAILED
-
-
-def slot_of(worker: str) -> str:
-    """The name that a worker is listed by; in claims, that of its process follows."""
-    return worker.partition(":")[0]
-
-
-def takes_jobs(worker: str) -> ColumnElement[bool]:
-    """Whether the worker may claim; one that is not listed, as an embedded farm's, may."""
-    return ~exists().where(Worker.name == slot_of(worker), Worker.state != WorkerState.ACTIVE)
 
 
 def count_against(session: Session, worker: str, reason: str) -> None:

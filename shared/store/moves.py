@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from shared.clock import now
 from shared.database import translated
 from shared.states import MOVES, Move, State
+from shared.store import hot
 from shared.store.records import Fence
 from shared.tables import Attempt, Event, Job
 
@@ -61,8 +62,7 @@ def move_all(
 
 def close_attempt(session: Session, job: Job, outcome: str, record: Mapping[str, Any]) -> None:
     """Writes down how the job's present attempt ended."""
-    which = (Attempt.job_id == job.id) & (Attempt.attempt == job.attempt)
-    session.execute(update(Attempt).where(which).values(ended_at=now(), outcome=outcome, record=dict(record)))
+    hot.close_attempt(session, job.id, job.attempt, outcome, record)
 
 
 def has_ended(session: Session, fence: Fence, outcome: str) -> bool:
@@ -73,7 +73,7 @@ def has_ended(session: Session, fence: Fence, outcome: str) -> bool:
 
 def note(session: Session, job: Job, reason: str) -> None:
     """Leaves the event of a move that was just made."""
-    session.execute(insert(Event).values(event(job.id, job.attempt, job.state, job.worker, reason)))
+    hot.note(session, job.id, job.attempt, job.state, job.worker, reason)
 
 
 def event(job_id: str, attempt: int, state: State, worker: str | None, reason: str) -> dict[str, Any]:

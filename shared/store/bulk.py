@@ -1,0 +1,60 @@
+"""Many rows at once: by PostgreSQL's COPY, which is several times as fast as INSERT, or as SQLite has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, Column, Table, insert, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from shared.clock import UtcDateTime, now
+from shared.store.moves import CHUNK
+
+
+def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows, which all name the same columns; the others get their defaults, times the present moment.
+
+    What goes into a JSON column is JSON already.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        _copy(session, table, rows)
+        return
+    as_json = [column.name for column in table.columns if isinstance(column.type, JSON)]
+    for start in range(0, len(rows), CHUNK):
+        chunk = [dict(row) for row in rows[start : start + CHUNK]]
+        for row in chunk:
+            row.update((name, json.loads(row[name])) for name in as_json if name in row)
+        session.execute(insert(table), chunk)
+
+
+def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    at = session.execute(select(now())).scalar_one()
+    given = list(rows[0]) if rows else []
+    rest = {column.name: _default(column, at) for column in table.columns if column.name not in given}
+    names = ", ".join(f'"{name}"' for name in (*given, *rest))
+    defaults = list(rest.values())
+    statement = f"COPY {table.name} ({names}) FROM STDIN"
+    connection = session.connection()
+    # psycopg's own cursor, of which SQLAlchemy's types know no COPY.
+    driver: Any = connection.connection
+    errors: Any = connection.dialect.dbapi
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row([*row.values(), *defaults])
+    except errors.Error as error:
+        # SQLAlchemy does not see what goes past it; in its clothes the error is put into our words like any other.
+        raise DBAPIError.instance(statement, None, error, errors.Error, dialect=connection.dialect) from error
+
+
+def _default(column: Column[Any], at: object) -> Any:
+    if isinstance(column.type, UtcDateTime):
+        return at if column.default is not None else None
+    default: Any = column.default
+    if default is None:
+        return None
+    value = default.arg(None) if default.is_callable else default.arg
+    return json.dumps(value) if isinstance(column.type, JSON) else value

@@ -1,0 +1,135 @@
+"""The moves that every job makes, claimed and ended, as statements that are built once.
+
+Building a statement takes SQLAlchemy longer than the database takes to run it; a farm makes these moves all day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import Executable
+
+from shared.clock import now
+from shared.states import MOVES, Move, State, WorkerState
+from shared.store.limits import is_limited
+from shared.store.records import Fence
+from shared.tables import Attempt, Dependency, Event, Job, Loss, Snapshot, Worker
+
+JOBS, ATTEMPTS, EVENTS = (cast("Table", table.__table__) for table in (Job, Attempt, Event))
+
+_NEW_ATTEMPT, _NEW_EVENT = insert(ATTEMPTS), insert(EVENTS)
+_CLOSE = (
+    update(ATTEMPTS)
+    .where(ATTEMPTS.c.job_id == bindparam("of_job"), ATTEMPTS.c.attempt == bindparam("number"))
+    .values(ended_at=now(), outcome=bindparam("outcome"), record=bindparam("record"))
+)
+_FORGET = [
+    delete(cast("Table", table.__table__)).where(table.job_id == bindparam("of_job")) for table in (Loss, Snapshot)
+]
+_CONSEQUENCES = select(
+    exists().where(Dependency.parent_id == bindparam("of_job")),
+    exists().where(Worker.name == bindparam("slot"), Worker.failures > 0),
+)
+
+
+def slot_of(worker: str) -> str:
+    """The name that a worker is listed by; in claims, that of its process follows."""
+    return worker.partition(":")[0]
+
+
+def takes_jobs(slot: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a slot may claim; one that is not listed, as an embedded farm's, may."""
+    return ~exists().where(Worker.name == slot, Worker.state != WorkerState.ACTIVE)
+
+
+def claim(session: Session, job_id: str, worker: str, lease: float, priority: int, *, limited: bool) -> Job | None:
+    """Makes a queued job the worker's; one of a limited sweep only if `limited`, when there is room for it."""
+    parameters = {"of_job": job_id, "by": worker, "slot": slot_of(worker), "lease": lease, "least": priority}
+    row = session.connection().execute(_claim(limited), parameters).one_or_none()
+    return None if row is None else Job(**row._mapping)
+
+
+def begin_attempt(session: Session, job: Job) -> None:
+    """Writes down an attempt that was just claimed; what an earlier one recorded is dropped."""
+    connection = session.connection()
+    if job.attempt > 1:
+        for forget in _FORGET:
+            connection.execute(forget, {"of_job": job.id})
+    connection.execute(_NEW_ATTEMPT, {"job_id": job.id, "attempt": job.attempt, "worker": job.worker, "record": {}})
+
+
+def end(session: Session, kind: Move, fence: Fence, values: Mapping[str, Any]) -> str | None:
+    """Ends a job that is still the fence's; its worker, or None if it is not."""
+    parameters = {"of_job": fence.job_id, "number": fence.attempt, **values}
+    row = session.connection().execute(_end(kind, tuple(values)), parameters).one_or_none()
+    return None if row is None else str(row[0])
+
+
+def close_attempt(session: Session, job_id: str, attempt: int, outcome: str, record: Mapping[str, Any]) -> None:
+    """Writes down how an attempt ended."""
+    parameters = {"of_job": job_id, "number": attempt, "outcome": str(outcome), "record": dict(record)}
+    session.connection().execute(_CLOSE, parameters)
+
+
+def note(session: Session, job_id: str, attempt: int, state: State, worker: str | None, reason: str) -> None:
+    """Leaves the event of a move that was just made."""
+    row = {"job_id": job_id, "attempt": attempt, "state": str(state), "worker": worker, "reason": reason}
+    session.connection().execute(_NEW_EVENT, row)
+
+
+def consequences(session: Session, job_id: str, worker: str) -> tuple[bool, bool]:
+    """Whether others wait for a job, and whether something is counted against its worker: hardly ever either."""
+    row = session.connection().execute(_CONSEQUENCES, {"of_job": job_id, "slot": slot_of(worker)}).one()
+    return bool(row[0]), bool(row[1])
+
+
+@cache
+def _claim(limited: bool) -> Executable:
+    sources, target = MOVES[Move.CLAIM]
+    allowed = [] if limited else [~is_limited()]
+    return (
+        update(JOBS)
+        .where(JOBS.c.id == bindparam("of_job"), JOBS.c.state.in_(sorted(sources)))
+        .where(JOBS.c.priority >= bindparam("least"), takes_jobs(bindparam("slot")), *allowed)
+        .values(
+            state=target,
+            attempt=JOBS.c.attempt + literal_column("1"),
+            worker=bindparam("by"),
+            lease_until=now(bindparam("lease", type_=Double)),
+            started_at=now(),
+            updated_at=now(),
+            iteration=0,
+            loss=None,
+        )
+        .returning(*JOBS.c)
+    )
+
+
+@cache
+def _end(kind: Move, names: tuple[str, ...]) -> Executable:
+    sources, target = MOVES[kind]
+    if State.RUNNING not in sources:
+        raise ValueError(f"{kind} is no move of a running job")
+    held = (JOBS.c.id == bindparam("of_job")) & (JOBS.c.attempt == bindparam("number"))
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return (
+        update(JOBS)
+        .where(held, JOBS.c.state == State.RUNNING)
+        .values(state=target, finished_at=now(), updated_at=now(), lease_until=None, **values)
+        .returning(JOBS.c.worker)
+    )

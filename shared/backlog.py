@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.queries import CHUNK, Reading
@@ -46,10 +46,20 @@ class Backlog(Reading):
             return [*released, *_next_of(session, _limits(session, Job.id.in_(children) | (Job.id == job_id)))]
 
     def routes(self) -> list[Route]:
-        """Device and label of the queues that have jobs in them."""
+        """Device and label of the queues that have jobs in them, in their order.
+
+        Each is looked up behind the one before it: DISTINCT would look at every job of a backlog.
+        """
+        place = tuple_(Job.device, Job.label)
+        found: list[Route] = []
         with self._reading() as session:
-            rows = session.execute(select(Job.device, Job.label).where(Job.state == State.QUEUED).distinct()).all()
-        return [(device, label) for device, label in rows]
+            while True:
+                queued = select(Job.device, Job.label).where(Job.state == State.QUEUED).order_by(Job.device, Job.label)
+                behind = queued.where(place > found[-1]) if found else queued
+                row = session.execute(behind.limit(1)).one_or_none()
+                if row is None:
+                    return found
+                found.append((row[0], row[1]))
 
     def most_urgent(self, route: Route, count: int) -> list[Hint]:
         """The jobs of one queue that are to be claimed next, at most so many: by priority, then by age."""

@@ -57,6 +57,10 @@ class BlobStore(Protocol):
         """Whether there is an object of that key."""
         ...
 
+    def delete(self, key: str) -> None:
+        """Removes an object, if it is there."""
+        ...
+
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that start with `prefix`, in order."""
         ...
@@ -104,6 +108,10 @@ class FolderBlobs:
                 return stat.S_ISREG(path.stat().st_mode)
         except NotFound:
             return False
+
+    def delete(self, key: str) -> None:
+        with suppress(NotFound), self._reading(key) as path:
+            path.unlink()
 
     def keys(self, prefix: str) -> Iterator[str]:
         folder = prefix.rpartition("/")[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
@@ -19,8 +20,30 @@ Row = TypeVar("Row", bound=Base)
 # An id may be shortened to a beginning of this length or more, as long as it is unique.
 SHORTEST_PREFIX = 4
 
+# A change is seen when its transaction ends, which is so much later than its time at most.
+OVERLAP = timedelta(seconds=5)
+
 # Ids of one question; SQLite allows 32,766 parameters in a statement.
 CHUNK = 1000
+
+
+class Change(NamedTuple):
+    """How far a job is, for those who look at many."""
+
+    id: str
+    position: int
+    state: State
+    attempt: int
+    iteration: int
+    loss: float | None
+    updated_at: datetime
+
+
+class Changes(NamedTuple):
+    """What has changed, oldest first, and from where to ask on."""
+
+    jobs: Sequence[Change]
+    cursor: datetime | None
 
 
 class Reading:
@@ -88,6 +111,18 @@ class Queries(Reading):
         statement = select(Job.state, func.count()).where(Job.sweep_id == sweep_id).group_by(Job.state)
         with self._reading() as session:
             return {State(state): count for state, count in session.execute(statement).all()}
+
+    def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
+        """What has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
+
+        A job may be named again: what changed while another transaction was under way is not left out.
+        """
+        statement = select(*(getattr(Job, name) for name in Change._fields)).where(Job.sweep_id == sweep_id)
+        if since is not None:
+            statement = statement.where(Job.updated_at > since - OVERLAP)
+        with self._reading() as session:
+            changes = [Change(*row) for row in session.execute(statement.order_by(Job.updated_at)).all()]
+        return Changes(changes, changes[-1].updated_at if changes else since)
 
     def losses(self, job_id: str) -> list[Loss]:
         """The job's loss curve, by iteration."""

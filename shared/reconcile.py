@@ -7,9 +7,12 @@ import platform
 import secrets
 
 from shared.announce import Announcer
+from shared.orphans import Orphans
 from shared.store import Store
 
 DUTY = "reconciler"
+SWEEPING = "orphans"
+SWEEP_SECONDS = 3600.0
 
 # How many periods a leader that keeps silent still leads.
 PATIENCE = 2.5
@@ -24,8 +27,9 @@ class Reconciler:
     hint. Every method raises ServiceUnavailable.
     """
 
-    def __init__(self, store: Store, announcer: Announcer, *, period: float) -> None:
+    def __init__(self, store: Store, announcer: Announcer, orphans: Orphans, *, period: float) -> None:
         self.store = store
+        self.orphans = orphans
         self.announcer = announcer
         self.period = period
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(2)}"
@@ -37,6 +41,13 @@ class Reconciler:
         self.store.requeue_expired()
         self.announcer.fill()
         return True
+
+    def sweep(self) -> int:
+        """Deletes objects that nobody names, if nobody has within the hour; how many."""
+        # Another name each time, so that whoever has just swept is not the one who may do so again.
+        if not self.store.take_duty(SWEEPING, f"{self.name}:{secrets.token_hex(4)}", SWEEP_SECONDS):
+            return 0
+        return self.orphans.sweep()
 
     def resign(self) -> None:
         """Lets another lead at once."""

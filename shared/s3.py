@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -98,6 +98,11 @@ class S3Blobs:
         except NotFound:
             return False
         return True
+
+    def delete(self, key: str) -> None:
+        name = self._name(key)
+        with suppress(NotFound), self._translated(key):
+            self.client.delete_object(Bucket=self.bucket, Key=name)
 
     def keys(self, prefix: str) -> Iterator[str]:
         listing = self.client.get_paginator("list_objects_v2")

@@ -50,9 +50,11 @@ class Services:
         """Who puts right what died; an embedded farm, which is one process, needs none. Raises InvalidSettings."""
         if self.announcer is None:
             return None
+        from shared.orphans import Orphans
         from shared.reconcile import Reconciler
 
-        return Reconciler(self.store, self.announcer, period=self.settings.reconcile_seconds)
+        orphans = Orphans(self.store.engine, self.blobs)
+        return Reconciler(self.store, self.announcer, orphans, period=self.settings.reconcile_seconds)
 
 
 def connect_services(settings: Settings) -> Services:

@@ -57,6 +57,8 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index(None, "sweep_id", "position"),
+        Index(None, "sweep_id", "state"),
+        Index(None, "sweep_id", "updated_at"),
         Index(None, "state", "lease_until"),
         Index("ix_jobs_backlog", "state", "device", "label", "priority", "created_at", "position"),
     )

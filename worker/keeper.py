@@ -22,6 +22,8 @@ log = structlog.get_logger("stylefarm.worker")
 # How often the leader looks whether the hints of a long queue run low, so that no slot waits for the next period.
 LOOK_SECONDS = 0.25
 LEAVING_SECONDS = 5.0
+# How often is asked whether the hour is over.
+SWEEP_LOOK_SECONDS = 60.0
 
 
 class Keeper:
@@ -32,9 +34,12 @@ class Keeper:
         self.call_roll = call_roll
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reconciler", daemon=True)
+        # By itself, since a large bucket takes its time to list, and lost jobs must not wait for it.
+        self._sweeper = threading.Thread(target=self._sweep, name="orphans", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._sweeper.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -52,6 +57,16 @@ class Keeper:
                     break
         if leads:
             self._resign()
+
+    def _sweep(self) -> None:
+        while not self._over.wait(SWEEP_LOOK_SECONDS):
+            try:
+                count = self.reconciler.sweep()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next hour's sweep finds the rest
+                log.warning("objects not swept", reason=str(error))
+            else:
+                if count:
+                    log.info("swept objects that nobody names", objects=count)
 
     def _run(self) -> bool:
         try:

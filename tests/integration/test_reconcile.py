@@ -6,21 +6,27 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
 
+from shared import queries
 from shared.announce import Announcer
 from shared.backlog import Backlog
+from shared.blobs import FolderBlobs, store_object
 from shared.database import connect
 from shared.hints import Hints, key_of
+from shared.orphans import Orphans
 from shared.queries import Queries
 from shared.reconcile import Reconciler
 from shared.routes import queue_name
 from shared.spec import JobSpec
 from shared.states import State
-from shared.store import NewJob, Store
+from shared.store import Fence, NewJob, Store, StoredObject
 from shared.tables import Job
+from shared.terms import Terms
 from tests.servers import RedisServer
 from worker.keeper import Keeper
 
@@ -34,6 +40,7 @@ class Farm:
 
     engine: Engine
     hints: Hints
+    folder: Path
 
     @property
     def store(self) -> Store:
@@ -43,7 +50,8 @@ class Farm:
         return Announcer(Backlog(self.engine), self.hints, window)
 
     def reconciler(self, window: int = 10, period: float = 5) -> Reconciler:
-        return Reconciler(self.store, self.announcer(window), period=period)
+        orphans = Orphans(self.engine, FolderBlobs(self.folder))
+        return Reconciler(self.store, self.announcer(window), orphans, period=period)
 
     def submit(self, count: int) -> list[str]:
         return self.store.create([NewJob(SPEC, "a.png", "s.png")] * count)
@@ -57,10 +65,10 @@ class Farm:
 
 
 @pytest.fixture
-def farm(engine: Engine, redis_server: RedisServer) -> Iterator[Farm]:
+def farm(engine: Engine, redis_server: RedisServer, tmp_path: Path) -> Iterator[Farm]:
     hints = Hints(redis_server.url)
     hints.client.flushall()
-    yield Farm(engine, hints)
+    yield Farm(engine, hints, tmp_path)
     hints.client.flushall()
     hints.client.close()
 
@@ -134,12 +142,74 @@ def test_one_leads_until_it_resigns_or_keeps_silent(farm: Farm) -> None:
     assert first.run()
 
 
-def test_workers_do_not_wait_for_the_next_period(postgres_url: str, redis_server: RedisServer) -> None:
+def test_what_nobody_names_is_swept(farm: Farm) -> None:
+    """Given objects of attempts, if they are swept, I expect only those gone that are old and that no row names."""
+    blobs = FolderBlobs(farm.folder)
+    late, done = farm.submit(2)
+    for attempt in (1, 2):
+        assert farm.store.claim(late, f"w{attempt}", lease=0) is not None
+        blobs.put(f"jobs/{late}/{attempt}/snapshots/000005.png", b"x", "image/png")
+        time.sleep(0.01)
+        if attempt == 1:
+            farm.store.requeue_expired()
+    assert farm.store.claim(done, "w") is not None
+    blobs.put(f"jobs/{done}/1/snapshots/000005.png", b"x", "image/png")
+    assert farm.store.add_snapshot(Fence(done, 1), 5, StoredObject(f"jobs/{done}/1/snapshots/000005.png", "0" * 64, 1))
+    blobs.put(f"jobs/{done}/1/snapshots/000010.png", b"x", "image/png")
+    stored = store_object(blobs, f"jobs/{done}/1/result.png", b"x", "image/png")
+    assert farm.store.finish(Fence(done, 1), stored, {})
+    blobs.put("jobs/of-another-farm/1/result.png", b"x", "image/png")
+    orphans = Orphans(farm.engine, blobs)
+    assert orphans.sweep() == 0
+    time.sleep(0.01)
+    assert orphans.sweep(grace=0) == 2
+    assert set(blobs.keys("jobs/")) == {
+        f"jobs/{late}/2/snapshots/000005.png",  # the attempt still runs
+        f"jobs/{done}/1/snapshots/000005.png",
+        f"jobs/{done}/1/result.png",
+        "jobs/of-another-farm/1/result.png",
+    }
+
+
+def test_it_is_swept_once_an_hour(farm: Farm) -> None:
+    """Given two reconcilers, if both are asked to sweep, I expect one sweep in all."""
+    swept = []
+    for reconciler in (farm.reconciler(), farm.reconciler()):
+        reconciler.orphans.sweep = lambda *_: swept.append(1) or 0  # type: ignore[method-assign, func-returns-value]
+        reconciler.sweep()
+        reconciler.sweep()
+    assert swept == [1]
+
+
+def test_each_queue_is_found(farm: Farm) -> None:
+    """Given jobs for many devices and labels, I expect each queue once, and the most urgent of each."""
+    terms = [Terms(device=d, label=label) for d in ("gpu", "auto", "cpu") for label in ("", "night")]
+    farm.store.create([NewJob(SPEC, "a", "s", terms=t) for t in terms * 2])
+    backlog = Backlog(farm.engine)
+    assert backlog.routes() == [(d, label) for d in ("auto", "cpu", "gpu") for label in ("", "night")]
+    assert [hint.queue for hint in backlog.most_urgent(("gpu", "night"), 9)] == ["stylefarm.gpu.night"] * 2
+
+
+def test_pollers_hear_of_what_has_changed(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a sweep, if one job is claimed after a look at all, I expect it alone in the next answer."""
+    monkeypatch.setattr(queries, "OVERLAP", timedelta(0))
+    sweep_id, ids = farm.store.create_sweep("", {}, [NewJob(SPEC, "a", "s")] * 3)
+    asked = Queries(farm.engine)
+    first = asked.changed(sweep_id)
+    assert {change.id for change in first.jobs} == set(ids)
+    assert asked.changed(sweep_id, first.cursor) == ([], first.cursor)
+    time.sleep(0.002)
+    farm.store.claim(ids[1], "w")
+    (change,) = asked.changed(sweep_id, first.cursor).jobs
+    assert (change.id, change.state, change.position, change.attempt) == (ids[1], State.RUNNING, 1, 1)
+
+
+def test_workers_do_not_wait_for_the_next_period(postgres_url: str, redis_server: RedisServer, tmp_path: Path) -> None:
     """Given a backlog far longer than the window, if hints are used up, I expect new ones long before the period."""
     hints = Hints(redis_server.url)
     hints.client.flushall()
     engine = connect(postgres_url)
-    farm = Farm(engine, hints)
+    farm = Farm(engine, hints, tmp_path)
     farm.submit(40)
     claimed = 0
     with Keeper(farm.reconciler(window=4, period=60)):

@@ -39,6 +39,15 @@ def failing(number: int) -> object:
     return fsync
 
 
+def test_an_object_goes(blobs: FolderBlobs) -> None:
+    """Given an object, if it is deleted, twice, I expect it gone, and the others there."""
+    for key in ("jobs/1/1/a", "jobs/1/1/b"):
+        blobs.put(key, b"data", TYPE)
+    for _ in range(2):
+        blobs.delete("jobs/1/1/a")
+        assert list(blobs.keys("")) == ["jobs/1/1/b"]
+
+
 def test_an_object_comes_back(blobs: FolderBlobs) -> None:
     """Given an empty folder, if I put an object, I expect its bytes, its key, and one file."""
     stored = store_object(blobs, "inputs/a", b"data", TYPE)

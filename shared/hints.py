@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
@@ -79,6 +80,17 @@ class Hints:
         """Asks Redis for an answer."""
         with self._translated():
             self.client.ping()
+
+    def about(self) -> dict[str, Any]:
+        """What Redis says of its memory and of what it keeps on disk."""
+        with self._translated():
+            return {**self.client.info("memory"), **self.client.info("persistence")}
+
+    def clock(self) -> float:
+        """The time of Redis, in seconds since 1970."""
+        with self._translated():
+            seconds, micros = self.client.time()
+        return seconds + micros / 1e6
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "presets": ("producer.cli.presets:presets", "The classic programs, and their numbers."),
     "weights": ("worker.weights_cli:weights", "Import, fetch and list pretrained weights."),
     "db": ("producer.cli.db:db", "Prepare the database."),
+    "doctor": ("worker.doctor_cli:doctor", "Say what is wrong with the farm, and what to do about it."),
     "config": ("producer.cli.config:config", "Show the settings, and where each comes from."),
 }
 

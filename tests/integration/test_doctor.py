@@ -1,0 +1,123 @@
+"""The doctor, on a healthy farm and on broken ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shared.services import Services, connect_services
+from shared.settings import load_settings
+from shared.store import NewJob
+from shared.terms import Terms
+from shared.workers import NewWorker
+from tests.integration.test_store import new_job
+from tests.servers import RedisServer, SwiftServer
+from worker import doctor
+from worker.doctor import Finding, Health, examine
+from worker.doctor_cli import doctor as command
+
+Set = Callable[..., Services]
+
+
+@pytest.fixture
+def set_up(
+    monkeypatch: pytest.MonkeyPatch, postgres_url: str, redis_server: RedisServer, swift_server: SwiftServer
+) -> Set:
+    """A farm on servers, with whatever is to be otherwise."""
+    usual = {
+        "broker_url": redis_server.url,
+        "database_url": postgres_url,
+        "s3_bucket": "doctor",
+        "s3_endpoint": swift_server.endpoint,
+        "s3_access_key": swift_server.access_key,
+        "s3_secret_key": swift_server.secret_key,
+    }
+
+    def connect(**changes: str) -> Services:
+        for name, value in {**usual, **changes}.items():
+            monkeypatch.setenv(f"STYLEFARM_{name.upper()}", value)
+        load_settings.cache_clear()
+        return connect_services(load_settings())
+
+    return connect
+
+
+def found(services: Services) -> dict[str, list[Finding]]:
+    findings: dict[str, list[Finding]] = {}
+    for finding in examine(services):
+        findings.setdefault(finding.what, []).append(finding)
+    return findings
+
+
+def test_a_healthy_farm(set_up: Set) -> None:
+    """Given a farm whose services answer, I expect nothing wrong; and to hear of what it lacks."""
+    services = set_up()
+    services.workers.enlist([NewWorker("cpu0@here", "here", "cpu", ["stylefarm.auto"])])
+    assert services.reconciler is not None
+    services.reconciler.run()
+    findings = found(services)
+    assert not [f for group in findings.values() for f in group if f.health is Health.WRONG]
+    for what in ("database", "redis", "objects", "clocks", "workers", "reconciler", "disk", "painting"):
+        assert [f.health for f in findings[what]] in ([Health.FINE], [Health.FINE] * 2), findings[what]
+    (weights,) = findings["weights"]
+    assert (weights.health, weights.remedy) == (Health.WARNING, "stylefarm weights pull vgg19")
+    assert list(services.blobs.keys("doctor/")) == []
+
+
+def test_jobs_that_nobody_takes(set_up: Set) -> None:
+    """Given queued jobs for a label that no worker has, and no worker at all, I expect warnings that say so."""
+    services = set_up()
+    job = new_job()
+    services.store.create([NewJob(job.spec, "a", "s", terms=Terms(device="gpu", label="night"))])
+    findings = found(services)
+    assert "jobs for device gpu and label night are queued, and no worker takes them" in findings["workers"][0].words
+    assert [f.health for f in findings["reconciler"]] == [Health.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "words"),
+    [
+        ({"broker_url": "redis://:hunter2@127.0.0.1:1/0"}, "redis", "Redis at 127.0.0.1:1 does not answer"),
+        ({"database_url": "postgresql://farm:hunter2@127.0.0.1:1/farm"}, "database", "does not answer"),
+        ({"s3_secret_key": "hunter2"}, "objects", "refuses"),
+    ],
+)
+def test_a_service_that_is_away(set_up: Set, changes: dict[str, str], what: str, words: str) -> None:
+    """Given a service that is away or refuses us, I expect that finding, the others too, and no secret."""
+    findings = found(set_up(**changes))
+    assert findings[what][0].health is Health.WRONG
+    assert words in findings[what][0].words
+    assert len(findings) == len(doctor.CHECKS)
+    assert "hunter2" not in str(findings)
+
+
+def test_a_clock_that_is_wrong(set_up: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a machine whose clock is ten minutes late, I expect both services named, and the remedy."""
+    services = set_up()
+    real = time.time
+    monkeypatch.setattr("worker.doctor.time.time", lambda: real() - 600)
+    first, second = found(services)["clocks"]
+    assert (first.health, second.health) == (Health.WRONG, Health.WRONG)
+    assert first.words.startswith("the clock of the database is 600.0 s ahead of this one")
+
+
+def test_the_command_tells_by_its_code(set_up: Set, tmp_path: Path) -> None:
+    """Given a healthy and a broken farm, I expect 0 and 1, as JSON and as a table."""
+    set_up()
+    healthy = CliRunner().invoke(command, ["--json"], standalone_mode=False)
+    assert (healthy.return_value, json.loads(healthy.stdout)["findings"][0]["what"]) == (0, "database")
+    set_up(broker_url="redis://127.0.0.1:1/0")
+    broken = CliRunner().invoke(command, [], standalone_mode=False)
+    assert broken.return_value == 1
+    assert "is it running, and is broker_url right?" in broken.stdout
+
+
+def test_an_embedded_farm_has_little_to_be_looked_at() -> None:
+    """Given no settings, I expect an embedded farm to be fine."""
+    findings = found(connect_services(load_settings()))
+    assert not [f for group in findings.values() for f in group if f.health is Health.WRONG]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from producer.status import Status
-from shared.errors import NotFound, StillPending
+from shared.errors import NotFound, ServiceUnavailable, StillPending
 from shared.services import Services
 from shared.states import State
 
@@ -30,6 +31,22 @@ def wait_for(
     In an embedded farm, `paint` is told of those of `ids` that are queued. In one on servers, whoever waits puts right
     what workers that died have left, as long as no worker does; so the jobs are announced when one starts.
     """
+    try:
+        return _wait(services, ids, timeout, watch, paint)
+    finally:
+        if services.reconciler is not None:
+            # A worker that starts now leads at once.
+            with suppress(ServiceUnavailable):
+                services.reconciler.resign()
+
+
+def _wait(
+    services: Services,
+    ids: Sequence[str],
+    timeout: float | None,
+    watch: Watcher | None,
+    paint: Callable[[Sequence[str]], None] | None,
+) -> list[Status]:
     deadline = None if timeout is None else time.monotonic() + timeout
     tended_at = float("-inf")
     ended: dict[str, Status] = {}

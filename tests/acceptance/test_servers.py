@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 from redis import Redis
 
-from tests.programs import SHALLOW, CommandLine
+from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
 
@@ -186,6 +186,42 @@ def test_a_poison_job_is_quarantined_and_the_worker_drained(farm: CommandLine, w
     wait_until(lambda: are_gone(before), 30)
     assert farm.run("worker", "unbench", listed["name"], "--json").document["workers"][0]["state"] == "active"
     check_it_paints(farm)
+
+
+def test_a_sweep_is_steered_while_it_runs(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given a sweep with a running and a queued job, if it is steered, I expect both to follow, and few words."""
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000, 80000]}}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml", "--priority", "3", "--json").document
+    sweep = created["sweep"]["id"]
+    wait_until(lambda: counts(farm, sweep) == {"running": 1, "queued": 1}, 60)
+    assert farm.run("sweep", "pause", sweep).out == "2 jobs paused or asked to\n"
+    wait_until(lambda: counts(farm, sweep) == {"paused": 2}, 10)
+    assert farm.run("sweep", "reprioritise", sweep, "7").out == "2 jobs now of priority 7\n"
+    # The other one first, by its priority.
+    last = created["jobs"][1]["id"]
+    assert farm.run("job", "reprioritise", last, "9").out == "paused, priority 9\n"
+    assert farm.run("sweep", "resume", sweep, "--json").document["jobs"] == 2
+    wait_until(lambda: counts(farm, sweep) == {"running": 1, "queued": 1}, 20)
+    assert farm.run("job", "retry", last).code == 2
+    assert farm.run("sweep", "cancel", sweep).out == "2 jobs cancelled or asked to stop\n"
+    wait_until(lambda: counts(farm, sweep) == {"cancelled": 2}, 10)
+    assert farm.run("sweep", "retry", sweep, "--failed").out == "0 jobs to be tried again\n"
+
+
+def test_a_job_waits_for_another_one(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given a job, if another is rendered after it, I expect both painted, in their order."""
+    common = ("--size", "32", "--iterations", "3", *SHALLOW_OPTIONS, "--style-loss", "gram")
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [300]}}\nmax_running: 1\n"
+    )
+    (first,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+    second = farm.run("render", "b.png", "t.png", "-o", "out.png", "--after", first["id"][:8], *common, "--json")
+    assert second.code == 0, second.words
+    done = farm.run("job", "show", first["id"], "--json").document["job"]
+    assert done["state"] == "done"
+    assert done["finished_at"] <= second.document["job"]["started_at"]
 
 
 def is_at(farm: CommandLine, job: str, attempt: int) -> bool:

@@ -50,6 +50,8 @@ def _wait(
     deadline = None if timeout is None else time.monotonic() + timeout
     tended_at = float("-inf")
     ended: dict[str, Status] = {}
+    # An embedded farm paints only what is waited for; what that waits for, too.
+    before = [] if paint is None else services.queries.ancestors(ids)
     while True:
         started = time.monotonic()
         if started - tended_at >= services.settings.reconcile_seconds:
@@ -61,7 +63,7 @@ def _wait(
         if all(status.state.final for status in now):
             return now
         if paint is not None:
-            queued = (status for status in now if status.state is State.QUEUED)
+            queued = [status for status in (*now, *_look(services, before, ended)) if status.state is State.QUEUED]
             paint([status.id for status in sorted(queued, key=lambda status: -status.priority)])
         _pause(started, deadline, now, stops=paint is not None)
 

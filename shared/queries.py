@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from shared.database import translated
 from shared.errors import InvalidRequest, NotFound
 from shared.states import State
-from shared.tables import Attempt, Base, Event, Job, Loss, Snapshot, Sweep
+from shared.tables import Attempt, Base, Dependency, Event, Job, Loss, Snapshot, Sweep
 
 Row = TypeVar("Row", bound=Base)
 
@@ -101,6 +101,21 @@ class Queries(Reading):
             rows = self._all(select(Job).where(Job.id.in_(ids[start : start + CHUNK])))
             found.update((row.id, row) for row in rows)
         return [found[job_id] for job_id in ids if job_id in found]
+
+    def ancestors(self, ids: Sequence[str]) -> list[str]:
+        """The jobs that these wait for, directly or by way of others; not these themselves."""
+        seen, latest = set(ids), list(ids)
+        found: list[str] = []
+        with self._reading() as session:
+            while latest:
+                parents: set[str] = set()
+                for start in range(0, len(latest), CHUNK):
+                    of_these = Dependency.job_id.in_(latest[start : start + CHUNK])
+                    parents.update(session.scalars(select(Dependency.parent_id).where(of_these)))
+                latest = sorted(parents - seen)
+                seen.update(latest)
+                found += latest
+        return found
 
     def sweep_jobs(self, sweep_id: str) -> list[Job]:
         """The jobs of a sweep, in the order of its cells."""

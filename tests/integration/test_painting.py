@@ -74,6 +74,26 @@ def test_a_job_tells_of_itself_while_it_is_painted_and_after(farm: Farm, pair: d
     assert losses[-1].total < losses[0].total
 
 
+def test_what_a_job_waits_for_is_painted_too(farm: Farm, pair: dict[str, str]) -> None:
+    """Given an embedded farm and a chain of three jobs, if the last is waited for, I expect all of them painted."""
+    first = farm.submit(**pair, **SHALLOW, iterations=2)
+    second = farm.submit(**pair, **SHALLOW, iterations=2, seed=1, after=first)
+    third = farm.submit(**pair, **SHALLOW, iterations=2, seed=2, after=[second.id[:8]])
+    assert third.status().state is State.WAITING
+    assert third.wait(timeout=60).state is State.DONE
+    assert first.status().state is second.status().state is State.DONE
+
+
+def test_a_painted_job_is_painted_once_more(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a done job, if it is paused, I expect nothing; if it is retried, the same picture from a new attempt."""
+    job = farm.submit(**pair, **SHALLOW, iterations=2)
+    before = job.result(timeout=60).data
+    assert not job.pause()
+    assert job.retry()
+    assert job.result(timeout=60).data == before
+    assert job.status().attempt == 2
+
+
 def test_pretrained_weights_are_taken_from_a_file(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
     """Given a file of weights, if a job names it, I expect it painted with them, and their hash in the spec."""
     digest = write_weights(tmp_path / "w.pth")

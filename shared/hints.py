@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
@@ -41,6 +42,7 @@ class Hints:
 
     def __init__(self, broker_url: str) -> None:
         self.client = _client(broker_url)
+        self.address = _without_password(broker_url)
 
     def publish(self, hints: Sequence[Hint]) -> None:
         """Announces jobs, in pipelines over one connection."""
@@ -100,12 +102,10 @@ class Hints:
             raise ServiceUnavailable(self._away(error)) from error
 
     def _away(self, error: Exception) -> str:
-        place = self.client.connection_pool.connection_kwargs
-        address = f"{place.get('host', 'localhost')}:{place.get('port', 6379)}"
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, AuthenticationError):
-            return f"Redis at {address} refuses us ({reason}): check the user and the password in broker_url"
-        return f"Redis at {address} does not answer ({reason}): is it running, and is broker_url right?"
+            return f"Redis at {self.address} refuses us ({reason}): check the user and the password in broker_url"
+        return f"Redis at {self.address} does not answer ({reason}): is it running, and is broker_url right?"
 
 
 def key_of(queue: str, priority: int) -> str:
@@ -127,6 +127,13 @@ def _client(broker_url: str) -> Redis:
         )
     except ValueError as error:
         raise InvalidSettings(f"broker_url is no Redis URL: {error}") from None
+
+
+def _without_password(broker_url: str) -> str:
+    parts = urlsplit(broker_url)
+    credentials, at, place = parts.netloc.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return parts._replace(netloc=f"{user}{colon and ':**'}{at}{place}").geturl()
 
 
 @lru_cache(maxsize=64)

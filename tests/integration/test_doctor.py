@@ -82,7 +82,11 @@ def test_jobs_that_nobody_takes(set_up: Set) -> None:
 @pytest.mark.parametrize(
     ("changes", "what", "words"),
     [
-        ({"broker_url": "redis://:hunter2@127.0.0.1:1/0"}, "redis", "Redis at 127.0.0.1:1 does not answer"),
+        (
+            {"broker_url": "redis://:hunter2@127.0.0.1:1/0"},
+            "redis",
+            "Redis at redis://:**@127.0.0.1:1/0 does not answer",
+        ),
         ({"database_url": "postgresql://farm:hunter2@127.0.0.1:1/farm"}, "database", "does not answer"),
         ({"s3_secret_key": "hunter2"}, "objects", "refuses"),
     ],

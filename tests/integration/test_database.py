@@ -1,0 +1,41 @@
+"""Connections that outlive their server, and bulk rows that the server refuses."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import migrations
+from shared.database import PING_AFTER_SECONDS, connect
+from shared.errors import ServiceUnavailable
+from shared.store import Store
+from tests.integration.test_store import new_job
+from tests.servers import PostgresServer
+
+
+def test_a_restarted_server_is_noticed() -> None:
+    """Given a pooled connection, if PostgreSQL restarts, I expect a rested one replaced, a busy one told of."""
+    with PostgresServer() as server:
+        store = Store(connect(server.create_database("farm")))
+        migrations.upgrade(store.engine)
+        (job_id,) = store.create([new_job()])
+        server.restart()
+        time.sleep(PING_AFTER_SECONDS + 0.1)
+        assert store.claim(job_id, "w") is not None
+        server.restart()
+        with pytest.raises(ServiceUnavailable, match="does not answer"):
+            store.create([new_job()])
+        assert len(store.create([new_job()])) == 1
+        store.engine.dispose()
+
+
+def test_rows_are_copied_all_or_none(postgres_url: str) -> None:
+    """Given a table that is not migrated as far, if rows are copied into it, I expect our own error and no row."""
+    store = Store(connect(postgres_url))
+    with store._transaction() as session:
+        session.connection().exec_driver_sql("ALTER TABLE jobs DROP COLUMN label CASCADE")
+    with pytest.raises(ServiceUnavailable, match="stylefarm db upgrade"):
+        store.create([new_job()])
+    with store._transaction() as session:
+        assert session.connection().exec_driver_sql("SELECT count(*) FROM jobs").scalar_one() == 0

@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads of all CPU slots of a worker; none: all cores"
     )
+    memory: int | None = Field(
+        None, ge=1 << 28, description="most bytes that a worker's slot may take; none: what the machine has left"
+    )
+    target_cache: int = Field(
+        500_000_000, ge=0, description="bytes of targets (features of contents and styles) kept between jobs"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least grave messages that come into the worker's log"
     )

@@ -36,7 +36,7 @@ from shared.words import nearest
 __all__ = ["BLOB", "ENGINE_VERSION", "FEATURES_SEEDS", "SEEDS", "JobSpec", "load_spec", "nearest", "parse_spec"]
 
 # Raised whenever the same spec would give another picture than before.
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 
 BLOB = "sha256:"
 

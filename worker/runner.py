@@ -6,7 +6,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from shared.tables import Job
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost
 from worker.painting import Painting
 from worker.retry import patiently
+from worker.workshop import Workshop
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -50,6 +51,10 @@ class Worker:
     services: Services
     name: str
     interrupted: threading.Event
+    workshop: Workshop = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "workshop", Workshop(self.services.settings.target_cache))
 
     def run(self, job_id: str) -> Outcome:
         """Claims the job, paints it, and leaves it in a state that says how it went. Raises ServiceUnavailable."""
@@ -84,7 +89,7 @@ class Worker:
         """Paints, and names the move for every way in which that can end."""
         store, fence = self.services.store, lease.fence
         try:
-            result = Painting(self.services, job, load_spec(job.spec), lease).paint(record)
+            result = Painting(self.services, job, load_spec(job.spec), lease, self.workshop).paint(record)
         except LeaseLost:
             return Outcome.LOST, lambda: False
         except CancelRequested:

@@ -74,13 +74,12 @@ class _Pairs:
         self.x, self.g = x, g
         # Row i holds s of slot i, row corrections + i its y. Of zeros, which cost no memory before they are written.
         self.rows = torch.zeros(batch, 2 * corrections, size, dtype=x.dtype, device=x.device)
-        small = {"dtype": torch.float64, "device": x.device}
-        self.products = torch.zeros(batch, 2 * corrections, 2 * corrections, **small)
+        self.products = torch.zeros(batch, 2 * corrections, 2 * corrections, dtype=torch.float64, device=x.device)
         self.scale = scale.to(torch.float64)
         self.corrections = corrections
         self.slot = torch.zeros((), dtype=torch.int64, device=x.device)
         self._slots = torch.arange(corrections, device=x.device)
-        self._identity = torch.eye(corrections, **small)
+        self._identity = torch.eye(corrections, dtype=torch.float64, device=x.device)
 
     def direction(self, x: Tensor, g: Tensor) -> Tensor:
         """Takes in the pair that led here, and returns H g, (B, N)."""

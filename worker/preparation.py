@@ -77,6 +77,7 @@ def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: Com
         path.way,
         itemsize=path.dtype.itemsize,
         linear_pooling=network.pool.linear,
+        on_gpu=path.device.type == "cuda",
         needs_whole=sampled or spec.normalize_gradients,
     )
 

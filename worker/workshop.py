@@ -9,7 +9,6 @@ from shared.spec import JobSpec
 from worker.engine.backbone import Backbone
 from worker.engine.device import ComputePath
 from worker.engine.features import Vgg
-from worker.engine.memory import keep_freed_memory
 from worker.engine.targets import TargetCache
 
 # A network of VGG-19 takes about 100 MB; those of a grid over one content and one style are one and the same.
@@ -23,7 +22,6 @@ class Workshop:
     """Networks and targets of the jobs before; `cache_bytes` bounds the targets."""
 
     def __init__(self, cache_bytes: int) -> None:
-        keep_freed_memory()
         self.targets = TargetCache(cache_bytes)
         self._networks: OrderedDict[Hashable, Backbone] = OrderedDict()
 

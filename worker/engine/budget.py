@@ -17,20 +17,16 @@ from worker.engine.strips import KEPT_FROM
 from worker.engine.targets import layer_size
 
 # Strips much lower than this read more rows around their own than rows of their own; higher ones gain nothing.
-STRIPS = (512 << 20, 256 << 20, 128 << 20, 64 << 20)
+STRIPS = (512 << 20, 256 << 20, 128 << 20, 64 << 20, 16 << 20)
 
 # What the process takes beside tensors: its threads, oneDNN's own buffers.
 OVERHEAD = 50 << 20
-
-# What is held beyond what is asked for, as measured: freed blocks do not fit the next request exactly.
-WASTE = 1.15
-SCATTERED = 300 << 20
 
 # Of the memory at hand this share is planned with.
 USABLE = 0.9
 
 # Vectors of the picture's size beside the optimiser's own: content, picture, its predecessor, gradients, what is shown.
-PICTURES = 7
+PICTURES = 5
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,13 @@ class Work:
     itemsize: int = 4
     batch: int = 1
     linear_pooling: bool = True
+    on_gpu: bool = False
     needs_whole: bool = False
+
+    @property
+    def signs(self) -> bool:
+        """Whether of layers without a loss only the signs are held: a GPU holds all."""
+        return self.linear_pooling and not self.on_gpu
 
     @property
     def size(self) -> tuple[int, int]:
@@ -104,13 +106,13 @@ def largest_edge(work: Work, available: int) -> int:
 
 
 def whole_bytes(work: Work) -> int:
-    """The most that is held at once when all activations are."""
-    activations = sum(_outputs(work, convolution) for convolution in work.plan) * work.itemsize
-    first = _outputs(work, work.plan[0]) * work.itemsize
-    # The deepest activations are gone when the gradient of the first layers, the largest, is there.
-    shallow = sum(_outputs(work, c) for c in work.plan[:2]) * work.itemsize + 2 * first
-    held = _common(work) + max(activations + first // 2, shallow) + _workspace(work, work.height)
-    return round(WASTE * held)
+    """The most that is held at once when a picture is gone through as a whole."""
+    named = [c for c in work.plan if {c.name, c.activation} & work.layers or not work.signs]
+    held = sum(_outputs(work, convolution) for convolution in named) * work.itemsize
+    if work.signs:
+        held += sum(_outputs(work, convolution) for convolution in work.plan) // 8
+    # What goes into the largest convolution and what comes out of it.
+    return _common(work) + held + 2 * _outputs(work, work.plan[0]) * work.itemsize + _workspace(work, work.height)
 
 
 def strips_bytes(work: Work, strip: int, keeps: bool) -> int:
@@ -130,7 +132,7 @@ def strips_bytes(work: Work, strip: int, keeps: bool) -> int:
             signs += outputs / 8
     row = work.batch * work.plan[0].outputs * work.width * 4 * work.itemsize
     rows = min(work.height, max(2, strip // row) + 2 * 4)
-    in_hand = round(WASTE * (2 * rows * row + _workspace(work, rows))) + SCATTERED
+    in_hand = rows * row * 3 // 2 + _workspace(work, rows)
     # When the way back has come to the second block, the gradient for its input is beside the first blocks' inputs.
     back = _outputs(work, work.plan[0]) // 4 - kept
     held = (inputs + kept + max(0, back)) * work.itemsize + math.ceil(signs)

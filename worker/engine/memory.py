@@ -1,4 +1,4 @@
-"""The memory of the machine, and how the process keeps what it has."""
+"""The memory of the machine, and what of it is left."""
 
 from __future__ import annotations
 
@@ -8,23 +8,6 @@ from pathlib import Path
 
 import psutil
 import torch
-
-# glibc's names for what mallopt sets, from its malloc.h.
-M_TRIM_THRESHOLD = -1
-M_MMAP_MAX = -4
-MOST = 2**31 - 1
-
-
-def keep_freed_memory() -> None:
-    """Lets the process use freed memory again, instead of giving it back to the system at once.
-
-    glibc maps each large block anew, whose pages the system then clears at the first touch, in each iteration: that
-    took a fifth of it. Nothing happens where there is no glibc. `give_back_memory` gives it back between jobs.
-    """
-    with suppress(OSError, AttributeError):
-        library = ctypes.CDLL("libc.so.6")
-        library.mallopt(M_MMAP_MAX, 0)
-        library.mallopt(M_TRIM_THRESHOLD, MOST)
 
 
 def give_back_memory() -> None:

@@ -24,7 +24,7 @@ from worker.engine.budget import Fit
 from worker.engine.device import choose
 from worker.engine.features import Vgg, calibrate, randomise
 from worker.engine.iterative import Rules, Scale, optimise
-from worker.engine.objective import Objective
+from worker.engine.objective import Gradients
 from worker.inputs import Inputs
 from worker.preparation import Bench, prepared
 from worker.translate import make_optimiser
@@ -122,7 +122,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
 
 def _batched(
     inputs: Inputs, arguments: argparse.Namespace, bench: Bench, fits: list[Fit]
-) -> tuple[torch.Tensor, Objective]:
+) -> tuple[torch.Tensor, Gradients]:
     start, objective = prepared(inputs, arguments.size, bench, fits.append)
     return start.expand(arguments.batch, -1, -1, -1).contiguous(), objective
 

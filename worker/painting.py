@@ -124,7 +124,8 @@ class Painting:
         def told(edge: int, chosen: Fit) -> None:
             memory.append({"size": edge, "way": str(chosen), "bytes": chosen.bytes})
 
-        bench = Bench(path, backbone, self.workshop, lambda: available)
+        graphs: list[str] = record["path"].setdefault("graphs", [])
+        bench = Bench(path, backbone, self.workshop, lambda: available, graphs.append)
         scales = [
             Scale(iterations, partial(prepared, inputs, edge, bench, partial(told, edge)))
             for edge, iterations in spec.schedule

@@ -12,7 +12,8 @@ from shared.spec import JobSpec
 from worker.engine.backbone import Backbone, Pass, WholePass
 from worker.engine.budget import Fit, Work, fit, largest_edge, options
 from worker.engine.device import ComputePath
-from worker.engine.objective import Objective
+from worker.engine.graphs import Captured
+from worker.engine.objective import Gradients, Objective
 from worker.engine.strips import StripPass
 from worker.engine.style import SAMPLE_LOSSES
 from worker.engine.targets import Targets
@@ -23,17 +24,21 @@ from worker.workshop import Workshop, content_key, network_key, style_key
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a job is painted: its network on a device, what is kept between jobs, and the memory at hand, in bytes."""
+    """Where a job is painted: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
+
+    `captured` hears whether the evaluation is replayed as a CUDA graph, or why not.
+    """
 
     path: ComputePath
     backbone: Backbone
     workshop: Workshop
     available: Callable[[], int]
+    captured: Callable[[str], None] = lambda _: None
 
 
 def prepared(
     inputs: Inputs, edge: int, bench: Bench, told: Callable[[Fit], None] | None = None
-) -> tuple[Tensor, Objective]:
+) -> tuple[Tensor, Gradients]:
     """The start and the objective of one scale, of that long edge; `told` hears how it is made to fit.
 
     Raises OutOfMemory where it cannot, with the size that can.
@@ -57,7 +62,12 @@ def prepared(
         targets=targets,
         content_key=content_key(spec),
     )
-    return start, objective
+    if bench.path.device.type != "cuda":
+        return start, objective
+    if chosen.kind != "whole" or any(name in SAMPLE_LOSSES for name in objective.settings.style_losses):
+        bench.captured("not captured: strips, and losses over samples, go by way of the CPU")
+        return start, objective
+    return start, Captured(objective, bench.captured)
 
 
 def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: ComputePath) -> Work:

@@ -81,6 +81,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config()))
 
+    @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_prefix", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        try:
+            str(value).encode()
+        except UnicodeError:
+            raise ValueError("it is not UTF-8: correct it") from None
+        return value
+
     @field_validator("home")
     @classmethod
     def _has_a_place(cls, home: Path) -> Path:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import platform
+import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -223,30 +224,32 @@ def _at(run: Run, passed: float) -> float:
     return run.losses[done]
 
 
+SECTIONS = ("machine", "iterations", "parts", "large", "estimates", "fidelity", "on_gpu")
+TITLE = "# Benchmarks of the engine"
+
+
 def main() -> None:
-    """Measures everything and writes the page."""
+    """Measures, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", type=Path, help="a folder with neural-style-pt as it comes")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs, to see that all of it works")
+    parser.add_argument("--only", choices=SECTIONS, nargs="+", help="measure these again; the page keeps the others")
     arguments = parser.parse_args()
+    kept = _sections(arguments.out) if arguments.only else {}
     with tempfile.TemporaryDirectory() as folder:
         peer = None if arguments.peer is None else arguments.peer.resolve()
         bench = Bench(Path(folder), peer, arguments.quick)
-        sections: list[Callable[[], list[str]]] = [
-            bench.machine,
-            bench.iterations,
-            bench.parts,
-            bench.large,
-            bench.estimates,
-            bench.fidelity,
-            bench.on_gpu,
-        ]
-        page = ["# Benchmarks of the engine", "Written by `make bench PEER=...`; the times are of this machine."]
-        for section in sections:
-            page += section()
-            print("\n\n".join(page[-2:]), flush=True)
-        arguments.out.write_text("\n\n".join(page) + "\n")
+        for name in arguments.only or SECTIONS:
+            kept[name] = "\n\n".join(getattr(bench, name)())
+            print(kept[name], flush=True)
+    arguments.out.write_text("\n\n".join([TITLE, *(kept[name] for name in SECTIONS)]) + "\n")
+
+
+def _sections(page: Path) -> dict[str, str]:
+    """The sections of a page that was written before."""
+    _, *sections = re.split(r"\n\n(?=## |Machine: )", page.read_text().strip())
+    return dict(zip(SECTIONS, sections, strict=True))
 
 
 if __name__ == "__main__":

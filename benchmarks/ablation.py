@@ -26,12 +26,16 @@ from skimage import data
 from producer.sheet import Cell, Head, contact_sheet
 from shared.images import from_array
 from shared.spec import JobSpec, parse_spec
+from worker.engine.backbone import Backbone
 from worker.engine.device import choose
 from worker.engine.features import Vgg, calibrate, randomise
 from worker.engine.iterative import Rules, Scale, optimise
+from worker.engine.memory import available_memory
 from worker.engine.metrics import measure
 from worker.inputs import Inputs
-from worker.translate import make_optimiser, prepared
+from worker.preparation import Bench, prepared
+from worker.translate import make_optimiser
+from worker.workshop import Workshop
 
 CONTENTS = ("astronaut", "chelsea", "coffee", "rocket")
 STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retina")
@@ -93,14 +97,15 @@ def spec_of(variant: str, arguments: argparse.Namespace) -> JobSpec:
 
 def paint(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[torch.Tensor, dict[str, float]]:
     """One picture (1, 3, H, W), and its metrics with the seconds that it took."""
-    device = choose("fp32").device
+    path = choose("fp32")
     inputs = Inputs(spec, content, [style], [], [], None)
-    sized = inputs.sized(spec.sizes[-1], device)
-    vgg = Vgg("vgg19", spec.layers, spec.pooling, space=spec.input_space).to(device)
+    sized = inputs.sized(spec.sizes[-1], path.device)
+    vgg = Vgg("vgg19", spec.layers, spec.pooling, space=spec.input_space).to(path.device)
     randomise(vgg, spec.features_seed)
     calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
     started = time.monotonic()
-    scales = [Scale(n, partial(prepared, inputs, edge, vgg, device)) for edge, n in spec.schedule]
+    bench = Bench(path, Backbone(vgg), Workshop(0), partial(available_memory, path.device))
+    scales = [Scale(n, partial(prepared, inputs, edge, bench)) for edge, n in spec.schedule]
     *_, last = optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
     seconds = time.monotonic() - started
     return last.image, {**asdict(measure(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}

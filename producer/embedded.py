@@ -8,13 +8,19 @@ import platform
 import queue
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from shared.errors import InvalidRequest, InvalidSettings
 from shared.services import Services
+from shared.settings import Settings
+from shared.spec import JobSpec
 
 if TYPE_CHECKING:
+    from worker.estimate import Estimate
     from worker.runner import Worker
 
 
@@ -77,16 +83,30 @@ class Painter:
             self._error = error
 
     def _worker(self) -> Worker:
-        try:
-            import torch
-
+        with _needs_worker():
+            # Before torch, which reads once what this sets.
             from worker.log import configure_embedded
             from worker.runner import Worker
-        except ModuleNotFoundError as error:
-            raise InvalidSettings(
-                f"painting on this machine needs the package {error.name}: pip install 'stylefarm[worker]'"
-            ) from None
+
+            import torch  # isort: skip
         configure_embedded()
         if self.services.settings.threads is not None:
             torch.set_num_threads(self.services.settings.threads)
         return Worker(self.services, f"{platform.node()}:{os.getpid()}:{secrets.token_hex(2)}", self._interrupted)
+
+
+def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Settings) -> Estimate:
+    """What a resolved spec takes on this machine; `fetch` brings its pictures. Raises OutOfMemory, InvalidSettings."""
+    with _needs_worker():
+        from worker.estimate import estimate as estimated
+    return estimated(spec, fetch, settings)
+
+
+@contextmanager
+def _needs_worker() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            f"painting on this machine needs the package {error.name}: pip install 'stylefarm[worker]'"
+        ) from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from producer.automatic import automatic
 from producer.depth import check_depth
@@ -85,6 +86,17 @@ class Intake:
                     raise InvalidImage(f"{source.path} changed while it was being submitted: submit again")
                 blobs.put(key, data, "application/octet-stream")
         self._pretrained.upload()
+
+    def picture(self, address: str) -> Image.Image:
+        """The picture of an address that a resolved spec names. Raises InvalidImage and NotFound."""
+        source = next(source for source in self._sources.values() if source.address == address)
+        settings = self.services.settings
+        if source.path is None:
+            sha256 = address.removeprefix(BLOB)
+            data = fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256)
+        else:
+            data = read_bytes(source.path, settings.max_bytes)
+        return decode(data, source.name, max_pixels=settings.max_pixels).image
 
     def source(self, name: str) -> Source:
         """The picture that `name`, a path or an address, stands for. Raises InvalidImage and NotFound."""

@@ -211,7 +211,7 @@ class Optimisation(Group):
     )
     noise_ratio: float = Field(0.75, ge=0, le=1, description="share of noise in init blend")
     seed: int = Field(0, ge=0, lt=SEEDS, description="seed of the noise, and of what losses draw")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
         "auto", description="of the convolutions; auto: bf16 where the worker's hardware has it"
     )
 

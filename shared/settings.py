@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads of all CPU slots of a worker; none: all cores"
     )
+    memory: int | None = Field(
+        None, ge=1 << 28, description="most bytes that a worker's slot may take; none: what the machine has left"
+    )
+    target_cache: int = Field(
+        500_000_000, ge=0, description="bytes of targets (features of contents and styles) kept between jobs"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least grave messages that come into the worker's log"
     )
@@ -78,6 +84,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config()))
+
+    @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_prefix", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        try:
+            str(value).encode()
+        except UnicodeError:
+            raise ValueError("it is not UTF-8: correct it") from None
+        return value
 
     @field_validator("home")
     @classmethod

@@ -3,7 +3,10 @@
 import os
 import sys
 
-# Convolutions run on threads of their own, which threads of OpenMP that wait by spinning would keep from their cores.
-# OpenMP reads this once, when torch is loaded; see `worker.engine.kernels.way_of`.
+# Both are read once, when torch is loaded.
 if "torch" not in sys.modules:
+    # Convolutions run on threads of their own, which threads of OpenMP that wait by spinning would keep from their
+    # cores; see `worker.engine.kernels.way_of`.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Tensors in pages of 2 MiB: a large one is mapped anew each time, and the system clears its pages one by one.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -13,8 +13,8 @@ from torch import Tensor
 from shared.spec import JobSpec
 from worker.engine.colour import grey, match_colours, match_luminance
 from worker.engine.initial import noise_like
-from worker.engine.targets import Style
 from worker.engine.space import to_input
+from worker.engine.targets import Style
 from worker.pictures import long_edge_size, to_tensor
 
 

@@ -29,7 +29,7 @@ def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cac
     made for, whatever the spec says. Raises NotFound and InvalidRequest for weights.
     """
     pretrained = None if spec.weights is None else _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache))
-    vgg = _empty(spec, spec.input_space if pretrained is None else pretrained.space)
+    vgg = empty_network(spec, spec.input_space if pretrained is None else pretrained.space)
     if pretrained is None:
         randomise(vgg, spec.features_seed)
     else:
@@ -43,7 +43,8 @@ def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cac
     return vgg.to(memory_format=torch.channels_last)
 
 
-def _empty(spec: JobSpec, space: InputSpace) -> Vgg:
+def empty_network(spec: JobSpec, space: InputSpace) -> Vgg:
+    """The network that a spec names, without weights, for an input in `space`."""
     architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
     rescaled = spec.rescale_pooling
     return Vgg(architecture, spec.layers, spec.pooling, space=space, padding=spec.padding, rescale_pooling=rescaled)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import structlog
 import torch
 from PIL import Image
 
@@ -21,18 +21,26 @@ from shared.services import Services
 from shared.spec import BLOB, JobSpec
 from shared.store import Fence, StoredObject
 from shared.tables import Job
+from worker.engine.budget import Fit
 from worker.engine.device import ComputePath, choose
+from worker.engine.features import Vgg
 from worker.engine.iterative import Progress, Rules, Scale, optimise
+from worker.engine.memory import available_memory, give_back_memory
+from worker.engine.style import SAMPLE_LOSSES
 from worker.finish import Finish
 from worker.inputs import Inputs
 from worker.lease import Lease
 from worker.network import build_network
+from worker.preparation import Bench, prepared
 from worker.retry import patiently
 from worker.sinks import Background, LossSink, Sink, SnapshotSink
-from worker.translate import make_optimiser, prepared
+from worker.translate import make_optimiser
+from worker.workshop import CALIBRATION_EDGE, Workshop, network_key
 
-# Random features are scaled on pictures of this long edge at most: a larger one says no more of a layer's deviation.
-CALIBRATION_EDGE = 512
+log = structlog.get_logger("stylefarm.worker")
+
+# After an attempt that ran out of memory, so much of what is left is planned with.
+LESS = 0.6
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Painting:
     job: Job
     spec: JobSpec
     lease: Lease
+    workshop: Workshop
 
     @property
     def fence(self) -> Fence:
@@ -52,16 +61,42 @@ class Painting:
     def paint(self, record: dict[str, Any]) -> StoredObject:
         """Paints the picture and stores it; what was computed with goes into `record`.
 
-        Raises the lease's Stop, Diverged, OutOfMemory, ServiceUnavailable, and what is wrong with the inputs.
+        Where the memory does not suffice, it is tried once more with less. Raises the lease's Stop, Diverged,
+        OutOfMemory, ServiceUnavailable, and what is wrong with the inputs.
         """
         path = choose(self.spec.precision)
-        record.update(device=_device_name(path), precision=path.precision, threads=torch.get_num_threads())
-        with _memory_errors(self.spec):
-            inputs = Inputs.fetched(self.spec, self._picture)
-            finish = self._finish(inputs)
-            last = self._run(self._steps(inputs, path), finish)
-            data = finish.encode(last.image[0], last.iteration)
-        return self._store(data, finish.output.format)
+        record.update(device=path.device_name, precision=path.precision, threads=torch.get_num_threads())
+        record["path"] = {"convolutions": path.way, "autograd": by_autograd(self.spec), "memory": []}
+        inputs = Inputs.fetched(self.spec, self._picture)
+        finish = self._finish(inputs)
+        # A job that an earlier attempt found too large begins with less.
+        first = LESS if self.job.is_to_be_smaller else 1.0
+        for share in (first, first * LESS):
+            # Outside of any except block, which would hold on to the tensors of the attempt that failed.
+            give_back_memory()
+            available = round(share * available_memory(path.device, self.services.settings.memory))
+            data = self._painted(inputs, finish, path, available, record)
+            if data is not None:
+                return self._store(data, finish.output.format)
+            log.warning("out of memory", available=available)
+        raise OutOfMemory(
+            f"a picture of size = {self.spec.size} did not fit into this worker's memory, twice: ask for a smaller size"
+        )
+
+    def _painted(
+        self, inputs: Inputs, finish: Finish, path: ComputePath, available: int, record: dict[str, Any]
+    ) -> bytes | None:
+        """The painted file; None if the memory did not suffice."""
+        try:
+            last = self._run(self._steps(inputs, path, available, record), finish)
+            return finish.encode(last.image[0], last.iteration)
+        except (torch.OutOfMemoryError, MemoryError):
+            return None
+        except RuntimeError as error:
+            # The CPU's allocator has no exception class of its own.
+            if "can't allocate memory" not in str(error):
+                raise
+            return None
 
     def _run(self, steps: Iterator[Progress], finish: Finish) -> Progress:
         """Runs the engine to its end; returns its last progress."""
@@ -83,16 +118,27 @@ class Painting:
             background.close()
         return progress
 
-    def _steps(self, inputs: Inputs, path: ComputePath) -> Iterator[Progress]:
+    def _steps(self, inputs: Inputs, path: ComputePath, available: int, record: dict[str, Any]) -> Iterator[Progress]:
         spec = self.spec
-        calibration = inputs.sized(min(spec.sizes[-1], CALIBRATION_EDGE), path.device)
-        images = [calibration.content, *(style.image for style in calibration.styles)]
-        cache = self.services.settings.home.expanduser() / "cache"
-        vgg = build_network(spec, images, self.services.blobs, cache, path)
+        backbone = self.workshop.network(network_key(spec, path), partial(self._network, inputs, path))
+        memory = record["path"]["memory"]
+
+        def told(edge: int, chosen: Fit) -> None:
+            memory.append({"size": edge, "way": str(chosen), "bytes": chosen.bytes})
+
+        graphs: list[str] = record["path"].setdefault("graphs", [])
+        bench = Bench(path, backbone, self.workshop, lambda: available, graphs.append)
         scales = [
-            Scale(iterations, partial(prepared, inputs, edge, vgg, path.device)) for edge, iterations in spec.schedule
+            Scale(iterations, partial(prepared, inputs, edge, bench, partial(told, edge)))
+            for edge, iterations in spec.schedule
         ]
         return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
+
+    def _network(self, inputs: Inputs, path: ComputePath) -> Vgg:
+        calibration = inputs.sized(min(self.spec.sizes[-1], CALIBRATION_EDGE), path.device)
+        images = [calibration.content, *(style.image for style in calibration.styles)]
+        cache = self.services.settings.home.expanduser() / "cache"
+        return build_network(self.spec, images, self.services.blobs, cache, path)
 
     def _picture(self, address: str) -> Image.Image:
         return decode(self._bytes(address), address, max_pixels=self.services.settings.max_pixels).image
@@ -123,23 +169,6 @@ class Painting:
         return {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
 
 
-def _device_name(path: ComputePath) -> str:
-    return torch.cuda.get_device_name(path.device) if path.device.type == "cuda" else "cpu"
-
-
-@contextmanager
-def _memory_errors(spec: JobSpec) -> Iterator[None]:
-    """Turns the ways in which torch runs out of memory into OutOfMemory."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(_too_large(spec)) from error
-    except RuntimeError as error:
-        # The CPU's allocator has no exception class of its own.
-        if "can't allocate memory" not in str(error):
-            raise
-        raise OutOfMemory(_too_large(spec)) from error
-
-
-def _too_large(spec: JobSpec) -> str:
-    return f"a picture of size = {spec.size} does not fit into this worker's memory: ask for a smaller size"
+def by_autograd(spec: JobSpec) -> list[str]:
+    """The losses whose way back, at their own layer, is autograd's: sorting and kernels have no shorter one."""
+    return [name for name, weight in spec.style_loss.items() if weight and name in SAMPLE_LOSSES]

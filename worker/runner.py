@@ -24,6 +24,7 @@ from shared.tables import Job
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
 from worker.painting import Painting
 from worker.retry import patiently
+from worker.workshop import Workshop
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -53,6 +54,10 @@ class Worker:
     interrupted: threading.Event
     broken: threading.Event = field(default_factory=threading.Event)
     """Set when this process can paint no more, since CUDA in it has failed."""
+    workshop: Workshop = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "workshop", Workshop(self.services.settings.target_cache))
 
     def run(self, job_id: str, priority: int = LOWEST) -> Outcome:
         """Claims the job, paints it, and leaves it in a state that says how it went.
@@ -92,7 +97,7 @@ class Worker:
         """Paints, and names the move for every way in which that can end."""
         store, fence = self.services.store, lease.fence
         try:
-            result = Painting(self.services, job, load_spec(job.spec), lease).paint(record)
+            result = Painting(self.services, job, load_spec(job.spec), lease, self.workshop).paint(record)
         except LeaseLost:
             return lambda: Outcome.LOST
         except CancelRequested:

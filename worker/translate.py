@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
-from torch import Tensor
-
 from shared.spec import JobSpec
-from worker.engine.features import Vgg
 from worker.engine.lbfgs import LBFGS
-from worker.engine.objective import LossSettings, Objective
+from worker.engine.objective import LossSettings
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
 from worker.engine.style import StyleLossName, StyleOptions
-from worker.inputs import Inputs
-
-
-def prepared(inputs: Inputs, edge: int, vgg: Vgg, device: torch.device) -> tuple[Tensor, Objective]:
-    """The start and the objective of one scale, of that long edge."""
-    sized = inputs.sized(edge, device)
-    start = inputs.start(sized)
-    space = inputs.spec.moved_space
-    settings = loss_settings(inputs.spec)
-    return start, Objective(vgg, sized.content, sized.styles, settings, start=start, space=space)
 
 
 def loss_settings(spec: JobSpec) -> LossSettings:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "sweep": ("producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
     "job": ("producer.cli.job:job", "Look at one job, wait for it, download it, cancel, pause or retry it."),
     "worker": ("worker.cli:worker", "Paint what is queued."),
+    "estimate": ("producer.cli.estimate:estimate", "Tell what a picture would take on this machine."),
     "presets": ("producer.cli.presets:presets", "The classic programs, and their numbers."),
     "weights": ("worker.weights_cli:weights", "Import, fetch and list pretrained weights."),
     "db": ("producer.cli.db:db", "Prepare the database."),

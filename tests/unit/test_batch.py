@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -15,7 +17,11 @@ from worker.engine.objective import LossSettings, Objective
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
 from worker.engine.targets import Style
 
-OPTIMISERS = {"lbfgs": lambda: LBFGS(Rate(1.0), 3), "adam": lambda: Adam(Rate(0.02)), "sgd": lambda: Sgd(Rate(0.01))}
+OPTIMISERS: dict[str, Callable[[], Optimiser]] = {
+    "lbfgs": lambda: LBFGS(Rate(1.0), 3),
+    "adam": lambda: Adam(Rate(0.02)),
+    "sgd": lambda: Sgd(Rate(0.01)),
+}
 
 
 def pictures(count: int, seed: int) -> Tensor:

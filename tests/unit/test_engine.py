@@ -21,10 +21,10 @@ from worker.engine.iterative import Progress, Rules, Scale, optimise
 from worker.engine.lbfgs import LBFGS
 from worker.engine.losses import gram
 from worker.engine.objective import LossSettings, Objective
-from worker.engine.targets import Style
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
 from worker.engine.roots import newton_schulz, sqrt_matrix
 from worker.engine.style import Source, style_target
+from worker.engine.targets import Style
 from worker.engine.variation import total_variation
 from worker.engine.weights import feature_positions, load_weights
 

@@ -8,13 +8,16 @@ from PIL import Image
 from torch import Tensor
 
 from shared.spec import parse_spec
+from worker.engine.backbone import Backbone
+from worker.engine.device import choose
 from worker.engine.features import Vgg, randomise
 from worker.engine.losses import gram
 from worker.engine.objective import LossSettings, Objective
-from worker.engine.targets import Style
 from worker.engine.style import StyleLossName
+from worker.engine.targets import Style
 from worker.inputs import Inputs
-from worker.translate import prepared
+from worker.preparation import Bench, prepared
+from worker.workshop import Workshop
 
 HEIGHT, WIDTH, HALF = 16, 24, 12
 SETTINGS = {"content_layers": {"relu2_1": 1.0}, "content_normalization": "mean", "style_normalization": "none"}
@@ -165,7 +168,8 @@ def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> 
     vgg = Vgg("vgg19", spec.layers)
     randomise(vgg, 0)
     inputs = Inputs(spec, large, [large], [spot], [], None)
-    start, measured = prepared(inputs, 32, vgg, torch.device("cpu"))
+    bench = Bench(choose("fp32"), Backbone(vgg), Workshop(0), lambda: 2**40)
+    start, measured = prepared(inputs, 32, bench)
     losses, gradient = measured.gradient(start)
     assert losses.isfinite().all()
     assert gradient.isfinite().all()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from worker.engine.roots import newton_schulz, sqrt_matrix, trace_sqrt
 from worker.engine.moment_losses import RIDGE
+from worker.engine.roots import newton_schulz, sqrt_matrix, trace_sqrt
 from worker.engine.style import Source, StyleLossName, StyleOptions, style_target
 
 EVERY: tuple[StyleLossName, ...] = get_args(StyleLossName)

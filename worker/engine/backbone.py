@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from worker.engine.features import Vgg
 from worker.engine.kernels import Kernel, Way, memory_format, way_of
+from worker.engine.signs import Signs
 from worker.engine.space import from_input_gradient
 
 
@@ -97,7 +98,11 @@ class Backbone:
 
 
 class WholePass:
-    """All of a picture at once; the activations are held until the way back has passed them."""
+    """All of a picture at once.
+
+    What the way back needs is held until it has passed: activations of named layers, of others their signs. On a GPU
+    other activations are held as well: it has the room, and would lose the time.
+    """
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
@@ -106,11 +111,11 @@ class WholePass:
         self._forward(pixels, visit, None)
 
     def record(self, pixels: Tensor, visit: Visit) -> WayBack:
-        kept: list[Tensor] = []
+        kept: list[Tensor | Signs] = []
         self._forward(pixels, visit, kept)
         return lambda pull: self._back(kept, pull, pixels)
 
-    def _forward(self, pixels: Tensor, visit: Visit, kept: list[Tensor] | None) -> None:
+    def _forward(self, pixels: Tensor, visit: Visit, kept: list[Tensor | Signs] | None) -> None:
         net = self.backbone
         x = net.inputs(pixels)
         for index, convolution in enumerate(net.plan):
@@ -123,25 +128,34 @@ class WholePass:
             if convolution.activation in net.layers:
                 visit(convolution.activation, x, slice(None))
             if kept is not None:
-                kept.append(y)
+                kept.append(Signs.of(y) if self._needs_signs_alone(index, y) else y)
 
-    def _back(self, kept: list[Tensor], pull: Pull, pixels: Tensor) -> Tensor:
+    def _needs_signs_alone(self, index: int, y: Tensor) -> bool:
+        net = self.backbone
+        named = {net.plan[index].name, net.plan[index].activation} & net.layers
+        return not named and net.pool.linear and y.device.type == "cpu"
+
+    def _back(self, kept: list[Tensor | Signs], pull: Pull, pixels: Tensor) -> Tensor:
         net = self.backbone
         slope: Tensor | None = None
         for index in reversed(range(len(net.plan))):
             convolution, y = net.plan[index], kept.pop()
-            if convolution.activation in net.layers:
-                slope = pull(convolution.activation, net.activation(index, y), slice(None), slope)
-            if slope is not None:
-                slope = masked(slope, y)
-            if convolution.name in net.layers:
-                slope = pull(convolution.name, y, slice(None), slope)
+            if isinstance(y, Signs):
+                slope = None if slope is None else y.applied(slice(None), slope)
+            else:
+                if convolution.activation in net.layers:
+                    slope = pull(convolution.activation, net.activation(index, y), slice(None), slope)
+                if slope is not None:
+                    slope = masked(slope, y)
+                if convolution.name in net.layers:
+                    slope = pull(convolution.name, y, slice(None), slope)
             if slope is None:
                 continue
             slope = net.convolve_gradient(index, slope)
             if convolution.pooled:
-                x = net.activation(index - 1, kept[-1])
-                slope = net.pool.gradient(slope, x.shape[2:], x)
+                x = kept[-1]
+                pooled = None if isinstance(x, Signs) else net.activation(index - 1, x)
+                slope = net.pool.gradient(slope, x.shape[2:], pooled)
         return torch.zeros_like(pixels) if slope is None else net.pixels_gradient(slope, pixels.dtype)
 
 

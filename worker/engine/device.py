@@ -7,7 +7,9 @@ from typing import Literal
 
 import torch
 
-Precision = Literal["fp32", "bf16"]
+from worker.engine.kernels import Way, way_of
+
+Precision = Literal["fp32", "tf32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,18 @@ class ComputePath:
         """The dtype of the network."""
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
+    @property
+    def way(self) -> Way:
+        """How the convolutions are computed."""
+        return way_of(self.device, self.dtype)
+
+    @property
+    def device_name(self) -> str:
+        """The GPU's own name, or "cpu"."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+
     def __str__(self) -> str:
-        return f"{self.device} {self.precision}"
+        return f"{self.device} {self.precision} {self.way}"
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -34,13 +46,20 @@ def has_bf16(device: torch.device) -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def choose(precision: Literal["auto", "fp32", "bf16"] = "auto") -> ComputePath:
-    """The first GPU where there is one, else the CPU; `auto` is bf16 where the hardware has it."""
+def choose(precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto") -> ComputePath:
+    """The first GPU where there is one, else the CPU; `auto` is bf16 where the hardware has it.
+
+    TF32 is float32 whose products are rounded to 10 bits, on GPUs since Ampere; elsewhere it is float32.
+    """
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    if device.type == "cuda":
-        # The same spec gives the same picture on the same machine, and fp32 is fp32.
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
+    if precision == "tf32" and (device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0)):
+        precision = "fp32"
+    if device.type == "cuda":
+        # The same spec gives the same picture on the same machine, and fp32 is fp32.
+        rounding = "tf32" if precision == "tf32" else "ieee"
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
+        torch.backends.cuda.matmul.fp32_precision = rounding
     return ComputePath(device, precision)

@@ -7,7 +7,7 @@ Both are made ready once, and run in each iteration; nothing of it is known to a
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -71,11 +71,10 @@ class Kernel:
 def _packed(weight: Tensor, way: Way) -> Tensor:
     if way != "onednn":
         return weight.contiguous(memory_format=memory_format(way, weight.device))
-    # Any size of input will do, it is a hint for the choice of a layout.
+    # The size of the input is a hint for the choice of a layout; any will do.
     shape = [1, weight.shape[1], 256, 256]
-    reordered: Tensor = torch._C._nn.mkldnn_reorder_conv2d_weight(  # type: ignore[attr-defined]
-        weight.to_mkldnn(), [1, 1], [1, 1], [1, 1], 1, shape
-    )
+    nn: Any = torch._C._nn  # torch's own stubs do not know the last argument
+    reordered: Tensor = nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), [1, 1], [1, 1], [1, 1], 1, shape)
     return reordered
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -67,44 +67,46 @@ class LBFGS:
 
 
 class _Pairs:
-    """The last pairs s, y of (B, N) vectors, the oldest first to be overwritten, and their inner products."""
+    """The last pairs s, y of (B, N) vectors, the oldest first to be overwritten, and their inner products.
+
+    Row 2 i holds s of slot i, and row 2 i + 1 its y. Slots are filled in turn; what is not filled yet is not touched.
+    """
 
     def __init__(self, x: Tensor, g: Tensor, corrections: int, scale: Tensor) -> None:
         batch, size = x.shape
         self.x, self.g = x, g
-        # Row i holds s of slot i, row corrections + i its y. Of zeros, which cost no memory before they are written.
-        self.rows = torch.zeros(batch, 2 * corrections, size, dtype=x.dtype, device=x.device)
-        small = {"dtype": torch.float64, "device": x.device}
-        self.products = torch.zeros(batch, 2 * corrections, 2 * corrections, **small)
+        self.rows = torch.empty(batch, 2 * corrections, size, dtype=x.dtype, device=x.device)
+        self.products = torch.zeros(batch, 2 * corrections, 2 * corrections, dtype=torch.float64, device=x.device)
         self.scale = scale.to(torch.float64)
         self.corrections = corrections
-        self.slot = torch.zeros((), dtype=torch.int64, device=x.device)
-        self._slots = torch.arange(corrections, device=x.device)
-        self._identity = torch.eye(corrections, **small)
+        self.taken = 0
 
     def direction(self, x: Tensor, g: Tensor) -> Tensor:
         """Takes in the pair that led here, and returns H g, (B, N)."""
-        m = self.corrections
-        places = torch.stack((self.slot, self.slot + m))
-        self.rows.index_copy_(1, places, torch.stack((x - self.x, g - self.g), 1))
+        slot = self.taken % self.corrections
+        self.taken += 1
+        filled = min(self.taken, self.corrections)
+        pair = slice(2 * slot, 2 * slot + 2)
+        torch.sub(x, self.x, out=self.rows[:, 2 * slot])
+        torch.sub(g, self.g, out=self.rows[:, 2 * slot + 1])
         self.x, self.g = x, g
-        # (B, 2m, 3): each row's product with s, with y, and with the gradient.
-        found = _products(self.rows, torch.cat((self.rows.index_select(1, places), g[:, None]), 1)).double()
-        self.products.index_copy_(2, places, found[:, :, :2])
-        self.products.index_copy_(1, places, found[:, :, :2].mT.contiguous())
-        # From the oldest slot to the one just written, in which time runs.
-        order = (self._slots + self.slot + 1) % m
+        rows = self.rows[:, : 2 * filled]
+        # (B, R, 3): each row's product with s, with y, and with the gradient.
+        found = _products(rows, torch.cat((rows[:, pair], g[:, None]), 1)).double()
+        self.products[:, : 2 * filled, pair] = found[:, :, :2]
+        self.products[:, pair, : 2 * filled] = found[:, :, :2].mT
+        # The slots from the oldest to the one just written, in which time runs.
+        order = [(slot + 1 + age) % filled for age in range(filled)]
         weights, scale = self._weights(order, found[:, :, 2:])
-        self.slot.add_(1).remainder_(m)
-        return _combined(self.rows, weights.to(g.dtype)) + scale.to(g.dtype) * g
+        return _combined(rows, weights.to(g.dtype)) + scale.to(g.dtype) * g
 
-    def _weights(self, order: Tensor, with_gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """How much of each row there is in H g, (B, 2m, 1), and of the gradient itself, (B, 1)."""
-        m = self.corrections
-        both = torch.cat((order, order + m))
+    def _weights(self, order: Sequence[int], with_gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of each row there is in H g, (B, R, 1), and of the gradient itself, (B, 1)."""
+        count = len(order)
+        both = torch.tensor([2 * i for i in order] + [2 * i + 1 for i in order], device=with_gradient.device)
         products = self.products.index_select(1, both).index_select(2, both)
-        sg, yg = with_gradient.index_select(1, order), with_gradient.index_select(1, order + m)
-        ss, sy, yy = products[:, :m, :m], products[:, :m, m:], products[:, m:, m:]
+        sg, yg = with_gradient.index_select(1, both).split(count, 1)
+        ss, sy, yy = products[:, :count, :count], products[:, :count, count:], products[:, count:, count:]
         along = [part.diagonal(dim1=1, dim2=2) for part in (ss, sy, yy)]
         fit = (along[1] > CURVATURE * (along[0] * along[2]).sqrt()).double()
         # Along a step of no curvature the gradient has not grown: the next one may be longer.
@@ -113,7 +115,7 @@ class _Pairs:
         scale = self.scale[:, :, None]
         # A pair that is not fit takes no part: zero in every product, one on the diagonal that is solved by.
         pairs = fit[:, :, None] * fit[:, None, :]
-        upper = (sy * pairs).triu() + self._identity * (1 - fit)[:, :, None]
+        upper = (sy * pairs).triu() + torch.diag_embed(1 - fit)
         sg, yg = sg * fit[:, :, None], yg * fit[:, :, None]
         u = torch.linalg.solve_triangular(upper, sg, upper=True)
         inner = (along[1] * fit)[:, :, None] * u + scale * ((yy * pairs) @ u - yg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -26,7 +26,6 @@ class MomentLoss:
     offset: float = 1.0
 
     kinds: ClassVar[frozenset[Kind]]
-    describe: ClassVar[Callable[[Moments], Vectors]]
 
     @classmethod
     def of(cls, sources: Sequence[tuple[float, Moments]], offset: float) -> MomentLoss:
@@ -38,6 +37,11 @@ class MomentLoss:
         """How far features (B, C, H, W) are from the style, over `region`, (1 or B, 1, H, W): (B,)."""
         weights = Weights.over(features.shape[2], features.shape[3], region)
         return self.compare(moments_of(features, self.kinds, weights, slice(None)))
+
+    @staticmethod
+    def describe(moments: Moments) -> Vectors:
+        """What of the moments is compared, and mixed where styles are."""
+        raise NotImplementedError
 
     def compare(self, moments: Moments) -> Tensor:
         """How far a picture of these moments is from the style: (B,)."""
@@ -119,7 +123,8 @@ class MmdPoly(MomentLoss):
 
     def compare(self, moments: Moments) -> Tensor:
         second, mean = _second_and_mean(moments)
-        return (second - self.target[0]).square().sum((1, 2)) + 2 * self.offset * (mean - self.target[1]).square().sum(1)
+        first = (mean - self.target[1]).square().sum(1)
+        return (second - self.target[0]).square().sum((1, 2)) + 2 * self.offset * first
 
     def magnitude(self) -> Tensor:
         return self.target[0].square().sum((1, 2)) + 2 * self.offset * self.target[1].square().sum(1)

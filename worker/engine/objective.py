@@ -20,7 +20,7 @@ from worker.engine.space import from_pixels_gradient, to_pixels
 from worker.engine.style import StyleLossName, StyleOptions
 from worker.engine.targets import Style, Targets, layer_size
 from worker.engine.terms import ContentMeasure, Measure, Reading
-from worker.engine.variation import Norm, Reduction, laplacian, total_variation
+from worker.engine.variation import Norm, Reduction, laplacian, total_variation, variation_gradient
 
 TERMS = ("total", "content", "style", "tv")
 
@@ -109,7 +109,8 @@ class Objective:
         self.space = space
         with torch.no_grad():
             targets = targets or Targets(self.passage)
-            terms = [*self._content_terms(targets, content, content_key), *self._style_terms(targets, styles, content.shape[2:])]
+            terms = self._content_terms(targets, content, content_key)
+            terms += self._style_terms(targets, styles, content.shape[2:])
             by_start = "initial" in (settings.content_normalization, settings.style_normalization)
             at_start = self._errors(terms, to_pixels(space, start)) if by_start and start is not None else None
             self.terms = [
@@ -183,9 +184,8 @@ class Objective:
     def _clipped_with_variation(self, gradient: Tensor, image: Tensor) -> Tensor:
         settings = self.settings
         if settings.tv_weight and settings.tv_norm != "laplacian":
-            gradient = gradient + settings.tv_weight * _variation_gradient(
-                image, settings.tv_norm, settings.tv_reduction
-            )
+            own = variation_gradient(image, settings.tv_norm, settings.tv_reduction)
+            gradient = gradient + settings.tv_weight * own
         if settings.gradient_clip is not None:
             longest = settings.gradient_clip * gradient[0].numel()
             norm = gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
@@ -206,9 +206,10 @@ class Objective:
         settings = self.settings
         if not (settings.style_weight and styles):
             return []
-        measures = targets.style(styles, list(settings.style_layers), settings.style_losses, settings.style_options, size)
+        weights, losses = settings.style_layers, settings.style_losses
+        measures = targets.style(styles, list(weights), losses, settings.style_options, size)
         return [
-            Term(2, found.layer, found.measure, settings.style_weight * settings.style_layers[found.layer] * found.share)
+            Term(2, found.layer, found.measure, settings.style_weight * weights[found.layer] * found.share)
             for found in measures
         ]
 
@@ -258,10 +259,3 @@ def style_factor(normalization: StyleNormalization, channels: int, positions: in
         "pytorch": 1.0 / channels**2,
     }
     return factors[normalization]
-
-
-def _variation_gradient(image: Tensor, norm: Norm, reduction: Reduction) -> Tensor:
-    leaf = image.detach().requires_grad_()
-    with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(total_variation(leaf, norm, reduction).sum(), leaf)
-    return gradient

@@ -51,9 +51,10 @@ class Pool:
             raise TypeError(f"the way back through {self.kind} pooling needs what was pooled")
         if self.kind == "max":
             _, positions = functional.max_pool2d(x, 2, return_indices=True)
-            return torch.ops.aten.max_pool2d_with_indices_backward(
+            back: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
                 slope, x, [2, 2], [2, 2], [0, 0], [1, 1], False, positions
-            )  # type: ignore[no-any-return]
+            )
+            return back
         square = 4 * functional.avg_pool2d(x.square(), 2)
         # d sqrt(s) / dx = x / sqrt(s); of what the bound holds fast the gradient is zero.
         ratio = torch.where(square > LEAST_SQUARE, slope / square.clamp_min(LEAST_SQUARE).sqrt(), 0)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class SampleLoss:
-    """Styles by their shares, which sum to 1, and their feature vectors (1 or B, C, N); how many projections are drawn."""
+    """Styles by their shares, which sum to 1, and their feature vectors (1 or B, C, N), and how much is drawn."""
 
     samples: Sequence[tuple[float, Tensor]]
     projections: int = 128

@@ -52,11 +52,15 @@ class _Block:
 
 
 class StripPass:
-    """Goes through the network in strips whose activations take about `strip_bytes`; one picture at a time."""
+    """Goes through the network in strips whose activations take about `strip_bytes`.
 
-    def __init__(self, backbone: Backbone, strip_bytes: int) -> None:
+    `keeps`: features of deep layers are kept for the way back, where the pooling allows it.
+    """
+
+    def __init__(self, backbone: Backbone, strip_bytes: int, *, keeps: bool = True) -> None:
         self.backbone = backbone
         self.strip_bytes = strip_bytes
+        self.keeps = keeps and backbone.pool.linear
 
     def read(self, pixels: Tensor, visit: Visit) -> None:
         """Goes forward; every row of every named layer is visited once."""
@@ -74,7 +78,7 @@ class StripPass:
         x = net.inputs(pixels)
         for number, (first, last) in enumerate(zip(starts, [*starts[1:], len(net.plan)], strict=True)):
             named = [i for i in range(first, last) if {net.plan[i].name, net.plan[i].activation} & net.layers]
-            kept = named if number >= KEPT_FROM and net.pool.linear else []
+            kept = named if number >= KEPT_FROM and self.keeps else []
             again = last if not net.pool.linear else first if kept else max(named, default=first - 1) + 1
             block = _Block(first, last, again, x)
             if recorded:
@@ -135,8 +139,9 @@ class StripPass:
         own = slice(start, stop)
         slope = None
         if above is not None and above.shape[2]:  # the last row of an odd height is not pooled
-            x = None if net.pool.linear else net.activation(block.last - 1, found[block.last - 1])[:, :, start - top : stop - top]
-            slope = net.pool.gradient(above, (stop - start, block.input.shape[3]), x)
+            x = None if net.pool.linear else net.activation(block.last - 1, found[block.last - 1])
+            here = None if x is None else x[:, :, start - top : stop - top]
+            slope = net.pool.gradient(above, (stop - start, block.input.shape[3]), here)
         low = start
         for index in reversed(range(block.first, block.last)):
             y = found.get(index)

@@ -57,6 +57,7 @@ def style_target(name: StyleLossName, sources: Sequence[Source], options: StyleO
     loss = MOMENT_LOSSES[name]
     moments = []
     for source in sources:
-        weights = Weights.over(*source.features.shape[2:], source.region)
+        height, width = source.features.shape[2:]
+        weights = Weights.over(height, width, source.region)
         moments.append((source.share, moments_of(source.features, loss.kinds, weights, slice(None))))
     return loss.of(moments, options.offset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -17,7 +17,6 @@ from worker.engine.moments import Kind, Moments, Weights, moments_of
 from worker.engine.sample_losses import selected
 from worker.engine.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
 from worker.engine.terms import Measure, MomentMeasure, SampleMeasure
-
 
 T = TypeVar("T")
 
@@ -35,6 +34,10 @@ class Style:
     source_mask: Tensor | None = None
     mask: Tensor | None = None
     key: Hashable = None
+
+    def named(self, key: Hashable) -> Style:
+        """The same with a name for a cache."""
+        return replace(self, key=key)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,27 @@ def total_variation(image: Tensor, norm: Norm = "l2", reduction: Reduction = "me
     return 0.5 * total if norm == "l2" and reduction == "sum" else total
 
 
+def variation_gradient(image: Tensor, norm: Norm = "l2", reduction: Reduction = "mean") -> Tensor:
+    """The gradient of the sum of the pictures' total variations, shaped as `image`."""
+    if norm == "laplacian":
+        return laplacian(image)
+    if norm == "nine-point":
+        leaf = image.detach().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(_nine_point(leaf).sum(), leaf)
+        return gradient
+    gradient = torch.zeros_like(image)
+    for dim in (2, 3):
+        length = image.shape[dim] - 1
+        difference = image.narrow(dim, 1, length) - image.narrow(dim, 0, length)
+        # l2 as a sum is halved.
+        factor = 1.0 if reduction == "sum" else (1 if norm == "l1" else 2) / max(1, difference[0].numel())
+        difference = difference.sign_() if norm == "l1" else difference
+        gradient.narrow(dim, 1, length).add_(difference, alpha=factor)
+        gradient.narrow(dim, 0, length).sub_(difference, alpha=factor)
+    return gradient
+
+
 def laplacian(image: Tensor) -> Tensor:
     """Four times each value less its four neighbours, zero outside, over eight: shaped as `image`."""
     padded = functional.pad(image, (1, 1, 1, 1))

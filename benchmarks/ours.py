@@ -1,0 +1,174 @@
+"""One run of the engine, measured: a child process of `benchmarks.engine`, which reads the JSON that it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from functools import partial
+from pathlib import Path
+
+import worker  # first, since it says how OpenMP's threads are to wait
+from worker.engine.memory import available_memory
+
+# isort: split
+import torch
+from PIL import Image
+from torch.profiler import ProfilerActivity, profile
+
+from shared.space import CAFFE
+from shared.spec import JobSpec, parse_spec
+from shared.vgg import layer_names
+from worker.engine.backbone import Backbone
+from worker.engine.budget import Fit
+from worker.engine.device import choose
+from worker.engine.features import Vgg, calibrate, randomise
+from worker.engine.iterative import Rules, Scale, optimise
+from worker.engine.objective import Gradients
+from worker.inputs import Inputs
+from worker.preparation import Bench, prepared
+from worker.translate import make_optimiser
+from worker.workshop import Workshop
+
+assert worker.__doc__
+
+# Which operators of a profile belong to which part of an iteration; what is left is told as "rest".
+PARTS = {
+    "convolution": ("convolution", "mkldnn", "cudnn", "nnpack"),
+    "Gram matrices and their gradients": ("bmm", "baddbmm", "matmul", "aten::mm", "aten::addmm"),
+    "pooling": ("pool", "upsample", "nearest"),
+    "ReLU": ("threshold", "relu", "clamp_min"),
+}
+
+
+def spec_of(arguments: argparse.Namespace) -> JobSpec:
+    """What the peer does, as a spec: its layers, its weights, its optimiser."""
+    fields = {
+        "content": str(arguments.content),
+        "style": str(arguments.style),
+        "preset": "neural-style",
+        "features": "random",
+        "features_deviation": 1.0,
+        "init": "content",
+        "pooling": "average",
+        "content_layers": ["relu4_2"],
+        "size": arguments.size,
+        "iterations": arguments.iterations,
+        "tv_weight": arguments.tv,
+        "tv_norm": "l1",
+        "optimizer": arguments.optimizer,
+        "corrections": 20,
+        "learning_rate": 1.0 if arguments.optimizer == "lbfgs" else 10.0,
+        "precision": arguments.precision,
+    }
+    return parse_spec(fields)
+
+
+def network(layers: tuple[str, ...], pictures: list[torch.Tensor]) -> Vgg:
+    """A random network whose features are as large on those pictures as a trained one's are on photographs."""
+    vgg = Vgg("vgg19", layers, "average", space=CAFFE)
+    randomise(vgg, 0)
+    calibrate(vgg, pictures)
+    return vgg
+
+
+def export(file: Path, pictures: list[torch.Tensor]) -> None:
+    """The random network in the form that the peer loads: torchvision's names, for BGR from 0 to 255 less the mean."""
+    vgg = network(layer_names("vgg19"), pictures)
+    position, state = 0, {}
+    for index, convolution in enumerate(vgg.plan):
+        position += 1 if convolution.pooled else 0
+        state[f"features.{position}.weight"] = vgg.weights[index].data
+        state[f"features.{position}.bias"] = vgg.biases[index].data
+        position += 2
+    torch.save(state, file)
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, object]:
+    """Paints, and returns seconds and losses of each iteration, with what the engine says of itself."""
+    spec = spec_of(arguments)
+    path = choose(spec.precision)
+    pictures = [Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)]
+    inputs = Inputs(spec, pictures[0], [pictures[1]], [], [], None)
+    small = inputs.sized(min(256, arguments.size), path.device)
+    calibration = [small.content, small.styles[0].image]
+    if arguments.export:
+        export(arguments.export, [image.cpu() for image in calibration])
+    vgg = network(spec.layers, [image.cpu() for image in calibration]).to(path.device)
+    vgg.cast(path.dtype)
+    backbone = Backbone(vgg, arguments.way or None)
+    fits: list[Fit] = []
+    bench = Bench(path, backbone, Workshop(0), partial(available_memory, path.device, arguments.memory))
+    started = time.perf_counter()
+    scale = Scale(spec.iterations, partial(_batched, inputs, arguments, bench, fits))
+    seconds, losses = [], []
+    for progress in optimise([scale], make_optimiser(spec), Rules()):
+        losses.append(progress.losses[0].tolist())  # which waits for the device
+        seconds.append(time.perf_counter() - started)
+        started = time.perf_counter()
+    parts = _profiled(inputs, arguments, bench, spec) if arguments.profile else {}
+    return {
+        "device": path.device_name,
+        "precision": path.precision,
+        "way": backbone.way,
+        "fit": str(fits[0]),
+        "estimated_bytes": fits[0].bytes,
+        "first": seconds[0],
+        "seconds": seconds[1:-1] or seconds[1:],
+        "losses": losses,
+        "parts": parts,
+    }
+
+
+def _batched(
+    inputs: Inputs, arguments: argparse.Namespace, bench: Bench, fits: list[Fit]
+) -> tuple[torch.Tensor, Gradients]:
+    start, objective = prepared(inputs, arguments.size, bench, fits.append)
+    return start.expand(arguments.batch, -1, -1, -1).contiguous(), objective
+
+
+def _profiled(inputs: Inputs, arguments: argparse.Namespace, bench: Bench, spec: JobSpec) -> dict[str, float]:
+    """The share of each part in the time of one iteration's operators."""
+    start, objective = prepared(inputs, arguments.size, bench)
+    optimiser = make_optimiser(spec)
+    image = start
+    for _ in range(3):
+        image = optimiser.step(image, objective.gradient(image)[1])
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if start.is_cuda else [])
+    with profile(activities=activities) as both:
+        _, gradient = objective.gradient(image)
+    with profile(activities=activities) as step:
+        optimiser.step(image, gradient)
+    found: dict[str, float] = {}
+    for event in both.key_averages():
+        part = next((name for name, words in PARTS.items() if any(word in event.key for word in words)), "rest")
+        found[part] = found.get(part, 0.0) + _self_time(event, start.is_cuda)
+    found["optimiser"] = sum(_self_time(event, start.is_cuda) for event in step.key_averages())
+    whole = sum(found.values())
+    return {name: value / whole for name, value in sorted(found.items(), key=lambda entry: -entry[1])}
+
+
+def _self_time(event: object, on_gpu: bool) -> float:
+    return float(getattr(event, "self_device_time_total" if on_gpu else "self_cpu_time_total"))
+
+
+def main() -> None:
+    """Runs once and prints what was measured, as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--content", type=Path, required=True)
+    parser.add_argument("--style", type=Path, required=True)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--iterations", type=int, required=True)
+    parser.add_argument("--optimizer", default="lbfgs")
+    parser.add_argument("--tv", type=float, default=1e-3)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--way", default="")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--memory", type=int)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--export", type=Path)
+    print(json.dumps(measured(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""`stylefarm estimate`: what a picture would take on this machine, before anything is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from producer.cli.options import spec_options
+from producer.embedded import estimate as estimated
+from producer.farm import Farm
+from producer.intake import Intake
+from shared.output import json_option, print_json, print_pairs, print_table, say
+from shared.spec import parse_spec
+
+
+@click.command()
+@click.argument("content")
+@click.argument("style", nargs=-1)
+@json_option
+@spec_options
+def estimate(content: str, style: tuple[str, ...], as_json: bool, **parameters: Any) -> None:
+    """Tell the time and the memory that CONTENT in the manner of STYLE takes on this machine, and paint nothing.
+
+    A few iterations are timed; the memory follows from the sizes. What cannot fit is refused, with the size that can.
+    """
+    given = {name: value for name, value in parameters.items() if value is not None}
+    spec = parse_spec({"content": content, **({"style": style} if style else {}), **given})
+    with Farm() as farm:
+        intake = Intake(farm.services)
+        job = intake.resolve(spec)
+        found = estimated(job.spec, intake.picture, farm.settings)
+    if as_json:
+        print_json({"estimate": found.as_json()})
+        return
+    for note in job.notes:
+        say(note)
+    print_pairs(
+        {
+            "device": found.device,
+            "path": found.path,
+            "time": _duration(found.seconds),
+            "memory": f"{found.bytes / 1e9:.2f} GB, and {found.available / 1e9:.1f} GB are left",
+        }
+    )
+    columns = ("scale", "iterations", "s each", "memory", "way")
+    rows = [
+        (
+            f"{scale.width} x {scale.height}",
+            str(scale.iterations),
+            f"{scale.iteration_seconds:.3g}",
+            f"{scale.bytes / 1e9:.2f} GB",
+            scale.way,
+        )
+        for scale in found.scales
+    ]
+    print_table(columns, rows)
+
+
+def _duration(seconds: float) -> str:
+    """A time that is only roughly known, in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

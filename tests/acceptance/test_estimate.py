@@ -1,0 +1,52 @@
+"""`stylefarm estimate`, as a user runs it, beside what is then taken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.programs import PROGRAM, CommandLine
+
+FULL = ("--style-loss", "gram", "--iterations", "3", "--size", "320")
+
+
+@pytest.fixture
+def farm(tmp_path: Path, pictures: Path) -> CommandLine:
+    """The program, in the folder of the pictures, with a home of its own."""
+    home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
+    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"})
+
+
+def test_the_memory_that_is_told_is_taken(farm: CommandLine) -> None:
+    """Given a picture, if it is estimated and then painted, I expect the peak within a quarter of what was told."""
+    told = farm.run("estimate", "a.png", "s.png", *FULL, "--json").document["estimate"]
+    assert told["scales"][0]["way"] == "whole"
+    assert told["seconds"] > 0
+    command = [str(PROGRAM), "render", "a.png", "s.png", "-o", "out.png", *FULL]
+    with subprocess.Popen(command, cwd=farm.folder, env=farm.environment, stderr=subprocess.DEVNULL) as child:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    assert 0.75 <= told["bytes"] / (usage.ru_maxrss * 1024) <= 1.25
+
+
+def test_an_estimate_is_read_by_people(farm: CommandLine) -> None:
+    """Given two pictures, if an estimate is asked for, I expect time, memory and way in words, and nothing painted."""
+    ended = farm.run("estimate", "a.png", "s.png", "--size", "32", "--style-loss", "gram", "--iterations", "500")
+    assert ended.code == 0, ended.words
+    assert ended.out.startswith("device  cpu\n")
+    assert "GB are left" in ended.out
+    assert "32 x 24" in ended.out
+
+
+def test_a_picture_that_cannot_fit_is_refused(farm: CommandLine) -> None:
+    """Given a limit of memory, if a picture is too large for it, I expect one sentence with the size that fits."""
+    limited = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_MEMORY": str(1 << 30)})
+    ended = limited.run("estimate", "a.png", "s.png", "--size", "6000", "--style-loss", "gram")
+    assert ended.code == 1
+    assert ended.out == ""
+    assert "6000 x 4500 pixels needs about" in ended.words
+    assert "are left" in ended.words

@@ -1,0 +1,70 @@
+"""What only a GPU can show; skipped where there is none."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from worker.engine.backbone import Backbone, WholePass
+from worker.engine.device import choose
+from worker.engine.features import Vgg, randomise
+from worker.engine.graphs import CAPTURED, Captured
+from worker.engine.iterative import Rules, Scale, optimise
+from worker.engine.lbfgs import LBFGS
+from worker.engine.objective import Gradients, LossSettings, Objective
+from worker.engine.optimisers import Rate
+from worker.engine.style import StyleLossName
+from worker.engine.targets import Style
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+
+
+def objective_on(device: torch.device, dtype: torch.dtype, loss: StyleLossName) -> tuple[torch.Tensor, Objective]:
+    vgg = Vgg("vgg19", LAYERS)
+    randomise(vgg, 0)
+    vgg = vgg.to(device)
+    vgg.cast(dtype)
+    image = torch.rand(2, 3, 96, 128, generator=torch.Generator().manual_seed(0)).to(device)
+    chosen = LossSettings(
+        {"relu3_1": 1.0}, dict.fromkeys(LAYERS, 1 / 3), style_weight=10.0, tv_weight=1.0, style_losses={loss: 1.0}
+    )
+    return image, Objective(WholePass(Backbone(vgg)), image, [Style(image[:1].flip(2) ** 2)], chosen)
+
+
+@pytest.mark.parametrize("loss", ["gram", "wasserstein", "mean-std"])
+def test_a_gpu_has_the_gradient_of_a_cpu(loss: StyleLossName) -> None:
+    """given one objective; if it is evaluated on both; I expect nearly the same gradient, in float32 and bfloat16."""
+    image, on_cpu = objective_on(torch.device("cpu"), torch.float32, loss)
+    _, expected = on_cpu.gradient(0.9 * image)
+    device = choose("fp32").device
+    for dtype, tolerance in ((torch.float32, 1e-2), (torch.bfloat16, 6e-2)):
+        image, on_gpu = objective_on(device, dtype, loss)
+        _, found = on_gpu.gradient(0.9 * image)
+        assert (found.cpu() - expected).norm() < tolerance * expected.norm()
+
+
+def test_a_replayed_graph_paints_the_same_picture() -> None:
+    """given an objective; if its evaluation is captured; I expect it told, and the picture that it paints as it is."""
+    device = choose("fp32").device
+    image, plain = objective_on(device, torch.float32, "gram")
+    heard: list[str] = []
+    captured = Captured(plain, heard.append)
+
+    def painted(objective: Gradients) -> torch.Tensor:
+        *_, last = optimise([Scale(12, lambda: (image, objective))], LBFGS(Rate(1.0), 4), Rules())
+        return last.image
+
+    expected = painted(plain)
+    assert (painted(captured) - expected).abs().max() < 2e-2
+    assert heard == [CAPTURED]
+
+
+def test_what_cannot_be_captured_is_told_and_painted() -> None:
+    """given a loss that draws on the CPU; if it is captured; I expect the reason told, and a gradient all the same."""
+    image, plain = objective_on(choose("fp32").device, torch.float32, "sliced")
+    heard: list[str] = []
+    _, gradient = Captured(plain, heard.append).gradient(image)
+    assert gradient.isfinite().all()
+    assert heard[0].startswith("not captured: ")

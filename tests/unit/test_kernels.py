@@ -1,0 +1,90 @@
+"""Convolutions and their gradients in each way that this machine has, against torch's own in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from worker.engine.backbone import Backbone, WholePass
+from worker.engine.features import Vgg, randomise
+from worker.engine.kernels import Kernel, Way, way_of
+from worker.engine.objective import LossSettings, Objective
+from worker.engine.pooling import Pool
+from worker.engine.targets import Style
+
+WAYS: tuple[Way, ...] = ("winograd", "onednn", "plain")
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("inputs", "outputs", "height", "width"), [(3, 64, 40, 41), (64, 32, 33, 35), (16, 8, 5, 4)])
+def test_every_way_convolves(way: Way, inputs: int, outputs: int, height: int, width: int) -> None:
+    """given weights and pictures; if they are convolved; I expect float64's result, its ReLU, and its gradient."""
+    if way == "winograd" and not torch.backends.nnpack.is_available():
+        pytest.skip("this torch comes without NNPACK")
+    x, weight, bias = drawn(2, inputs, height, width), drawn(outputs, inputs, 3, 3, seed=1), drawn(outputs, seed=2)
+    kernel = Kernel(weight, bias, way)
+    leaf = x.double().requires_grad_()
+    expected = functional.conv2d(leaf, weight.double(), bias.double(), padding=1)
+    slope = drawn(2, outputs, height, width, seed=3)
+    expected.backward(slope.double())
+    assert leaf.grad is not None
+    scale = float(expected.detach().std())
+    # Winograd's transforms lose two digits of float32.
+    tolerance = 1e-4 if way == "winograd" else 1e-5
+    assert (kernel(x).double() - expected.detach()).abs().max() < tolerance * scale
+    assert (kernel(x, relu=True).double() - expected.detach().relu()).abs().max() < tolerance * scale
+    assert (kernel.gradient(slope).double() - leaf.grad).abs().max() < tolerance * float(leaf.grad.std())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(["average", "max", "l2"]), st.integers(2, 9), st.integers(2, 9), st.sampled_from([1.0, 2.0, 0.78])
+)
+def test_the_way_back_through_a_pooling_is_autograd_s(kind: str, height: int, width: int, scale: float) -> None:
+    """given features with zeros among them; if they are pooled; I expect autograd's gradient from the written one."""
+    pool = Pool(kind, scale)  # type: ignore[arg-type]
+    x = drawn(2, 3, height, width).double().relu()
+    leaf = x.clone().requires_grad_()
+    pooled = pool(leaf)
+    slope = drawn(*pooled.shape, seed=1).double()
+    (expected,) = torch.autograd.grad(pooled, leaf, slope)
+    assert torch.allclose(pool.gradient(slope, (height, width), x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_picture_in_bfloat16_has_nearly_the_gradient_of_float32() -> None:
+    """given average pooling; if the network computes in bfloat16; I expect the gradient within a few percent."""
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
+        randomise(vgg, 0)
+        vgg.cast(dtype)
+        image = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+        chosen = LossSettings({"relu2_2": 1.0}, {"relu1_1": 0.5, "relu2_1": 0.5}, style_weight=10.0)
+        objective = Objective(WholePass(Backbone(vgg)), image, [Style(image.flip(2) ** 2)], chosen)
+        losses, gradient = objective.gradient(0.5 * image + 0.2)
+        assert losses.dtype == gradient.dtype == torch.float32
+        found.append(gradient)
+    assert (found[1] - found[0]).norm() < 0.04 * found[0].norm()
+
+
+def test_winograd_is_left_to_where_it_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """given threads of OpenMP that spin; if a way is chosen for float32; I expect torch's own convolutions."""
+    cpu = torch.device("cpu")
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+        assert way_of(cpu, torch.float32) == "plain"
+        monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+        assert way_of(cpu, torch.float32) == ("winograd" if torch.backends.nnpack.is_available() else "plain")
+        assert way_of(cpu, torch.float64) == "plain"
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,44 @@
+"""The memory of the machine, and what of it is left."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import torch
+
+
+def give_back_memory() -> None:
+    """Gives freed memory back to the system, and to other processes on the GPU."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def available_memory(device: torch.device, limit: int | None = None) -> int:
+    """Bytes that can still be taken on `device`: what the system, the container, and the `limit` of a process leave."""
+    left = _left(device)
+    if limit is None:
+        return left
+    held = torch.cuda.memory_reserved(device) if device.type == "cuda" else psutil.Process().memory_info().rss
+    return max(0, min(left, limit - held))
+
+
+def _left(device: torch.device) -> int:
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # What torch has reserved and not given out is free as well.
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return min(psutil.virtual_memory().available, _left_in_container())
+
+
+def _left_in_container(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """What the limit of the control group (version 2) leaves; without a limit more than any machine has."""
+    try:
+        limit, used = ((root / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return 2**62
+    return 2**62 if limit == "max" else max(0, int(limit) - int(used))

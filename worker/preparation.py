@@ -1,0 +1,121 @@
+"""One scale of a job made ready: what it takes in memory, how it is made to fit, its start and its objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from shared.errors import OutOfMemory
+from shared.spec import JobSpec
+from worker.engine.backbone import Backbone, Pass, WholePass
+from worker.engine.budget import Fit, Work, fit, largest_edge, options
+from worker.engine.device import ComputePath
+from worker.engine.graphs import Captured
+from worker.engine.objective import Gradients, Objective
+from worker.engine.strips import StripPass
+from worker.engine.style import SAMPLE_LOSSES
+from worker.engine.targets import Targets
+from worker.inputs import Inputs
+from worker.translate import loss_settings
+from worker.workshop import Workshop, content_key, network_key, style_key
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a job is painted: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
+
+    `captured` hears whether the evaluation is replayed as a CUDA graph, or why not.
+    """
+
+    path: ComputePath
+    backbone: Backbone
+    workshop: Workshop
+    available: Callable[[], int]
+    captured: Callable[[str], None] = lambda _: None
+
+
+def prepared(
+    inputs: Inputs, edge: int, bench: Bench, told: Callable[[Fit], None] | None = None
+) -> tuple[Tensor, Gradients]:
+    """The start and the objective of one scale, of that long edge; `told` hears how it is made to fit.
+
+    Raises OutOfMemory where it cannot, with the size that can.
+    """
+    spec = inputs.spec
+    sized = inputs.sized(edge, bench.path.device)
+    work = work_of(spec, sized.content.shape[2], sized.content.shape[3], bench.backbone, bench.path)
+    chosen = fitting(work, bench.available())
+    if told is not None:
+        told(chosen)
+    start = inputs.start(sized)
+    targets = Targets(_pass(bench.backbone, chosen), bench.workshop.targets, network_key(spec, bench.path))
+    styles = [style.named(style_key(spec, index)) for index, style in enumerate(sized.styles)]
+    objective = Objective(
+        targets.passage,
+        sized.content,
+        styles,
+        loss_settings(spec),
+        start=start,
+        space=spec.moved_space,
+        targets=targets,
+        content_key=content_key(spec),
+    )
+    if bench.path.device.type != "cuda":
+        return start, objective
+    if chosen.kind != "whole" or any(name in SAMPLE_LOSSES for name in objective.settings.style_losses):
+        bench.captured("not captured: strips, and losses over samples, go by way of the CPU")
+        return start, objective
+    return start, Captured(objective, bench.captured)
+
+
+def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: ComputePath) -> Work:
+    """What a picture of that size asks of the memory."""
+    if spec.content_layers == "auto":
+        raise TypeError("what is auto is resolved when a job is submitted")
+    pairs = min(spec.corrections, spec.total_iterations)
+    vectors = {"lbfgs": 2 * pairs + 2, "adam": 4, "sgd": 2}[spec.optimizer] + (1 if spec.average else 0)
+    sampled = any(weight and name in SAMPLE_LOSSES for name, weight in spec.style_loss.items())
+    return Work(
+        height,
+        width,
+        network.plan,
+        network.layers,
+        frozenset(spec.content_layers) if spec.content_weight else frozenset(),
+        vectors,
+        path.way,
+        itemsize=path.dtype.itemsize,
+        linear_pooling=network.pool.linear,
+        on_gpu=path.device.type == "cuda",
+        needs_whole=sampled or spec.normalize_gradients,
+    )
+
+
+def fitting(work: Work, available: int) -> Fit:
+    """The fastest way that fits into `available` bytes. Raises OutOfMemory with the size that does."""
+    chosen = fit(work, available)
+    if chosen is None:
+        raise OutOfMemory(too_large(work, available))
+    return chosen
+
+
+def too_large(work: Work, available: int) -> str:
+    """The sentence for a picture that does not fit, which names the size that does."""
+    least = min(option.bytes for option in options(work))
+    largest = largest_edge(work, available)
+    why = " (sliced, mmd-gaussian and normalize_gradients need the whole picture at once)" if work.needs_whole else ""
+    remedy = f"ask for size = {largest} or less" if largest else "free memory, or use another worker"
+    fewer = ", or for fewer corrections" if work.vectors > 12 and largest else ""
+    return (
+        f"a picture of {work.width} x {work.height} pixels needs about {_gigabytes(least)} of memory{why} and"
+        f" {_gigabytes(available)} are left: {remedy}{fewer}"
+    )
+
+
+def _pass(network: Backbone, chosen: Fit) -> Pass:
+    return WholePass(network) if chosen.kind == "whole" else StripPass(network, chosen.strip_bytes, keeps=chosen.keeps)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

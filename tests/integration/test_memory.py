@@ -67,7 +67,7 @@ def test_what_cannot_fit_is_refused_with_the_size_that_can(
     farm: Farm, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given very little memory, if a picture is asked for, I expect a sentence with a size, and that size to work."""
-    leave(monkeypatch, 75 * MEGABYTE)
+    leave(monkeypatch, 130 * MEGABYTE)
     with pytest.raises(
         JobFailed, match=r"256 x \d+ pixels needs about .* are left: ask for size = \d+ or less"
     ) as error:

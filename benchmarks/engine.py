@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-import worker  # before torch, since it says how OpenMP's threads are to wait
+# Before torch, since importing the worker says how OpenMP's threads are to wait.
+from worker.engine.device import choose
 
 # isort: split
 import torch
@@ -24,11 +25,8 @@ from skimage import data
 
 from benchmarks.rates import iteration_flops, matmul_rate
 from benchmarks.runs import Run, joined, run_ours, run_peer, spread
-from worker.engine.device import choose
 
 PAIRS = (("astronaut", "immunohistochemistry"), ("chelsea", "brick"), ("coffee", "retina"))
-assert worker.__doc__
-
 NOT_MEASURED = "not measured"
 GIB = 1 << 30
 

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-import worker  # first, since it says how OpenMP's threads are to wait
+# Before torch, since importing the worker says how OpenMP's threads are to wait.
 from worker.engine.memory import available_memory
 
 # isort: split
@@ -29,8 +29,6 @@ from worker.inputs import Inputs
 from worker.preparation import Bench, prepared
 from worker.translate import make_optimiser
 from worker.workshop import Workshop
-
-assert worker.__doc__
 
 # Which operators of a profile belong to which part of an iteration; what is left is told as "rest".
 PARTS = {

@@ -31,7 +31,7 @@ LARGEST_TIMED = 512
 TIMED = 3
 
 # What strips cost, for rows that are read twice and activations that are computed again.
-STRIPS_FACTOR = 1.2
+STRIPS_FACTOR = 1.28
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from worker.engine.device import ComputePath, choose
 from worker.engine.features import Vgg
 from worker.engine.iterative import Progress, Rules, Scale, optimise
 from worker.engine.memory import available_memory, give_back_memory
-from worker.engine.style import SAMPLE_LOSSES
 from worker.finish import Finish
 from worker.inputs import Inputs
 from worker.lease import Lease
@@ -34,7 +33,7 @@ from worker.network import build_network
 from worker.preparation import Bench, prepared
 from worker.retry import patiently
 from worker.sinks import Background, LossSink, Sink, SnapshotSink
-from worker.translate import make_optimiser
+from worker.translate import by_autograd, make_optimiser
 from worker.workshop import CALIBRATION_EDGE, Workshop, network_key
 
 log = structlog.get_logger("stylefarm.worker")
@@ -167,8 +166,3 @@ class Painting:
         """What is written into the files: enough to paint the picture again."""
         names = {"content_name": self.job.content_name, "style_name": self.job.style_name}
         return {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
-
-
-def by_autograd(spec: JobSpec) -> list[str]:
-    """The losses whose way back, at their own layer, is autograd's: sorting and kernels have no shorter one."""
-    return [name for name, weight in spec.style_loss.items() if weight and name in SAMPLE_LOSSES]

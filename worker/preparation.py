@@ -15,10 +15,9 @@ from worker.engine.device import ComputePath
 from worker.engine.graphs import Captured
 from worker.engine.objective import Gradients, Objective
 from worker.engine.strips import StripPass
-from worker.engine.style import SAMPLE_LOSSES
 from worker.engine.targets import Targets
 from worker.inputs import Inputs
-from worker.translate import loss_settings
+from worker.translate import by_autograd, loss_settings
 from worker.workshop import Workshop, content_key, network_key, style_key
 
 
@@ -64,7 +63,7 @@ def prepared(
     )
     if bench.path.device.type != "cuda":
         return start, objective
-    if chosen.kind != "whole" or any(name in SAMPLE_LOSSES for name in objective.settings.style_losses):
+    if chosen.kind != "whole" or by_autograd(spec):
         bench.captured("not captured: strips, and losses over samples, go by way of the CPU")
         return start, objective
     return start, Captured(objective, bench.captured)
@@ -76,7 +75,6 @@ def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: Com
         raise TypeError("what is auto is resolved when a job is submitted")
     pairs = min(spec.corrections, spec.total_iterations)
     vectors = {"lbfgs": 2 * pairs + 2, "adam": 4, "sgd": 2}[spec.optimizer] + (1 if spec.average else 0)
-    sampled = any(weight and name in SAMPLE_LOSSES for name, weight in spec.style_loss.items())
     return Work(
         height,
         width,
@@ -88,7 +86,7 @@ def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: Com
         itemsize=path.dtype.itemsize,
         linear_pooling=network.pool.linear,
         on_gpu=path.device.type == "cuda",
-        needs_whole=sampled or spec.normalize_gradients,
+        needs_whole=bool(by_autograd(spec)) or spec.normalize_gradients,
     )
 
 

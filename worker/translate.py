@@ -8,7 +8,7 @@ from shared.spec import JobSpec
 from worker.engine.lbfgs import LBFGS
 from worker.engine.objective import LossSettings
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
-from worker.engine.style import StyleLossName, StyleOptions
+from worker.engine.style import SAMPLE_LOSSES, StyleLossName, StyleOptions
 
 
 def loss_settings(spec: JobSpec) -> LossSettings:
@@ -45,3 +45,8 @@ def make_optimiser(spec: JobSpec) -> Optimiser:
     if spec.optimizer == "sgd":
         return Sgd(rate, spec.momentum, spec.weight_decay)
     return LBFGS(rate, spec.corrections, unit=spec.moved_space.unit)
+
+
+def by_autograd(spec: JobSpec) -> list[str]:
+    """The losses whose way back, at their own layer, is autograd's: sorting and kernels have no shorter one."""
+    return [name for name, weight in spec.style_loss.items() if weight and name in SAMPLE_LOSSES]

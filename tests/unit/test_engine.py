@@ -19,7 +19,7 @@ from worker.engine.features import Vgg, calibrate, randomise, rescale_filters
 from worker.engine.initial import noise_like
 from worker.engine.iterative import Progress, Rules, Scale, optimise
 from worker.engine.lbfgs import LBFGS
-from worker.engine.losses import gram
+from worker.engine.moments import gram
 from worker.engine.objective import LossSettings, Objective
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
 from worker.engine.roots import newton_schulz, sqrt_matrix

@@ -11,7 +11,7 @@ from shared.spec import parse_spec
 from worker.engine.backbone import Backbone
 from worker.engine.device import choose
 from worker.engine.features import Vgg, randomise
-from worker.engine.losses import gram
+from worker.engine.moments import gram
 from worker.engine.objective import LossSettings, Objective
 from worker.engine.style import StyleLossName
 from worker.engine.targets import Style

@@ -65,6 +65,17 @@ class Weights:
         return None if self.region is None else self.region[:, :, rows].flatten(2)
 
 
+def gram(features: Tensor, region: Tensor | None = None) -> Tensor:
+    """The Gram matrix F F^T / (H W) (Gatys 2016, eq. 3) of features (B, C, H, W): (B, C, C), float32 or float64.
+
+    Departure from the paper: it is divided by the number of positions, so that pictures of different sizes compare.
+    With a region, (1 or B, 1, H, W), it is the guided Gram matrix of Gatys 2017 (arXiv 1611.07865, section 5.1),
+    sum_k w_k f_k f_k^T over the region's weights w, which sum to 1.
+    """
+    weights = Weights.over(features.shape[2], features.shape[3], region)
+    return _second(features.flatten(2), weights.of(slice(None)), weights.positions)
+
+
 def moments_of(features: Tensor, kinds: frozenset[Kind], weights: Weights, rows: slice) -> Moments:
     """The moments of `rows` of a layer, whose features (B, C, N rows, W) are given."""
     flat = features.flatten(2)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -95,7 +96,7 @@ def passing_file(folder: Path) -> Iterator[Path]:
 class _Tensors(Mapping[str, Tensor]):
     """The tensors of a file, each a copy: the file's own pages must not be changed by steps, nor outlive it."""
 
-    def __init__(self, file: safetensors.safe_open) -> None:
+    def __init__(self, file: Any) -> None:  # a safe_open, whose methods have no types
         self._file = file
         self._names = list(file.keys())
 

@@ -191,7 +191,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     assert waited.code == 0, waited.words
     shown = farm.run("job", "show", job["id"], "--json").document
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["died", "done"]
-    assert shown["attempts"][1]["record"]["resumed"]["iteration"] > 0
+    assert shown["attempts"][1]["resumed"]["iteration"] > 0
     assert [point["iteration"] for point in shown["losses"]] == list(range(6001))
     assert len(shown["snapshots"]) == 5
     assert shown["losses"] == farm.run("job", "show", whole["id"], "--json").document["losses"]

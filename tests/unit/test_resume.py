@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from shared.space import PIXELS
 from worker.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint, write_checkpoint
 from worker.engine.iterative import Progress, Rules, Scale, optimise
 from worker.engine.lbfgs import LBFGS
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
-from worker.engine.space import PIXELS
 from worker.engine.state import EngineState
 
 SCALES = ((8, 7), (12, 7))

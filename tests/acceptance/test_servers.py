@@ -173,8 +173,8 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     os.killpg(worker.pid, signal.SIGKILL)
     careful = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_CHECKPOINT_SECONDS": "0.5"})
     (farm.folder / "sweep.yaml").write_text(
-        f"base: {{content: a.png, style: s.png, size: 32, snapshot_every: 1000, {SHALLOW}}}\n"
-        "matrix: {iterations: [6000]}\n"
+        f"base: {{content: a.png, style: s.png, size: 32, snapshot_every: 250, {SHALLOW}}}\n"
+        "matrix: {iterations: [1500]}\n"
     )
     (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
     queries = Queries(connect(empty_postgres_url))
@@ -192,7 +192,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     shown = farm.run("job", "show", job["id"], "--json").document
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["died", "done"]
     assert shown["attempts"][1]["resumed"]["iteration"] > 0
-    assert [point["iteration"] for point in shown["losses"]] == list(range(6001))
+    assert [point["iteration"] for point in shown["losses"]] == list(range(1501))
     assert len(shown["snapshots"]) == 5
     assert shown["losses"] == farm.run("job", "show", whole["id"], "--json").document["losses"]
     files = [farm.folder / f"{name}.png" for name in ("resumed", "whole")]

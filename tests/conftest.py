@@ -34,7 +34,12 @@ def pictures(tmp_path: Path) -> Path:
     """A folder with two small contents and two small styles, each unlike the others: a.png, b.png, s.png, t.png."""
     folder = tmp_path / "pictures"
     folder.mkdir()
+    write_pictures(folder)
+    return folder
+
+
+def write_pictures(folder: Path) -> None:
+    """Writes the pictures of the fixture of that name."""
     for seed, name in enumerate(("a", "b", "s", "t")):
         noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((48, 36), Image.Resampling.BICUBIC).save(folder / f"{name}.png")
-    return folder

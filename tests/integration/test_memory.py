@@ -67,11 +67,11 @@ def test_what_cannot_fit_is_refused_with_the_size_that_can(
     farm: Farm, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given very little memory, if a picture is asked for, I expect a sentence with a size, and that size to work."""
-    leave(monkeypatch, 130 * MEGABYTE)
+    leave(monkeypatch, 150 * MEGABYTE)
     with pytest.raises(
-        JobFailed, match=r"256 x \d+ pixels needs about .* are left: ask for size = \d+ or less"
+        JobFailed, match=r"2000 x \d+ pixels needs about .* are left: ask for size = \d+ or less"
     ) as error:
-        submitted(farm, pictures).result(timeout=60)
+        submitted(farm, pictures, size=2000).result(timeout=60)
     named = re.search(r"size = (\d+)", str(error.value))
     assert named is not None
     submitted(farm, pictures, size=int(named[1])).result(timeout=60)

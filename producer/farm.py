@@ -243,7 +243,7 @@ class Job:
     def pause(self) -> bool:
         """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
 
-        A running one is let go within one heartbeat, and will begin afresh.
+        A running one is let go within one heartbeat, and will go on from there.
         """
         return bool(self.farm.services.store.pause(Of(job=self.id)))
 
@@ -251,9 +251,10 @@ class Job:
         """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
         return self.farm.announced(self.farm.services.store.resume(Of(job=self.id))) > 0
 
-    def retry(self) -> bool:
-        """Paints it once more, afresh. False if it has not ended yet."""
-        return self.farm.announced(self.farm.services.store.retry(Of(job=self.id))) > 0
+    def retry(self, *, from_checkpoint: bool = False) -> bool:
+        """Paints it once more, afresh, or `from_checkpoint`, if one was stored. False if it has not ended yet."""
+        store = self.farm.services.store
+        return self.farm.announced(store.retry(Of(job=self.id), from_checkpoint=from_checkpoint)) > 0
 
     def reprioritise(self, priority: int) -> bool:
         """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
@@ -309,10 +310,14 @@ class Sweep:
         """Resumes its paused jobs; how many."""
         return self.farm.announced(self.farm.services.store.resume(Of(sweep=self.id)))
 
-    def retry(self, *, failed: bool = False) -> int:
-        """Paints all of its jobs that have ended once more, afresh, or only those that `failed`; how many."""
+    def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
+        """Paints all of its jobs that have ended once more, or only those that `failed`; how many.
+
+        They begin afresh, or `from_checkpoint` where one was stored.
+        """
         states = {State.FAILED} if failed else FINAL
-        return self.farm.announced(self.farm.services.store.retry(Of(sweep=self.id), states))
+        store = self.farm.services.store
+        return self.farm.announced(store.retry(Of(sweep=self.id), states, from_checkpoint=from_checkpoint))
 
     def reprioritise(self, priority: int) -> int:
         """Makes its jobs more or less urgent, 0 to 9; how many had not ended. Raises InvalidSpec."""

@@ -49,6 +49,7 @@ class Orphans(Reading):
         with self._reading() as session:
             over = {(job_id, str(attempt)) for job_id, attempt in session.execute(ended)}
             named = set(session.scalars(select(Job.result_key).where(Job.id.in_(ids))))
+            named |= set(session.scalars(select(Job.checkpoint_key).where(Job.id.in_(ids))))
             named |= set(session.scalars(select(Snapshot.key).where(Snapshot.job_id.in_(ids))))
         for job_id, keys in listed:
             yield from (key for key in keys if (job_id, _attempt_of(key)) in over and key not in named)

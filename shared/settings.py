@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     target_cache: int = Field(
         500_000_000, ge=0, description="bytes of targets (features of contents and styles) kept between jobs"
     )
+    checkpoint_seconds: float = Field(
+        20, ge=0, le=86_400, description="how often is stored what a job goes on from on another worker; 0: never"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least grave messages that come into the worker's log"
     )

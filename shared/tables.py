@@ -101,6 +101,13 @@ class Job(Base):
     result_key: Mapped[str | None]
     result_sha256: Mapped[str | None] = mapped_column(String(64))
     result_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_key: Mapped[str | None]
+    """What another attempt goes on from; the columns of a checkpoint have values together, or none has."""
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+    checkpoint_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_iteration: Mapped[int | None]
+    checkpoint_attempt: Mapped[int | None]
+    """The attempt that stored it."""
     error_class: Mapped[str | None] = mapped_column(String(16))
     error: Mapped[str | None]
     failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
@@ -19,18 +19,21 @@ from shared.exif import kept_exif
 from shared.images import decode
 from shared.services import Services
 from shared.spec import BLOB, JobSpec
-from shared.store import Fence, StoredObject
+from shared.store import Checkpoint, Fence, StoredObject
 from shared.tables import Job
-from worker.engine.budget import Fit
+from worker.checkpoint import CheckpointSink, Shelf
+from worker.engine.budget import USABLE, Fit
 from worker.engine.device import ComputePath, choose
 from worker.engine.features import Vgg
 from worker.engine.iterative import Progress, Rules, Scale, optimise
 from worker.engine.memory import available_memory, give_back_memory
+from worker.engine.state import EngineState
 from worker.finish import Finish
 from worker.inputs import Inputs
-from worker.lease import Lease
+from worker.lease import Interrupted, Lease, PauseRequested
 from worker.network import build_network
 from worker.preparation import Bench, prepared
+from worker.resume import earlier_state
 from worker.retry import patiently
 from worker.sinks import Background, LossSink, Sink, SnapshotSink
 from worker.translate import by_autograd, make_optimiser
@@ -42,52 +45,75 @@ log = structlog.get_logger("stylefarm.worker")
 LESS = 0.6
 
 
+@dataclass
+class Means:
+    """What an attempt computes with: the way on a device, the bytes at hand there, and those planned with."""
+
+    path: ComputePath
+    available: int
+    planned: int = 0
+
+    def room(self) -> int:
+        """How many bytes a copy of the engine's state may take: on a CPU what the plan of this scale leaves."""
+        if self.path.device.type == "cpu":
+            return round(self.available * USABLE) - self.planned
+        return round(available_memory(torch.device("cpu")) * USABLE)
+
+
 @dataclass(frozen=True)
 class Painting:
-    """One attempt at one job."""
+    """One attempt at one job; `record` is told what it is computed with."""
 
     services: Services
     job: Job
     spec: JobSpec
     lease: Lease
     workshop: Workshop
+    record: dict[str, Any]
 
     @property
     def fence(self) -> Fence:
         """The attempt's right to write."""
         return self.lease.fence
 
-    def paint(self, record: dict[str, Any]) -> StoredObject:
-        """Paints the picture and stores it; what was computed with goes into `record`.
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Where the attempt's checkpoints are."""
+        return Shelf(self.services, self.spec, self.fence, self.record)
 
-        Where the memory does not suffice, it is tried once more with less. Raises the lease's Stop, Diverged,
-        OutOfMemory, ServiceUnavailable, and what is wrong with the inputs.
+    def paint(self) -> StoredObject:
+        """Paints the picture and stores it; what was computed with goes into the record.
+
+        It goes on from the checkpoint of an earlier attempt, if there is one that can be used. Where the memory does
+        not suffice, it is tried once more with less. Raises the lease's Stop, Diverged, OutOfMemory,
+        ServiceUnavailable, StorageFull, and what is wrong with the inputs.
         """
         path = choose(self.spec.precision)
+        record = self.record
         record.update(device=path.device_name, precision=path.precision, threads=torch.get_num_threads())
         record["path"] = {"convolutions": path.way, "autograd": by_autograd(self.spec), "memory": []}
         inputs = Inputs.fetched(self.spec, self._picture)
         finish = self._finish(inputs)
-        # A job that an earlier attempt found too large begins with less.
-        first = LESS if self.job.is_to_be_smaller else 1.0
-        for share in (first, first * LESS):
-            # Outside of any except block, which would hold on to the tensors of the attempt that failed.
-            give_back_memory()
-            available = round(share * available_memory(path.device, self.services.settings.memory))
-            data = self._painted(inputs, finish, path, available, record)
-            if data is not None:
-                return self._store(data, finish.output.format)
-            log.warning("out of memory", available=available)
+        with earlier_state(self.services, self.job, self.spec, record) as state:
+            self.shelf.named = None if state is None else Checkpoint.of(self.job)
+            # A job that an earlier attempt found too large begins with less.
+            first = LESS if self.job.is_to_be_smaller else 1.0
+            for share in (first, first * LESS):
+                # Outside of any except block, which would hold on to the tensors of the attempt that failed.
+                give_back_memory()
+                available = round(share * available_memory(path.device, self.services.settings.memory))
+                data = self._painted(inputs, finish, Means(path, available), state)
+                if data is not None:
+                    return self._store(data, finish.output.format)
+                log.warning("out of memory", available=available)
         raise OutOfMemory(
             f"a picture of size = {self.spec.size} did not fit into this worker's memory, twice: ask for a smaller size"
         )
 
-    def _painted(
-        self, inputs: Inputs, finish: Finish, path: ComputePath, available: int, record: dict[str, Any]
-    ) -> bytes | None:
+    def _painted(self, inputs: Inputs, finish: Finish, means: Means, state: EngineState | None) -> bytes | None:
         """The painted file; None if the memory did not suffice."""
         try:
-            last = self._run(self._steps(inputs, path, available, record), finish)
+            last = self._run(self._steps(inputs, means, state), finish, means)
             return finish.encode(last.image[0], last.iteration)
         except (torch.OutOfMemoryError, MemoryError):
             return None
@@ -97,13 +123,16 @@ class Painting:
                 raise
             return None
 
-    def _run(self, steps: Iterator[Progress], finish: Finish) -> Progress:
+    def _run(self, steps: Iterator[Progress], finish: Finish, means: Means) -> Progress:
         """Runs the engine to its end; returns its last progress."""
         background = Background()
+        losses = LossSink(self.services.store, self.fence, background)
+        every = self.services.settings.checkpoint_seconds
+        checkpoints = CheckpointSink(self.shelf, losses, background, every=every, room=means.room)
         try:
-            sinks = self._sinks(background, finish)
+            sinks = (losses, self._snapshots(background, finish), checkpoints)
             for progress in steps:
-                self.lease.check()
+                self._check(checkpoints, progress)
                 for sink in sinks:
                     sink.take(progress)
             for sink in sinks:
@@ -114,24 +143,34 @@ class Painting:
             background.finish()
             raise
         finally:
+            checkpoints.abandon()
             background.close()
         return progress
 
-    def _steps(self, inputs: Inputs, path: ComputePath, available: int, record: dict[str, Any]) -> Iterator[Progress]:
-        spec = self.spec
+    def _check(self, checkpoints: CheckpointSink, progress: Progress) -> None:
+        """Raises the lease's Stop; what another worker is to go on with is stored before."""
+        try:
+            self.lease.check()
+        except (Interrupted, PauseRequested):
+            checkpoints.last(progress)
+            raise
+
+    def _steps(self, inputs: Inputs, means: Means, state: EngineState | None) -> Iterator[Progress]:
+        spec, path = self.spec, means.path
         backbone = self.workshop.network(network_key(spec, path), partial(self._network, inputs, path))
-        memory = record["path"]["memory"]
+        memory = self.record["path"]["memory"]
 
         def told(edge: int, chosen: Fit) -> None:
+            means.planned = chosen.bytes
             memory.append({"size": edge, "way": str(chosen), "bytes": chosen.bytes})
 
-        graphs: list[str] = record["path"].setdefault("graphs", [])
-        bench = Bench(path, backbone, self.workshop, lambda: available, graphs.append)
+        graphs: list[str] = self.record["path"].setdefault("graphs", [])
+        bench = Bench(path, backbone, self.workshop, lambda: means.available, graphs.append)
         scales = [
             Scale(iterations, partial(prepared, inputs, edge, bench, partial(told, edge)))
             for edge, iterations in spec.schedule
         ]
-        return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
+        return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change), state)
 
     def _network(self, inputs: Inputs, path: ComputePath) -> Vgg:
         calibration = inputs.sized(min(self.spec.sizes[-1], CALIBRATION_EDGE), path.device)
@@ -150,13 +189,9 @@ class Painting:
         exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
         return Finish(self.spec, inputs.content, self._parameters(), exif)
 
-    def _sinks(self, background: Background, finish: Finish) -> Sequence[Sink]:
-        services = self.services
-        every = self.spec.snapshot_every
-        return (
-            LossSink(services.store, self.fence, background),
-            SnapshotSink(services.store, services.blobs, self.fence, background, every=every, finish=finish),
-        )
+    def _snapshots(self, background: Background, finish: Finish) -> Sink:
+        store, blobs, every = self.services.store, self.services.blobs, self.spec.snapshot_every
+        return SnapshotSink(store, blobs, self.fence, background, every=every, finish=finish)
 
     def _store(self, data: bytes, file_format: Format) -> StoredObject:
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"

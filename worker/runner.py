@@ -19,7 +19,7 @@ from shared.routes import LOWEST
 from shared.services import Services
 from shared.spec import load_spec
 from shared.states import State
-from shared.store import Fence
+from shared.store import Fence, StoredObject
 from shared.tables import Job
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
 from worker.painting import Painting
@@ -97,7 +97,8 @@ class Worker:
         """Paints, and names the move for every way in which that can end."""
         store, fence = self.services.store, lease.fence
         try:
-            result = Painting(self.services, job, load_spec(job.spec), lease, self.workshop).paint(record)
+            painting = Painting(self.services, job, load_spec(job.spec), lease, self.workshop, record)
+            result = painting.paint()
         except LeaseLost:
             return lambda: Outcome.LOST
         except CancelRequested:
@@ -119,7 +120,13 @@ class Worker:
             log.exception("internal error")
             unforeseen = FarmError(f"internal error ({type(error).__name__}: {error}): the worker's log has the rest")
             return partial(self._fail, fence, unforeseen, record)
-        return partial(_if_ours, Outcome.DONE, partial(store.finish, fence, result, record))
+        return partial(self._finish, painting, result)
+
+    def _finish(self, painting: Painting, result: StoredObject) -> Outcome:
+        if not self.services.store.finish(painting.fence, result, painting.record):
+            return Outcome.LOST
+        painting.shelf.clear()
+        return Outcome.DONE
 
     def _fail(self, fence: Fence, error: FarmError, record: dict[str, Any]) -> Outcome:
         state = self.services.store.fail(fence, error, record)

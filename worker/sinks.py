@@ -47,11 +47,12 @@ class Sink(Protocol):
 
 
 class Background:
-    """One thread for the slow part of a job's sinks, in order; what went wrong there is raised here."""
+    """One thread for the slow part of a job's sinks, in order; what went wrong there is raised here, and ends it."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sinks")
         self._pending: list[Future[None]] = []
+        self._failed = False
 
     def submit(self, work: Callable[[], None]) -> None:
         """Queues `work`, waiting for room if much is queued; raises what earlier work raised."""
@@ -64,7 +65,7 @@ class Background:
         # With the log's context, so that what is told from there names job and attempt, too.
         context = contextvars.copy_context()
         try:
-            self._pending.append(self._pool.submit(context.run, work))
+            self._pending.append(self._pool.submit(context.run, self._run, work))
         except RuntimeError as error:
             # The interpreter is ending under a farm that nobody closed.
             raise Interrupted from error
@@ -77,6 +78,16 @@ class Background:
     def close(self) -> None:
         """Drops what has not begun, and waits for the rest."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        # Nothing is done after work that failed: a checkpoint says that all before it is stored.
+        if self._failed:
+            return
+        try:
+            work()
+        except BaseException:
+            self._failed = True
+            raise
 
 
 class LossSink:

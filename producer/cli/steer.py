@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import click
 
@@ -12,6 +13,10 @@ from shared.output import json_option, print_json
 from shared.routes import HIGHEST, LOWEST
 
 PRIORITY = click.IntRange(LOWEST, HIGHEST)
+
+from_checkpoint_option = click.option(
+    "--from-checkpoint", is_flag=True, help="Go on from the checkpoint, where one was stored."
+)
 
 
 @click.command()
@@ -32,10 +37,12 @@ def resume_job(job_id: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("job_id", metavar="JOB")
+@from_checkpoint_option
 @json_option
-def retry_job(job_id: str, as_json: bool) -> None:
+def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
     """Paint JOB, which has ended, once more, afresh."""
-    _steer_job(job_id, Job.retry, "to try again before it has ended", as_json)
+    what = "to try again before it has ended"
+    _steer_job(job_id, lambda job: job.retry(from_checkpoint=from_checkpoint), what, as_json)
 
 
 @click.command()
@@ -74,10 +81,12 @@ def resume_sweep(sweep_id: str, as_json: bool) -> None:
 @click.command()
 @click.argument("sweep_id", metavar="SWEEP")
 @click.option("--failed", is_flag=True, help="Only those that failed.")
+@from_checkpoint_option
 @json_option
-def retry_sweep(sweep_id: str, failed: bool, as_json: bool) -> None:
+def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: bool) -> None:
     """Paint all jobs of SWEEP that have ended once more, afresh."""
-    _steer_sweep(sweep_id, lambda sweep: sweep.retry(failed=failed), "to be tried again", as_json)
+    retry = partial(Sweep.retry, failed=failed, from_checkpoint=from_checkpoint)
+    _steer_sweep(sweep_id, retry, "to be tried again", as_json)
 
 
 @click.command()

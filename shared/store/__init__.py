@@ -7,16 +7,28 @@ change nothing are in `shared.queries`.
 
 from __future__ import annotations
 
-from shared.store.records import Fence, Heartbeat, LossPoint, NewJob, Of, Steered, StoredObject
+from shared.store.checkpoints import Checkpointing
+from shared.store.records import Checkpoint, Fence, Heartbeat, LossPoint, NewJob, Of, Steered, StoredObject
 from shared.store.steering import Steering
 from shared.store.submitting import Submitting
 from shared.store.upkeep import Upkeep
 from shared.store.working import LEASE_SECONDS, Working
 
-__all__ = ["LEASE_SECONDS", "Fence", "Heartbeat", "LossPoint", "NewJob", "Of", "Steered", "Store", "StoredObject"]
+__all__ = [
+    "LEASE_SECONDS",
+    "Checkpoint",
+    "Fence",
+    "Heartbeat",
+    "LossPoint",
+    "NewJob",
+    "Of",
+    "Steered",
+    "Store",
+    "StoredObject",
+]
 
 
-class Store(Submitting, Working, Steering, Upkeep):
+class Store(Submitting, Working, Checkpointing, Steering, Upkeep):
     """The writing side of the database: what is submitted, what workers do, what users ask for, what is put right.
 
     Raises ServiceUnavailable and NotMigrated.

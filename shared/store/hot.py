@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     literal_column,
     select,
@@ -39,7 +40,8 @@ _CLOSE = (
     .values(ended_at=now(), outcome=bindparam("outcome"), record=bindparam("record"))
 )
 _FORGET = [
-    delete(cast("Table", table.__table__)).where(table.job_id == bindparam("of_job")) for table in (Loss, Snapshot)
+    delete(cast("Table", table.__table__)).where(table.job_id == bindparam("of_job"), table.iteration > bindparam("to"))
+    for table in (Loss, Snapshot)
 ]
 _CONSEQUENCES = select(
     exists().where(Dependency.parent_id == bindparam("of_job")),
@@ -65,12 +67,17 @@ def claim(session: Session, job_id: str, worker: str, lease: float, priority: in
 
 
 def begin_attempt(session: Session, job: Job) -> None:
-    """Writes down an attempt that was just claimed; what an earlier one recorded is dropped."""
+    """Writes down an attempt that was just claimed; what earlier ones recorded after its checkpoint is dropped."""
     connection = session.connection()
     if job.attempt > 1:
-        for forget in _FORGET:
-            connection.execute(forget, {"of_job": job.id})
+        forget(session, job.id, -1 if job.checkpoint_iteration is None else job.checkpoint_iteration)
     connection.execute(_NEW_ATTEMPT, {"job_id": job.id, "attempt": job.attempt, "worker": job.worker, "record": {}})
+
+
+def forget(session: Session, job_id: str, after: int = -1) -> None:
+    """Drops the points of the curve and the snapshots that come after an iteration."""
+    for statement in _FORGET:
+        session.connection().execute(statement, {"of_job": job_id, "to": after})
 
 
 def end(session: Session, kind: Move, fence: Fence, values: Mapping[str, Any]) -> str | None:
@@ -113,7 +120,7 @@ def _claim(limited: bool) -> Executable:
             lease_until=now(bindparam("lease", type_=Double)),
             started_at=now(),
             updated_at=now(),
-            iteration=0,
+            iteration=func.coalesce(JOBS.c.checkpoint_iteration, literal_column("0")),
             loss=None,
         )
         .returning(*JOBS.c)

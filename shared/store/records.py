@@ -69,6 +69,33 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """A stored state that a job can be gone on with, after `iteration` steps, and the attempt that stored it."""
+
+    stored: StoredObject
+    iteration: int
+    attempt: int
+
+    @classmethod
+    def of(cls, job: Job) -> Checkpoint | None:
+        """The one that the job's row names, if it does."""
+        if job.checkpoint_key is None or job.checkpoint_sha256 is None:
+            return None
+        stored = StoredObject(job.checkpoint_key, job.checkpoint_sha256, job.checkpoint_bytes or 0)
+        return cls(stored, job.checkpoint_iteration or 0, job.checkpoint_attempt or 0)
+
+
+# The columns of a job that names none.
+NO_CHECKPOINT: dict[str, Any] = {
+    "checkpoint_key": None,
+    "checkpoint_sha256": None,
+    "checkpoint_bytes": None,
+    "checkpoint_iteration": None,
+    "checkpoint_attempt": None,
+}
+
+
+@dataclass(frozen=True)
 class LossPoint:
     """The weighted losses of the picture after `iteration` steps."""
 

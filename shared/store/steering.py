@@ -12,11 +12,11 @@ from shared.clock import now
 from shared.states import FINAL, MOVES, Move, State
 from shared.store.dependents import has_parents, settle, tell_children
 from shared.store.moves import Transactions, move_all
-from shared.store.records import Of, Steered
+from shared.store.records import NO_CHECKPOINT, Of, Steered
 from shared.tables import Job
 
-# What a job forgets when it begins afresh.
-AFRESH: dict[str, Any] = {
+# What a job forgets when it is tried again.
+AGAIN: dict[str, Any] = {
     "cancel_requested": False,
     "pause_requested": False,
     "finished_at": None,
@@ -56,11 +56,16 @@ class Steering(Transactions):
             changed = _queue(session, Move.RESUME, of.rows, [State.PAUSED], {}, "resumed at the user's request")
             return Steered(changed, _ask(session, of, Job.pause_requested.is_(True), pause_requested=False))
 
-    def retry(self, of: Of, states: Collection[State] = FINAL) -> Steered:
-        """Queues jobs that have ended in one of `states` once more, to begin afresh."""
+    def retry(self, of: Of, states: Collection[State] = FINAL, *, from_checkpoint: bool = False) -> Steered:
+        """Queues jobs that have ended in one of `states` once more, to begin afresh.
+
+        If they are to, those that were stopped on their way go on `from_checkpoint`; a done job has none.
+        """
+        values = AGAIN if from_checkpoint else {**AGAIN, **NO_CHECKPOINT}
+        reason = f"tried again at the user's request{', from its checkpoint' if from_checkpoint else ''}"
         with self._transaction() as session:
             _hold(session, of)
-            return Steered(_queue(session, Move.RETRY, of.rows, states, AFRESH, "tried again at the user's request"))
+            return Steered(_queue(session, Move.RETRY, of.rows, states, values, reason))
 
     def reprioritise(self, of: Of, priority: int) -> Steered:
         """Gives jobs that have not ended another priority; hints of the old one do no harm."""

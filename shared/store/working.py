@@ -18,7 +18,7 @@ from shared.store.dependents import tell_children
 from shared.store.failing import count_against, end_badly, requeue, speak_for
 from shared.store.limits import has_room
 from shared.store.moves import Transactions, has_ended, held, note
-from shared.store.records import Fence, Heartbeat, LossPoint, StoredObject
+from shared.store.records import NO_CHECKPOINT, Fence, Heartbeat, LossPoint, StoredObject
 from shared.tables import Job, Loss, Snapshot
 
 LEASE_SECONDS = 30.0
@@ -40,8 +40,9 @@ class Working(Transactions):
         That is: it is not queued (any more), the worker is to take no jobs, or the job's sweep has no room. `priority`
         is that of the hint: a job that has become less urgent is left to the hint that says so.
 
-        What an earlier attempt recorded of the curve and of snapshots is dropped: this one starts afresh. A worker,
-        whose name is its own for ever, may ask again when the answer got lost.
+        What earlier attempts recorded of the curve and of snapshots is kept up to the checkpoint that the job names,
+        from which this one goes on; what comes after it is dropped, without one all of it. A worker, whose name is its
+        own for ever, may ask again when the answer got lost.
         """
         with self._transaction() as session:
             job = hot.claim(session, job_id, worker, lease, priority, limited=False)
@@ -80,8 +81,9 @@ class Working(Transactions):
         return True
 
     def finish(self, fence: Fence, result: StoredObject, record: Mapping[str, Any]) -> bool:
-        """Done: names the result. False if the job is no longer ours."""
+        """Done: names the result, and no checkpoint any more. False if the job is no longer ours."""
         values = {
+            **NO_CHECKPOINT,
             "result_key": result.key,
             "result_sha256": result.sha256,
             "result_bytes": result.bytes,

@@ -19,6 +19,8 @@ import pytest
 from PIL import Image
 from redis import Redis
 
+from shared.database import connect
+from shared.queries import Queries
 from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
@@ -159,6 +161,48 @@ def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Pope
         second.communicate()
     assert waited.code == 0, waited.words
     assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["expired", "done"]
+
+
+def test_a_killed_job_goes_on_from_its_checkpoint(
+    farm: CommandLine, worker: subprocess.Popen[str], empty_postgres_url: str, swift_server: SwiftServer, bucket: str
+) -> None:
+    """Given a job whose process is killed, I expect it to go on from its checkpoint, as if nothing had happened.
+
+    That is: the file of a job of the same spec that ran through, a curve without gap or double, no checkpoint left.
+    """
+    os.killpg(worker.pid, signal.SIGKILL)
+    careful = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_CHECKPOINT_SECONDS": "0.5"})
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, snapshot_every: 250, {SHALLOW}}}\n"
+        "matrix: {iterations: [1500]}\n"
+    )
+    (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+    queries = Queries(connect(empty_postgres_url))
+    second = careful.start("worker", "start")
+    try:
+        wait_until(lambda: queries.job(job["id"]).checkpoint_key is not None, 60)
+        os.kill(painting_processes(second)[1], signal.SIGKILL)
+        waited = farm.run("job", "wait", job["id"], "--timeout", "90", "--json")
+        (whole,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+        assert farm.run("job", "wait", whole["id"], "--timeout", "90").code == 0
+    finally:
+        os.killpg(second.pid, signal.SIGKILL)
+        second.communicate()
+    assert waited.code == 0, waited.words
+    shown = farm.run("job", "show", job["id"], "--json").document
+    assert [attempt["outcome"] for attempt in shown["attempts"]] == ["died", "done"]
+    assert shown["attempts"][1]["resumed"]["iteration"] > 0
+    assert [point["iteration"] for point in shown["losses"]] == list(range(1501))
+    assert len(shown["snapshots"]) == 5
+    assert shown["losses"] == farm.run("job", "show", whole["id"], "--json").document["losses"]
+    files = [farm.folder / f"{name}.png" for name in ("resumed", "whole")]
+    for file, painted in zip(files, (job, whole), strict=True):
+        assert farm.run("job", "download", painted["id"], "-o", file.name).code == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with contextlib.closing(swift_server.client()) as client:
+        listed = client.list_objects_v2(Bucket=bucket, Prefix=f"jobs/{whole['id']}/")
+    assert not [entry["Key"] for entry in listed["Contents"] if "checkpoint" in entry["Key"]]
+    queries.engine.dispose()
 
 
 def test_a_poison_job_is_quarantined_and_the_worker_drained(farm: CommandLine, worker: subprocess.Popen[str]) -> None:

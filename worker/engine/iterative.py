@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,10 @@ from torch.nn import functional
 from worker.engine.objective import Gradients
 from worker.engine.optimisers import Optimiser
 from worker.engine.space import clamp, to_pixels
+from worker.engine.state import EngineState
+
+# What the names of their parts in a state begin with.
+CANVAS, OPTIMISER = "canvas.", "optimiser."
 
 
 @dataclass(frozen=True)
@@ -20,13 +25,15 @@ class Progress:
 
     `image` is (B, 3, H, W) float32, [0, 1] but for overshoot; `losses` is (B, 4) float32 in the order of
     `worker.engine.objective.TERMS`, each term already weighted. Both live on the engine's device; the engine does not
-    change them any more.
+    change them any more. `state` gives what to go on from, if it is asked before the next Progress is; after the last
+    step there is none.
     """
 
     iteration: int
     iterations: int
     image: Tensor
     losses: Tensor
+    state: Callable[[], EngineState] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,30 +61,57 @@ class Rules:
     stop_change: float = 0.0
 
 
-def optimise(scales: Sequence[Scale], optimiser: Optimiser, rules: Rules | None = None) -> Iterator[Progress]:
+def optimise(
+    scales: Sequence[Scale], optimiser: Optimiser, rules: Rules | None = None, state: EngineState | None = None
+) -> Iterator[Progress]:
     """Yields the picture and its losses before the first step and after each, over all scales, coarse to fine.
 
+    With a `state` that a Progress of the same scales gave, it begins with that Progress once more and goes on from
+    there, as if it had never stopped: on a CPU in float32 with the same bytes. Scales before that are not prepared.
+
     Whoever iterates may stop at any time. Nothing waits for the device, unless `stop_change` asks; reading the tensors
-    does.
+    does. Raises KeyError or ValueError for a state of something else.
     """
     rules = rules or Rules()
     iterations = sum(scale.iterations for scale in scales)
-    done = 0
+    at = _Place() if state is None else _Place.of(state)
     image: Tensor | None = None
-    for scale in scales:
+    for number in range(at.scale, len(scales)):
+        at.scale, scale = number, scales[number]
         start, objective = scale.prepare()
-        image = start if image is None else _carried_up(image, start, objective, optimiser, rules)
-        canvas = _Canvas(image, objective, rules)
-        for _ in range(scale.iterations):
-            losses, gradient = objective.gradient(canvas.image, done)
-            yield Progress(done, iterations, canvas.shown(), losses)
+        if state is not None:
+            canvas = _Canvas.restored(state.part(CANVAS), start, objective, rules)
+            optimiser.restore(state.part(OPTIMISER), start.device)
+            state = None
+        else:
+            image = start if image is None else _carried_up(image, start, objective, optimiser, rules)
+            canvas = _Canvas(image, objective, rules)
+        while at.step < scale.iterations and not canvas.stands_still():
+            losses, gradient = objective.gradient(canvas.image, at.done)
+            yield Progress(at.done, iterations, canvas.shown(), losses, partial(_state, at, canvas, optimiser))
             canvas.move(optimiser.step(canvas.image, gradient))
-            done += 1
-            if canvas.stands_still():
-                break
-        image = canvas.average()
+            at.step, at.done = at.step + 1, at.done + 1
+        image, at.step = canvas.average(), 0
     if image is not None:
-        yield Progress(done, iterations, canvas.shown(), objective.losses(canvas.image, done))
+        yield Progress(at.done, iterations, canvas.shown(), objective.losses(canvas.image, at.done))
+
+
+@dataclass
+class _Place:
+    """The scale at work, the steps made at it, and all steps made."""
+
+    scale: int = 0
+    step: int = 0
+    done: int = 0
+
+    @classmethod
+    def of(cls, state: EngineState) -> _Place:
+        return cls(*(int(state.numbers[name]) for name in ("scale", "step", "done")))
+
+
+def _state(at: _Place, canvas: _Canvas, optimiser: Optimiser) -> EngineState:
+    place = EngineState({}, asdict(at))
+    return place.joined(canvas.state().named(CANVAS)).joined(optimiser.state().named(OPTIMISER))
 
 
 def _carried_up(image: Tensor, start: Tensor, objective: Gradients, optimiser: Optimiser, rules: Rules) -> Tensor:
@@ -98,6 +132,24 @@ class _Canvas:
         self._sum = torch.zeros_like(image)
         self._left = 1.0
         self._take(image)
+
+    @classmethod
+    def restored(cls, state: EngineState, start: Tensor, objective: Gradients, rules: Rules) -> _Canvas:
+        """The canvas that `state` was given of; `start` says where it lies, and its shape."""
+        image, moving = (state.tensors[name].to(start.device) for name in ("image", "moving"))
+        if image.shape != start.shape:
+            raise ValueError(f"a state of pictures {tuple(image.shape)} is none of pictures {tuple(start.shape)}")
+        canvas = cls(image, objective, rules)
+        canvas.moving, canvas._left = moving, state.numbers["left"]
+        if rules.average:
+            canvas._sum = state.tensors["sum"].to(start.device)
+        return canvas
+
+    def state(self) -> EngineState:
+        tensors = {"image": self.image, "moving": self.moving}
+        # Without an averaged iterate the sum is zero all over, and not worth its room.
+        averaged = {"sum": self._sum} if self.rules.average else {}
+        return EngineState({**tensors, **averaged}, {"left": self._left})
 
     def move(self, image: Tensor) -> None:
         if self.rules.clamp:

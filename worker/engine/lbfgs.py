@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.optimisers import Rate
+from worker.engine.state import HISTORY, EngineState
 
 # The first step has no curvature to go by; it moves the picture by one grey level, root mean square.
 FIRST_STEP = 1 / 255
@@ -58,6 +59,16 @@ class LBFGS:
         """Begins anew: curvature along pairs of another size says nothing here."""
         self.pairs = None
 
+    def state(self) -> EngineState:
+        own = EngineState({}, {"iteration": self.iteration})
+        return own if self.pairs is None else own.joined(self.pairs.state().named(HISTORY))
+
+    def restore(self, state: EngineState, device: torch.device) -> None:
+        """Without the history that `state` gave, the pairs begin anew, as they do at a new scale."""
+        self.iteration = int(state.numbers["iteration"])
+        history = state.part(HISTORY)
+        self.pairs = _Pairs.restored(history, self.corrections, device) if history.numbers else None
+
     def _bounded(self, step: Tensor) -> Tensor:
         if self.longest_step is None:
             return step
@@ -80,6 +91,27 @@ class _Pairs:
         self.scale = scale.to(torch.float64)
         self.corrections = corrections
         self.taken = 0
+
+    def state(self) -> EngineState:
+        """Each row by itself, so that they can be copied and stored one at a time; those not filled yet are not there.
+
+        All of them are views of memory that the next pair is written to.
+        """
+        filled = 2 * min(self.taken, self.corrections)
+        rows = {f"row.{row:04d}": self.rows[:, row] for row in range(filled)}
+        own = {"x": self.x, "g": self.g, "scale": self.scale, "products": self.products}
+        return EngineState({**own, **rows}, {"taken": self.taken})
+
+    @classmethod
+    def restored(cls, state: EngineState, corrections: int, device: torch.device) -> _Pairs:
+        """The pairs that `state` was given of."""
+        x, g, scale = (state.tensors[name].to(device) for name in ("x", "g", "scale"))
+        pairs = cls(x, g, corrections, scale)
+        pairs.taken = int(state.numbers["taken"])
+        pairs.products.copy_(state.tensors["products"])
+        for row in range(2 * min(pairs.taken, corrections)):
+            pairs.rows[:, row].copy_(state.tensors[f"row.{row:04d}"])
+        return pairs
 
     def direction(self, x: Tensor, g: Tensor) -> Tensor:
         """Takes in the pair that led here, and returns H g, (B, N)."""

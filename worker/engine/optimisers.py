@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from worker.engine.state import EngineState
+
 
 class Optimiser(Protocol):
     """Anything that turns a picture and its gradient into the next picture."""
@@ -23,6 +25,14 @@ class Optimiser(Protocol):
 
     def resize(self, height: int, width: int) -> None:
         """Takes the state to pictures of another size, at the beginning of another scale."""
+        ...
+
+    def state(self) -> EngineState:
+        """What the next step depends on; its tensors are the optimiser's own, and its next step may change them."""
+        ...
+
+    def restore(self, state: EngineState, device: torch.device) -> None:
+        """Goes on from what `state` gave, of pictures on any device, on `device`. Raises KeyError if that lacks any."""
         ...
 
 
@@ -68,6 +78,19 @@ class Adam:
             # Bilinear, since bicubic weights could make a mean of squares negative.
             self.square = functional.interpolate(self.square, (height, width), mode="bilinear")
 
+    def state(self) -> EngineState:
+        numbers = {"iteration": self.iteration}
+        if self.mean is None or self.square is None:
+            return EngineState({}, numbers)
+        return EngineState({"mean": self.mean, "square": self.square}, numbers)
+
+    def restore(self, state: EngineState, device: torch.device) -> None:
+        self.iteration = int(state.numbers["iteration"])
+        self.mean = self.square = None
+        if self.iteration:
+            # Copies, since steps change both in their place.
+            self.mean, self.square = (state.tensors[name].to(device, copy=True) for name in ("mean", "square"))
+
 
 class Sgd:
     """Stochastic gradient descent with momentum and weight decay, as MXNet writes it.
@@ -92,3 +115,10 @@ class Sgd:
     def resize(self, height: int, width: int) -> None:
         if self.velocity is not None:
             self.velocity = functional.interpolate(self.velocity, (height, width), mode="bicubic")
+
+    def state(self) -> EngineState:
+        return EngineState({} if self.velocity is None else {"velocity": self.velocity}, {"iteration": self.iteration})
+
+    def restore(self, state: EngineState, device: torch.device) -> None:
+        self.iteration = int(state.numbers["iteration"])
+        self.velocity = state.tensors["velocity"].to(device) if self.iteration else None

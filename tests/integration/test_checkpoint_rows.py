@@ -1,0 +1,134 @@
+"""What the database keeps of a job that is gone on with, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from shared.blobs import FolderBlobs
+from shared.errors import InvalidImage
+from shared.orphans import Orphans
+from shared.queries import Queries
+from shared.spec import JobSpec
+from shared.states import State
+from shared.store import Checkpoint, Fence, LossPoint, NewJob, Of, Store, StoredObject
+from shared.tables import Job
+
+RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
+
+
+@pytest.fixture
+def store(engine: Engine) -> Store:
+    return Store(engine)
+
+
+@pytest.fixture
+def queries(engine: Engine) -> Queries:
+    return Queries(engine)
+
+
+def claimed(store: Store, job_id: str) -> Fence:
+    job = store.claim(job_id, "w")
+    assert job is not None
+    return Fence(job.id, job.attempt)
+
+
+def painted(store: Store, steps: int = 5) -> Fence:
+    """A job at work, with a curve and snapshots up to some step."""
+    spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
+    (job_id,) = store.create([NewJob(spec, "a.png", "s.png")])
+    fence = claimed(store, job_id)
+    assert store.record(fence, [LossPoint(i, 3.0, 1.0, 1.5, 0.5) for i in range(steps + 1)])
+    for step in range(1, steps + 1):
+        assert store.add_snapshot(fence, step, StoredObject(f"jobs/{job_id}/1/{step}", "1" * 64, 5))
+    return fence
+
+
+def checkpoint(fence: Fence, iteration: int = 3) -> Checkpoint:
+    key = f"jobs/{fence.job_id}/{fence.attempt}/checkpoint-{iteration}.safetensors"
+    return Checkpoint(StoredObject(key, "2" * 64, 7), iteration, fence.attempt)
+
+
+def kept(queries: Queries, job_id: str) -> tuple[list[int], list[int]]:
+    """The iterations of the curve, and of the snapshots."""
+    return [row.iteration for row in queries.losses(job_id)], [row.iteration for row in queries.snapshots(job_id)]
+
+
+def named(queries: Queries, job_id: str) -> Checkpoint | None:
+    job: Job = queries.job(job_id)
+    return Checkpoint.of(job)
+
+
+def test_the_next_attempt_keeps_what_comes_before_the_checkpoint(store: Store, queries: Queries) -> None:
+    """Given a curve past its checkpoint, if the job is claimed again, I expect what comes after that gone alone."""
+    fence = painted(store)
+    assert all(store.name_checkpoint(fence, checkpoint(fence)) for _ in range(2))
+    assert store.release(fence, "stopped", {})
+    second = claimed(store, fence.job_id)
+    assert kept(queries, fence.job_id) == ([0, 1, 2, 3], [1, 2, 3])
+    assert queries.job(fence.job_id).iteration == 3
+    assert named(queries, fence.job_id) == checkpoint(fence)
+    assert store.record(second, [LossPoint(i, 3.0, 1.0, 1.5, 0.5) for i in (3, 4)])
+    assert kept(queries, fence.job_id)[0] == [0, 1, 2, 3, 4]
+
+
+def test_an_older_attempt_names_no_checkpoint(store: Store, queries: Queries) -> None:
+    """Given a job that was claimed again, if its first worker names or forgets a checkpoint, I expect a refusal."""
+    first = painted(store)
+    assert store.release(first, "stopped", {})
+    second = claimed(store, first.job_id)
+    assert store.name_checkpoint(second, checkpoint(second))
+    assert not store.name_checkpoint(first, checkpoint(first, 5))
+    assert not store.pass_over_checkpoint(first, "no")
+    assert named(queries, first.job_id) == checkpoint(second)
+
+
+def test_a_checkpoint_that_cannot_be_used_is_forgotten(store: Store, queries: Queries) -> None:
+    """Given a job that goes on from a checkpoint, if it is passed over, I expect nothing kept, and an event."""
+    first = painted(store)
+    store.name_checkpoint(first, checkpoint(first))
+    store.release(first, "stopped", {})
+    second = claimed(store, first.job_id)
+    assert store.pass_over_checkpoint(second, "it is damaged")
+    job = queries.job(first.job_id)
+    assert (job.state, job.iteration, Checkpoint.of(job)) == (State.RUNNING, 0, None)
+    assert kept(queries, first.job_id) == ([], [])
+    assert queries.events(first.job_id)[-1].reason == "begun afresh: it is damaged"
+
+
+@pytest.mark.parametrize("from_checkpoint", [False, True])
+@pytest.mark.parametrize("end", ["failed", "cancelled", "done"])
+def test_a_retry_begins_afresh_unless_it_is_asked_otherwise(
+    store: Store, queries: Queries, end: str, from_checkpoint: bool
+) -> None:
+    """Given a job that has ended, if it is retried, I expect its checkpoint used if asked for; a done one has none."""
+    fence = painted(store)
+    store.name_checkpoint(fence, checkpoint(fence))
+    if end == "failed":
+        store.fail(fence, InvalidImage("no"), {})
+    elif end == "cancelled":
+        store.stopped(fence, {})
+    else:
+        store.finish(fence, RESULT, {})
+    assert (named(queries, fence.job_id) is None) == (end == "done")
+    assert store.retry(Of(job=fence.job_id), from_checkpoint=from_checkpoint)
+    claimed(store, fence.job_id)
+    goes_on = from_checkpoint and end != "done"
+    assert named(queries, fence.job_id) == (checkpoint(fence) if goes_on else None)
+    assert kept(queries, fence.job_id) == (([0, 1, 2, 3], [1, 2, 3]) if goes_on else ([], []))
+
+
+def test_a_checkpoint_is_swept_once_nobody_names_it(engine: Engine, store: Store, tmp_path: Path) -> None:
+    """Given a cancelled job's checkpoint, I expect it to stay; if the job is retried afresh, to be swept."""
+    fence, blobs = painted(store, steps=1), FolderBlobs(tmp_path / "blobs")
+    key = checkpoint(fence).stored.key
+    blobs.put(key, b"x", "application/octet-stream")
+    store.name_checkpoint(fence, checkpoint(fence))
+    store.stopped(fence, {})
+    orphans = Orphans(engine, blobs)
+    assert orphans.sweep(grace=-60) == 0
+    store.retry(Of(job=fence.job_id))
+    assert orphans.sweep(grace=-60) == 1
+    assert not blobs.exists(key)

@@ -1,0 +1,190 @@
+"""Jobs of an embedded farm that are stopped on their way, and gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sqlalchemy import update
+
+from producer import Farm, Job, State
+from producer.status import Status
+from shared import tables
+from shared.blobs import FolderBlobs
+from shared.errors import StorageFull
+from shared.spec import ENGINE_VERSION
+from shared.store import Checkpoint
+from worker.checkpoint_file import read_checkpoint, write_checkpoint
+
+SHALLOW: dict[str, Any] = {
+    "content_layers": ["relu2_1"],
+    "style_layers": ["relu1_1", "relu2_1"],
+    "size": 32,
+    "style_loss": "gram",
+}
+ITERATIONS = 1500
+
+
+@pytest.fixture
+def farm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
+    torch.set_num_threads(1)
+    monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "0.05")
+    monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.2")
+    with Farm() as farm:
+        yield farm
+
+
+@pytest.fixture
+def fields(pictures: Path) -> dict[str, Any]:
+    pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png")}
+    return {**pair, **SHALLOW, "iterations": ITERATIONS, "snapshot_every": 500}
+
+
+class Pausing:
+    """A watcher that pauses a job once it has a checkpoint, and resumes it after `meanwhile`."""
+
+    def __init__(self, job: Job, meanwhile: Callable[[Checkpoint], None] = lambda _: None) -> None:
+        self.job = job
+        self.meanwhile = meanwhile
+        self.asked = False
+        self.checkpoint: Checkpoint | None = None
+
+    def __call__(self, statuses: Sequence[Status]) -> None:
+        found = Checkpoint.of(row_of(self.job))
+        if statuses[0].state is State.RUNNING and found is not None and not self.asked:
+            self.asked = self.job.pause()
+        if statuses[0].state is State.PAUSED:
+            assert found is not None
+            self.checkpoint = found
+            self.meanwhile(found)
+            self.job.resume()
+
+
+def row_of(job: Job) -> tables.Job:
+    return job.farm.services.queries.job(job.id)
+
+
+def checkpoints(job: Job) -> list[str]:
+    return [key for key in job.farm.services.blobs.keys(f"jobs/{job.id}/") if "checkpoint" in key]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_paused_job_goes_on_where_it_was(farm: Farm, fields: dict[str, Any], optimizer: str) -> None:
+    """Given a job, if it is paused and resumed, I expect the bytes, curve and snapshots of one that ran through."""
+    whole = farm.submit(**fields, optimizer=optimizer)
+    expected = whole.result(timeout=120).data
+    job = farm.submit(**fields, optimizer=optimizer)
+    pausing = Pausing(job)
+    assert job.wait(timeout=120, watch=pausing).state is State.DONE
+    assert pausing.checkpoint is not None
+    first, second = farm.services.queries.attempts(job.id)
+    assert first.record["checkpoints"]["stored"] >= 1
+    # Where it was let go, and no earlier.
+    assert second.record["resumed"] == {"iteration": pausing.checkpoint.iteration, "attempt": 1}
+    assert first.record["checkpoints"]["iteration"] == pausing.checkpoint.iteration
+    assert job.fetch().data == expected
+    assert job.losses() == whole.losses()
+    assert [point.iteration for point in job.losses()] == list(range(ITERATIONS + 1))
+    assert [snapshot.iteration for snapshot in job.snapshots()] == [500, 1000]
+    assert [s.fetch().data for s in job.snapshots()] == [s.fetch().data for s in whole.snapshots()]
+    assert checkpoints(job) == checkpoints(whole) == []
+    assert not list((farm.settings.home / "cache" / "checkpoints").iterdir())
+
+
+def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], None]:
+    """Stores the checkpoint anew, whole, with something else said of it."""
+
+    def rewrite(checkpoint: Checkpoint) -> None:
+        path = farm.settings.home / "rewritten"
+        farm.services.blobs.get_file(checkpoint.stored.key, path)
+        with read_checkpoint(path) as (state, about):
+            write_checkpoint(path.with_suffix(".new"), state, {**about, **said})
+        data = path.with_suffix(".new").read_bytes()
+        farm.services.blobs.put(checkpoint.stored.key, data, "application/octet-stream")
+        row = update(tables.Job).where(tables.Job.id == job.id)
+        with farm.services.store.engine.begin() as connection:
+            connection.execute(row.values(checkpoint_sha256=hashlib.sha256(data).hexdigest()))
+
+    return rewrite
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        ("missing", "the checkpoint is not in the object store"),
+        ("damaged", "the checkpoint is not what was stored, it is damaged"),
+        ("version", f"the checkpoint is of engine version {ENGINE_VERSION + 1}"),
+        ("spec", "the checkpoint is of another spec"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_used_is_passed_over(
+    farm: Farm, fields: dict[str, Any], harm: str, reason: str
+) -> None:
+    """Given a paused job whose checkpoint comes to harm, if it is resumed, I expect it painted afresh, and told."""
+    job, blobs = farm.submit(**fields), farm.services.blobs
+    harms: dict[str, Callable[[Checkpoint], None]] = {
+        "missing": lambda found: blobs.delete(found.stored.key),
+        "damaged": lambda found: blobs.put(found.stored.key, b"damaged", "application/octet-stream"),
+        "version": rewritten(farm, job, engine_version=ENGINE_VERSION + 1),
+        "spec": rewritten(farm, job, spec_key="0" * 64),
+    }
+    assert job.wait(timeout=120, watch=Pausing(job, harms[harm])).state is State.DONE
+    assert f"begun afresh: {reason}" in [event.reason for event in farm.services.queries.events(job.id)]
+    assert farm.services.queries.attempts(job.id)[1].record["afresh"] == reason
+    assert [point.iteration for point in job.losses()] == list(range(ITERATIONS + 1))
+    assert {snapshot.stored.key.split("/")[2] for snapshot in job.snapshots()} == {"2"}
+
+
+def test_a_cancelled_job_is_tried_again_from_its_checkpoint(farm: Farm, fields: dict[str, Any]) -> None:
+    """Given a job that is cancelled on its way, if it is retried from its checkpoint, I expect it to go on there."""
+    expected = farm.submit(**fields).result(timeout=120).data
+    job = farm.submit(**fields)
+
+    def watch(_: Sequence[Status]) -> None:
+        if Checkpoint.of(row_of(job)) is not None:
+            job.cancel()
+
+    assert job.wait(timeout=120, watch=watch).state is State.CANCELLED
+    left = Checkpoint.of(row_of(job))
+    assert left is not None
+    assert checkpoints(job) == [left.stored.key]
+    assert job.retry(from_checkpoint=True)
+    assert job.result(timeout=120).data == expected
+    assert farm.services.queries.attempts(job.id)[1].record["resumed"]["iteration"] == left.iteration
+    assert checkpoints(job) == []
+
+
+def test_a_checkpoint_that_cannot_be_stored_fails_no_job(
+    farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a full disk for checkpoints, if a job is painted, I expect it done, without any."""
+
+    def full(*_: object) -> None:
+        raise StorageFull("no room")
+
+    job = farm.submit(**fields)
+    monkeypatch.setattr(FolderBlobs, "put_file", full)
+    assert job.wait(timeout=120).state is State.DONE
+    assert "checkpoints" not in farm.services.queries.attempts(job.id)[0].record
+
+
+def test_a_history_that_does_not_fit_is_left_out(
+    farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given room for a copy of the picture alone, if a job is killed off, I expect it to go on, and its record to say.
+
+    A history of 32 x 24 pixels takes 9 kB for each vector.
+    """
+    monkeypatch.setattr("worker.painting.Means.room", lambda _: 12_000)
+    monkeypatch.setattr("worker.checkpoint.CheckpointSink.last", lambda *_: None)
+    job = farm.submit(**fields)
+    assert job.wait(timeout=120, watch=Pausing(job)).state is State.DONE
+    first, second = farm.services.queries.attempts(job.id)
+    assert "history" in json.dumps(first.record["checkpoints_without"])
+    assert second.record["resumed"]["iteration"] > 0
+    assert [point.iteration for point in job.losses()] == list(range(ITERATIONS + 1))

@@ -105,7 +105,7 @@ def paint(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[torc
     calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
     started = time.monotonic()
     bench = Bench(path, Backbone(vgg), Workshop(0), partial(available_memory, path.device))
-    scales = [Scale(n, partial(prepared, inputs, edge, bench)) for edge, n in spec.schedule]
+    scales = [Scale(n, partial(prepared, [inputs], edge, bench)) for edge, n in spec.schedule]
     *_, last = optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
     seconds = time.monotonic() - started
     return last.image, {**asdict(measure(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}

@@ -121,13 +121,12 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
 def _batched(
     inputs: Inputs, arguments: argparse.Namespace, bench: Bench, fits: list[Fit]
 ) -> tuple[torch.Tensor, Gradients]:
-    start, objective = prepared(inputs, arguments.size, bench, fits.append)
-    return start.expand(arguments.batch, -1, -1, -1).contiguous(), objective
+    return prepared([inputs] * arguments.batch, arguments.size, bench, fits.append)
 
 
 def _profiled(inputs: Inputs, arguments: argparse.Namespace, bench: Bench, spec: JobSpec) -> dict[str, float]:
     """The share of each part in the time of one iteration's operators."""
-    start, objective = prepared(inputs, arguments.size, bench)
+    start, objective = prepared([inputs], arguments.size, bench)
     optimiser = make_optimiser(spec)
     image = start
     for _ in range(3):

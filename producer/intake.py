@@ -16,6 +16,7 @@ from producer.automatic import automatic
 from producer.depth import check_depth
 from producer.pretrained import Pretrained
 from producer.source import Source
+from shared.batching import batch_key
 from shared.blobs import fetch_verified
 from shared.consistency import check_consistent
 from shared.errors import InvalidImage, InvalidSpec
@@ -54,7 +55,8 @@ class Intake:
         changes.update(automatic(spec, content, str(changes.get("features", spec.features)), notes))
         resolved = _checked(spec.model_copy(update=changes))
         check_depth(resolved, content, styles)
-        return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms)
+        alike = batch_key(resolved, (content.width, content.height), terms)
+        return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
 
     def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
         """The addresses of the masks. Raises InvalidImage for one of another size than its picture, or all black."""

@@ -240,9 +240,14 @@ def resize(image: Image.Image, long_edge: int) -> Image.Image:
     """
     if long_edge < 1:
         raise InvalidRequest(f"a size of {long_edge} pixels is too small: give at least 1")
-    longest = max(image.size)
-    width, height = (max(1, (side * long_edge + longest // 2) // longest) for side in image.size)
-    return image.resize((width, height), Image.Resampling.LANCZOS)
+    return image.resize(long_edge_size(image.size, long_edge), Image.Resampling.LANCZOS)
+
+
+def long_edge_size(size: tuple[int, int], edge: int) -> tuple[int, int]:
+    """Width and height with the longer side at `edge` pixels, the aspect kept to within one, each at least 1."""
+    longest = max(size)
+    width, height = (max(1, (side * edge + longest // 2) // longest) for side in size)
+    return width, height
 
 
 def to_array(image: Image.Image) -> npt.NDArray[np.float32]:

@@ -104,6 +104,11 @@ class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
         return InputSpace(self.input_range, self.input_mean, self.input_deviation, self.channel_order)
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether the network is scaled by the job's own pictures, as random filters are."""
+        return self.weights is None or self.rescale_filters
+
+    @property
     def moved_space(self) -> InputSpace:
         """What the optimiser moves."""
         return self.input_space if self.optimize_in == "input" else PIXELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, false
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.clock import UtcDateTime, now
@@ -14,6 +14,9 @@ from shared.states import State, WorkerState
 
 # SQLite counts rows by itself only in a column of type INTEGER.
 Counter = BigInteger().with_variant(Integer, "sqlite")
+
+# Jobs that others like them may be painted with: what has failed before is painted alone.
+BATCHED = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
 
 
 class Base(DeclarativeBase):
@@ -61,6 +64,12 @@ class Job(Base):
         Index(None, "sweep_id", "updated_at"),
         Index(None, "state", "lease_until"),
         Index("ix_jobs_backlog", "state", "device", "label", "priority", "created_at", "position"),
+        Index(
+            "ix_jobs_batch",
+            *("batch_key", "priority", "created_at", "position"),
+            postgresql_where=text(BATCHED),
+            sqlite_where=text(BATCHED),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -83,6 +92,8 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(default=DEFAULT_PRIORITY, server_default=str(DEFAULT_PRIORITY))
     time_limit: Mapped[float | None]
     """Seconds that an attempt may take."""
+    batch_key: Mapped[str | None] = mapped_column(String(32))
+    """Jobs of one key may be painted together; none: it is painted alone."""
     max_attempts: Mapped[int | None]
     """Attempts that may fail, in whatever way, before the job does."""
 

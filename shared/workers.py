@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,10 +35,10 @@ class NewWorker:
 
 @dataclass(frozen=True)
 class Listed:
-    """A worker, the job that it paints (or None), and for how many seconds it has been silent."""
+    """A worker, the jobs that it paints, and for how many seconds it has been silent."""
 
     worker: Worker
-    job_id: str | None
+    job_ids: Sequence[str]
     silent_for: float
 
     @property
@@ -90,9 +91,13 @@ class Workers(Transactions):
         """All workers by name, each with what it paints."""
         with self._transaction() as session:
             rows = session.execute(select(Worker, now()).order_by(Worker.name)).all()
-            running = select(Job.worker, Job.id).where(Job.state == State.RUNNING)
-            jobs: Mapping[str, str] = {slot_of(worker or ""): job_id for worker, job_id in session.execute(running)}
-        return [Listed(worker, jobs.get(worker.name), (at - worker.seen_at).total_seconds()) for worker, at in rows]
+            running = (
+                select(Job.worker, Job.id).where(Job.state == State.RUNNING).order_by(Job.started_at, Job.position)
+            )
+            jobs: Mapping[str, list[str]] = defaultdict(list)
+            for worker, job_id in session.execute(running):
+                jobs[slot_of(worker or "")].append(job_id)
+        return [Listed(worker, jobs[worker.name], (at - worker.seen_at).total_seconds()) for worker, at in rows]
 
 
 def _row(worker: NewWorker) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from shared.images import long_edge_size
 from shared.settings import Settings
 from shared.spec import JobSpec
 from worker.engine.backbone import Backbone
@@ -21,7 +22,6 @@ from worker.engine.features import calibrate, randomise
 from worker.engine.memory import available_memory
 from worker.inputs import Inputs
 from worker.network import empty_network
-from worker.pictures import long_edge_size
 from worker.preparation import Bench, fitting, prepared, work_of
 from worker.translate import make_optimiser
 from worker.workshop import Workshop
@@ -78,7 +78,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     timed: dict[int, tuple[float, float]] = {}
     scales, seconds = [], 0.0
     for edge, iterations in spec.schedule:
-        width, height = long_edge_size(inputs.content, edge)
+        width, height = long_edge_size(inputs.content.size, edge)
         fit = fitting(work_of(spec, height, width, network, path), available)
         small = min(edge, LARGEST_TIMED)
         if small not in timed:
@@ -104,7 +104,7 @@ def _network(spec: JobSpec, inputs: Inputs, path: ComputePath) -> Backbone:
 def _timed(inputs: Inputs, edge: int, bench: Bench) -> tuple[float, float]:
     """Seconds to begin at that size, and of an iteration, the quickest of a few."""
     began = time.perf_counter()
-    image, objective = prepared(inputs, edge, bench)
+    image, objective = prepared([inputs], edge, bench)
     _wait(image)
     start = time.perf_counter() - began
     optimiser = make_optimiser(inputs.spec)

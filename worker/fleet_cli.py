@@ -65,14 +65,15 @@ def _report(listed: list[Listed], as_json: bool) -> None:
     if as_json:
         print_json({"workers": [_document(entry) for entry in listed]})
         return
-    columns = ("worker", "device", "labels", "state", "seen", "job", "reason")
+    columns = ("worker", "device", "labels", "state", "seen", "jobs", "reason")
     print_table(columns, [_cells(entry) for entry in listed])
 
 
 def _cells(entry: Listed) -> tuple[str, ...]:
     row = entry.worker
     seen = f"{max(0, entry.silent_for):.0f} s ago"
-    return row.name, row.device, ",".join(row.labels), entry.state, seen, (entry.job_id or "")[:8], row.reason or ""
+    jobs = ",".join(job_id[:8] for job_id in entry.job_ids)
+    return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, row.reason or ""
 
 
 def _document(entry: Listed) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def _document(entry: Listed) -> dict[str, Any]:
         "state": entry.state,
         "reason": row.reason,
         "failures": row.failures,
-        "job": entry.job_id,
+        "jobs": list(entry.job_ids),
         "started_at": row.started_at.isoformat(),
         "seen_at": row.seen_at.isoformat(),
     }

@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from shared.images import long_edge_size
 from shared.spec import JobSpec
 from worker.engine.colour import grey, match_colours, match_luminance
 from worker.engine.initial import noise_like
 from worker.engine.space import to_input
 from worker.engine.targets import Style
-from worker.pictures import long_edge_size, to_tensor
+from worker.pictures import to_tensor
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Inputs:
 
     def sized(self, edge: int, device: torch.device) -> Sized:
         """The pictures for a result of that long edge, coloured as the spec wants them."""
-        size = long_edge_size(self.content, edge)
+        size = long_edge_size(self.content.size, edge)
         content = to_tensor(self.content, size, device)
         styles = [self._style(index, size, content) for index in range(len(self.styles))]
         return Sized(grey(content) if self.spec.color == "luminance" else content, styles)
@@ -73,7 +74,7 @@ class Inputs:
 
     def _style(self, index: int, size: tuple[int, int], content: Tensor) -> Style:
         spec, picture = self.spec, self.styles[index]
-        own = size if spec.style_aspect == "squash" else long_edge_size(picture, max(size))
+        own = size if spec.style_aspect == "squash" else long_edge_size(picture.size, max(size))
         scaled = (max(1, round(own[0] * spec.style_scale)), max(1, round(own[1] * spec.style_scale)))
         image = to_tensor(picture, scaled, content.device)
         if spec.color != "style":

@@ -1,42 +1,29 @@
-"""The middle of a job's way: its inputs, the engine, and the sinks that the engine's progress feeds."""
+"""The middle of the way of jobs that are painted together, most often of one: the engine, and the memory it gets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
 
 import structlog
 import torch
-from PIL import Image
 
-import shared
-from shared.blobs import fetch_verified, store_object
-from shared.encoding import Format, content_type
-from shared.errors import Diverged, OutOfMemory
-from shared.exif import kept_exif
-from shared.images import decode
+from shared.errors import FarmError, OutOfMemory
 from shared.services import Services
-from shared.spec import BLOB, JobSpec
-from shared.store import Checkpoint, Fence, StoredObject
-from shared.tables import Job
-from worker.checkpoint import CheckpointSink, Shelf
+from shared.store import Checkpoint
 from worker.engine.budget import USABLE, Fit
 from worker.engine.device import ComputePath, choose
 from worker.engine.features import Vgg
 from worker.engine.iterative import Progress, Rules, Scale, optimise
-from worker.engine.memory import available_memory, give_back_memory
+from worker.engine.memory import available_memory, give_back_memory, is_out_of_memory
 from worker.engine.state import EngineState
-from worker.finish import Finish
-from worker.inputs import Inputs
-from worker.lease import Interrupted, Lease, PauseRequested
 from worker.network import build_network
+from worker.piece import Piece
 from worker.preparation import Bench, prepared
 from worker.resume import earlier_state
-from worker.retry import patiently
-from worker.sinks import Background, LossSink, Sink, SnapshotSink
-from worker.translate import by_autograd, make_optimiser
+from worker.translate import make_optimiser
 from worker.workshop import CALIBRATION_EDGE, Workshop, network_key
 
 log = structlog.get_logger("stylefarm.worker")
@@ -47,14 +34,14 @@ LESS = 0.6
 
 @dataclass
 class Means:
-    """What an attempt computes with: the way on a device, the bytes at hand there, and those planned with."""
+    """What is computed with: the way on a device, the bytes at hand there, and those planned with."""
 
     path: ComputePath
     available: int
     planned: int = 0
 
     def room(self) -> int:
-        """How many bytes a copy of the engine's state may take: on a CPU what the plan of this scale leaves."""
+        """How many bytes copies of the engine's state may take: on a CPU what the plan of this scale leaves."""
         if self.path.device.type == "cpu":
             return round(self.available * USABLE) - self.planned
         return round(available_memory(torch.device("cpu")) * USABLE)
@@ -62,142 +49,142 @@ class Means:
 
 @dataclass(frozen=True)
 class Painting:
-    """One attempt at one job; `record` is told what it is computed with."""
+    """Attempts at jobs that are painted together: they have one `batch_key`."""
 
     services: Services
-    job: Job
-    spec: JobSpec
-    lease: Lease
     workshop: Workshop
-    record: dict[str, Any]
+    pieces: Sequence[Piece]
 
-    @property
-    def fence(self) -> Fence:
-        """The attempt's right to write."""
-        return self.lease.fence
+    def paint(self) -> Iterator[Piece]:
+        """Yields each piece once, as soon as it has ended, its outcome in it.
 
-    @cached_property
-    def shelf(self) -> Shelf:
-        """Where the attempt's checkpoints are."""
-        return Shelf(self.services, self.spec, self.fence, self.record)
-
-    def paint(self) -> StoredObject:
-        """Paints the picture and stores it; what was computed with goes into the record.
-
-        It goes on from the checkpoint of an earlier attempt, if there is one that can be used. Where the memory does
-        not suffice, it is tried once more with less. Raises the lease's Stop, Diverged, OutOfMemory,
-        ServiceUnavailable, StorageFull, and what is wrong with the inputs.
+        What cannot be painted together is painted one after the other. A piece alone goes on from the checkpoint of an
+        earlier attempt, if there is one that can be used, and is tried once more with less memory if that runs out.
         """
-        path = choose(self.spec.precision)
-        record = self.record
-        record.update(device=path.device_name, precision=path.precision, threads=torch.get_num_threads())
-        record["path"] = {"convolutions": path.way, "autograd": by_autograd(self.spec), "memory": []}
-        inputs = Inputs.fetched(self.spec, self._picture)
-        finish = self._finish(inputs)
-        with earlier_state(self.services, self.job, self.spec, record) as state:
-            self.shelf.named = None if state is None else Checkpoint.of(self.job)
+        for piece in self.pieces:
+            with piece.at_work():
+                piece.begin(choose(piece.spec.precision))
+            if not piece.is_open:
+                yield piece
+        together = [piece for piece in self.pieces if piece.is_open]
+        if len(together) > 1:
+            yield from self._together(together)
+        for piece in together:
+            if piece.is_open:
+                yield from self._alone(piece)
+
+    def _together(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
+        for piece in pieces:
+            piece.record["batch"] = len(pieces)
+        try:
+            yield from self._painted(pieces, self._means(pieces[0], 1.0), None)
+        except Exception as error:
+            # Whatever one of them has brought about must not touch the others.
+            reason = str(error) or type(error).__name__
+            log.warning("not painted together", pieces=len(pieces), reason=reason, exc_info=not _is_known(error))
+        for piece in pieces:
+            if piece.is_open:
+                del piece.record["batch"]
+
+    def _alone(self, piece: Piece) -> Iterator[Piece]:
+        with piece.at_work(), earlier_state(self.services, piece.job, piece.spec, piece.record) as state:
+            piece.shelf.named = None if state is None else Checkpoint.of(piece.job)
             # A job that an earlier attempt found too large begins with less.
-            first = LESS if self.job.is_to_be_smaller else 1.0
+            first = LESS if piece.job.is_to_be_smaller else 1.0
             for share in (first, first * LESS):
                 # Outside of any except block, which would hold on to the tensors of the attempt that failed.
                 give_back_memory()
-                available = round(share * available_memory(path.device, self.services.settings.memory))
-                data = self._painted(inputs, finish, Means(path, available), state)
-                if data is not None:
-                    return self._store(data, finish.output.format)
-                log.warning("out of memory", available=available)
-        raise OutOfMemory(
-            f"a picture of size = {self.spec.size} did not fit into this worker's memory, twice: ask for a smaller size"
-        )
+                if self._fits(piece, share, state):
+                    break
+            else:
+                raise OutOfMemory(
+                    f"a picture of size = {piece.spec.size} did not fit into this worker's memory, twice: ask for a"
+                    " smaller size"
+                )
+        yield piece
 
-    def _painted(self, inputs: Inputs, finish: Finish, means: Means, state: EngineState | None) -> bytes | None:
-        """The painted file; None if the memory did not suffice."""
+    def _fits(self, piece: Piece, share: float, state: EngineState | None) -> bool:
+        """Paints a piece alone; False if the memory did not suffice."""
+        means = self._means(piece, share)
         try:
-            last = self._run(self._steps(inputs, means, state), finish, means)
-            return finish.encode(last.image[0], last.iteration)
-        except (torch.OutOfMemoryError, MemoryError):
-            return None
-        except RuntimeError as error:
-            # The CPU's allocator has no exception class of its own.
-            if "can't allocate memory" not in str(error):
+            for _ in self._painted([piece], means, state):
+                pass
+        except Exception as error:
+            if not is_out_of_memory(error):
                 raise
-            return None
+            log.warning("out of memory", available=means.available)
+            return False
+        return True
 
-    def _run(self, steps: Iterator[Progress], finish: Finish, means: Means) -> Progress:
-        """Runs the engine to its end; returns its last progress."""
-        background = Background()
-        losses = LossSink(self.services.store, self.fence, background)
-        every = self.services.settings.checkpoint_seconds
-        checkpoints = CheckpointSink(self.shelf, losses, background, every=every, room=means.room)
+    def _means(self, piece: Piece, share: float) -> Means:
+        path = choose(piece.spec.precision)
+        return Means(path, round(share * available_memory(path.device, self.services.settings.memory)))
+
+    def _painted(self, pieces: Sequence[Piece], means: Means, state: EngineState | None) -> Iterator[Piece]:
+        """Runs the engine to its end, or until no piece is left; yields those that have ended."""
         try:
-            sinks = (losses, self._snapshots(background, finish), checkpoints)
-            for progress in steps:
-                self._check(checkpoints, progress)
-                for sink in sinks:
-                    sink.take(progress)
-            for sink in sinks:
-                sink.close()
-            background.finish()
-        except Diverged:
-            # What went before is still worth having: the curve, and the last good snapshot.
-            background.finish()
-            raise
+            for piece in pieces:
+                piece.sit(lambda: means.room() // len(pieces))
+            for progress in self._steps(pieces, means, state):
+                yield from _shown(pieces, progress)
+                if not any(piece.is_open for piece in pieces):
+                    return
+            for index, piece in enumerate(pieces):
+                if piece.is_open:
+                    with piece.at_work():
+                        piece.complete(progress.of(index))
+                    yield piece
         finally:
-            checkpoints.abandon()
-            background.close()
-        return progress
+            for piece in pieces:
+                piece.close()
 
-    def _check(self, checkpoints: CheckpointSink, progress: Progress) -> None:
-        """Raises the lease's Stop; what another worker is to go on with is stored before."""
-        try:
-            self.lease.check()
-        except (Interrupted, PauseRequested):
-            checkpoints.last(progress)
-            raise
-
-    def _steps(self, inputs: Inputs, means: Means, state: EngineState | None) -> Iterator[Progress]:
-        spec, path = self.spec, means.path
-        backbone = self.workshop.network(network_key(spec, path), partial(self._network, inputs, path))
-        memory = self.record["path"]["memory"]
+    def _steps(self, pieces: Sequence[Piece], means: Means, state: EngineState | None) -> Iterator[Progress]:
+        spec, path = pieces[0].spec, means.path
+        backbone = self.workshop.network(network_key(spec, path), partial(self._network, pieces[0], path))
 
         def told(edge: int, chosen: Fit) -> None:
             means.planned = chosen.bytes
-            memory.append({"size": edge, "way": str(chosen), "bytes": chosen.bytes})
+            for piece in pieces:
+                way = {"size": edge, "way": str(chosen), "bytes": chosen.bytes}
+                piece.record["path"]["memory"].append(way)
 
-        graphs: list[str] = self.record["path"].setdefault("graphs", [])
-        bench = Bench(path, backbone, self.workshop, lambda: means.available, graphs.append)
+        def captured(told: str) -> None:
+            for piece in pieces:
+                piece.record["path"]["graphs"].append(told)
+
+        bench = Bench(path, backbone, self.workshop, lambda: means.available, captured)
+        batch = [piece.inputs for piece in pieces]
         scales = [
-            Scale(iterations, partial(prepared, inputs, edge, bench, partial(told, edge)))
+            Scale(iterations, partial(prepared, batch, edge, bench, partial(told, edge)))
             for edge, iterations in spec.schedule
         ]
         return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change), state)
 
-    def _network(self, inputs: Inputs, path: ComputePath) -> Vgg:
-        calibration = inputs.sized(min(self.spec.sizes[-1], CALIBRATION_EDGE), path.device)
+    def _network(self, piece: Piece, path: ComputePath) -> Vgg:
+        calibration = piece.inputs.sized(min(piece.spec.sizes[-1], CALIBRATION_EDGE), path.device)
         images = [calibration.content, *(style.image for style in calibration.styles)]
         cache = self.services.settings.home.expanduser() / "cache"
-        return build_network(self.spec, images, self.services.blobs, cache, path)
+        return build_network(piece.spec, images, self.services.blobs, cache, path)
 
-    def _picture(self, address: str) -> Image.Image:
-        return decode(self._bytes(address), address, max_pixels=self.services.settings.max_pixels).image
 
-    def _bytes(self, address: str) -> bytes:
-        sha256 = address.removeprefix(BLOB)
-        return patiently(lambda: fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256))
+def _shown(pieces: Sequence[Piece], progress: Progress) -> Iterator[Piece]:
+    """Shows each piece its part of a step; yields those that end by it."""
+    sitting = [(index, piece) for index, piece in enumerate(pieces) if piece.is_open]
 
-    def _finish(self, inputs: Inputs) -> Finish:
-        exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
-        return Finish(self.spec, inputs.content, self._parameters(), exif)
+    def show(numbered: tuple[int, Piece]) -> None:
+        index, piece = numbered
+        with piece.at_work():
+            piece.take(progress.of(index))
 
-    def _snapshots(self, background: Background, finish: Finish) -> Sink:
-        store, blobs, every = self.services.store, self.services.blobs, self.spec.snapshot_every
-        return SnapshotSink(store, blobs, self.fence, background, every=every, finish=finish)
+    if len(sitting) > 1 and sitting[0][1].lease.interrupted.is_set():
+        # Each is about to store its last checkpoint; one after the other, the last would come too late.
+        with ThreadPoolExecutor(len(sitting)) as pool:
+            list(pool.map(show, sitting))
+    else:
+        for numbered in sitting:
+            show(numbered)
+    yield from (piece for _, piece in sitting if not piece.is_open)
 
-    def _store(self, data: bytes, file_format: Format) -> StoredObject:
-        key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
-        return patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))
 
-    def _parameters(self) -> dict[str, object]:
-        """What is written into the files: enough to paint the picture again."""
-        names = {"content_name": self.job.content_name, "style_name": self.job.style_name}
-        return {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
+def _is_known(error: Exception) -> bool:
+    return isinstance(error, FarmError) or is_out_of_memory(error)

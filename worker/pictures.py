@@ -12,13 +12,6 @@ from shared.encoding import Output, encode
 from shared.images import to_array
 
 
-def long_edge_size(image: Image.Image, edge: int) -> tuple[int, int]:
-    """Width and height with the longer side at `edge` pixels, the aspect kept to within one, each at least 1."""
-    longest = max(image.size)
-    width, height = (max(1, (side * edge + longest // 2) // longest) for side in image.size)
-    return width, height
-
-
 def to_tensor(image: Image.Image, size: tuple[int, int], device: torch.device) -> Tensor:
     """The picture at that width and height: (1, 3, H, W) float32 in [0, 1].
 

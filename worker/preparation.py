@@ -1,22 +1,24 @@
-"""One scale of a job made ready: what it takes in memory, how it is made to fit, its start and its objective."""
+"""One scale of a batch made ready: what it takes in memory, how it is made to fit, its starts and its objective."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from shared.errors import OutOfMemory
 from shared.spec import JobSpec
 from worker.engine.backbone import Backbone, Pass, WholePass
+from worker.engine.batch import together
 from worker.engine.budget import Fit, Work, fit, largest_edge, options
 from worker.engine.device import ComputePath
 from worker.engine.graphs import Captured
 from worker.engine.objective import Gradients, Objective
 from worker.engine.strips import StripPass
 from worker.engine.targets import Targets
-from worker.inputs import Inputs
+from worker.inputs import Inputs, Sized
 from worker.translate import by_autograd, loss_settings
 from worker.workshop import Workshop, content_key, network_key, style_key
 
@@ -36,37 +38,47 @@ class Bench:
 
 
 def prepared(
-    inputs: Inputs, edge: int, bench: Bench, told: Callable[[Fit], None] | None = None
+    batch: Sequence[Inputs], edge: int, bench: Bench, told: Callable[[Fit], None] | None = None
 ) -> tuple[Tensor, Gradients]:
-    """The start and the objective of one scale, of that long edge; `told` hears how it is made to fit.
+    """The starts and the objective of one scale, of that long edge; `told` hears how it is made to fit.
 
-    Raises OutOfMemory where it cannot, with the size that can.
+    The pictures of a batch go through one network, and are of one size. Raises OutOfMemory where they cannot, with the
+    size that can.
     """
-    spec = inputs.spec
-    sized = inputs.sized(edge, bench.path.device)
-    work = work_of(spec, sized.content.shape[2], sized.content.shape[3], bench.backbone, bench.path)
+    device, spec = bench.path.device, batch[0].spec
+    at_once = device.type == "cuda"
+    sized = [inputs.sized(edge, device) for inputs in batch]
+    work = work_of(spec, sized[0].content.shape[2], sized[0].content.shape[3], bench.backbone, bench.path)
+    work = replace(work, batch=len(batch)) if at_once else replace(work, beside=len(batch) - 1)
     chosen = fitting(work, bench.available())
     if told is not None:
         told(chosen)
-    start = inputs.start(sized)
-    targets = Targets(_pass(bench.backbone, chosen), bench.workshop.targets, network_key(spec, bench.path))
+    passage = _pass(bench.backbone, chosen)
+    starts, objectives = [], []
+    for inputs, pictures in zip(batch, sized, strict=True):
+        start = inputs.start(pictures)
+        starts.append(start)
+        objectives.append(_objective(inputs.spec, pictures, start, passage, bench))
+    objective = together(objectives, at_once=at_once)
+    if at_once and (chosen.kind != "whole" or by_autograd(spec)):
+        bench.captured("not captured: strips, and losses over samples, go by way of the CPU")
+    elif at_once:
+        objective = Captured(objective, bench.captured)
+    return torch.cat(starts), objective
+
+
+def _objective(spec: JobSpec, sized: Sized, start: Tensor, passage: Pass, bench: Bench) -> Objective:
     styles = [style.named(style_key(spec, index)) for index, style in enumerate(sized.styles)]
-    objective = Objective(
-        targets.passage,
+    return Objective(
+        passage,
         sized.content,
         styles,
         loss_settings(spec),
         start=start,
         space=spec.moved_space,
-        targets=targets,
+        targets=Targets(passage, bench.workshop.targets, network_key(spec, bench.path)),
         content_key=content_key(spec),
     )
-    if bench.path.device.type != "cuda":
-        return start, objective
-    if chosen.kind != "whole" or by_autograd(spec):
-        bench.captured("not captured: strips, and losses over samples, go by way of the CPU")
-        return start, objective
-    return start, Captured(objective, bench.captured)
 
 
 def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: ComputePath) -> Work:

@@ -1,11 +1,12 @@
-"""The way of one job through a worker: claim -> paint -> a move of the job that says how it went."""
+"""The way of jobs through a worker: claim -> paint -> a move of each job that says how it went."""
 
 from __future__ import annotations
 
 import platform
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -17,12 +18,12 @@ import torch
 from shared.errors import DeviceFailed, FarmError
 from shared.routes import LOWEST
 from shared.services import Services
-from shared.spec import load_spec
 from shared.states import State
 from shared.store import Fence, StoredObject
 from shared.tables import Job
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
 from worker.painting import Painting
+from worker.piece import Piece
 from worker.retry import patiently
 from worker.workshop import Workshop
 
@@ -40,6 +41,9 @@ class Outcome(Enum):
     LOST = "lost"
     BARRED = "barred"
 
+
+# So many small pictures keep a GPU's units busy; more of them gain little, and delay the first.
+BATCH_ON_GPU = 8
 
 # The move that ends an attempt.
 Ending = Callable[[], Outcome]
@@ -59,21 +63,34 @@ class Worker:
     def __post_init__(self) -> None:
         object.__setattr__(self, "workshop", Workshop(self.services.settings.target_cache))
 
-    def run(self, job_id: str, priority: int = LOWEST) -> Outcome:
-        """Claims the job, paints it, and leaves it in a state that says how it went.
+    def run(self, job_id: str, priority: int = LOWEST) -> Mapping[str, Outcome]:
+        """Claims the job, and others that are painted together with it; paints them, and leaves each in a state.
 
-        `priority` is that of the hint for it. Raises ServiceUnavailable.
+        `priority` is that of the hint for it. Returns what became of each job, of `job_id` at least. Raises
+        ServiceUnavailable.
         """
-        seconds = self.services.settings.lease_seconds
-        job = patiently(lambda: self.services.store.claim(job_id, self.name, lease=seconds, priority=priority))
-        if job is None:
+        claim = partial(self.services.store.claim_batch, job_id, self.name, priority=priority, most=self._most())
+        jobs = patiently(lambda: claim(lease=self.services.settings.lease_seconds))
+        if not jobs:
             may = patiently(lambda: self.services.workers.takes_jobs(self.name))
-            return Outcome.NOT_OURS if may else Outcome.BARRED
-        with structlog.contextvars.bound_contextvars(job=job.id, attempt=job.attempt), self._lease(job) as lease:
-            log.info("claimed")
-            outcome = self._conclude(job, lease)
-            log.info("ended", outcome=outcome.value)
-        return outcome
+            return {job_id: Outcome.NOT_OURS if may else Outcome.BARRED}
+        started = time.monotonic()
+        outcomes = {}
+        with ExitStack() as leases:
+            pieces = [Piece(self.services, job, leases.enter_context(self._lease(job)), _record()) for job in jobs]
+            for piece in pieces:
+                with piece.named():
+                    log.info("claimed")
+            for piece in Painting(self.services, self.workshop, pieces).paint():
+                piece.record["seconds"] = round(time.monotonic() - started, 3)
+                with piece.named():
+                    outcomes[piece.job.id] = patiently(self._ending(piece))
+                    log.info("ended", outcome=outcomes[piece.job.id].value)
+        return outcomes
+
+    def _most(self) -> int:
+        """How many jobs are painted together: on a CPU they gain nothing by it."""
+        return self.services.settings.batch or (BATCH_ON_GPU if torch.cuda.is_available() else 1)
 
     def _lease(self, job: Job) -> Lease:
         settings = self.services.settings
@@ -86,46 +103,39 @@ class Worker:
             time_limit=job.time_limit,
         )
 
-    def _conclude(self, job: Job, lease: Lease) -> Outcome:
-        record: dict[str, Any] = {"host": platform.node(), "torch": torch.__version__}
-        started = time.monotonic()
-        ending = self._paint(job, lease, record)
-        record["seconds"] = round(time.monotonic() - started, 3)
-        return patiently(ending)
+    def _ending(self, piece: Piece) -> Ending:
+        """The move for the way in which it ended."""
+        store, fence, record = self.services.store, piece.fence, piece.record
+        match piece.outcome:
+            case StoredObject() as result:
+                return partial(self._finish, piece, result)
+            case CancelRequested():
+                return partial(_if_ours, Outcome.CANCELLED, partial(store.stopped, fence, record))
+            case PauseRequested():
+                # The store knows of the request, and takes it back if the user has resumed the job meanwhile.
+                return partial(_if_ours, Outcome.RELEASED, partial(store.release, fence, "let go to be paused", record))
+            case Interrupted():
+                released = partial(store.release, fence, "its worker was stopped", record)
+                return partial(_if_ours, Outcome.RELEASED, released)
+            case FarmError() as error:
+                return partial(self._fail, fence, error, record)
+            case torch.AcceleratorError() as error:
+                # After such an error every further call into CUDA fails, until the process ends.
+                self.broken.set()
+                log.error("the GPU failed", exc_info=error)
+                return partial(self._fail, fence, DeviceFailed(f"the GPU failed ({_first_line(error)})"), record)
+            case LeaseLost():
+                return lambda: Outcome.LOST
+            case error:
+                # A bug must end in a state too; its traceback is in the log.
+                log.error("internal error", exc_info=error)
+                told = f"internal error ({type(error).__name__}: {error}): the worker's log has the rest"
+                return partial(self._fail, fence, FarmError(told), record)
 
-    def _paint(self, job: Job, lease: Lease, record: dict[str, Any]) -> Ending:
-        """Paints, and names the move for every way in which that can end."""
-        store, fence = self.services.store, lease.fence
-        try:
-            painting = Painting(self.services, job, load_spec(job.spec), lease, self.workshop, record)
-            result = painting.paint()
-        except LeaseLost:
-            return lambda: Outcome.LOST
-        except CancelRequested:
-            return partial(_if_ours, Outcome.CANCELLED, partial(store.stopped, fence, record))
-        except PauseRequested:
-            # The store knows of the request, and takes it back if the user has resumed the job meanwhile.
-            return partial(_if_ours, Outcome.RELEASED, partial(store.release, fence, "let go to be paused", record))
-        except Interrupted:
-            return partial(_if_ours, Outcome.RELEASED, partial(store.release, fence, "its worker was stopped", record))
-        except FarmError as error:
-            return partial(self._fail, fence, error, record)
-        except torch.AcceleratorError as error:
-            # After such an error every further call into CUDA fails, until the process ends.
-            self.broken.set()
-            log.exception("the GPU failed")
-            return partial(self._fail, fence, DeviceFailed(f"the GPU failed ({_first_line(error)})"), record)
-        except Exception as error:
-            # A bug must end in a state too; its traceback is in the log.
-            log.exception("internal error")
-            unforeseen = FarmError(f"internal error ({type(error).__name__}: {error}): the worker's log has the rest")
-            return partial(self._fail, fence, unforeseen, record)
-        return partial(self._finish, painting, result)
-
-    def _finish(self, painting: Painting, result: StoredObject) -> Outcome:
-        if not self.services.store.finish(painting.fence, result, painting.record):
+    def _finish(self, piece: Piece, result: StoredObject) -> Outcome:
+        if not self.services.store.finish(piece.fence, result, piece.record):
             return Outcome.LOST
-        painting.shelf.clear()
+        piece.shelf.clear()
         return Outcome.DONE
 
     def _fail(self, fence: Fence, error: FarmError, record: dict[str, Any]) -> Outcome:
@@ -133,6 +143,10 @@ class Worker:
         if state is None:
             return Outcome.LOST
         return Outcome.FAILED if state == State.FAILED else Outcome.RELEASED
+
+
+def _record() -> dict[str, Any]:
+    return {"host": platform.node(), "torch": torch.__version__}
 
 
 def _if_ours(outcome: Outcome, move: Callable[[], bool]) -> Outcome:

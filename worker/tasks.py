@@ -42,11 +42,12 @@ def render(self: Task[..., None], job_id: str) -> None:
 
     worker = this_worker(str(self.request.hostname))
     step = (self.request.delivery_info or {}).get("priority")
-    outcome = worker.run(job_id, to_redis(HIGHEST if step is None else step))
-    if outcome is Outcome.BARRED:
+    outcomes = worker.run(job_id, to_redis(HIGHEST if step is None else step))
+    if Outcome.BARRED in outcomes.values():
         # The supervisor is about to stop this process; until then it must not take one hint after the other.
         time.sleep(BARRED_SECONDS)
-    _announce(worker.services, job_id, outcome)
+    for each, outcome in outcomes.items():
+        _announce(worker.services, each, outcome)
     if worker.broken.is_set():
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -38,7 +38,7 @@ class Workshop:
 def network_key(spec: JobSpec, path: ComputePath) -> Hashable:
     """What a network depends on; with random weights, or filters that are rescaled, on the pictures too."""
     own = (str(path), spec.features, spec.weights, spec.layers, spec.pooling, spec.padding, spec.rescale_pooling)
-    if spec.weights is not None and not spec.rescale_filters:
+    if not spec.is_calibrated:
         return own
     pictures = (content_key(spec), *(style_key(spec, index) for index in range(len(spec.style))))
     calibrated = (spec.features_seed, spec.features_deviation, spec.rescale_filters, spec.input_space, spec.sizes[-1])

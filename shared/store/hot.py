@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import (
     ColumnElement,
     Double,
+    Integer,
     Table,
     bindparam,
     delete,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Session
@@ -29,7 +31,7 @@ from shared.clock import now
 from shared.states import MOVES, Move, State, WorkerState
 from shared.store.limits import is_limited
 from shared.store.records import Fence
-from shared.tables import Attempt, Dependency, Event, Job, Loss, Snapshot, Worker
+from shared.tables import BATCHED, Attempt, Dependency, Event, Job, Loss, Snapshot, Worker
 
 JOBS, ATTEMPTS, EVENTS = (cast("Table", table.__table__) for table in (Job, Attempt, Event))
 
@@ -64,6 +66,13 @@ def claim(session: Session, job_id: str, worker: str, lease: float, priority: in
     parameters = {"of_job": job_id, "by": worker, "slot": slot_of(worker), "lease": lease, "least": priority}
     row = session.connection().execute(_claim(limited), parameters).one_or_none()
     return None if row is None else Job(**row._mapping)
+
+
+def claim_like(session: Session, job: Job, worker: str, lease: float, count: int) -> list[Job]:
+    """Makes up to `count` queued jobs the worker's that can be painted together with `job` and are as urgent."""
+    same = {"key": job.batch_key, "priority": job.priority, "count": count}
+    rows = session.connection().execute(_claim_like(), {"by": worker, "lease": lease, **same})
+    return sorted((Job(**row._mapping) for row in rows), key=lambda row: (row.created_at, row.position))
 
 
 def begin_attempt(session: Session, job: Job) -> None:
@@ -107,14 +116,37 @@ def consequences(session: Session, job_id: str, worker: str) -> tuple[bool, bool
 
 @cache
 def _claim(limited: bool) -> Executable:
-    sources, target = MOVES[Move.CLAIM]
+    sources, _ = MOVES[Move.CLAIM]
     allowed = [] if limited else [~is_limited()]
+    return _claiming(
+        (JOBS.c.id == bindparam("of_job"))
+        & JOBS.c.state.in_(sorted(sources))
+        & (JOBS.c.priority >= bindparam("least"))
+        & takes_jobs(bindparam("slot")),
+        *allowed,
+    )
+
+
+@cache
+def _claim_like() -> Executable:
+    # In the words of the index, which a parameter in their place would keep from being used.
+    waiting = (
+        select(JOBS.c.id)
+        .where(text(BATCHED), JOBS.c.batch_key == bindparam("key"), JOBS.c.priority == bindparam("priority"))
+        .where(~is_limited())
+        .order_by(JOBS.c.created_at, JOBS.c.position)
+        .limit(bindparam("count", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+    return _claiming(JOBS.c.id.in_(waiting))
+
+
+def _claiming(*which: ColumnElement[bool]) -> Executable:
     return (
         update(JOBS)
-        .where(JOBS.c.id == bindparam("of_job"), JOBS.c.state.in_(sorted(sources)))
-        .where(JOBS.c.priority >= bindparam("least"), takes_jobs(bindparam("slot")), *allowed)
+        .where(*which)
         .values(
-            state=target,
+            state=MOVES[Move.CLAIM][1],
             attempt=JOBS.c.attempt + literal_column("1"),
             worker=bindparam("by"),
             lease_until=now(bindparam("lease", type_=Double)),

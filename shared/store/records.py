@@ -23,6 +23,8 @@ class NewJob:
     notes: Sequence[str] = ()
     cell: Mapping[str, Any] | None = None
     terms: Terms = ANY_TERMS
+    batch_key: str | None = None
+    """`shared.batching.batch_key`: with which others it may be painted."""
 
 
 @dataclass(frozen=True)

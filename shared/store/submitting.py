@@ -95,4 +95,5 @@ def _row(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
         "label": terms.label,
         "time_limit": terms.time_limit,
         "max_attempts": terms.max_attempts,
+        "batch_key": job.batch_key,
     }

@@ -44,16 +44,29 @@ class Working(Transactions):
         from which this one goes on; what comes after it is dropped, without one all of it. A worker, whose name is its
         own for ever, may ask again when the answer got lost.
         """
+        jobs = self.claim_batch(job_id, worker, lease=lease, priority=priority, most=1)
+        return next((job for job in jobs if job.id == job_id), None)
+
+    def claim_batch(
+        self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS, priority: int = LOWEST, most: int
+    ) -> list[Job]:
+        """Takes a job as `claim` does, and others that are painted together with it: in all `most`, or fewer; or none.
+
+        They are as urgent, have not been claimed before, and are of no sweep of which only so many may run.
+        """
         with self._transaction() as session:
             job = hot.claim(session, job_id, worker, lease, priority, limited=False)
             if job is None and has_room(session, job_id):
                 job = hot.claim(session, job_id, worker, lease, priority, limited=True)
             if job is None:
-                ours = (Job.id == job_id) & (Job.state == State.RUNNING) & (Job.worker == worker)
-                return session.scalars(select(Job).where(ours)).one_or_none()
-            hot.begin_attempt(session, job)
-            note(session, job, "claimed")
-        return job
+                return _claimed_before(session, job_id, worker)
+            jobs = [job]
+            if most > 1 and job.batch_key is not None and job.attempt == 1:
+                jobs += hot.claim_like(session, job, worker, lease, most - 1)
+            for each in jobs:
+                hot.begin_attempt(session, each)
+                note(session, each, "claimed")
+        return jobs
 
     def renew(self, fence: Fence, *, lease: float = LEASE_SECONDS) -> Heartbeat:
         """Renews the lease and hears whether the job is to be cancelled or paused."""
@@ -129,6 +142,13 @@ class Working(Transactions):
             if is_suspect and kind is Move.FINISH:
                 speak_for(session, worker)
         return True
+
+
+def _claimed_before(session: Session, job_id: str, worker: str) -> list[Job]:
+    """What the worker runs, if that job is among it: it asks again since the answer got lost."""
+    ours = (Job.state == State.RUNNING) & (Job.worker == worker)
+    jobs = list(session.scalars(select(Job).where(ours)))
+    return sorted(jobs, key=lambda job: job.id != job_id) if any(job.id == job_id for job in jobs) else []
 
 
 def _touch(session: Session, fence: Fence, **values: Any) -> bool:

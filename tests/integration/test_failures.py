@@ -135,7 +135,7 @@ def test_workers_are_listed_with_what_they_paint(farm: Farm) -> None:
     """Given a worker at a job, I expect it listed with that job, and gone from the list when it leaves."""
     farm.claim()
     (listed,) = farm.workers.listed()
-    assert (listed.worker.name, listed.worker.labels, listed.job_id) == (SLOT.name, ["night"], farm.job_id)
+    assert (listed.worker.name, listed.worker.labels, listed.job_ids) == (SLOT.name, ["night"], [farm.job_id])
     assert (listed.state, listed.silent_for < 10) == ("active", True)
     assert farm.workers.call_roll([SLOT.name, "unknown"]) == {SLOT.name: WorkerState.ACTIVE}
     farm.workers.put(SLOT.name, WorkerState.DRAINING, "by hand")

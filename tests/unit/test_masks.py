@@ -169,7 +169,7 @@ def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> 
     randomise(vgg, 0)
     inputs = Inputs(spec, large, [large], [spot], [], None)
     bench = Bench(choose("fp32"), Backbone(vgg), Workshop(0), lambda: 2**40)
-    start, measured = prepared(inputs, 32, bench)
+    start, measured = prepared([inputs], 32, bench)
     losses, gradient = measured.gradient(start)
     assert losses.isfinite().all()
     assert gradient.isfinite().all()

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from worker.engine.objective import Gradients
+from worker.engine.objective import Gradients, Objective
+
+
+def together(objectives: Sequence[Objective], *, at_once: bool) -> Gradients:
+    """The objective of a batch; `at_once`, its pictures go through the network together, where they can."""
+    if len(objectives) == 1:
+        return objectives[0]
+    return (Objective.joined(objectives) if at_once else None) or OneByOne(objectives)
 
 
 class OneByOne:

@@ -31,7 +31,10 @@ PICTURES = 5
 
 @dataclass(frozen=True)
 class Work:
-    """What there is to be held: pictures of a size, a network, its losses, and the optimiser's vectors a picture."""
+    """What there is to be held: pictures of a size, a network, its losses, and the optimiser's vectors a picture.
+
+    `batch` pictures go through the network at once; `beside` are those whose turn comes later.
+    """
 
     height: int
     width: int
@@ -42,6 +45,7 @@ class Work:
     way: Way
     itemsize: int = 4
     batch: int = 1
+    beside: int = 0
     linear_pooling: bool = True
     on_gpu: bool = False
     needs_whole: bool = False
@@ -143,8 +147,8 @@ def _common(work: Work) -> int:
     """Weights, targets, and everything of the picture's own size."""
     weights = sum(9 * c.inputs * c.outputs for c in work.plan) * work.itemsize * 2
     targets = sum(_outputs(work, c) for c in work.plan if {c.name, c.activation} & work.content_layers) * work.itemsize
-    picture = work.batch * 3 * work.height * work.width * 4
-    return OVERHEAD + weights + targets + picture * (PICTURES + work.vectors)
+    pictures = work.batch * 3 * work.height * work.width * 4 * (PICTURES + work.vectors)
+    return OVERHEAD + weights + (targets + pictures) * (work.batch + work.beside) // work.batch
 
 
 def _workspace(work: Work, rows: int) -> int:

@@ -35,6 +35,12 @@ class Progress:
     losses: Tensor
     state: Callable[[], EngineState] | None = None
 
+    def of(self, picture: int) -> Progress:
+        """That of one picture of a batch."""
+        which, state = slice(picture, picture + 1), self.state
+        own = None if state is None else lambda: state().of(picture)
+        return Progress(self.iteration, self.iterations, self.image[which], self.losses[which], own)
+
 
 @dataclass(frozen=True)
 class Scale:

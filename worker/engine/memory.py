@@ -18,6 +18,12 @@ def give_back_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what went wrong; the CPU's allocator has no exception class of its own."""
+    told = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return told or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
 def available_memory(device: torch.device, limit: int | None = None) -> int:
     """Bytes that can still be taken on `device`: what the system, the container, and the `limit` of a process leave."""
     left = _left(device)

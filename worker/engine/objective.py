@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -19,7 +20,7 @@ from worker.engine.losses import ContentNormalization, content_factor
 from worker.engine.space import from_pixels_gradient, to_pixels
 from worker.engine.style import StyleLossName, StyleOptions
 from worker.engine.targets import Style, Targets, layer_size
-from worker.engine.terms import ContentMeasure, Measure, Reading
+from worker.engine.terms import ContentMeasure, Measure, Reading, joined_measure
 from worker.engine.variation import Norm, Reduction, laplacian, total_variation, variation_gradient
 
 TERMS = ("total", "content", "style", "tv")
@@ -117,6 +118,21 @@ class Objective:
                 replace(term, unit=self._unit(term, None if at_start is None else at_start[number], content.shape[2:]))
                 for number, term in enumerate(terms)
             ]
+
+    @classmethod
+    def joined(cls, objectives: Sequence[Objective]) -> Objective | None:
+        """One objective for the pictures of several, which go through the network together; None if they cannot.
+
+        That is: by samples, in regions, with normalised gradients, or with different networks or kinds of losses.
+        """
+        first = objectives[0]
+        alike = all(each.passage is first.passage and each._kind() == first._kind() for each in objectives)
+        if not alike or first.settings.gradient_normalization:
+            return None
+        terms = [_joined_term(terms) for terms in zip(*(each.terms for each in objectives), strict=True)]
+        together = copy(first)
+        together.terms = [term for term in terms if term is not None]
+        return together if len(together.terms) == len(terms) else None
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
         """The losses of pictures (B, 3, H, W) in `space`: (B, 4), in the order of `TERMS`, each weighted."""
@@ -223,9 +239,22 @@ class Objective:
             return _by_start(term.measure, at_start if style == "initial" else None)
         return style_factor(style, CHANNELS[int(term.layer[4]) - 1], math.prod(layer_size(term.layer, size)))
 
+    def _kind(self) -> tuple[object, ...]:
+        """What objectives have in common that can be joined."""
+        alike = replace(self.settings, content_weight=1.0, style_weight=1.0, seed=0)
+        return alike, self.space, [(term.kind, term.layer) for term in self.terms]
+
     def _draw(self, iteration: int, number: int) -> int:
         """A seed for what term `number` draws at an iteration."""
         return (self.settings.seed * 1_000_003 + iteration * 1_009 + 2 * number) % 2**63
+
+
+def _joined_term(terms: Sequence[Term]) -> Term | None:
+    measure = joined_measure([term.measure for term in terms])
+    if measure is None:
+        return None
+    one = torch.ones_like(measure.magnitude()[:1])
+    return replace(terms[0], measure=measure, weight=1.0, unit=torch.cat([one * term.scale for term in terms]))
 
 
 def _visitor(terms: Sequence[Term], readings: Sequence[Reading]) -> Visit:

@@ -13,7 +13,7 @@ HISTORY = "history."
 
 @dataclass(frozen=True)
 class EngineState:
-    """Named tensors, of any device and dtype, and named numbers.
+    """Named tensors, of any device and dtype, a row for each picture, and named numbers, which all have in common.
 
     As the engine gives it, the tensors are its own: they are as they were until its next step. `restore` copies what
     will be changed.
@@ -42,6 +42,11 @@ class EngineState:
     def joined(self, other: EngineState) -> EngineState:
         """Both; their names differ."""
         return EngineState({**self.tensors, **other.tensors}, {**self.numbers, **other.numbers})
+
+    def of(self, picture: int) -> EngineState:
+        """The part of one picture of a batch: the first dimension of every tensor is the batch's."""
+        own = {name: tensor[picture : picture + 1] for name, tensor in self.tensors.items()}
+        return EngineState(own, self.numbers)
 
     def without_history(self) -> EngineState:
         """The same but for what an optimiser can begin anew without, which is most of it with L-BFGS."""

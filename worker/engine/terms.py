@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -143,6 +143,18 @@ class SampleMeasure:
 
     def magnitude(self) -> Tensor:
         return self.loss.magnitude()
+
+
+def joined_measure(measures: Sequence[Measure]) -> Measure | None:
+    """What a batch is compared with, of what its pictures are, one each; None for samples, and for regions."""
+    first = measures[0]
+    if isinstance(first, ContentMeasure):
+        return ContentMeasure(torch.cat([m.target for m in measures if isinstance(m, ContentMeasure)]))
+    moments = [m for m in measures if isinstance(m, MomentMeasure) and m.weights.region is None]
+    if not isinstance(first, MomentMeasure) or len(moments) < len(measures):
+        return None
+    target = tuple(torch.cat(vectors) for vectors in zip(*(m.loss.target for m in moments), strict=True))
+    return MomentMeasure(type(first.loss)(target, first.loss.offset), first.weights)
 
 
 class _SampleReading:

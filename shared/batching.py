@@ -1,0 +1,29 @@
+"""Which jobs a worker may paint together: those that go the same way, whatever they start from and aim at."""
+
+from __future__ import annotations
+
+import hashlib
+
+from shared.images import long_edge_size
+from shared.parameters import Saved
+from shared.spec import ENGINE_VERSION, JobSpec
+from shared.terms import Terms
+
+# Each picture of a batch has its own of these. Networks that are calibrated on a job's pictures are its own, too.
+OWN = frozenset({"seed", "content_weight", "style_weight", *Saved.model_fields})
+OWN_PICTURES = frozenset({"content", "style"})
+
+
+def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
+    """What jobs have in common that can be painted together, 32 hex digits; None for a job that is painted alone.
+
+    `spec` is resolved, `size` its content's width and height. Alone goes what may stop before the others, by
+    `stop_change`, and what must not wait for them, with a `time_limit`.
+    """
+    if spec.stop_change or terms.time_limit is not None:
+        return None
+    own = OWN if spec.is_calibrated else OWN | OWN_PICTURES
+    shapes = [long_edge_size(size, edge) for edge in spec.sizes]
+    place = (ENGINE_VERSION, shapes, terms.device, terms.label)
+    # The fields stand in the order of the model, so there is one text for each spec.
+    return hashlib.sha256(f"{place}{spec.model_dump_json(exclude=set(own))}".encode()).hexdigest()[:32]

@@ -51,6 +51,9 @@ def prepared(
     work = work_of(spec, sized[0].content.shape[2], sized[0].content.shape[3], bench.backbone, bench.path)
     work = replace(work, batch=len(batch)) if at_once else replace(work, beside=len(batch) - 1)
     chosen = fitting(work, bench.available())
+    if len(batch) > 1 and chosen.kind != "whole":
+        # Strips would cost more time than a batch gains.
+        raise OutOfMemory(f"{len(batch)} pictures of {work.width} x {work.height} pixels do not fit together")
     if told is not None:
         told(chosen)
     passage = _pass(bench.backbone, chosen)

@@ -70,7 +70,7 @@ def claim(session: Session, job_id: str, worker: str, lease: float, priority: in
 
 def claim_like(session: Session, job: Job, worker: str, lease: float, count: int) -> list[Job]:
     """Makes up to `count` queued jobs the worker's that can be painted together with `job` and are as urgent."""
-    same = {"key": job.batch_key, "priority": job.priority, "count": count}
+    same = {"key": job.batch_key, "urgency": job.priority, "count": count}
     rows = session.connection().execute(_claim_like(), {"by": worker, "lease": lease, **same})
     return sorted((Job(**row._mapping) for row in rows), key=lambda row: (row.created_at, row.position))
 
@@ -132,7 +132,7 @@ def _claim_like() -> Executable:
     # In the words of the index, which a parameter in their place would keep from being used.
     waiting = (
         select(JOBS.c.id)
-        .where(text(BATCHED), JOBS.c.batch_key == bindparam("key"), JOBS.c.priority == bindparam("priority"))
+        .where(text(BATCHED), JOBS.c.batch_key == bindparam("key"), JOBS.c.priority == bindparam("urgency"))
         .where(~is_limited())
         .order_by(JOBS.c.created_at, JOBS.c.position)
         .limit(bindparam("count", type_=Integer))

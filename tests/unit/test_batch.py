@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from worker.engine.backbone import Backbone, WholePass
-from worker.engine.batch import OneByOne
+from worker.engine.batch import OneByOne, together
 from worker.engine.features import Vgg, randomise
 from worker.engine.iterative import Progress, Rules, Scale, optimise
 from worker.engine.lbfgs import LBFGS
 from worker.engine.objective import LossSettings, Objective
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
+from worker.engine.style import StyleLossName
 from worker.engine.targets import Style
 
 OPTIMISERS: dict[str, Callable[[], Optimiser]] = {
@@ -45,9 +46,71 @@ def painted(contents: Tensor, styles: Tensor, optimiser: Optimiser) -> Progress:
 def test_a_picture_of_a_batch_has_the_bits_that_it_has_alone(name: str) -> None:
     """given three contents and three styles; if they are painted together; I expect each one's bytes as alone."""
     contents, styles = pictures(3, 1), pictures(3, 2)
-    together = painted(contents, styles, OPTIMISERS[name]())
+    batch = painted(contents, styles, OPTIMISERS[name]())
     for index in range(3):
         alone = painted(contents[index : index + 1], styles[index : index + 1], OPTIMISERS[name]())
-        assert torch.equal(together.image[index], alone.image[0])
-        assert torch.equal(together.losses[index], alone.losses[0])
-    assert not torch.equal(together.image, contents)
+        assert torch.equal(batch.image[index], alone.image[0])
+        assert torch.equal(batch.losses[index], alone.losses[0])
+    assert not torch.equal(batch.image, contents)
+
+
+def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: StyleLossName) -> list[Objective]:
+    vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
+    randomise(vgg, 0)
+    vgg.cast(dtype)
+    passage = WholePass(Backbone(vgg))
+    weights = (3.0, 10.0, 40.0)
+    return [
+        Objective(
+            passage,
+            content.to(dtype),
+            [Style(style.to(dtype))],
+            LossSettings(
+                {"relu2_2": 1.0},
+                {"relu1_1": 0.5, "relu2_1": 0.5},
+                style_weight=weight,
+                tv_weight=1.0,
+                style_losses={loss: 1.0},
+            ),
+        )
+        for content, style, weight in zip(contents.split(1), styles.split(1), weights, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("loss", ["gram", "mean-std", "mmd-poly", "wasserstein"])
+def test_joined_objectives_have_the_gradients_of_each(loss: StyleLossName) -> None:
+    """given objectives of other contents, styles and weights; if they are joined; I expect the gradients of each."""
+    contents, styles = pictures(3, 1), pictures(3, 2)
+    each = objectives(contents, styles, torch.float64, loss)
+    joined = Objective.joined(each)
+    assert joined is not None
+    image = 0.9 * contents.double()
+    expected = [objective.gradient(x) for objective, x in zip(each, image.split(1), strict=True)]
+    losses, gradient = joined.gradient(image)
+    assert torch.allclose(losses, torch.cat([one for one, _ in expected]), rtol=1e-12)
+    assert torch.allclose(gradient, torch.cat([one for _, one in expected]), rtol=1e-10, atol=1e-14)
+
+
+def test_what_cannot_be_joined_goes_one_by_one() -> None:
+    """given losses over samples, or other layers; if they are to go at once; I expect one after the other."""
+    contents, styles = pictures(3, 1), pictures(3, 2)
+    sampled = objectives(contents, styles, torch.float32, "sliced")
+    assert isinstance(together(sampled, at_once=True), OneByOne)
+    mixed = [*objectives(contents, styles, torch.float32, "gram")[:1], *sampled[:1]]
+    assert isinstance(together(mixed, at_once=True), OneByOne)
+    alike = objectives(contents, styles, torch.float32, "gram")
+    assert isinstance(together(alike, at_once=True), Objective)
+    assert isinstance(together(alike, at_once=False), OneByOne)
+    assert together(alike[:1], at_once=False) is alike[0]
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_one_that_is_no_number_any_more_does_not_touch_the_others(name: str) -> None:
+    """given a batch in which one picture is NaN; if it is painted; I expect the others' bytes as alone."""
+    contents, styles = pictures(3, 1), pictures(3, 2)
+    contents[1, 0, 0, 0] = torch.nan
+    batch = painted(contents, styles, OPTIMISERS[name]())
+    assert not batch.losses[1].isfinite().all()
+    for index in (0, 2):
+        alone = painted(contents[index : index + 1], styles[index : index + 1], OPTIMISERS[name]())
+        assert torch.equal(batch.image[index], alone.image[0])

@@ -53,7 +53,7 @@ def worker() -> None:
     default=600,
     show_default=True,
     type=click.IntRange(min=0),
-    help="How long the jobs at hand may go on when the worker is stopped.",
+    help="How long the jobs at hand may go on when the worker is stopped; then they are stored and let go.",
 )
 @click.option(
     "--queues",

@@ -12,6 +12,7 @@ from types import FrameType
 
 import structlog
 
+from worker import last_call
 from worker.pin import Slot
 
 log = structlog.get_logger("stylefarm.worker")
@@ -75,6 +76,12 @@ class Child:
         if self._process is not None:
             self._process.send_signal(number)
 
+    def call(self) -> None:
+        """Tells the process, and those below it, that the time is nearly over."""
+        if self._process is not None and self.is_running:
+            with contextlib.suppress(ProcessLookupError):
+                last_call.call(self._process.pid)
+
     def kill(self) -> None:
         """Kills the process together with its own children, and returns when it has ended."""
         if self._process is not None and self.is_running:
@@ -104,8 +111,8 @@ class Child:
 class Supervisor:
     """Runs one process for each slot until it gets a signal to stop. To be used in the main thread.
 
-    The first SIGTERM or SIGINT is passed on as SIGTERM, and what does not end within `grace` seconds is killed. The
-    second one kills at once.
+    The first SIGTERM or SIGINT is passed on as SIGTERM. Jobs that are not done shortly before `grace` seconds are over
+    are let go, to be gone on with elsewhere, and what has not ended then is killed. The second signal kills at once.
     """
 
     def __init__(self, slots: Sequence[Slot], command: Command, *, grace: float) -> None:
@@ -137,9 +144,14 @@ class Supervisor:
         log.info("stopping: jobs at hand are finished first", processes=len(running), grace_seconds=self._grace)
         for child in running:
             child.send(signal.SIGTERM)
-        deadline = time.monotonic() + self._grace
+        began_at, called = time.monotonic(), False
         while any(child.is_running for child in running):
-            if self._asked > 1 or time.monotonic() > deadline:
+            passed = time.monotonic() - began_at
+            if not called and passed > last_call.at(self._grace):
+                called = True
+                for child in running:
+                    child.call()
+            if self._asked > 1 or passed > self._grace:
                 log.warning("stopped before the jobs at hand were finished")
                 return False
             time.sleep(POLL_SECONDS)

@@ -24,12 +24,14 @@ from shared.hints import TASK
 from shared.routes import HIGHEST, to_redis
 from shared.services import Services, connect_services
 from shared.settings import load_settings
-from worker import lifeline, log
+from worker import last_call, lifeline, log
 
 # Common to the processes that one slot has one after the other: the parent imports this module before it forks them.
 FAMILY = secrets.token_hex(4)
 
 BARRED_SECONDS = 5.0
+
+INTERRUPTED = threading.Event()
 
 if TYPE_CHECKING:
     from worker.runner import Outcome, Worker
@@ -80,9 +82,7 @@ def this_worker(name: str) -> Worker:
     settings = load_settings()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    return Worker(
-        connect_services(settings), f"{name}:{FAMILY}:{os.getpid()}:{secrets.token_hex(2)}", threading.Event()
-    )
+    return Worker(connect_services(settings), f"{name}:{FAMILY}:{os.getpid()}:{secrets.token_hex(2)}", INTERRUPTED)
 
 
 @worker_process_init.connect
@@ -92,6 +92,7 @@ def _warm_up(**_options: Any) -> None:
     What the process before it was painting when it died is taken back at once, without waiting for the lease.
     """
     lifeline.end_with(os.getppid())
+    last_call.heed(INTERRUPTED)
     services = connect_services(load_settings())
     try:
         lost = services.store.bury(f":{FAMILY}:")

@@ -21,6 +21,7 @@ from redis import Redis
 
 from shared.database import connect
 from shared.queries import Queries
+from shared.states import State
 from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
@@ -137,6 +138,28 @@ def test_a_stopped_worker_finishes_the_job_at_hand(farm: CommandLine, worker: su
     assert worker.returncode == 0
     assert farm.run("job", "wait", job, "--timeout", "1").code == 0
     assert f'"job": "{job}"' in log
+
+
+def test_a_stopped_worker_lets_a_long_job_go(
+    farm: CommandLine, worker: subprocess.Popen[str], empty_postgres_url: str
+) -> None:
+    """Given a worker at a long job, if it is stopped, I expect it to end in time, and the job stored and queued."""
+    os.killpg(worker.pid, signal.SIGKILL)
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
+    )
+    (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+    queries = Queries(connect(empty_postgres_url))
+    second = farm.start("worker", "start", "--grace", "20")
+    wait_until(lambda: queries.job(job["id"]).iteration > 0, 60)
+    second.send_signal(signal.SIGTERM)
+    second.communicate(timeout=30)
+    assert second.returncode == 0
+    left = queries.job(job["id"])
+    assert (left.state, left.attempt) == (State.QUEUED, 1)
+    assert left.checkpoint_iteration == left.iteration > 0
+    assert queries.events(job["id"])[-1].reason == "its worker was stopped"
+    queries.engine.dispose()
 
 
 def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Popen[str]) -> None:

@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test bench lint lock clean
+.PHONY: demo test bench bench-farm lint lock clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "stylefarm needs Python 3.11 to 3.14, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
@@ -36,6 +36,10 @@ test: $(VENV)/dev.installed lint
 # PEER is a folder with neural-style-pt, against which the engine is measured; its rows are empty without one.
 bench: $(VENV)/dev.installed
 	$(BIN)/python -m benchmarks.engine $(if $(PEER),--peer $(PEER))
+
+bench-farm: $(VENV)/dev.installed
+	tests/servers/install
+	$(BIN)/python -m benchmarks.farm
 
 # Needs uv; the hashes it writes are the same whatever index it asked.
 lock:

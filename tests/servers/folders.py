@@ -11,13 +11,13 @@ MEMORY = Path("/dev/shm")
 ROOM_BYTES = 2 * 2**30
 
 
-def new_folder(name: str, *, with_attributes: bool) -> Path:
-    """An empty folder that nobody else can read, in memory if there is room for the data of a test run.
+def new_folder(name: str, *, with_attributes: bool, in_memory: bool = True) -> Path:
+    """An empty folder that nobody else can read, if it may be in memory, and there is room for the data of a test run.
 
     The servers outlive only kills, never a loss of power, so a disk would add nothing but waiting: with one, to write
     a value to Redis takes about 20 times as long, and to copy a template database about 10 times.
     """
-    if _has_room(MEMORY):
+    if in_memory and _has_room(MEMORY):
         folder = Path(tempfile.mkdtemp(prefix=f"stylefarm-{name}-", dir=MEMORY))
         if not with_attributes or _keeps_attributes(folder):
             return folder

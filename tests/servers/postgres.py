@@ -35,6 +35,7 @@ class PostgresServer(PrivateServer):
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": SIGTERM would wait for clients to leave
     silence = (psycopg.OperationalError,)
+    settings: ClassVar[dict[str, str]] = SETTINGS
     environment: ClassVar[dict[str, str]] = {"TZ": "UTC"}  # spares initdb a search for the name of the local zone
 
     @property
@@ -114,7 +115,7 @@ class PostgresServer(PrivateServer):
         password_file.unlink()
 
     def _command(self) -> list[str]:
-        settings = {**SETTINGS, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+        settings = {**self.settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [str(self._program), "-D", str(self._data), *options]
 

@@ -40,6 +40,8 @@ class PrivateServer(ABC):
     port_count: ClassVar[int] = 1
     needs_attributes: ClassVar[bool] = False
     """Whether the server keeps extended attributes with its files."""
+    in_memory: ClassVar[bool] = True
+    """Whether its data may be kept in memory, as they are where nothing but the processes has to be survived."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     environment: ClassVar[dict[str, str]] = {}
     """What the server's programs find in their environment besides that of the tests."""
@@ -75,7 +77,7 @@ class PrivateServer(ABC):
         """Whether what answers on the port can show something that only this server has."""
 
     def __enter__(self) -> Self:
-        self.folder = new_folder(self.name, with_attributes=self.needs_attributes)
+        self.folder = new_folder(self.name, with_attributes=self.needs_attributes, in_memory=self.in_memory)
         try:
             if self.user:
                 shutil.chown(self.folder, self.user, self.user)

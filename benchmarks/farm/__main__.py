@@ -1,0 +1,67 @@
+"""`make bench-farm`: the farm's targets beside what this machine does, on the terminal and as docs/farm-benchmarks.md.
+
+python -m benchmarks.farm --out docs/farm-benchmarks.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.farm import slots, store
+from benchmarks.farm.ground import Ground, ground
+
+Row = tuple[str, str, str]
+
+MEASUREMENTS: dict[str, Callable[[Ground], list[Row]]] = {
+    "submitting": store.submitting,
+    "claiming": store.claiming,
+    "recording": store.recording,
+    "cost": slots.recording_cost,
+    "starting": slots.starting,
+    "counting": store.counting,
+}
+
+PAGE = """\
+# The farm, measured
+
+`make bench-farm` measures this and writes the page: a Redis (every write waits for the disk), a PostgreSQL with its own
+settings, and a Swift for pictures, all on one machine with {cores} cores ({processor}, Python {python}), on which
+nothing else should run. Median, and extremes in brackets.
+
+| what | target | measured |
+| --- | --- | --- |
+{rows}
+
+What becomes of jobs when processes and servers die is [measured apart](faults.md).
+"""
+
+
+def main() -> None:
+    """Measures, prints, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("docs/farm-benchmarks.md"))
+    parser.add_argument("--only", choices=MEASUREMENTS, nargs="+", help="measure these, and write no page")
+    arguments = parser.parse_args()
+    rows = []
+    for name in arguments.only or MEASUREMENTS:
+        # A farm of its own for each, so that none measures what another has left.
+        with ground() as farm:
+            for row in MEASUREMENTS[name](farm):
+                rows.append(row)
+                print(" | ".join(row), flush=True)
+    if not arguments.only:
+        arguments.out.write_text(_page(rows))
+
+
+def _page(rows: list[Row]) -> str:
+    lines = "\n".join(f"| {what} | {target} | {measured} |" for what, target, measured in rows)
+    processor = platform.processor() or platform.machine()
+    return PAGE.format(cores=os.cpu_count(), processor=processor, python=platform.python_version(), rows=lines)
+
+
+if __name__ == "__main__":
+    main()

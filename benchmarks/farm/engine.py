@@ -1,0 +1,32 @@
+"""An optimisation of about three seconds, beside which recording is weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+# Before torch, since importing the worker says how OpenMP's threads are to wait.
+from worker.engine.backbone import Backbone, WholePass
+
+# isort: split
+import torch
+
+from worker.engine.features import Vgg, randomise
+from worker.engine.iterative import Progress, Rules, Scale, optimise
+from worker.engine.lbfgs import LBFGS
+from worker.engine.objective import LossSettings, Objective
+from worker.engine.optimisers import Rate
+from worker.engine.targets import Style
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+SIZE = 128
+ITERATIONS = 60
+
+
+def steps() -> Iterator[Progress]:
+    """The steps of one optimisation, the same each time."""
+    vgg = Vgg("vgg19", LAYERS)
+    randomise(vgg, 0)
+    content, style = (torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(n)) for n in range(2))
+    settings = LossSettings({"relu3_1": 1.0}, dict.fromkeys(LAYERS, 1 / 3), style_weight=10.0, tv_weight=1.0)
+    objective = Objective(WholePass(Backbone(vgg)), content, [Style(style)], settings)
+    return optimise([Scale(ITERATIONS, lambda: (content, objective))], LBFGS(Rate(1.0), 20), Rules())

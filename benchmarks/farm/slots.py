@@ -1,0 +1,111 @@
+"""A worker with one slot: how soon it begins, how long it rests between jobs, what recording costs a job."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
+from statistics import median
+
+from benchmarks.farm.ground import SHALLOW, Ground, percentile, told
+from producer import Farm, Grid, Job
+from shared.queries import Queries
+from shared.store import Fence
+from tests.programs import PROGRAM
+from tests.servers.processes import wait_until
+
+Row = tuple[str, str, str]
+
+STARTS = 100
+JOBS = 40
+ROUNDS = 7
+
+
+def starting(ground: Ground) -> list[Row]:
+    """Jobs submitted one at a time to a worker that has nothing to do; and many at once."""
+    with ground.farm() as farm, _worker(ground):
+        content, style = ground.pictures(2)
+        submit = partial(farm.submit, content=content, style=style, **SHALLOW, iterations=2)
+        submit().wait(timeout=120)  # what the first one brings into memory is there
+        pauses = random.Random(0)
+        begun = []
+        for number in range(STARTS):
+            time.sleep(pauses.random() * 0.05)
+            job = submit(seed=number)
+            job.wait(timeout=60)
+            begun.append(_seconds_to_start(farm, job))
+        matrix = {"seed": list(range(JOBS))}
+        base = {"content": content, "style": style, **SHALLOW, "iterations": 2}
+        sweep = farm.sweep(Grid(matrix, base, "idle"))
+        sweep.wait(timeout=120)
+        idle = _idle(farm.services.queries, sweep.id)
+    return [
+        ("submit to start on an idle worker, p99", "250 ms", _p99(begun, "ms", 1e3)),
+        ("idle time of a slot between two jobs, p99", "0.5 s", _p99(idle, "s")),
+    ]
+
+
+def recording_cost(ground: Ground) -> list[Row]:
+    """The same optimisation with its curve recorded and without, in turn."""
+    # Before torch, which reads once what importing the worker sets.
+    from benchmarks.farm.engine import steps
+    from worker.sinks import Background, LossSink
+
+    ratios = []
+    with ground.farm() as farm:
+        content, style = ground.pictures(2)
+        for _ in range(ROUNDS):
+            seconds = []
+            for recorded in (False, True):
+                job = farm.services.store.claim(
+                    farm.submit(content=content, style=style, **SHALLOW, iterations=2).id, "bench", lease=600
+                )
+                assert job is not None
+                fence, background = Fence(job.id, job.attempt), Background()
+                sink = LossSink(farm.services.store, fence, background)
+                started = time.perf_counter()
+                for progress in steps():
+                    if recorded:
+                        sink.take(progress)
+                seconds.append(time.perf_counter() - started)
+                background.finish()
+                background.close()
+                farm.services.store.stopped(fence, {})
+            ratios.append(seconds[1] / seconds[0] - 1)
+    return [("recording the curve costs a job", "1 %", told(ratios, "%", 100))]
+
+
+def _p99(values: list[float], unit: str, scale: float = 1.0) -> str:
+    return f"{scale * percentile(values, 0.99):.3g} {unit} (median {scale * median(values):.3g}, of {len(values)})"
+
+
+def _seconds_to_start(farm: Farm, job: Job) -> float:
+    row = farm.services.queries.job(job.id)
+    assert row.started_at is not None
+    return (row.started_at - row.created_at).total_seconds()
+
+
+def _idle(queries: Queries, sweep_id: str) -> list[float]:
+    spans = sorted((row.started_at, row.finished_at) for row in queries.sweep_jobs(sweep_id))
+    return [(later[0] - earlier[1]).total_seconds() for earlier, later in pairwise(spans)]  # type: ignore[operator]
+
+
+@contextmanager
+def _worker(ground: Ground) -> Iterator[None]:
+    """One slot on a CPU, as a user starts it."""
+    process = subprocess.Popen(
+        [str(PROGRAM), "worker", "start", "--gpus", "none"], env=ground.variables, start_new_session=True
+    )
+    try:
+        with ground.farm() as farm:
+            wait_until(lambda: bool(farm.services.workers.listed()), 60)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

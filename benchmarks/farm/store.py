@@ -1,0 +1,152 @@
+"""The database and Redis: submitting, claiming, finishing, recording, counting."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any
+
+from redis import Redis
+
+from benchmarks.farm.ground import SHALLOW, Ground, told
+from producer import Grid
+from shared.database import connect
+from shared.queries import Queries
+from shared.spec import JobSpec
+from shared.store import Fence, LossPoint, NewJob, Of, Store, StoredObject
+
+JOBS = 10_000
+MANY = 100_000
+PROCESSES = 4
+EACH = 750
+POINTS = 100
+# Until then the processes have imported all and have a connection.
+START_SECONDS = 6.0
+
+Row = tuple[str, str, str]
+
+
+def submitting(ground: Ground) -> list[Row]:
+    """A sweep of 10,000 jobs from 20 pictures, three times; pictures are uploaded by the first."""
+    pictures = ground.pictures(20)
+    weights = [float(weight) for weight in range(1, JOBS // 100 + 1)]
+    matrix: dict[str, list[Any]] = {"content": pictures[:10], "style": pictures[10:], "style_weight": weights}
+    seconds = []
+    with ground.farm() as farm:
+        for number in range(4):
+            started = time.perf_counter()
+            sweep = farm.sweep(Grid(matrix, SHALLOW, str(number)))
+            seconds.append(time.perf_counter() - started)
+            farm.services.store.cancel(Of(sweep=sweep.id))
+            _emptied(ground)
+    return [(f"submit {JOBS:,} jobs, durable and queued", "2 s", told(seconds[1:], "s"))]
+
+
+def claiming(ground: Ground) -> list[Row]:
+    """Four processes that claim and finish jobs as fast as they can."""
+    rates = [_claimed_and_finished(ground) for _ in range(3)]
+    return [(f"claim and finish, {PROCESSES} processes", "500/s", told(rates, "/s"))]
+
+
+def recording(ground: Ground) -> list[Row]:
+    """Loss points in batches of 100, for ten jobs in turn, by one connection."""
+    store = Store(connect(ground.settings.database))
+    fences = []
+    for job_id in store.create([_job(number) for number in range(10)]):
+        job = store.claim(job_id, "bench", lease=3600)
+        assert job is not None
+        fences.append(Fence(job_id, job.attempt))
+    rates = []
+    for run in range(3):
+        started = time.perf_counter()
+        for batch in range(40):
+            for fence in fences:
+                first = (run * 40 + batch) * POINTS
+                store.record(fence, [LossPoint(first + i, 1.0, 0.5, 0.25, 0.25) for i in range(POINTS)])
+        rates.append(40 * 10 * POINTS / (time.perf_counter() - started))
+    for fence in fences:
+        store.stopped(fence, {})
+    return [("loss points stored, in batches of 100", "20,000/s", told(rates, "/s"))]
+
+
+def counting(ground: Ground) -> list[Row]:
+    """A sweep of 100,000 jobs: its counts, what has changed, and what it takes in Redis."""
+    engine = connect(ground.settings.database)
+    store, queries = Store(engine), Queries(engine)
+    before = _redis_memory(ground)
+    sweep, ids = store.create_sweep("many", {}, [_job(number) for number in range(MANY)])
+    with ground.farm() as farm:
+        announcer = farm.services.announcer
+        assert announcer is not None
+        announcer.fill()
+        taken = _redis_memory(ground) - before
+        fresh = _times(partial(queries.counts, sweep))
+        _vacuum(ground)
+        settled = _times(partial(queries.counts, sweep))
+        since = queries.changed(sweep).cursor
+        for job_id in ids[:100]:
+            store.reprioritise(Of(job=job_id), 6)
+        changed = _times(lambda: queries.changed(sweep, since))
+    return [
+        (f"counts of a sweep of {MANY:,} jobs", "50 ms", told(settled, "ms", 1e3)),
+        ("the same before PostgreSQL has vacuumed the new rows", "50 ms", told(fresh, "ms", 1e3)),
+        ("changed since a cursor: 100 of them", "50 ms", told(changed, "ms", 1e3)),
+        (f"Redis memory for {MANY:,} queued jobs", "15 MB", f"{taken / 1e6:.1f} MB"),
+    ]
+
+
+def _claimed_and_finished(ground: Ground) -> float:
+    url = ground.settings.database
+    ids = Store(connect(url)).create([_job(number) for number in range(PROCESSES * EACH)])
+    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        start_at = time.time() + START_SECONDS
+        work = [pool.submit(_work, url, ids[number::PROCESSES], start_at) for number in range(PROCESSES)]
+        ended_at = max(part.result() for part in work)
+    return len(ids) / (ended_at - start_at)
+
+
+def _work(url: str, ids: Sequence[str], start_at: float) -> float:
+    """Claims and finishes these jobs from `start_at` on; returns when that is done."""
+    store = Store(connect(url))
+    result = StoredObject("jobs/bench/1/result.png", "0" * 64, 1)
+    Queries(store.engine).check()
+    if time.time() > start_at:
+        raise TimeoutError("this process started too late to be measured")
+    time.sleep(start_at - time.time())
+    for job_id in ids:
+        job = store.claim(job_id, f"bench:{job_id}")
+        assert job is not None
+        assert store.finish(Fence(job_id, job.attempt), result, {"seconds": 1.0})
+    return time.time()
+
+
+def _job(number: int) -> NewJob:
+    spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
+    return NewJob(spec.model_copy(update={"seed": number}), "a.png", "s.png", cell={"seed": number})
+
+
+def _times(ask: Callable[[], object], count: int = 9) -> list[float]:
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        ask()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _vacuum(ground: Ground) -> None:
+    with connect(ground.settings.database).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE) jobs")
+
+
+def _redis_memory(ground: Ground) -> int:
+    with Redis.from_url(ground.redis.url) as client:
+        return int(client.info("memory")["used_memory"])
+
+
+def _emptied(ground: Ground) -> None:
+    with Redis.from_url(ground.redis.url) as client:
+        client.flushall()

@@ -6,6 +6,7 @@ Everything is read and checked before anything is stored; only then are pictures
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from shared.spec import BLOB, JobSpec
 from shared.store import NewJob
 from shared.terms import ANY_TERMS, Terms
 from shared.weights_registry import WeightsRegistry
+
+# Pictures that are on their way to the object store at a time: most of it is waiting.
+UPLOADS = 8
 
 
 @dataclass
@@ -79,15 +83,19 @@ class Intake:
 
     def upload(self) -> None:
         """Stores what the resolved specs name, where it is not stored yet. Raises ServiceUnavailable, StorageFull."""
-        blobs = self.services.blobs
-        for source in self._sources.values():
-            key = f"inputs/{source.address.removeprefix(BLOB)}"
-            if source.path is not None and not blobs.exists(key):
-                data = read_bytes(source.path, self.services.settings.max_bytes)
-                if _address(data) != source.address:
-                    raise InvalidImage(f"{source.path} changed while it was being submitted: submit again")
-                blobs.put(key, data, "application/octet-stream")
+        with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool:
+            for _ in pool.map(self._upload, self._sources.values()):
+                pass
         self._pretrained.upload()
+
+    def _upload(self, source: Source) -> None:
+        blobs, key = self.services.blobs, f"inputs/{source.address.removeprefix(BLOB)}"
+        if source.path is None or blobs.exists(key):
+            return
+        data = read_bytes(source.path, self.services.settings.max_bytes)
+        if _address(data) != source.address:
+            raise InvalidImage(f"{source.path} changed while it was being submitted: submit again")
+        blobs.put(key, data, "application/octet-stream")
 
     def picture(self, address: str) -> Image.Image:
         """The picture of an address that a resolved spec names. Raises InvalidImage and NotFound."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from shared.images import long_edge_size
 from shared.parameters import Saved
@@ -10,8 +11,8 @@ from shared.spec import ENGINE_VERSION, JobSpec
 from shared.terms import Terms
 
 # Each picture of a batch has its own of these. Networks that are calibrated on a job's pictures are its own, too.
-OWN = frozenset({"seed", "content_weight", "style_weight", *Saved.model_fields})
-OWN_PICTURES = frozenset({"content", "style"})
+OWN = {"seed", "content_weight", "style_weight", *Saved.model_fields}
+OWN_AND_PICTURES = {*OWN, "content", "style"}
 
 
 def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
@@ -22,8 +23,11 @@ def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
     """
     if spec.stop_change or terms.time_limit is not None:
         return None
-    own = OWN if spec.is_calibrated else OWN | OWN_PICTURES
-    shapes = [long_edge_size(size, edge) for edge in spec.sizes]
-    place = (ENGINE_VERSION, shapes, terms.device, terms.label)
-    # The fields stand in the order of the model, so there is one text for each spec.
-    return hashlib.sha256(f"{place}{spec.model_dump_json(exclude=set(own))}".encode()).hexdigest()[:32]
+    own = OWN if spec.is_calibrated else OWN_AND_PICTURES
+    place = (ENGINE_VERSION, _shapes(size, spec.sizes), terms.device, terms.label)
+    return hashlib.sha256(f"{place}{spec.model_dump_json(exclude=own)}".encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1024)
+def _shapes(size: tuple[int, int], edges: tuple[int, ...]) -> list[tuple[int, int]]:
+    return [long_edge_size(size, edge) for edge in edges]

@@ -145,7 +145,7 @@ class Losses(Group):
                 raise ValueError(f"no style loss {name!r}{nearest(name, STYLE_LOSSES)}")
         if not sum(losses.values()):
             raise ValueError("no style loss counts: give at least one a weight")
-        return losses
+        return dict(sorted(losses.items()))
 
 
 class Network(Group):

@@ -8,8 +8,8 @@ A spec is complete in itself: the same resolved spec gives the same picture on t
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import count, takewhile
 from typing import Any
 
@@ -82,10 +82,7 @@ class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
         """The long edge of each scale, coarse to fine; raises TypeError while the size is "auto"."""
         if not isinstance(self.size, int):
             raise TypeError("the size is resolved first")
-        size, smallest = self.size, self.min_size or self.size
-        finer = (round(size / self.scale_factor**step) for step in count())
-        # A set, since small sizes that a small factor sets apart can round to the same.
-        return tuple(sorted(set(takewhile(lambda edge: edge >= smallest, finer)))) or (size,)
+        return _edges(self.size, self.min_size or self.size, self.scale_factor)
 
     @property
     def schedule(self) -> tuple[tuple[int, int], ...]:
@@ -119,8 +116,15 @@ class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
         return content_key(self.document())
 
     def document(self) -> str:
-        """The spec as JSON, one text for each spec."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The spec as JSON, one text for each spec: its fields stand in the order of the model."""
+        return self.model_dump_json()
+
+
+@lru_cache(maxsize=1024)
+def _edges(size: int, smallest: int, factor: float) -> tuple[int, ...]:
+    finer = (round(size / factor**step) for step in count())
+    # A set, since small sizes that a small factor sets apart can round to the same.
+    return tuple(sorted(set(takewhile(lambda edge: edge >= smallest, finer)))) or (size,)
 
 
 def content_key(document: str) -> str:

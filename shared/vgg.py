@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ CHANNELS = (64, 128, 256, 512, 512)
 PRETRAINED_FILES: dict[Architecture, str] = {"vgg19": "vgg19-dcbb9e9d.pth", "vgg16": "vgg16-397923af.pth"}
 
 
+@cache
 def layer_names(architecture: Architecture) -> tuple[str, ...]:
     """Every layer that a loss can name: "conv1_1", "relu1_1", ... "relu5_4"."""
     return tuple(

@@ -35,6 +35,7 @@ class Status:
     worker: str | None
     result_key: str | None
     result_bytes: int | None
+    metrics: Mapping[str, float]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -63,6 +64,7 @@ class Status:
             worker=job.worker,
             result_key=job.result_key,
             result_bytes=job.result_bytes,
+            metrics=job.metrics,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,

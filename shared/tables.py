@@ -34,6 +34,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime(),
         dict[str, Any]: JSON(),
         dict[str, int]: JSON(),
+        dict[str, float]: JSON(),
         list[str]: JSON(),
         float: Double(),
         str: Text(),
@@ -112,6 +113,8 @@ class Job(Base):
     result_key: Mapped[str | None]
     result_sha256: Mapped[str | None] = mapped_column(String(64))
     result_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    metrics: Mapped[dict[str, float]] = mapped_column(default=dict, server_default="{}")
+    """What was measured of the result, by name; more or less than today's names if another release painted it."""
     checkpoint_key: Mapped[str | None]
     """What another attempt goes on from; the columns of a checkpoint have values together, or none has."""
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))

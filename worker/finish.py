@@ -32,8 +32,11 @@ class Finish:
 
     def encode(self, image: Tensor, iteration: int) -> bytes:
         """The file of a picture (3, H, W) after `iteration` steps. Raises InvalidRequest."""
-        parameters = {**self.parameters, "iteration": iteration}
-        return encode_tensor(self.finished(image), self.output, parameters, self.exif)
+        return self.encode_finished(self.finished(image), iteration)
+
+    def encode_finished(self, picture: Tensor, iteration: int) -> bytes:
+        """The file of what `finished` has given. Raises InvalidRequest."""
+        return encode_tensor(picture, self.output, {**self.parameters, "iteration": iteration}, self.exif)
 
     def finished(self, image: Tensor) -> Tensor:
         """The picture (3, H, W) in [0, 1] on the CPU, as it is to be saved."""

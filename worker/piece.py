@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from worker.engine.memory import is_out_of_memory
 from worker.finish import Finish
 from worker.inputs import Inputs
 from worker.lease import Interrupted, Lease, PauseRequested
+from worker.measures import measured
 from worker.retry import patiently
 from worker.sinks import Background, LossSink, Sink, SnapshotSink
 from worker.translate import by_autograd
@@ -41,14 +43,17 @@ log = structlog.get_logger("stylefarm.worker")
 class Piece:
     """One attempt at one job. `record` is told what it is computed with.
 
-    In the end `outcome` is its stored result, or what ended it: the lease's Stop, Diverged, OutOfMemory,
-    ServiceUnavailable, StorageFull, what is wrong with the inputs, or something that nobody foresaw.
+    In the end `outcome` is its stored result, of which `metrics` were measured, or what ended it: the lease's Stop,
+    Diverged, OutOfMemory, ServiceUnavailable, StorageFull, what is wrong with the inputs, or something that nobody
+    foresaw.
     """
 
     services: Services
     job: Job
     lease: Lease
     record: dict[str, Any] = field(default_factory=dict)
+    began_at: float = field(default_factory=time.monotonic)
+    metrics: dict[str, float] = field(default_factory=dict)
     outcome: StoredObject | Exception | None = None
     _sitting: _Sitting | None = None
 
@@ -135,8 +140,11 @@ class Piece:
             for sink in sitting.sinks:
                 sink.close()
             sitting.background.finish()
-        data = self.finish.encode(progress.image[0], progress.iteration)
+        picture = self.finish.finished(progress.image[0])
+        data = self.finish.encode_finished(picture, progress.iteration)
         self.close()
+        seconds = time.monotonic() - self.began_at
+        self.metrics = {**measured(self.inputs, progress.image[0], picture), "seconds": round(seconds, 3)}
         file_format = self.finish.output.format
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
         self.outcome = patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))

@@ -74,7 +74,6 @@ class Worker:
         if not jobs:
             may = patiently(lambda: self.services.workers.takes_jobs(self.name))
             return {job_id: Outcome.NOT_OURS if may else Outcome.BARRED}
-        started = time.monotonic()
         outcomes = {}
         with ExitStack() as leases:
             pieces = [Piece(self.services, job, leases.enter_context(self._lease(job)), _record()) for job in jobs]
@@ -82,7 +81,7 @@ class Worker:
                 with piece.named():
                     log.info("claimed")
             for piece in Painting(self.services, self.workshop, pieces).paint():
-                piece.record["seconds"] = round(time.monotonic() - started, 3)
+                piece.record["seconds"] = round(time.monotonic() - piece.began_at, 3)
                 with piece.named():
                     outcomes[piece.job.id] = patiently(self._ending(piece))
                     log.info("ended", outcome=outcomes[piece.job.id].value)
@@ -133,7 +132,7 @@ class Worker:
                 return partial(self._fail, fence, FarmError(told), record)
 
     def _finish(self, piece: Piece, result: StoredObject) -> Outcome:
-        if not self.services.store.finish(piece.fence, result, piece.record):
+        if not self.services.store.finish(piece.fence, result, piece.record, piece.metrics):
             return Outcome.LOST
         piece.shelf.clear()
         return Outcome.DONE

@@ -21,6 +21,7 @@ AGAIN: dict[str, Any] = {
     "pause_requested": False,
     "finished_at": None,
     "result_key": None,
+    "metrics": {},
     "result_sha256": None,
     "result_bytes": None,
     "error_class": None,

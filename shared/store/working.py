@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Insert, select, text, update
@@ -93,13 +94,20 @@ class Working(Transactions):
             session.execute(_insert_once(session, Snapshot), [row])
         return True
 
-    def finish(self, fence: Fence, result: StoredObject, record: Mapping[str, Any]) -> bool:
-        """Done: names the result, and no checkpoint any more. False if the job is no longer ours."""
+    def finish(
+        self,
+        fence: Fence,
+        result: StoredObject,
+        record: Mapping[str, Any],
+        metrics: Mapping[str, float] = MappingProxyType({}),
+    ) -> bool:
+        """Done: names the result with its metrics, and no checkpoint any more. False if the job is no longer ours."""
         values = {
             **NO_CHECKPOINT,
             "result_key": result.key,
             "result_sha256": result.sha256,
             "result_bytes": result.bytes,
+            "metrics": dict(metrics),
         }
         return self._end(Move.FINISH, fence, values, "painted", record)
 

@@ -275,3 +275,26 @@ def test_two_farms_paint_a_job_once(pair: dict[str, str]) -> None:
         statuses = sweep.wait()
         elsewhere.join()
     assert [(status.state, status.attempt) for status in statuses] == [(State.DONE, 1)] * 3
+
+
+def test_a_result_is_measured(farm: Farm, pair: dict[str, str], pictures: Path) -> None:
+    """Given jobs of more and less style, if they are painted, I expect metrics that say so; and of a mixture, too."""
+    little, much = (farm.submit(**pair, **SHALLOW, iterations=40, style_weight=w).wait() for w in (0.01, 1e4))
+    assert little.metrics.keys() == {"gram", "sliced", "self_similarity", "ssim", "clipped", "seconds"}
+    assert little.metrics["ssim"] > 0.9 > much.metrics["ssim"]
+    assert much.metrics["gram"] < little.metrics["gram"]
+    assert much.metrics["sliced"] < little.metrics["sliced"]
+    assert little.metrics["seconds"] > 0
+    styles = [pair["style"], str(pictures / "t.png")]
+    mixed = farm.submit(content=pair["content"], style=styles, **SHALLOW, iterations=1, style_weights=[3, 1]).wait()
+    assert mixed.metrics["gram"] > 0
+
+
+def test_a_result_without_style_or_too_narrow_is_measured_as_far_as_it_goes(farm: Farm, pictures: Path) -> None:
+    """Given a job without a style, or of a narrow picture, I expect those metrics alone that there are."""
+    content = str(pictures / "a.png")
+    alone = farm.submit(content=content, style=[], **SHALLOW, style_weight=0.0, iterations=1).wait()
+    assert alone.metrics.keys() == {"self_similarity", "ssim", "clipped", "seconds"}
+    Image.open(pictures / "a.png").resize((160, 48)).save(pictures / "narrow.png")
+    narrow = farm.submit(content=str(pictures / "narrow.png"), style=content, **SHALLOW, iterations=1).wait()
+    assert narrow.metrics.keys() == {"clipped", "seconds"}

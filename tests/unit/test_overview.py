@@ -32,6 +32,7 @@ def status(content: str, style: str, cell: dict[str, Any]) -> Status:
         worker=None,
         result_key=None,
         result_bytes=None,
+        metrics={},
         created_at=datetime.now(UTC),
         started_at=None,
         finished_at=None,

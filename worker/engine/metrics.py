@@ -6,7 +6,9 @@ are (1, 3, H, W), float32 in [0, 1].
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -44,10 +46,14 @@ class Metrics:
 def measure(painted: Tensor, content: Tensor, style: Tensor) -> Metrics:
     """The metrics of a painting; the content is brought to its size."""
     content = functional.interpolate(content, painted.shape[2:], mode="bilinear", antialias=True)
-    clipped = float(((painted < 0) | (painted > 1)).float().mean())
     shown = painted.clamp(0, 1)
     gram, sliced, similarity = torch.tensor([_on(seed, shown, content, style) for seed in HELD_OUT_SEEDS]).mean(0)
-    return Metrics(float(gram), float(sliced), float(similarity), ssim(shown, content), clipped)
+    return Metrics(float(gram), float(sliced), float(similarity), ssim(shown, content), clipped(painted))
+
+
+def clipped(painted: Tensor) -> float:
+    """The share of values outside [0, 1] of a picture of any shape."""
+    return float(((painted < 0) | (painted > 1)).float().mean())
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
@@ -69,9 +75,7 @@ def ssim(a: Tensor, b: Tensor) -> float:
 
 def _on(seed: int, painted: Tensor, content: Tensor, style: Tensor) -> tuple[float, float, float]:
     """Gram and sliced distance to the style, and self-similarity to the content, on one random network."""
-    vgg = Vgg("vgg19", STYLE_LAYERS)
-    randomise(vgg, seed)
-    vgg = vgg.to(painted.device)
+    vgg = deepcopy(_held_out(seed)).to(painted.device)
     calibrate(vgg, [content, style])
     of_painted, of_content, of_style = vgg(painted), vgg(content), vgg(style)
     distances = []
@@ -81,6 +85,13 @@ def _on(seed: int, painted: Tensor, content: Tensor, style: Tensor) -> tuple[flo
         distances.append(float(torch.stack(relative).mean()))
     similar = squared_error(_similarities(of_painted[SIMILARITY_LAYER]), _similarities(of_content[SIMILARITY_LAYER]))
     return distances[0], distances[1], float(similar.sqrt())
+
+
+@lru_cache(maxsize=len(HELD_OUT_SEEDS))
+def _held_out(seed: int) -> Vgg:
+    vgg = Vgg("vgg19", STYLE_LAYERS)
+    randomise(vgg, seed)
+    return vgg
 
 
 def _similarities(features: Tensor) -> Tensor:

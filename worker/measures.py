@@ -1,0 +1,61 @@
+"""What is measured of a result and stored with it, to compare methods by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from statistics import fmean
+
+import structlog
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from shared.images import long_edge_size
+from worker.engine.memory import is_out_of_memory
+from worker.engine.metrics import clipped, measure
+from worker.inputs import Inputs
+from worker.pictures import to_tensor
+
+log = structlog.get_logger("stylefarm.worker")
+
+# Pictures are compared at this long edge at most, which says as much of them and costs a job one part in a hundred.
+EDGE = 256
+# A smaller side has nothing left at the deepest layer, or no room for the window of the structural similarity.
+SMALLEST = 16
+
+
+def measured(inputs: Inputs, painted: Tensor, picture: Tensor) -> dict[str, float]:
+    """The metrics by name, as `Metrics` tells of them: of what was painted and of the finished picture, (3, H, W).
+
+    Of several styles those to each count by its share. Some are missing where there is no style, where a picture is too
+    small, or where memory runs out: a job must not fail for them.
+    """
+    share = {"clipped": clipped(painted)}
+    size = long_edge_size((picture.shape[2], picture.shape[1]), min(EDGE, max(picture.shape[1:])))
+    if min(size) < SMALLEST:
+        return share
+    try:
+        return {**share, **_compared(inputs, picture.to(painted.device)[None], size)}
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        log.warning("not measured", reason="out of memory")
+        return share
+
+
+def _compared(inputs: Inputs, picture: Tensor, size: tuple[int, int]) -> dict[str, float]:
+    small = functional.interpolate(picture, (size[1], size[0]), mode="bilinear", antialias=True)
+    content = to_tensor(inputs.content, size, small.device)
+    styles = [_style(style, small.device) for style in inputs.styles]
+    if not styles:
+        found = measure(small, content, content)
+        return {"self_similarity": found.self_similarity, "ssim": found.ssim}
+    weights = inputs.spec.style_weights or (1.0,) * len(styles)
+    each = [asdict(measure(small, content, style)) for style in styles]
+    return {name: fmean((found[name] for found in each), weights) for name in each[0] if name != "clipped"}
+
+
+def _style(style: Image.Image, device: torch.device) -> Tensor:
+    width, height = long_edge_size(style.size, min(EDGE, max(style.size)))
+    return to_tensor(style, (max(width, SMALLEST), max(height, SMALLEST)), device)

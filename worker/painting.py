@@ -21,6 +21,7 @@ from shared.services import Services
 from shared.spec import BLOB, JobSpec
 from shared.store import Checkpoint, Fence, StoredObject
 from shared.tables import Job
+from worker import metrics
 from worker.checkpoint import CheckpointSink, Shelf
 from worker.engine.budget import USABLE, Fit
 from worker.engine.device import ComputePath, choose
@@ -105,6 +106,7 @@ class Painting:
                 data = self._painted(inputs, finish, Means(path, available), state)
                 if data is not None:
                     return self._store(data, finish.output.format)
+                metrics.OUT_OF_MEMORY.inc()
                 log.warning("out of memory", available=available)
         raise OutOfMemory(
             f"a picture of size = {self.spec.size} did not fit into this worker's memory, twice: ask for a smaller size"
@@ -195,7 +197,8 @@ class Painting:
 
     def _store(self, data: bytes, file_format: Format) -> StoredObject:
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
-        return patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))
+        with metrics.uploading("result"):
+            return patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))
 
     def _parameters(self) -> dict[str, object]:
         """What is written into the files: enough to paint the picture again."""

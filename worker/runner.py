@@ -14,13 +14,14 @@ from typing import Any
 import structlog
 import torch
 
-from shared.errors import DeviceFailed, FarmError
+from shared.errors import DeviceFailed, FarmError, ServiceUnavailable
 from shared.routes import LOWEST
 from shared.services import Services
 from shared.spec import load_spec
 from shared.states import State
 from shared.store import Fence, StoredObject
 from shared.tables import Job
+from worker import metrics
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
 from worker.painting import Painting
 from worker.retry import patiently
@@ -40,6 +41,11 @@ class Outcome(Enum):
     LOST = "lost"
     BARRED = "barred"
 
+
+# So that they are served as 0 before the first of them.
+for _outcome in Outcome:
+    if _outcome not in {Outcome.NOT_OURS, Outcome.BARRED}:
+        metrics.ATTEMPTS.labels(_outcome.value)
 
 # The move that ends an attempt.
 Ending = Callable[[], Outcome]
@@ -64,15 +70,26 @@ class Worker:
 
         `priority` is that of the hint for it. Raises ServiceUnavailable.
         """
-        seconds = self.services.settings.lease_seconds
-        job = patiently(lambda: self.services.store.claim(job_id, self.name, lease=seconds, priority=priority))
-        if job is None:
-            may = patiently(lambda: self.services.workers.takes_jobs(self.name))
-            return Outcome.NOT_OURS if may else Outcome.BARRED
-        with structlog.contextvars.bound_contextvars(job=job.id, attempt=job.attempt), self._lease(job) as lease:
+        with structlog.contextvars.bound_contextvars(job=job_id):
+            seconds = self.services.settings.lease_seconds
+            job = patiently(lambda: self.services.store.claim(job_id, self.name, lease=seconds, priority=priority))
+            if job is None:
+                may = patiently(lambda: self.services.workers.takes_jobs(self.name))
+                return Outcome.NOT_OURS if may else Outcome.BARRED
+            with structlog.contextvars.bound_contextvars(attempt=job.attempt):
+                return self._attempt(job)
+
+    def _attempt(self, job: Job) -> Outcome:
+        started = time.monotonic()
+        with self._lease(job) as lease:
             log.info("claimed")
-            outcome = self._conclude(job, lease)
+            try:
+                outcome = self._conclude(job, lease)
+            except ServiceUnavailable as error:
+                log.error("left to its lease", reason=str(error))
+                raise
             log.info("ended", outcome=outcome.value)
+        _count(outcome, time.monotonic() - started)
         return outcome
 
     def _lease(self, job: Job) -> Lease:
@@ -133,6 +150,14 @@ class Worker:
         if state is None:
             return Outcome.LOST
         return Outcome.FAILED if state == State.FAILED else Outcome.RELEASED
+
+
+def _count(outcome: Outcome, seconds: float) -> None:
+    metrics.ATTEMPTS.labels(outcome.value).inc()
+    if outcome is Outcome.DONE:
+        metrics.JOB_SECONDS.observe(seconds)
+    elif outcome is Outcome.LOST:
+        metrics.LEASE_LOSSES.inc()
 
 
 def _if_ours(outcome: Outcome, move: Callable[[], bool]) -> Outcome:

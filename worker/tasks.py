@@ -24,7 +24,7 @@ from shared.hints import TASK
 from shared.routes import HIGHEST, to_redis
 from shared.services import Services, connect_services
 from shared.settings import load_settings
-from worker import lifeline, log
+from worker import lifeline
 
 # Common to the processes that one slot has one after the other: the parent imports this module before it forks them.
 FAMILY = secrets.token_hex(4)
@@ -103,5 +103,4 @@ def _warm_up(**_options: Any) -> None:
 
 @setup_logging.connect
 def _own_log(**_options: Any) -> None:
-    """Connected, it keeps Celery from setting up a log of its own."""
-    log.configure(load_settings())
+    """Connected, it keeps Celery from setting up a log of its own: `worker.cli` has set up ours."""

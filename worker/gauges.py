@@ -45,23 +45,23 @@ class Question(Generic[Answer]):
         self._answer: Answer | None = None
         self._answered_at = -math.inf
 
-    def put(self) -> None:
-        """Asks, unless it is being asked, or the last answer is fresh."""
+    def put(self, asked_at: float) -> None:
+        """Asks, unless it is being asked, or the last answer is fresh at that time (of time.monotonic)."""
         with self._asking:
-            if self._is_fresh() or (self._thread is not None and self._thread.is_alive()):
+            if self._is_fresh(asked_at) or (self._thread is not None and self._thread.is_alive()):
                 return
             self._thread = threading.Thread(target=self._work, name="metrics", daemon=True)
             self._thread.start()
 
-    def answer(self, deadline: float) -> Answer | None:
-        """The fresh answer; None if there is none at that time (of time.monotonic), or the service is away."""
+    def answer(self, asked_at: float) -> Answer | None:
+        """The answer to what was put at that time; None if the service is away, or answers too late."""
         thread = self._thread
         if thread is not None:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return self._answer if self._is_fresh() else None
+            thread.join(max(0.0, asked_at + PATIENCE_SECONDS - time.monotonic()))
+        return self._answer if self._is_fresh(asked_at) else None
 
-    def _is_fresh(self) -> bool:
-        return time.monotonic() - self._answered_at < FRESH_SECONDS
+    def _is_fresh(self, asked_at: float) -> bool:
+        return asked_at - self._answered_at < FRESH_SECONDS
 
     def _work(self) -> None:
         try:
@@ -84,11 +84,11 @@ class Farm(Collector):
         self._objects = Question(lambda: services.blobs.exists("inputs/none"))
 
     def collect(self) -> Iterator[Metric]:
+        asked_at = time.monotonic()
         for put in (self._database.put, self._redis.put, self._objects.put):
-            put()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        totals, hints = self._database.answer(deadline), self._redis.answer(deadline)
-        answers = {"database": totals, "redis": hints, "objects": self._objects.answer(deadline)}
+            put(asked_at)
+        totals, hints = self._database.answer(asked_at), self._redis.answer(asked_at)
+        answers = {"database": totals, "redis": hints, "objects": self._objects.answer(asked_at)}
         up = GaugeMetricFamily("stylefarm_service_up", "Whether a service answers this worker.", labels=["service"])
         for service, answer in answers.items():
             up.add_metric([service], float(answer is not None))
@@ -119,8 +119,9 @@ class Gpus(Collector):
         self._memory: Question[Mapping[str, Memory]] = Question(lambda: read_memory(set(slots.values())))
 
     def collect(self) -> Iterator[Metric]:
-        self._memory.put()
-        memory = self._memory.answer(time.monotonic() + PATIENCE_SECONDS) or {}
+        asked_at = time.monotonic()
+        self._memory.put(asked_at)
+        memory = self._memory.answer(asked_at) or {}
         labels = ["slot", "gpu"]
         used = GaugeMetricFamily("stylefarm_gpu_memory_used_bytes", "Memory in use on a slot's GPU.", labels=labels)
         total = GaugeMetricFamily("stylefarm_gpu_memory_total_bytes", "Memory of a slot's GPU.", labels=labels)

@@ -94,6 +94,10 @@ def _warm_up(**_options: Any) -> None:
     services = connect_services(load_settings())
     try:
         lost = services.store.bury(f":{FAMILY}:")
+        # Celery has told that the process died, but not at which job.
+        for job in services.queries.jobs(lost):
+            told = structlog.get_logger("stylefarm.worker")
+            told.warning("its process died", job=job.id, attempt=job.attempt, state=str(job.state))
         if lost and services.announcer is not None:
             services.announcer.announce(lost)
     except ServiceUnavailable as error:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("stylefarm.worker")
 
 SILENT_CLIENT_SECONDS = 10
-PLAIN = [("Content-Type", "text/plain; charset=utf-8")]
+PLAIN = ("Content-Type", "text/plain; charset=utf-8")
 
 REASONS = {
     errno.EADDRINUSE: "another program listens there",
@@ -129,24 +129,24 @@ def _application(registry: CollectorRegistry, health: Health) -> WSGIApplication
         path = environ["PATH_INFO"]
         if path == "/healthz":
             wrong = health()
-            start("503 Service Unavailable" if wrong else "200 OK", PLAIN)
+            start("503 Service Unavailable" if wrong else "200 OK", [PLAIN])
             return [f"{wrong or 'well'}\n".encode()]
         if path != "/metrics":
-            start("404 Not Found", PLAIN)
+            start("404 Not Found", [PLAIN])
             return [b"here are /metrics and /healthz\n"]
         try:
             return metrics(environ, start)  # type: ignore[no-any-return]
         except Exception:
             # A bug here must not write lines into the log that are none.
             log.exception("metrics not told")
-            start("500 Internal Server Error", PLAIN)
+            start("500 Internal Server Error", [PLAIN])
             return [b"the worker's log has the reason\n"]
 
     return answer
 
 
 def _starting(_environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    start("503 Service Unavailable", PLAIN)
+    start("503 Service Unavailable", [PLAIN])
     return [b"the worker is about to start\n"]
 
 

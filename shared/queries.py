@@ -39,6 +39,15 @@ class Change(NamedTuple):
     updated_at: datetime
 
 
+class Total(NamedTuple):
+    """How many jobs of one queue stand in one state."""
+
+    state: State
+    device: str
+    label: str
+    jobs: int
+
+
 class Changes(NamedTuple):
     """What has changed, oldest first, and from where to ask on."""
 
@@ -126,6 +135,13 @@ class Queries(Reading):
         statement = select(Job.state, func.count()).where(Job.sweep_id == sweep_id).group_by(Job.state)
         with self._reading() as session:
             return {State(state): count for state, count in session.execute(statement).all()}
+
+    def totals(self) -> list[Total]:
+        """How many jobs the whole farm has, by state and by the queue that they go to; what has none is left out."""
+        place = (Job.state, Job.device, Job.label)
+        with self._reading() as session:
+            rows = session.execute(select(*place, func.count()).group_by(*place)).all()
+        return [Total(State(state), device, label, jobs) for state, device, label, jobs in rows]
 
     def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
         """What has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.

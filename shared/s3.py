@@ -60,12 +60,15 @@ class S3Blobs:
         self.address = address
         self.location = location
         self.transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
+        # What goes in one part gains nothing by threads, on which the log would not know of the job at hand.
+        self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         name, extra = self._name(key), {"ContentType": content_type}
 
         def upload() -> None:
-            self.client.upload_fileobj(BytesIO(data), self.bucket, name, ExtraArgs=extra, Config=self.transfer)
+            config = self._config(len(data))
+            self.client.upload_fileobj(BytesIO(data), self.bucket, name, ExtraArgs=extra, Config=config)
 
         self._into_bucket(key, upload)
 
@@ -73,7 +76,8 @@ class S3Blobs:
         name, extra = self._name(key), {"ContentType": content_type}
 
         def upload() -> None:
-            self.client.upload_file(str(path), self.bucket, name, ExtraArgs=extra, Config=self.transfer)
+            config = self._config(path.stat().st_size)
+            self.client.upload_file(str(path), self.bucket, name, ExtraArgs=extra, Config=config)
 
         try:
             self._into_bucket(key, upload)
@@ -115,6 +119,9 @@ class S3Blobs:
 
     def _name(self, key: str) -> str:
         return self.prefix + check_key(key)
+
+    def _config(self, size: int) -> TransferConfig:
+        return self.whole if size < PART_BYTES else self.transfer
 
     def _into_bucket(self, key: str, upload: Callable[[], None]) -> None:
         """Uploads, and makes the bucket first where it turns out to be missing."""

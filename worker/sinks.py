@@ -20,6 +20,7 @@ from shared.blobs import BlobStore, store_object
 from shared.encoding import content_type
 from shared.errors import Diverged
 from shared.store import Fence, LossPoint, Store
+from worker import metrics
 from worker.engine.iterative import Progress
 from worker.engine.objective import TERMS
 from worker.finish import Finish
@@ -114,6 +115,8 @@ class LossSink:
         points = [LossPoint(i, *row) for i, row in zip(iterations, values, strict=True)]
         self._points = []
         self._flushed_at = time.monotonic()
+        # The curve begins with the start, which is no iteration.
+        metrics.ITERATIONS.inc(sum(iteration > 0 for iteration in iterations))
         finite = [point for point in points if math.isfinite(point.total)]
         if finite:
             self.background.submit(lambda: self._record(finite))
@@ -160,7 +163,8 @@ class SnapshotSink:
         file_format = self.finish.output.format
         key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{file_format}"
         data = self.finish.encode(image, iteration)
-        stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
+        with metrics.uploading("snapshot"):
+            stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
         if not patiently(lambda: self.store.add_snapshot(self.fence, iteration, stored)):
             raise LeaseLost
 

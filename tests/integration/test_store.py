@@ -65,6 +65,19 @@ def test_a_large_sweep_is_created_whole_and_in_order(store: Store, queries: Quer
     assert queries.counts(sweep_id) == {State.QUEUED: 2500}
 
 
+def test_the_totals_of_the_farm_are_by_state_and_queue(store: Store, queries: Queries) -> None:
+    """Given jobs of two queues, one of them claimed, I expect each counted once, and nothing of what there is not."""
+    assert queries.totals() == []
+    night = dataclasses.replace(new_job(), terms=Terms(device="gpu", label="night"))
+    first, *_ = store.create([new_job(), new_job(), new_job(), night])
+    claimed(store, first)
+    assert sorted(queries.totals()) == [
+        (State.QUEUED, "auto", "", 2),
+        (State.QUEUED, "gpu", "night", 1),
+        (State.RUNNING, "auto", "", 1),
+    ]
+
+
 def test_a_job_is_claimed_once(store: Store, queries: Queries) -> None:
     """Given a queued job, if a hint for it comes twice, I expect one claim, and the second to change nothing."""
     (job_id,) = store.create([new_job()])

@@ -27,9 +27,6 @@ QUEUE = queue_name(*ROUTE)
 Strike = Callable[[Arena, random.Random], AbstractContextManager[None]]
 Pick = Callable[[WorkerProcess], list[psutil.Process]]
 
-# About as long as a worker takes to start, of which too many must not be killed before they have begun to paint.
-STARTING_SECONDS = 8.0
-
 # How long is waited for the farm to get over a fault whose end is measured.
 RECOVERY_SECONDS = 30.0
 
@@ -38,7 +35,10 @@ CLOCKS_SECONDS = (-600, -60, 60, 600)
 HOURS_SECONDS = (-7200, 10_800)
 
 
-LANES = ("death", "sleep", "redis", "postgres", "s3", "machine")
+# For about so many seconds nothing else follows in a lane: the farm is to be disturbed while it works, not kept from
+# working, and a worker takes its time to start.
+PAUSES = {"death": 8.0, "sleep": 4.0, "redis": 4.0, "postgres": 8.0, "s3": 8.0, "machine": 4.0}
+LANES = tuple(PAUSES)
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,15 @@ class Fault:
     shortest: float = 0.0
     longest: float = 0.0
     """How long it lasts, in seconds."""
-    pause: float = 2.0
-    """About how long nothing else of its lane follows, in seconds."""
 
 
 def faults(lease: float) -> list[Fault]:
     """All of them, for a farm with leases of so many seconds."""
     asleep = (lease + 1, lease + 3)
     return [
-        Fault("worker killed", "death", partial(_killed, pick=_whole), pause=STARTING_SECONDS),
-        Fault("slot's process killed", "death", partial(_killed, pick=WorkerProcess.slots), pause=STARTING_SECONDS),
-        Fault(
-            "painting process killed", "death", partial(_killed, pick=WorkerProcess.painters), pause=STARTING_SECONDS
-        ),
+        Fault("worker killed", "death", partial(_killed, pick=_whole)),
+        Fault("slot's process killed", "death", partial(_killed, pick=WorkerProcess.slots)),
+        Fault("painting process killed", "death", partial(_killed, pick=WorkerProcess.painters)),
         Fault("worker halted", "sleep", partial(_halted, pick=_whole), *asleep),
         Fault("slot's process halted", "sleep", partial(_halted, pick=WorkerProcess.slots), *asleep),
         Fault("painting process halted", "sleep", partial(_halted, pick=WorkerProcess.painters), *asleep),
@@ -73,21 +69,14 @@ def faults(lease: float) -> list[Fault]:
         Fault("Redis half-open", "redis", _redis_half_open),
         Fault("Redis slow", "redis", partial(_disturbed, name="redis", mode=Mode.DELAY), 2, 4),
         Fault("every message twice", "redis", _doubled),
-        Fault("PostgreSQL restarted", "postgres", _postgres_restarted, pause=5),
-        Fault("PostgreSQL killed", "postgres", _postgres_killed, 0, 1, pause=5),
-        Fault("PostgreSQL cut off", "postgres", partial(_disturbed, name="postgres", mode=Mode.CUT), 0.5, 3, pause=5),
-        Fault(
-            "PostgreSQL in a black hole",
-            "postgres",
-            partial(_disturbed, name="postgres", mode=Mode.HOLE),
-            2,
-            6,
-            pause=5,
-        ),
-        Fault("S3 cut off", "s3", partial(_disturbed, name="swift", mode=Mode.CUT), 1, 4, pause=5),
-        Fault("S3 answers with errors", "s3", partial(_disturbed, name="swift", mode=Mode.REFUSE), 1, 4, pause=5),
-        Fault("S3 slow", "s3", partial(_disturbed, name="swift", mode=Mode.DELAY), 2, 4, pause=5),
-        Fault("S3 in a black hole", "s3", partial(_disturbed, name="swift", mode=Mode.HOLE), 3, 12, pause=5),
+        Fault("PostgreSQL restarted", "postgres", _postgres_restarted),
+        Fault("PostgreSQL killed", "postgres", _postgres_killed, 0, 1),
+        Fault("PostgreSQL cut off", "postgres", partial(_disturbed, name="postgres", mode=Mode.CUT), 0.5, 3),
+        Fault("PostgreSQL in a black hole", "postgres", partial(_disturbed, name="postgres", mode=Mode.HOLE), 2, 6),
+        Fault("S3 cut off", "s3", partial(_disturbed, name="swift", mode=Mode.CUT), 1, 4),
+        Fault("S3 answers with errors", "s3", partial(_disturbed, name="swift", mode=Mode.REFUSE), 1, 4),
+        Fault("S3 slow", "s3", partial(_disturbed, name="swift", mode=Mode.DELAY), 2, 4),
+        Fault("S3 in a black hole", "s3", partial(_disturbed, name="swift", mode=Mode.HOLE), 3, 12),
         Fault("disk full", "machine", _disk_full, 2, 4),
         Fault("clock off by minutes", "machine", partial(_clock_off, by=CLOCKS_SECONDS), 3, 6),
         Fault("clock off by hours", "machine", partial(_clock_off, by=HOURS_SECONDS), 2, 4),

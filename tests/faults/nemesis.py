@@ -10,7 +10,7 @@ from functools import partial
 
 from tests.faults.arena import Arena
 from tests.faults.companions import Companion, Work
-from tests.faults.faults import LANES, Fault, faults
+from tests.faults.faults import LANES, PAUSES, Fault, faults
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ def plan(seed: int, seconds: float, known: Sequence[Fault]) -> list[list[Step]]:
 def _lane(seed: int, lane: str, seconds: float, known: Sequence[Fault]) -> list[Step]:
     of_lane = [fault for fault in known if fault.lane == lane]
     draw = random.Random(f"{seed} {lane}")
-    at = draw.uniform(0, of_lane[0].pause)
+    at = draw.uniform(0, PAUSES[lane])
     steps: list[Step] = []
     deck: list[Fault] = []
     while at < seconds:
         deck = deck or draw.sample(of_lane, len(of_lane))
         fault = deck.pop()
         steps.append(Step(at, fault, draw.uniform(fault.shortest, fault.longest), draw.getrandbits(32)))
-        at += steps[-1].lasts + draw.uniform(0.5, 1.5) * fault.pause
+        at += steps[-1].lasts + draw.uniform(0.5, 1.5) * PAUSES[lane]
     return steps
 
 

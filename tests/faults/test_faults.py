@@ -12,8 +12,8 @@ from tests.faults.arena import SHORT
 from tests.faults.faults import LANES, faults
 from tests.faults.runner import run
 
-SECONDS = 45.0
-JOBS = 300
+SECONDS = 40.0
+JOBS = 250
 
 
 @pytest.mark.timeout(480)

@@ -38,6 +38,10 @@ class WorkerProcess:
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _starting: threading.Lock = field(default_factory=threading.Lock, init=False)
 
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True)
+        self.clock.write_bytes(bytes(8))
+
     @property
     def log(self) -> Path:
         """What it has written, over all its lives."""
@@ -60,9 +64,6 @@ class WorkerProcess:
                 self._start()
 
     def _start(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
-        if not self.clock.exists():
-            self.set_clock(0)
         false_clock = {"LD_PRELOAD": str(self.false_clock), "FALSE_CLOCK": str(self.clock)}
         program = [str(PROGRAM), "worker", "start", "--gpus", "none", "--cpu", "1", "--name", self.name]
         with self.log.open("ab") as log:
@@ -124,7 +125,7 @@ class WorkerProcess:
 
     def set_clock(self, seconds: int) -> None:
         """Puts its clock forward, or back, from the true time."""
-        with self.clock.open("r+b" if self.clock.exists() else "wb") as file:
+        with self.clock.open("r+b") as file:
             file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
 

@@ -34,6 +34,8 @@ def application(broker_url: str) -> Celery:
         worker_enable_remote_control=True,
         # The child imports torch before it reports that it is up, which takes seconds on a busy machine.
         worker_proc_alive_timeout=120,
+        # How long a slot waits for the result of a child that died before it takes another job; ours have none.
+        worker_lost_wait=0.5,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_transport_options={

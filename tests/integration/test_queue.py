@@ -89,3 +89,8 @@ def test_a_broker_that_is_not_redis_is_refused() -> None:
     for connect in (application, Hints):
         with pytest.raises(InvalidSettings, match="redis://"):
             connect("amqp://localhost")
+
+
+def test_nobody_waits_for_the_result_of_a_child_that_died() -> None:
+    """Given Celery, which waits ten seconds for it before a slot takes another job, I expect ours not to."""
+    assert application("redis://localhost").conf.worker_lost_wait < 1

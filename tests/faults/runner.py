@@ -9,6 +9,7 @@ from pprint import pformat
 
 from sqlalchemy import func, select
 
+from producer import Farm
 from shared.orphans import Orphans
 from shared.states import FINAL
 from shared.tables import Job
@@ -18,9 +19,13 @@ from tests.faults.customer import Customer, Operator, Poisoner
 from tests.faults.facts import facts_of
 from tests.faults.faults import LANES
 from tests.faults.nemesis import Nemesis
+from tests.faults.orders import SHORT as WARM
+from tests.faults.orders import order
 from tests.faults.tally import Tally
+from tests.servers.processes import wait_until
 
 WORKERS = 2
+START_SECONDS = 60.0
 DRAIN_SECONDS = 60.0
 
 # After the last fault, besides what the settings say: back-offs end (of slots that are started again, of connections
@@ -33,6 +38,7 @@ def run(
 ) -> Tally:
     """Has so many short jobs painted while things break for so many seconds, those of some lanes only if asked."""
     with arena(folder, times, WORKERS) as farm:
+        _warm(farm)
         with Operator(farm), Poisoner(farm, seconds):
             with Nemesis(farm, seed, seconds, lanes), Customer(farm, seed, jobs, seconds):
                 time.sleep(seconds)
@@ -46,6 +52,16 @@ def run(
         # For whoever looks for the cause of a violation, beside the history and the workers' logs.
         (folder / "facts.txt").write_text(pformat(facts, width=160))
         return Tally(seed, seconds, rest, times, facts, history, [*broken, *violations(facts, history)])
+
+
+def _warm(farm: Arena) -> None:
+    """Starts the workers, and returns when all of them are up and some jobs are painted."""
+    for worker in farm.workers.values():
+        worker.start()
+    with Farm(farm.direct) as producer:
+        ids = order(farm, producer, "warm", WARM, [1.0])
+        producer.wait([producer.find_job(job_id) for job_id in ids], START_SECONDS)
+    wait_until(lambda: all(worker.painters() for worker in farm.workers.values()), START_SECONDS)
 
 
 def _rests(farm: Arena) -> bool:

@@ -13,7 +13,7 @@ from tests.faults.faults import LANES, faults
 from tests.faults.runner import run
 
 SECONDS = 40.0
-JOBS = 250
+JOBS = 200
 
 
 @pytest.mark.timeout(480)

@@ -27,7 +27,9 @@ def application(broker_url: str) -> Celery:
         accept_content=["json"],
         # Early: a hint that dies with its worker is replaced when the lease has run out.
         task_acks_late=False,
-        worker_prefetch_multiplier=1,
+        # A slot takes no hint while it has one. It must not count what it acknowledged by Celery's own prefetch: one
+        # acknowledgement that is lost in a connection, and it would take no hint any more, for good.
+        worker_prefetch_multiplier=0,
         worker_disable_prefetch=True,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

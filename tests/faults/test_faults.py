@@ -12,8 +12,8 @@ from tests.faults.arena import SHORT
 from tests.faults.faults import LANES, faults
 from tests.faults.runner import run
 
-SECONDS = 40.0
-JOBS = 200
+SECONDS = 30.0
+JOBS = 120
 
 
 @pytest.mark.timeout(480)

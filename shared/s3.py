@@ -179,9 +179,11 @@ class S3Blobs:
                 f"the object store at {self.address} has another time than this machine: set the clock that is wrong"
             )
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}:
+            # The answer to a HEAD has no words: the store cannot say that it is the time which it does not like.
+            clock = ", and the clock of this machine" if code == "403" else ""
             return ServiceUnavailable(
                 f"the object store at {self.address} refuses the bucket {self.bucket} ({code}): check s3_access_key,"
-                " s3_secret_key and what they may do"
+                f" s3_secret_key and what they may do{clock}"
             )
         return ServiceUnavailable(
             f"the object store at {self.address} answers with an error ({error}): try again, and look into its log"

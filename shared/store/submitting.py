@@ -17,7 +17,7 @@ from shared.store.bulk import insert_rows
 from shared.store.dependents import settle
 from shared.store.moves import CHUNK, Transactions
 from shared.store.records import NewJob
-from shared.tables import Dependency, Event, Job, Sweep
+from shared.tables import Dependency, Event, Job, Order, Sweep
 
 
 class Submitting(Transactions):
@@ -42,8 +42,12 @@ class Submitting(Transactions):
 
 
 def _insert(session: Session, jobs: Sequence[NewJob], sweep_id: str | None) -> list[str]:
-    rows = [_row(job, sweep_id, position) for position, job in enumerate(jobs)]
+    orders = [_order(job) for job in jobs]
+    rows = [
+        _row(job, order, sweep_id, position) for position, (job, order) in enumerate(zip(jobs, orders, strict=True))
+    ]
     insert_rows(session, cast("Table", Job.__table__), rows)
+    insert_rows(session, cast("Table", Order.__table__), orders)
     if sweep_id is not None:
         _tell(session, Job.sweep_id == sweep_id)
     else:
@@ -76,18 +80,20 @@ def _tell(session: Session, which: ColumnElement[bool]) -> None:
     session.execute(insert(Event).from_select(["job_id", "attempt", "state", "reason"], submitted))
 
 
-def _row(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
-    spec, terms = job.spec.document(), job.terms
+def _order(job: NewJob) -> dict[str, Any]:
+    return {"job_id": str(uuid.uuid4()), "spec": job.spec.document(), "notes": json.dumps(list(job.notes))}
+
+
+def _row(job: NewJob, order: Mapping[str, Any], sweep_id: str | None, position: int) -> dict[str, Any]:
+    terms = job.terms
     return {
-        "id": str(uuid.uuid4()),
+        "id": order["job_id"],
         "sweep_id": sweep_id,
         "position": position,
         "cell": json.dumps(dict(job.cell or {})),
-        "spec": spec,
-        "spec_key": content_key(spec),
+        "spec_key": content_key(order["spec"]),
         "content_name": job.content_name,
         "style_name": job.style_name,
-        "notes": json.dumps(list(job.notes)),
         "iterations": job.spec.total_iterations,
         "state": str(State.WAITING if terms.after else State.QUEUED),
         "priority": terms.priority,

@@ -12,10 +12,12 @@ from shared.database import connect
 from shared.queries import Queries
 from shared.settings import Settings
 from shared.store import Store
+from shared.webhooks import Webhooks
 from shared.workers import Workers
 
 if TYPE_CHECKING:
     from shared.announce import Announcer
+    from shared.caller import Caller
     from shared.reconcile import Reconciler
 
 
@@ -44,6 +46,24 @@ class Services:
 
         hints = Hints(self.settings.broker_url.get_secret_value())
         return Announcer(Backlog(self.store.engine), hints, self.settings.hint_window)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """What sweeps are to call."""
+        return Webhooks(self.store.engine)
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Who makes these calls."""
+        # It brings an HTTP client along, which most commands do without.
+        from shared.caller import Caller
+
+        secret = self.settings.webhook_secret
+        return Caller(
+            self.webhooks,
+            None if secret is None else secret.get_secret_value(),
+            allow_private=self.settings.webhook_private,
+        )
 
     @cached_property
     def reconciler(self) -> Reconciler | None:

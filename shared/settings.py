@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         None, ge=1, le=65_535, description="port of a worker's metrics for Prometheus, and of its health; none: neither"
     )
     metrics_host: str = Field("0.0.0.0", min_length=1, description="address that the metrics are served on")  # noqa: S104 - as all exporters are
+    webhook_secret: SecretStr | None = Field(
+        None, min_length=16, description="what calls of sweeps are signed with; none: nobody is called from here"
+    )
+    webhook_private: bool = Field(
+        default=False, description="whether sweeps may call addresses that are not public, as of this machine's network"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least grave messages that come into the worker's log"
     )

@@ -224,6 +224,22 @@ class Weights(Base):
     created_at: Mapped[datetime] = mapped_column(default=now())
 
 
+class Webhook(Base):
+    """A call that a sweep is to make, once, when something has happened to it."""
+
+    __tablename__ = "webhooks"
+
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
+    event: Mapped[str] = mapped_column(String(16), primary_key=True)
+    url: Mapped[str]
+    due_at: Mapped[datetime | None]
+    """When it is to be tried, or tried again; none: it has not happened yet."""
+    tries: Mapped[int] = mapped_column(default=0)
+    delivered_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    """Why the last try has failed."""
+
+
 class Duty(Base):
     """Something that one process at a time does for the whole farm, and who does it until when."""
 

@@ -14,6 +14,7 @@ from typing import Self
 
 import structlog
 
+from shared.caller import Caller
 from shared.errors import ServiceUnavailable
 from shared.reconcile import Reconciler
 
@@ -27,19 +28,29 @@ SWEEP_LOOK_SECONDS = 60.0
 
 
 class Keeper:
-    """Runs the reconciler, and `call_roll`, once a period while its `with` block runs."""
+    """Runs the reconciler, `call_roll` and the `caller`, if there is one, once a period while its `with` block runs."""
 
-    def __init__(self, reconciler: Reconciler, call_roll: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        call_roll: Callable[[], None] = lambda: None,
+        caller: Caller | None = None,
+    ) -> None:
         self.reconciler = reconciler
         self.call_roll = call_roll
+        self.caller = caller
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reconciler", daemon=True)
         # By itself, since a large bucket takes its time to list, and lost jobs must not wait for it.
+        # And so has whoever is called.
+        self._calls = threading.Thread(target=self._call, name="webhooks", daemon=True)
         self._sweeper = threading.Thread(target=self._sweep, name="orphans", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         self._sweeper.start()
+        if self.caller is not None:
+            self._calls.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -67,6 +78,16 @@ class Keeper:
             else:
                 if count:
                     log.info("swept objects that nobody names", objects=count)
+
+    def _call(self) -> None:
+        while self.caller is not None and not self._over.wait(self.reconciler.period):
+            try:
+                self.caller.run()
+            except ServiceUnavailable as error:
+                log.warning("sweeps have called nobody", reason=str(error))
+            except Exception:
+                # A bug here must not end the thread.
+                log.exception("sweeps have called nobody")
 
     def _run(self) -> bool:
         try:

@@ -1,0 +1,41 @@
+"""Makes the calls that sweeps are to make."""
+
+from __future__ import annotations
+
+from shared.calling import CallFailed, call
+from shared.errors import InvalidRequest
+from shared.webhooks import Webhooks
+
+# Of one look; the next one goes on.
+MOST = 100
+
+
+class Caller:
+    """Notices what has happened to sweeps and calls whom it concerns; any number of them may be at work at once.
+
+    Without a `secret` nothing can be signed, and nobody is called from here.
+    """
+
+    def __init__(self, webhooks: Webhooks, secret: str | None, *, allow_private: bool) -> None:
+        self.webhooks = webhooks
+        self.secret = secret
+        self.allow_private = allow_private
+
+    def run(self) -> int:
+        """Makes the calls that are due; how many were answered well. Raises ServiceUnavailable."""
+        if self.secret is None:
+            return 0
+        self.webhooks.notice()
+        answered = 0
+        for _ in range(MOST):
+            due = self.webhooks.take()
+            if due is None:
+                break
+            try:
+                call(due.url, due.document, self.secret, allow_private=self.allow_private)
+            except (CallFailed, InvalidRequest) as error:
+                self.webhooks.made(due, str(error))
+            else:
+                self.webhooks.made(due, None)
+                answered += 1
+        return answered

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
     from producer.grid import Grid, read_grid
     from producer.overview import sweep_losses, sweep_sheet
+    from producer.sheets.write import write_sheet
     from producer.status import Status
     from shared.errors import (
         FarmError,
@@ -54,6 +55,7 @@ __all__ = [
     "read_grid",
     "sweep_losses",
     "sweep_sheet",
+    "write_sheet",
 ]
 
 # Imported when they are asked for: `stylefarm --help` must not wait for a database driver.
@@ -80,6 +82,7 @@ _PLACES = {
     "read_grid": "producer.grid",
     "sweep_losses": "producer.overview",
     "sweep_sheet": "producer.overview",
+    "write_sheet": "producer.sheets.write",
 }
 
 

@@ -14,6 +14,7 @@ BACKGROUND = "#14161b"
 PANEL, HATCH = "#1b1e25", "#252932"
 FAILED_PANEL, FAILED_HATCH = "#241a1d", "#332227"
 BRIGHT, TEXT, MUTED, FAILED, RULE = "#f2f4f8", "#c9ced8", "#858c9a", "#e58a8a", "#2c313b"
+RUNNING = "#6fb1f5"
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """One result: its picture, or the problem that there is none ("failed: ...", "waiting")."""
+    """One result: its picture, or the problem that there is none ("failed: ...", "waiting").
+
+    The caption has at most two lines. `progress` is 0 to 1, drawn as a line at the foot of a picture that is not done.
+    """
 
     image: Image.Image | None = None
     caption: str = ""
     problem: str = ""
+    progress: float | None = None
 
 
 def contact_sheet(
@@ -84,9 +89,16 @@ class _Sheet:
 
     @cached_property
     def strip(self) -> int:
-        """The height of the line of text under each row of pictures."""
-        texts = [head.label for head in self.rows if head.image] + [cell.caption for cell in self.cells.values()]
-        return round(self.label_size * 1.9) if any(texts) else 0
+        """The height of the one or two lines of text under each row of pictures."""
+        captions = [cell.caption for cell in self.cells.values()]
+        if not any([head.label for head in self.rows if head.image] + captions):
+            return 0
+        return round(self.label_size * 1.9) + any("\n" in caption for caption in captions) * self.caption_step
+
+    @property
+    def caption_step(self) -> int:
+        """From one line of a caption to the next."""
+        return round(self.caption_size * 1.35)
 
     @cached_property
     def head_width(self) -> int:
@@ -164,7 +176,7 @@ class _Sheet:
             self._text(head.label, at, self.head_width, self.label_size, TEXT, "rm")
             return
         self._centred(head.image, (self.margin, y), height)
-        at = (self.margin + self.cell // 2, y + height + self.strip // 2)
+        at = (self.margin + self.cell // 2, y + height + round(self.label_size * 0.95))
         self._text(head.label, at, self.cell, self.label_size, TEXT, "mm")
 
     def _cell(self, corner: tuple[int, int], height: int, cell: Cell) -> None:
@@ -173,8 +185,20 @@ class _Sheet:
             self._centred(cell.image, corner, height)
         else:
             self._panel((x, y, x + self.cell, y + height), cell.problem)
-        at = (x + self.cell // 2, y + height + self.strip // 2)
-        self._text(cell.caption, at, self.cell, self.caption_size, MUTED, "mm")
+        self._progress((x, y + height), cell.progress)
+        lines = cell.caption.split("\n", 1)
+        middle = y + height + round(self.label_size * 0.95)
+        for number, line in enumerate(lines):
+            at = (x + self.cell // 2, middle + number * self.caption_step)
+            self._text(line, at, self.cell, self.caption_size, TEXT if number < len(lines) - 1 else MUTED, "mm")
+
+    def _progress(self, foot: tuple[int, int], progress: float | None) -> None:
+        if progress is None:
+            return
+        x, y = foot
+        thick = max(3, self.cell // 50)
+        self.pencil.rectangle((x, y - thick, x + self.cell, y), RULE)
+        self.pencil.rectangle((x, y - thick, x + round(self.cell * min(1, progress)), y), RUNNING)
 
     def _panel(self, box: tuple[int, int, int, int], problem: str) -> None:
         """A hatched panel in place of a picture, with what is the matter in up to four lines."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from producer.cli import looks
 from producer.cli.options import terms_options
 from producer.cli.steer import OF_SWEEPS, add_commands
 from producer.cli.words import coloured, loss_of, progress_of
@@ -79,7 +80,7 @@ def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
         _raise_failed(statuses)
 
 
-add_commands(sweep, OF_SWEEPS)
+add_commands(sweep, OF_SWEEPS | looks.OF_SWEEPS)
 
 
 def _follow(followed: Sweep, timeout: float | None) -> list[Status]:

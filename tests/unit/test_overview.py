@@ -31,6 +31,7 @@ def status(content: str, style: str, cell: dict[str, Any]) -> Status:
         spec={},
         worker=None,
         result_key=None,
+        result_sha256=None,
         result_bytes=None,
         metrics={},
         created_at=datetime.now(UTC),

@@ -30,12 +30,14 @@ class Cell:
     """One result: its picture, or the problem that there is none ("failed: ...", "waiting").
 
     The caption has at most two lines. `progress` is 0 to 1, drawn as a line at the foot of a picture that is not done.
+    Of a `blank` one nothing is drawn.
     """
 
     image: Image.Image | None = None
     caption: str = ""
     problem: str = ""
     progress: float | None = None
+    blank: bool = False
 
 
 def contact_sheet(
@@ -45,6 +47,7 @@ def contact_sheet(
     *,
     corner: str = "",
     title: str = "",
+    foot: str = "",
     cell: int = 256,
 ) -> Image.Image:
     """A dark grid of pictures, RGB, with the pictures or values of its rows and columns at its edges.
@@ -57,9 +60,10 @@ def contact_sheet(
         cells: by (row, column), counted from 0; those that are absent are drawn as empty panels.
         corner: what rows and columns are, small, in the corner, e.g. "content ↓  style →".
         title: above all.
+        foot: below all, small.
         cell: the width of a column, and the most that a picture is high, in pixels.
     """
-    return _Sheet(rows, columns, cells, corner, title, cell).drawn()
+    return _Sheet(rows, columns, cells, corner, title, foot, cell).drawn()
 
 
 @dataclass
@@ -71,6 +75,7 @@ class _Sheet:
     cells: Mapping[tuple[int, int], Cell]
     corner: str
     title: str
+    foot: str
     cell: int
 
     def __post_init__(self) -> None:
@@ -85,7 +90,8 @@ class _Sheet:
     def size(self) -> tuple[int, int]:
         right = self.left + len(self.columns) * (self.cell + self.gap) - self.gap
         below = self.top + sum(self.row_heights) + len(self.rows) * (self.strip + self.gap) - self.gap
-        return right + self.margin, below + self.margin
+        footed = self.caption_size * 2 if self.foot else 0
+        return right + self.margin, below + self.margin + footed
 
     @cached_property
     def strip(self) -> int:
@@ -139,7 +145,10 @@ class _Sheet:
     def drawn(self) -> Image.Image:
         width = self.image.width - 2 * self.margin
         self._text(self.title, (self.margin, self.margin), width, self.title_size, BRIGHT, "la")
-        self._rules()
+        at = (self.margin, self.image.height - self.margin)
+        self._text(self.foot, at, width, self.caption_size, MUTED, "ls")
+        if any(head.label or head.image for head in (*self.rows, *self.columns)):
+            self._rules()
         for column, head in enumerate(self.columns):
             self._column_head(self.left + column * (self.cell + self.gap), head)
         for row, (head, y) in enumerate(zip(self.rows, self._tops(), strict=True)):
@@ -181,6 +190,8 @@ class _Sheet:
 
     def _cell(self, corner: tuple[int, int], height: int, cell: Cell) -> None:
         x, y = corner
+        if cell.blank:
+            return
         if cell.image:
             self._centred(cell.image, corner, height)
         else:

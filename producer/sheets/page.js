@@ -18,7 +18,7 @@ let current = null;  // the cell that is zoomed into
 
 function startSize() {
   const columns = data.columns === null ? 1 : data.axes[data.columns].labels.length;
-  return Math.max(64, Math.min(220, Math.floor((innerWidth - 220) / Math.max(1, columns)) - 8));
+  return Math.max(88, Math.min(220, Math.floor((innerWidth - 220) / Math.max(1, columns)) - 8));
 }
 
 function make(tag, attributes = {}, ...children) {
@@ -51,7 +51,6 @@ function lazily(index, alt) {
 }
 
 function told(name, value) {
-  if (value === undefined || value === null) return "";
   return name.replaceAll("_", "-") + " " + number(value);
 }
 
@@ -82,8 +81,10 @@ function cellElement(cell, label) {
     shot.append(make("div", { class: "line" }, make("i", { style: `width:${100 * cell.progress}%` })));
   }
   const unfinished = cell.progress !== null ? `${cell.state} ${cell.iteration}/${cell.iterations}` : "";
-  const metric = view.sortBy || view.metric;
-  const under = make("div", { class: "under" }, label ? make("b", {}, label) : null, unfinished || told(metric, cell.measures[metric]));
+  const metric = view.sortBy || view.metric, value = cell.measures[metric];
+  // In narrow cells the number alone; the chooser above has its name.
+  const words = value === undefined ? "" : view.size < 110 ? number(value) : told(metric, value);
+  const under = make("div", { class: "under" }, label ? make("b", {}, label) : null, unfinished || words);
   return make("button", { class: "cell" + (passes(cell) ? "" : " out"), type: "button", title: cell.title, onclick: () => open(cell) }, shot, under);
 }
 
@@ -132,7 +133,7 @@ function drawRanking() {
   shown.sort((a, b) => sign * (a.measures[name] - b.measures[name]));
   across = 1;
   const list = make("div", { class: "ranked" });
-  shown.forEach((cell, place) => list.append(cellElement(cell, `${place + 1}  ${cell.title}`)));
+  shown.forEach((cell, place) => list.append(cellElement(cell, `${place + 1}. ${cell.title}`)));
   sheet.replaceChildren(shown.length ? list : make("p", { class: "empty" }, "No job has this metric within these limits."));
 }
 
@@ -270,3 +271,6 @@ document.getElementById("note").textContent = `${data.note} Click a picture, or 
 drawCounts();
 drawChoices();
 draw();
+// A link to the page may end in # and the beginning of a job's id.
+const linked = location.hash.length > 4 && data.cells.find((cell) => cell.id.startsWith(location.hash.slice(1)));
+if (linked) open(linked);

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from producer.farm import Sweep
-from producer.measures import in_words, measured
+from producer.measures import NOT_VALIDATED, in_words, measured
 from producer.progress import counting
 from producer.sheet import Cell, Head, contact_sheet
 from producer.sheets.gather import Shown, addresses, beside, gathered, picture
@@ -42,9 +42,10 @@ def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tupl
     for page in selection.pages():
         at, statuses = list(page.cells), list(page.cells.values())
         cells = dict(zip(at, _cells(sweep, statuses, drawing), strict=True))
-        title = "   ".join(part for part in (sweep.name, page.title) if part)
+        title = " · ".join(part for part in (sweep.name, page.title) if part)
         corner = f"{selection.rows.name} / {selection.columns.name}" if len(named) == 2 else ""
-        yield page.title, contact_sheet(left, above, cells, corner=corner, title=title, cell=drawing.cell)
+        foot = "" if drawing.metric == "loss" else NOT_VALIDATED
+        yield page.title, contact_sheet(left, above, cells, corner=corner, title=title, foot=foot, cell=drawing.cell)
 
 
 def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
@@ -56,15 +57,17 @@ def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Image.Imag
     metric = drawing.sort_by or drawing.metric
     statuses = ranked(selection.statuses, metric)[: drawing.top]
     across = max(1, min(8, math.ceil(math.sqrt(len(statuses) * 1.6))))
+    rows = [Head("")] * math.ceil(len(statuses) / across)
     cells = {
         divmod(place, across): Cell(
-            cell.image, f"{place + 1}  {title_of(status)}\n{in_words(metric, measured(status, metric))}", cell.problem
+            cell.image, f"{place + 1}. {title_of(status)}\n{in_words(metric, measured(status, metric))}", cell.problem
         )
         for place, (status, cell) in enumerate(zip(statuses, _cells(sweep, statuses, drawing), strict=True))
     }
-    title = "   ".join(part for part in (sweep.name, f"by {metric}, the closest first") if part)
-    rows = [Head("")] * math.ceil(len(statuses) / across)
-    return contact_sheet(rows, [Head("")] * across, cells, title=title, cell=drawing.cell)
+    left_over = range(len(statuses), len(rows) * across)
+    cells |= {divmod(place, across): Cell(blank=True) for place in left_over}
+    title = " · ".join(part for part in (sweep.name, f"by {metric}, the closest first") if part)
+    return contact_sheet(rows, [Head("")] * across, cells, title=title, foot=NOT_VALIDATED, cell=drawing.cell)
 
 
 def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[Cell]:

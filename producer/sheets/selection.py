@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -28,8 +29,13 @@ class Axis:
 
     @property
     def labels(self) -> list[str]:
-        """A word for each of its values."""
-        return [label_of(self.name, value) for value in self.values]
+        """A word for each of its values; the whole path of pictures that have a name in common."""
+        labels = [label_of(self.name, value) for value in self.values]
+        repeated = {label for label, count in Counter(labels).items() if count > 1}
+        return [
+            str(value) if label in repeated and isinstance(value, str) else label
+            for label, value in zip(labels, self.values, strict=True)
+        ]
 
 
 NO_AXIS = Axis("", (None,))

@@ -31,7 +31,7 @@ def decoded(data: bytes, name: str) -> Image.Image:
 def shrunk(image: Image.Image, edge: int) -> Image.Image:
     """The picture with its longer side at `edge` pixels at most."""
     small = image.copy()
-    small.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2)
+    small.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=1.1)
     return small
 
 

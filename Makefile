@@ -51,8 +51,8 @@ bench-farm: $(VENV)/dev.installed
 # Needs uv; the hashes it writes are the same whatever index it asked.
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --upgrade --extra postgres --extra worker --extra dev -o requirements/dev.lock
-	for set in "producer --extra postgres" "worker --extra postgres --extra worker"; do set -- $$set; name=$$1; shift; \
+	  --upgrade --extra postgres --extra plots --extra parquet --extra worker --extra dev -o requirements/dev.lock
+	for set in "producer --extra postgres --extra plots --extra parquet" "worker --extra postgres --extra worker"; do set -- $$set; name=$$1; shift; \
 	  uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --constraint requirements/dev.lock "$$@" -o requirements/$$name.lock; done
 	cd tests/servers && uv pip compile swift.in --universal --python-version 3.11 --generate-hashes \

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
-    from producer.grid import Grid, read_grid
+    from producer.grids import Grid, read_grid
     from producer.overview import sweep_losses, sweep_sheet
     from producer.status import Status
     from shared.errors import (
@@ -60,7 +60,7 @@ __all__ = [
 _PLACES = {
     "Farm": "producer.farm",
     "FarmError": "shared.errors",
-    "Grid": "producer.grid",
+    "Grid": "producer.grids",
     "InvalidImage": "shared.errors",
     "InvalidRequest": "shared.errors",
     "InvalidSpec": "shared.errors",
@@ -77,7 +77,7 @@ _PLACES = {
     "StorageFull": "shared.errors",
     "Sweep": "producer.farm",
     "parse_spec": "shared.spec",
-    "read_grid": "producer.grid",
+    "read_grid": "producer.grids",
     "sweep_losses": "producer.overview",
     "sweep_sheet": "producer.overview",
 }

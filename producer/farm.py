@@ -15,7 +15,7 @@ from PIL import Image
 
 import migrations
 from producer.embedded import Painter
-from producer.grid import Grid, read_grid
+from producer.grids import Grid, parse_grid, read_grid
 from producer.intake import Intake
 from producer.status import Status
 from producer.waiting import Watcher, wait_for
@@ -101,9 +101,9 @@ class Farm:
         if (grid is None) == (matrix is None):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
         if grid is None:
-            grid = Grid(_plain(matrix), _plain(base or {}), name)
+            grid = parse_grid({"matrix": _plain(matrix), "base": _plain(base or {}), "name": name}, self.settings)
         elif not isinstance(grid, Grid):
-            grid = read_grid(Path(grid))
+            grid = read_grid(Path(grid), self.settings)
         limit = check_limit(grid.max_running if max_running is None else max_running)
         intake, of_all = Intake(self.services), self._terms({**grid.terms, **terms})
         jobs = [intake.resolve(spec, cell, of_all) for cell, spec in grid.cells()]

@@ -5,9 +5,9 @@ The same code works embedded (painting in this process) and against servers; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from producer.embedded import Painter
 from producer.grids import Grid, parse_grid, read_grid
 from producer.intake import Intake
 from producer.status import Status
+from producer.taking import take
 from producer.waiting import Watcher, wait_for
 from shared import tables
 from shared.blobs import BlobStore, fetch_verified
@@ -66,16 +67,21 @@ class Farm:
     def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
         """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
 
+        If its picture was painted before, the job that painted it is the answer, unless `force=True` asks for another.
         Besides, either takes terms, which say how it is to be done: `priority` (0 to 9, higher is sooner), `device`,
         `label`, `after` (jobs, or their ids, that are to be done first), `time_limit` (seconds), `max_attempts`. Raises
         NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
+        force = fields.pop("force", False)
         terms, fields = parted(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         intake = Intake(self.services)
-        spec = spec or parse_spec({name: _plain(value) for name, value in fields.items()})
-        job = intake.resolve(spec, terms=self._terms(terms))
+        spec = spec or parse_spec({name: plain(value) for name, value in fields.items()})
+        job = intake.resolve(spec, terms=self.terms(terms))
+        painted = None if force else self.services.queries.painted(job.spec.key)
+        if painted is not None:
+            return Job(self, painted.id, created=False)
         self._before_storing(intake)
         ids = self.services.store.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
@@ -86,31 +92,46 @@ class Farm:
         grid: Grid | Path | str | None = None,
         /,
         *,
-        matrix: Mapping[str, Sequence[Any]] | None = None,
+        matrix: Mapping[str, Any] | None = None,
         base: Mapping[str, Any] | None = None,
         name: str = "",
         max_running: int | None = None,
-        **terms: Any,
+        force: bool = False,
+        skip_bad: bool = False,
+        **more: Any,
     ) -> Sweep:
-        """Submits a job for each cell of a grid: a Grid, a sweep file, or a `matrix` and the parameters of `base`.
+        """Submits a job for each cell of a grid: a Grid, a sweep file, or what stands in one, from `matrix` on.
 
-        At most `max_running` of them run at a time. `terms` say how all of them are to be done, as in `submit`. Both
-        come before those of the file. Raises NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is
-        submitted.
+        What was asked for before is not queued again, unless `force` asks for it: the same sweep is found again, and a
+        cell of another one is shared. At most `max_running` of its jobs run at a time. `skip_bad` leaves out the cells
+        of pictures that cannot be used. `more` are `zip`, `include`, `exclude` and `sample`, as in a sweep file, and
+        terms for all of them, as in `submit`; these and `max_running` come before those of the file. Raises NotFound,
+        InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
-        if (grid is None) == (matrix is None):
+        terms, parts = parted(more)
+        if (grid is None) == (matrix is None and "zip" not in parts):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
         if grid is None:
-            grid = parse_grid({"matrix": _plain(matrix), "base": _plain(base or {}), "name": name}, self.settings)
+            parts = {"matrix": matrix or {}, "base": base or {}, "name": name, **parts}
+            grid = parse_grid(plain(parts), self.settings)
+        elif parts:
+            raise InvalidSpec(f"{min(parts)} stands in the grid, or its file: give it there")
         elif not isinstance(grid, Grid):
             grid = read_grid(Path(grid), self.settings)
         limit = check_limit(grid.max_running if max_running is None else max_running)
-        intake, of_all = Intake(self.services), self._terms({**grid.terms, **terms})
-        jobs = [intake.resolve(spec, cell, of_all) for cell, spec in grid.cells()]
+        intake = Intake(self.services)
+        taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
         self._before_storing(intake)
-        sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs, limit)
-        self._submitted(f"sweep {sweep_id}", ids, jobs, limit)
-        return self.find_sweep(sweep_id)
+        stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
+        queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
+        if len(queued) == len(taken.jobs):
+            self._submitted(f"sweep {stored.sweep_id}", queued, taken.jobs, limit)
+        else:
+            # Nothing new may mean that it was stored before and never announced.
+            self._announce(f"sweep {stored.sweep_id}", queued or stored.ids)
+        found = self.find_sweep(stored.sweep_id)
+        found.created, found.skipped, found.problems = stored.queued, taken.skipped, taken.problems
+        return found
 
     def find_job(self, job_id: str) -> Job:
         """The job of that id, which may be shortened. Raises NotFound."""
@@ -130,7 +151,7 @@ class Farm:
         ids = [job.id for job in jobs]
         return wait_for(self.services, ids, timeout, watch, paint=None if self.painter is None else self.painter.add)
 
-    def _terms(self, fields: Mapping[str, Any]) -> Terms:
+    def terms(self, fields: Mapping[str, Any]) -> Terms:
         """The terms that a user gave; what is to be done first is found by its ids, which may be shortened."""
         after = fields.get("after") or ()
         named = [entry.id if isinstance(entry, Job) else entry for entry in _listed(after)]
@@ -156,15 +177,27 @@ class Farm:
         # An embedded farm has no announcer: it paints only what is waited for.
         if self.services.announcer is None:
             return
-        try:
-            if limit is None:
-                # What was just stored need not be asked for.
-                terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True) if not job.terms.after)
-                self.services.announcer.publish([Hint(i, queue_name(t.device, t.label), t.priority) for i, t in terms])
-            if limit is not None or jobs[0].terms.after:
+        if limit is not None or jobs[0].terms.after:
+            self._announce(what, ids)
+            return
+        # What was just stored need not be asked for.
+        terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
+        hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
+        with _stored(what):
+            self.services.announcer.publish(hints)
+
+    def _announce(self, what: str, ids: Sequence[str]) -> None:
+        if self.services.announcer is not None:
+            with _stored(what):
                 self.services.announcer.announce(ids)
-        except ServiceUnavailable as error:
-            raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
+
+
+@contextmanager
+def _stored(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ServiceUnavailable as error:
+        raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -199,11 +232,12 @@ class Snapshot:
 
 
 class Job:
-    """One stylization in the farm."""
+    """One stylization in the farm. `created`: the submission that it comes from has queued it; False: it was there."""
 
-    def __init__(self, farm: Farm, job_id: str) -> None:
+    def __init__(self, farm: Farm, job_id: str, *, created: bool = True) -> None:
         self.farm = farm
         self.id = job_id
+        self.created = created
 
     def __repr__(self) -> str:
         return f"Job({self.id!r})"
@@ -275,20 +309,34 @@ class Job:
 
 
 class Sweep:
-    """A grid of jobs that were asked for together."""
+    """A grid of jobs that were asked for together.
 
-    def __init__(self, farm: Farm, sweep_id: str, name: str, axes: Mapping[str, Sequence[Any]]) -> None:
+    Some of them may be older sweeps', where the same pictures were asked for first; these are steered there. As
+    `Farm.sweep` returns it, `created` are the ids of the jobs that this submission has queued, `skipped` is how many
+    cells it left out, and `problems` say what is wrong with their pictures.
+    """
+
+    def __init__(
+        self,
+        farm: Farm,
+        sweep_id: str,
+        name: str,
+        axes: Mapping[str, Sequence[Any]],
+    ) -> None:
         self.farm = farm
         self.id = sweep_id
         self.name = name
         self.axes = axes
+        self.created: frozenset[str] = frozenset()
+        self.skipped = 0
+        self.problems: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"Sweep({self.id!r}, {self.name!r})"
 
     def jobs(self) -> list[Job]:
         """Its jobs, in the order of its cells: the last axis turns fastest."""
-        return [Job(self.farm, status.id) for status in self.statuses()]
+        return [Job(self.farm, status.id, created=status.id in self.created) for status in self.statuses()]
 
     def statuses(self) -> list[Status]:
         """Where each of its jobs stands, in the order of its cells."""
@@ -326,16 +374,19 @@ class Sweep:
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
         """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""
-        return self.farm.wait(self.jobs(), timeout, watch)
+        before = self.statuses()
+        ended = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch)
+        # A job that it shares with another sweep has another cell there.
+        return [replace(status, cell=here.cell) for status, here in zip(ended, before, strict=True)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as a spec and JSON take it: paths as text, also within lists and mappings."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {name: _plain(entry) for name, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+        return {name: plain(entry) for name, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def parse_grid(document: object, settings: Settings | None = None) -> Grid:
     return _Reader(Path(), settings, frozenset()).grid(document, None, None)
 
 
-def parse_settings(words: list[str]) -> dict[str, Any]:
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
     """The axes that "k=1,2,3" mean, one for each of the words. Raises InvalidSpec."""
     axes: dict[str, Any] = {}
     for word in words:

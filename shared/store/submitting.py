@@ -18,15 +18,18 @@ from shared.store.dependents import settle
 from shared.store.moves import CHUNK, Transactions
 from shared.store.records import NewJob
 from shared.tables import Dependency, Event, Job, Sweep
+from shared.terms import Terms
 
 
 class Submitting(Transactions):
-    """What a producer writes."""
+    """What a producer writes, whatever there is already; `shared.store.reusing` looks at that first."""
 
     def create(self, jobs: Sequence[NewJob]) -> list[str]:
         """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
+        rows = [row_of(job, None, position) for position, job in enumerate(jobs)]
         with self._transaction() as session:
-            return _insert(session, jobs, None)
+            insert_jobs(session, rows, [job.terms for job in jobs])
+        return [row["id"] for row in rows]
 
     def create_sweep(
         self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], max_running: int | None = None
@@ -36,21 +39,19 @@ class Submitting(Transactions):
         `max_running` is how many of them may run at a time.
         """
         sweep_id = str(uuid.uuid4())
+        rows = [row_of(job, sweep_id, position) for position, job in enumerate(jobs)]
         with self._transaction() as session:
             session.execute(insert(Sweep).values(id=sweep_id, name=name, axes=dict(axes), max_running=max_running))
-            return sweep_id, _insert(session, jobs, sweep_id)
+            insert_jobs(session, rows, [job.terms for job in jobs])
+        return sweep_id, [row["id"] for row in rows]
 
 
-def _insert(session: Session, jobs: Sequence[NewJob], sweep_id: str | None) -> list[str]:
-    rows = [_row(job, sweep_id, position) for position, job in enumerate(jobs)]
+def insert_jobs(session: Session, rows: Sequence[Mapping[str, Any]], terms: Sequence[Terms]) -> None:
+    """Inserts new jobs, each with its first event and with what it waits for. Raises NotFound."""
     insert_rows(session, cast("Table", Job.__table__), rows)
-    if sweep_id is not None:
-        _tell(session, Job.sweep_id == sweep_id)
-    else:
-        for start in range(0, len(rows), CHUNK):
-            _tell(session, Job.id.in_([row["id"] for row in rows[start : start + CHUNK]]))
-    _wait(session, [(row["id"], job.terms.after) for row, job in zip(rows, jobs, strict=True) if job.terms.after])
-    return [row["id"] for row in rows]
+    for start in range(0, len(rows), CHUNK):
+        _tell(session, Job.id.in_([row["id"] for row in rows[start : start + CHUNK]]))
+    _wait(session, [(row["id"], of.after) for row, of in zip(rows, terms, strict=True) if of.after])
 
 
 def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
@@ -76,7 +77,8 @@ def _tell(session: Session, which: ColumnElement[bool]) -> None:
     session.execute(insert(Event).from_select(["job_id", "attempt", "state", "reason"], submitted))
 
 
-def _row(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
+def row_of(job: NewJob, sweep_id: str | None, position: int) -> dict[str, Any]:
+    """The row of a job as it is submitted, with a new id."""
     spec, terms = job.spec.document(), job.terms
     return {
         "id": str(uuid.uuid4()),

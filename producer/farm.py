@@ -7,34 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
-
-from PIL import Image
 
 import migrations
 from producer.embedded import Painter
 from producer.grids import Grid, parse_grid, read_grid
 from producer.intake import Intake
+from producer.jobs import Job, Result, Snapshot
 from producer.status import Status
 from producer.taking import take
 from producer.waiting import Watcher, wait_for
 from shared import tables
-from shared.blobs import BlobStore, fetch_verified
-from shared.errors import InvalidSpec, JobFailed, ServiceUnavailable, StillPending
-from shared.files import write_atomically
-from shared.images import decode
+from shared.errors import InvalidSpec, ServiceUnavailable
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
 from shared.states import FINAL, State
-from shared.store import LossPoint, NewJob, Of, Steered, StoredObject
+from shared.store import NewJob, Of, Steered
 from shared.terms import Terms, check_limit, parse_terms, parted
 
-# A result is the farm's own picture: a spec allows no larger one.
-RESULT_PIXELS = 16384 * 16384
+__all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
 
 
 class Farm:
@@ -82,7 +77,7 @@ class Farm:
         painted = None if force else self.services.queries.painted(job.spec.key)
         if painted is not None:
             return Job(self, painted.id, created=False)
-        self._before_storing(intake)
+        self.before_storing(intake)
         ids = self.services.store.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
@@ -121,14 +116,14 @@ class Farm:
         limit = check_limit(grid.max_running if max_running is None else max_running)
         intake = Intake(self.services)
         taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
-        self._before_storing(intake)
+        self.before_storing(intake)
         stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
         queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
         if len(queued) == len(taken.jobs):
             self._submitted(f"sweep {stored.sweep_id}", queued, taken.jobs, limit)
         else:
             # Nothing new may mean that it was stored before and never announced.
-            self._announce(f"sweep {stored.sweep_id}", queued or stored.ids)
+            self.announce(f"sweep {stored.sweep_id}", queued or stored.ids)
         found = self.find_sweep(stored.sweep_id)
         found.created, found.skipped, found.problems = stored.queued, taken.skipped, taken.problems
         return found
@@ -166,7 +161,7 @@ class Farm:
                 self.services.announcer.announce(steered.changed)
         return len(steered)
 
-    def _before_storing(self, intake: Intake) -> None:
+    def before_storing(self, intake: Intake) -> None:
         """Every service is asked first, so that nothing is stored that could not be completed."""
         self.services.queries.check()
         if self.services.announcer is not None:
@@ -178,7 +173,7 @@ class Farm:
         if self.services.announcer is None:
             return
         if limit is not None or jobs[0].terms.after:
-            self._announce(what, ids)
+            self.announce(what, ids)
             return
         # What was just stored need not be asked for.
         terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
@@ -186,7 +181,8 @@ class Farm:
         with _stored(what):
             self.services.announcer.publish(hints)
 
-    def _announce(self, what: str, ids: Sequence[str]) -> None:
+    def announce(self, what: str, ids: Sequence[str]) -> None:
+        """Tells workers of those of the jobs that are queued; ServiceUnavailable then says that `what` is stored."""
         if self.services.announcer is not None:
             with _stored(what):
                 self.services.announcer.announce(ids)
@@ -198,114 +194,6 @@ def _stored(what: str) -> Iterator[None]:
         yield
     except ServiceUnavailable as error:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png")."""
-
-    data: bytes
-    suffix: str
-
-    @property
-    def image(self) -> Image.Image:
-        """The picture, RGB."""
-        return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
-
-    def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Writes the file. Raises InvalidRequest if `path` exists (and no `force`) or cannot be written."""
-        write_atomically(Path(path), self.data, force=force)
-        return Path(path)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The picture after `iteration` steps, in the object store."""
-
-    iteration: int
-    stored: StoredObject
-    blobs: BlobStore
-
-    def fetch(self) -> Result:
-        """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
-        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), _suffix(self.stored.key))
-
-
-class Job:
-    """One stylization in the farm. `created`: the submission that it comes from has queued it; False: it was there."""
-
-    def __init__(self, farm: Farm, job_id: str, *, created: bool = True) -> None:
-        self.farm = farm
-        self.id = job_id
-        self.created = created
-
-    def __repr__(self) -> str:
-        return f"Job({self.id!r})"
-
-    def status(self) -> Status:
-        """Where it stands now. Raises NotFound if it was deleted."""
-        return Status.of(self.farm.services.queries.job(self.id))
-
-    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
-        """Waits until it has ended, well or not. Raises StillPending after `timeout` seconds."""
-        return self.farm.wait([self], timeout, watch)[0]
-
-    def result(self, timeout: float | None = None) -> Result:
-        """Waits for the picture. Raises JobFailed with the job's own error, or StillPending."""
-        status = self.wait(timeout)
-        return self._fetch(status)
-
-    def fetch(self) -> Result:
-        """The picture, without waiting. Raises StillPending if it is not done, JobFailed if it never will be."""
-        return self._fetch(self.status())
-
-    def losses(self) -> list[LossPoint]:
-        """The loss curve so far, by iteration; each term is weighted."""
-        rows = self.farm.services.queries.losses(self.id)
-        return [LossPoint(row.iteration, row.total, row.content, row.style, row.tv) for row in rows]
-
-    def snapshots(self) -> list[Snapshot]:
-        """The pictures on the way, by iteration; each is fetched when it is asked for."""
-        blobs = self.farm.services.blobs
-        rows = self.farm.services.queries.snapshots(self.id)
-        return [Snapshot(row.iteration, StoredObject(row.key, row.sha256, row.bytes), blobs) for row in rows]
-
-    def cancel(self) -> bool:
-        """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
-        return bool(self.farm.services.store.cancel(Of(job=self.id)))
-
-    def pause(self) -> bool:
-        """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
-
-        A running one is let go within one heartbeat, and will go on from there.
-        """
-        return bool(self.farm.services.store.pause(Of(job=self.id)))
-
-    def resume(self) -> bool:
-        """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
-        return self.farm.announced(self.farm.services.store.resume(Of(job=self.id))) > 0
-
-    def retry(self, *, from_checkpoint: bool = False) -> bool:
-        """Paints it once more, afresh, or `from_checkpoint`, if one was stored. False if it has not ended yet."""
-        store = self.farm.services.store
-        return self.farm.announced(store.retry(Of(job=self.id), from_checkpoint=from_checkpoint)) > 0
-
-    def reprioritise(self, priority: int) -> bool:
-        """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
-        wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.reprioritise(Of(job=self.id), wish)) > 0
-
-    def _fetch(self, status: Status) -> Result:
-        row = self.farm.services.queries.job(self.id)
-        if status.state in {State.FAILED, State.CANCELLED}:
-            raise JobFailed(
-                f"job {self.id} ({status.title}) {status.state}: {status.error or 'at the request of its user'}"
-            )
-        if row.result_key is None or row.result_sha256 is None:
-            raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
-        return Result(
-            fetch_verified(self.farm.services.blobs, row.result_key, row.result_sha256), _suffix(row.result_key)
-        )
 
 
 class Sweep:
@@ -391,7 +279,3 @@ def plain(value: Any) -> Any:
 
 def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _suffix(key: str) -> str:
-    return Path(key).suffix

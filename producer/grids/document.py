@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from producer.grids.grid import Grid, named, placed
 from producer.grids.pictures import PATHS, beside, pictures_of
 from producer.grids.reading import Places, read_document, read_value
 from producer.grids.sampling import Sample
+from producer.grids.seeking import Search
 from producer.grids.values import MOST_CELLS, Span, Values, unfolded
 from producer.objects import Objects
 from shared.errors import InvalidSpec
@@ -17,7 +19,9 @@ from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, nearest
 from shared.terms import Terms, check_limit, parse_terms, parted
 
-KEYS = ("name", "base", "matrix", "zip", "include", "exclude", "sample", "max_running", *Terms.model_fields)
+Section = TypeVar("Section", Sample, Search)
+
+KEYS = ("name", "base", "matrix", "zip", "include", "exclude", "sample", "search", "max_running", *Terms.model_fields)
 
 
 def read_grid(path: Path, settings: Settings | None = None) -> Grid:
@@ -118,7 +122,8 @@ class _Reader:
             exclude=[
                 self._listed("exclude", number, entry) for number, entry in enumerate(_entries(document, "exclude"))
             ],
-            sample=_sample(document),
+            sample=_section(document, "sample", Sample),
+            search=_section(document, "search", Search),
             file=file,
             places=places,
         )
@@ -162,16 +167,15 @@ def _check_length(axis: str, parts: list[Values]) -> None:
         raise InvalidSpec(f"the axis {axis} has {length:,} values, more than {MOST_CELLS:,}: shorten it")
 
 
-def _sample(document: Mapping[str, Any]) -> Sample | None:
-    fields = _mapping(document, "sample")
-    if document.get("sample") is None:
+def _section(document: Mapping[str, Any], key: str, kind: type[Section]) -> Section | None:
+    """What stands below a key, as that kind; None if it stands nowhere."""
+    if document.get(key) is None:
         return None
+    fields, known = _mapping(document, key), [field.name for field in dataclasses.fields(kind)]
     for name in fields:
-        if name not in Sample.__dataclass_fields__:
-            raise InvalidSpec(f"sample has {name!r}{nearest(name, Sample.__dataclass_fields__)}", ("sample", name))
-    if "count" not in fields:
-        raise InvalidSpec("sample has no count: say how many cells are to be drawn", ("sample",))
-    return Sample(**fields)
+        if name not in known:
+            raise InvalidSpec(f"{key} has {name!r}{nearest(name, known)}", (key, name))
+    return kind(**fields)
 
 
 def _mapping(document: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from producer.grids.reading import Places
 from producer.grids.sampling import Sample
+from producer.grids.seeking import Search
 from producer.grids.values import MOST_CELLS, Span, Values
 from shared.errors import InvalidSpec
 from shared.spec import JobSpec, nearest, parse_spec
@@ -47,7 +48,8 @@ class Grid:
 
     `exclude` takes out the cells that have one of the values listed for each axis that an entry names. An entry of
     `include` sets parameters that are no axes in the cells that have its values on the axes; where there is no such
-    cell, it is one more. `sample` draws from the whole grid first. `terms` say how its jobs are to be done,
+    cell, it is one more. `sample` draws from the whole grid first. A grid with `search` is not unfolded: its matrix is
+    what is searched. `terms` say how its jobs are to be done,
     `max_running` how many at a time. `file` is where it was read from, and `places` where in it each thing stands.
     """
 
@@ -61,16 +63,17 @@ class Grid:
     include: Sequence[Mapping[str, Any]] = ()
     exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
     sample: Sample | None = None
+    search: Search | None = None
     places: Places | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_name(self.name)
         # Before the axes are looked through, which takes its time where they are long.
-        if self.sample is None:
+        if self.sample is None and self.search is None:
             self._check_size()
         for at, axis, values in self._written():
             with placed(at):
-                _check_axis(axis, values, drawn=self.sample is not None)
+                _check_axis(axis, values, drawn=self.sample is not None or self.search is not None)
                 if at[0] == "matrix":
                     _check_once_each(axis, values)
         self._check_once()
@@ -81,10 +84,14 @@ class Grid:
         for number, entry in enumerate(self.include):
             with placed(("include", number)):
                 self._check_included(number, entry)
-        if next(self.values(), None) is None:
+        if self.search is not None:
+            self._check_searched()
+        elif next(self.values(), None) is None:
             raise InvalidSpec("exclude takes out all cells: nothing is left to paint", ("exclude",))
 
     def __len__(self) -> int:
+        if self.search is not None:
+            return self.search.trials
         if self.sample is None and not self.exclude and not self.include:
             return self._product()
         return sum(1 for _ in self.values())
@@ -129,13 +136,22 @@ class Grid:
 
     def cells(self) -> Iterator[tuple[Cell, JobSpec]]:
         """Each cell's values, as `values` has them, and its spec. Raises InvalidSpec."""
+        if self.search is not None:
+            raise InvalidSpec("this is a search: stylefarm sweep search runs it")
         with named(self.file, self.places):
             for cell in self.values():
-                try:
-                    spec = parse_spec({**self.base, **cell})
-                except InvalidSpec as error:
-                    raise InvalidSpec(str(error), self._place(*error.at)) from None
-                yield cell, spec
+                yield cell, self._spec(cell)
+
+    def spec(self, cell: Cell) -> JobSpec:
+        """The spec of one cell. Raises InvalidSpec."""
+        with named(self.file, self.places):
+            return self._spec(cell)
+
+    def _spec(self, cell: Cell) -> JobSpec:
+        try:
+            return parse_spec({**self.base, **cell})
+        except InvalidSpec as error:
+            raise InvalidSpec(str(error), self._place(*error.at)) from None
 
     def _product(self) -> int:
         # Not len(self), which Python refuses to be as large as a product of lengths can be.
@@ -182,6 +198,11 @@ class Grid:
         yield from ((("matrix", axis), axis, values) for axis, values in self.matrix.items())
         for number, group in enumerate(self.zip):
             yield from ((("zip", number, axis), axis, values) for axis, values in group.items())
+
+    def _check_searched(self) -> None:
+        for key in ("zip", "include", "exclude", "sample"):
+            if getattr(self, key):
+                raise InvalidSpec(f"{key} does not go with search, which proposes values itself: take it out", (key,))
 
     def _check_size(self) -> None:
         if self._product() > MOST_CELLS:

@@ -22,7 +22,7 @@ METHODS = ("random", "latin-hypercube")
 class Sample:
     """How many cells are drawn, how, and from which seed."""
 
-    count: int
+    count: int = 0
     method: str = "random"
     seed: int = 0
 

@@ -12,10 +12,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from shared.errors import NotFound
 from shared.states import Move, State
 from shared.store.bulk import insert_rows
 from shared.store.moves import CHUNK, Transactions
@@ -64,6 +65,30 @@ class Reusing(Transactions):
             # Whoever else submits it at this moment has ended by now: the index let us wait for them.
             found = session.scalars(select(Sweep.id).where(Sweep.key == key).with_for_update()).one()
             return _mend(session, found, rows, terms)
+
+    def open_sweep(self, key: str, name: str, max_running: int | None = None) -> str:
+        """The id of the sweep of that key, which is made if there is none: one that grows by `extend_sweep`."""
+        sweep_id = str(uuid.uuid4())
+        values = {"id": sweep_id, "name": name, "axes": {}, "max_running": max_running, "key": key}
+        with self._transaction() as session:
+            if _inserted(session, values):
+                return sweep_id
+            return session.scalars(select(Sweep.id).where(Sweep.key == key)).one()
+
+    def extend_sweep(self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> Submission:
+        """Gives a sweep further cells at its end, and these axes; queues what of them is not there yet.
+
+        Raises NotFound.
+        """
+        with self._transaction() as session:
+            held = update(Sweep).where(Sweep.id == sweep_id).values(axes=dict(axes)).returning(Sweep.id)
+            if session.execute(held).first() is None:
+                raise NotFound(f"there is no sweep {sweep_id}")
+            counts = [select(func.count()).where(kind.sweep_id == sweep_id) for kind in (Job, SharedCell)]
+            first = sum(session.scalars(count).one() for count in counts)
+            rows = [row_of(job, sweep_id, first + number) for number, job in enumerate(jobs)]
+            terms = {row["id"]: job.terms for row, job in zip(rows, jobs, strict=True)}
+            return _fill(session, sweep_id, rows, terms, _known(session, rows))
 
 
 def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:

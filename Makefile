@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test bench bench-farm lint lock clean
+.PHONY: demo test chaos bench bench-farm lint lock clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "stylefarm needs Python 3.11 to 3.14, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
@@ -32,6 +32,13 @@ lint: $(VENV)/dev.installed
 test: $(VENV)/dev.installed lint
 	tests/servers/install
 	$(BIN)/pytest
+
+# The farm under fire, for twenty minutes unless another time is given; the plan of faults follows from the seed.
+SEED    := 1
+SECONDS := 1200
+chaos: $(VENV)/dev.installed
+	tests/servers/install
+	$(BIN)/python -m tests.faults --seed $(SEED) --seconds $(SECONDS)
 
 # PEER is a folder with neural-style-pt, against which the engine is measured; its rows are empty without one.
 bench: $(VENV)/dev.installed

@@ -25,8 +25,9 @@ Told = Callable[[Sequence[Status]], None]
 def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | None = None) -> Sweep:
     """Runs the search of a grid to its end, or goes on with it; the sweep holds every cell that was tried.
 
-    `watch` is called while jobs are painted, as in `Farm.wait`; `told` after each batch, with all that was tried. Raises
-    InvalidSpec, InvalidImage, InvalidSettings (no Optuna), and JobFailed if nothing of what was tried could be painted.
+    `watch` is called while jobs are painted, as in `Farm.wait`; `told` after each batch, with all that was tried.
+    Raises InvalidSpec, InvalidImage, InvalidSettings (no Optuna), and JobFailed if nothing that was tried could be
+    painted.
     """
     wanted = _wanted(grid)
     intake = Intake(farm.services)

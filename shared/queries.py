@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from shared.database import translated
 from shared.errors import InvalidRequest, NotFound
 from shared.states import State
-from shared.tables import Attempt, Base, Dependency, Event, Job, Loss, SharedCell, Snapshot, Sweep
+from shared.tables import Attempt, Base, Dependency, Event, Job, Loss, Order, SharedCell, Snapshot, Sweep
 
 Row = TypeVar("Row", bound=Base)
 
@@ -41,6 +41,15 @@ class Change(NamedTuple):
     iteration: int
     loss: float | None
     updated_at: datetime
+
+
+class Total(NamedTuple):
+    """How many jobs of one queue stand in one state."""
+
+    state: State
+    device: str
+    label: str
+    jobs: int
 
 
 class Changes(NamedTuple):
@@ -138,9 +147,10 @@ class Queries(Reading):
 
     def paces(self, method: str, size: int) -> list[float]:
         """Seconds an iteration that jobs of a method and a size took, of the newest done ones."""
-        alike = (Job.spec["method"].as_string() == method) & (Job.spec["size"].as_integer() == size)
+        alike = (Order.spec["method"].as_string() == method) & (Order.spec["size"].as_integer() == size)
         seconds = Job.metrics["seconds"].as_float()
-        timed = select(seconds, Job.iterations).where(Job.state == State.DONE, alike, seconds.is_not(None))
+        timed = select(seconds, Job.iterations).join(Order, Order.job_id == Job.id)
+        timed = timed.where(Job.state == State.DONE, alike, seconds.is_not(None))
         with self._reading() as session:
             newest = session.execute(timed.order_by(Job.finished_at.desc()).limit(PACES)).all()
         return [taken / iterations for taken, iterations in newest]
@@ -166,6 +176,13 @@ class Queries(Reading):
                 for state, count in session.execute(states.add_columns(func.count()).group_by(Job.state)).all():
                     counts[State(state)] += count
         return dict(counts)
+
+    def totals(self) -> list[Total]:
+        """How many jobs the whole farm has, by state and by the queue that they go to; what has none is left out."""
+        place = (Job.state, Job.device, Job.label)
+        with self._reading() as session:
+            rows = session.execute(select(*place, func.count()).group_by(*place)).all()
+        return [Total(State(state), device, label, jobs) for state, device, label, jobs in rows]
 
     def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
         """What has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
@@ -215,4 +232,4 @@ class Queries(Reading):
 def _moved(job: Job, position: int, cell: dict[str, Any]) -> Job:
     """The same job as it stands in another sweep."""
     values = {name: getattr(job, name) for name in Job.__table__.columns.keys()}  # noqa: SIM118 - they are columns
-    return Job(**{**values, "position": position, "cell": cell})
+    return Job(**{**values, "position": position, "cell": cell}, order=job.order)

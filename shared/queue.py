@@ -27,13 +27,17 @@ def application(broker_url: str) -> Celery:
         accept_content=["json"],
         # Early: a hint that dies with its worker is replaced when the lease has run out.
         task_acks_late=False,
-        worker_prefetch_multiplier=1,
+        # A slot takes no hint while it has one. It must not count what it acknowledged by Celery's own prefetch: one
+        # acknowledgement that is lost in a connection, and it would take no hint any more, for good.
+        worker_prefetch_multiplier=0,
         worker_disable_prefetch=True,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_enable_remote_control=True,
         # The child imports torch before it reports that it is up, which takes seconds on a busy machine.
         worker_proc_alive_timeout=120,
+        # How long a slot waits for the result of a child that died before it takes another job; ours have none.
+        worker_lost_wait=0.5,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_transport_options={

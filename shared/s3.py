@@ -60,12 +60,15 @@ class S3Blobs:
         self.address = address
         self.location = location
         self.transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
+        # What goes in one part gains nothing by threads, on which the log would not know of the job at hand.
+        self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         name, extra = self._name(key), {"ContentType": content_type}
 
         def upload() -> None:
-            self.client.upload_fileobj(BytesIO(data), self.bucket, name, ExtraArgs=extra, Config=self.transfer)
+            config = self._config(len(data))
+            self.client.upload_fileobj(BytesIO(data), self.bucket, name, ExtraArgs=extra, Config=config)
 
         self._into_bucket(key, upload)
 
@@ -73,7 +76,8 @@ class S3Blobs:
         name, extra = self._name(key), {"ContentType": content_type}
 
         def upload() -> None:
-            self.client.upload_file(str(path), self.bucket, name, ExtraArgs=extra, Config=self.transfer)
+            config = self._config(path.stat().st_size)
+            self.client.upload_file(str(path), self.bucket, name, ExtraArgs=extra, Config=config)
 
         try:
             self._into_bucket(key, upload)
@@ -115,6 +119,9 @@ class S3Blobs:
 
     def _name(self, key: str) -> str:
         return self.prefix + check_key(key)
+
+    def _config(self, size: int) -> TransferConfig:
+        return self.whole if size < PART_BYTES else self.transfer
 
     def _into_bucket(self, key: str, upload: Callable[[], None]) -> None:
         """Uploads, and makes the bucket first where it turns out to be missing."""
@@ -172,9 +179,11 @@ class S3Blobs:
                 f"the object store at {self.address} has another time than this machine: set the clock that is wrong"
             )
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}:
+            # The answer to a HEAD has no words: the store cannot say that it is the time which it does not like.
+            clock = ", and the clock of this machine" if code == "403" else ""
             return ServiceUnavailable(
                 f"the object store at {self.address} refuses the bucket {self.bucket} ({code}): check s3_access_key,"
-                " s3_secret_key and what they may do"
+                f" s3_secret_key and what they may do{clock}"
             )
         return ServiceUnavailable(
             f"the object store at {self.address} answers with an error ({error}): try again, and look into its log"

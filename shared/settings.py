@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = Field(
         20, ge=0, le=86_400, description="how often is stored what a job goes on from on another worker; 0: never"
     )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65_535, description="port of a worker's metrics for Prometheus, and of its health; none: neither"
+    )
+    metrics_host: str = Field("0.0.0.0", min_length=1, description="address that the metrics are served on")  # noqa: S104 - as all exporters are
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least grave messages that come into the worker's log"
     )

@@ -42,7 +42,7 @@ class Service:
 
     @property
     def environment(self) -> dict[str, str]:
-        return dict(self.content.get("environment", {}))
+        return {name: str(value) for name, value in self.content.get("environment", {}).items()}
 
     @property
     def command(self) -> list[str]:

@@ -17,6 +17,14 @@ class FakeGpu:
     lost: bool = False
 
 
+@dataclass(frozen=True)
+class FakeMemory:
+    """What NVML tells of the memory of any GPU or slice, in bytes."""
+
+    used: int = 3 << 30
+    total: int = 80 << 30
+
+
 class FakeNvml:
     """What `worker.nvml` uses of pynvml. Its handles are the GPUs themselves, and the UUIDs of slices."""
 
@@ -63,6 +71,18 @@ class FakeNvml:
         if self.gpus[index].lost:
             raise self.NVMLError("GPU is lost")
         return self.gpus[index]
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> FakeGpu | str:  # noqa: N802
+        assert self.is_open
+        for gpu in self.gpus:
+            if uuid == gpu.uuid and not gpu.lost:
+                return gpu
+            if uuid in (gpu.slices or {}).values():
+                return uuid
+        raise self.NVMLError_NotFound("Not Found")
+
+    def nvmlDeviceGetMemoryInfo(self, handle: FakeGpu | str) -> FakeMemory:  # noqa: N802
+        return FakeMemory()
 
     def nvmlDeviceGetUUID(self, handle: FakeGpu | str) -> str:  # noqa: N802
         return handle if isinstance(handle, str) else handle.uuid

@@ -26,6 +26,7 @@ from shared.errors import FarmError
 from shared.services import Services
 from shared.spec import JobSpec
 from shared.store import Checkpoint, Fence, StoredObject
+from worker import metrics
 from worker.checkpoint_file import CONTENT_TYPE, passing_file, write_checkpoint
 from worker.engine.iterative import Progress
 from worker.engine.state import EngineState
@@ -94,7 +95,8 @@ class Shelf:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if not closed.is_set():
-                patiently(lambda: self.services.blobs.put_file(key, path, CONTENT_TYPE))
+                with metrics.uploading("checkpoint"):
+                    patiently(lambda: self.services.blobs.put_file(key, path, CONTENT_TYPE))
             return StoredObject(key, digest, path.stat().st_size)
 
     def _delete(self, key: str) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import structlog
 
+from shared.errors import FarmError
 from shared.services import connect_services
 from shared.settings import load_settings
 from shared.workers import NewWorker
@@ -21,6 +26,9 @@ from worker.nvml import find_devices
 from worker.pin import VISIBLE, Machine, Slot, Wanted, slots
 from worker.roll import Roll, full_name
 from worker.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from worker.watch import Watch
 
 INTERRUPTED = 130
 
@@ -63,6 +71,12 @@ def worker() -> None:
     help="Take jobs that ask for these devices only: any of auto,cpu,gpu. [default: auto, and what a slot paints on]",
 )
 @click.option("--labels", metavar="LIST", callback=read_labels, help="Take also jobs of these labels, as in night,big.")
+@click.option(
+    "--metrics-port",
+    metavar="PORT",
+    type=click.IntRange(1, 65_535),
+    help="Serve metrics for Prometheus there, and /healthz. [default: STYLEFARM_METRICS_PORT, or not at all]",
+)
 def start(
     name: str | None,
     gpus: str | None,
@@ -71,6 +85,7 @@ def start(
     grace: int,
     kinds: Sequence[str],
     labels: Sequence[str],
+    metrics_port: int | None,
 ) -> int:
     """Start a worker, which paints until it is stopped: on each GPU one job after the other.
 
@@ -86,16 +101,19 @@ def start(
     reconciler = services.reconciler
     assert reconciler is not None, "where there is a broker, there is one"
     # Not before: what refuses a command is one sentence, without what libraries log on the way to it.
-    log.configure(settings)
+    log.configure(settings, full_name(name or "worker"))
     wanted = Wanted(gpus, slots_per_gpu, cpu)
     devices = [] if wanted.no_gpus else find_devices()
     places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
     choices = Choices(kinds, labels)
-    supervisor = Supervisor(places, partial(_command, name, choices), grace=grace)
-    roll = Roll(services.workers, _listed(places, name, choices), supervisor)
-    with Keeper(reconciler, roll.call):
-        well = supervisor.run()
-    roll.leave()
+    with _watch(settings.metrics_host, metrics_port or settings.metrics_port, places) as watch:
+        supervisor = Supervisor(places, partial(_command, name, choices, watch), grace=grace)
+        roll = Roll(services.workers, _listed(places, name, choices), supervisor)
+        if watch is not None:
+            watch.serve(services, supervisor, roll.slots)
+        with Keeper(reconciler, roll.call):
+            well = supervisor.run()
+        roll.leave()
     return 0 if well else INTERRUPTED
 
 
@@ -103,10 +121,20 @@ def start(
 @click.option("--name", required=True)
 @click.option("--queues", required=True)
 @click.option("--parent", required=True, type=int)
-def run_slot(name: str, queues: str, parent: int) -> int:
+@click.option("--metrics", type=click.Path(path_type=Path))
+def run_slot(name: str, queues: str, parent: int, metrics: Path | None) -> int:
     """Be the process of one slot; `start` starts it."""
     lifeline.end_with(parent)
-    return slot.paint(load_settings(), name, queues.split(","))
+    settings = load_settings()
+    log.configure(settings, full_name(name))
+    if metrics is not None:
+        slot.count_in(metrics)
+    try:
+        return slot.paint(settings, name, queues.split(","))
+    except FarmError as error:
+        # Here a sentence that is no line of the log would stand between those of others.
+        structlog.get_logger("stylefarm.worker").error("not started", reason=str(error))
+        return error.exit_code
 
 
 for _name_of, _of_command in COMMANDS.items():
@@ -127,10 +155,24 @@ def _listed(places: Sequence[Slot], name: str | None, choices: Choices) -> dict[
     }
 
 
-def _command(name: str | None, choices: Choices, place: Slot) -> list[str]:
+@contextlib.contextmanager
+def _watch(host: str, port: int | None, places: Sequence[Slot]) -> Iterator[Watch | None]:
+    """The worker's port, if it is to have one."""
+    if port is None:
+        yield None
+        return
+    # A machine that only asks about workers has no prometheus_client.
+    from worker.watch import opened
+
+    with opened(host, port, places) as watch:
+        yield watch
+
+
+def _command(name: str | None, choices: Choices, watch: Watch | None, place: Slot) -> list[str]:
     full = _name(name, place)
     queues = ",".join(choices.queues(place))
-    return [*PROGRAM, "worker", "slot", "--name", full, "--queues", queues, "--parent", str(os.getpid())]
+    metrics = ["--metrics", str(watch.folders[place.name])] if watch else []
+    return [*PROGRAM, "worker", "slot", "--name", full, "--queues", queues, "--parent", str(os.getpid()), *metrics]
 
 
 def _cores() -> int:

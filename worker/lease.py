@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from typing import Self
@@ -9,7 +10,7 @@ from typing import Self
 import structlog
 
 from shared.errors import TimeLimitExceeded
-from shared.store import Fence, Store
+from shared.store import Fence, Heartbeat, Store
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -58,7 +59,9 @@ class Lease:
         self._over = threading.Event()
         self._renewed_at = self._began_at = time.monotonic()
         self.time_limit = time_limit
-        self._thread = threading.Thread(target=self._beat, name=f"lease of {fence.job_id}", daemon=True)
+        # With the log's context, so that what is told from there names job and attempt, too.
+        told = contextvars.copy_context().run
+        self._thread = threading.Thread(target=told, args=(self._beat,), name=f"lease of {fence.job_id}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -103,10 +106,14 @@ class Lease:
         try:
             heard = self.store.renew(self.fence, lease=self.seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next beat asks again, until the lease is over
-            log.warning("lease not renewed", job=self.fence.job_id, attempt=self.fence.attempt, reason=str(error))
+            log.warning("lease not renewed", reason=str(error))
             return
         self._renewed_at = asked_at
-        if not heard.renewed:
+        self.hear(heard)
+
+    def hear(self, heard: Heartbeat) -> None:
+        """Takes in what the store says of the job, whoever has asked it."""
+        if not heard:
             self._lost.set()
         elif heard.cancel:
             self._cancel.set()

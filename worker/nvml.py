@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -12,6 +14,14 @@ from shared.errors import ServiceUnavailable
 from worker.pin import Device
 
 log = structlog.get_logger("stylefarm.worker")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The memory of a GPU or a slice, in bytes."""
+
+    used: int
+    total: int
 
 
 def find_devices(nvml: Any = None) -> list[Device]:
@@ -23,16 +33,38 @@ def find_devices(nvml: Any = None) -> list[Device]:
     # Here, so that a worker told to paint on the CPU never loads it.
     nvml = nvml or importlib.import_module("pynvml")
     try:
-        nvml.nvmlInit()
+        with _opened(nvml):
+            return [device for index in range(nvml.nvmlDeviceGetCount()) for device in _healthy(nvml, index)]
     except (nvml.NVMLError_LibraryNotFound, nvml.NVMLError_DriverNotLoaded):
         return []
     except nvml.NVMLError as error:
         # Painting on the CPU instead would look as if all were well, only slow.
         raise _silent(error) from error
+
+
+def read_memory(uuids: Iterable[str], nvml: Any = None) -> dict[str, Memory]:
+    """The memory of these GPUs and slices; one that does not tell is left out. Raises ServiceUnavailable."""
+    nvml = nvml or importlib.import_module("pynvml")
+    found: dict[str, Memory] = {}
     try:
-        return [device for index in range(nvml.nvmlDeviceGetCount()) for device in _healthy(nvml, index)]
+        with _opened(nvml):
+            for uuid in uuids:
+                try:
+                    told = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(uuid))
+                except nvml.NVMLError as error:
+                    log.warning("GPU tells nothing of its memory", gpu=uuid, reason=str(error))
+                else:
+                    found[uuid] = Memory(told.used, told.total)
     except nvml.NVMLError as error:
         raise _silent(error) from error
+    return found
+
+
+@contextmanager
+def _opened(nvml: Any) -> Iterator[None]:
+    nvml.nvmlInit()
+    try:
+        yield
     finally:
         nvml.nvmlShutdown()
 

@@ -13,6 +13,7 @@ import torch
 from shared.errors import FarmError, OutOfMemory
 from shared.services import Services
 from shared.store import Checkpoint
+from worker import metrics
 from worker.engine.budget import USABLE, Fit
 from worker.engine.device import ComputePath, choose
 from worker.engine.features import Vgg
@@ -80,6 +81,8 @@ class Painting:
             yield from self._painted(pieces, self._means(pieces[0], 1.0), None)
         except Exception as error:
             # Whatever one of them has brought about must not touch the others.
+            if is_out_of_memory(error):
+                metrics.OUT_OF_MEMORY.inc()
             reason = str(error) or type(error).__name__
             log.warning("not painted together", pieces=len(pieces), reason=reason, exc_info=not _is_known(error))
         for piece in pieces:
@@ -112,6 +115,7 @@ class Painting:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
+            metrics.OUT_OF_MEMORY.inc()
             log.warning("out of memory", available=means.available)
             return False
         return True

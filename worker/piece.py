@@ -32,6 +32,7 @@ from worker.finish import Finish
 from worker.inputs import Inputs
 from worker.lease import Interrupted, Lease, PauseRequested
 from worker.measures import measured
+from worker.metrics import uploading
 from worker.retry import patiently
 from worker.sinks import Background, LossSink, Sink, SnapshotSink
 from worker.translate import by_autograd
@@ -147,7 +148,8 @@ class Piece:
         self.metrics = {**measured(self.inputs, progress.image[0], picture), "seconds": round(seconds, 3)}
         file_format = self.finish.output.format
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
-        self.outcome = patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))
+        with uploading("result"):
+            self.outcome = patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))
 
     def close(self) -> None:
         """Hands over nothing more."""
@@ -181,7 +183,7 @@ class _Sitting:
     def of(cls, piece: Piece, room: Callable[[], int]) -> _Sitting:
         services, fence = piece.services, piece.fence
         background = Background()
-        losses = LossSink(services.store, fence, background)
+        losses = LossSink(services.store, fence, background, piece.lease.hear)
         every = piece.spec.snapshot_every
         snapshots = SnapshotSink(services.store, services.blobs, fence, background, every=every, finish=piece.finish)
         seconds = services.settings.checkpoint_seconds

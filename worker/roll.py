@@ -31,10 +31,9 @@ class Roll:
             self.workers.enlist(list(self.slots.values()))
             self._enlisted = True
         states = self.workers.call_roll([slot.name for slot in self.slots.values()])
-        active = {name for name, state in states.items() if state is WorkerState.ACTIVE}
         # One that somebody took off the list is no reason to stop.
-        known = {slot: worker.name for slot, worker in self.slots.items() if worker.name in states}
-        self.supervisor.resting = frozenset(slot for slot, name in known.items() if name not in active)
+        known = {slot: states[worker.name] for slot, worker in self.slots.items() if worker.name in states}
+        self.supervisor.resting = {slot: state for slot, state in known.items() if state is not WorkerState.ACTIVE}
 
     def leave(self) -> None:
         """Takes them off the list; where the database is away, they are listed as silent."""

@@ -14,13 +14,15 @@ from typing import Any
 
 import structlog
 import torch
+from structlog.contextvars import bound_contextvars
 
-from shared.errors import DeviceFailed, FarmError
+from shared.errors import DeviceFailed, FarmError, ServiceUnavailable
 from shared.routes import LOWEST
 from shared.services import Services
 from shared.states import State
 from shared.store import Fence, StoredObject
 from shared.tables import Job
+from worker import metrics
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
 from worker.painting import Painting
 from worker.piece import Piece
@@ -44,6 +46,10 @@ class Outcome(Enum):
 
 # So many small pictures keep a GPU's units busy; more of them gain little, and delay the first.
 BATCH_ON_GPU = 8
+# So that they are served as 0 before the first of them.
+for _outcome in Outcome:
+    if _outcome not in {Outcome.NOT_OURS, Outcome.BARRED}:
+        metrics.ATTEMPTS.labels(_outcome.value)
 
 # The move that ends an attempt.
 Ending = Callable[[], Outcome]
@@ -69,27 +75,41 @@ class Worker:
         `priority` is that of the hint for it. Returns what became of each job, of `job_id` at least. Raises
         ServiceUnavailable.
         """
-        claim = partial(self.services.store.claim_batch, job_id, self.name, priority=priority, most=self._most())
-        jobs = patiently(lambda: claim(lease=self.services.settings.lease_seconds))
-        if not jobs:
-            may = patiently(lambda: self.services.workers.takes_jobs(self.name))
-            return {job_id: Outcome.NOT_OURS if may else Outcome.BARRED}
+        with bound_contextvars(job=job_id):
+            claim = partial(self.services.store.claim_batch, job_id, self.name, priority=priority, most=self._most())
+            jobs = patiently(lambda: claim(lease=self.services.settings.lease_seconds))
+            if not jobs:
+                may = patiently(lambda: self.services.workers.takes_jobs(self.name))
+                return {job_id: Outcome.NOT_OURS if may else Outcome.BARRED}
         outcomes = {}
         with ExitStack() as leases:
-            pieces = [Piece(self.services, job, leases.enter_context(self._lease(job)), _record()) for job in jobs]
-            for piece in pieces:
-                with piece.named():
-                    log.info("claimed")
+            pieces = [self._piece(job, leases) for job in jobs]
             for piece in Painting(self.services, self.workshop, pieces).paint():
-                piece.record["seconds"] = round(time.monotonic() - piece.began_at, 3)
                 with piece.named():
-                    outcomes[piece.job.id] = patiently(self._ending(piece))
-                    log.info("ended", outcome=outcomes[piece.job.id].value)
+                    outcomes[piece.job.id] = self._concluded(piece)
         return outcomes
 
     def _most(self) -> int:
         """How many jobs are painted together: on a CPU they gain nothing by it."""
         return self.services.settings.batch or (BATCH_ON_GPU if torch.cuda.is_available() else 1)
+
+    def _piece(self, job: Job, leases: ExitStack) -> Piece:
+        with bound_contextvars(job=job.id, attempt=job.attempt):
+            piece = Piece(self.services, job, leases.enter_context(self._lease(job)), _record())
+            log.info("claimed")
+        return piece
+
+    def _concluded(self, piece: Piece) -> Outcome:
+        seconds = time.monotonic() - piece.began_at
+        piece.record["seconds"] = round(seconds, 3)
+        try:
+            outcome = patiently(self._ending(piece))
+        except ServiceUnavailable as error:
+            log.error("left to its lease", reason=str(error))
+            raise
+        log.info("ended", outcome=outcome.value)
+        _count(outcome, seconds)
+        return outcome
 
     def _lease(self, job: Job) -> Lease:
         settings = self.services.settings
@@ -146,6 +166,14 @@ class Worker:
 
 def _record() -> dict[str, Any]:
     return {"host": platform.node(), "torch": torch.__version__}
+
+
+def _count(outcome: Outcome, seconds: float) -> None:
+    metrics.ATTEMPTS.labels(outcome.value).inc()
+    if outcome is Outcome.DONE:
+        metrics.JOB_SECONDS.observe(seconds)
+    elif outcome is Outcome.LOST:
+        metrics.LEASE_LOSSES.inc()
 
 
 def _if_ours(outcome: Outcome, move: Callable[[], bool]) -> Outcome:

@@ -19,7 +19,8 @@ from torch import Tensor
 from shared.blobs import BlobStore, store_object
 from shared.encoding import content_type
 from shared.errors import Diverged
-from shared.store import Fence, LossPoint, Store
+from shared.store import Fence, Heartbeat, LossPoint, Store
+from worker import metrics
 from worker.engine.iterative import Progress
 from worker.engine.objective import TERMS
 from worker.finish import Finish
@@ -91,12 +92,18 @@ class Background:
 
 
 class LossSink:
-    """Stores the loss curve in batches, and stops the work when a loss is no longer a number."""
+    """Stores the loss curve in batches, and stops the work when a loss is no longer a number.
 
-    def __init__(self, store: Store, fence: Fence, background: Background) -> None:
+    `hear` is told what the store says of the job, far more often than the lease is renewed.
+    """
+
+    def __init__(
+        self, store: Store, fence: Fence, background: Background, hear: Callable[[Heartbeat], None] | None = None
+    ) -> None:
         self.store = store
         self.fence = fence
         self.background = background
+        self.hear = hear
         self._points: list[tuple[int, Tensor]] = []
         self._flushed_at = time.monotonic()
 
@@ -114,6 +121,8 @@ class LossSink:
         points = [LossPoint(i, *row) for i, row in zip(iterations, values, strict=True)]
         self._points = []
         self._flushed_at = time.monotonic()
+        # The curve begins with the start, which is no iteration.
+        metrics.ITERATIONS.inc(sum(iteration > 0 for iteration in iterations))
         finite = [point for point in points if math.isfinite(point.total)]
         if finite:
             self.background.submit(lambda: self._record(finite))
@@ -121,8 +130,11 @@ class LossSink:
             raise _diverged(next(point for point in points if not math.isfinite(point.total)))
 
     def _record(self, points: list[LossPoint]) -> None:
-        if not patiently(lambda: self.store.record(self.fence, points)):
+        heard = patiently(lambda: self.store.record(self.fence, points))
+        if not heard:
             raise LeaseLost
+        if self.hear is not None:
+            self.hear(heard)
 
 
 class SnapshotSink:
@@ -160,7 +172,8 @@ class SnapshotSink:
         file_format = self.finish.output.format
         key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{file_format}"
         data = self.finish.encode(image, iteration)
-        stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
+        with metrics.uploading("snapshot"):
+            stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
         if not patiently(lambda: self.store.add_snapshot(self.fence, iteration, stored)):
             raise LeaseLost
 

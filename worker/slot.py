@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from celery.exceptions import SecurityWarning
 
@@ -17,7 +19,12 @@ from worker import last_call
 from worker.roll import full_name
 
 # What a worker needs beyond a producer: how it is imported, and how it is installed.
-PACKAGES = {"torch": "torch", "safetensors": "safetensors", "pynvml": "nvidia-ml-py"}
+PACKAGES = {
+    "torch": "torch",
+    "safetensors": "safetensors",
+    "pynvml": "nvidia-ml-py",
+    "prometheus_client": "prometheus-client",
+}
 
 
 def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
@@ -42,6 +49,18 @@ def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
     )
     running.start()
     return int(running.exitcode or 0)
+
+
+def count_in(folder: Path) -> None:
+    """Has what paints below this process count in that folder, which is this slot's alone.
+
+    The files do not go by process ids, as prometheus_client's own would: one that replaces another counts on where
+    that has stopped, even if it was killed, and there are no more files with each.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    from prometheus_client import values
+
+    values.ValueClass = values.MultiProcessValue(lambda: "slot")  # type: ignore[no-untyped-call]
 
 
 def broker_of(settings: Settings) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import FrameType
 
 import structlog
 
+from shared.states import WorkerState
 from worker import last_call
 from worker.pin import Slot
 
@@ -24,6 +27,12 @@ LONGEST_DELAY_SECONDS = 60.0
 WELL_SECONDS = 60.0
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+# A supervisor looks at its slots twenty times a second; one that has not for so long hangs.
+SILENT_SECONDS = 10.0
+
+RUNNING, RESTARTING = "running", "restarting"
+STANDINGS = (RUNNING, RESTARTING, str(WorkerState.DRAINING), str(WorkerState.BENCHED))
 
 Command = Callable[[Slot], Sequence[str]]
 
@@ -46,6 +55,7 @@ class Child:
         self._due_at = 0.0
         self._delay = 0.0
         self._resting = False
+        self.starts = 0
 
     @property
     def is_running(self) -> bool:
@@ -98,7 +108,10 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 # Ctrl-C at a terminal goes to all of a process group. The children hear of it from us, once.
                 process_group=0,
+                # The log goes to standard error; on the other Celery says in plain words that it is being stopped.
+                stdout=subprocess.DEVNULL,
             )
+            self.starts += 1
         except OSError as error:  # no memory or no room for another process, which may pass
             self._postpone(now, f"could not be started: {error.strerror}")
 
@@ -106,6 +119,15 @@ class Child:
         self._delay = next_delay(self._delay, now - self._started_at)
         self._due_at = now + self._delay
         log.error("worker process to be started again", slot=self.slot.name, reason=what, in_seconds=self._delay)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """How the slots stood when they were looked at last, and how often the process of each has been started."""
+
+    at: float = -math.inf
+    standings: Mapping[str, str] = field(default_factory=dict)
+    starts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -119,8 +141,10 @@ class Supervisor:
         self._children = [Child(slot, command(slot)) for slot in slots]
         self._grace = grace
         self._asked = 0
-        self.resting: Collection[str] = ()
-        """Names of slots that are to take no jobs for now; set by another thread."""
+        self.resting: Mapping[str, WorkerState] = {}
+        """The slots that are to take no jobs for now, each with the reason; set by another thread."""
+        self.tick = Tick()
+        """For other threads to read."""
 
     def run(self) -> bool:
         """Returns when all processes have ended: whether they did so by themselves, none had to be killed."""
@@ -133,7 +157,7 @@ class Supervisor:
                             child.rest()
                         else:
                             child.tend()
-                    time.sleep(POLL_SECONDS)
+                    self._rest_a_little()
                 return self._drain()
             finally:
                 for child in self._children:
@@ -154,8 +178,25 @@ class Supervisor:
             if self._asked > 1 or passed > self._grace:
                 log.warning("stopped before the jobs at hand were finished")
                 return False
-            time.sleep(POLL_SECONDS)
+            self._rest_a_little()
         return True
+
+    def health(self) -> str | None:
+        """What is wrong, in a sentence: it hangs, or none of the slots that are to paint has a process."""
+        tick = self.tick
+        if time.monotonic() - tick.at > SILENT_SECONDS:
+            return "the supervisor does not look after its slots"
+        if RUNNING not in tick.standings.values() and RESTARTING in tick.standings.values():
+            return "no slot has a process that paints: the log says why they end"
+        return None
+
+    def _rest_a_little(self) -> None:
+        standings = {child.slot.name: self._standing(child) for child in self._children}
+        self.tick = Tick(time.monotonic(), standings, {child.slot.name: child.starts for child in self._children})
+        time.sleep(POLL_SECONDS)
+
+    def _standing(self, child: Child) -> str:
+        return str(self.resting.get(child.slot.name) or (RUNNING if child.is_running else RESTARTING))
 
     @contextlib.contextmanager
     def _heeding_signals(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from shared.hints import TASK
 from shared.routes import HIGHEST, to_redis
 from shared.services import Services, connect_services
 from shared.settings import load_settings
-from worker import last_call, lifeline, log
+from worker import last_call, lifeline
 
 # Common to the processes that one slot has one after the other: the parent imports this module before it forks them.
 FAMILY = secrets.token_hex(4)
@@ -96,6 +96,10 @@ def _warm_up(**_options: Any) -> None:
     services = connect_services(load_settings())
     try:
         lost = services.store.bury(f":{FAMILY}:")
+        # Celery has told that the process died, but not at which job.
+        for job in services.queries.jobs(lost):
+            told = structlog.get_logger("stylefarm.worker")
+            told.warning("its process died", job=job.id, attempt=job.attempt, state=str(job.state))
         if lost and services.announcer is not None:
             services.announcer.announce(lost)
     except ServiceUnavailable as error:
@@ -105,5 +109,4 @@ def _warm_up(**_options: Any) -> None:
 
 @setup_logging.connect
 def _own_log(**_options: Any) -> None:
-    """Connected, it keeps Celery from setting up a log of its own."""
-    log.configure(load_settings())
+    """Connected, it keeps Celery from setting up a log of its own: `worker.cli` has set up ours."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +10,10 @@ from functools import partial
 from itertools import pairwise
 from statistics import median
 
-from benchmarks.farm.ground import SHALLOW, Ground, percentile, told
+from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, percentile, start_worker, told
 from producer import Farm, Grid, Job
 from shared.queries import Queries
 from shared.store import Fence
-from tests.programs import PROGRAM
 from tests.servers.processes import wait_until
 
 Row = tuple[str, str, str]
@@ -99,13 +95,10 @@ def _idle(queries: Queries, sweep_id: str) -> list[float]:
 @contextmanager
 def _worker(ground: Ground) -> Iterator[None]:
     """One slot on a CPU, as a user starts it."""
-    process = subprocess.Popen(
-        [str(PROGRAM), "worker", "start", "--gpus", "none"], env=ground.variables, start_new_session=True
-    )
+    process = start_worker(ground, "bench")
     try:
         with ground.farm() as farm:
             wait_until(lambda: bool(farm.services.workers.listed()), 60)
         yield
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_worker(process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from shared.errors import InvalidSpec
 from shared.spec import SEEDS
@@ -19,7 +20,7 @@ class Search:
     """How many cells are tried, `batch` of them at a time, to bring a metric of the results down, or up."""
 
     metric: str = "loss"
-    direction: str = "minimize"
+    direction: Literal["minimize", "maximize"] = "minimize"
     trials: int = 20
     batch: int = 4
     seed: int = 0

@@ -119,8 +119,14 @@ class LossPoint:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a renewal of the lease heard: whether the job is still ours, and what its user wants of it."""
+    """What a worker hears of its job when it renews the lease or records: if it is still ours, what its user wants.
 
-    renewed: bool
+    True as long as the job is ours.
+    """
+
+    ours: bool
     cancel: bool = False
     pause: bool = False
+
+    def __bool__(self) -> bool:
+        return self.ours

@@ -22,16 +22,13 @@ from shared.store.bulk import insert_rows
 from shared.store.moves import CHUNK, Transactions
 from shared.store.records import NO_CHECKPOINT, NewJob, Submission
 from shared.store.steering import AGAIN, queue_again
-from shared.store.submitting import insert_jobs, row_of
+from shared.store.submitting import Entry, entry_of, insert_jobs
 from shared.tables import Job, SharedCell, Sweep
-from shared.terms import Terms
 
 # Jobs that will give no picture by themselves.
 LOST = (State.FAILED, State.CANCELLED)
 # Keys of one question.
 KEYS = 10 * CHUNK
-
-Rows = Sequence[dict[str, Any]]
 
 
 class Reusing(Transactions):
@@ -53,23 +50,22 @@ class Reusing(Transactions):
         NotFound.
         """
         sweep_id = str(uuid.uuid4())
-        rows = [row_of(job, sweep_id, position) for position, job in enumerate(jobs)]
-        key = _sweep_key(name, axes, [row["spec_key"] for row in rows])
+        entries = [entry_of(job, sweep_id, position) for position, job in enumerate(jobs)]
+        key = _sweep_key(name, axes, [entry.job["spec_key"] for entry in entries])
         values = {"id": sweep_id, "name": name, "axes": dict(axes), "max_running": max_running, "key": key}
-        terms = {row["id"]: job.terms for row, job in zip(rows, jobs, strict=True)}
         with self._transaction() as session:
             if anew:
                 session.execute(update(Sweep).where(Sweep.key == key).values(key=None))
             if _inserted(session, values):
-                return _fill(session, sweep_id, rows, terms, {} if anew else _known(session, rows))
+                return _fill(session, sweep_id, entries, {} if anew else _known(session, entries))
             # Whoever else submits it at this moment has ended by now: the index let us wait for them.
             found = session.scalars(select(Sweep.id).where(Sweep.key == key).with_for_update()).one()
-            return _mend(session, found, rows, terms)
+            return _mend(session, found, entries)
 
     def open_sweep(self, key: str, name: str, max_running: int | None = None) -> str:
         """The id of the sweep of that key, which is made if there is none: one that grows by `extend_sweep`."""
         sweep_id = str(uuid.uuid4())
-        values = {"id": sweep_id, "name": name, "axes": {}, "max_running": max_running, "key": key}
+        values: dict[str, Any] = {"id": sweep_id, "name": name, "axes": {}, "max_running": max_running, "key": key}
         with self._transaction() as session:
             if _inserted(session, values):
                 return sweep_id
@@ -86,9 +82,8 @@ class Reusing(Transactions):
                 raise NotFound(f"there is no sweep {sweep_id}")
             counts = [select(func.count()).where(kind.sweep_id == sweep_id) for kind in (Job, SharedCell)]
             first = sum(session.scalars(count).one() for count in counts)
-            rows = [row_of(job, sweep_id, first + number) for number, job in enumerate(jobs)]
-            terms = {row["id"]: job.terms for row, job in zip(rows, jobs, strict=True)}
-            return _fill(session, sweep_id, rows, terms, _known(session, rows))
+            entries = [entry_of(job, sweep_id, first + number) for number, job in enumerate(jobs)]
+            return _fill(session, sweep_id, entries, _known(session, entries))
 
 
 def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -103,9 +98,9 @@ def _inserted(session: Session, values: Mapping[str, Any]) -> bool:
     return session.execute(statement).first() is not None
 
 
-def _known(session: Session, rows: Rows) -> dict[str, str]:
-    """The jobs that give, or will give, the pictures of these rows: ids by key; of several a done one."""
-    keys = list({row["spec_key"] for row in rows})
+def _known(session: Session, entries: Sequence[Entry]) -> dict[str, str]:
+    """The jobs that give, or will give, the pictures of these: ids by key; of several a done one."""
+    keys = list({entry.job["spec_key"] for entry in entries})
     pending: dict[str, str] = {}
     done: dict[str, str] = {}
     for start in range(0, len(keys), KEYS):
@@ -117,24 +112,24 @@ def _known(session: Session, rows: Rows) -> dict[str, str]:
     return {**pending, **done}
 
 
-def _fill(
-    session: Session, sweep_id: str, rows: Rows, terms: Mapping[str, Terms], known: Mapping[str, str]
-) -> Submission:
+def _fill(session: Session, sweep_id: str, entries: Sequence[Entry], known: Mapping[str, str]) -> Submission:
     """Gives each cell of a sweep the job that is known for it, or a new one."""
     found, new, shared = dict(known), [], []
-    for row in rows:
-        job_id = found.setdefault(row["spec_key"], row["id"])
-        if job_id == row["id"]:
-            new.append({**row, "sweep_id": sweep_id})
+    for entry in entries:
+        row = entry.job
+        job_id = found.setdefault(row["spec_key"], entry.id)
+        if job_id == entry.id:
+            new.append(entry._replace(job={**row, "sweep_id": sweep_id}))
         else:
             cell = {"sweep_id": sweep_id, "position": row["position"], "cell": row["cell"], "job_id": job_id}
             shared.append(cell)
-    insert_jobs(session, new, [terms[row["id"]] for row in new])
+    insert_jobs(session, new)
     insert_rows(session, cast("Table", SharedCell.__table__), shared)
-    return Submission(sweep_id, [found[row["spec_key"]] for row in rows], frozenset(row["id"] for row in new))
+    ids = [found[entry.job["spec_key"]] for entry in entries]
+    return Submission(sweep_id, ids, frozenset(entry.id for entry in new))
 
 
-def _mend(session: Session, sweep_id: str, rows: Rows, terms: Mapping[str, Terms]) -> Submission:
+def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submission:
     """Queues again what was lost of a sweep that is there already."""
     own = select(Job.position, Job.id, Job.state).where(Job.sweep_id == sweep_id)
     jobs = session.execute(own).all()
@@ -146,11 +141,12 @@ def _mend(session: Session, sweep_id: str, rows: Rows, terms: Mapping[str, Terms
     others = select(SharedCell.position, Job.id, Job.state).join(Job, Job.id == SharedCell.job_id)
     shared = session.execute(others.where(SharedCell.sweep_id == sweep_id)).all()
     ids = {place: job_id for place, job_id, _ in (*jobs, *shared)}
-    gone = [rows[place] for place, _, state in shared if state in LOST]
-    _drop(session, sweep_id, [row["position"] for row in gone])
-    filled = _fill(session, sweep_id, gone, terms, _known(session, gone))
-    ids.update(zip((row["position"] for row in gone), filled.ids, strict=True))
-    return Submission(sweep_id, [ids[place] for place in range(len(rows))], filled.queued | frozenset(lost))
+    gone = [entries[place] for place, _, state in shared if state in LOST]
+    places = [entry.job["position"] for entry in gone]
+    _drop(session, sweep_id, places)
+    filled = _fill(session, sweep_id, gone, _known(session, gone))
+    ids.update(zip(places, filled.ids, strict=True))
+    return Submission(sweep_id, [ids[place] for place in range(len(entries))], filled.queued | frozenset(lost))
 
 
 def _drop(session: Session, sweep_id: str, places: Sequence[int]) -> None:

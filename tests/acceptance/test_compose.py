@@ -38,7 +38,10 @@ from tests.servers.processes import free_ports, wait_until
 from worker.cli import start
 
 SECONDS = 90
+WATCHING = REPOSITORY / "docs" / "watching.md"
 FILLED = {name: f"of-{name.lower()}" for name in required_variables()}
+
+METRICS_PORT = "9464"
 
 # What a process gets from this machine, where a container would have its image.
 INHERITED = ("PATH", "PYTHONPATH", "OMP_NUM_THREADS", "LANG")
@@ -76,7 +79,7 @@ class Machine:
             process.terminate()
             process.wait(SECONDS)
 
-    def _wait(self, service: Service, condition: str) -> None:
+    def _wait(self, service: Service, condition: str, seconds: float = SECONDS) -> None:
         if condition == "service_completed_successfully":
             assert self.running[service.name].wait(SECONDS) == 0
             return
@@ -84,7 +87,12 @@ class Machine:
         # Swift answers already, and has no page of health where SeaweedFS has it.
         if service.name != "s3":
             command, environment = self._command(service.health), self._environment(service)
-            wait_until(lambda: subprocess.run(command, env=environment, timeout=SECONDS).returncode == 0, SECONDS)
+            wait_until(
+                lambda: (
+                    subprocess.run(command, env=environment, timeout=SECONDS, stderr=subprocess.DEVNULL).returncode == 0
+                ),
+                seconds,
+            )
 
     def _environment(self, service: Service) -> dict[str, str]:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -114,14 +122,22 @@ def machine(pictures: Path, postgres_server: PostgresServer, swift_server: Swift
     )
     made = known["postgres"].environment
     assert (made["POSTGRES_USER"], made["POSTGRES_PASSWORD"]) == (ROLE, postgres_server.password)
-    redis_port, postgres_port = str(free_ports(1)[0]), str(postgres_server.port)
+    redis_port, metrics_port = map(str, free_ports(2))
+    postgres_port = str(postgres_server.port)
     (pictures / "redis").mkdir()
     hosts = {
         "redis:6379": f"127.0.0.1:{redis_port}",
         "postgres:5432": f"127.0.0.1:{postgres_port}",
         "http://s3:8333": swift_server.endpoint,
     }
-    words = {"6379": redis_port, "5432": postgres_port, "/data": str(pictures / "redis"), "stylefarm": str(PROGRAM)}
+    hosts[METRICS_PORT] = metrics_port
+    words = {
+        "6379": redis_port,
+        "5432": postgres_port,
+        METRICS_PORT: metrics_port,
+        "/data": str(pictures / "redis"),
+        "stylefarm": str(PROGRAM),
+    }
     machine = Machine(pictures, known, hosts, words)
     postgres_server.create_database(made["POSTGRES_DB"])
     yield machine
@@ -144,8 +160,27 @@ def test_the_compose_file_paints(machine: Machine) -> None:
     machine.run(producer, "job", "wait", job["id"], "--timeout", "60")
     machine.run(producer, "job", "download", job["id"], "-o", "painted.png")
     assert (machine.folder / "painted.png").stat().st_size > 0
+    worker = machine.known["worker"]
+    machine._wait(worker, "service_healthy")
     machine.stop()
     assert machine.running["worker"].returncode == 0
+    with pytest.raises(TimeoutError):
+        machine._wait(worker, "service_healthy", seconds=1)
+
+
+def test_prometheus_finds_the_metrics_of_the_workers() -> None:
+    """Given the file, I expect each worker to serve its metrics where the documentation has Prometheus look."""
+    (config,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", WATCHING.read_text(), re.DOTALL)
+    (scrape,) = yaml.safe_load(config)["scrape_configs"]
+    targets = {target for static in scrape["static_configs"] for target in static["targets"]}
+    known = services(FILLED)
+    assert targets == {f"{name}:{METRICS_PORT}" for name in ("worker", "worker-gpu")}
+    for target in targets:
+        worker = known[target.partition(":")[0]]
+        assert worker.environment["STYLEFARM_METRICS_PORT"] == METRICS_PORT
+        assert worker.content["expose"] == [METRICS_PORT]
+        assert f":{METRICS_PORT}/healthz" in worker.health[-1]
+        assert "ports" not in worker.content
 
 
 def test_a_worker_is_not_killed_in_its_time_of_grace() -> None:

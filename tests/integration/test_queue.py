@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -89,3 +90,21 @@ def test_a_broker_that_is_not_redis_is_refused() -> None:
     for connect in (application, Hints):
         with pytest.raises(InvalidSettings, match="redis://"):
             connect("amqp://localhost")
+
+
+def test_nobody_waits_for_the_result_of_a_child_that_died() -> None:
+    """Given Celery, which waits ten seconds for it before a slot takes another job, I expect ours not to."""
+    assert application("redis://localhost").conf.worker_lost_wait < 1
+
+
+def test_a_lost_acknowledgement_keeps_no_slot_from_its_next_hint(hints: Hints, redis_server: RedisServer) -> None:
+    """Given a slot that has a hint whose acknowledgement got lost, I expect that it may take the next one."""
+    hints.publish(hinted(1))
+    app = application(redis_server.url)
+    with app.connection_for_read() as connection:
+        channel: Any = connection.channel()
+        # As a worker of one process sets it up.
+        channel.basic_qos(0, app.conf.worker_prefetch_multiplier * 1, False)
+        message = channel.basic_get("q", no_ack=False)
+        assert message is not None
+        assert channel.qos.can_consume()

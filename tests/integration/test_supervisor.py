@@ -12,15 +12,18 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from tests import fake_nvml
 from tests.programs import CommandLine
-from tests.servers.processes import are_gone, wait_until
+from tests.servers.processes import are_gone, free_ports, wait_until
 from worker.supervisor import next_delay
 
 REPOSITORY = Path(__file__).parents[2]
@@ -174,6 +177,20 @@ def test_a_dead_process_is_started_again(start: Start) -> None:
     after = worker.pids()
     assert (after["gpu1"], after["gpu3"]) == (before["gpu1"], before["gpu3"])
     assert worker.process.poll() is None
+
+
+def test_the_memory_of_each_gpu_is_told_by_slot(start: Start) -> None:
+    """Given a worker with a port on two GPUs, I expect their memory in its metrics, though no service is there."""
+    (port,) = free_ports(1)
+    start("--gpus", "2,5", "--name", "studio", "--metrics-port", str(port), slots=2)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    told = {(s.name, s.labels.get("slot"), s.labels.get("gpu")): s.value for f in families for s in f.samples}
+    for number in (2, 5):
+        place = (f"studio-gpu{number}", f"GPU-{number}")
+        assert told["stylefarm_gpu_memory_used_bytes", *place] == fake_nvml.FakeMemory().used
+        assert told["stylefarm_gpu_memory_total_bytes", *place] == fake_nvml.FakeMemory().total
+    assert told["stylefarm_slot_starts_total", "studio-gpu2", None] == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

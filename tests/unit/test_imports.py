@@ -15,9 +15,12 @@ HEAVY = {"torch", "torchvision", "skimage"}
     [
         ("import producer\nfor name in producer.__all__: getattr(producer, name)", HEAVY),
         ("import producer.cli", {*HEAVY, "pydantic", "sqlalchemy", "celery", "PIL"}),
-        ("import worker.tasks", HEAVY),
+        # What paints is forked from the process that imports this, and must be the first to open its files of metrics.
+        ("import worker.tasks", {*HEAVY, "prometheus_client"}),
+        ("import worker.cli", {*HEAVY, "prometheus_client"}),
+        ("import worker.watch", HEAVY),
     ],
-    ids=["producer", "producer.cli", "worker.tasks"],
+    ids=["producer", "producer.cli", "worker.tasks", "worker.cli", "worker.watch"],
 )
 def test_what_is_not_used_is_not_imported(statements: str, unwanted: set[str]) -> None:
     """Given a fresh process, if it imports a part, I expect none of the packages that this part can do without."""

@@ -212,6 +212,14 @@ def test_refusals_in_our_words(
             blobs.put("inputs/a", b"data", TYPE)
 
 
+def test_a_refusal_without_words_may_be_one_of_the_clock(blobs: S3Blobs) -> None:
+    """Given a store that refuses what has no body in its answer, I expect the clock among what is to be looked at."""
+    blobs.client.create_bucket(Bucket="pictures")
+    answer_with(blobs, "HeadObject", "403", 403)
+    with pytest.raises(ServiceUnavailable, match="what they may do, and the clock of this machine"):
+        blobs.exists("inputs/a")
+
+
 def test_what_is_no_key_is_refused(blobs: S3Blobs, tmp_path: Path) -> None:
     """Given a key that a folder could not have, if I use it here, I expect the same refusal."""
     for key in ("", "../a", "a/../b", "a//b", ".a"):

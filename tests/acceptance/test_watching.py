@@ -1,0 +1,299 @@
+"""A worker as it is watched: its metrics, its health, its log, and Celery's own events; all of real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared import queue
+from tests.programs import PROGRAM, SHALLOW, CommandLine
+from tests.servers import PostgresServer, RedisServer, SwiftServer
+from tests.servers.processes import free_ports, wait_until
+
+SECONDS = 60
+SLOT = "test-cpu0"
+
+Samples = dict[tuple[str, frozenset[str]], float]
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture
+def farm(
+    pictures: Path, redis_server: RedisServer, postgres_url: str, swift_server: SwiftServer, port: int
+) -> CommandLine:
+    """The program on servers; its worker has a port, and keeps what is temporary in a folder of the test's."""
+    (pictures / "temporary").mkdir()
+    return CommandLine(
+        pictures,
+        {
+            "STYLEFARM_BROKER_URL": redis_server.url,
+            "STYLEFARM_DATABASE_URL": postgres_url,
+            "STYLEFARM_S3_BUCKET": f"watch-{uuid.uuid4().hex}",
+            "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
+            "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
+            "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
+            "STYLEFARM_HOME": str(pictures.parent / "home"),
+            "STYLEFARM_LOG_FORMAT": "json",
+            "STYLEFARM_METRICS_PORT": str(port),
+            "STYLEFARM_METRICS_HOST": "127.0.0.1",
+            "STYLEFARM_HEARTBEAT_SECONDS": "0.5",
+            "STYLEFARM_RECONCILE_SECONDS": "1",
+            "STYLEFARM_THREADS": "1",
+            "TMPDIR": str(pictures / "temporary"),
+            "TORCH_HOME": str(pictures.parent / "torch"),
+        },
+    )
+
+
+@pytest.fixture
+def start(farm: CommandLine) -> Iterator[Start]:
+    """Starts a worker whose log goes to the files `log` and `out`, and waits until its port answers."""
+    with contextlib.ExitStack() as until_the_end:
+
+        def start(**variables: str) -> subprocess.Popen[str]:
+            told = CommandLine(farm.folder, {**farm.variables, **variables})
+            program = ("sh", "-c", 'exec "$@" >out 2>log', "sh", str(PROGRAM))
+            process = told.start("worker", "start", "--name", "test", "--gpus", "none", program=program)
+            until_the_end.callback(_end, process)
+            wait_until(lambda: _answers(farm) or process.poll() is not None, SECONDS)
+            assert process.poll() is None, (farm.folder / "log").read_text()
+            return process
+
+        yield start
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def _get(farm: CommandLine, path: str) -> tuple[int, str]:
+    """The status and the text of a page of the worker's port."""
+    address = f"http://127.0.0.1:{farm.variables['STYLEFARM_METRICS_PORT']}{path}"
+    try:
+        with urllib.request.urlopen(address, timeout=9) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def _answers(farm: CommandLine) -> bool:
+    try:
+        return _get(farm, "/healthz")[0] == 200
+    except OSError:
+        return False
+
+
+def scraped(farm: CommandLine) -> Samples:
+    """The samples of a scrape, by their names and labels."""
+    families = text_string_to_metric_families(_get(farm, "/metrics")[1])
+    samples = (sample for family in families for sample in family.samples)
+    return {(s.name, frozenset(f"{name}={value}" for name, value in s.labels.items())): s.value for s in samples}
+
+
+def value(samples: Samples, name: str, *labels: str) -> float | None:
+    return samples.get((f"stylefarm_{name}", frozenset(labels)))
+
+
+def submitted(farm: CommandLine, *iterations: int) -> list[str]:
+    """The ids of new jobs, one for each number of iterations."""
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{content: a.png, style: s.png, size: 32, snapshot_every: 5, {SHALLOW}}}\n"
+        f"matrix: {{iterations: {list(iterations)}}}\n"
+    )
+    created = farm.run("sweep", "create", "sweep.yaml", "--json")
+    assert created.code == 0, created.words
+    return [job["id"] for job in created.document["jobs"]]
+
+
+def painted(farm: CommandLine, *iterations: int) -> list[str]:
+    """The same, once they are done."""
+    jobs = submitted(farm, *iterations)
+    for job in jobs:
+        assert farm.run("job", "wait", job, "--timeout", str(SECONDS)).code == 0
+    return jobs
+
+
+def lines(farm: CommandLine) -> list[dict[str, Any]]:
+    """What the worker has logged; every line must be an object."""
+    return [json.loads(line) for name in ("log", "out") for line in (farm.folder / name).read_text().splitlines()]
+
+
+def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: CommandLine, start: Start) -> None:
+    """Given a worker with a port, if it paints, I expect that in its metrics, also after its process was killed.
+
+    And if it is stopped, I expect the port closed and the folder of its numbers gone.
+    """
+    worker = start()
+    painted(farm, 12, 7)
+    wait_until(lambda: value(scraped(farm), "jobs", "state=done") == 2, SECONDS)
+    samples = scraped(farm)
+    mine = f"slot={SLOT}"
+    assert value(samples, "iterations_total", mine) == 19
+    assert value(samples, "attempts_total", mine, "outcome=done") == 2
+    assert value(samples, "attempts_total", mine, "outcome=failed") == 0
+    assert value(samples, "job_seconds_count", mine) == 2
+    assert value(samples, "job_seconds_bucket", mine, "le=+Inf") == 2
+    assert (value(samples, "job_seconds_sum", mine) or 0) > 0
+    for kind, count in (("result", 2), ("snapshot", 3), ("checkpoint", 0)):
+        assert value(samples, "upload_seconds_count", mine, f"kind={kind}") == count
+    assert value(samples, "lease_losses_total", mine) == value(samples, "out_of_memory_total", mine) == 0
+    for service in ("database", "redis", "objects"):
+        assert value(samples, "service_up", f"service={service}") == 1
+    for place in ("queue_depth", "hints"):
+        assert value(samples, place, "queue=stylefarm.auto") == value(samples, place, "queue=stylefarm.cpu") == 0
+    assert value(samples, "slots", "state=running") == value(samples, "slot_starts_total", mine) == 1
+    assert _get(farm, "/elsewhere")[0] == 404
+
+    slot, painter = psutil.Process(worker.pid).children(recursive=True)
+    painter.kill()
+    painted(farm, 3)
+    slot.kill()
+    painted(farm, 2)
+    samples = scraped(farm)
+    assert value(samples, "iterations_total", mine) == 24
+    assert value(samples, "attempts_total", mine, "outcome=done") == 4
+    assert value(samples, "slot_starts_total", mine) == 2
+
+    assert len(list((farm.folder / "temporary").glob("stylefarm-metrics-*"))) == 1
+    worker.terminate()
+    assert worker.wait(SECONDS) == 0
+    with pytest.raises(OSError, match="refused"):
+        _get(farm, "/metrics")
+    assert not list((farm.folder / "temporary").glob("stylefarm-*"))
+
+
+def test_a_worker_tells_of_itself_while_the_database_is_away(
+    farm: CommandLine, start: Start, postgres_server: PostgresServer
+) -> None:
+    """Given a worker, if its database hangs or has ended, I expect its own numbers all the same, and that said."""
+    start()
+    # The process that paints counts once it has imported torch.
+    wait_until(lambda: value(scraped(farm), "iterations_total", f"slot={SLOT}") == 0, SECONDS)
+    for leave, come_back in (
+        (postgres_server.pause, postgres_server.resume),
+        (postgres_server.kill, postgres_server.start),
+    ):
+        leave()
+        try:
+            wait_until(lambda: value(scraped(farm), "service_up", "service=database") == 0, SECONDS)
+            samples = scraped(farm)
+        finally:
+            come_back()
+        assert value(samples, "service_up", "service=redis") == 1
+        assert value(samples, "slots", "state=running") == 1
+        assert value(samples, "iterations_total", f"slot={SLOT}") == 0
+        assert value(samples, "jobs", "state=done") is None
+        wait_until(lambda: value(scraped(farm), "jobs", "state=done") == 0, SECONDS)
+
+
+def test_a_port_that_is_taken_is_refused_in_a_sentence(farm: CommandLine, start: Start, port: int) -> None:
+    """Given a worker, if another one is started on its port, I expect one sentence with the remedy, and 2."""
+    start()
+    (farm.folder / "other").mkdir()
+    other = CommandLine(farm.folder, {**farm.variables, "TMPDIR": str(farm.folder / "other")})
+    refused = other.run("worker", "start", "--gpus", "none", "--metrics-port", str(port))
+    assert refused.code == 2
+    assert refused.words == (
+        f"stylefarm: metrics cannot be served on port {port} of 127.0.0.1 (another program listens there):"
+        " give each worker of this machine a --metrics-port of its own, or see metrics_host\n"
+    )
+    assert not list((farm.folder / "other").iterdir())
+    assert _answers(farm)
+
+
+def test_a_worker_is_unwell_when_its_slots_end(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
+    """Given a worker, if its slot cannot start again, I expect 503 with the reason; 200 once it rests by request."""
+    worker = start()
+    (slot,) = psutil.Process(worker.pid).children()
+    redis_server.stop()
+    try:
+        slot.kill()
+        wait_until(lambda: _get(farm, "/healthz")[0] == 503, SECONDS)
+    finally:
+        redis_server.start()
+    wait_until(lambda: _answers(farm), SECONDS)
+    (listed,) = farm.run("worker", "list", "--json").document["workers"]
+    assert farm.run("worker", "drain", listed["name"]).code == 0
+    wait_until(lambda: value(scraped(farm), "slots", "state=draining") == 1, SECONDS)
+    assert _get(farm, "/healthz") == (200, "well\n")
+    # Words of a process that could not start are lines of the log, too.
+    assert {"worker", "event", "level"} <= set.intersection(*map(set, lines(farm)))
+
+
+def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine, start: Start) -> None:
+    """Given a worker that logs all there is, I expect an object on each line, with job and attempt during a job.
+
+    Also of what threads and libraries have to say, and of a job whose process was killed.
+    """
+    worker = start(STYLEFARM_LOG_LEVEL="debug", STYLEFARM_CHECKPOINT_SECONDS="0.2")
+    (painted_once,) = painted(farm, 400)
+    (killed,) = submitted(farm, 90_000)
+    wait_until(lambda: farm.run("job", "show", killed, "--json").document["job"]["state"] == "running", SECONDS)
+    psutil.Process(worker.pid).children(recursive=True)[1].kill()
+    assert farm.run("job", "cancel", killed).code == 0
+    farm.run("job", "wait", killed, "--timeout", str(SECONDS))
+    worker.terminate()
+    assert worker.wait(SECONDS) == 0
+    told = lines(farm)
+    for line in told:
+        assert {"timestamp", "level", "event", "worker", "logger"} <= line.keys()
+    assert {line["worker"].partition("@")[0] for line in told} == {"test", SLOT}
+    of_slot = [line for line in told if line["worker"].startswith(SLOT)]
+    events = [line["event"] for line in of_slot]
+    during = of_slot[events.index("claimed") : events.index("ended") + 1]
+    libraries = {line["logger"].partition(".")[0] for line in during}
+    assert {"stylefarm", "botocore", "urllib3"} <= libraries
+    for line in during:
+        if line["logger"].partition(".")[0] in {"stylefarm", "botocore", "urllib3", "PIL", "s3transfer"}:
+            assert (line.get("job"), line.get("attempt")) == (painted_once, 1), line
+    assert "checkpoint" in {line["event"] for line in during}
+    assert [line["level"] for line in told if "WorkerLost" in line.get("exception", "")] == ["error"]
+    (death,) = (line for line in told if line["event"] == "its process died")
+    assert (death["job"], death["attempt"]) == (killed, 1)
+
+
+def test_celery_speaks_of_jobs_by_their_ids(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
+    """Given someone who listens to Celery's events as Flower does, I expect the tasks' ids to be the jobs'."""
+    start()
+    app = queue.application(redis_server.url)
+    heard: list[tuple[str, str]] = []
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(
+            connection, handlers={"*": lambda event: heard.append((event["type"], event.get("uuid", "")))}
+        )
+        listener = threading.Thread(target=partial(receiver.capture, limit=None, timeout=None, wakeup=False))
+        listener.start()
+        try:
+            wait_until(lambda: bool(heard), SECONDS)
+            # Flower says so every few seconds; until somebody does, workers tell nothing of tasks.
+            wait_until(lambda: bool(app.control.enable_events(reply=True)), SECONDS)
+            jobs = submitted(farm, 3, 4)
+            wait_until(lambda: [kind for kind, _ in heard].count("task-succeeded") == len(jobs), SECONDS)
+        finally:
+            receiver.should_stop = True
+            listener.join(SECONDS)
+    for job in jobs:
+        assert [kind for kind, name in heard if name == job] == ["task-received", "task-started", "task-succeeded"]

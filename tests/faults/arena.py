@@ -1,0 +1,160 @@
+"""A whole farm of one run's own: servers behind proxies, workers as processes, and a straight way to its truth."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from sqlalchemy import Executable
+from sqlalchemy.orm import Session
+
+import migrations
+from shared.database import connect, translated
+from shared.errors import ServiceUnavailable
+from shared.services import Services, connect_services
+from shared.settings import Settings
+from tests.conftest import write_pictures
+from tests.faults.history import History
+from tests.faults.proxy import Proxy
+from tests.faults.workers import WorkerProcess, false_clock
+from tests.programs import CommandLine
+from tests.servers import PostgresServer, RedisServer, SwiftServer
+
+Answer = TypeVar("Answer")
+
+ASKING_SECONDS = 30.0
+PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Times:
+    """The settings of the farm that are about time, in seconds."""
+
+    lease: float
+    heartbeat: float
+    reconcile: float
+    checkpoint: float
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """As the farm is told of them."""
+        return {f"{name}_seconds": f"{value:g}" for name, value in vars(self).items()}
+
+
+# Leases run out, and are taken back, several times in a minute.
+SHORT = Times(lease=4, heartbeat=1, reconcile=1, checkpoint=1)
+DEFAULT = Times(lease=30, heartbeat=10, reconcile=5, checkpoint=20)
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The farm. `settings` lead through the proxies, `direct` past them."""
+
+    folder: Path
+    times: Times
+    redis: RedisServer
+    postgres: PostgresServer
+    proxies: Mapping[str, Proxy]
+    settings: Settings
+    direct: Settings
+    workers: Mapping[str, WorkerProcess]
+    history: History
+
+    @property
+    def pictures(self) -> Path:
+        """The folder with a.png, b.png, s.png and t.png."""
+        return self.folder / "pictures"
+
+    @cached_property
+    def truth(self) -> Services:
+        """The services, past the proxies: for those who break things and those who look."""
+        return connect_services(self.direct)
+
+    def rows(self, statement: Executable) -> list[Any]:
+        """The rows of the database. Raises ServiceUnavailable if it does not answer for too long."""
+        return insisting(lambda: self._rows(statement))
+
+    def _rows(self, statement: Executable) -> list[Any]:
+        engine = self.truth.store.engine
+        with translated(engine), Session(engine) as session:
+            return list(session.execute(statement).all())
+
+
+def insisting(question: Callable[[], Answer]) -> Answer:
+    """The answer, as soon as there is one: whoever asks may have broken the service. Raises ServiceUnavailable."""
+    until = time.monotonic() + ASKING_SECONDS
+    while True:
+        try:
+            return question()
+        except ServiceUnavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_SECONDS)
+
+
+@contextmanager
+def arena(folder: Path, times: Times, workers: int) -> Iterator[Arena]:
+    """A farm with so many workers, all of it below `folder`. They do not run yet; in the end nothing does."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    write_pictures(pictures)
+    with contextlib.ExitStack() as until_the_end:
+        enter = until_the_end.enter_context
+        redis, postgres, swift = enter(RedisServer()), enter(PostgresServer()), enter(SwiftServer())
+        database = postgres.create_database("farm")
+        migrations.upgrade(connect(database))
+        proxies = {server.name: enter(Proxy(server.port)) for server in (redis, postgres, swift)}
+        direct = {
+            "broker_url": redis.url,
+            "database_url": database,
+            "s3_endpoint": swift.endpoint,
+            "s3_bucket": f"farm-{uuid.uuid4().hex}",
+            "s3_access_key": swift.access_key,
+            "s3_secret_key": swift.secret_key,
+            "home": str(folder / "home"),
+            "threads": "1",
+            "log_format": "json",
+            **times.settings,
+        }
+        through = {
+            **direct,
+            "broker_url": _by_way_of(proxies["redis"], redis.url),
+            "database_url": _by_way_of(proxies["postgres"], database),
+            "s3_endpoint": _by_way_of(proxies["swift"], swift.endpoint),
+        }
+        variables = {f"STYLEFARM_{name.upper()}": value for name, value in through.items()}
+        commands = CommandLine(pictures, {**variables, "TORCH_HOME": str(folder / "torch")})
+        library = false_clock(folder)
+        names = [f"w{number}" for number in range(workers)]
+        processes = {name: WorkerProcess(name, commands, folder / name, library) for name in names}
+        for process in processes.values():
+            until_the_end.callback(process.kill)
+        farm = Arena(
+            folder,
+            times,
+            redis,
+            postgres,
+            proxies,
+            Settings.model_validate(through),
+            Settings.model_validate(direct),
+            processes,
+            History(folder / "history.jsonl"),
+        )
+        yield farm
+        for settings in (farm.settings, farm.direct):
+            connect(settings.database).dispose()
+
+
+def _by_way_of(proxy: Proxy, url: str) -> str:
+    """The address with the proxy's port."""
+    parts = urlsplit(url)
+    credentials, at, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{credentials}{at}127.0.0.1:{proxy.port}").geturl()

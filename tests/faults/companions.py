@@ -1,0 +1,49 @@
+"""Threads that do something to the farm while a `with` block runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+Work = Callable[[], None]
+
+
+class Companion:
+    """Does its `works`, each in a thread of its own, until `over` is set, which it is where the block ends.
+
+    What one of them raises is raised there, in a group: a fault that could not be done proves nothing, nor does an
+    answer that nobody understood.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.over = threading.Event()
+        self._errors: list[Exception] = []
+        self._threads: list[threading.Thread] = []
+
+    def works(self) -> Sequence[Work]:
+        """What is to be done; each returns soon after `over` is set."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._threads = [threading.Thread(target=self._do, args=(work,), name=self.name) for work in self.works()]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over.set()
+        for thread in self._threads:
+            thread.join()
+        if self._errors and error is None:
+            raise ExceptionGroup(f"what went wrong with the {self.name}", self._errors)
+
+    def _do(self, work: Work) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - it is raised at the end of the block
+            self._errors.append(error)

@@ -1,0 +1,163 @@
+"""All that a farm has written down, read at once and as plain values, so that its laws are functions of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+
+from shared.states import State
+from shared.tables import Attempt, Dependency, Event, Job, Loss, Snapshot, Sweep
+from tests.faults.arena import Arena
+
+
+@dataclass(frozen=True)
+class Named:
+    """An object that a row names."""
+
+    job: str
+    key: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """A job's row, as far as laws speak of it."""
+
+    id: str
+    spec_key: str
+    state: State
+    attempt: int
+    iterations: int
+    sweep: str | None = None
+    result: Named | None = None
+    error: str | None = None
+    error_class: str | None = None
+    inputs: frozenset[str] = frozenset()
+    """The keys of the pictures that it is painted from."""
+
+
+@dataclass(frozen=True)
+class AttemptFacts:
+    """A claim of a job."""
+
+    job: str
+    attempt: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EventFacts:
+    """A move of a job."""
+
+    job: str
+    at: datetime
+    attempt: int
+    state: State
+    reason: str
+
+
+OfJob = TypeVar("OfJob", AttemptFacts, EventFacts)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The tables, each in the order in which things happened, and what lies in the bucket."""
+
+    jobs: Mapping[str, JobFacts]
+    attempts: Mapping[str, Sequence[AttemptFacts]]
+    events: Mapping[str, Sequence[EventFacts]]
+    curves: Mapping[str, Sequence[tuple[int, float]]]
+    """Iteration and total loss, by iteration."""
+    named: Sequence[Named]
+    """Results, snapshots and checkpoints."""
+    objects: Mapping[str, str]
+    """The SHA-256 of every object, by its key."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """How many jobs of a sweep may run at a time."""
+    parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def facts_of(farm: Arena) -> Facts:
+    """Reads all of a farm that has come to rest."""
+    jobs = [job for (job,) in farm.rows(select(Job))]
+    attempts = farm.rows(select(Attempt).order_by(Attempt.attempt))
+    events = farm.rows(select(Event).order_by(Event.id))
+    losses = farm.rows(select(Loss.job_id, Loss.iteration, Loss.total).order_by(Loss.iteration))
+    snapshots = [
+        Named(row.job_id, row.key, row.sha256, row.bytes)
+        for (row,) in farm.rows(select(Snapshot).order_by(Snapshot.key))
+    ]
+    results = [named for job in jobs if (named := _result(job)) is not None]
+    checkpoints = [
+        Named(job.id, job.checkpoint_key, job.checkpoint_sha256, job.checkpoint_bytes)
+        for job in jobs
+        if job.checkpoint_key is not None
+    ]
+    blobs = farm.truth.blobs
+    return Facts(
+        {job.id: _job(job) for job in jobs},
+        _by_job([_attempt(row) for (row,) in attempts]),
+        _by_job([EventFacts(row.job_id, row.at, row.attempt, State(row.state), row.reason) for (row,) in events]),
+        _curves(losses),
+        [*results, *snapshots, *checkpoints],
+        {key: hashlib.sha256(blobs.get(key)).hexdigest() for key in blobs.keys("")},
+        dict(farm.rows(select(Sweep.id, Sweep.max_running).where(Sweep.max_running.is_not(None)))),
+        _parents(farm.rows(select(Dependency.job_id, Dependency.parent_id))),
+    )
+
+
+def _job(job: Job) -> JobFacts:
+    pictures = [job.spec["content"], *job.spec["style"]]
+    return JobFacts(
+        job.id,
+        job.spec_key,
+        State(job.state),
+        job.attempt,
+        job.iterations,
+        job.sweep_id,
+        _result(job),
+        job.error,
+        job.error_class,
+        frozenset(f"inputs/{picture.rpartition(':')[2]}" for picture in pictures),
+    )
+
+
+def _result(job: Job) -> Named | None:
+    if job.result_key is None:
+        return None
+    return Named(job.id, job.result_key, job.result_sha256 or "", job.result_bytes or 0)
+
+
+def _attempt(row: Attempt) -> AttemptFacts:
+    return AttemptFacts(row.job_id, row.attempt, row.worker, row.started_at, row.ended_at, row.outcome, row.record)
+
+
+def _by_job(rows: Sequence[OfJob]) -> dict[str, list[OfJob]]:
+    found: dict[str, list[OfJob]] = {}
+    for row in rows:
+        found.setdefault(row.job, []).append(row)
+    return found
+
+
+def _curves(rows: Sequence[Any]) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for job_id, iteration, total in rows:
+        found.setdefault(job_id, []).append((iteration, total))
+    return found
+
+
+def _parents(rows: Sequence[Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for job_id, parent in rows:
+        found.setdefault(job_id, []).append(parent)
+    return found

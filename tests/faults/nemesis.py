@@ -1,0 +1,68 @@
+"""What breaks the farm: a plan that follows from a seed, and the threads that carry it out."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tests.faults.arena import Arena
+from tests.faults.companions import Companion, Work
+from tests.faults.faults import LANES, PAUSES, Fault, faults
+
+
+@dataclass(frozen=True)
+class Step:
+    """A fault, when it is due, counted from the beginning, and how long it lasts; both in seconds."""
+
+    at: float
+    fault: Fault
+    lasts: float
+    seed: int
+    """What it draws its victim by."""
+
+
+def plan(seed: int, seconds: float, known: Sequence[Fault]) -> list[list[Step]]:
+    """The steps of each lane: its faults in a random order, all of them before one comes again."""
+    return [_lane(seed, lane, seconds, known) for lane in dict.fromkeys(fault.lane for fault in known)]
+
+
+def _lane(seed: int, lane: str, seconds: float, known: Sequence[Fault]) -> list[Step]:
+    of_lane = [fault for fault in known if fault.lane == lane]
+    draw = random.Random(f"{seed} {lane}")
+    at = draw.uniform(0, PAUSES[lane])
+    steps: list[Step] = []
+    deck: list[Fault] = []
+    while at < seconds:
+        deck = deck or draw.sample(of_lane, len(of_lane))
+        fault = deck.pop()
+        steps.append(Step(at, fault, draw.uniform(fault.shortest, fault.longest), draw.getrandbits(32)))
+        at += steps[-1].lasts + draw.uniform(0.5, 1.5) * PAUSES[lane]
+    return steps
+
+
+class Nemesis(Companion):
+    """Carries out the plan of a seed, or some of its lanes, while its `with` block runs; there all is undone."""
+
+    def __init__(self, farm: Arena, seed: int, seconds: float, lanes: Collection[str] = LANES) -> None:
+        super().__init__("nemesis")
+        self.farm = farm
+        self.seconds = seconds
+        known = [fault for fault in faults(farm.times.lease) if fault.lane in lanes]
+        self.lanes = plan(seed, seconds, known)
+        self._began = time.monotonic()
+
+    def works(self) -> Sequence[Work]:
+        return [partial(self._run, steps) for steps in self.lanes]
+
+    def _run(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            self.over.wait(max(0.0, self._began + step.at - time.monotonic()))
+            # A lane that is late, since a server took its time to start, does less.
+            if self.over.is_set() or time.monotonic() > self._began + self.seconds:
+                return
+            self.farm.history.add("fault", fault=step.fault.name, lasts=step.lasts)
+            with step.fault.strike(self.farm, random.Random(step.seed)):
+                self.over.wait(step.lasts)

@@ -1,0 +1,59 @@
+"""What the farm is asked for, and how it is asked while it is under fire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from producer import Farm
+from producer.grids import Grid
+from shared.errors import ServiceUnavailable, StorageFull
+from shared.tables import Job, Sweep
+from tests.faults.arena import Arena
+
+# A network this shallow paints a picture of 32 pixels in an instant; what is tested is the farm around it. Jobs of one
+# spec give the same bytes, however often they were broken off.
+COMMON = {
+    "size": 32,
+    "content_layers": ["relu1_1"],
+    "style_layers": ["relu1_1"],
+    "style_loss": "gram",
+    "precision": "fp32",
+}
+# Done at once; in a few seconds, with checkpoints on the way; in the end never, by the will of who watches it.
+SHORT = {"iterations": 4, "snapshot_every": 2}
+LONG = {"iterations": 400, "snapshot_every": 50}
+ENDLESS = {"iterations": 90_000}
+
+AGAIN_SECONDS = 0.5
+
+
+def order(
+    arena: Arena,
+    farm: Farm,
+    name: str,
+    base: Mapping[str, Any],
+    weights: Sequence[float],
+    pictures: tuple[str, str] = ("ab", "st"),
+    **terms: Any,
+) -> list[str]:
+    """Submits a sweep, again and again until the farm has taken it; returns its jobs.
+
+    Its `name` is what it is known by: where the answer got lost, what is stored under it is not asked for again.
+    """
+    contents, styles = ([str(arena.pictures / f"{letter}.png") for letter in letters] for letters in pictures)
+    grid = Grid({"content": contents, "style": styles, "style_weight": list(weights)}, {**COMMON, **base}, name)
+    while True:
+        try:
+            ids = [job.id for job in farm.sweep(grid, **terms).jobs()]
+        except (ServiceUnavailable, StorageFull) as error:
+            arena.history.add("refused", name=name, reason=str(error))
+            of_name = select(Job.id).join(Sweep, Sweep.id == Job.sweep_id).where(Sweep.name == name)
+            ids = [job_id for (job_id,) in arena.rows(of_name)]
+        if ids:
+            arena.history.add("acknowledged", name=name, jobs=ids)
+            return ids
+        time.sleep(AGAIN_SECONDS)

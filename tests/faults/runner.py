@@ -1,0 +1,85 @@
+"""One run under fire: jobs go in, things break, all is healed, and in the end everything is counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from pprint import pformat
+
+from sqlalchemy import func, select
+
+from producer import Farm
+from shared.orphans import Orphans
+from shared.states import FINAL
+from shared.tables import Job
+from tests.faults.arena import PAUSE_SECONDS, SHORT, Arena, Times, arena
+from tests.faults.checker import violations
+from tests.faults.customer import Customer, Operator, Poisoner
+from tests.faults.facts import facts_of
+from tests.faults.faults import LANES
+from tests.faults.nemesis import Nemesis
+from tests.faults.orders import SHORT as WARM
+from tests.faults.orders import order
+from tests.faults.tally import Tally
+from tests.servers.processes import wait_until
+
+WORKERS = 2
+START_SECONDS = 60.0
+DRAIN_SECONDS = 60.0
+
+# After the last fault, besides what the settings say: back-offs end (of slots that are started again, of connections
+# to Redis, of calls to services), and what is left is painted.
+MARGIN_SECONDS = 120.0
+
+
+def run(
+    folder: Path, seed: int, seconds: float, jobs: int, times: Times = SHORT, lanes: Collection[str] = LANES
+) -> Tally:
+    """Has so many short jobs painted while things break for so many seconds, those of some lanes only if asked."""
+    with arena(folder, times, WORKERS) as farm:
+        _warm(farm)
+        with Operator(farm), Poisoner(farm, seconds):
+            with Nemesis(farm, seed, seconds, lanes), Customer(farm, seed, jobs, seconds):
+                time.sleep(seconds)
+            healed = time.monotonic()
+            at_rest = _rests(farm)
+            rest = time.monotonic() - healed
+        broken = [] if at_rest else [f"the farm did not come to rest in {rest:.0f} seconds"]
+        broken += _drained(farm)
+        Orphans(farm.truth.store.engine, farm.truth.blobs).sweep(grace=0)
+        facts, history = facts_of(farm), farm.history.entries()
+        # For whoever looks for the cause of a violation, beside the history and the workers' logs.
+        (folder / "facts.txt").write_text(pformat(facts, width=160))
+        return Tally(seed, seconds, rest, times, facts, history, [*broken, *violations(facts, history)])
+
+
+def _warm(farm: Arena) -> None:
+    """Starts the workers, and returns when all of them are up and some jobs are painted."""
+    for worker in farm.workers.values():
+        worker.start()
+    with Farm(farm.direct) as producer:
+        ids = order(farm, producer, "warm", WARM, [1.0])
+        producer.wait([producer.find_job(job_id) for job_id in ids], START_SECONDS)
+    wait_until(lambda: all(worker.painters() for worker in farm.workers.values()), START_SECONDS)
+
+
+def _rests(farm: Arena) -> bool:
+    """Waits until all jobs have ended; False if they do not in time."""
+    until = time.monotonic() + farm.times.lease + farm.times.reconcile + MARGIN_SECONDS
+    unfinished = select(func.count()).where(Job.state.not_in(FINAL))
+    while time.monotonic() < until:
+        if farm.rows(unfinished) == [(0,)]:
+            return True
+        time.sleep(PAUSE_SECONDS)
+    return False
+
+
+def _drained(farm: Arena) -> Iterator[str]:
+    """Workers that do not end as they should, once nothing is broken and nothing to be done."""
+    for name, worker in farm.workers.items():
+        code = worker.drain(DRAIN_SECONDS)
+        if code is None:
+            yield f"worker {name} did not end in {DRAIN_SECONDS:g} seconds"
+        elif code != 0:
+            yield f"worker {name} ended with code {code}"

@@ -1,0 +1,29 @@
+"""The farm under fire for the better part of a minute; `make chaos` goes on for longer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.states import State
+from tests.faults.arena import SHORT
+from tests.faults.faults import LANES, faults
+from tests.faults.runner import run
+
+SECONDS = 30.0
+JOBS = 120
+
+
+@pytest.mark.timeout(480)
+def test_the_farm_loses_nothing_and_does_nothing_twice(tmp_path: Path) -> None:
+    """Given a farm of real servers and workers, if all that can break does, I expect every law kept in the end."""
+    tally = run(tmp_path, seed=1, seconds=SECONDS, jobs=JOBS)
+    sys.stdout.write(f"{tally}\n")
+    assert not tally.violations
+    # And the run was one: all was asked for, nothing was spared, and most of it was painted for all that.
+    assert len(tally.facts.jobs) >= JOBS
+    done = {entry["fault"] for entry in tally.history if entry["kind"] == "fault"}
+    assert {fault.lane for fault in faults(SHORT.lease) if fault.name in done} == {*LANES}
+    assert sum(job.state is State.DONE for job in tally.facts.jobs.values()) > JOBS / 2

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, func, select, true
 from sqlalchemy.orm import Session
 
+from shared.clock import settled
 from shared.database import translated
 from shared.errors import InvalidRequest, NotFound
 from shared.states import State
@@ -20,9 +21,6 @@ Row = TypeVar("Row", bound=Base)
 
 # An id may be shortened to a beginning of this length or more, as long as it is unique.
 SHORTEST_PREFIX = 4
-
-# A change is seen when its transaction ends, which is so much later than its time at most.
-OVERLAP = timedelta(seconds=5)
 
 # Done jobs that say how fast a farm is.
 PACES = 200
@@ -56,7 +54,7 @@ class Changes(NamedTuple):
     """What has changed, oldest first, and from where to ask on."""
 
     jobs: Sequence[Change]
-    cursor: datetime | None
+    cursor: datetime
 
 
 class Reading:
@@ -187,19 +185,20 @@ class Queries(Reading):
     def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
         """What has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
 
-        A job may be named again: what changed while another transaction was under way is not left out.
+        A job may be named again: what was changed by transactions that had not ended at that answer is not left out.
         """
         columns = {name: getattr(Job, name) for name in Change._fields}
         own = select(*columns.values()).where(Job.sweep_id == sweep_id)
         shared = select(*{**columns, "position": SharedCell.position}.values()).join(Job, Job.id == SharedCell.job_id)
-        later = true() if since is None else Job.updated_at > since - OVERLAP
+        later = true() if since is None else Job.updated_at >= since
         with self._reading() as session:
+            cursor = session.execute(select(settled())).scalar_one()
             rows = [
                 *session.execute(own.where(later)).all(),
                 *session.execute(shared.where(SharedCell.sweep_id == sweep_id, later)).all(),
             ]
         changes = sorted((Change(*row) for row in rows), key=lambda change: change.updated_at)
-        return Changes(changes, changes[-1].updated_at if changes else since)
+        return Changes(changes, cursor)
 
     def losses(self, job_id: str) -> list[Loss]:
         """The job's loss curve, by iteration."""

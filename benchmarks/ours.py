@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch.profiler import ProfilerActivity, profile
 
+from shared.settings import Settings
 from shared.space import CAFFE
 from shared.spec import JobSpec, parse_spec
 from shared.vgg import layer_names
@@ -25,6 +26,7 @@ from worker.engine.device import choose
 from worker.engine.features import Vgg, calibrate, randomise
 from worker.engine.iterative import Rules, Scale, optimise
 from worker.engine.objective import Gradients
+from worker.estimate import estimate
 from worker.inputs import Inputs
 from worker.preparation import Bench, prepared
 from worker.translate import make_optimiser
@@ -118,6 +120,14 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     }
 
 
+def told(arguments: argparse.Namespace) -> dict[str, object]:
+    """What `stylefarm estimate` tells of the same."""
+    spec = spec_of(arguments)
+    pictures = {str(file): Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)}
+    (scale,) = estimate(spec, pictures.__getitem__, Settings(memory=arguments.memory)).scales
+    return {"seconds": [scale.iteration_seconds], "losses": [[0.0]]}
+
+
 def _batched(
     inputs: Inputs, arguments: argparse.Namespace, bench: Bench, fits: list[Fit]
 ) -> tuple[torch.Tensor, Gradients]:
@@ -164,7 +174,9 @@ def main() -> None:
     parser.add_argument("--memory", type=int)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--export", type=Path)
-    print(json.dumps(measured(parser.parse_args())))
+    parser.add_argument("--estimate", action="store_true", help="tell, instead of painting")
+    arguments = parser.parse_args()
+    print(json.dumps(told(arguments) if arguments.estimate else measured(arguments)))
 
 
 if __name__ == "__main__":

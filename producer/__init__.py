@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from producer.export import export_losses, export_results
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
-    from producer.grid import Grid, read_grid
+    from producer.grids import Grid, read_grid
     from producer.losses import write_losses
     from producer.overview import sweep_losses, sweep_sheet
     from producer.sheets.write import write_sheet
@@ -69,7 +69,7 @@ __all__ = [
 _PLACES = {
     "Farm": "producer.farm",
     "FarmError": "shared.errors",
-    "Grid": "producer.grid",
+    "Grid": "producer.grids",
     "InvalidImage": "shared.errors",
     "InvalidRequest": "shared.errors",
     "InvalidSpec": "shared.errors",
@@ -88,7 +88,7 @@ _PLACES = {
     "export_losses": "producer.export",
     "export_results": "producer.export",
     "parse_spec": "shared.spec",
-    "read_grid": "producer.grid",
+    "read_grid": "producer.grids",
     "sweep_losses": "producer.overview",
     "sweep_sheet": "producer.overview",
     "write_losses": "producer.losses",

@@ -49,12 +49,14 @@ def export_losses(
 
     As `export_results` otherwise.
     """
-    cells = {status.id: status.cell for status in select(sweep.axes, sweep.statuses(), where=where).statuses}
+    cells: dict[str, list[Row]] = {}
+    for status in select(sweep.axes, sweep.statuses(), where=where).statuses:
+        cells.setdefault(status.id, []).append(_cell(status.cell, sweep))
     points = sweep.farm.services.looking.losses(sweep.id)
     rows = [
         {
             "job": job_id,
-            **_cell(cells[job_id], sweep),
+            **cell,
             "iteration": point.iteration,
             "total": point.total,
             "content_loss": point.content,
@@ -62,7 +64,7 @@ def export_losses(
             "tv_loss": point.tv,
         }
         for job_id, point in points
-        if job_id in cells
+        for cell in cells.get(job_id, ())
     ]
     return _write(rows, Path(path), force)
 

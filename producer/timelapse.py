@@ -60,10 +60,7 @@ def write_timelapse(
         raise InvalidRequest(_NO_FFMPEG)
     check_writable(path, force=force)
     frames = _frames(job, size)
-    if suffix == ".mp4":
-        data = _mp4(frames, frames_per_second)
-    else:
-        data = _animation(frames, frames_per_second, suffix)
+    data = _mp4(frames, frames_per_second) if suffix == ".mp4" else _animation(frames, frames_per_second, suffix)
     write_atomically(path, data, force=force)
     return path
 

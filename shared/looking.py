@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Subquery, func, select, union_all
 
 from shared.queries import Reading
 from shared.store import LossPoint, StoredObject
-from shared.tables import Job, Loss, Snapshot
+from shared.tables import Job, Loss, SharedCell, Snapshot
 
 ROWS_AT_A_TIME = 10_000
 
@@ -28,8 +28,7 @@ class Looking(Reading):
         """The snapshots of each job of the sweep that has any, by iteration."""
         statement = (
             select(Snapshot.job_id, Snapshot.iteration, Snapshot.key, Snapshot.sha256, Snapshot.bytes)
-            .join(Job, Job.id == Snapshot.job_id)
-            .where(Job.sweep_id == sweep_id)
+            .where(Snapshot.job_id.in_(select(_members(sweep_id).c.job_id)))
             .order_by(Snapshot.job_id, Snapshot.iteration)
         )
         found: dict[str, list[Shot]] = {}
@@ -40,13 +39,21 @@ class Looking(Reading):
 
     def losses(self, sweep_id: str) -> Iterator[tuple[str, LossPoint]]:
         """Each point of the loss curves of the sweep's jobs with the id of its job: by cell, then by iteration."""
+        members = _members(sweep_id)
         statement = (
             select(Loss.job_id, Loss.iteration, Loss.total, Loss.content, Loss.style, Loss.tv)
-            .join(Job, Job.id == Loss.job_id)
-            .where(Job.sweep_id == sweep_id)
-            .order_by(Job.position, Loss.iteration)
+            .join(members, members.c.job_id == Loss.job_id)
+            .order_by(members.c.position, Loss.iteration)
         )
         with self._reading() as session:
             rows = session.execute(statement.execution_options(yield_per=ROWS_AT_A_TIME))
             for job_id, iteration, total, content, style, tv in rows:
                 yield job_id, LossPoint(iteration, total, content, style, tv)
+
+
+def _members(sweep_id: str) -> Subquery:
+    """The jobs of a sweep, its own and those that it shares, each with the first place where it stands."""
+    own = select(Job.id.label("job_id"), Job.position).where(Job.sweep_id == sweep_id)
+    shared = select(SharedCell.job_id, SharedCell.position).where(SharedCell.sweep_id == sweep_id)
+    cells = union_all(own, shared).subquery()
+    return select(cells.c.job_id, func.min(cells.c.position).label("position")).group_by(cells.c.job_id).subquery()

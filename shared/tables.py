@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, false, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from shared.clock import UtcDateTime, now
 from shared.routes import DEFAULT_PRIORITY
@@ -53,6 +53,19 @@ class Sweep(Base):
     created_at: Mapped[datetime] = mapped_column(default=now())
     max_running: Mapped[int | None]
     """How many of its jobs may run at a time; None is any number."""
+    key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """The hash of what it asks for, by which it is found when that is asked for again; None: it is not to be."""
+
+
+class SharedCell(Base):
+    """A cell of a sweep whose picture was asked for before: its job is another sweep's, or stands in two cells."""
+
+    __tablename__ = "shared_cells"
+
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cell: Mapped[dict[str, Any]]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
 
 
 class Job(Base):
@@ -79,12 +92,9 @@ class Job(Base):
     """The job's place in its sweep, counted in the order of the axes."""
     cell: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """The job's value on each axis of its sweep, as the user wrote it."""
-    spec: Mapped[dict[str, Any]]
     spec_key: Mapped[str] = mapped_column(String(64), index=True)
     content_name: Mapped[str]
     style_name: Mapped[str]
-    notes: Mapped[list[str]] = mapped_column(default=list)
-    """What "auto" became, and what was converted, in words."""
     created_at: Mapped[datetime] = mapped_column(default=now())
     device: Mapped[str] = mapped_column(String(8), default="auto", server_default="auto")
     """Where it may be painted: auto, cpu or gpu."""
@@ -127,10 +137,36 @@ class Job(Base):
     failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
     """How many attempts failed, by kind (`shared.failures`)."""
 
+    order: Mapped[Order] = relationship(lazy="joined", innerjoin=True, viewonly=True)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What is to be painted."""
+        return self.order.spec
+
+    @property
+    def notes(self) -> list[str]:
+        """What was said when it was submitted."""
+        return self.order.notes
+
     @property
     def is_to_be_smaller(self) -> bool:
         """Whether an attempt has run out of memory: the next one is to take less, whatever it costs in time."""
         return self.failures.get("memory", 0) > 0
+
+
+class Order(Base):
+    """What a job was asked for; it never changes.
+
+    A table of its own, since every move and every heartbeat writes a job's whole row anew.
+    """
+
+    __tablename__ = "orders"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    notes: Mapped[list[str]] = mapped_column(default=list)
+    """What "auto" became, and what was converted, in words."""
 
 
 class Attempt(Base):

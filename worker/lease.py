@@ -10,7 +10,7 @@ from typing import Self
 import structlog
 
 from shared.errors import TimeLimitExceeded
-from shared.store import Fence, Store
+from shared.store import Fence, Heartbeat, Store
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -109,7 +109,11 @@ class Lease:
             log.warning("lease not renewed", reason=str(error))
             return
         self._renewed_at = asked_at
-        if not heard.renewed:
+        self.hear(heard)
+
+    def hear(self, heard: Heartbeat) -> None:
+        """Takes in what the store says of the job, whoever has asked it."""
+        if not heard:
             self._lost.set()
         elif heard.cancel:
             self._cancel.set()

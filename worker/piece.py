@@ -183,7 +183,7 @@ class _Sitting:
     def of(cls, piece: Piece, room: Callable[[], int]) -> _Sitting:
         services, fence = piece.services, piece.fence
         background = Background()
-        losses = LossSink(services.store, fence, background)
+        losses = LossSink(services.store, fence, background, piece.lease.hear)
         every = piece.spec.snapshot_every
         snapshots = SnapshotSink(services.store, services.blobs, fence, background, every=every, finish=piece.finish)
         seconds = services.settings.checkpoint_seconds

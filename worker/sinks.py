@@ -19,7 +19,7 @@ from torch import Tensor
 from shared.blobs import BlobStore, store_object
 from shared.encoding import content_type
 from shared.errors import Diverged
-from shared.store import Fence, LossPoint, Store
+from shared.store import Fence, Heartbeat, LossPoint, Store
 from worker import metrics
 from worker.engine.iterative import Progress
 from worker.engine.objective import TERMS
@@ -92,12 +92,18 @@ class Background:
 
 
 class LossSink:
-    """Stores the loss curve in batches, and stops the work when a loss is no longer a number."""
+    """Stores the loss curve in batches, and stops the work when a loss is no longer a number.
 
-    def __init__(self, store: Store, fence: Fence, background: Background) -> None:
+    `hear` is told what the store says of the job, far more often than the lease is renewed.
+    """
+
+    def __init__(
+        self, store: Store, fence: Fence, background: Background, hear: Callable[[Heartbeat], None] | None = None
+    ) -> None:
         self.store = store
         self.fence = fence
         self.background = background
+        self.hear = hear
         self._points: list[tuple[int, Tensor]] = []
         self._flushed_at = time.monotonic()
 
@@ -124,8 +130,11 @@ class LossSink:
             raise _diverged(next(point for point in points if not math.isfinite(point.total)))
 
     def _record(self, points: list[LossPoint]) -> None:
-        if not patiently(lambda: self.store.record(self.fence, points)):
+        heard = patiently(lambda: self.store.record(self.fence, points))
+        if not heard:
             raise LeaseLost
+        if self.hear is not None:
+            self.hear(heard)
 
 
 class SnapshotSink:

@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.farm import slots, store
+from benchmarks.farm import death, slots, store
 from benchmarks.farm.ground import Ground, ground
 
 Row = tuple[str, str, str]
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[Ground], list[Row]]] = {
     "cost": slots.recording_cost,
     "starting": slots.starting,
     "counting": store.counting,
+    "death": death.death,
 }
 
 PAGE = """\
@@ -36,7 +37,7 @@ nothing else should run. Median, and extremes in brackets.
 | --- | --- | --- |
 {rows}
 
-What becomes of jobs when processes and servers die is [measured apart](faults.md).
+What else becomes of jobs when processes and servers die is [measured apart](faults.md).
 """
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ import migrations
 from producer import Farm
 from shared.database import connect
 from shared.settings import Settings
+from tests.programs import PROGRAM
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 
 # A network this shallow paints a small picture in an instant; what is measured is the farm around it.
@@ -89,6 +92,18 @@ def ground() -> Iterator[Ground]:
             noise = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
             Image.fromarray(noise).resize((48, 36), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
         yield Ground(settings, redis, folder)
+
+
+def start_worker(ground: Ground, name: str) -> subprocess.Popen[bytes]:
+    """A worker with one slot on a CPU, as a user starts it, in a session of its own."""
+    command = [str(PROGRAM), "worker", "start", "--gpus", "none", "--name", name]
+    return subprocess.Popen(command, env=ground.variables, start_new_session=True)
+
+
+def kill_worker(process: subprocess.Popen[bytes]) -> None:
+    """Ends all processes of a worker at once, as the loss of its machine would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def told(values: Sequence[float], unit: str, scale: float = 1.0) -> str:

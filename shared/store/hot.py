@@ -31,10 +31,11 @@ from shared.clock import now
 from shared.states import MOVES, Move, State, WorkerState
 from shared.store.limits import is_limited
 from shared.store.records import Fence
-from shared.tables import BATCHED, Attempt, Dependency, Event, Job, Loss, Snapshot, Worker
+from shared.tables import BATCHED, Attempt, Dependency, Event, Job, Loss, Order, Snapshot, Worker
 
 JOBS, ATTEMPTS, EVENTS = (cast("Table", table.__table__) for table in (Job, Attempt, Event))
 
+_ORDERS = select(Order.__table__).where(Order.job_id.in_(bindparam("of_jobs", expanding=True)))
 _NEW_ATTEMPT, _NEW_EVENT = insert(ATTEMPTS), insert(EVENTS)
 _CLOSE = (
     update(ATTEMPTS)
@@ -64,15 +65,14 @@ def takes_jobs(slot: ColumnElement[str]) -> ColumnElement[bool]:
 def claim(session: Session, job_id: str, worker: str, lease: float, priority: int, *, limited: bool) -> Job | None:
     """Makes a queued job the worker's; one of a limited sweep only if `limited`, when there is room for it."""
     parameters = {"of_job": job_id, "by": worker, "slot": slot_of(worker), "lease": lease, "least": priority}
-    row = session.connection().execute(_claim(limited), parameters).one_or_none()
-    return None if row is None else Job(**row._mapping)
+    return next(iter(_claimed(session, _claim(limited), parameters)), None)
 
 
 def claim_like(session: Session, job: Job, worker: str, lease: float, count: int) -> list[Job]:
     """Makes up to `count` queued jobs the worker's that can be painted together with `job` and are as urgent."""
     same = {"key": job.batch_key, "urgency": job.priority, "count": count}
-    rows = session.connection().execute(_claim_like(), {"by": worker, "lease": lease, **same})
-    return sorted((Job(**row._mapping) for row in rows), key=lambda row: (row.created_at, row.position))
+    jobs = _claimed(session, _claim_like(), {"by": worker, "lease": lease, **same})
+    return sorted(jobs, key=lambda job: (job.created_at, job.position))
 
 
 def begin_attempt(session: Session, job: Job) -> None:
@@ -112,6 +112,17 @@ def consequences(session: Session, job_id: str, worker: str) -> tuple[bool, bool
     """Whether others wait for a job, and whether something is counted against its worker: hardly ever either."""
     row = session.connection().execute(_CONSEQUENCES, {"of_job": job_id, "slot": slot_of(worker)}).one()
     return bool(row[0]), bool(row[1])
+
+
+def _claimed(session: Session, statement: Executable, parameters: Mapping[str, Any]) -> list[Job]:
+    """The jobs that a claim has made the worker's, with what they were asked for."""
+    connection = session.connection()
+    rows = connection.execute(statement, parameters).all()
+    if not rows:
+        return []
+    found = connection.execute(_ORDERS, {"of_jobs": [row.id for row in rows]})
+    orders = {order.job_id: Order(**order._mapping) for order in found}
+    return [Job(**row._mapping, order=orders[row.id]) for row in rows]
 
 
 @cache

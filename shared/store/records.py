@@ -54,6 +54,15 @@ class Steered:
 
 
 @dataclass(frozen=True)
+class Submission:
+    """What became of a submitted sweep: its id, the job of each cell in order, and the jobs that it has queued."""
+
+    sweep_id: str
+    ids: Sequence[str]
+    queued: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Fence:
     """The right to write for a job: it ends when the job is claimed again, or is no longer running."""
 
@@ -110,8 +119,14 @@ class LossPoint:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a renewal of the lease heard: whether the job is still ours, and what its user wants of it."""
+    """What a worker hears of its job when it renews the lease or records: if it is still ours, what its user wants.
 
-    renewed: bool
+    True as long as the job is ours.
+    """
+
+    ours: bool
     cancel: bool = False
     pause: bool = False
+
+    def __bool__(self) -> bool:
+        return self.ours

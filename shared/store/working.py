@@ -71,19 +71,17 @@ class Working(Transactions):
 
     def renew(self, fence: Fence, *, lease: float = LEASE_SECONDS) -> Heartbeat:
         """Renews the lease and hears whether the job is to be cancelled or paused."""
-        statement = update(Job).where(held(fence)).values(lease_until=now(lease))
         with self._transaction() as session:
-            heard = session.execute(statement.returning(Job.cancel_requested, Job.pause_requested)).one_or_none()
-        return Heartbeat(renewed=False) if heard is None else Heartbeat(True, *heard)
+            return _written(session, fence, {"lease_until": now(lease)})
 
-    def record(self, fence: Fence, points: Sequence[LossPoint]) -> bool:
-        """Stores points of the loss curve, in order; False if the job is no longer ours (nothing is stored)."""
+    def record(self, fence: Fence, points: Sequence[LossPoint]) -> Heartbeat:
+        """Stores points of the loss curve, in order, and hears the same; nothing if the job is no longer ours."""
         last = points[-1]
         with self._transaction() as session:
-            if not _touch(session, fence, iteration=last.iteration, loss=last.total):
-                return False
-            _insert_points(session, fence.job_id, points)
-        return True
+            heard = _touch(session, fence, iteration=last.iteration, loss=last.total)
+            if heard:
+                _insert_points(session, fence.job_id, points)
+        return heard
 
     def add_snapshot(self, fence: Fence, iteration: int, stored: StoredObject) -> bool:
         """Names an uploaded snapshot; False if the job is no longer ours (it stays unnamed)."""
@@ -159,10 +157,15 @@ def _claimed_before(session: Session, job_id: str, worker: str) -> list[Job]:
     return sorted(jobs, key=lambda job: job.id != job_id) if any(job.id == job_id for job in jobs) else []
 
 
-def _touch(session: Session, fence: Fence, **values: Any) -> bool:
+def _touch(session: Session, fence: Fence, **values: Any) -> Heartbeat:
     """Takes the job's row for this transaction, if it is still ours."""
-    statement = update(Job).where(held(fence)).values(updated_at=now(), **values).returning(Job.id)
-    return session.execute(statement).first() is not None
+    return _written(session, fence, {"updated_at": now(), **values})
+
+
+def _written(session: Session, fence: Fence, values: Mapping[str, Any]) -> Heartbeat:
+    statement = update(Job).where(held(fence)).values(**values)
+    heard = session.execute(statement.returning(Job.cancel_requested, Job.pause_requested)).one_or_none()
+    return Heartbeat(ours=False) if heard is None else Heartbeat(True, *heard)
 
 
 def _insert_points(session: Session, job_id: str, points: Sequence[LossPoint]) -> None:

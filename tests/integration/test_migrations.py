@@ -6,9 +6,11 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
@@ -106,6 +108,29 @@ def test_an_installation_below_a_percent_sign_works(tmp_path: Path, monkeypatch:
     shutil.copytree(Path(migrations.__file__).parent, folder)
     monkeypatch.setattr(migrations, "__file__", str(folder / "__init__.py"))
     assert migrations.head() == head
+
+
+def test_jobs_of_an_older_release_keep_what_is_theirs(empty: Engine) -> None:
+    """Given a job with an attempt of the release before orders, if it is upgraded, I expect all of it still there."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    with empty.begin() as connection:
+        settings = migrations.config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0010")
+        insert = (
+            "INSERT INTO jobs (id, position, cell, spec, spec_key, content_name, style_name, notes, created_at, state,"
+            " attempt, updated_at, iteration, iterations)"
+            " VALUES ('j', 0, '{}', :spec, 'k', 'a', 's', :notes, :at, 'queued', 1, :at, 0, 5)"
+        )
+        connection.execute(text(insert), {"spec": '{"size": 64}', "notes": '["a note"]', "at": at})
+        connection.execute(
+            text("INSERT INTO attempts (job_id, attempt, worker, started_at, record) VALUES (:j, 1, 'w', :at, '{}')"),
+            {"j": "j", "at": at},
+        )
+    migrations.upgrade(empty)
+    job = Queries(empty).job("j")
+    assert (job.spec, job.notes, job.iterations) == ({"size": 64}, ["a note"], 5)
+    assert [attempt.worker for attempt in Queries(empty).attempts("j")] == ["w"]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from producer import (
     sweep_losses,
     sweep_sheet,
 )
+from producer.status import Status
 from shared.encoding import read_parameters
 from shared.vgg import PRETRAINED_FILES
 
@@ -298,3 +299,21 @@ def test_a_result_without_style_or_too_narrow_is_measured_as_far_as_it_goes(farm
     Image.open(pictures / "a.png").resize((160, 48)).save(pictures / "narrow.png")
     narrow = farm.submit(content=str(pictures / "narrow.png"), style=content, **SHALLOW, iterations=1).wait()
     assert narrow.metrics.keys() == {"clipped", "seconds"}
+
+
+def test_a_cancelled_job_stops_before_its_lease_is_renewed(
+    pair: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a lease that is renewed once an hour, if a running job is cancelled, I expect it to stop all the same."""
+    monkeypatch.setenv("STYLEFARM_LEASE_SECONDS", "86400")
+    monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "3600")
+    torch.set_num_threads(1)
+
+    def watch(statuses: Sequence[Status]) -> None:
+        if statuses[0].state is State.RUNNING:
+            job.cancel()
+
+    with Farm() as farm:
+        job = farm.submit(**pair, **SHALLOW, iterations=90_000)
+        status = job.wait(120, watch=watch)
+    assert status.state is State.CANCELLED

@@ -17,7 +17,7 @@ from shared.queries import Queries
 from shared.spec import JobSpec
 from shared.states import MOVES as ALLOWED
 from shared.states import State
-from shared.store import Fence, LossPoint, NewJob, Of, Store, StoredObject
+from shared.store import Fence, Heartbeat, LossPoint, NewJob, Of, Store, StoredObject
 from shared.tables import Job, Sweep
 from shared.terms import Terms
 
@@ -155,7 +155,7 @@ def test_an_older_attempt_changes_nothing(store: Store, queries: Queries) -> Non
     new = claimed(store, job_id, "heir")
     assert not store.record(old, [point(5)])
     assert not store.add_snapshot(old, 5, StoredObject("zombie", "1" * 64, 5))
-    assert not store.renew(old).renewed
+    assert not store.renew(old)
     assert not store.finish(old, RESULT, {})
     assert not store.fail(old, InvalidImage("no"), {})
     assert not store.release(old, "no", {})
@@ -193,7 +193,7 @@ def test_a_renewed_lease_does_not_expire(store: Store) -> None:
     """Given a lease that has run out but was not taken back yet, if it is renewed, I expect the job to stay ours."""
     (job_id,) = store.create([new_job()])
     fence = claimed(store, job_id, lease=0)
-    assert store.renew(fence, lease=60).renewed
+    assert store.renew(fence, lease=60)
     assert store.requeue_expired() == []
 
 
@@ -203,6 +203,17 @@ def test_a_failed_job_keeps_its_sentence(store: Store, queries: Queries) -> None
     store.fail(claimed(store, job_id), InvalidImage("x.jpg is no picture: give another"), {})
     job = queries.job(job_id)
     assert (job.state, job.error_class, job.error) == (State.FAILED, "input", "x.jpg is no picture: give another")
+
+
+def test_who_records_hears_what_the_user_wants(store: Store) -> None:
+    """Given a running job, if it is asked to pause, then to be cancelled, I expect the next points to hear of it."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id)
+    assert store.record(fence, [point(0)]) == Heartbeat(ours=True)
+    store.pause(Of(job=job_id))
+    assert store.record(fence, [point(1)]) == Heartbeat(ours=True, pause=True)
+    store.cancel(Of(job=job_id))
+    assert store.record(fence, [point(2)]).cancel
 
 
 def test_a_queued_job_is_cancelled_at_once(store: Store, queries: Queries) -> None:

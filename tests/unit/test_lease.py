@@ -49,10 +49,10 @@ def heard(answer: Callable[[], Heartbeat], *, seconds: float = 30, interrupt: bo
 @pytest.mark.parametrize(
     ("answer", "seconds", "expected"),
     [
-        (lambda: Heartbeat(renewed=True, cancel=False), 30, None),
-        (lambda: Heartbeat(renewed=False, cancel=False), 30, LeaseLost),
-        (lambda: Heartbeat(renewed=True, cancel=True), 30, CancelRequested),
-        (lambda: Heartbeat(renewed=True, pause=True), 30, PauseRequested),
+        (lambda: Heartbeat(ours=True, cancel=False), 30, None),
+        (lambda: Heartbeat(ours=False, cancel=False), 30, LeaseLost),
+        (lambda: Heartbeat(ours=True, cancel=True), 30, CancelRequested),
+        (lambda: Heartbeat(ours=True, pause=True), 30, PauseRequested),
         (away, 30, None),
         (away, 0.05, LeaseLost),
     ],
@@ -66,7 +66,7 @@ def test_a_heartbeat_decides_whether_the_work_goes_on(
 
 def test_work_that_takes_too_long_stops() -> None:
     """Given a time limit that is over, I expect the work to stop with a sentence, and the lease to be let go soon."""
-    store = cast("Store", Answers(lambda: Heartbeat(renewed=True)))
+    store = cast("Store", Answers(lambda: Heartbeat(ours=True)))
     lease = Lease(store, Fence("j", 1), threading.Event(), seconds=0.6, heartbeat_seconds=0.02, time_limit=0.5)
     with lease:
         lease.check()
@@ -80,4 +80,4 @@ def test_work_that_takes_too_long_stops() -> None:
 
 def test_an_interrupted_worker_stops() -> None:
     """Given a worker that is being stopped, I expect its work to stop, too."""
-    assert heard(lambda: Heartbeat(renewed=True, cancel=False), interrupt=True) is Interrupted
+    assert heard(lambda: Heartbeat(ours=True, cancel=False), interrupt=True) is Interrupted

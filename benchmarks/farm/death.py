@@ -1,0 +1,82 @@
+"""A worker whose machine is lost, and a job whose user has changed their mind; all settings as they come."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from datetime import UTC, datetime
+from functools import partial
+
+from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, start_worker, told
+from producer import Farm, Job
+from shared.states import State
+from shared.tables import Job as Row
+from tests.servers.processes import wait_until
+
+DEATHS = 5
+NAMES = ("first", "second")
+
+# Longer than anything here takes.
+LONG = 100_000
+SECONDS = 120
+
+
+def death(ground: Ground) -> list[tuple[str, str, str]]:
+    """Two workers; the one that paints is killed, with all its processes, and the other one goes on with the job."""
+    back, lost, freed = [], [], []
+    workers = {name: start_worker(ground, name) for name in NAMES}
+    content, style = ground.pictures(2)
+    try:
+        with ground.farm() as farm:
+            for number in range(DEATHS):
+                job = farm.submit(content=content, style=style, **SHALLOW, iterations=LONG, seed=number)
+                wait_until(partial(_paints, farm, job, 1), SECONDS)
+                time.sleep(2 + 5 * number)  # deaths at other moments between two heartbeats and two checkpoints
+                seconds, iterations = _killed(farm, job, workers, ground)
+                back.append(seconds)
+                lost.append(iterations)
+                freed.append(_cancelled(farm, job))
+    finally:
+        for process in workers.values():
+            kill_worker(process)
+    return [
+        ("worker killed to running elsewhere", "45 s, p99", told(back, "s")),
+        ("work lost with it", "30 s", told(lost, "s")),
+        ("cancel to slot free", "10 s, p99", told(freed, "s")),
+    ]
+
+
+def _killed(farm: Farm, job: Job, workers: dict[str, subprocess.Popen[bytes]], ground: Ground) -> tuple[float, float]:
+    """Seconds from the death of the job's worker until it is painted elsewhere, and seconds of painting lost."""
+    before = _row(farm, job)
+    name = next(name for name in NAMES if str(before.worker).startswith(name))
+    killed_at = datetime.now(UTC)
+    kill_worker(workers[name])
+    at = _row(farm, job)
+    workers[name] = start_worker(ground, name)
+    wait_until(partial(_paints, farm, job, 2), SECONDS)
+    after = _row(farm, job)
+    assert after.started_at is not None
+    assert before.started_at is not None
+    rate = at.iteration / (killed_at - before.started_at).total_seconds()
+    resumed = farm.services.queries.attempts(job.id)[-1]
+    begun_at = int(after.checkpoint_iteration or 0) if resumed.attempt == 2 else 0
+    return (after.started_at - killed_at).total_seconds(), max(0.0, (at.iteration - begun_at) / rate)
+
+
+def _cancelled(farm: Farm, job: Job) -> float:
+    asked_at = datetime.now(UTC)
+    job.cancel()
+    wait_until(lambda: _row(farm, job).state == State.CANCELLED, SECONDS)
+    finished_at = _row(farm, job).finished_at
+    assert finished_at is not None
+    return (finished_at - asked_at).total_seconds()
+
+
+def _paints(farm: Farm, job: Job, attempt: int) -> bool:
+    row = _row(farm, job)
+    return row.state == State.RUNNING and row.attempt == attempt and row.iteration > 0
+
+
+def _row(farm: Farm, job: Job) -> Row:
+    return farm.services.queries.job(job.id)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from PIL import Image
 
-from producer.farm import RESULT_PIXELS
+from producer.jobs import RESULT_PIXELS
 from shared.errors import FarmError, ServiceUnavailable
 from shared.images import decode
 

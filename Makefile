@@ -49,12 +49,12 @@ bench-farm: $(VENV)/dev.installed
 	$(BIN)/python -m benchmarks.farm
 
 # Needs uv; the hashes it writes are the same whatever index it asked.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+EXTRAS := --extra postgres --extra plots --extra parquet --extra search
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --upgrade --extra postgres --extra worker --extra dev -o requirements/dev.lock
-	for set in "producer --extra postgres" "worker --extra postgres --extra worker"; do set -- $$set; name=$$1; shift; \
-	  uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    --constraint requirements/dev.lock "$$@" -o requirements/$$name.lock; done
+	$(LOCK) --upgrade $(EXTRAS) --extra worker --extra dev -o requirements/dev.lock
+	$(LOCK) --constraint requirements/dev.lock $(EXTRAS) -o requirements/producer.lock
+	$(LOCK) --constraint requirements/dev.lock --extra postgres --extra worker -o requirements/worker.lock
 	cd tests/servers && uv pip compile swift.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header -o swift.lock
 

@@ -13,10 +13,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producer.export import export_losses, export_results
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
-    from producer.grid import Grid, read_grid
+    from producer.grids import Grid, read_grid
+    from producer.losses import write_losses
     from producer.overview import sweep_losses, sweep_sheet
+    from producer.sheets.write import write_sheet
     from producer.status import Status
+    from producer.timelapse import write_timelapse
     from shared.errors import (
         FarmError,
         InvalidImage,
@@ -50,17 +54,22 @@ __all__ = [
     "StillPending",
     "StorageFull",
     "Sweep",
+    "export_losses",
+    "export_results",
     "parse_spec",
     "read_grid",
     "sweep_losses",
     "sweep_sheet",
+    "write_losses",
+    "write_sheet",
+    "write_timelapse",
 ]
 
 # Imported when they are asked for: `stylefarm --help` must not wait for a database driver.
 _PLACES = {
     "Farm": "producer.farm",
     "FarmError": "shared.errors",
-    "Grid": "producer.grid",
+    "Grid": "producer.grids",
     "InvalidImage": "shared.errors",
     "InvalidRequest": "shared.errors",
     "InvalidSpec": "shared.errors",
@@ -76,10 +85,15 @@ _PLACES = {
     "StillPending": "shared.errors",
     "StorageFull": "shared.errors",
     "Sweep": "producer.farm",
+    "export_losses": "producer.export",
+    "export_results": "producer.export",
     "parse_spec": "shared.spec",
-    "read_grid": "producer.grid",
+    "read_grid": "producer.grids",
     "sweep_losses": "producer.overview",
     "sweep_sheet": "producer.overview",
+    "write_losses": "producer.losses",
+    "write_sheet": "producer.sheets.write",
+    "write_timelapse": "producer.timelapse",
 }
 
 

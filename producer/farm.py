@@ -5,35 +5,31 @@ The same code works embedded (painting in this process) and against servers; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from PIL import Image
-
 import migrations
 from producer.embedded import Painter
-from producer.grid import Grid, read_grid
+from producer.grids import Grid, parse_grid, read_grid
 from producer.intake import Intake
+from producer.jobs import Job, Result, Snapshot
 from producer.status import Status
+from producer.taking import take
 from producer.waiting import Watcher, wait_for
 from shared import tables
-from shared.blobs import BlobStore, fetch_verified
-from shared.errors import InvalidSpec, JobFailed, ServiceUnavailable, StillPending
-from shared.files import write_atomically
-from shared.images import decode
+from shared.errors import InvalidSpec, ServiceUnavailable
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
 from shared.states import FINAL, State
-from shared.store import LossPoint, NewJob, Of, Steered, StoredObject
+from shared.store import NewJob, Of, Steered
 from shared.terms import Terms, check_limit, parse_terms, parted
 
-# A result is the farm's own picture: a spec allows no larger one.
-RESULT_PIXELS = 16384 * 16384
+__all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
 
 
 class Farm:
@@ -66,17 +62,22 @@ class Farm:
     def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
         """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
 
+        If its picture was painted before, the job that painted it is the answer, unless `force=True` asks for another.
         Besides, either takes terms, which say how it is to be done: `priority` (0 to 9, higher is sooner), `device`,
         `label`, `after` (jobs, or their ids, that are to be done first), `time_limit` (seconds), `max_attempts`. Raises
         NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
+        force = fields.pop("force", False)
         terms, fields = parted(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         intake = Intake(self.services)
-        spec = spec or parse_spec({name: _plain(value) for name, value in fields.items()})
-        job = intake.resolve(spec, terms=self._terms(terms))
-        self._before_storing(intake)
+        spec = spec or parse_spec({name: plain(value) for name, value in fields.items()})
+        job = intake.resolve(spec, terms=self.terms(terms))
+        painted = None if force else self.services.queries.painted(job.spec.key)
+        if painted is not None:
+            return Job(self, painted.id, created=False)
+        self.before_storing(intake)
         ids = self.services.store.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
@@ -86,31 +87,46 @@ class Farm:
         grid: Grid | Path | str | None = None,
         /,
         *,
-        matrix: Mapping[str, Sequence[Any]] | None = None,
+        matrix: Mapping[str, Any] | None = None,
         base: Mapping[str, Any] | None = None,
         name: str = "",
         max_running: int | None = None,
-        **terms: Any,
+        force: bool = False,
+        skip_bad: bool = False,
+        **more: Any,
     ) -> Sweep:
-        """Submits a job for each cell of a grid: a Grid, a sweep file, or a `matrix` and the parameters of `base`.
+        """Submits a job for each cell of a grid: a Grid, a sweep file, or what stands in one, from `matrix` on.
 
-        At most `max_running` of them run at a time. `terms` say how all of them are to be done, as in `submit`. Both
-        come before those of the file. Raises NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is
-        submitted.
+        What was asked for before is not queued again, unless `force` asks for it: the same sweep is found again, and a
+        cell of another one is shared. At most `max_running` of its jobs run at a time. `skip_bad` leaves out the cells
+        of pictures that cannot be used. `more` are `zip`, `include`, `exclude` and `sample`, as in a sweep file, and
+        terms for all of them, as in `submit`; these and `max_running` come before those of the file. Raises NotFound,
+        InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
-        if (grid is None) == (matrix is None):
+        terms, parts = parted(more)
+        if (grid is None) == (matrix is None and "zip" not in parts):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
         if grid is None:
-            grid = Grid(_plain(matrix), _plain(base or {}), name)
+            parts = {"matrix": matrix or {}, "base": base or {}, "name": name, **parts}
+            grid = parse_grid(plain(parts), self.settings)
+        elif parts:
+            raise InvalidSpec(f"{min(parts)} stands in the grid, or its file: give it there")
         elif not isinstance(grid, Grid):
-            grid = read_grid(Path(grid))
+            grid = read_grid(Path(grid), self.settings)
         limit = check_limit(grid.max_running if max_running is None else max_running)
-        intake, of_all = Intake(self.services), self._terms({**grid.terms, **terms})
-        jobs = [intake.resolve(spec, cell, of_all) for cell, spec in grid.cells()]
-        self._before_storing(intake)
-        sweep_id, ids = self.services.store.create_sweep(grid.name, grid.matrix, jobs, limit)
-        self._submitted(f"sweep {sweep_id}", ids, jobs, limit)
-        return self.find_sweep(sweep_id)
+        intake = Intake(self.services)
+        taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
+        self.before_storing(intake)
+        stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
+        queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
+        if len(queued) == len(taken.jobs):
+            self._submitted(f"sweep {stored.sweep_id}", queued, taken.jobs, limit)
+        else:
+            # Nothing new may mean that it was stored before and never announced.
+            self.announce(f"sweep {stored.sweep_id}", queued or stored.ids)
+        found = self.find_sweep(stored.sweep_id)
+        found.created, found.skipped, found.problems = stored.queued, taken.skipped, taken.problems
+        return found
 
     def find_job(self, job_id: str) -> Job:
         """The job of that id, which may be shortened. Raises NotFound."""
@@ -130,7 +146,7 @@ class Farm:
         ids = [job.id for job in jobs]
         return wait_for(self.services, ids, timeout, watch, paint=None if self.painter is None else self.painter.add)
 
-    def _terms(self, fields: Mapping[str, Any]) -> Terms:
+    def terms(self, fields: Mapping[str, Any]) -> Terms:
         """The terms that a user gave; what is to be done first is found by its ids, which may be shortened."""
         after = fields.get("after") or ()
         named = [entry.id if isinstance(entry, Job) else entry for entry in _listed(after)]
@@ -145,7 +161,7 @@ class Farm:
                 self.services.announcer.announce(steered.changed)
         return len(steered)
 
-    def _before_storing(self, intake: Intake) -> None:
+    def before_storing(self, intake: Intake) -> None:
         """Every service is asked first, so that nothing is stored that could not be completed."""
         self.services.queries.check()
         if self.services.announcer is not None:
@@ -156,139 +172,59 @@ class Farm:
         # An embedded farm has no announcer: it paints only what is waited for.
         if self.services.announcer is None:
             return
-        try:
-            if limit is None:
-                # What was just stored need not be asked for.
-                terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True) if not job.terms.after)
-                self.services.announcer.publish([Hint(i, queue_name(t.device, t.label), t.priority) for i, t in terms])
-            if limit is not None or jobs[0].terms.after:
+        if limit is not None or jobs[0].terms.after:
+            self.announce(what, ids)
+            return
+        # What was just stored need not be asked for.
+        terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
+        hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
+        with _stored(what):
+            self.services.announcer.publish(hints)
+
+    def announce(self, what: str, ids: Sequence[str]) -> None:
+        """Tells workers of those of the jobs that are queued; ServiceUnavailable then says that `what` is stored."""
+        if self.services.announcer is not None:
+            with _stored(what):
                 self.services.announcer.announce(ids)
-        except ServiceUnavailable as error:
-            raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
-@dataclass(frozen=True)
-class Result:
-    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png")."""
-
-    data: bytes
-    suffix: str
-
-    @property
-    def image(self) -> Image.Image:
-        """The picture, RGB."""
-        return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
-
-    def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Writes the file. Raises InvalidRequest if `path` exists (and no `force`) or cannot be written."""
-        write_atomically(Path(path), self.data, force=force)
-        return Path(path)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The picture after `iteration` steps, in the object store."""
-
-    iteration: int
-    stored: StoredObject
-    blobs: BlobStore
-
-    def fetch(self) -> Result:
-        """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
-        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), _suffix(self.stored.key))
-
-
-class Job:
-    """One stylization in the farm."""
-
-    def __init__(self, farm: Farm, job_id: str) -> None:
-        self.farm = farm
-        self.id = job_id
-
-    def __repr__(self) -> str:
-        return f"Job({self.id!r})"
-
-    def status(self) -> Status:
-        """Where it stands now. Raises NotFound if it was deleted."""
-        return Status.of(self.farm.services.queries.job(self.id))
-
-    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
-        """Waits until it has ended, well or not. Raises StillPending after `timeout` seconds."""
-        return self.farm.wait([self], timeout, watch)[0]
-
-    def result(self, timeout: float | None = None) -> Result:
-        """Waits for the picture. Raises JobFailed with the job's own error, or StillPending."""
-        status = self.wait(timeout)
-        return self._fetch(status)
-
-    def fetch(self) -> Result:
-        """The picture, without waiting. Raises StillPending if it is not done, JobFailed if it never will be."""
-        return self._fetch(self.status())
-
-    def losses(self) -> list[LossPoint]:
-        """The loss curve so far, by iteration; each term is weighted."""
-        rows = self.farm.services.queries.losses(self.id)
-        return [LossPoint(row.iteration, row.total, row.content, row.style, row.tv) for row in rows]
-
-    def snapshots(self) -> list[Snapshot]:
-        """The pictures on the way, by iteration; each is fetched when it is asked for."""
-        blobs = self.farm.services.blobs
-        rows = self.farm.services.queries.snapshots(self.id)
-        return [Snapshot(row.iteration, StoredObject(row.key, row.sha256, row.bytes), blobs) for row in rows]
-
-    def cancel(self) -> bool:
-        """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
-        return bool(self.farm.services.store.cancel(Of(job=self.id)))
-
-    def pause(self) -> bool:
-        """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
-
-        A running one is let go within one heartbeat, and will go on from there.
-        """
-        return bool(self.farm.services.store.pause(Of(job=self.id)))
-
-    def resume(self) -> bool:
-        """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
-        return self.farm.announced(self.farm.services.store.resume(Of(job=self.id))) > 0
-
-    def retry(self, *, from_checkpoint: bool = False) -> bool:
-        """Paints it once more, afresh, or `from_checkpoint`, if one was stored. False if it has not ended yet."""
-        store = self.farm.services.store
-        return self.farm.announced(store.retry(Of(job=self.id), from_checkpoint=from_checkpoint)) > 0
-
-    def reprioritise(self, priority: int) -> bool:
-        """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
-        wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.reprioritise(Of(job=self.id), wish)) > 0
-
-    def _fetch(self, status: Status) -> Result:
-        row = self.farm.services.queries.job(self.id)
-        if status.state in {State.FAILED, State.CANCELLED}:
-            raise JobFailed(
-                f"job {self.id} ({status.title}) {status.state}: {status.error or 'at the request of its user'}"
-            )
-        if row.result_key is None or row.result_sha256 is None:
-            raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
-        return Result(
-            fetch_verified(self.farm.services.blobs, row.result_key, row.result_sha256), _suffix(row.result_key)
-        )
+@contextmanager
+def _stored(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ServiceUnavailable as error:
+        raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
 class Sweep:
-    """A grid of jobs that were asked for together."""
+    """A grid of jobs that were asked for together.
 
-    def __init__(self, farm: Farm, sweep_id: str, name: str, axes: Mapping[str, Sequence[Any]]) -> None:
+    Some of them may be older sweeps', where the same pictures were asked for first; these are steered there. As
+    `Farm.sweep` returns it, `created` are the ids of the jobs that this submission has queued, `skipped` is how many
+    cells it left out, and `problems` say what is wrong with their pictures.
+    """
+
+    def __init__(
+        self,
+        farm: Farm,
+        sweep_id: str,
+        name: str,
+        axes: Mapping[str, Sequence[Any]],
+    ) -> None:
         self.farm = farm
         self.id = sweep_id
         self.name = name
         self.axes = axes
+        self.created: frozenset[str] = frozenset()
+        self.skipped = 0
+        self.problems: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"Sweep({self.id!r}, {self.name!r})"
 
     def jobs(self) -> list[Job]:
         """Its jobs, in the order of its cells: the last axis turns fastest."""
-        return [Job(self.farm, status.id) for status in self.statuses()]
+        return [Job(self.farm, status.id, created=status.id in self.created) for status in self.statuses()]
 
     def statuses(self) -> list[Status]:
         """Where each of its jobs stands, in the order of its cells."""
@@ -326,21 +262,20 @@ class Sweep:
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
         """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""
-        return self.farm.wait(self.jobs(), timeout, watch)
+        before = self.statuses()
+        ended = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch)
+        # A job that it shares with another sweep has another cell there.
+        return [replace(status, cell=here.cell) for status, here in zip(ended, before, strict=True)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as a spec and JSON take it: paths as text, also within lists and mappings."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {name: _plain(entry) for name, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+        return {name: plain(entry) for name, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _suffix(key: str) -> str:
-    return Path(key).suffix

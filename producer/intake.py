@@ -6,6 +6,7 @@ Everything is read and checked before anything is stored; only then are pictures
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +16,13 @@ from PIL import Image
 
 from producer.automatic import automatic
 from producer.depth import check_depth
+from producer.objects import SCHEME, Objects
 from producer.pretrained import Pretrained
 from producer.source import Source
 from shared.batching import batch_key
 from shared.blobs import fetch_verified
 from shared.consistency import check_consistent
-from shared.errors import InvalidImage, InvalidSpec
+from shared.errors import FarmError, InvalidImage, InvalidSpec, NotFound
 from shared.images import decode, read_bytes
 from shared.services import Services
 from shared.spec import BLOB, JobSpec
@@ -30,6 +32,8 @@ from shared.weights_registry import WeightsRegistry
 
 # Pictures that are on their way to the object store at a time: most of it is waiting.
 UPLOADS = 8
+# Pictures that are decoded at a time: each may take a gigabyte.
+READS = 4
 
 
 @dataclass
@@ -39,8 +43,10 @@ class Intake:
     services: Services
     _sources: dict[str, Source] = field(default_factory=dict)
     _pretrained: Pretrained = field(init=False)
+    _objects: Objects = field(init=False)
 
     def __post_init__(self) -> None:
+        self._objects = Objects(self.services.settings)
         self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.store.engine))
 
     def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = ANY_TERMS) -> NewJob:
@@ -61,6 +67,22 @@ class Intake:
         check_depth(resolved, content, styles)
         alike = batch_key(resolved, (content.width, content.height), terms)
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
+
+    def survey(self, specs: Iterable[JobSpec]) -> dict[str, FarmError]:
+        """Reads every picture that the specs name, once each; what is wrong with those that cannot be used, by name."""
+        names = dict.fromkeys(name for spec in specs for name in pictures_of(spec))
+        bad: dict[str, FarmError] = {}
+
+        def read(name: str) -> None:
+            try:
+                self._sources[name] = self._read(name)
+            except (InvalidImage, NotFound) as error:
+                bad[name] = error
+
+        with ThreadPoolExecutor(READS, thread_name_prefix="read") as pool:
+            for _ in pool.map(read, [name for name in names if name not in self._sources]):
+                pass
+        return {name: bad[name] for name in names if name in bad}
 
     def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
         """The addresses of the masks. Raises InvalidImage for one of another size than its picture, or all black."""
@@ -90,23 +112,17 @@ class Intake:
 
     def _upload(self, source: Source) -> None:
         blobs, key = self.services.blobs, f"inputs/{source.address.removeprefix(BLOB)}"
-        if source.path is None or blobs.exists(key):
+        if source.origin is None or blobs.exists(key):
             return
-        data = read_bytes(source.path, self.services.settings.max_bytes)
+        data = self._bytes(source)
         if _address(data) != source.address:
-            raise InvalidImage(f"{source.path} changed while it was being submitted: submit again")
+            raise InvalidImage(f"{source.origin} changed while it was being submitted: submit again")
         blobs.put(key, data, "application/octet-stream")
 
     def picture(self, address: str) -> Image.Image:
         """The picture of an address that a resolved spec names. Raises InvalidImage and NotFound."""
         source = next(source for source in self._sources.values() if source.address == address)
-        settings = self.services.settings
-        if source.path is None:
-            sha256 = address.removeprefix(BLOB)
-            data = fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256)
-        else:
-            data = read_bytes(source.path, settings.max_bytes)
-        return decode(data, source.name, max_pixels=settings.max_pixels).image
+        return decode(self._bytes(source), source.name, max_pixels=self.services.settings.max_pixels).image
 
     def source(self, name: str) -> Source:
         """The picture that `name`, a path or an address, stands for. Raises InvalidImage and NotFound."""
@@ -115,16 +131,36 @@ class Intake:
         return self._sources[name]
 
     def _read(self, name: str) -> Source:
-        settings = self.services.settings
-        if name.startswith(BLOB):
-            sha256 = name.removeprefix(BLOB)
-            data, path, shown = fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256), None, name[:19]
-        else:
-            path = Path(name).expanduser()
-            data, shown = read_bytes(path, settings.max_bytes), path.name
-        picture = decode(data, shown if path is None else name, max_pixels=settings.max_pixels)
+        origin = _origin(name)
+        data = self._bytes_of(origin, name)
+        shown = name[:19] if origin is None else Path(origin).name
+        picture = decode(data, shown if origin is None else name, max_pixels=self.services.settings.max_pixels)
         brightest = int(np.asarray(picture.image).max())
-        return Source(_address(data), path, shown, picture.width, picture.height, brightest, picture.notes)
+        return Source(_address(data), origin, shown, picture.width, picture.height, brightest, picture.notes)
+
+    def _bytes(self, source: Source) -> bytes:
+        return self._bytes_of(source.origin, source.address)
+
+    def _bytes_of(self, origin: Path | str | None, address: str) -> bytes:
+        if origin is None:
+            sha256 = address.removeprefix(BLOB)
+            return fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256)
+        if isinstance(origin, Path):
+            return read_bytes(origin, self.services.settings.max_bytes)
+        return self._objects.get(origin)
+
+
+def _origin(name: str) -> Path | str | None:
+    """Where the picture of a name is read from: a file, an address in S3, or the farm's own store."""
+    if name.startswith(BLOB):
+        return None
+    return name if name.startswith(SCHEME) else Path(name).expanduser()
+
+
+def pictures_of(spec: JobSpec) -> tuple[str, ...]:
+    """The names of all pictures that a spec needs."""
+    start = () if spec.init_image is None else (spec.init_image,)
+    return (spec.content, *spec.style, *spec.content_masks, *spec.style_masks, *start)
 
 
 def _checked(spec: JobSpec) -> JobSpec:

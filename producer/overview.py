@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from producer.farm import Job, Sweep
 from producer.plot import LossCurve, loss_plot
-from producer.sheet import Cell, Head, contact_sheet
+from producer.sheets.raster import Drawing, pages
+from producer.sheets.selection import PICTURES, select
 from producer.status import Status
 from shared.errors import InvalidRequest
-from shared.images import decode
-from shared.spec import BLOB
-from shared.states import State
-
-PICTURES = ("content", "style")
+from shared.store import LossPoint
 
 
-def sweep_sheet(sweep: Sweep, rows: str = "content", columns: str = "style", *, cell: int = 256) -> Image.Image:
-    """The contact sheet of a sweep over two of its axes; the pictures of finished jobs, and the state of the others.
+def sweep_sheet(
+    sweep: Sweep,
+    rows: str | None = None,
+    columns: str | None = None,
+    *,
+    where: Mapping[str, Sequence[Any]] | None = None,
+    metric: str = "loss",
+    cell: int = 256,
+) -> Image.Image:
+    """The contact sheet of a sweep over two of its axes; `producer.sheets.write.write_sheet` makes files of it.
 
-    Raises InvalidRequest if an axis is not one of the sweep's, or if the sweep has more axes than these two.
+    Args:
+        sweep: what is looked at.
+        rows, columns: two axes; by default content and style, or else what there is.
+        where: for axes the values that are wanted; one of each that is neither rows nor columns.
+        metric: the number under each cell.
+        cell: pixels across a cell.
+
+    Raises InvalidRequest if there is no such axis, value or metric, or if more than one page is left.
     """
-    for axis in (rows, columns):
-        if axis not in sweep.axes:
-            raise InvalidRequest(f"the sweep has no axis {axis}: it has {', '.join(sweep.axes)}")
-    others = set(sweep.axes) - {rows, columns}
-    if others:
-        raise InvalidRequest(f"a sheet shows two axes, and the sweep also has {', '.join(sorted(others))}")
-    statuses = sweep.statuses()
-    cells = {
-        (sweep.axes[rows].index(s.cell[rows]), sweep.axes[columns].index(s.cell[columns])): _cell(sweep, s)
-        for s in statuses
-    }
-    left, above = (_heads(sweep, axis, statuses) for axis in (rows, columns))
-    return contact_sheet(left, above, cells, corner=f"{rows} / {columns}", title=sweep.name, cell=cell)
+    selection = select(sweep.axes, sweep.statuses(), rows, columns, where)
+    several = [axis.name for axis in selection.others if len(axis.values) > 1]
+    if several:
+        raise InvalidRequest(f"a sheet shows two axes, and the sweep also has {', '.join(several)}: choose by where")
+    ((_, image),) = pages(sweep, selection, Drawing(metric, cell))
+    return image
 
 
 def sweep_losses(sweep: Sweep) -> bytes:
     """The loss curves of a sweep's jobs, as a PNG."""
-    statuses = sweep.statuses()
-    curves = (loss_curve(Job(sweep.farm, status.id)) for status in statuses)
-    return loss_plot(dict(zip(curve_labels(statuses), curves, strict=True)), title=sweep.name)
+    return loss_plot(sweep_curves(sweep, sweep.statuses()), title=sweep.name)
+
+
+def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurve]:
+    """The loss curves of these jobs of a sweep by a name for each that no other has."""
+    points: dict[str, list[LossPoint]] = {status.id: [] for status in statuses}
+    for job_id, point in sweep.farm.services.looking.losses(sweep.id):
+        if job_id in points:
+            points[job_id].append(point)
+    return {name: _curve(points[one.id]) for name, one in zip(curve_labels(statuses), statuses, strict=True)}
 
 
 def curve_labels(statuses: Sequence[Status]) -> list[str]:
@@ -62,7 +75,10 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
 
 def loss_curve(job: Job) -> LossCurve:
     """The loss curve of one job, as far as it has come."""
-    points = job.losses()
+    return _curve(job.losses())
+
+
+def _curve(points: Sequence[LossPoint]) -> LossCurve:
     return LossCurve(
         iterations=[point.iteration for point in points],
         total=[point.total for point in points],
@@ -70,44 +86,3 @@ def loss_curve(job: Job) -> LossCurve:
         style=[point.style for point in points],
         tv=[point.tv for point in points],
     )
-
-
-def _heads(sweep: Sweep, axis: str, statuses: Sequence[Status]) -> list[Head]:
-    values = sweep.axes[axis]
-    if axis not in PICTURES:
-        return [Head(f"{axis} = {value}", None) for value in values]
-    addresses = {values.index(status.cell[axis]): _listed(status.spec[axis]) for status in statuses}
-    return [
-        Head(" + ".join(Path(name).stem for name in _listed(value)), _beside(sweep, addresses[index]))
-        for index, value in enumerate(values)
-    ]
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def _beside(sweep: Sweep, addresses: Sequence[str]) -> Image.Image:
-    """The pictures that make up one head, as high as the lowest of them, side by side."""
-    images = [_input(sweep, address) for address in addresses]
-    height = min(image.height for image in images)
-    images = [image.resize((max(1, image.width * height // image.height), height)) for image in images]
-    head = Image.new("RGB", (sum(image.width for image in images), height))
-    left = 0
-    for image in images:
-        head.paste(image, (left, 0))
-        left += image.width
-    return head
-
-
-def _input(sweep: Sweep, address: str) -> Image.Image:
-    services = sweep.farm.services
-    data = services.blobs.get(f"inputs/{address.removeprefix(BLOB)}")
-    return decode(data, address, max_pixels=services.settings.max_pixels).image
-
-
-def _cell(sweep: Sweep, status: Status) -> Cell:
-    if status.state is not State.DONE:
-        return Cell(None, problem=f"{status.state}: {status.error}" if status.error else str(status.state))
-    image = Job(sweep.farm, status.id).fetch().image
-    return Cell(image, caption="" if status.loss is None else f"loss {status.loss:.3g}")

@@ -14,6 +14,7 @@ BACKGROUND = "#14161b"
 PANEL, HATCH = "#1b1e25", "#252932"
 FAILED_PANEL, FAILED_HATCH = "#241a1d", "#332227"
 BRIGHT, TEXT, MUTED, FAILED, RULE = "#f2f4f8", "#c9ced8", "#858c9a", "#e58a8a", "#2c313b"
+RUNNING = "#6fb1f5"
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,17 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """One result: its picture, or the problem that there is none ("failed: ...", "waiting")."""
+    """One result: its picture, or the problem that there is none ("failed: ...", "waiting").
+
+    The caption has at most two lines. `progress` is 0 to 1, drawn as a line at the foot of a picture that is not done.
+    Of a `blank` one nothing is drawn.
+    """
 
     image: Image.Image | None = None
     caption: str = ""
     problem: str = ""
+    progress: float | None = None
+    blank: bool = False
 
 
 def contact_sheet(
@@ -40,6 +47,7 @@ def contact_sheet(
     *,
     corner: str = "",
     title: str = "",
+    foot: str = "",
     cell: int = 256,
 ) -> Image.Image:
     """A dark grid of pictures, RGB, with the pictures or values of its rows and columns at its edges.
@@ -52,9 +60,10 @@ def contact_sheet(
         cells: by (row, column), counted from 0; those that are absent are drawn as empty panels.
         corner: what rows and columns are, small, in the corner, e.g. "content ↓  style →".
         title: above all.
+        foot: below all, small.
         cell: the width of a column, and the most that a picture is high, in pixels.
     """
-    return _Sheet(rows, columns, cells, corner, title, cell).drawn()
+    return _Sheet(rows, columns, cells, corner, title, foot, cell).drawn()
 
 
 @dataclass
@@ -66,6 +75,7 @@ class _Sheet:
     cells: Mapping[tuple[int, int], Cell]
     corner: str
     title: str
+    foot: str
     cell: int
 
     def __post_init__(self) -> None:
@@ -80,13 +90,21 @@ class _Sheet:
     def size(self) -> tuple[int, int]:
         right = self.left + len(self.columns) * (self.cell + self.gap) - self.gap
         below = self.top + sum(self.row_heights) + len(self.rows) * (self.strip + self.gap) - self.gap
-        return right + self.margin, below + self.margin
+        footed = self.caption_size * 2 if self.foot else 0
+        return right + self.margin, below + self.margin + footed
 
     @cached_property
     def strip(self) -> int:
-        """The height of the line of text under each row of pictures."""
-        texts = [head.label for head in self.rows if head.image] + [cell.caption for cell in self.cells.values()]
-        return round(self.label_size * 1.9) if any(texts) else 0
+        """The height of the one or two lines of text under each row of pictures."""
+        captions = [cell.caption for cell in self.cells.values()]
+        if not any([head.label for head in self.rows if head.image] + captions):
+            return 0
+        return round(self.label_size * 1.9) + any("\n" in caption for caption in captions) * self.caption_step
+
+    @property
+    def caption_step(self) -> int:
+        """From one line of a caption to the next."""
+        return round(self.caption_size * 1.35)
 
     @cached_property
     def head_width(self) -> int:
@@ -127,7 +145,10 @@ class _Sheet:
     def drawn(self) -> Image.Image:
         width = self.image.width - 2 * self.margin
         self._text(self.title, (self.margin, self.margin), width, self.title_size, BRIGHT, "la")
-        self._rules()
+        at = (self.margin, self.image.height - self.margin)
+        self._text(self.foot, at, width, self.caption_size, MUTED, "ls")
+        if any(head.label or head.image for head in (*self.rows, *self.columns)):
+            self._rules()
         for column, head in enumerate(self.columns):
             self._column_head(self.left + column * (self.cell + self.gap), head)
         for row, (head, y) in enumerate(zip(self.rows, self._tops(), strict=True)):
@@ -164,17 +185,31 @@ class _Sheet:
             self._text(head.label, at, self.head_width, self.label_size, TEXT, "rm")
             return
         self._centred(head.image, (self.margin, y), height)
-        at = (self.margin + self.cell // 2, y + height + self.strip // 2)
+        at = (self.margin + self.cell // 2, y + height + round(self.label_size * 0.95))
         self._text(head.label, at, self.cell, self.label_size, TEXT, "mm")
 
     def _cell(self, corner: tuple[int, int], height: int, cell: Cell) -> None:
         x, y = corner
+        if cell.blank:
+            return
         if cell.image:
             self._centred(cell.image, corner, height)
         else:
             self._panel((x, y, x + self.cell, y + height), cell.problem)
-        at = (x + self.cell // 2, y + height + self.strip // 2)
-        self._text(cell.caption, at, self.cell, self.caption_size, MUTED, "mm")
+        self._progress((x, y + height), cell.progress)
+        lines = cell.caption.split("\n", 1)
+        middle = y + height + round(self.label_size * 0.95)
+        for number, line in enumerate(lines):
+            at = (x + self.cell // 2, middle + number * self.caption_step)
+            self._text(line, at, self.cell, self.caption_size, TEXT if number < len(lines) - 1 else MUTED, "mm")
+
+    def _progress(self, foot: tuple[int, int], progress: float | None) -> None:
+        if progress is None:
+            return
+        x, y = foot
+        thick = max(3, self.cell // 50)
+        self.pencil.rectangle((x, y - thick, x + self.cell, y), RULE)
+        self.pencil.rectangle((x, y - thick, x + round(self.cell * min(1, progress)), y), RUNNING)
 
     def _panel(self, box: tuple[int, int, int, int], problem: str) -> None:
         """A hatched panel in place of a picture, with what is the matter in up to four lines."""

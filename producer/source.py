@@ -10,11 +10,12 @@ from pathlib import Path
 class Source:
     """A picture's address in the object store, and what was found in it.
 
+    `origin` is the file or the s3:// address that it is read from; None: it is in the farm's object store already.
     `brightest` is the highest value of any channel, 0 to 255; `notes` say what was converted.
     """
 
     address: str
-    path: Path | None
+    origin: Path | str | None
     name: str
     width: int
     height: int

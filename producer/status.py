@@ -34,6 +34,7 @@ class Status:
     spec: Mapping[str, Any]
     worker: str | None
     result_key: str | None
+    result_sha256: str | None
     result_bytes: int | None
     metrics: Mapping[str, float]
     created_at: datetime
@@ -63,6 +64,7 @@ class Status:
             spec=job.spec,
             worker=job.worker,
             result_key=job.result_key,
+            result_sha256=job.result_sha256,
             result_bytes=job.result_bytes,
             metrics=job.metrics,
             created_at=job.created_at,

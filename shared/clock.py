@@ -37,6 +37,20 @@ class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function 
         super().__init__(seconds if isinstance(seconds, ColumnElement) else literal(seconds, Double))
 
 
+class settled(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
+    """A moment before which nothing changes any more: each transaction that wrote a time before it has ended.
+
+    To be asked before anything else in a transaction.
+    """
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+# Of SQLite's transactions, which know no time of their beginning: longer than one of them takes.
+LONGEST_SECONDS = 5.0
+
+
 @compiles(now, "postgresql")
 def _postgresql(element: now, compiler: Any, **options: Any) -> str:
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **options)}))"
@@ -47,3 +61,17 @@ def _sqlite(element: now, compiler: Any, **options: Any) -> str:
     seconds = compiler.process(element.clauses, **options)
     # Padded to the six digits in which SQLAlchemy stores a DateTime, so that both compare as text.
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', printf('%+.3f seconds', {seconds}))"
+
+
+@compiles(settled, "postgresql")
+def _postgresql_settled(element: settled, compiler: Any, **options: Any) -> str:
+    # This one itself is among them.
+    return (
+        "(SELECT min(xact_start) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend')"
+    )
+
+
+@compiles(settled, "sqlite")
+def _sqlite_settled(element: settled, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(now(-LONGEST_SECONDS), **options))

@@ -31,7 +31,14 @@ class InvalidRequest(FarmError):
 
 
 class InvalidSpec(InvalidRequest):
-    """A parameter is unknown, of the wrong type, out of its range, or contradicts another."""
+    """A parameter is unknown, of the wrong type, out of its range, or contradicts another.
+
+    `at` is where it stands in what the user wrote: keys, and numbers of entries from 0 on; empty where that is unknown.
+    """
+
+    def __init__(self, message: str, at: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.at = at
 
 
 class InvalidImage(InvalidRequest):

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, true
 from sqlalchemy.orm import Session
 
+from shared.clock import settled
 from shared.database import translated
 from shared.errors import InvalidRequest, NotFound
 from shared.states import State
-from shared.tables import Attempt, Base, Dependency, Event, Job, Loss, Snapshot, Sweep
+from shared.tables import Attempt, Base, Dependency, Event, Job, Loss, Order, SharedCell, Snapshot, Sweep
 
 Row = TypeVar("Row", bound=Base)
 
 # An id may be shortened to a beginning of this length or more, as long as it is unique.
 SHORTEST_PREFIX = 4
 
-# A change is seen when its transaction ends, which is so much later than its time at most.
-OVERLAP = timedelta(seconds=5)
+# Done jobs that say how fast a farm is.
+PACES = 200
 
 # Ids of one question; SQLite allows 32,766 parameters in a statement.
 CHUNK = 1000
@@ -52,7 +54,7 @@ class Changes(NamedTuple):
     """What has changed, oldest first, and from where to ask on."""
 
     jobs: Sequence[Change]
-    cursor: datetime | None
+    cursor: datetime
 
 
 class Reading:
@@ -126,15 +128,52 @@ class Queries(Reading):
                 found += latest
         return found
 
+    def painted(self, spec_key: str) -> Job | None:
+        """The newest done job of that key, if there is one."""
+        done = select(Job).where(Job.spec_key == spec_key, Job.state == State.DONE)
+        return next(iter(self._all(done.order_by(Job.finished_at.desc()).limit(1))), None)
+
+    def known_keys(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys of specs for which a job is done, or will be if all goes well."""
+        found: set[str] = set()
+        lost = (State.FAILED, State.CANCELLED)
+        with self._reading() as session:
+            for start in range(0, len(keys), CHUNK):
+                of_keys = select(Job.spec_key).where(Job.spec_key.in_(keys[start : start + CHUNK]))
+                found.update(session.scalars(of_keys.where(Job.state.not_in(lost))))
+        return found
+
+    def paces(self, method: str, size: int) -> list[float]:
+        """Seconds an iteration that jobs of a method and a size took, of the newest done ones."""
+        alike = (Order.spec["method"].as_string() == method) & (Order.spec["size"].as_integer() == size)
+        seconds = Job.metrics["seconds"].as_float()
+        timed = select(seconds, Job.iterations).join(Order, Order.job_id == Job.id)
+        timed = timed.where(Job.state == State.DONE, alike, seconds.is_not(None))
+        with self._reading() as session:
+            newest = session.execute(timed.order_by(Job.finished_at.desc()).limit(PACES)).all()
+        return [taken / iterations for taken, iterations in newest]
+
     def sweep_jobs(self, sweep_id: str) -> list[Job]:
-        """The jobs of a sweep, in the order of its cells."""
-        return self._all(select(Job).where(Job.sweep_id == sweep_id).order_by(Job.position))
+        """The jobs of a sweep, in the order of its cells, each with its cell and position there.
+
+        A job that the sweep shares with an older one tells in `sweep_id` that it is of that one.
+        """
+        own = self._all(select(Job).where(Job.sweep_id == sweep_id))
+        shared = select(SharedCell.position, SharedCell.cell, Job).join(Job, Job.id == SharedCell.job_id)
+        with self._reading() as session:
+            rows = session.execute(shared.where(SharedCell.sweep_id == sweep_id)).all()
+        return sorted([*own, *(_moved(job, place, cell) for place, cell, job in rows)], key=lambda job: job.position)
 
     def counts(self, sweep_id: str) -> dict[State, int]:
         """How many jobs of a sweep are in each state; states without jobs are left out."""
-        statement = select(Job.state, func.count()).where(Job.sweep_id == sweep_id).group_by(Job.state)
+        own = select(Job.state).where(Job.sweep_id == sweep_id)
+        shared = select(Job.state).join(SharedCell, SharedCell.job_id == Job.id).where(SharedCell.sweep_id == sweep_id)
+        counts: Counter[State] = Counter()
         with self._reading() as session:
-            return {State(state): count for state, count in session.execute(statement).all()}
+            for states in (own, shared):
+                for state, count in session.execute(states.add_columns(func.count()).group_by(Job.state)).all():
+                    counts[State(state)] += count
+        return dict(counts)
 
     def totals(self) -> list[Total]:
         """How many jobs the whole farm has, by state and by the queue that they go to; what has none is left out."""
@@ -146,14 +185,20 @@ class Queries(Reading):
     def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
         """What has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
 
-        A job may be named again: what changed while another transaction was under way is not left out.
+        A job may be named again: what was changed by transactions that had not ended at that answer is not left out.
         """
-        statement = select(*(getattr(Job, name) for name in Change._fields)).where(Job.sweep_id == sweep_id)
-        if since is not None:
-            statement = statement.where(Job.updated_at > since - OVERLAP)
+        columns = {name: getattr(Job, name) for name in Change._fields}
+        own = select(*columns.values()).where(Job.sweep_id == sweep_id)
+        shared = select(*{**columns, "position": SharedCell.position}.values()).join(Job, Job.id == SharedCell.job_id)
+        later = true() if since is None else Job.updated_at >= since
         with self._reading() as session:
-            changes = [Change(*row) for row in session.execute(statement.order_by(Job.updated_at)).all()]
-        return Changes(changes, changes[-1].updated_at if changes else since)
+            cursor = session.execute(select(settled())).scalar_one()
+            rows = [
+                *session.execute(own.where(later)).all(),
+                *session.execute(shared.where(SharedCell.sweep_id == sweep_id, later)).all(),
+            ]
+        changes = sorted((Change(*row) for row in rows), key=lambda change: change.updated_at)
+        return Changes(changes, cursor)
 
     def losses(self, job_id: str) -> list[Loss]:
         """The job's loss curve, by iteration."""
@@ -181,3 +226,9 @@ class Queries(Reading):
     def _all(self, statement: Any) -> list[Any]:
         with self._reading() as session:
             return list(session.scalars(statement).all())
+
+
+def _moved(job: Job, position: int, cell: dict[str, Any]) -> Job:
+    """The same job as it stands in another sweep."""
+    values = {name: getattr(job, name) for name in Job.__table__.columns.keys()}  # noqa: SIM118 - they are columns
+    return Job(**{**values, "position": position, "cell": cell}, order=job.order)

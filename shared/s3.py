@@ -190,6 +190,18 @@ class S3Blobs:
         )
 
 
+class OtherBucket(S3Blobs):
+    """A bucket that is not the farm's: its keys may be anything, and it is only read."""
+
+    def _name(self, key: str) -> str:
+        return key
+
+    def size(self, key: str) -> int:
+        """How many bytes the object has. Raises NotFound, ServiceUnavailable."""
+        with self._translated(key):
+            return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+
+
 class _NoBucket(NotFound):
     """The bucket itself is missing."""
 
@@ -207,6 +219,11 @@ def connect(settings: Settings) -> S3Blobs:
     return S3Blobs(
         _client(settings), settings.s3_bucket, settings.s3_prefix, settings.s3_endpoint or "Amazon S3", location
     )
+
+
+def other_bucket(settings: Settings, name: str) -> OtherBucket:
+    """A bucket of another name at the store of the settings. Nothing is asked of it yet. Raises InvalidSettings."""
+    return OtherBucket(_client(settings), name, "", settings.s3_endpoint or "Amazon S3")
 
 
 def _client(settings: Settings) -> S3Client:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.backlog import Backlog
 from shared.blobs import BlobStore, FolderBlobs
 from shared.database import connect
+from shared.looking import Looking
 from shared.queries import Queries
 from shared.settings import Settings
 from shared.store import Store
@@ -34,6 +35,11 @@ class Services:
     def workers(self) -> Workers:
         """The workers of the farm."""
         return Workers(self.store.engine)
+
+    @cached_property
+    def looking(self) -> Looking:
+        """What is asked of whole sweeps."""
+        return Looking(self.store.engine)
 
     @cached_property
     def announcer(self) -> Announcer | None:

@@ -140,7 +140,8 @@ def parse_spec(fields: Mapping[str, object]) -> JobSpec:
     try:
         return JobSpec.model_validate(dict(fields))
     except ValidationError as error:
-        raise InvalidSpec(in_words(error, JobSpec.model_fields)) from None
+        first = error.errors(include_url=False)[0]["loc"][:1]
+        raise InvalidSpec(in_words(error, JobSpec.model_fields), first) from None
 
 
 def load_spec(fields: Mapping[str, Any]) -> JobSpec:

@@ -53,6 +53,19 @@ class Sweep(Base):
     created_at: Mapped[datetime] = mapped_column(default=now())
     max_running: Mapped[int | None]
     """How many of its jobs may run at a time; None is any number."""
+    key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """The hash of what it asks for, by which it is found when that is asked for again; None: it is not to be."""
+
+
+class SharedCell(Base):
+    """A cell of a sweep whose picture was asked for before: its job is another sweep's, or stands in two cells."""
+
+    __tablename__ = "shared_cells"
+
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cell: Mapped[dict[str, Any]]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
 
 
 class Job(Base):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from producer.cli.options import spec_options
+from producer.cli.words import duration
 from producer.embedded import estimate as estimated
 from producer.farm import Farm
 from producer.intake import Intake
@@ -39,7 +40,7 @@ def estimate(content: str, style: tuple[str, ...], as_json: bool, **parameters: 
         {
             "device": found.device,
             "path": found.path,
-            "time": _duration(found.seconds),
+            "time": duration(found.seconds),
             "memory": f"{found.bytes / 1e9:.2f} GB, and {found.available / 1e9:.1f} GB are left",
         }
     )
@@ -55,12 +56,3 @@ def estimate(content: str, style: tuple[str, ...], as_json: bool, **parameters: 
         for scale in found.scales
     ]
     print_table(columns, rows)
-
-
-def _duration(seconds: float) -> str:
-    """A time that is only roughly known, in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

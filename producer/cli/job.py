@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from producer.cli import looks
 from producer.cli.steer import OF_JOBS, add_commands
 from producer.cli.words import loss_of, progress_of
 from producer.display import live_display
@@ -93,7 +94,7 @@ def cancel(job_id: str, as_json: bool) -> None:
             click.echo("cancelled" if status.state is State.CANCELLED else "asked to stop")
 
 
-add_commands(job, OF_JOBS)
+add_commands(job, OF_JOBS | looks.OF_JOBS)
 
 
 def _print_words(shown: Job) -> None:

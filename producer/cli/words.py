@@ -27,3 +27,12 @@ def progress_of(status: Status) -> str:
 def loss_of(status: Status) -> str:
     """The last total loss in four digits, or nothing."""
     return "" if status.loss is None else f"{status.loss:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """A time that is only roughly known, in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

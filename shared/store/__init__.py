@@ -8,7 +8,18 @@ change nothing are in `shared.queries`.
 from __future__ import annotations
 
 from shared.store.checkpoints import Checkpointing
-from shared.store.records import Checkpoint, Fence, Heartbeat, LossPoint, NewJob, Of, Steered, StoredObject
+from shared.store.records import (
+    Checkpoint,
+    Fence,
+    Heartbeat,
+    LossPoint,
+    NewJob,
+    Of,
+    Steered,
+    StoredObject,
+    Submission,
+)
+from shared.store.reusing import Reusing
 from shared.store.steering import Steering
 from shared.store.submitting import Submitting
 from shared.store.upkeep import Upkeep
@@ -25,10 +36,11 @@ __all__ = [
     "Steered",
     "Store",
     "StoredObject",
+    "Submission",
 ]
 
 
-class Store(Submitting, Working, Checkpointing, Steering, Upkeep):
+class Store(Submitting, Reusing, Working, Checkpointing, Steering, Upkeep):
     """The writing side of the database: what is submitted, what workers do, what users ask for, what is put right.
 
     Raises ServiceUnavailable and NotMigrated.

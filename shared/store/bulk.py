@@ -19,6 +19,8 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
 
     What goes into a JSON column is JSON already.
     """
+    if not rows:
+        return
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, table, rows)
         return
@@ -32,7 +34,7 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
 
 def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     at = session.execute(select(now())).scalar_one()
-    given = list(rows[0]) if rows else []
+    given = list(rows[0])
     rest = {column.name: _default(column, at) for column in table.columns if column.name not in given}
     names = ", ".join(f'"{name}"' for name in (*given, *rest))
     defaults = list(rest.values())

@@ -54,6 +54,15 @@ class Steered:
 
 
 @dataclass(frozen=True)
+class Submission:
+    """What became of a submitted sweep: its id, the job of each cell in order, and the jobs that it has queued."""
+
+    sweep_id: str
+    ids: Sequence[str]
+    queued: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Fence:
     """The right to write for a job: it ends when the job is claimed again, or is no longer running."""
 

@@ -54,7 +54,7 @@ class Steering(Transactions):
         """Puts paused jobs back into the queue; a job that was to be paused and still runs goes on."""
         with self._transaction() as session:
             _hold(session, of)
-            changed = _queue(session, Move.RESUME, of.rows, [State.PAUSED], {}, "resumed at the user's request")
+            changed = queue_again(session, Move.RESUME, of.rows, [State.PAUSED], {}, "resumed at the user's request")
             return Steered(changed, _ask(session, of, Job.pause_requested.is_(True), pause_requested=False))
 
     def retry(self, of: Of, states: Collection[State] = FINAL, *, from_checkpoint: bool = False) -> Steered:
@@ -66,7 +66,7 @@ class Steering(Transactions):
         reason = f"tried again at the user's request{', from its checkpoint' if from_checkpoint else ''}"
         with self._transaction() as session:
             _hold(session, of)
-            return Steered(_queue(session, Move.RETRY, of.rows, states, values, reason))
+            return Steered(queue_again(session, Move.RETRY, of.rows, states, values, reason))
 
     def reprioritise(self, of: Of, priority: int) -> Steered:
         """Gives jobs that have not ended another priority; hints of the old one do no harm."""
@@ -77,7 +77,7 @@ class Steering(Transactions):
             return Steered(session.scalars(statement, execution_options={"synchronize_session": False}).all())
 
 
-def _queue(
+def queue_again(
     session: Session,
     kind: Move,
     rows: ColumnElement[bool],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Table, insert, literal, select
 from sqlalchemy.orm import Session
@@ -20,13 +20,28 @@ from shared.store.records import NewJob
 from shared.tables import Dependency, Event, Job, Order, Sweep
 
 
+class Entry(NamedTuple):
+    """A new job as it goes into the tables: its rows, and the ids of the jobs that it waits for."""
+
+    job: dict[str, Any]
+    order: dict[str, Any]
+    after: Sequence[str]
+
+    @property
+    def id(self) -> str:
+        """The id that the job will have."""
+        return str(self.job["id"])
+
+
 class Submitting(Transactions):
-    """What a producer writes."""
+    """What a producer writes, whatever there is already; `shared.store.reusing` looks at that first."""
 
     def create(self, jobs: Sequence[NewJob]) -> list[str]:
         """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
+        entries = [entry_of(job, None, position) for position, job in enumerate(jobs)]
         with self._transaction() as session:
-            return _insert(session, jobs, None)
+            insert_jobs(session, entries)
+        return [entry.id for entry in entries]
 
     def create_sweep(
         self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], max_running: int | None = None
@@ -36,25 +51,20 @@ class Submitting(Transactions):
         `max_running` is how many of them may run at a time.
         """
         sweep_id = str(uuid.uuid4())
+        entries = [entry_of(job, sweep_id, position) for position, job in enumerate(jobs)]
         with self._transaction() as session:
             session.execute(insert(Sweep).values(id=sweep_id, name=name, axes=dict(axes), max_running=max_running))
-            return sweep_id, _insert(session, jobs, sweep_id)
+            insert_jobs(session, entries)
+        return sweep_id, [entry.id for entry in entries]
 
 
-def _insert(session: Session, jobs: Sequence[NewJob], sweep_id: str | None) -> list[str]:
-    orders = [_order(job) for job in jobs]
-    rows = [
-        _row(job, order, sweep_id, position) for position, (job, order) in enumerate(zip(jobs, orders, strict=True))
-    ]
-    insert_rows(session, cast("Table", Job.__table__), rows)
-    insert_rows(session, cast("Table", Order.__table__), orders)
-    if sweep_id is not None:
-        _tell(session, Job.sweep_id == sweep_id)
-    else:
-        for start in range(0, len(rows), CHUNK):
-            _tell(session, Job.id.in_([row["id"] for row in rows[start : start + CHUNK]]))
-    _wait(session, [(row["id"], job.terms.after) for row, job in zip(rows, jobs, strict=True) if job.terms.after])
-    return [row["id"] for row in rows]
+def insert_jobs(session: Session, entries: Sequence[Entry]) -> None:
+    """Inserts new jobs, each with its first event and with what it waits for. Raises NotFound."""
+    insert_rows(session, cast("Table", Job.__table__), [entry.job for entry in entries])
+    insert_rows(session, cast("Table", Order.__table__), [entry.order for entry in entries])
+    for start in range(0, len(entries), CHUNK):
+        _tell(session, Job.id.in_([entry.id for entry in entries[start : start + CHUNK]]))
+    _wait(session, [(entry.id, entry.after) for entry in entries if entry.after])
 
 
 def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
@@ -80,18 +90,16 @@ def _tell(session: Session, which: ColumnElement[bool]) -> None:
     session.execute(insert(Event).from_select(["job_id", "attempt", "state", "reason"], submitted))
 
 
-def _order(job: NewJob) -> dict[str, Any]:
-    return {"job_id": str(uuid.uuid4()), "spec": job.spec.document(), "notes": json.dumps(list(job.notes))}
-
-
-def _row(job: NewJob, order: Mapping[str, Any], sweep_id: str | None, position: int) -> dict[str, Any]:
-    terms = job.terms
-    return {
-        "id": order["job_id"],
+def entry_of(job: NewJob, sweep_id: str | None, position: int) -> Entry:
+    """What a job becomes as it is submitted, with a new id."""
+    job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms
+    order = {"job_id": job_id, "spec": spec, "notes": json.dumps(list(job.notes))}
+    row = {
+        "id": job_id,
         "sweep_id": sweep_id,
         "position": position,
         "cell": json.dumps(dict(job.cell or {})),
-        "spec_key": content_key(order["spec"]),
+        "spec_key": content_key(spec),
         "content_name": job.content_name,
         "style_name": job.style_name,
         "iterations": job.spec.total_iterations,
@@ -103,3 +111,4 @@ def _row(job: NewJob, order: Mapping[str, Any], sweep_id: str | None, position: 
         "max_attempts": terms.max_attempts,
         "batch_key": job.batch_key,
     }
+    return Entry(row, order, terms.after)

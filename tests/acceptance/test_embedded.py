@@ -41,8 +41,19 @@ def test_the_same_render_gives_the_same_picture(farm: CommandLine) -> None:
     """Given one spec, if it is rendered twice, in two processes, I expect the same bytes."""
     for name in ("one.png", "two.png"):
         arguments = (*SMALL, "--iterations", "5", "--init", "noise", "--seed", "3")
-        assert farm.run("render", "a.png", "s.png", "-o", name, *arguments).code == 0
+        assert farm.run("render", "a.png", "s.png", "-o", name, "--force", *arguments).code == 0
     assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
+
+
+def test_what_was_painted_is_not_painted_again(farm: CommandLine) -> None:
+    """Given a picture that was painted, if it is asked for again, I expect that job's file, or another with --force."""
+    arguments = ("render", "a.png", "s.png", *SMALL, "--iterations", "2", "--json")
+    first = farm.run(*arguments, "-o", "one.png").document["job"]["id"]
+    again = farm.run(*arguments, "-o", "two.png")
+    assert again.document["job"]["id"] == first
+    assert f"painted before, by job {first}" in again.words
+    assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
+    assert farm.run(*arguments, "-o", "two.png", "--force").document["job"]["id"] != first
 
 
 def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:

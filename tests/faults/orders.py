@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from producer import Farm
-from producer.grid import Grid
+from producer.grids import Grid
 from shared.errors import ServiceUnavailable, StorageFull
 from shared.tables import Job, Sweep
 from tests.faults.arena import Arena

@@ -6,13 +6,12 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
+from sqlalchemy.orm import Session
 
-from shared import queries
 from shared.announce import Announcer
 from shared.backlog import Backlog
 from shared.blobs import FolderBlobs, store_object
@@ -190,18 +189,29 @@ def test_each_queue_is_found(farm: Farm) -> None:
     assert [hint.queue for hint in backlog.most_urgent(("gpu", "night"), 9)] == ["stylefarm.gpu.night"] * 2
 
 
-def test_pollers_hear_of_what_has_changed(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pollers_hear_of_what_has_changed(farm: Farm) -> None:
     """Given a sweep, if one job is claimed after a look at all, I expect it alone in the next answer."""
-    monkeypatch.setattr(queries, "OVERLAP", timedelta(0))
     sweep_id, ids = farm.store.create_sweep("", {}, [NewJob(SPEC, "a", "s")] * 3)
     asked = Queries(farm.engine)
     first = asked.changed(sweep_id)
     assert {change.id for change in first.jobs} == set(ids)
-    assert asked.changed(sweep_id, first.cursor) == ([], first.cursor)
-    time.sleep(0.002)
+    assert asked.changed(sweep_id, first.cursor).jobs == []
     farm.store.claim(ids[1], "w")
     (change,) = asked.changed(sweep_id, first.cursor).jobs
     assert (change.id, change.state, change.position, change.attempt) == (ids[1], State.RUNNING, 1, 1)
+
+
+def test_pollers_hear_of_what_had_not_ended(farm: Farm) -> None:
+    """Given a transaction that has not ended at one answer, if it has at the next, I expect what it did in that."""
+    sweep_id, ids = farm.store.create_sweep("", {}, [NewJob(SPEC, "a", "s")] * 2)
+    asked = Queries(farm.engine)
+    with Session(farm.engine) as session:
+        session.execute(update(Job).where(Job.id == ids[0]).values(iteration=7))
+        before = asked.changed(sweep_id)
+        assert {change.iteration for change in before.jobs} == {0}
+        later = asked.changed(sweep_id, before.cursor)
+        session.commit()
+    assert [change.iteration for change in asked.changed(sweep_id, later.cursor).jobs] == [7]
 
 
 def test_workers_do_not_wait_for_the_next_period(postgres_url: str, redis_server: RedisServer, tmp_path: Path) -> None:

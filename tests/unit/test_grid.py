@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.grid import Grid, read_grid
+from producer.grids import Grid, parse_settings, read_grid
+from producer.grids.sampling import Sample
 from shared.errors import InvalidSpec
 
 
@@ -41,7 +42,7 @@ def test_a_file_unfolds_in_order_and_finds_pictures_beside_it(tmp_path: Path) ->
 def test_numbers_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
     """Given 1e3, which YAML 1.1 takes for a text, I expect a number."""
     grid = read_grid(write(tmp_path, "matrix: {style_weight: [1e3, 2.5e-1, 100, 2.0E+1]}\n"))
-    assert list(grid.matrix["style_weight"]) == [1000.0, 0.25, 100, 20.0]
+    assert grid.axes["style_weight"] == [1000.0, 0.25, 100, 20.0]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,29 @@ def test_numbers_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
         ("base: {seed: 1}\nmatrix: {seed: [1]}\n", "seed stands both in base and in matrix"),
         ("base: {seed: 1}\nbase: {seed: 2}\n", "line 2, column 1: this is no YAML (base stands twice)"),
         ("matrix: 3\n", "matrix must be a mapping"),
+        ("name: x\nmatrix:\n  seed: [1]\n  stlye: [a.jpg]\n", ", line 4, column 3: unknown axis 'stlye'"),
+        ("base: {content: a, style: b}\nmatrix:\n  seed: []\n", ", line 3, column 3: the axis seed is empty"),
+        ("matrix: {seed: 1}\nzip:\n- {size: [64, 128], seed: [1, 2]}\n", "column 10: seed stands both in matrix and"),
+        ("zip: {size: [64, 128], seed: [1]}\n", "size has 2 values, seed has 1 value: make them alike"),
+        ("zip: {size: [64, 64], seed: [1, 1]}\n", "line 1, column 1: the zip of size, seed has the same step twice"),
+        ("zip: [3]\n", "line 1, column 7: zip must be a list of mappings"),
+        ("matrix: {seed: [1]}\nexclude:\n- {sede: 1}\n", "line 3, column 3: exclude 1 names 'sede', which is no axis"),
+        ("matrix: {seed: [1]}\nexclude: {seed: 2}\n", "exclude 1 takes out no cell: the axis seed has no value 2"),
+        ("matrix: {seed: [1]}\nexclude: {seed: 1}\n", "line 2, column 1: exclude takes out all cells"),
+        ("matrix: {seed: [1]}\ninclude: {sed: 1}\n", "include 1 names 'sed': did you mean 'seed'?"),
+        ("matrix: {seed: 1..5 step 0}\n", "the axis seed has '1..5 step 0', which does not get on"),
+        ("matrix: {seed: 5..1}\n", "line 1, column 10: the axis seed has '5..1', which goes away from its end"),
+        ("matrix: {tv_weight: 0..9 step 0.000001}\n", "the axis tv_weight has 9,000,001 values"),
+        ("matrix: {seed: 1..1000000000}\n", "the matrix has 1,000,000,000 cells, more than 1,000,000"),
+        ("matrix: {seed: {linspace: [1, 2]}}\n", "write 3 numbers, [from, to, how many]"),
+        ("matrix: {tv_weight: {logspace: [0, 2, 3]}}\n", "give the values themselves, both above 0"),
+        ("matrix: {tv_weight: {uniform: [0, 2]}}\n", "the axis tv_weight is a span without values of its own"),
+        ("matrix: {tv_weight: {uniform: [2, 0]}}\nsample: {count: 3}\n", "give the lower number first"),
+        ("matrix: {seed: 1..9}\nsample: {count: 10}\n", "sample draws 10 of 9 cells"),
+        ("matrix: {seed: 1..9}\nsample: {cuont: 1}\n", "line 2, column 10: sample has 'cuont': did you mean 'count'?"),
+        ("matrix: {seed: 1..9}\nsample: {count: 1, method: latin}\n", "must be random or latin-hypercube"),
+        ("matrix: {content: '*.jpg'}\n", "the axis content has '*.jpg', in which there is no picture"),
+        ("matrix: {content: s3:///a.jpg}\n", "names no bucket"),
         ("matrix: !!python/object/apply:os.getcwd []\n", "no YAML"),
         ("? [a]\n: 1\n", "line 1, column 3: this is no YAML (a key is a plain word)"),
         ("? &a {? *a : 1}\n: 1\n", "a key is a plain word"),
@@ -106,11 +130,175 @@ def test_more_cells_than_python_counts_are_refused_too() -> None:
         Grid(dict.fromkeys(("seed", "features_seed", "iterations"), range(10_000_000)))
 
 
+def test_what_a_cell_lacks_is_told_with_its_place(tmp_path: Path) -> None:
+    """Given a value that its parameter does not take, I expect the place of its axis."""
+    grid = read_grid(write(tmp_path, "base: {content: a, style: b}\nmatrix:\n  seed: [1, -1]\n"))
+    with pytest.raises(InvalidSpec, match=r"sweep.yaml, line 3, column 3: seed = -1: must be greater"):
+        list(grid.cells())
+
+
+@pytest.mark.parametrize(
+    ("axis", "written", "values"),
+    [
+        ("seed", "1..4", [1, 2, 3, 4]),
+        ("seed", "9..1 step -4", [9, 5, 1]),
+        ("seed", "[1..3, 7]", [1, 2, 3, 7]),
+        ("tv_weight", "0.1..0.5 step 0.2", [0.1, 0.3, 0.5]),
+        ("tv_weight", "{linspace: [0, 1, 5]}", [0.0, 0.25, 0.5, 0.75, 1.0]),
+        ("style_weight", "{logspace: [1, 1000, 4]}", [1.0, 10.0, 100.0, 1000.0]),
+        ("iterations", "{logspace: [100, 400, 3]}", [100, 200, 400]),
+        ("style_loss", "[gram, {gram: 1, sliced: 0.5}]", ["gram", {"gram": 1, "sliced": 0.5}]),
+    ],
+)
+def test_values_can_be_written_shortly(tmp_path: Path, axis: str, written: str, values: list[object]) -> None:
+    """Given a range, a spacing or a list, I expect the values that it stands for, of the parameter's own kind."""
+    found = read_grid(write(tmp_path, f"matrix: {{{axis}: {written}}}\n")).axes[axis]
+    assert found == values
+    assert [type(value) for value in found] == [type(value) for value in values]
+
+
+def test_folders_and_patterns_are_the_pictures_in_them(tmp_path: Path) -> None:
+    """Given a folder and a pattern, I expect the pictures of each beside the file, sorted, and nothing else of them."""
+    (tmp_path / "in").mkdir()
+    for name in ("b.png", "a.JPG", "notes.txt", ".hidden.png"):
+        (tmp_path / "in" / name).touch()
+    for name in ("s2.webp", "s1.webp", "[x].png"):
+        (tmp_path / name).touch()
+    grid = read_grid(write(tmp_path, "matrix: {content: in, style: ['s*.webp', '[x].png']}\n"))
+    assert [Path(str(name)).relative_to(tmp_path).as_posix() for name in grid.axes["content"]] == [
+        "in/a.JPG",
+        "in/b.png",
+    ]
+    assert [Path(str(name)).name for name in grid.axes["style"]] == ["s1.webp", "s2.webp", "[x].png"]
+
+
+def test_zip_turns_axes_together(tmp_path: Path) -> None:
+    """Given an axis and two groups, I expect each step of a group as one, the matrix first, the last group fastest."""
+    text = "zip: [{size: [64, 128], iterations: [9, 5]}, {features_seed: [1, 2]}]\nmatrix: {seed: [0, 1]}\n"
+    grid = read_grid(write(tmp_path, text))
+    steps = [(cell["seed"], cell["size"], cell["iterations"], cell["features_seed"]) for cell in grid.values()]
+    assert steps[:5] == [(0, 64, 9, 1), (0, 64, 9, 2), (0, 128, 5, 1), (0, 128, 5, 2), (1, 64, 9, 1)]
+    assert len(grid) == len(steps) == 8
+
+
+def test_include_gives_more_or_adds_as_it_fits(tmp_path: Path) -> None:
+    """Given entries of include, I expect more parameters where their axes fit, and one more cell where they do not."""
+    text = (
+        "matrix: {seed: [1, 2], size: [64, 128]}\nexclude: {seed: 2, size: 64}\n"
+        "include:\n- {size: 128, iterations: 9}\n- {seed: 2, iterations: 7}\n- {seed: 3, size: 32, icc: false}\n"
+    )
+    grid = read_grid(write(tmp_path, text))
+    assert list(grid.values()) == [
+        {"seed": 1, "size": 64},
+        {"seed": 1, "size": 128, "iterations": 9},
+        {"seed": 2, "size": 128, "iterations": 7},
+        {"seed": 3, "size": 32, "icc": False},
+    ]
+    assert grid.axes == {"seed": [1, 2, 3], "size": [64, 128, 32]}
+    grid = read_grid(write(tmp_path, "matrix: {seed: [1], size: [64]}\ninclude: {seed: 3}\n"))
+    with pytest.raises(InvalidSpec, match="include 1 fits no cell, and as one more cell it lacks size"):
+        list(grid.values())
+
+
+def test_a_grid_too_large_to_unfold_can_be_drawn_from(tmp_path: Path) -> None:
+    """Given a billion seeds and a span, if cells are drawn, I expect so many, and the same of the same seed alone."""
+    text = "matrix: {{seed: 1..1000000000, style_weight: {{loguniform: [1, 100]}}}}\nsample: {{count: 50, seed: {}}}\n"
+    one, same, other = ([*read_grid(write(tmp_path, text.format(seed))).values()] for seed in (1, 1, 2))
+    assert one == same != other
+    assert len(one) == 50
+    assert all(1 <= cell["style_weight"] <= 100 for cell in one)
+
+
+@given(
+    seeds=st.lists(st.integers(0, 30), min_size=1, max_size=5, unique=True),
+    sizes=st.lists(st.integers(16, 40), min_size=1, max_size=5, unique=True),
+    zipped=st.integers(1, 4),
+    data=st.data(),
+)
+def test_exclude_and_include_change_the_count_by_what_they_name(
+    seeds: list[int], sizes: list[int], zipped: int, data: st.DataObject
+) -> None:
+    """Given any grid, if cells are excluded and others included, I expect the others in their order, and these last."""
+    steps = {"iterations": list(range(1, zipped + 1)), "snapshot_every": list(range(zipped))}
+    whole = Grid({"seed": seeds, "size": sizes}, zip=[steps])
+    cells = list(whole.values())
+    assert len(cells) == len(whole) == len(seeds) * len(sizes) * zipped
+    out = data.draw(st.sampled_from(cells))
+    if len(cells) > 1:
+        less = Grid({"seed": seeds, "size": sizes}, zip=[steps], exclude=[{k: [v] for k, v in out.items()}])
+        assert list(less.values()) == [cell for cell in cells if cell != out]
+        assert len(less) == len(cells) - 1
+    more = {"seed": 99, "size": 16, "iterations": 50, "snapshot_every": 0}
+    added = Grid({"seed": seeds, "size": sizes}, zip=[steps], include=[more, {**out, "icc": False}])
+    expected = [{**cell, "icc": False} if cell == out else cell for cell in cells]
+    assert list(added.values()) == [*expected, more]
+    assert list(added.values()) == list(added.values())
+
+
+@given(
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    count=st.integers(1, 30),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_sample_is_of_the_grid(lengths: list[int], count: int, seed: int) -> None:
+    """Given any factors, if cells are drawn, I expect them different, as many as asked for, and of the grid."""
+    total = math.prod(lengths)
+    drawn = Sample(min(count, total), seed=seed).places(lengths)
+    assert len(set(drawn)) == len(drawn) == min(count, total)
+    assert all(0 <= place < length for cell in drawn for place, length in zip(cell, lengths, strict=True))
+
+
+@given(count=st.integers(1, 40), factors=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+def test_a_latin_hypercube_has_one_cell_in_each_part(count: int, factors: int, seed: int) -> None:
+    """Given any count, I expect each of that many equal parts of each factor to hold exactly one cell."""
+    drawn = Sample(count, "latin-hypercube", seed).places([None] * factors)
+    for shares in zip(*drawn, strict=True):
+        assert sorted(int(share * count) for share in shares) == list(range(count))
+
+
+@pytest.mark.parametrize(
+    ("word", "axes"),
+    [
+        ("seed=1,2,3", {"seed": [1, 2, 3]}),
+        ("style-weight=1e2,.5", {"style_weight": [100.0, 0.5]}),
+        ("content=*.jpg,s3://b/c/", {"content": ["*.jpg", "s3://b/c/"]}),
+        ("style_loss={gram: 1, sliced: 2},gram", {"style_loss": [{"gram": 1, "sliced": 2}, "gram"]}),
+        ("style=[a.jpg, b.jpg],c.jpg", {"style": [["a.jpg", "b.jpg"], "c.jpg"]}),
+        ("normalize_gradients=true,false", {"normalize_gradients": [True, False]}),
+        ("seed=1..3", {"seed": ["1..3"]}),
+    ],
+)
+def test_axes_can_be_set_in_a_word(word: str, axes: dict[str, object]) -> None:
+    """Given k=v,v on the command line, I expect the values that a sweep file would have."""
+    assert parse_settings([word]) == axes
+
+
+@pytest.mark.parametrize("words", [["seed"], ["seed="], ["seed=1", "seed=2"], ["seed=[1"], ["name={!!int x: 1}"]])
+def test_a_word_that_is_no_axis_is_refused(words: list[str]) -> None:
+    """Given no values, an axis twice, or brackets that stay open, I expect a sentence."""
+    with pytest.raises(InvalidSpec):
+        parse_settings(words)
+
+
 # What YAML gives a meaning to, so that a few letters of it reach every corner of the reader.
 PIECES = (
     st.sampled_from("[]{}:,?-&*!|>#'\"%@`~<=_ \n\t")
     | st.sampled_from(["\n  ", "\n- ", ": ", "? ", "\\0", "\\ud800", "&a ", "*a ", "<<: ", "0x", "0b", "1:2", ".inf"])
-    | st.sampled_from(["name: ", "base: ", "matrix: ", "seed: ", "content: ", "2020-13-45", "1e999"])
+    | st.sampled_from(
+        [
+            "name: ",
+            "base: ",
+            "matrix: ",
+            "zip: ",
+            "exclude: ",
+            "sample: ",
+            "..",
+            "seed: ",
+            "content: ",
+            "2020-13-45",
+            "1e999",
+        ]
+    )
     | st.sampled_from(["int", "float", "bool", "null", "timestamp", "binary", "set", "omap", "map"]).map("!!{} ".format)
 )
 

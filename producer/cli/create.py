@@ -1,0 +1,140 @@
+"""`stylefarm sweep create`"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from producer.cli.following import document, follow, raise_failed
+from producer.cli.options import terms_options
+from producer.cli.words import duration
+from producer.farm import Farm, Sweep
+from producer.forecast import Forecast, forecast
+from producer.grids import Grid, load_grid, parse_grid, parse_settings
+from producer.status import Status
+from shared.errors import InvalidRequest
+from shared.output import json_option, print_json, print_pairs, say, timeout_option
+from shared.settings import load_settings
+
+YES_ABOVE = 1000
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--set", "axes", metavar="K=V,V", multiple=True, help="An axis and its values, in the place of the file's."
+)
+@click.option("--name", help="What the sweep is called, in the place of the file's name.")
+@click.option("--dry-run", is_flag=True, help="Check everything, tell how much it is and how long it takes; no more.")
+@click.option(
+    "--yes-above", metavar="N", type=click.IntRange(min=0), default=YES_ABOVE, help=f"Ask above N cells.  [{YES_ABOVE}]"
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--skip-bad", is_flag=True, help="Leave out the cells whose pictures cannot be used.")
+@click.option("--force", is_flag=True, help="Paint anew what was painted before.")
+@click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
+@click.option("--max-running", metavar="N", type=int, help="How many of its jobs may run at a time.  [any number]")
+@timeout_option
+@json_option
+@terms_options
+def create(
+    file: Path | None,
+    axes: tuple[str, ...],
+    name: str | None,
+    dry_run: bool,
+    yes_above: int,
+    yes: bool,
+    skip_bad: bool,
+    force: bool,
+    and_wait: bool,
+    max_running: int | None,
+    timeout: float | None,
+    as_json: bool,
+    **terms: Any,
+) -> None:
+    """Submit the sweep that FILE describes, or --set, and print its id.
+
+    FILE is YAML: `matrix` gives the values of each axis (content, style, any parameter), `base` the parameters that
+    are the same for all, `name` what the sweep is called, and `priority`, `device` and so on are as these options,
+    which come before the file; docs/sweeps.md has the rest. What was asked for before is not painted again.
+    """
+    grid = _grid(file, axes, name)
+    with Farm() as farm:
+        if dry_run:
+            _report_forecast(forecast(farm, grid, skip_bad=skip_bad), as_json)
+            return
+        if not yes:
+            _ask(len(grid), yes_above)
+        given = {name: value for name, value in terms.items() if value is not None}
+        created = farm.sweep(grid, max_running=max_running, force=force, skip_bad=skip_bad, **given)
+        statuses = created.statuses()
+        _say_what_became(created, statuses)
+        if and_wait:
+            say(f"sweep {created.id}: {len(statuses)} jobs")
+            statuses = follow(created, timeout)
+        _report_created(created, statuses, as_json)
+        raise_failed(statuses)
+
+
+def _grid(file: Path | None, words: Sequence[str], name: str | None) -> Grid:
+    axes, settings = parse_settings(words), load_settings()
+    if file is None and not axes:
+        raise InvalidRequest("a sweep is described by a file, or by --set style_weight=1,10,100: give one of the two")
+    grid = parse_grid({"matrix": axes}, settings) if file is None else load_grid(file, axes, settings)
+    return grid if name is None else replace(grid, name=name)
+
+
+def _ask(count: int, most: int) -> None:
+    if count <= most:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidRequest(
+            f"this is {count:,} cells, more than {most:,}, and nobody is here to be asked: give --yes, or a higher"
+            " --yes-above"
+        )
+    if not click.confirm(f"Submit {count:,} cells?", err=True):
+        raise click.Abort
+
+
+def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:
+    for words in (*created.problems, *dict.fromkeys(note for status in statuses for note in status.notes)):
+        say(words)
+    if created.skipped:
+        say(f"{created.skipped} cells are left out, since their pictures cannot be used")
+    there = sum(status.id not in created.created for status in statuses)
+    if there:
+        say(f"{there} of {len(statuses)} were asked for before and are not painted again (--force does)")
+
+
+def _report_created(created: Sweep, statuses: Sequence[Status], as_json: bool) -> None:
+    if not as_json:
+        click.echo(created.id)
+        return
+    jobs = [{**status.as_json(), "created": status.id in created.created} for status in statuses]
+    print_json({**document(created, statuses), "jobs": jobs, "skipped": created.skipped})
+
+
+def _report_forecast(found: Forecast, as_json: bool) -> None:
+    if as_json:
+        print_json({"dry_run": asdict(found)})
+        return
+    for note in found.notes:
+        say(note)
+    on = "one worker, since none is at hand" if not found.workers else f"{found.workers} worker"
+    where = on + ("s" if found.workers > 1 else "")
+    print_pairs(
+        {
+            "cells": f"{found.cells:,}",
+            "axes": ", ".join(f"{axis} ({len(values)})" for axis, values in found.axes.items()),
+            "left out": f"{found.skipped:,}, for their pictures" if found.skipped else None,
+            "there already": f"{found.known:,}",
+            "to paint": f"{found.new:,}",
+            "time": None if found.hours is None else f"{duration(found.hours * 3600)} on {where}",
+            "taken from": found.basis,
+        }
+    )

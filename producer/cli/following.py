@@ -1,0 +1,50 @@
+"""What commands on sweeps have in common: waiting, and what they print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from producer.display import live_display
+from producer.farm import Sweep
+from producer.status import Status
+from shared.errors import JobFailed
+from shared.output import say
+from shared.states import State
+
+
+def follow(followed: Sweep, timeout: float | None) -> list[Status]:
+    """Waits for a sweep with a display; Ctrl-C says how to go on."""
+    try:
+        with live_display() as watch:
+            return followed.wait(timeout, watch)
+    except KeyboardInterrupt:
+        followed.farm.close()
+        counts = followed.counts()
+        total = sum(counts.values())
+        say(
+            f"stopped with {counts.get(State.DONE, 0)} of {total} jobs done: stylefarm sweep wait {followed.id} goes on"
+        )
+        raise
+
+
+def document(shown: Sweep, statuses: Sequence[Status]) -> dict[str, object]:
+    """A sweep and its jobs, for `--json`."""
+    return {
+        "sweep": {"id": shown.id, "name": shown.name, "axes": dict(shown.axes)},
+        "counts": {str(state): number for state, number in count_states(statuses).items()},
+        "jobs": [status.as_json() for status in statuses],
+    }
+
+
+def count_states(statuses: Sequence[Status]) -> dict[State, int]:
+    """How many there are of each state that there is."""
+    return {state: n for state in State if (n := sum(status.state is state for status in statuses))}
+
+
+def raise_failed(statuses: Sequence[Status]) -> None:
+    """Raises JobFailed if any of the jobs failed or was cancelled."""
+    unfit = [status for status in statuses if status.state in {State.FAILED, State.CANCELLED}]
+    if unfit:
+        raise JobFailed(
+            f"{len(unfit)} of {len(statuses)} jobs failed or were cancelled: `stylefarm sweep show` says why"
+        )

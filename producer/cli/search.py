@@ -1,0 +1,58 @@
+"""`stylefarm sweep search`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from producer.cli.following import document
+from producer.display import live_display
+from producer.farm import Farm
+from producer.grids import read_grid
+from producer.grids.seeking import Search
+from producer.search import best, metric_of, search
+from producer.status import Status
+from shared.errors import InvalidSpec
+from shared.output import json_option, print_json, say
+from shared.settings import load_settings
+from shared.states import State
+
+
+@click.command("search")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def search_command(file: Path, as_json: bool) -> None:
+    """Search the matrix of FILE for the cell with the best metric, and print the job that has it.
+
+    FILE is a sweep file with `search`: the `metric` of a result that counts, its `direction`, how many `trials`, and
+    how many of them are painted at a time (`batch`). Optuna proposes, the farm paints. The same command goes on with a
+    search that was interrupted, or that is given more trials.
+    """
+    grid = read_grid(file, load_settings())
+    wanted = grid.search
+    if wanted is None:
+        raise InvalidSpec(f"{file} has no search: add search: {{metric: loss, trials: 40}}")
+    with Farm() as farm:
+        try:
+            with live_display() as watch:
+                sweep = search(farm, grid, watch, lambda tried: _tell(tried, wanted))
+        except KeyboardInterrupt:
+            farm.close()
+            say("stopped; the same command goes on")
+            raise
+        statuses = sweep.statuses()
+        found = best(statuses, wanted)
+        if as_json:
+            print_json({**document(sweep, statuses), "best": found.as_json()})
+        else:
+            click.echo(found.id)
+
+
+def _tell(tried: Sequence[Status], wanted: Search) -> None:
+    if any(status.state is State.DONE for status in tried):
+        found = best(tried, wanted)
+        cell = ", ".join(f"{axis} = {value}" for axis, value in found.cell.items())
+        value = metric_of(found, wanted.metric)
+        say(f"{len(tried)} of {wanted.trials} tried, best {wanted.metric} {value:.6g} with {cell}")

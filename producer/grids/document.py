@@ -1,0 +1,195 @@
+"""From what a sweep file says to the grid that it means."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from producer.grids.grid import Grid, named, placed
+from producer.grids.pictures import PATHS, beside, pictures_of
+from producer.grids.reading import Places, read_document, read_value
+from producer.grids.sampling import Sample
+from producer.grids.seeking import Search
+from producer.grids.values import MOST_CELLS, Span, Values, unfolded
+from producer.objects import Objects
+from shared.errors import InvalidSpec
+from shared.settings import Settings, load_settings
+from shared.spec import JobSpec, nearest
+from shared.terms import Terms, check_limit, parse_terms, parted
+
+Section = TypeVar("Section", Sample, Search)
+
+KEYS = ("name", "base", "matrix", "zip", "include", "exclude", "sample", "search", "max_running", *Terms.model_fields)
+
+
+def read_grid(path: Path, settings: Settings | None = None) -> Grid:
+    """Reads a sweep file. Paths of pictures in it are looked for beside it; `settings` say how S3 is reached.
+
+    Raises InvalidSpec with line and column for what is not YAML and what is not a sweep; ServiceUnavailable.
+    """
+    return load_grid(path, {}, settings)
+
+
+def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = None) -> Grid:
+    """The same, with further `axes` of the matrix, which stand in for what the file says of these parameters."""
+    try:
+        document, places = read_document(path)
+        with named(path, places):
+            reader = _Reader(path.parent, settings, frozenset(axes))
+            return reader.grid(_replaced(document, axes), path, places)
+    except RecursionError:  # also of lists that hold themselves by way of an alias
+        raise InvalidSpec(f"{path} is nested too deeply for a sweep file") from None
+
+
+def parse_grid(document: object, settings: Settings | None = None) -> Grid:
+    """The grid that the content of a sweep file means, with paths beside the current folder.
+
+    Raises InvalidSpec, ServiceUnavailable.
+    """
+    return _Reader(Path(), settings, frozenset()).grid(document, None, None)
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """The axes that "k=1,2,3" mean, one for each of the words. Raises InvalidSpec."""
+    axes: dict[str, Any] = {}
+    for word in words:
+        axis, sign, values = word.partition("=")
+        axis = axis.strip().replace("-", "_")
+        if not sign or not values.strip():
+            raise InvalidSpec(f"{word!r:.60} is no axis: write a parameter and its values, as in style_weight=1,10,100")
+        if axis in axes:
+            raise InvalidSpec(f"the axis {axis} is set twice: give all of its values at once")
+        axes[axis] = [read_value(part.strip()) for part in _split(values)]
+    return axes
+
+
+def _split(values: str) -> list[str]:
+    """The parts between commas, but for those inside brackets."""
+    parts, depth = [""], 0
+    for letter in values:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _replaced(document: object, axes: Mapping[str, Any]) -> object:
+    if not axes or not isinstance(document, dict):
+        return document
+    kept = {key: _without(document.get(key), axes) for key in ("base", "matrix")}
+    return {**document, "base": kept["base"], "matrix": {**kept["matrix"], **axes}}
+
+
+def _without(mapping: Any, axes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in (mapping or {}).items() if name not in axes}
+
+
+class _Reader:
+    """Reads the parts of one document."""
+
+    def __init__(self, folder: Path, settings: Settings | None, own: frozenset[str]) -> None:
+        self.folder = folder
+        self.own = own
+        self.objects = Objects(settings or load_settings())
+
+    def grid(self, document: object, file: Path | None, places: Places | None) -> Grid:
+        if not isinstance(document, dict):
+            raise InvalidSpec("a sweep file is a mapping with `matrix`, and perhaps `name` and `base`")
+        for key in document:
+            if key not in KEYS:
+                known = (*KEYS, *JobSpec.model_fields)
+                raise InvalidSpec(f"unknown key {key!r}{nearest(str(key), known)}", (str(key),))
+        matrix, groups = _mapping(document, "matrix"), _entries(document, "zip")
+        if not matrix and not groups:
+            raise InvalidSpec("the matrix is missing or empty: give at least one axis, as in content: [a.jpg, b.jpg]")
+        terms, _ = parted(document)
+        parse_terms(terms)
+        return Grid(
+            matrix={axis: self._axis(("matrix", axis), axis, value) for axis, value in matrix.items()},
+            base={name: self._beside(name, value) for name, value in _mapping(document, "base").items()},
+            name=str(document.get("name") or ""),
+            terms=terms,
+            max_running=check_limit(document.get("max_running")),
+            zip=[self._listed("zip", number, group) for number, group in enumerate(groups)],
+            include=[
+                {name: self._beside(name, value) for name, value in entry.items()}
+                for entry in _entries(document, "include")
+            ],
+            exclude=[
+                self._listed("exclude", number, entry) for number, entry in enumerate(_entries(document, "exclude"))
+            ],
+            sample=_section(document, "sample", Sample),
+            search=_section(document, "search", Search),
+            file=file,
+            places=places,
+        )
+
+    def _listed(self, key: str, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
+        found = {axis: self._axis((key, number, axis), axis, value) for axis, value in entry.items()}
+        span = next((axis for axis, values in found.items() if isinstance(values, Span)), None)
+        if span is not None:
+            raise InvalidSpec(f"{key} has a span for {span}, which stands in the matrix alone", (key, number, span))
+        return found
+
+    def _axis(self, at: tuple[str | int, ...], axis: str, value: Any) -> Values:
+        if isinstance(value, range):  # from Python, where it need not be written out
+            return value
+        entries = value if isinstance(value, list) else [value]
+        with placed(at):
+            parts = [self._unfolded(axis, entry) for entry in entries]
+            if len(parts) == 1:
+                return parts[0]
+            if any(isinstance(part, Span) for part in parts):
+                raise InvalidSpec(f"the axis {axis} has a span among other values: a span stands alone")
+            # Before they are put into one list, which takes its memory where they are long.
+            _check_length(axis, parts)
+            return [value for part in parts if not isinstance(part, Span) for value in part]
+
+    def _unfolded(self, axis: str, entry: Any) -> Values:
+        if axis in PATHS and isinstance(entry, str):
+            folder = Path() if axis in self.own else self.folder
+            return pictures_of(folder, axis, entry, self.objects)
+        if axis in PATHS:
+            return [self._beside(axis, entry)]
+        return unfolded(axis, entry)
+
+    def _beside(self, name: str, value: Any) -> Any:
+        return beside(Path() if name in self.own else self.folder, name, value)
+
+
+def _check_length(axis: str, parts: list[Values]) -> None:
+    length = sum(len(part) for part in parts if not isinstance(part, Span))
+    if length > MOST_CELLS:
+        raise InvalidSpec(f"the axis {axis} has {length:,} values, more than {MOST_CELLS:,}: shorten it")
+
+
+def _section(document: Mapping[str, Any], key: str, kind: type[Section]) -> Section | None:
+    """What stands below a key, as that kind; None if it stands nowhere."""
+    if document.get(key) is None:
+        return None
+    fields, known = _mapping(document, key), [field.name for field in dataclasses.fields(kind)]
+    for name in fields:
+        if name not in known:
+            raise InvalidSpec(f"{key} has {name!r}{nearest(name, known)}", (key, name))
+    return kind(**fields)
+
+
+def _mapping(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = document.get(key) or {}
+    if not isinstance(value, dict):
+        raise InvalidSpec(f"{key} must be a mapping from parameters to values", (key,))
+    return {str(name): entry for name, entry in value.items()}
+
+
+def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """The mappings that stand below a key: one, or a list of them."""
+    value = document.get(key) or []
+    entries = value if isinstance(value, list) else [value]
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not entry:
+            raise InvalidSpec(f"{key} must be a list of mappings from parameters to values", (key, number))
+    return [{str(name): value for name, value in entry.items()} for entry in entries]

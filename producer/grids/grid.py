@@ -1,0 +1,315 @@
+"""A grid: which values go together, and in which order.
+
+The factors of a grid are the axes of its matrix and the groups of `zip`, in the order in which they are written; the
+last one turns fastest. Then cells are taken out (`exclude`), and given more values or added at the end (`include`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from producer.grids.reading import Places
+from producer.grids.sampling import Sample
+from producer.grids.seeking import Search
+from producer.grids.values import MOST_CELLS, Span, Values
+from shared.errors import InvalidSpec
+from shared.spec import JobSpec, nearest, parse_spec
+from shared.words import counted
+
+Cell = dict[str, Any]
+
+
+class Factor(NamedTuple):
+    """Axes that turn together: one of the matrix, or a group of `zip`."""
+
+    axes: tuple[str, ...]
+    columns: tuple[Values, ...]
+
+    @property
+    def length(self) -> int | None:
+        """How many values it has; None of a span."""
+        return None if isinstance(self.columns[0], Span) else len(self.columns[0])
+
+    def at(self, place: Any) -> Iterator[tuple[str, Any]]:
+        """Its axes' values at a place: a number, or of a span a share."""
+        for axis, column in zip(self.axes, self.columns, strict=True):
+            yield axis, column.at(place) if isinstance(column, Span) else column[place]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Fixed parameters (`base`), axes with their values (`matrix`), and groups of axes that turn together (`zip`).
+
+    `exclude` takes out the cells that have one of the values listed for each axis that an entry names. An entry of
+    `include` sets parameters that are no axes in the cells that have its values on the axes; where there is no such
+    cell, it is one more. `sample` draws from the whole grid first. A grid with `search` is not unfolded: its matrix is
+    what is searched. `terms` say how its jobs are to be done,
+    `max_running` how many at a time. `file` is where it was read from, and `places` where in it each thing stands.
+    """
+
+    matrix: Mapping[str, Values]
+    base: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    file: Path | None = None
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    max_running: int | None = None
+    zip: Sequence[Mapping[str, Sequence[Any]]] = ()
+    include: Sequence[Mapping[str, Any]] = ()
+    exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
+    sample: Sample | None = None
+    search: Search | None = None
+    places: Places | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        # Before the axes are looked through, which takes its time where they are long.
+        if self.sample is None and self.search is None:
+            self._check_size()
+        for at, axis, values in self._written():
+            with placed(at):
+                _check_axis(axis, values, drawn=self.sample is not None or self.search is not None)
+                if at[0] == "matrix":
+                    _check_once_each(axis, values)
+        self._check_once()
+        self._check_groups()
+        for number, entry in enumerate(self.exclude):
+            with placed(("exclude", number)):
+                self._check_excluded(number, entry)
+        for number, entry in enumerate(self.include):
+            with placed(("include", number)):
+                self._check_included(number, entry)
+        if self.search is not None:
+            self._check_searched()
+        elif next(self.values(), None) is None:
+            raise InvalidSpec("exclude takes out all cells: nothing is left to paint", ("exclude",))
+
+    def __len__(self) -> int:
+        if self.search is not None:
+            return self.search.trials
+        if self.sample is None and not self.exclude and not self.include:
+            return self._product()
+        return sum(1 for _ in self.values())
+
+    @property
+    def factors(self) -> list[Factor]:
+        """The axes of the matrix, then the groups of `zip`, in the order in which they are written."""
+        alone = [Factor((axis,), (values,)) for axis, values in self.matrix.items()]
+        return [*alone, *(Factor(tuple(group), tuple(group.values())) for group in self.zip)]
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """Each axis and the values that its cells have, in order; those that only `include` names stand at the end."""
+        drawn = None if self.sample is None else self._drawn()
+        found: dict[str, list[Any]] = {}
+        for number, factor in enumerate(self.factors):
+            places = range(factor.length or 0) if drawn is None else sorted({cell[number] for cell in drawn})
+            for pairs in map(factor.at, places):
+                for axis, value in pairs:
+                    found.setdefault(axis, []).append(value)
+        for entry in self.include:
+            for axis in found:
+                found[axis] += [entry[axis]] if axis in entry else []
+        return {axis: _distinct(values) for axis, values in found.items()}
+
+    def values(self) -> Iterator[Cell]:
+        """Each cell's values by axis, with what `include` gives it besides, in order. Raises InvalidSpec."""
+        axes = {axis for factor in self.factors for axis in factor.axes}
+        met = set()
+        for cell in self._unfolded():
+            if any(all(cell[axis] in values for axis, values in entry.items()) for entry in self.exclude):
+                continue
+            more: Cell = {}
+            for number, entry in enumerate(self.include):
+                if all(cell[axis] == value for axis, value in entry.items() if axis in axes):
+                    met.add(number)
+                    more.update((name, value) for name, value in entry.items() if name not in axes)
+            yield {**cell, **more} if more else cell
+        for number, entry in enumerate(self.include):
+            if number not in met:
+                yield self._another(number, entry)
+
+    def cells(self) -> Iterator[tuple[Cell, JobSpec]]:
+        """Each cell's values, as `values` has them, and its spec. Raises InvalidSpec."""
+        if self.search is not None:
+            raise InvalidSpec("this is a search: stylefarm sweep search runs it")
+        with named(self.file, self.places):
+            for cell in self.values():
+                yield cell, self._spec(cell)
+
+    def spec(self, cell: Cell) -> JobSpec:
+        """The spec of one cell. Raises InvalidSpec."""
+        with named(self.file, self.places):
+            return self._spec(cell)
+
+    def _spec(self, cell: Cell) -> JobSpec:
+        try:
+            return parse_spec({**self.base, **cell})
+        except InvalidSpec as error:
+            raise InvalidSpec(str(error), self._place(*error.at)) from None
+
+    def _product(self) -> int:
+        # Not len(self), which Python refuses to be as large as a product of lengths can be.
+        return math.prod(factor.length or 1 for factor in self.factors)
+
+    def _drawn(self) -> list[tuple[Any, ...]]:
+        return [] if self.sample is None else self.sample.places([factor.length for factor in self.factors])
+
+    def _unfolded(self) -> Iterator[Cell]:
+        factors = self.factors
+        if self.sample is not None:
+            for places in self._drawn():
+                yield {axis: v for factor, at in zip(factors, places, strict=True) for axis, v in factor.at(at)}
+            return
+        if not self.zip:
+            names = list(self.matrix)
+            for values in itertools.product(*(factor.columns[0] for factor in factors)):  # type: ignore[arg-type]
+                yield dict(zip(names, values, strict=True))
+            return
+        turns = [[dict(factor.at(place)) for place in range(factor.length or 0)] for factor in factors]
+        for parts in itertools.product(*turns):
+            yield {axis: value for part in parts for axis, value in part.items()}
+
+    def _another(self, number: int, entry: Mapping[str, Any]) -> Cell:
+        axes = [axis for factor in self.factors for axis in factor.axes]
+        missing = [axis for axis in axes if axis not in entry]
+        if missing:
+            raise InvalidSpec(
+                f"include {number + 1} fits no cell, and as one more cell it lacks {', '.join(missing)}: give it a"
+                " value of each axis",
+                ("include", number),
+            )
+        return {**{axis: entry[axis] for axis in axes}, **entry}
+
+    def _place(self, parameter: str | int = "", *_more: str | int) -> tuple[str | int, ...]:
+        """Where the user wrote a parameter."""
+        name = str(parameter)
+        if name in self.matrix:
+            return ("matrix", name)
+        groups = (("zip", number, name) for number, group in enumerate(self.zip) if name in group)
+        return next(groups, ("base", name) if name in self.base else ())
+
+    def _written(self) -> Iterator[tuple[tuple[str | int, ...], str, Values]]:
+        yield from ((("matrix", axis), axis, values) for axis, values in self.matrix.items())
+        for number, group in enumerate(self.zip):
+            yield from ((("zip", number, axis), axis, values) for axis, values in group.items())
+
+    def _check_searched(self) -> None:
+        for key in ("zip", "include", "exclude", "sample"):
+            if getattr(self, key):
+                raise InvalidSpec(f"{key} does not go with search, which proposes values itself: take it out", (key,))
+
+    def _check_size(self) -> None:
+        if self._product() > MOST_CELLS:
+            what = f"the matrix has {self._product():,} cells, more than {MOST_CELLS:,}"
+            raise InvalidSpec(f"{what}: shorten an axis, or draw some of them with sample", ("matrix",))
+
+    def _check_once(self) -> None:
+        seen = dict.fromkeys(self.base, "base")
+        for (where, *_), axis, _values in self._written():
+            if axis in seen:
+                places = f"both in {seen[axis]} and in {where}" if seen[axis] != where else f"twice in {where}"
+                raise InvalidSpec(f"{axis} stands {places}: leave out one of the two", self._place(axis))
+            seen[axis] = str(where)
+
+    def _check_groups(self) -> None:
+        for number, group in enumerate(self.zip):
+            lengths = {axis: len(values) for axis, values in group.items()}
+            if len(set(lengths.values())) > 1:
+                shown = ", ".join(f"{axis} has {counted(length, 'value')}" for axis, length in lengths.items())
+                raise InvalidSpec(f"the axes of a zip go in step, but {shown}: make them alike", ("zip", number))
+            rows = list(zip(*group.values(), strict=True))
+            if len(_distinct(rows)) < len(rows):
+                raise InvalidSpec(
+                    f"the zip of {', '.join(group)} has the same step twice: take one out", ("zip", number)
+                )
+
+    def _check_excluded(self, number: int, entry: Mapping[str, Sequence[Any]]) -> None:
+        what = f"exclude {number + 1}"
+        if not entry:
+            raise InvalidSpec(f"{what} names no axis: it would take out every cell")
+        known = {axis: values for _, axis, values in self._written()}
+        for axis, values in entry.items():
+            if axis not in known:
+                raise InvalidSpec(f"{what} names {axis!r}, which is no axis{nearest(axis, known)}")
+            of_axis = known[axis]
+            if isinstance(of_axis, Span):
+                raise InvalidSpec(f"{what} names {axis}, whose values are drawn: narrow its bounds instead")
+            strange = next((value for value in values if value not in of_axis), None)
+            if strange is not None:
+                raise InvalidSpec(f"{what} takes out no cell: the axis {axis} has no value {strange!r:.60}")
+
+    def _check_included(self, number: int, entry: Mapping[str, Any]) -> None:
+        for name in entry:
+            if name not in JobSpec.model_fields:
+                raise InvalidSpec(f"include {number + 1} names {name!r}{nearest(name, JobSpec.model_fields)}")
+        if entry in self.include[:number]:
+            raise InvalidSpec(f"include {number + 1} stands there twice: take one out")
+
+
+@contextmanager
+def named(file: Path | None, places: Places | None = None) -> Iterator[None]:
+    """Puts the file's name before what is wrong with it, and where it stands."""
+    try:
+        yield
+    except InvalidSpec as error:
+        if file is None:
+            raise
+        where = "" if places is None else places.words(error.at)
+        raise InvalidSpec(f"{file}{where}: {error}") from None
+
+
+@contextmanager
+def placed(at: tuple[str | int, ...]) -> Iterator[None]:
+    """Says where it stands of what is wrong inside."""
+    try:
+        yield
+    except InvalidSpec as error:
+        raise InvalidSpec(str(error), error.at or at) from None
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    if all(isinstance(value, Hashable) for value in values):
+        return list(dict.fromkeys(values))
+    return [value for place, value in enumerate(values) if value not in values[:place]]
+
+
+def _check_name(name: str) -> None:
+    """A database stores neither the NUL character nor half a surrogate pair, and YAML can write both."""
+    for letter in name:
+        if letter == "\0" or "\ud800" <= letter <= "\udfff":
+            raise InvalidSpec(f"name = {name!r:.60}: the character {letter!r} cannot be stored; take it out", ("name",))
+
+
+def _check_axis(axis: str, values: Values, *, drawn: bool) -> None:
+    if axis not in JobSpec.model_fields:
+        raise InvalidSpec(f"unknown axis {axis!r}{nearest(axis, JobSpec.model_fields)}")
+    if isinstance(values, Span):
+        if not drawn:
+            raise InvalidSpec(
+                f"the axis {axis} is a span without values of its own: draw from it with sample, or write linspace or"
+                " logspace"
+            )
+        return
+    if isinstance(values, str) or not values:
+        raise InvalidSpec(f"the axis {axis} is {'one text' if values else 'empty'}: give a list of values")
+
+
+def _check_once_each(axis: str, values: Values) -> None:
+    if isinstance(values, Span | range):
+        return
+    seen: set[Any] = set()
+    unhashable: list[Any] = []
+    for value in values:
+        known: set[Any] | list[Any] = seen if isinstance(value, Hashable) else unhashable
+        if value in known:
+            raise InvalidSpec(f"the axis {axis} has {value!r} twice: take one out")
+        if isinstance(known, set):
+            known.add(value)
+        else:
+            known.append(value)

@@ -1,0 +1,123 @@
+"""YAML as sweep files have it, and where in the file each thing stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError
+
+from shared.errors import InvalidSpec
+
+# No parameter takes a longer whole number.
+MOST_BITS = 1024
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the entries of a file stand in it."""
+
+    root: yaml.Node
+
+    def words(self, at: Sequence[str | int]) -> str:
+        """ ", line 3, column 5" for the entry `at` these keys and numbers, or the nearest one around it."""
+        node, mark = self.root, None
+        for step in at:
+            if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one, where a list of them may stand
+                continue
+            found = _entry(node, step)
+            if found is None:
+                break
+            mark, node = found
+        return "" if mark is None else _words(mark)
+
+
+def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Mark, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next(((key.start_mark, value) for key, value in node.value if key.value == step), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step].start_mark, node.value[step]
+    return None
+
+
+def _words(mark: yaml.Mark) -> str:
+    return f", line {mark.line + 1}, column {mark.column + 1}"
+
+
+def read_document(path: Path) -> tuple[object, Places | None]:
+    """What is in a YAML file, and where; an empty file is None.
+
+    Raises InvalidSpec, with line and column where there is one; RecursionError for what is nested too deeply.
+    """
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        return (None, None) if node is None else (loader.construct_document(node), Places(node))
+    except OSError as error:
+        raise InvalidSpec(f"{path} cannot be read ({error.strerror}): check the path of the sweep file") from None
+    except UnicodeDecodeError:
+        raise InvalidSpec(f"{path} is no text: a sweep file is YAML in UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        where = _words(error.problem_mark) if error.problem_mark else ""
+        raise InvalidSpec(f"{path}{where}: this is no YAML ({_line(error.problem)})") from None
+    except yaml.YAMLError as error:
+        raise InvalidSpec(f"{path} is no YAML: {_line(error)}") from None
+    except RecursionError:
+        raise
+    # A tag that its value does not fit, the thirty-first of February, a number of thousands of digits: PyYAML lets out
+    # what Python's own conversions raise, ValueError, TypeError, OverflowError, KeyError, IndexError, AttributeError.
+    except Exception as error:
+        raise InvalidSpec(f"{path} is no YAML that can be read ({_line(error) or type(error).__name__})") from error
+
+
+def read_value(text: str) -> Any:
+    """One value as a sweep file would have it; what YAML keeps for itself is text, such as the * of a pattern.
+
+    Raises InvalidSpec.
+    """
+    loader = _Loader("")
+    try:
+        if text[:1] in {"[", "{", "'", '"'}:
+            return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return loader.construct_object(yaml.ScalarNode(tag, text))
+    # As above: what Python's own conversions raise.
+    except Exception as error:
+        raise InvalidSpec(f"{text!r:.60} is no value ({_line(error)})") from error
+
+
+def _line(reason: object) -> str:
+    return " ".join(str(reason).split())
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe subset, in which 1e3 is a number too, as everywhere but in YAML 1.1, and a key stands once."""
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):  # the tag !!map before something else
+            raise ConstructorError(problem="here should be a mapping", problem_mark=node.start_mark)
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConstructorError(problem="a key is a plain word", problem_mark=key.start_mark)
+            if key.value in seen:
+                raise ConstructorError(problem=f"{key.value} stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value = super().construct_yaml_int(node)
+        # In hexadecimal a number can have more digits than Python agrees to write into a sentence.
+        if value.bit_length() > MOST_BITS:
+            raise ConstructorError(problem="a number of too many digits", problem_mark=node.start_mark)
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)$"), list("-+.0123456789")
+)

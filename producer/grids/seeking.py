@@ -1,0 +1,43 @@
+"""What a search looks for: the `search` of a sweep file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.errors import InvalidSpec
+from shared.spec import SEEDS
+from shared.words import nearest
+
+# What is known of a done job: its last loss, and what its worker has measured.
+METRICS = ("loss", "gram", "sliced", "self_similarity", "ssim", "clipped", "seconds")
+DIRECTIONS = ("minimize", "maximize")
+MOST_TRIALS = 10_000
+
+
+@dataclass(frozen=True)
+class Search:
+    """How many cells are tried, `batch` of them at a time, to bring a metric of the results down, or up."""
+
+    metric: str = "loss"
+    direction: Literal["minimize", "maximize"] = "minimize"
+    trials: int = 20
+    batch: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise InvalidSpec(
+                f"search has no metric {self.metric!r:.60}{nearest(str(self.metric), METRICS)}", ("search", "metric")
+            )
+        if self.direction not in DIRECTIONS:
+            raise InvalidSpec(
+                f"search has direction = {self.direction!r:.60}: must be {' or '.join(DIRECTIONS)}",
+                ("search", "direction"),
+            )
+        for name, least, most in (("trials", 1, MOST_TRIALS), ("batch", 1, MOST_TRIALS), ("seed", 0, SEEDS - 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                raise InvalidSpec(
+                    f"search has {name} = {value!r:.60}: must be a whole number, {least} to {most}", ("search", name)
+                )

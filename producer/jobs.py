@@ -1,0 +1,137 @@
+"""One job as a program sees it: its state, its pictures, its curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from producer.status import Status
+from producer.waiting import Watcher
+from shared.blobs import BlobStore, fetch_verified
+from shared.errors import JobFailed, StillPending
+from shared.files import write_atomically
+from shared.images import decode
+from shared.states import State
+from shared.store import LossPoint, Of, StoredObject
+from shared.terms import parse_terms
+
+if TYPE_CHECKING:
+    from producer.farm import Farm
+
+# A result is the farm's own picture: a spec allows no larger one.
+RESULT_PIXELS = 16384 * 16384
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png")."""
+
+    data: bytes
+    suffix: str
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, RGB."""
+        return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Writes the file. Raises InvalidRequest if `path` exists (and no `force`) or cannot be written."""
+        write_atomically(Path(path), self.data, force=force)
+        return Path(path)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The picture after `iteration` steps, in the object store."""
+
+    iteration: int
+    stored: StoredObject
+    blobs: BlobStore
+
+    def fetch(self) -> Result:
+        """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
+        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), _suffix(self.stored.key))
+
+
+class Job:
+    """One stylization in the farm. `created`: the submission that it comes from has queued it; False: it was there."""
+
+    def __init__(self, farm: Farm, job_id: str, *, created: bool = True) -> None:
+        self.farm = farm
+        self.id = job_id
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    def status(self) -> Status:
+        """Where it stands now. Raises NotFound if it was deleted."""
+        return Status.of(self.farm.services.queries.job(self.id))
+
+    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
+        """Waits until it has ended, well or not. Raises StillPending after `timeout` seconds."""
+        return self.farm.wait([self], timeout, watch)[0]
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Waits for the picture. Raises JobFailed with the job's own error, or StillPending."""
+        status = self.wait(timeout)
+        return self._fetch(status)
+
+    def fetch(self) -> Result:
+        """The picture, without waiting. Raises StillPending if it is not done, JobFailed if it never will be."""
+        return self._fetch(self.status())
+
+    def losses(self) -> list[LossPoint]:
+        """The loss curve so far, by iteration; each term is weighted."""
+        rows = self.farm.services.queries.losses(self.id)
+        return [LossPoint(row.iteration, row.total, row.content, row.style, row.tv) for row in rows]
+
+    def snapshots(self) -> list[Snapshot]:
+        """The pictures on the way, by iteration; each is fetched when it is asked for."""
+        blobs = self.farm.services.blobs
+        rows = self.farm.services.queries.snapshots(self.id)
+        return [Snapshot(row.iteration, StoredObject(row.key, row.sha256, row.bytes), blobs) for row in rows]
+
+    def cancel(self) -> bool:
+        """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
+        return bool(self.farm.services.store.cancel(Of(job=self.id)))
+
+    def pause(self) -> bool:
+        """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
+
+        A running one is let go within one heartbeat, and will go on from there.
+        """
+        return bool(self.farm.services.store.pause(Of(job=self.id)))
+
+    def resume(self) -> bool:
+        """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
+        return self.farm.announced(self.farm.services.store.resume(Of(job=self.id))) > 0
+
+    def retry(self, *, from_checkpoint: bool = False) -> bool:
+        """Paints it once more, afresh, or `from_checkpoint`, if one was stored. False if it has not ended yet."""
+        store = self.farm.services.store
+        return self.farm.announced(store.retry(Of(job=self.id), from_checkpoint=from_checkpoint)) > 0
+
+    def reprioritise(self, priority: int) -> bool:
+        """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
+        wish = parse_terms({"priority": priority}).priority
+        return self.farm.announced(self.farm.services.store.reprioritise(Of(job=self.id), wish)) > 0
+
+    def _fetch(self, status: Status) -> Result:
+        row = self.farm.services.queries.job(self.id)
+        if status.state in {State.FAILED, State.CANCELLED}:
+            raise JobFailed(
+                f"job {self.id} ({status.title}) {status.state}: {status.error or 'at the request of its user'}"
+            )
+        if row.result_key is None or row.result_sha256 is None:
+            raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
+        return Result(
+            fetch_verified(self.farm.services.blobs, row.result_key, row.result_sha256), _suffix(row.result_key)
+        )
+
+
+def _suffix(key: str) -> str:
+    return Path(key).suffix

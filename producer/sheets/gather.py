@@ -1,0 +1,91 @@
+"""What a sheet shows of each job: the objects that hold its pictures, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from producer.farm import Sweep
+from producer.sheets.thumbnails import decoded
+from producer.status import Status
+from shared.blobs import fetch_verified
+from shared.looking import Shot
+from shared.services import Services
+from shared.spec import BLOB
+from shared.states import State
+from shared.store import StoredObject
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A job on a sheet: its newest picture, if it has one yet, and the snapshots on the way, by iteration."""
+
+    status: Status
+    newest: StoredObject | None
+    steps: Sequence[Shot] = ()
+
+    @property
+    def progress(self) -> float | None:
+        """The share of its steps that are done, 0 to 1, of a job that has begun and not ended."""
+        status = self.status
+        if status.state.final or (status.state is not State.RUNNING and self.newest is None):
+            return None
+        return status.iteration / max(1, status.iterations)
+
+    @property
+    def problem(self) -> str:
+        """Why there is no result yet, in words; empty where there is one."""
+        status = self.status
+        if status.state is State.DONE:
+            return "" if self.newest else "missing: it has no result"
+        return f"{status.state}: {status.error}" if status.error else str(status.state)
+
+
+def gathered(sweep: Sweep, statuses: Sequence[Status]) -> list[Shown]:
+    """The jobs with what there is to be seen of them."""
+    shots = sweep.farm.services.looking.snapshots(sweep.id)
+    return [_shown(status, shots.get(status.id, [])) for status in statuses]
+
+
+def picture(services: Services, stored: StoredObject) -> Image.Image:
+    """The picture in the object store, RGB. Raises NotFound, InvalidImage, ServiceUnavailable."""
+    return decoded(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
+
+
+def addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The content hashes of the pictures that a spec names as its content, or its style."""
+    value = spec.get(name) or ()
+    return tuple([value] if isinstance(value, str) else value)
+
+
+def beside(services: Services, hashes: Sequence[str]) -> Image.Image:
+    """The pictures of these content hashes side by side, as high as the lowest of them."""
+    images = [decoded(services.blobs.get(f"inputs/{one.removeprefix(BLOB)}"), one) for one in hashes]
+    height = min(image.height for image in images)
+    images = [image.resize((max(1, image.width * height // image.height), height)) for image in images]
+    joined = Image.new("RGB", (sum(image.width for image in images), height))
+    left = 0
+    for image in images:
+        joined.paste(image, (left, 0))
+        left += image.width
+    return joined
+
+
+def _shown(status: Status, shots: Sequence[Shot]) -> Shown:
+    # A failed job's last snapshot is not its picture.
+    if status.state is State.DONE:
+        newest = _result(status)
+    elif status.state.final or not shots:
+        newest = None
+    else:
+        newest = shots[-1].stored
+    return Shown(status, newest, shots)
+
+
+def _result(status: Status) -> StoredObject | None:
+    if status.result_key is None or status.result_sha256 is None:
+        return None
+    return StoredObject(status.result_key, status.result_sha256, status.result_bytes or 0)

@@ -1,0 +1,177 @@
+"""A sheet as one HTML file that needs nothing else: no network, no other file, no program but a browser."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from PIL import Image
+
+from producer.farm import Sweep
+from producer.measures import MEASURES, NOT_VALIDATED, check_measure, measures_of, more_is_closer
+from producer.progress import counting
+from producer.sheets.gather import Shown, addresses, beside, gathered, picture
+from producer.sheets.selection import PICTURES, Selection, key_of, title_of
+from producer.sheets.thumbnails import in_parallel, webp
+from shared.errors import FarmError
+from shared.looking import Shot
+from shared.store import StoredObject
+
+# The pictures of a page before base64 makes them a third larger; with what is around them it stays below 30 MB.
+MOST_BYTES = 19_000_000
+INPUT_BYTES, INPUT_EDGE = 20_000, 384
+MOST_INPUT_BYTES = 2_000_000
+LARGEST, SMALLEST = 512, 96
+# Of a WebP of a painting of that quality: a generous guess, above which a thumbnail is made coarser.
+BYTES_PER_PIXEL = 0.25
+MOST_STEPS, MOST_SNAPSHOTS = 12, 1200
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the page that is to be made: what makes it, and within what size."""
+
+    make: Callable[[], Image.Image]
+    edge: int
+    most_bytes: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the page shows when it is opened: the metric under each cell, and the ranking, if it is to be one."""
+
+    metric: str
+    sort_by: str | None = None
+
+
+def page(sweep: Sweep, selection: Selection, opening: Opening) -> bytes:
+    """The HTML of a sheet, in UTF-8, below 30 MB for 2,000 results.
+
+    Of each job its newest picture is in it, of few jobs also snapshots, evenly chosen. Raises InvalidRequest.
+    """
+    for metric in (opening.metric, opening.sort_by or opening.metric):
+        check_measure(metric, selection.statuses)
+    document, pictures = _document(sweep, selection, opening)
+    with counting("thumbnails", len(pictures)) as advance:
+        made = in_parallel(pictures, _encoded, advance)
+    document["images"] = [None if isinstance(one, FarmError) else base64.b64encode(one).decode() for one in made]
+    return _filled(sweep.name or f"sweep {sweep.id[:8]}", document)
+
+
+def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dict[str, Any], list[Picture]]:
+    """What the page knows, and the pictures that it names by their places in the list."""
+    jobs = gathered(sweep, selection.statuses)
+    pictures, inputs = _inputs(sweep, jobs)
+    steps = [_evenly(shown.steps, min(MOST_STEPS, MOST_SNAPSHOTS // max(1, len(jobs)))) for shown in jobs]
+    left = MOST_BYTES - sum(one.most_bytes for one in pictures)
+    each = left / max(1, len(jobs) + sum(map(len, steps)) / 2)
+    places = [{key_of(value): index for index, value in enumerate(axis.values)} for axis in selection.axes]
+
+    def place(stored: StoredObject | None, share: float) -> int | None:
+        if stored is None:
+            return None
+        edge = max(SMALLEST, min(LARGEST, round(math.sqrt(each * share / BYTES_PER_PIXEL))))
+        pictures.append(Picture(lambda: picture(sweep.farm.services, stored), edge, round(each * share)))
+        return len(pictures) - 1
+
+    cells = [
+        {
+            "at": [found[key_of(shown.status.cell.get(axis.name))] for axis, found in _zip(selection, places)],
+            **_told(shown),
+            "inputs": [inputs.get(addresses(shown.status.spec, name)) for name in PICTURES],
+            "image": place(shown.newest, 1),
+            "steps": [[shot.iteration, place(shot.stored, 0.5)] for shot in of_job],
+        }
+        for shown, of_job in zip(jobs, steps, strict=True)
+    ]
+    names = [axis.name for axis in selection.axes]
+    measures = measures_of(selection.statuses)
+    document = {
+        "title": sweep.name or f"sweep {sweep.id[:8]}",
+        "id": sweep.id,
+        "axes": [
+            {"name": axis.name, "labels": axis.labels, "images": _head_images(selection, axis.name, inputs)}
+            for axis in selection.axes
+        ],
+        "rows": names.index(selection.rows.name) if selection.rows.name else None,
+        "columns": names.index(selection.columns.name) if selection.columns.name else None,
+        "measures": [
+            {"name": name, "words": MEASURES[name].words if name in MEASURES else name, "more": more_is_closer(name)}
+            for name in measures
+        ],
+        "metric": opening.metric,
+        "sortBy": opening.sort_by,
+        "note": NOT_VALIDATED,
+        "cells": cells,
+    }
+    return document, pictures
+
+
+def _told(shown: Shown) -> dict[str, Any]:
+    status = shown.status
+    numbers = {**status.metrics, "loss": status.loss}
+    return {
+        "id": status.id,
+        "title": title_of(status),
+        "state": str(status.state),
+        "problem": shown.problem,
+        "progress": shown.progress,
+        "iteration": status.iteration,
+        "iterations": status.iterations,
+        "measures": {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)},
+    }
+
+
+def _inputs(sweep: Sweep, jobs: Sequence[Shown]) -> tuple[list[Picture], dict[tuple[str, ...], int]]:
+    """The contents and styles of all jobs, each once, and their places by their content hashes."""
+    found = dict.fromkeys(addresses(shown.status.spec, name) for shown in jobs for name in PICTURES)
+    found.pop((), None)
+    most = min(INPUT_BYTES, MOST_INPUT_BYTES // max(1, len(found)))
+
+    def of(hashes: tuple[str, ...]) -> Picture:
+        return Picture(lambda: beside(sweep.farm.services, hashes), INPUT_EDGE, most)
+
+    return [of(hashes) for hashes in found], {hashes: index for index, hashes in enumerate(found)}
+
+
+def _head_images(selection: Selection, name: str, inputs: Mapping[tuple[str, ...], int]) -> list[int | None]:
+    values = next(axis.values for axis in selection.axes if axis.name == name)
+    if name not in PICTURES:
+        return [None] * len(values)
+    found = {key_of(status.cell[name]): inputs.get(addresses(status.spec, name)) for status in selection.statuses}
+    return [found.get(key_of(value)) for value in values]
+
+
+def _zip(selection: Selection, places: Sequence[dict[str, int]]) -> Any:
+    return zip(selection.axes, places, strict=True)
+
+
+def _evenly(shots: Sequence[Shot], most: int) -> list[Shot]:
+    """At most `most` of the snapshots, the last among them."""
+    if len(shots) <= most:
+        return list(shots)
+    return [shots[(number + 1) * len(shots) // most - 1] for number in range(most)]
+
+
+def _encoded(wanted: Picture) -> bytes:
+    return webp(wanted.make(), wanted.edge, wanted.most_bytes)
+
+
+def _filled(title: str, document: Mapping[str, Any]) -> bytes:
+    """The template with everything in it. In JSON, no "<" can end the element that it stands in."""
+    parts = resources.files("producer.sheets")
+    data = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    texts = {
+        "TITLE": html.escape(title),
+        "STYLE": (parts / "page.css").read_text(encoding="utf-8"),
+        "SCRIPT": (parts / "page.js").read_text(encoding="utf-8"),
+        "DATA": data,
+    }
+    pieces = (parts / "page.html").read_text(encoding="utf-8").split("%%")
+    return "".join(texts.get(piece, piece) for piece in pieces).encode("utf-8", "replace")

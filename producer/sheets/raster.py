@@ -1,0 +1,106 @@
+"""A sheet as pictures: one for each page, with pictures or values at the edges; or a ranked list."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from producer.farm import Sweep
+from producer.measures import NOT_VALIDATED, in_words, measured
+from producer.progress import counting
+from producer.sheet import Cell, Head, contact_sheet
+from producer.sheets.gather import Shown, addresses, beside, gathered, picture
+from producer.sheets.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
+from producer.sheets.thumbnails import in_parallel, shrunk
+from producer.status import Status
+from shared.errors import FarmError
+
+WIDEST, NARROWEST = 256, 48
+LONGEST_HEAD = 1024
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a sheet is drawn: the metric under each cell, the width of a cell in pixels, and how many are ranked."""
+
+    metric: str
+    cell: int
+    sort_by: str | None = None
+    top: int = 50
+
+
+def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tuple[str, Image.Image]]:
+    """Each page with what its slice is called: a grid, or one ranked list. Raises InvalidRequest."""
+    if drawing.sort_by is not None:
+        yield drawing.sort_by, _ranking(sweep, selection, drawing)
+        return
+    left, above = (_heads(sweep, selection, axis) for axis in (selection.rows, selection.columns))
+    named = [axis.name for axis in (selection.rows, selection.columns) if axis.name]
+    for page in selection.pages():
+        at, statuses = list(page.cells), list(page.cells.values())
+        cells = dict(zip(at, _cells(sweep, statuses, drawing), strict=True))
+        title = " · ".join(part for part in (sweep.name, page.title) if part)
+        corner = f"{selection.rows.name} / {selection.columns.name}" if len(named) == 2 else ""
+        foot = "" if drawing.metric == "loss" else NOT_VALIDATED
+        yield page.title, contact_sheet(left, above, cells, corner=corner, title=title, foot=foot, cell=drawing.cell)
+
+
+def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
+    """The width of a cell with which that many square ones stay below `most_bytes` in a file."""
+    return max(NARROWEST, min(WIDEST, math.isqrt(round(most_bytes / max(1, count) / bytes_per_pixel))))
+
+
+def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Image.Image:
+    metric = drawing.sort_by or drawing.metric
+    statuses = ranked(selection.statuses, metric)[: drawing.top]
+    across = max(1, min(8, math.ceil(math.sqrt(len(statuses) * 1.6))))
+    rows = [Head("")] * math.ceil(len(statuses) / across)
+    cells = {
+        divmod(place, across): Cell(
+            cell.image, f"{place + 1}. {title_of(status)}\n{in_words(metric, measured(status, metric))}", cell.problem
+        )
+        for place, (status, cell) in enumerate(zip(statuses, _cells(sweep, statuses, drawing), strict=True))
+    }
+    left_over = range(len(statuses), len(rows) * across)
+    cells |= {divmod(place, across): Cell(blank=True) for place in left_over}
+    title = " · ".join(part for part in (sweep.name, f"by {metric}, the closest first") if part)
+    return contact_sheet(rows, [Head("")] * across, cells, title=title, foot=NOT_VALIDATED, cell=drawing.cell)
+
+
+def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[Cell]:
+    services = sweep.farm.services
+
+    def cell_of(shown: Shown) -> Cell:
+        caption = in_words(drawing.metric, measured(shown.status, drawing.metric))
+        image = None if shown.newest is None else shrunk(picture(services, shown.newest), drawing.cell)
+        if shown.progress is not None and image is not None:
+            caption = f"{shown.status.state} {shown.status.iteration}/{shown.status.iterations}"
+        return Cell(image, caption, shown.problem, shown.progress)
+
+    with counting("pictures", len(statuses)) as advance:
+        made = in_parallel(gathered(sweep, statuses), cell_of, advance)
+    return [Cell(problem=f"missing: {one}") if isinstance(one, FarmError) else one for one in made]
+
+
+def _heads(sweep: Sweep, selection: Selection, axis: Axis) -> list[Head]:
+    if not axis.name:
+        return [Head("")]
+    if axis.name not in PICTURES:
+        return [Head(f"{axis.name} = {label}") for label in axis.labels]
+    images = head_pictures(sweep, selection.statuses, axis.name)
+    pairs = zip(axis.labels, axis.values, strict=True)
+    return [Head(label, images.get(key_of(value))) for label, value in pairs]
+
+
+def head_pictures(sweep: Sweep, statuses: Sequence[Status], axis: str) -> Mapping[str, Image.Image]:
+    """The pictures of an axis of pictures by `key_of` their values; without those that are gone."""
+    found = {key_of(status.cell[axis]): addresses(status.spec, axis) for status in statuses}
+
+    def head_of(hashes: Sequence[str]) -> Image.Image:
+        return shrunk(beside(sweep.farm.services, hashes), LONGEST_HEAD)
+
+    made = in_parallel(found.values(), head_of, lambda: None)
+    return {key: one for key, one in zip(found, made, strict=True) if not isinstance(one, FarmError)}

@@ -1,0 +1,155 @@
+"""What is submitted, as far as the farm does not have it yet: a job's `spec_key` says which picture it is.
+
+A sweep that asks for the same pictures under the same name is the same sweep, and its id the same. What another one
+has asked for, and has not failed or been cancelled, is shared with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from shared.errors import NotFound
+from shared.states import Move, State
+from shared.store.bulk import insert_rows
+from shared.store.moves import CHUNK, Transactions
+from shared.store.records import NO_CHECKPOINT, NewJob, Submission
+from shared.store.steering import AGAIN, queue_again
+from shared.store.submitting import Entry, entry_of, insert_jobs
+from shared.tables import Job, SharedCell, Sweep
+
+# Jobs that will give no picture by themselves.
+LOST = (State.FAILED, State.CANCELLED)
+# Keys of one question.
+KEYS = 10 * CHUNK
+
+
+class Reusing(Transactions):
+    """Submitting what may have been submitted before."""
+
+    def submit_sweep(
+        self,
+        name: str,
+        axes: Mapping[str, Any],
+        jobs: Sequence[NewJob],
+        max_running: int | None = None,
+        *,
+        anew: bool = False,
+    ) -> Submission:
+        """Queues those of `jobs`, the cells of a sweep, for which there is no job yet, all or none.
+
+        A sweep of this name and these pictures that is there already keeps its axes, terms and limit; those of its jobs
+        that failed or were cancelled are queued again. `anew`, all are queued, and the sweep is a new one. Raises
+        NotFound.
+        """
+        sweep_id = str(uuid.uuid4())
+        entries = [entry_of(job, sweep_id, position) for position, job in enumerate(jobs)]
+        key = _sweep_key(name, axes, [entry.job["spec_key"] for entry in entries])
+        values = {"id": sweep_id, "name": name, "axes": dict(axes), "max_running": max_running, "key": key}
+        with self._transaction() as session:
+            if anew:
+                session.execute(update(Sweep).where(Sweep.key == key).values(key=None))
+            if _inserted(session, values):
+                return _fill(session, sweep_id, entries, {} if anew else _known(session, entries))
+            # Whoever else submits it at this moment has ended by now: the index let us wait for them.
+            found = session.scalars(select(Sweep.id).where(Sweep.key == key).with_for_update()).one()
+            return _mend(session, found, entries)
+
+    def open_sweep(self, key: str, name: str, max_running: int | None = None) -> str:
+        """The id of the sweep of that key, which is made if there is none: one that grows by `extend_sweep`."""
+        sweep_id = str(uuid.uuid4())
+        values: dict[str, Any] = {"id": sweep_id, "name": name, "axes": {}, "max_running": max_running, "key": key}
+        with self._transaction() as session:
+            if _inserted(session, values):
+                return sweep_id
+            return session.scalars(select(Sweep.id).where(Sweep.key == key)).one()
+
+    def extend_sweep(self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> Submission:
+        """Gives a sweep further cells at its end, and these axes; queues what of them is not there yet.
+
+        Raises NotFound.
+        """
+        with self._transaction() as session:
+            held = update(Sweep).where(Sweep.id == sweep_id).values(axes=dict(axes)).returning(Sweep.id)
+            if session.execute(held).first() is None:
+                raise NotFound(f"there is no sweep {sweep_id}")
+            counts = [select(func.count()).where(kind.sweep_id == sweep_id) for kind in (Job, SharedCell)]
+            first = sum(session.scalars(count).one() for count in counts)
+            entries = [entry_of(job, sweep_id, first + number) for number, job in enumerate(jobs)]
+            return _fill(session, sweep_id, entries, _known(session, entries))
+
+
+def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps([name, list(axes), keys]).encode()).hexdigest()
+
+
+def _inserted(session: Session, values: Mapping[str, Any]) -> bool:
+    """Inserts a sweep, unless there is one of its key."""
+    postgres = session.get_bind().dialect.name == "postgresql"
+    statement: Any = postgresql.insert(Sweep) if postgres else sqlite.insert(Sweep)
+    statement = statement.values(values).on_conflict_do_nothing(index_elements=["key"]).returning(Sweep.id)
+    return session.execute(statement).first() is not None
+
+
+def _known(session: Session, entries: Sequence[Entry]) -> dict[str, str]:
+    """The jobs that give, or will give, the pictures of these: ids by key; of several a done one."""
+    keys = list({entry.job["spec_key"] for entry in entries})
+    pending: dict[str, str] = {}
+    done: dict[str, str] = {}
+    for start in range(0, len(keys), KEYS):
+        of_keys = Job.spec_key.in_(keys[start : start + KEYS])
+        hopeful = Job.state.not_in(LOST) & (Job.cancel_requested.is_(False) | (Job.state == State.DONE))
+        found = select(Job.spec_key, Job.id, Job.state).where(of_keys, hopeful)
+        for key, job_id, state in session.execute(found.order_by(Job.created_at.desc(), Job.id)).all():
+            (done if state == State.DONE else pending)[key] = job_id
+    return {**pending, **done}
+
+
+def _fill(session: Session, sweep_id: str, entries: Sequence[Entry], known: Mapping[str, str]) -> Submission:
+    """Gives each cell of a sweep the job that is known for it, or a new one."""
+    found, new, shared = dict(known), [], []
+    for entry in entries:
+        row = entry.job
+        job_id = found.setdefault(row["spec_key"], entry.id)
+        if job_id == entry.id:
+            new.append(entry._replace(job={**row, "sweep_id": sweep_id}))
+        else:
+            cell = {"sweep_id": sweep_id, "position": row["position"], "cell": row["cell"], "job_id": job_id}
+            shared.append(cell)
+    insert_jobs(session, new)
+    insert_rows(session, cast("Table", SharedCell.__table__), shared)
+    ids = [found[entry.job["spec_key"]] for entry in entries]
+    return Submission(sweep_id, ids, frozenset(entry.id for entry in new))
+
+
+def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submission:
+    """Queues again what was lost of a sweep that is there already."""
+    own = select(Job.position, Job.id, Job.state).where(Job.sweep_id == sweep_id)
+    jobs = session.execute(own).all()
+    lost = sorted(job_id for _, job_id, state in jobs if state in LOST)
+    for start in range(0, len(lost), CHUNK):
+        which = Job.id.in_(lost[start : start + CHUNK])
+        queue_again(session, Move.RETRY, which, LOST, {**AGAIN, **NO_CHECKPOINT}, "asked for again")
+    # Now, since one of its own jobs may stand in two cells.
+    others = select(SharedCell.position, Job.id, Job.state).join(Job, Job.id == SharedCell.job_id)
+    shared = session.execute(others.where(SharedCell.sweep_id == sweep_id)).all()
+    ids = {place: job_id for place, job_id, _ in (*jobs, *shared)}
+    gone = [entries[place] for place, _, state in shared if state in LOST]
+    places = [entry.job["position"] for entry in gone]
+    _drop(session, sweep_id, places)
+    filled = _fill(session, sweep_id, gone, _known(session, gone))
+    ids.update(zip(places, filled.ids, strict=True))
+    return Submission(sweep_id, [ids[place] for place in range(len(entries))], filled.queued | frozenset(lost))
+
+
+def _drop(session: Session, sweep_id: str, places: Sequence[int]) -> None:
+    for start in range(0, len(places), CHUNK):
+        of_these = SharedCell.position.in_(places[start : start + CHUNK])
+        session.execute(delete(SharedCell).where(SharedCell.sweep_id == sweep_id, of_these))

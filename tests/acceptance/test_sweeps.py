@@ -1,0 +1,131 @@
+"""Asking for many pictures in one line, with the program itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.programs import SHALLOW, CommandLine
+
+BASE = f"base: {{style: s.png, size: 32, iterations: 2, snapshot_every: 0, {SHALLOW}}}\n"
+
+
+@pytest.fixture
+def farm(tmp_path: Path, pictures: Path) -> CommandLine:
+    """The program, in the folder of the pictures, with a home of its own."""
+    home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
+    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"})
+
+
+def created(farm: CommandLine, *arguments: str) -> Any:
+    ended = farm.run("sweep", "create", *arguments, "--json")
+    assert ended.code == 0, ended.words
+    return ended.document
+
+
+def flags(document: Any) -> list[bool]:
+    return [job["created"] for job in document["jobs"]]
+
+
+def test_the_same_file_again_is_the_same_sweep(farm: CommandLine) -> None:
+    """Given a painted sweep, if its file is created again, I expect its jobs; with more values, these alone queued."""
+    file = farm.folder / "sweep.yaml"
+    file.write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..2}\n")
+    first = created(farm, "sweep.yaml", "--wait")
+    assert (flags(first), first["counts"]) == ([True] * 4, {"done": 4})
+    again = created(farm, "sweep.yaml")
+    assert (flags(again), again["counts"]) == ([False] * 4, {"done": 4})
+    assert again["sweep"]["id"] == first["sweep"]["id"]
+    file.write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..3}\n")
+    longer = created(farm, "sweep.yaml")
+    assert (flags(longer), longer["counts"]) == ([False, False, True] * 2, {"queued": 2, "done": 4})
+    assert [job["cell"]["seed"] for job in longer["jobs"]] == [1, 2, 3, 1, 2, 3]
+    assert flags(created(farm, "sweep.yaml", "--force")) == [True] * 6
+
+
+def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
+    """Given a grid, if it is only tried, I expect its size, its axes and a time with its source, and no sweep."""
+    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..2}\n")
+    tried = farm.run("sweep", "create", "sweep.yaml", "--dry-run", "--json")
+    assert tried.code == 0, tried.words
+    found = tried.document["dry_run"]
+    assert (found["cells"], found["new"], found["known"], found["workers"]) == (4, 4, 0, 1)
+    assert found["axes"] == {"content": ["a.png", "b.png"], "seed": [1, 2]}
+    assert found["hours"] > 0
+    assert found["basis"] == "a few iterations timed here for 1 size"
+    created(farm, "sweep.yaml", "--wait")
+    longer = farm.run("sweep", "create", "sweep.yaml", "--set", "seed=1..5", "--dry-run")
+    assert longer.code == 0, longer.words
+    lines = dict(line.split("  ", 1) for line in longer.out.splitlines())
+    assert lines["cells"].strip() == "10"
+    assert "content (2), seed (5)" in longer.out
+    assert "the median of 4 done jobs of the same size" in longer.out
+    assert lines["there already"].strip() == "4"
+
+
+def test_a_grid_needs_no_file(farm: CommandLine) -> None:
+    """Given axes on the command line, I expect their grid; without a file or an axis, a sentence."""
+    words = ("content=a.png,b.png", "style=s.png", "style_weight=1,10", "size=32", "iterations=2")
+    found = created(farm, *(part for word in words for part in ("--set", word)), "--name", "small")
+    assert found["sweep"]["name"] == "small"
+    assert [(job["content"], job["spec"]["style_weight"]) for job in found["jobs"]] == [
+        ("a.png", 1.0),
+        ("a.png", 10.0),
+        ("b.png", 1.0),
+        ("b.png", 10.0),
+    ]
+    nothing = farm.run("sweep", "create")
+    assert (nothing.code, "give one of the two" in nothing.words) == (2, True)
+
+
+def test_many_cells_are_not_submitted_unasked(farm: CommandLine) -> None:
+    """Given more cells than --yes-above, and no terminal, I expect a refusal with the count, and --yes to do it."""
+    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..6}\n")
+    refused = farm.run("sweep", "create", "sweep.yaml", "--yes-above", "5")
+    assert refused.code == 2
+    assert "this is 6 cells, more than 5, and nobody is here to be asked" in refused.words
+    assert farm.run("sweep", "create", "sweep.yaml", "--yes-above", "5", "--yes").code == 0
+    assert farm.run("sweep", "create", "sweep.yaml", "--yes-above", "6").code == 0
+
+
+def test_all_bad_pictures_are_told_at_once(farm: CommandLine) -> None:
+    """Given three bad pictures among many, I expect all named and nothing submitted; --skip-bad to do the others."""
+    folder = farm.folder / "in"
+    folder.mkdir()
+    good = (farm.folder / "a.png").read_bytes()
+    for number in range(20):
+        (folder / f"{number:02}.png").write_bytes(good + bytes([number]))
+    for name in ("03.png", "11.png"):
+        (folder / name).write_bytes(b"no picture")
+    (folder / "17.png").write_bytes(b"")
+    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: in, seed: [1, 2]}\n")
+    refused = farm.run("sweep", "create", "sweep.yaml")
+    assert refused.code == 2
+    assert "3 pictures cannot be used" in refused.words
+    assert all(name in refused.words for name in ("03.png", "11.png", "17.png", "--skip-bad"))
+    assert len(refused.words.splitlines()) == 1
+    assert not list((Path(farm.variables["STYLEFARM_HOME"]) / "objects").glob("**/*.*"))
+    ended = farm.run("sweep", "create", "sweep.yaml", "--skip-bad", "--json")
+    assert ended.code == 0, ended.words
+    assert (len(ended.document["jobs"]), ended.document["skipped"]) == (34, 6)
+    assert "6 cells are left out" in ended.words
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("matrix: {content: a.png, seeds: [1]}\n", "sweep.yaml, line 2, column 26: unknown axis 'seeds'"),
+        ("matrix: {content: a.png, seed: [1, -1]}\n", "sweep.yaml, line 2, column 26: seed = -1"),
+        ("matrix: {content: a.png, seed: 1..1000000000}\n", "1,000,000,000 cells"),
+        ("matrix: {content: [a.png\n", "line 3, column 1: this is no YAML"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_with_its_place(farm: CommandLine, text: str, sentence: str) -> None:
+    """Given a file that cannot be meant, I expect 2 and one line with the place, and no sweep."""
+    (farm.folder / "sweep.yaml").write_text(BASE + text)
+    for more in ((), ("--dry-run",)):
+        refused = farm.run("sweep", "create", "sweep.yaml", *more)
+        assert (refused.code, refused.out) == (2, "")
+        assert sentence in refused.words

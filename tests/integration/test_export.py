@@ -1,0 +1,102 @@
+"""Sweeps as tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.embedded import embedded_settings
+from producer import Farm, InvalidRequest, State, Sweep, export_losses, export_results
+from tests.made_up import METRICS, made_up
+
+AXES: dict[str, Any] = {
+    "content": ["cat, the large.png", 'dog "Rex".png'],
+    "style": ["waves.png", ["waves.png", "night.png"]],
+    "seed": [1, 2],
+}
+Read = Callable[[Path], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Iterator[Sweep]:
+    """Eight jobs, two of which failed."""
+    with Farm(embedded_settings(tmp_path / "made-up")) as farm:
+        yield made_up(
+            farm,
+            AXES,
+            outcome=lambda cell: State.FAILED if cell["seed"] == 2 and "cat" in cell["content"] else State.DONE,
+        )
+
+
+def from_csv(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def from_jsonl(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def from_parquet(path: Path) -> list[dict[str, Any]]:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
+    return rows
+
+
+@pytest.mark.parametrize(("suffix", "read"), [(".csv", from_csv), (".jsonl", from_jsonl), (".parquet", from_parquet)])
+def test_a_row_for_each_job(sweep: Sweep, tmp_path: Path, suffix: str, read: Read) -> None:
+    """Given eight jobs, I expect eight rows with what the farm says of each, in every format."""
+    rows = read(export_results(sweep, tmp_path / f"results{suffix}"))
+    statuses = sweep.statuses()
+    assert [row["job"] for row in rows] == [status.id for status in statuses]
+    for row, status in zip(rows, statuses, strict=True):
+        assert row["axis.content"] == status.cell["content"]
+        assert int(row["axis.seed"]) == status.cell["seed"]
+        assert row["state"] == str(status.state)
+        assert (row["result_sha256"] or None) == status.result_sha256
+        for name in METRICS:
+            assert (float(row[name]) if row[name] not in ("", None) else None) == status.metrics.get(name)
+    assert json.loads(rows[2]["axis.style"]) == ["waves.png", "night.png"]
+    assert "cut short" in rows[1]["error"]
+
+
+@pytest.mark.parametrize(("suffix", "read"), [(".csv", from_csv), (".jsonl", from_jsonl), (".parquet", from_parquet)])
+def test_a_row_for_each_point(sweep: Sweep, tmp_path: Path, suffix: str, read: Read) -> None:
+    """Given a slice of four jobs, two of which failed at once, I expect the points of the two others, in order."""
+    rows = read(export_losses(sweep, tmp_path / f"losses{suffix}", where={"content": ["cat, the large"]}))
+    expected = [
+        (job.id, point.iteration, point.total)
+        for job, status in zip(sweep.jobs(), sweep.statuses(), strict=True)
+        for point in job.losses()
+        if status.cell["content"] == AXES["content"][0]
+    ]
+    assert [(row["job"], int(row["iteration"]), float(row["total"])) for row in rows] == expected
+    assert len(rows) == 22
+
+
+def test_an_axis_of_several_types_is_one_column(tmp_path: Path) -> None:
+    """Given an axis with a whole number, a fraction and a word, I expect it read back from Parquet as words."""
+    with Farm(embedded_settings(tmp_path / "made-up")) as farm:
+        sweep = made_up(farm, {"preset": ["auto", None], "style_weight": [1, 2.5]})
+        rows = from_parquet(export_results(sweep, tmp_path / "results.parquet"))
+    assert [row["axis.style_weight"] for row in rows] == [1.0, 2.5, 1.0, 2.5]
+    assert [row["axis.preset"] for row in rows] == ["auto", "auto", None, None]
+
+
+def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no pyarrow, no such format, a file that is there, I expect a sentence for each, and nothing written."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InvalidRequest, match=r"pip install 'stylefarm\[parquet\]'"):
+        export_results(sweep, tmp_path / "results.parquet")
+    with pytest.raises(InvalidRequest, match="no format of a table"):
+        export_results(sweep, tmp_path / "results.xls")
+    assert not list(tmp_path.glob("results*"))
+    export_results(sweep, tmp_path / "results.csv")
+    with pytest.raises(InvalidRequest, match="exists"):
+        export_losses(sweep, tmp_path / "results.csv")

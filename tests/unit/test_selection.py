@@ -1,0 +1,126 @@
+"""Which jobs of a sweep are on a sheet."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.sheets.selection import NO_AXIS, label_of, parse_where, ranked, select
+from producer.status import Status
+from shared.errors import InvalidRequest
+from tests.unit.statuses import status
+
+AXES: Mapping[str, Sequence[Any]] = {
+    "style_weight": [1.0, 10.0],
+    "style": ["s/waves.png", ["s/waves.png", "s/night.png"]],
+    "content": ["a.png", "b.png", "c.png"],
+}
+
+
+def statuses(axes: Mapping[str, Sequence[Any]] = AXES) -> list[Status]:
+    cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    return [status(cell=cell, metrics={"ssim": number / 100}) for number, cell in enumerate(cells)]
+
+
+def test_pictures_are_where_they_are_looked_for() -> None:
+    """Given contents, styles and a weight in any order, I expect contents down, styles across, a page a weight."""
+    selection = select(AXES, statuses())
+    assert (selection.rows.name, selection.columns.name) == ("content", "style")
+    pages = list(selection.pages())
+    assert [page.title for page in pages] == ["style_weight = 1", "style_weight = 10"]
+    assert {len(page.cells) for page in pages} == {6}
+    shown = pages[1].cells[2, 1]
+    assert shown.cell == {"style_weight": 10.0, "style": ["s/waves.png", "s/night.png"], "content": "c.png"}
+
+
+def test_one_axis_is_enough() -> None:
+    """Given a sweep over one axis, I expect it across if it is of styles, down if not, and no other."""
+    for axis, sides in {"style": ("", "style"), "seed": ("seed", "")}.items():
+        axes = {axis: ["a", "b"]}
+        selection = select(axes, statuses(axes))
+        assert (selection.rows.name, selection.columns.name) == sides
+        assert NO_AXIS in (selection.rows, selection.columns)
+        assert len(next(selection.pages()).cells) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "left"),
+    [
+        ({"style_weight": ["10"]}, 6),
+        ({"style_weight": ["1e1"], "content": ["a", "b.png"]}, 4),
+        ({"style": ["waves + night"]}, 6),
+        ({"style": ["waves"]}, 6),
+        ({"style": [["s/waves.png", "s/night.png"]]}, 6),
+        ({"content": ["a.png", "a"]}, 4),
+    ],
+)
+def test_slices_are_named_as_a_person_would(where: dict[str, list[Any]], left: int) -> None:
+    """Given values by number, path, name or stem, I expect the jobs of those values, and heads for no others."""
+    selection = select(AXES, statuses(), where=where)
+    assert len(selection.statuses) == left
+    assert sum(len(page.cells) for page in selection.pages()) == left
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"rows": "seed"}, "no axis seed: it has style_weight, style, content"),
+        ({"rows": "style", "columns": "style"}, "both style"),
+        ({"where": {"seed": ["1"]}}, "no axis seed"),
+        ({"where": {"style_weight": ["7"]}}, "never 7 in this sweep: it is 1, 10"),
+    ],
+)
+def test_what_is_not_there_is_told(wanted: dict[str, Any], words: str) -> None:
+    """Given an axis or a value that the sweep has not, I expect a sentence with those that it has."""
+    with pytest.raises(InvalidRequest, match=words):
+        select(AXES, statuses(), **wanted)
+
+
+@given(st.permutations(list(AXES)), st.data())
+def test_every_job_is_on_one_page(order: list[str], data: st.DataObject) -> None:
+    """Given any two axes, I expect each job in one cell of one page, where its values say."""
+    rows, columns, *_ = order
+    axes = {axis: AXES[axis] for axis in data.draw(st.permutations(list(AXES)))}
+    selection = select(axes, statuses(axes), rows, columns)
+    seen = 0
+    for page in selection.pages():
+        for (row, column), job in page.cells.items():
+            seen += 1
+            assert job.cell[rows] == selection.rows.values[row]
+            assert job.cell[columns] == selection.columns.values[column]
+            assert all(job.cell[axis] == value for axis, value in page.slice.items())
+    assert seen == len(statuses())
+
+
+def test_a_ranking_begins_with_the_closest() -> None:
+    """Given similarities and distances, I expect the largest similarity first, the smallest distance first."""
+    jobs = [status(metrics={"ssim": ssim, "gram": 1 - ssim}, loss=None) for ssim in (0.2, 0.9, 0.5)]
+    jobs.append(status(loss=3.0))
+    assert [job.metrics["ssim"] for job in ranked(jobs, "ssim")] == [0.9, 0.5, 0.2]
+    assert [job.metrics["ssim"] for job in ranked(jobs, "gram")] == [0.9, 0.5, 0.2]
+    assert ranked(jobs, "loss") == jobs[3:]
+    with pytest.raises(InvalidRequest, match="unknown metric 'ssmi'"):
+        ranked(jobs, "ssmi")
+
+
+def test_where_is_read_from_words() -> None:
+    """Given axis=value again and again, I expect the values by axis; without an equals sign, a sentence."""
+    assert parse_where(["style_weight=10", "style=a=b.png", "style=c"]) == {
+        "style_weight": ["10"],
+        "style": ["a=b.png", "c"],
+    }
+    for wrong in ("style", "=3"):
+        with pytest.raises(InvalidRequest, match="axis=value"):
+            parse_where([wrong])
+
+
+def test_names_in_common_are_told_apart() -> None:
+    """Given pictures of one name in two folders, I expect their paths as heads, and short names elsewhere."""
+    axes = {"content": ["x/a.png", "y/a.png", "b.png"]}
+    assert select(axes, statuses(axes)).rows.labels == ["x/a.png", "y/a.png", "b"]
+    assert label_of("style_loss", {"gram": 1.0, "sliced": 0.5}) == "gram=1, sliced=0.5"

@@ -20,13 +20,15 @@ from producer.status import Status
 from producer.taking import take
 from producer.waiting import Watcher, wait_for
 from shared import tables
-from shared.errors import InvalidSpec, ServiceUnavailable
+from shared.calling import check_url
+from shared.errors import InvalidSettings, InvalidSpec, ServiceUnavailable
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
 from shared.states import FINAL, State
 from shared.store import NewJob, Of, Steered
+from shared.tables import Webhook
 from shared.terms import Terms, check_limit, parse_terms, parted
 
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
@@ -93,17 +95,21 @@ class Farm:
         max_running: int | None = None,
         force: bool = False,
         skip_bad: bool = False,
+        webhook: str | None = None,
         **more: Any,
     ) -> Sweep:
         """Submits a job for each cell of a grid: a Grid, a sweep file, or what stands in one, from `matrix` on.
 
         What was asked for before is not queued again, unless `force` asks for it: the same sweep is found again, and a
         cell of another one is shared. At most `max_running` of its jobs run at a time. `skip_bad` leaves out the cells
-        of pictures that cannot be used. `more` are `zip`, `include`, `exclude` and `sample`, as in a sweep file, and
-        terms for all of them, as in `submit`; these and `max_running` come before those of the file. Raises NotFound,
-        InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        of pictures that cannot be used; `webhook` is called as `Sweep.call` says. `more` are `zip`, `include`,
+        `exclude` and `sample`, as in a sweep file, and terms for all of them, as in `submit`; these and `max_running`
+        come before those of the file. Raises NotFound, InvalidSpec, InvalidImage, InvalidRequest, InvalidSettings;
+        then nothing is submitted.
         """
         terms, parts = parted(more)
+        if webhook is not None:
+            self.check_webhook(webhook)
         if (grid is None) == (matrix is None and "zip" not in parts):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
         if grid is None:
@@ -126,6 +132,8 @@ class Farm:
             self.announce(f"sweep {stored.sweep_id}", queued or stored.ids)
         found = self.find_sweep(stored.sweep_id)
         found.created, found.skipped, found.problems = stored.queued, taken.skipped, taken.problems
+        if webhook is not None:
+            found.call(webhook)
         return found
 
     def find_job(self, job_id: str) -> Job:
@@ -160,6 +168,12 @@ class Farm:
             with suppress(ServiceUnavailable):
                 self.services.announcer.announce(steered.changed)
         return len(steered)
+
+    def check_webhook(self, url: str) -> None:
+        """Raises InvalidRequest if that is no address to call, InvalidSettings if this farm could not sign the call."""
+        check_url(url)
+        if self.painter is not None and self.settings.webhook_secret is None:
+            raise InvalidSettings("a webhook needs a secret to be signed with: set STYLEFARM_WEBHOOK_SECRET")
 
     def before_storing(self, intake: Intake) -> None:
         """Every service is asked first, so that nothing is stored that could not be completed."""
@@ -259,6 +273,20 @@ class Sweep:
         """Makes its jobs more or less urgent, 0 to 9; how many had not ended. Raises InvalidSpec."""
         wish = parse_terms({"priority": priority}).priority
         return self.farm.announced(self.farm.services.store.reprioritise(Of(sweep=self.id), wish))
+
+    def call(self, url: str | None) -> None:
+        """Has `url` called once when its first job fails and once when all have ended; None: nobody is.
+
+        What has happened already is told, too. Workers call, or an embedded farm while it is waited for. Raises
+        InvalidRequest, InvalidSettings.
+        """
+        if url is not None:
+            self.farm.check_webhook(url)
+        self.farm.services.webhooks.set(self.id, url)
+
+    def calls(self) -> list[Webhook]:
+        """What is called when, and how that went."""
+        return self.farm.services.webhooks.of(self.id)
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
         """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""

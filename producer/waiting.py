@@ -61,6 +61,7 @@ def _wait(
         if watch is not None:
             watch(now)
         if all(status.state.final for status in now):
+            _call(services)
             return now
         if paint is not None:
             queued = [status for status in (*now, *_look(services, before, ended)) if status.state is State.QUEUED]
@@ -73,6 +74,13 @@ def _tend(services: Services) -> None:
         services.store.requeue_expired()
     else:
         services.reconciler.run()
+    _call(services)
+
+
+def _call(services: Services) -> None:
+    # Where there are workers, they do it.
+    if services.reconciler is None:
+        services.caller.run()
 
 
 def _look(services: Services, ids: Sequence[str], ended: dict[str, Status]) -> list[Status]:

@@ -9,11 +9,13 @@ from shared.webhooks import Webhooks
 # Of one look; the next one goes on.
 MOST = 100
 
+UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the workers"
+
 
 class Caller:
     """Notices what has happened to sweeps and calls whom it concerns; any number of them may be at work at once.
 
-    Without a `secret` nothing can be signed, and nobody is called from here.
+    Without a `secret` nothing can be signed, and nobody is called from here; `Webhooks.of` tells so.
     """
 
     def __init__(self, webhooks: Webhooks, secret: str | None, *, allow_private: bool) -> None:
@@ -23,9 +25,10 @@ class Caller:
 
     def run(self) -> int:
         """Makes the calls that are due; how many were answered well. Raises ServiceUnavailable."""
-        if self.secret is None:
-            return 0
         self.webhooks.notice()
+        if self.secret is None:
+            self.webhooks.unsigned(UNSIGNED)
+            return 0
         answered = 0
         for _ in range(MOST):
             due = self.webhooks.take()

@@ -28,7 +28,7 @@ class Looking(Reading):
         """The snapshots of each job of the sweep that has any, by iteration."""
         statement = (
             select(Snapshot.job_id, Snapshot.iteration, Snapshot.key, Snapshot.sha256, Snapshot.bytes)
-            .where(Snapshot.job_id.in_(select(_members(sweep_id).c.job_id)))
+            .where(Snapshot.job_id.in_(select(members(sweep_id).c.job_id)))
             .order_by(Snapshot.job_id, Snapshot.iteration)
         )
         found: dict[str, list[Shot]] = {}
@@ -39,11 +39,11 @@ class Looking(Reading):
 
     def losses(self, sweep_id: str) -> Iterator[tuple[str, LossPoint]]:
         """Each point of the loss curves of the sweep's jobs with the id of its job: by cell, then by iteration."""
-        members = _members(sweep_id)
+        of_sweep = members(sweep_id)
         statement = (
             select(Loss.job_id, Loss.iteration, Loss.total, Loss.content, Loss.style, Loss.tv)
-            .join(members, members.c.job_id == Loss.job_id)
-            .order_by(members.c.position, Loss.iteration)
+            .join(of_sweep, of_sweep.c.job_id == Loss.job_id)
+            .order_by(of_sweep.c.position, Loss.iteration)
         )
         with self._reading() as session:
             rows = session.execute(statement.execution_options(yield_per=ROWS_AT_A_TIME))
@@ -51,7 +51,7 @@ class Looking(Reading):
                 yield job_id, LossPoint(iteration, total, content, style, tv)
 
 
-def _members(sweep_id: str) -> Subquery:
+def members(sweep_id: str) -> Subquery:
     """The jobs of a sweep, its own and those that it shares, each with the first place where it stands."""
     own = select(Job.id.label("job_id"), Job.position).where(Job.sweep_id == sweep_id)
     shared = select(SharedCell.job_id, SharedCell.position).where(SharedCell.sweep_id == sweep_id)

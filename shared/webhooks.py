@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from shared.clock import now
 from shared.errors import NotFound
+from shared.looking import members
 from shared.states import FINAL, State
 from shared.store.moves import Transactions
-from shared.tables import Job, Sweep, Webhook
+from shared.tables import Job, SharedCell, Sweep, Webhook
 
 Event = Literal["failed", "ended"]
 EVENTS: tuple[Event, ...] = ("failed", "ended")
@@ -53,14 +54,18 @@ class Webhooks(Transactions):
 
     def notice(self) -> None:
         """Marks the calls whose event has happened as due."""
-        unended = exists().where(Job.sweep_id == Webhook.sweep_id, Job.state.not_in(sorted(FINAL)))
-        failed = exists().where(Job.sweep_id == Webhook.sweep_id, Job.state == State.FAILED)
-        happened: dict[Event, ColumnElement[bool]] = {"failed": failed, "ended": ~unended}
+        happened = {"failed": _some(Job.state == State.FAILED), "ended": ~_some(Job.state.not_in(sorted(FINAL)))}
         with self._transaction() as session:
             for event, has_happened in happened.items():
                 waiting = (Webhook.event == event) & Webhook.due_at.is_(None) & Webhook.delivered_at.is_(None)
                 marked = update(Webhook).where(waiting, has_happened).values(due_at=now())
                 session.execute(marked, execution_options={"synchronize_session": False})
+
+    def unsigned(self, reason: str) -> None:
+        """Writes down why calls that are due are made by nobody yet."""
+        untried = (Webhook.due_at <= now()) & Webhook.delivered_at.is_(None) & (Webhook.tries == 0)
+        with self._transaction() as session:
+            session.execute(update(Webhook).where(untried, Webhook.error.is_(None)).values(error=reason))
 
     def take(self) -> Call | None:
         """A call that is due, which nobody else makes until its pause is over; None if there is none."""
@@ -86,9 +91,16 @@ class Webhooks(Transactions):
             session.execute(update(Webhook).where(this).values(values))
 
 
+def _some(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether some job of a webhook's sweep, its own or a shared one, is so; two questions, each with an index."""
+    own = exists().where(Job.sweep_id == Webhook.sweep_id, condition)
+    shared = exists().where(SharedCell.sweep_id == Webhook.sweep_id, SharedCell.job_id == Job.id, condition)
+    return own | shared
+
+
 def _document(session: Session, sweep_id: str, event: Event) -> dict[str, Any]:
     sweep = session.get_one(Sweep, sweep_id)
-    of_sweep = Job.sweep_id == sweep_id
+    of_sweep = Job.id.in_(select(members(sweep_id).c.job_id))
     counts = session.execute(select(Job.state, func.count()).where(of_sweep).group_by(Job.state)).all()
     failed = select(Job.id, Job.error).where(of_sweep, Job.state == State.FAILED).order_by(Job.finished_at).limit(TOLD)
     return {

@@ -12,7 +12,7 @@ from PIL import Image
 
 from shared.settings import load_settings
 
-pytest_plugins = ["tests.servers.fixtures", "tests.databases"]
+pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.callee"]
 
 
 @pytest.fixture(autouse=True)

@@ -111,7 +111,7 @@ def start(
         roll = Roll(services.workers, _listed(places, name, choices), supervisor)
         if watch is not None:
             watch.serve(services, supervisor, roll.slots)
-        with Keeper(reconciler, roll.call):
+        with Keeper(reconciler, roll.call, services.caller):
             well = supervisor.run()
         roll.leave()
     return 0 if well else INTERRUPTED

@@ -41,10 +41,10 @@ class Keeper:
         self.caller = caller
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reconciler", daemon=True)
-        # By itself, since a large bucket takes its time to list, and lost jobs must not wait for it.
-        # And so has whoever is called.
-        self._calls = threading.Thread(target=self._call, name="webhooks", daemon=True)
+        # By themselves, since a large bucket takes its time to list, and so do those who are called to answer: lost
+        # jobs must not wait for either.
         self._sweeper = threading.Thread(target=self._sweep, name="orphans", daemon=True)
+        self._calls = threading.Thread(target=self._call, name="webhooks", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

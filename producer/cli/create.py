@@ -39,6 +39,7 @@ YES_ABOVE = 1000
 @click.option("--force", is_flag=True, help="Paint anew what was painted before.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
 @click.option("--max-running", metavar="N", type=int, help="How many of its jobs may run at a time.  [any number]")
+@click.option("--webhook", metavar="URL", help="Called once when the first job fails and once when all have ended.")
 @timeout_option
 @json_option
 @terms_options
@@ -53,6 +54,7 @@ def create(
     force: bool,
     and_wait: bool,
     max_running: int | None,
+    webhook: str | None,
     timeout: float | None,
     as_json: bool,
     **terms: Any,
@@ -71,7 +73,7 @@ def create(
         if not yes:
             _ask(len(grid), yes_above)
         given = {name: value for name, value in terms.items() if value is not None}
-        created = farm.sweep(grid, max_running=max_running, force=force, skip_bad=skip_bad, **given)
+        created = farm.sweep(grid, max_running=max_running, force=force, skip_bad=skip_bad, webhook=webhook, **given)
         statuses = created.statuses()
         _say_what_became(created, statuses)
         if and_wait:

@@ -12,6 +12,7 @@ from producer.cli.create import create
 from producer.cli.following import count_states, document, follow, raise_failed
 from producer.cli.search import search_command
 from producer.cli.steer import OF_SWEEPS, add_commands
+from producer.cli.webhook import webhook
 from producer.cli.words import coloured, loss_of, progress_of
 from producer.farm import Farm, Sweep
 from producer.status import Status
@@ -50,6 +51,7 @@ def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
 
 sweep.add_command(create)
 sweep.add_command(search_command)
+sweep.add_command(webhook)
 add_commands(sweep, OF_SWEEPS | looks.OF_SWEEPS)
 
 

@@ -118,6 +118,7 @@ def machine(pictures: Path, postgres_server: PostgresServer, swift_server: Swift
             "POSTGRES_PASSWORD": postgres_server.password,
             "S3_ACCESS_KEY": swift_server.access_key,
             "S3_SECRET_KEY": swift_server.secret_key,
+            "WEBHOOK_SECRET": "a secret to sign with",
         }
     )
     made = known["postgres"].environment

@@ -1,0 +1,54 @@
+"""`stylefarm sweep webhook`"""
+
+from __future__ import annotations
+
+import click
+
+from producer.farm import Farm
+from shared.output import json_option, print_json, print_table
+from shared.tables import Webhook
+from shared.webhooks import PAUSES
+
+
+@click.command()
+@click.argument("sweep_id", metavar="SWEEP")
+@click.argument("url", required=False)
+@click.option("--remove", is_flag=True, help="Call nobody any more.")
+@json_option
+def webhook(sweep_id: str, url: str | None, remove: bool, as_json: bool) -> None:
+    """Have URL called once when the first job of SWEEP fails and once when all have ended; or show how that went.
+
+    It is a POST of JSON, signed with STYLEFARM_WEBHOOK_SECRET; docs/sweeps.md says how to check that.
+    """
+    if remove and url is not None:
+        raise click.UsageError("give an address, or --remove")
+    with Farm() as farm:
+        found = farm.find_sweep(sweep_id)
+        if remove or url is not None:
+            found.call(url)
+        calls = found.calls()
+        if as_json:
+            print_json({"sweep": {"id": found.id}, "webhooks": [_document(call) for call in calls]})
+        else:
+            rows = [(call.event, call.url, standing(call), str(call.tries), call.error or "") for call in calls]
+            print_table(("event", "address", "state", "tries", "last error"), rows)
+
+
+def standing(call: Webhook) -> str:
+    """How far a call is, in a word or two."""
+    if call.delivered_at is not None:
+        return "delivered"
+    if call.due_at is None:
+        return "waiting"
+    return "given up" if call.tries >= len(PAUSES) else "due"
+
+
+def _document(call: Webhook) -> dict[str, object]:
+    return {
+        "event": call.event,
+        "url": call.url,
+        "state": standing(call),
+        "tries": call.tries,
+        "delivered_at": None if call.delivered_at is None else call.delivered_at.isoformat(),
+        "error": call.error,
+    }

@@ -1,0 +1,57 @@
+"""Somebody whom sweeps call: a server of HTTP that writes down what it hears."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Heard:
+    """A server that was called: what it heard, and what it answers from now on."""
+
+    url: str = ""
+    answer: int = 200
+    location: str | None = None
+    calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.calls]
+
+    @property
+    def events(self) -> list[str]:
+        return [document["event"] for document in self.documents]
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    record = Heard()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            record.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(record.answer)
+            if record.location is not None:
+                self.send_header("Location", record.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
+            """Nothing is said."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    record.url = f"http://127.0.0.1:{server.server_port}/hook?of=farm"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield record
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -40,8 +40,8 @@ def main() -> None:
         f"A grid of {PICTURES // 2} x {PICTURES // 2} pictures x {SEEDS:,} seeds; median, and extremes in brackets.\n"
     )
     print("| what | seconds |\n| --- | --- |")
-    for what, seconds in times.items():
-        print(f"| {what} | {median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}) |")
+    for what, taken in times.items():
+        print(f"| {what} | {median(taken):.2f} ({min(taken):.2f} to {max(taken):.2f}) |")
 
 
 def _measured(farm: Farm, file: Path) -> Iterator[tuple[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -328,3 +329,15 @@ def test_a_grid_has_every_cell_once(matrix: dict[str, list[int]]) -> None:
     assert len(cells) == len(grid) == math.prod(map(len, matrix.values()))
     assert len({tuple(cell.items()) for cell, _ in cells}) == len(cells)
     assert all(getattr(spec, axis) == value for cell, spec in cells for axis, value in cell.items())
+
+
+@pytest.mark.parametrize(
+    "text", re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[2] / "docs/sweeps.md").read_text(), re.DOTALL)
+)
+def test_the_files_of_the_documentation_are_sweep_files(tmp_path: Path, text: str) -> None:
+    """Given a file that the documentation shows, I expect it to be taken as it stands, with cells to paint."""
+    for name in ("kittens/a.jpg", "waves/b.jpg", "photos/c.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    grid = read_grid(write(tmp_path, text))
+    assert len(grid) > 1

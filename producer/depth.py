@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from producer.source import Source
 from shared.errors import InvalidImage
@@ -34,11 +35,17 @@ def _short_side(source: Source, longest: float) -> int:
 
 
 def _check_side(source: Source, side: int, layers: Sequence[str], edge: int) -> None:
-    deepest = max(layers, key=smallest_side)
-    # A convolution pads by one, which of a single row or column leaves nothing but padding.
-    needed = max(2, smallest_side(deepest))
+    deepest, needed = _deepest(tuple(layers))
     if side < needed:
         raise InvalidImage(
             f"{source.name} is {side} px on its short side at size = {edge}, too small for {deepest}: at least"
             f" {needed} px are needed, so ask for a larger size, or crop the picture"
         )
+
+
+@lru_cache(maxsize=256)
+def _deepest(layers: tuple[str, ...]) -> tuple[str, int]:
+    """The deepest of the layers, and the pixels that it needs."""
+    deepest = max(layers, key=smallest_side)
+    # A convolution pads by one, which of a single row or column leaves nothing but padding.
+    return deepest, max(2, smallest_side(deepest))

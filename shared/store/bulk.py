@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Column, Table, insert, select
+from sqlalchemy import ARRAY, JSON, Column, ColumnElement, String, Table, any_, bindparam, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -35,7 +35,9 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
 def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     at = session.execute(select(now())).scalar_one()
     given = list(rows[0])
-    rest = {column.name: _default(column, at) for column in table.columns if column.name not in given}
+    # What the database counts itself is left to it.
+    others = [c for c in table.columns if c.name not in given and c is not table.autoincrement_column]
+    rest = {column.name: _default(column, at) for column in others}
     names = ", ".join(f'"{name}"' for name in (*given, *rest))
     defaults = list(rest.values())
     statement = f"COPY {table.name} ({names}) FROM STDIN"
@@ -60,3 +62,10 @@ def _default(column: Column[Any], at: object) -> Any:
         return None
     value = default.arg(None) if default.is_callable else default.arg
     return json.dumps(value) if isinstance(column.type, JSON) else value
+
+
+def among(session: Session, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a column has one of many values: on PostgreSQL they are one parameter, which is told far sooner."""
+    if session.get_bind().dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(values), type_=ARRAY(String)))
+    return column.in_(values)

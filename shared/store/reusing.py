@@ -12,13 +12,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, func, select, update
+from sqlalchemy import ColumnElement, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.errors import NotFound
 from shared.states import Move, State
-from shared.store.bulk import insert_rows
+from shared.store.bulk import among, insert_rows
 from shared.store.moves import CHUNK, Transactions
 from shared.store.records import NO_CHECKPOINT, NewJob, Submission
 from shared.store.steering import AGAIN, queue_again
@@ -104,7 +104,7 @@ def _known(session: Session, entries: Sequence[Entry]) -> dict[str, str]:
     pending: dict[str, str] = {}
     done: dict[str, str] = {}
     for start in range(0, len(keys), KEYS):
-        of_keys = Job.spec_key.in_(keys[start : start + KEYS])
+        of_keys = among(session, cast("ColumnElement[str]", Job.spec_key), keys[start : start + KEYS])
         hopeful = Job.state.not_in(LOST) & (Job.cancel_requested.is_(False) | (Job.state == State.DONE))
         found = select(Job.spec_key, Job.id, Job.state).where(of_keys, hopeful)
         for key, job_id, state in session.execute(found.order_by(Job.created_at.desc(), Job.id)).all():

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Table, insert, literal, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from shared.errors import NotFound
@@ -62,8 +62,7 @@ def insert_jobs(session: Session, entries: Sequence[Entry]) -> None:
     """Inserts new jobs, each with its first event and with what it waits for. Raises NotFound."""
     insert_rows(session, cast("Table", Job.__table__), [entry.job for entry in entries])
     insert_rows(session, cast("Table", Order.__table__), [entry.order for entry in entries])
-    for start in range(0, len(entries), CHUNK):
-        _tell(session, Job.id.in_([entry.id for entry in entries[start : start + CHUNK]]))
+    insert_rows(session, cast("Table", Event.__table__), [_first_event(entry) for entry in entries])
     _wait(session, [(entry.id, entry.after) for entry in entries if entry.after])
 
 
@@ -84,10 +83,8 @@ def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> Non
         settle(session, Job.id.in_([job_id for job_id, _ in waiting[start : start + CHUNK]]))
 
 
-def _tell(session: Session, which: ColumnElement[bool]) -> None:
-    """Leaves the first event of jobs, without sending their rows back and forth."""
-    submitted = select(Job.id, Job.attempt, Job.state, literal("submitted")).where(which)
-    session.execute(insert(Event).from_select(["job_id", "attempt", "state", "reason"], submitted))
+def _first_event(entry: Entry) -> dict[str, Any]:
+    return {"job_id": entry.id, "attempt": 0, "state": entry.job["state"], "reason": "submitted"}
 
 
 def entry_of(job: NewJob, sweep_id: str | None, position: int) -> Entry:

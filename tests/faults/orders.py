@@ -48,7 +48,8 @@ def order(
     grid = Grid({"content": contents, "style": styles, "style_weight": list(weights)}, {**COMMON, **base}, name)
     while True:
         try:
-            ids = [job.id for job in farm.sweep(grid, **terms).jobs()]
+            # Anew, since all cells of a spec are to be painted, and compared.
+            ids = [job.id for job in farm.sweep(grid, force=True, **terms).jobs()]
         except (ServiceUnavailable, StorageFull) as error:
             arena.history.add("refused", name=name, reason=str(error))
             of_name = select(Job.id).join(Sweep, Sweep.id == Job.sweep_id).where(Sweep.name == name)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.budget import Work, fit, largest_edge, options
+from worker.engine.budget import USABLE, Work, fit, largest_edge, options
 from worker.engine.features import convolutions
 from worker.engine.targets import TargetCache
 
@@ -25,10 +25,10 @@ def test_what_is_chosen_fits_and_nothing_faster_does(height: int, width: int, av
     chosen = fit(wanted, available)
     ways = options(wanted)
     if chosen is None:
-        assert all(way.bytes > 0.9 * available for way in ways)
+        assert all(way.bytes > USABLE * available for way in ways)
     else:
-        assert chosen.bytes <= 0.9 * available
-        assert all(way.bytes > 0.9 * available for way in ways[: ways.index(chosen)])
+        assert chosen.bytes <= USABLE * available
+        assert all(way.bytes > USABLE * available for way in ways[: ways.index(chosen)])
 
 
 @given(st.integers(64, 6000), st.integers(64, 6000), st.integers(10**8, 10**10))

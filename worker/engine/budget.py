@@ -22,8 +22,8 @@ STRIPS = (512 << 20, 256 << 20, 128 << 20, 64 << 20, 16 << 20)
 # What the process takes beside tensors: its threads, oneDNN's own buffers.
 OVERHEAD = 50 << 20
 
-# Of the memory at hand this share is planned with.
-USABLE = 0.9
+# Of the memory at hand this share is planned with; what is told here is a tenth more than what is taken, besides.
+USABLE = 0.95
 
 # Vectors of the picture's size beside the optimiser's own: content, picture, its predecessor, gradients, what is shown.
 PICTURES = 5

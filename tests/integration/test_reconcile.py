@@ -16,6 +16,7 @@ from shared import clock
 from shared.announce import Announcer
 from shared.backlog import Backlog
 from shared.blobs import FolderBlobs, store_object
+from shared.caller import Caller
 from shared.database import connect
 from shared.hints import Hints, key_of
 from shared.orphans import Orphans
@@ -24,10 +25,13 @@ from shared.reconcile import Reconciler
 from shared.routes import queue_name
 from shared.spec import JobSpec
 from shared.states import State
-from shared.store import Fence, NewJob, Store, StoredObject
+from shared.store import Fence, NewJob, Of, Store, StoredObject
 from shared.tables import Job
 from shared.terms import Terms
+from shared.webhooks import Webhooks
+from tests.callee import Heard
 from tests.servers import RedisServer
+from tests.servers.processes import wait_until
 from worker.keeper import Keeper
 
 QUEUE = queue_name("auto", "")
@@ -232,3 +236,16 @@ def test_workers_do_not_wait_for_the_next_period(postgres_url: str, redis_server
             claimed += farm.store.claim(json.loads(taken[1])["headers"]["id"], "w") is not None
     hints.client.flushall()
     hints.client.close()
+
+
+def test_workers_call_for_sweeps(postgres_url: str, redis_server: RedisServer, tmp_path: Path, heard: Heard) -> None:
+    """Given a worker with a secret, if a sweep ends, I expect its call soon, though nobody waits."""
+    engine = connect(postgres_url)
+    farm, webhooks = Farm(engine, Hints(redis_server.url), tmp_path), Webhooks(engine)
+    sweep_id, _ = farm.store.create_sweep("", {}, [NewJob(SPEC, "a", "s")])
+    webhooks.set(sweep_id, heard.url)
+    caller = Caller(webhooks, "a secret of the test", allow_private=True)
+    with Keeper(farm.reconciler(period=0.1), caller=caller):
+        farm.store.cancel(Of(sweep=sweep_id))
+        wait_until(lambda: bool(heard.calls), 20)
+    assert heard.events == ["sweep.ended"]

@@ -70,14 +70,23 @@ SWEEPS = [
     ("[" * 1000, " is nested too deeply"),
     ("", ": a sweep file is a mapping with `matrix`"),
     ("base: {content: a.png, style: s.png}", ": the matrix is missing or empty"),
-    ("base: {style: s.png}\nmatrix: {contend: [a.png]}", ": unknown axis 'contend': did you mean 'content'?"),
+    (
+        "base: {style: s.png}\nmatrix: {contend: [a.png]}",
+        ", line 2, column 10: unknown axis 'contend': did you mean 'content'?",
+    ),
     (
         "base: {content: a.png, style: s.png, iteration: 3}\nmatrix: {seed: [1]}",
-        ": unknown parameter 'iteration': did you mean 'iterations'?",
+        ", line 1, column 38: unknown parameter 'iteration': did you mean 'iterations'?",
     ),
     ("base: {content: a.png}\nmatrix: {seed: [1]}", ": style is missing: name a picture"),
-    ("base: {content: a.png, style: s.png}\nmatrix: {iterations: [5, 0]}", ": iterations = 0: must be greater"),
-    ("base: {content: a.png, style: s.png}\nmatrix: {style_weight: [-1]}", ": style_weight = -1: must be greater"),
+    (
+        "base: {content: a.png, style: s.png}\nmatrix: {iterations: [5, 0]}",
+        ", line 2, column 10: iterations = 0: must be greater",
+    ),
+    (
+        "base: {content: a.png, style: s.png}\nmatrix: {style_weight: [-1]}",
+        ", line 2, column 10: style_weight = -1: must be greater",
+    ),
 ]
 
 
@@ -179,7 +188,12 @@ def test_the_program_itself_refuses_it(program: CommandLine, name: str) -> None:
     assert refused(program, program.folder, 2, arguments).startswith(PICTURES[name])
 
 
-@pytest.mark.parametrize(("name", "sentence"), PICTURES.items(), ids=list(PICTURES))
+# A folder stands for the pictures in it.
+NO_PICTURES = "sweep.yaml, line 2, column 10: the axis style has 'folder.png', in which there is no picture"
+SWEPT = {**PICTURES, "folder.png": NO_PICTURES}
+
+
+@pytest.mark.parametrize(("name", "sentence"), SWEPT.items(), ids=list(SWEPT))
 def test_one_bad_picture_keeps_a_sweep_from_being_submitted(
     inside: InProcess, folder: Path, name: str, sentence: str
 ) -> None:

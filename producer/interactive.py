@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from producer.plot import TERMS, LossCurve
+from producer.plot import COLOURS, TERMS, LossCurve
 from producer.sheet import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT
+from producer.tradeoff import Point, Spread, Words, spans_decades
 from shared.errors import InvalidRequest
 
-# Calm colours that can be told apart on a dark ground.
-COLOURS = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72c6c9", "#a3adc2", "#d98cb3", "#9fc46b")
 _NO_PLOTLY = "an interactive plot needs Plotly, which is not installed: pip install 'stylefarm[plots]', or ask for .svg"
 
 
@@ -66,26 +65,38 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     return _page(traces, layout, title, "")
 
 
-def trade_off_page(points: Iterable[Mapping[str, Any]], *, across: str, up: str, title: str, note: str) -> bytes:
-    """The HTML of points with a spread in both directions: `name`, `x`, `y`, `x_spread`, `y_spread`, `count` of each.
+def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> bytes:
+    """The HTML of a point for each method, with arms to the quartiles in both directions.
 
-    `note` is a sentence below. Raises InvalidRequest if Plotly is not installed.
+    Args:
+        points: the methods.
+        words: what stands around the plot.
+        below: HTML for under it.
+
+    Raises InvalidRequest if Plotly is not installed.
     """
     traces = [
         {
             "type": "scatter",
             "mode": "markers",
-            "name": _safe(point["name"]),
-            "x": [point["x"]],
-            "y": [point["y"]],
-            "error_x": {"type": "data", "array": [point["x_spread"]], "thickness": 1},
-            "error_y": {"type": "data", "array": [point["y_spread"]], "thickness": 1},
+            "name": _safe(point.name),
+            "x": [point.x.median],
+            "y": [point.y.median],
+            "error_x": _arms(point.x),
+            "error_y": _arms(point.y),
             "marker": {"size": 11, "color": COLOURS[number % len(COLOURS)]},
-            "hovertemplate": f"%{{x:.3g}} {across}<br>%{{y:.3g}} {up}<br>{point['count']} jobs",
+            "hovertemplate": f"{_safe(str(point.y))}<br>in {_safe(str(point.x))} s<br>{point.y.count} jobs",
         }
         for number, point in enumerate(points)
     ]
-    return _page(traces, _layout(across, up, log=False), title, note)
+    layout = _layout(words.across, words.up, log=False)
+    layout["xaxis"]["type"] = "log" if spans_decades(points) else "linear"
+    return _page(traces, layout, words.title, words.note, below)
+
+
+def _arms(spread: Spread) -> dict[str, Any]:
+    below, above = spread.arms
+    return {"type": "data", "array": [above], "arrayminus": [below], "thickness": 1}
 
 
 def _scale(label: str, kind: str) -> dict[str, Any]:
@@ -118,7 +129,9 @@ def _layout(across: str, up: str, *, log: bool) -> dict[str, Any]:
     }
 
 
-def _page(traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], title: str, note: str) -> bytes:
+def _page(
+    traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], title: str, note: str, below: str = ""
+) -> bytes:
     try:
         from plotly.graph_objects import Figure
         from plotly.io import to_html
@@ -141,12 +154,17 @@ body {{ display: flex; flex-direction: column; font: 14px/1.4 system-ui, "DejaVu
 h1 {{ margin: 16px 24px 0; font-size: 20px; font-weight: 600; color: {BRIGHT}; overflow-wrap: anywhere; }}
 main {{ flex: 1; min-height: 320px; padding: 0 8px; }}
 main > div {{ height: 100%; }}
+.table {{ margin: 8px 24px; overflow-x: auto; flex: none; }}
+table {{ border-collapse: collapse; white-space: nowrap; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: 4px 20px 4px 0; text-align: left; border-bottom: 1px solid {RULE}; }}
+th {{ color: {MUTED}; font-weight: 500; font-size: 12px; }}
 p {{ margin: 8px 24px 16px; font-size: 12px; color: {MUTED}; }}
 </style>
 </head>
 <body>
 <h1>{heading}</h1>
 <main>{plot}</main>
+{below}
 <p>{html.escape(note)}</p>
 </body>
 </html>

@@ -10,11 +10,12 @@ from PIL import Image
 
 from producer.farm import Sweep
 from producer.measures import NOT_VALIDATED, in_words, measured
+from producer.parallel import in_parallel
 from producer.progress import counting
 from producer.sheet import Cell, Head, contact_sheet
 from producer.sheets.gather import Shown, addresses, beside, gathered, picture
 from producer.sheets.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
-from producer.sheets.thumbnails import in_parallel, shrunk
+from producer.sheets.thumbnails import shrunk
 from producer.status import Status
 from shared.errors import FarmError
 

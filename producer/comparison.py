@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,13 +120,16 @@ def _value(entry: _Entry, by: str) -> Any:
     if by in JobSpec.model_fields:
         return status.spec.get(by)
     known = [SWEEP, *status.cell, *JobSpec.model_fields]
-    raise InvalidRequest(f"no job has a {by}{nearest(by, known)}: compare by an axis, a parameter, or {SWEEP}")
+    raise InvalidRequest(f"there is no axis or parameter {by!r}{nearest(by, known)}")
 
 
 def _group(name: str, jobs: Iterable[Status], metrics: Sequence[str]) -> Group:
     jobs = list(jobs)
     done = [job for job in jobs if job.state is State.DONE]
-    found = {metric: [job.metrics[metric] for job in done if metric in job.metrics] for metric in metrics}
+    found = {
+        metric: [job.metrics[metric] for job in done if math.isfinite(job.metrics.get(metric, math.nan))]
+        for metric in metrics
+    }
     return Group(name, len(jobs), len(done), {metric: _spread(values) for metric, values in found.items() if values})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from producer.comparison import Comparison
 from producer.interactive import trade_off_page
 from producer.measures import MEASURES, NOT_VALIDATED, more_is_closer
+from producer.progress import working
 from producer.tradeoff import Point, Words, trade_off_plot
 from shared.errors import InvalidRequest
 from shared.files import check_writable, write_atomically
@@ -39,7 +40,8 @@ def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = 
     if suffix not in TABLES + PLOTS:
         raise InvalidRequest(f"{path} ends in no format of a comparison: give one of {', '.join(TABLES + PLOTS)}")
     check_writable(path, force=force)
-    data = _table(comparison, suffix) if suffix in TABLES else _plot(comparison, metric, suffix)
+    with working("drawing the comparison"):
+        data = _table(comparison, suffix) if suffix in TABLES else _plot(comparison, metric, suffix)
     write_atomically(path, data, force=force)
     return path
 

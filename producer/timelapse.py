@@ -13,7 +13,7 @@ from PIL import Image
 
 from producer.farm import Job
 from producer.parallel import in_parallel
-from producer.progress import counting
+from producer.progress import counting, working
 from producer.sheets.gather import picture, result_of
 from shared.errors import FarmError, InvalidRequest
 from shared.files import check_writable, write_atomically
@@ -58,7 +58,8 @@ def write_timelapse(
         raise InvalidRequest(_NO_FFMPEG)
     check_writable(path, force=force)
     frames = _frames(job, size)
-    data = _mp4(frames, frames_per_second) if suffix == ".mp4" else _animation(frames, frames_per_second, suffix)
+    with working("encoding the film"):
+        data = _mp4(frames, frames_per_second) if suffix == ".mp4" else _animation(frames, frames_per_second, suffix)
     write_atomically(path, data, force=force)
     return path
 

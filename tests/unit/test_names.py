@@ -21,7 +21,7 @@ def jobs(*cells: Mapping[str, Any]) -> list[Status]:
 
 def test_a_name_says_the_cell() -> None:
     """Given pictures, weights and mixtures, I expect their names and values in it, in the order of the axes."""
-    cells = [
+    cells: list[dict[str, Any]] = [
         {"content": "in/cat.jpg", "style": "waves.png", "style_weight": 2.5},
         {"style": ["waves.png", "night sky.png"], "seed": 3},
         {"style_loss": {"gram": 1.0, "sliced": 0.5}, "init_image": "a/b.png"},

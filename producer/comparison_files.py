@@ -19,7 +19,8 @@ from shared.spec import nearest
 
 TABLES, PLOTS = (".csv", ".md"), (".png", ".svg", ".html")
 SECONDS = "seconds"
-SPREADS = "Each number is the median of the jobs that are done, with the quartiles of several."
+ARMS = "A point is the median over the jobs that are done; its arms reach to the quartiles."
+SPREADS = "Each number is the median over the jobs that are done, with the quartiles in brackets."
 
 
 def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = "gram", force: bool = False) -> Path:
@@ -88,14 +89,19 @@ def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
         for group in comparison.groups
         if metric in group.numbers and SECONDS in group.numbers
     ]
-    direction = "more" if more_is_closer(metric) else "less"
-    what = MEASURES[metric].words if metric in MEASURES else metric
-    words = Words(
-        comparison.title, "seconds of painting", f"{what} ({direction} is closer)", f"{SPREADS} {NOT_VALIDATED}"
-    )
+    words = Words(comparison.title, "seconds of painting", _up(metric), _note(metric))
     if suffix == ".html":
         return trade_off_page(points, words, _html(comparison))
     return trade_off_plot(points, words, "svg" if suffix == ".svg" else "png")
+
+
+def _up(metric: str) -> str:
+    return f"{metric.replace('_', '-')} ({'more' if more_is_closer(metric) else 'less'} is closer)"
+
+
+def _note(metric: str) -> str:
+    meaning = f"{metric}: {MEASURES[metric].words}. " if metric in MEASURES else ""
+    return f"{meaning}{ARMS} {NOT_VALIDATED}"
 
 
 def _html(comparison: Comparison) -> str:

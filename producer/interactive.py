@@ -12,6 +12,8 @@ from producer.sheet import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT
 from producer.tradeoff import Point, Spread, Words, spans_decades
 from shared.errors import InvalidRequest
 
+# Names that stand below a plot; more of them stand beside it, in a list that scrolls.
+MOST_BELOW = 6
 _NO_PLOTLY = "an interactive plot needs Plotly, which is not installed: pip install 'stylefarm[plots]', or ask for .svg"
 
 
@@ -46,16 +48,18 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
         if len(values)
     ]
     layout = _layout("iteration", "loss", log=log)
+    if len(traces) > MOST_BELOW:
+        layout["legend"] = {**layout["legend"], "orientation": "v", "y": 1, "yanchor": "auto"}
     buttons = [_scale("logarithmic", "log"), _scale("linear", "linear")]
     layout["updatemenus"] = [
         {
             "type": "buttons",
             "direction": "right",
-            "x": 1,
-            "xanchor": "right",
+            "x": 0,
+            "xanchor": "left",
             "y": 1.02,
             "yanchor": "bottom",
-            "active": 0 if log else 1,
+            "showactive": False,
             "buttons": buttons,
             "bgcolor": PANEL,
             "bordercolor": RULE,
@@ -115,7 +119,7 @@ def _layout(across: str, up: str, *, log: bool) -> dict[str, Any]:
         "paper_bgcolor": BACKGROUND,
         "plot_bgcolor": PANEL,
         "font": {"color": TEXT, "family": "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"},
-        "margin": {"l": 64, "r": 24, "t": 48, "b": 56},
+        "margin": {"l": 64, "r": 24, "t": 48, "b": 16},
         "hoverlabel": {"bgcolor": PANEL, "font": {"color": TEXT}},
         "legend": {"bgcolor": "rgba(0,0,0,0)", "orientation": "h", "y": -0.16, "yanchor": "top"},
         "showlegend": True,
@@ -124,6 +128,7 @@ def _layout(across: str, up: str, *, log: bool) -> dict[str, Any]:
             **axis,
             "title": {"text": up, "font": {"color": MUTED}},
             "type": "log" if log else "linear",
+            "nticks": 6,
             "exponentformat": "power",
         },
     }
@@ -156,16 +161,22 @@ main {{ flex: 1; min-height: 320px; padding: 0 8px; }}
 main > div {{ height: 100%; }}
 .table {{ margin: 8px 24px; overflow-x: auto; flex: none; }}
 table {{ border-collapse: collapse; white-space: nowrap; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: 4px 20px 4px 0; text-align: left; border-bottom: 1px solid {RULE}; }}
+th, td {{ font-size: 13px; padding: 4px 12px 4px 0; text-align: left; border-bottom: 1px solid {RULE}; }}
 th {{ color: {MUTED}; font-weight: 500; font-size: 12px; }}
-p {{ margin: 8px 24px 16px; font-size: 12px; color: {MUTED}; }}
+/* Plotly paints its buttons as it likes, and white where the mouse is. */
+.updatemenu-item-rect {{ fill: {PANEL} !important; }}
+.updatemenu-button:hover .updatemenu-item-rect {{ fill: {RULE} !important; }}
+/* All but the plot comes first, since Plotly takes the room that is left when it draws. */
+main {{ order: 1; }}
+.table {{ order: 2; }}
+p {{ order: 3; margin: 8px 24px 16px; font-size: 12px; color: {MUTED}; }}
 </style>
 </head>
 <body>
 <h1>{heading}</h1>
-<main>{plot}</main>
 {below}
 <p>{html.escape(note)}</p>
+<main>{plot}</main>
 </body>
 </html>
 """.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Literal
 
 from producer.plot import COLOURS, dark_figure, drawn, dress, legend, printable
@@ -74,11 +75,19 @@ def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "
         arms = ([[arm] for arm in spread.arms] for spread in (point.x, point.y))
         across, up = arms
         bars = axes.errorbar(
-            [point.x.median], [point.y.median], up, across, fmt="o", color=colour, markersize=7, elinewidth=1.1
+            [point.x.median],
+            [point.y.median],
+            up,
+            across,
+            fmt="o",
+            color=colour,
+            markersize=7,
+            elinewidth=1.1,
+            alpha=0.95,
         )
         lines[point.name] = bars.lines[0]
     legend(figure, lines, 1, "outside right upper")
     figure.suptitle(printable(words.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
-    figure.supxlabel(words.note, color=MUTED, fontsize=7, x=0.01, ha="left")
+    figure.supxlabel(fill(words.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
     FigureCanvasAgg(figure)
     return drawn(figure, kind)

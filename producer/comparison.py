@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from producer.farm import Sweep
 from producer.measures import measures_of
-from producer.sheets.selection import PICTURES, key_of, label_of, select
+from producer.sheets.selection import PICTURES, Axis, key_of, select
 from producer.status import Status
 from producer.tradeoff import Spread
 from shared.errors import InvalidRequest
@@ -82,22 +83,38 @@ def compare(
     Raises:
         InvalidRequest: there is no such axis, parameter or value.
     """
+    names = _names(sweeps)
     entries = [
-        _Entry(sweep.name or sweep.id[:8], status)
+        _Entry(names[sweep.id], status)
         for sweep in sweeps
         for status in select(sweep.axes, sweep.statuses(), where=where).statuses
     ]
     by = by or _natural(sweeps, entries)
-    groups: dict[str, tuple[str, dict[str, Status]]] = {}
+    values: dict[str, Any] = {}
+    jobs: dict[str, dict[str, Status]] = {}
     for entry in entries:
         value = _value(entry, by)
-        _, jobs = groups.setdefault(key_of(value), (label_of(by, value), {}))
-        jobs[entry.status.id] = entry.status
+        values.setdefault(_key(value), value)
+        jobs.setdefault(_key(value), {})[entry.status.id] = entry.status
+    labels = Axis(by, list(values.values())).labels
     metrics = [name for name in measures_of(entry.status for entry in entries) if name != "loss"]
     titles = dict.fromkeys(sweep.name for sweep in sweeps if sweep.name)
-    return Comparison(
-        by, [_group(name, jobs.values(), metrics) for name, jobs in groups.values()], metrics, ", ".join(titles)
-    )
+    groups = [_group(label, jobs[key].values(), metrics) for key, label in zip(values, labels, strict=True)]
+    return Comparison(by, groups, metrics, ", ".join(titles))
+
+
+def _names(sweeps: Sequence[Sweep]) -> dict[str, str]:
+    """What each sweep is called, by its id; those of one name with their ids."""
+    counts = Counter(sweep.name for sweep in sweeps)
+    return {
+        sweep.id: sweep.name if sweep.name and counts[sweep.name] == 1 else f"{sweep.name} {sweep.id[:8]}".strip()
+        for sweep in sweeps
+    }
+
+
+def _key(value: Any) -> str:
+    """A text that values have in common if they are the same; 1 and 1.0 are."""
+    return key_of(float(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
 def _natural(sweeps: Sequence[Sweep], entries: Sequence[_Entry]) -> str:

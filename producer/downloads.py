@@ -16,7 +16,7 @@ from producer.sheets.gather import result_of
 from producer.sheets.selection import select
 from shared.blobs import fetch_verified, read_chunks
 from shared.errors import FarmError, InvalidRequest, NotFound
-from shared.files import make_folder, write_atomically
+from shared.files import check_writable, make_folder, write_atomically
 from shared.services import Services
 from shared.store import StoredObject
 
@@ -103,6 +103,7 @@ def _wanted(folder: Path, name: str, job_id: str, stored: StoredObject) -> Wante
 
 def _download(services: Services, folder: Path, wanted: Sequence[Wanted], force: bool) -> Downloaded:
     make_folder(folder)
+    check_writable(folder / ".stylefarm", force=True)
     there = [one for one in wanted if one.path.exists()]
     with counting("files compared", len(there)) as advance:
         alike = in_parallel(there, _is_alike, advance)

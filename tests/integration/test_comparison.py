@@ -59,6 +59,9 @@ def test_what_jobs_may_be_compared_by(farm: Farm, sweep: Sweep) -> None:
         "sweep",
         [("two <i> optimisers", 20), ("one", 1)],
     )
+    namesake = made_up(farm, {"seed": [8]}, name="one")
+    found = compare([other, namesake]).groups
+    assert [group.name for group in found] == [f"one {one.id[:8]}" for one in (other, namesake)]
     with pytest.raises(InvalidRequest, match="there is no axis or parameter 'optimiser': did you mean 'optimizer'"):
         compare([sweep], by="optimiser")
 

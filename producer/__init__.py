@@ -13,6 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producer.comparison import Comparison, compare
+    from producer.comparison_files import write_comparison
+    from producer.downloads import Downloaded, download_snapshots, download_sweep
     from producer.export import export_losses, export_results
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
     from producer.grids import Grid, read_grid
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from shared.states import State
 
 __all__ = [
+    "Comparison",
+    "Downloaded",
     "Farm",
     "FarmError",
     "Grid",
@@ -54,12 +59,16 @@ __all__ = [
     "StillPending",
     "StorageFull",
     "Sweep",
+    "compare",
+    "download_snapshots",
+    "download_sweep",
     "export_losses",
     "export_results",
     "parse_spec",
     "read_grid",
     "sweep_losses",
     "sweep_sheet",
+    "write_comparison",
     "write_losses",
     "write_sheet",
     "write_timelapse",
@@ -67,6 +76,12 @@ __all__ = [
 
 # Imported when they are asked for: `stylefarm --help` must not wait for a database driver.
 _PLACES = {
+    "Comparison": "producer.comparison",
+    "Downloaded": "producer.downloads",
+    "compare": "producer.comparison",
+    "download_snapshots": "producer.downloads",
+    "download_sweep": "producer.downloads",
+    "write_comparison": "producer.comparison_files",
     "Farm": "producer.farm",
     "FarmError": "shared.errors",
     "Grid": "producer.grids",

@@ -11,6 +11,8 @@ from typing import Any
 
 from producer.farm import Sweep
 from producer.measures import measures_of
+from producer.overview import sweep_points
+from producer.progress import working
 from producer.sheets.selection import select
 from producer.status import Status
 from shared.errors import InvalidRequest
@@ -37,9 +39,10 @@ def export_results(
         InvalidRequest: no such axis or value, a file that cannot be written, or pyarrow missing for Parquet.
         StorageFull: nothing half-written is left.
     """
+    path = _checked(path, force)
     statuses = select(sweep.axes, sweep.statuses(), where=where).statuses
     metrics = [name for name in measures_of(statuses) if name != "loss"]
-    return _write([_result(status, sweep, metrics) for status in statuses], Path(path), force)
+    return _write([_result(status, sweep, metrics) for status in statuses], path, force)
 
 
 def export_losses(
@@ -49,10 +52,10 @@ def export_losses(
 
     As `export_results` otherwise.
     """
+    path = _checked(path, force)
     cells: dict[str, list[Row]] = {}
     for status in select(sweep.axes, sweep.statuses(), where=where).statuses:
         cells.setdefault(status.id, []).append(_cell(status.cell, sweep))
-    points = sweep.farm.services.looking.losses(sweep.id)
     rows = [
         {
             "job": job_id,
@@ -63,10 +66,11 @@ def export_losses(
             "style_loss": point.style,
             "tv_loss": point.tv,
         }
-        for job_id, point in points
+        for job_id, points in sweep_points(sweep)
         for cell in cells.get(job_id, ())
+        for point in points
     ]
-    return _write(rows, Path(path), force)
+    return _write(rows, path, force)
 
 
 def _result(status: Status, sweep: Sweep, metrics: Sequence[str]) -> Row:
@@ -105,13 +109,20 @@ def _moment(moment: Any) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _write(rows: Sequence[Row], path: Path, force: bool) -> Path:
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+def _checked(path: str | Path, force: bool) -> Path:
+    """The path, if a table can be written there."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
         raise InvalidRequest(f"{path} ends in no format of a table: give one of {', '.join(SUFFIXES)}")
     check_writable(path, force=force)
-    made = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[suffix](rows)
-    write_atomically(path, made, force=force)
+    return path
+
+
+def _write(rows: Sequence[Row], path: Path, force: bool) -> Path:
+    encode = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[path.suffix.lower()]
+    with working("writing the table"):
+        data = encode(rows)
+    write_atomically(path, data, force=force)
     return path
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from producer.plot import TERMS, LossCurve
+from producer.plot import COLOURS, TERMS, LossCurve
 from producer.sheet import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT
+from producer.tradeoff import Point, Spread, Words, spans_decades
 from shared.errors import InvalidRequest
 
-# Calm colours that can be told apart on a dark ground.
-COLOURS = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72c6c9", "#a3adc2", "#d98cb3", "#9fc46b")
+# Names that stand below a plot; more of them stand beside it, in a list that scrolls.
+MOST_BELOW = 6
 _NO_PLOTLY = "an interactive plot needs Plotly, which is not installed: pip install 'stylefarm[plots]', or ask for .svg"
 
 
@@ -47,16 +48,18 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
         if len(values)
     ]
     layout = _layout("iteration", "loss", log=log)
+    if len(traces) > MOST_BELOW:
+        layout["legend"] = {**layout["legend"], "orientation": "v", "y": 1, "yanchor": "auto"}
     buttons = [_scale("logarithmic", "log"), _scale("linear", "linear")]
     layout["updatemenus"] = [
         {
             "type": "buttons",
             "direction": "right",
-            "x": 1,
-            "xanchor": "right",
+            "x": 0,
+            "xanchor": "left",
             "y": 1.02,
             "yanchor": "bottom",
-            "active": 0 if log else 1,
+            "showactive": False,
             "buttons": buttons,
             "bgcolor": PANEL,
             "bordercolor": RULE,
@@ -66,26 +69,38 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     return _page(traces, layout, title, "")
 
 
-def trade_off_page(points: Iterable[Mapping[str, Any]], *, across: str, up: str, title: str, note: str) -> bytes:
-    """The HTML of points with a spread in both directions: `name`, `x`, `y`, `x_spread`, `y_spread`, `count` of each.
+def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> bytes:
+    """The HTML of a point for each method, with arms to the quartiles in both directions.
 
-    `note` is a sentence below. Raises InvalidRequest if Plotly is not installed.
+    Args:
+        points: the methods.
+        words: what stands around the plot.
+        below: HTML for under it.
+
+    Raises InvalidRequest if Plotly is not installed.
     """
     traces = [
         {
             "type": "scatter",
             "mode": "markers",
-            "name": _safe(point["name"]),
-            "x": [point["x"]],
-            "y": [point["y"]],
-            "error_x": {"type": "data", "array": [point["x_spread"]], "thickness": 1},
-            "error_y": {"type": "data", "array": [point["y_spread"]], "thickness": 1},
+            "name": _safe(point.name),
+            "x": [point.x.median],
+            "y": [point.y.median],
+            "error_x": _arms(point.x),
+            "error_y": _arms(point.y),
             "marker": {"size": 11, "color": COLOURS[number % len(COLOURS)]},
-            "hovertemplate": f"%{{x:.3g}} {across}<br>%{{y:.3g}} {up}<br>{point['count']} jobs",
+            "hovertemplate": f"{_safe(str(point.y))}<br>in {_safe(str(point.x))} s<br>{point.y.count} jobs",
         }
         for number, point in enumerate(points)
     ]
-    return _page(traces, _layout(across, up, log=False), title, note)
+    layout = _layout(words.across, words.up, log=False)
+    layout["xaxis"]["type"] = "log" if spans_decades(points) else "linear"
+    return _page(traces, layout, words.title, words.note, below)
+
+
+def _arms(spread: Spread) -> dict[str, Any]:
+    below, above = spread.arms
+    return {"type": "data", "array": [above], "arrayminus": [below], "thickness": 1}
 
 
 def _scale(label: str, kind: str) -> dict[str, Any]:
@@ -104,7 +119,7 @@ def _layout(across: str, up: str, *, log: bool) -> dict[str, Any]:
         "paper_bgcolor": BACKGROUND,
         "plot_bgcolor": PANEL,
         "font": {"color": TEXT, "family": "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"},
-        "margin": {"l": 64, "r": 24, "t": 48, "b": 56},
+        "margin": {"l": 64, "r": 24, "t": 48, "b": 16},
         "hoverlabel": {"bgcolor": PANEL, "font": {"color": TEXT}},
         "legend": {"bgcolor": "rgba(0,0,0,0)", "orientation": "h", "y": -0.16, "yanchor": "top"},
         "showlegend": True,
@@ -113,12 +128,15 @@ def _layout(across: str, up: str, *, log: bool) -> dict[str, Any]:
             **axis,
             "title": {"text": up, "font": {"color": MUTED}},
             "type": "log" if log else "linear",
+            "nticks": 6,
             "exponentformat": "power",
         },
     }
 
 
-def _page(traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], title: str, note: str) -> bytes:
+def _page(
+    traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], title: str, note: str, below: str = ""
+) -> bytes:
     try:
         from plotly.graph_objects import Figure
         from plotly.io import to_html
@@ -141,13 +159,24 @@ body {{ display: flex; flex-direction: column; font: 14px/1.4 system-ui, "DejaVu
 h1 {{ margin: 16px 24px 0; font-size: 20px; font-weight: 600; color: {BRIGHT}; overflow-wrap: anywhere; }}
 main {{ flex: 1; min-height: 320px; padding: 0 8px; }}
 main > div {{ height: 100%; }}
-p {{ margin: 8px 24px 16px; font-size: 12px; color: {MUTED}; }}
+.table {{ margin: 8px 24px; overflow-x: auto; flex: none; }}
+table {{ border-collapse: collapse; white-space: nowrap; font-variant-numeric: tabular-nums; }}
+th, td {{ font-size: 13px; padding: 4px 12px 4px 0; text-align: left; border-bottom: 1px solid {RULE}; }}
+th {{ color: {MUTED}; font-weight: 500; font-size: 12px; }}
+/* Plotly paints its buttons as it likes, and white where the mouse is. */
+.updatemenu-item-rect {{ fill: {PANEL} !important; }}
+.updatemenu-button:hover .updatemenu-item-rect {{ fill: {RULE} !important; }}
+/* All but the plot comes first, since Plotly takes the room that is left when it draws. */
+main {{ order: 1; }}
+.table {{ order: 2; }}
+p {{ order: 3; margin: 8px 24px 16px; font-size: 12px; color: {MUTED}; }}
 </style>
 </head>
 <body>
 <h1>{heading}</h1>
-<main>{plot}</main>
+{below}
 <p>{html.escape(note)}</p>
+<main>{plot}</main>
 </body>
 </html>
 """.encode()

@@ -10,6 +10,7 @@ from producer.farm import Job, Sweep
 from producer.interactive import loss_page
 from producer.overview import loss_curve, sweep_curves
 from producer.plot import LossCurve, loss_plot
+from producer.progress import working
 from producer.sheets.selection import select
 from shared.errors import InvalidRequest
 from shared.files import check_writable, write_atomically
@@ -46,10 +47,11 @@ def write_losses(
         raise InvalidRequest(f"{path} ends in no format of a plot: give one of {', '.join(SUFFIXES)}")
     check_writable(path, force=force)
     curves, title = _curves(of, where)
-    if suffix == ".html":
-        data = loss_page(curves, title=title, log=log)
-    else:
-        data = loss_plot(curves, title=title, kind="svg" if suffix == ".svg" else "png", log=log, overlay=overlay)
+    with working("drawing the curves"):
+        if suffix == ".html":
+            data = loss_page(curves, title=title, log=log)
+        else:
+            data = loss_plot(curves, title=title, kind="svg" if suffix == ".svg" else "png", log=log, overlay=overlay)
     write_atomically(path, data, force=force)
     return path
 

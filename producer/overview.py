@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from PIL import Image
 
 from producer.farm import Job, Sweep
 from producer.plot import LossCurve, loss_plot
+from producer.progress import counting
 from producer.sheets.raster import Drawing, pages
 from producer.sheets.selection import PICTURES, select
 from producer.status import Status
@@ -52,11 +55,19 @@ def sweep_losses(sweep: Sweep) -> bytes:
 
 def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurve]:
     """The loss curves of these jobs of a sweep by a name for each that no other has."""
-    points: dict[str, list[LossPoint]] = {status.id: [] for status in statuses}
-    for job_id, point in sweep.farm.services.looking.losses(sweep.id):
-        if job_id in points:
-            points[job_id].append(point)
-    return {name: _curve(points[one.id]) for name, one in zip(curve_labels(statuses), statuses, strict=True)}
+    wanted = {status.id for status in statuses}
+    curves = {job_id: _curve(points) for job_id, points in sweep_points(sweep) if job_id in wanted}
+    names = zip(curve_labels(statuses), statuses, strict=True)
+    return {name: curves.get(one.id, LossCurve((), ())) for name, one in names}
+
+
+def sweep_points(sweep: Sweep) -> Iterator[tuple[str, list[LossPoint]]]:
+    """The loss curve of each of a sweep's jobs that has one, with a bar: a job's id and its points by iteration."""
+    found = groupby(sweep.farm.services.looking.losses(sweep.id), key=itemgetter(0))
+    with counting("loss curves", sum(sweep.counts().values())) as advance:
+        for job_id, pairs in found:
+            yield job_id, [point for _, point in pairs]
+            advance()
 
 
 def curve_labels(statuses: Sequence[Status]) -> list[str]:

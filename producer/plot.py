@@ -35,6 +35,9 @@ MOST_PANELS = 6
 MOST_NAMES = 16
 TERMS = {"total": BRIGHT, "content": "#6fb1f5", "style": "#f2a35e", "tv": "#7cc79a"}
 
+# Calm colours that can be told apart on a dark ground.
+COLOURS = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72c6c9", "#a3adc2", "#d98cb3", "#9fc46b")
+
 
 def loss_plot(
     curves: Mapping[str, LossCurve],
@@ -97,7 +100,7 @@ def _panels(curves: Mapping[str, LossCurve], log: bool) -> Figure:
         for term, colour in TERMS.items():
             line = _line(axes, curves[name], term, log, color=colour, linewidth=1.8 if term == "total" else 1.2)
             lines |= {term: line} if line else {}
-    _legend(figure, {term: lines[term] for term in TERMS if term in lines}, len(TERMS), "outside lower right")
+    legend(figure, {term: lines[term] for term in TERMS if term in lines}, len(TERMS), "outside lower right")
     return figure
 
 
@@ -114,7 +117,7 @@ def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
         line = _line(axes, curve, "total", log, color=colour, linewidth=1.2, alpha=0.9)
         lines |= {name: line} if line else {}
     if len(lines) <= MOST_NAMES:
-        _legend(figure, lines, 1, "outside right upper")
+        legend(figure, lines, 1, "outside right upper")
     return figure
 
 
@@ -133,29 +136,35 @@ def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Li
 
 
 def _dress(axes: Axes, log: bool, *, left: bool, below: bool) -> None:
-    """Dark and calm, whatever the reader's own settings are; with numbers where nothing is `left` of it or `below`."""
+    """Calm, with numbers where nothing is `left` of it or `below`."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_facecolor(PANEL)
+    dress(axes)
     axes.set_yscale("log" if log else "linear")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
-    axes.grid(visible=True, color=RULE, linewidth=0.6)
-    axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0)
     axes.tick_params(which="both", labelleft=left, labelbottom=below)
     axes.set_ylabel("loss" if left else "", color=MUTED, fontsize=9)
     axes.set_xlabel("iteration" if below else "", color=MUTED, fontsize=9)
+
+
+def dress(axes: Axes) -> None:
+    """Dark and calm, whatever the reader's own settings are."""
+    axes.set_facecolor(PANEL)
+    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0)
     axes.spines[:].set_visible(False)
 
 
-def _legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any) -> None:
+def legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any) -> None:
+    """Names the lines at the figure's `place`, as matplotlib calls it, so many `across`."""
     if not lines:
         return
     # A name that begins with an underscore would be left out by matplotlib.
     names = [" " * name.startswith("_") + printable(name, 40) for name in lines]
-    legend = figure.legend(
+    made = figure.legend(
         list(lines.values()), names, loc=place, ncols=across, frameon=False, fontsize=8, labelcolor=TEXT
     )
-    for text in legend.get_texts():
+    for text in made.get_texts():
         text.set_parse_math(False)
 
 

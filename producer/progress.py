@@ -1,4 +1,4 @@
-"""A bar for whatever takes longer than a second: downloads, thumbnails, frames."""
+"""A bar, or a moving sign, for whatever takes longer than a second: downloads, thumbnails, films."""
 
 from __future__ import annotations
 
@@ -55,3 +55,21 @@ def counting(words: str, total: int) -> Iterator[Counter]:
         yield counter
     finally:
         counter.close()
+
+
+@contextmanager
+def working(words: str) -> Iterator[None]:
+    """A moving sign with `words`, e.g. "encoding", for one piece of work; it appears and goes as a `Counter` does."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield
+        return
+    sign = console.status(words)
+    timer = threading.Timer(PATIENCE_SECONDS, sign.start)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        sign.stop()

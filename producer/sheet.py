@@ -90,8 +90,12 @@ class _Sheet:
     def size(self) -> tuple[int, int]:
         right = self.left + len(self.columns) * (self.cell + self.gap) - self.gap
         below = self.top + sum(self.row_heights) + len(self.rows) * (self.strip + self.gap) - self.gap
-        footed = self.caption_size * 2 if self.foot else 0
-        return right + self.margin, below + self.margin + footed
+        return right + self.margin, below + self.margin + self.footed
+
+    @property
+    def footed(self) -> int:
+        """What the text below all takes."""
+        return self.caption_size * 2 if self.foot else 0
 
     @cached_property
     def strip(self) -> int:
@@ -167,7 +171,7 @@ class _Sheet:
     def _rules(self) -> None:
         x, y = self.left - self.gap - 1, self.top - self.gap
         self.pencil.line((self.margin, y, self.image.width - self.margin, y), RULE)
-        self.pencil.line((x, y, x, self.image.height - self.margin), RULE)
+        self.pencil.line((x, y, x, self.image.height - self.margin - self.footed), RULE)
         below = y - self.label_size
         self._text(self.corner, (self.margin, below), self.head_width, self.caption_size, MUTED, "lm")
 

@@ -12,13 +12,11 @@ from pathlib import Path
 from PIL import Image
 
 from producer.farm import Job
-from producer.progress import counting
-from producer.sheets.gather import picture
-from producer.sheets.thumbnails import in_parallel
+from producer.parallel import in_parallel
+from producer.progress import counting, working
+from producer.sheets.gather import picture, result_of
 from shared.errors import FarmError, InvalidRequest
 from shared.files import check_writable, write_atomically
-from shared.states import State
-from shared.store import StoredObject
 
 SUFFIXES = (".gif", ".webp", ".mp4")
 FRAMES_PER_SECOND = 8.0
@@ -60,18 +58,19 @@ def write_timelapse(
         raise InvalidRequest(_NO_FFMPEG)
     check_writable(path, force=force)
     frames = _frames(job, size)
-    data = _mp4(frames, frames_per_second) if suffix == ".mp4" else _animation(frames, frames_per_second, suffix)
+    with working("encoding the film"):
+        data = _mp4(frames, frames_per_second) if suffix == ".mp4" else _animation(frames, frames_per_second, suffix)
     write_atomically(path, data, force=force)
     return path
 
 
 def _frames(job: Job, size: int | None) -> list[Image.Image]:
     stored = [snapshot.stored for snapshot in job.snapshots()]
-    status = job.status()
+    result = result_of(job.status())
     if not stored:
         raise InvalidRequest(f"job {job.id} has no snapshots (yet): paint with snapshot_every, e.g. 10")
-    if status.state is State.DONE and status.result_key and status.result_sha256:
-        stored.append(StoredObject(status.result_key, status.result_sha256, status.result_bytes or 0))
+    if result is not None:
+        stored.append(result)
     with counting("frames", len(stored)) as advance:
         made = in_parallel(stored, lambda one: picture(job.farm.services, one), advance)
     frames = []

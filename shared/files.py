@@ -53,6 +53,19 @@ def check_writable(path: Path, *, force: bool) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, unless it is there already.
+
+    Raises:
+        InvalidRequest: something else bears its name, or it may not be made.
+        StorageFull: the disk or the quota is full.
+    """
+    with _translated(path):
+        if path.exists() and not path.is_dir():
+            raise InvalidRequest(f"{path} is a file, not a folder: give another -o")
+        path.mkdir(parents=True, exist_ok=True)
+
+
 def _checked(path: Path, force: bool) -> Path:
     """The file to write, behind any symbolic links."""
     target = Path(os.path.realpath(path))

@@ -238,6 +238,8 @@ def _client(settings: Settings) -> S3Client:
             config=Config(
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
+                # One for each thread of whoever fetches many objects at once.
+                max_pool_connections=16,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 # Servers other than Amazon's have neither a host name for each bucket nor the newer checksums.
                 s3={"addressing_style": "path" if settings.s3_endpoint else "auto"},

@@ -53,15 +53,19 @@ def made_up(
     """A sweep of these axes, whose pictures are made from their names; `outcome` says what becomes of each cell.
 
     Its numbers follow from the places of the cells: the n-th has an ssim of n / 1000 and took n seconds. Results are
-    `variants` different pictures, or each its own. A job that runs has made half of its steps.
+    `variants` different pictures, or each its own. A job that runs has made half of its steps. As in any farm, a cell
+    that another sweep, or another cell, has asked for is shared with it, and stays as it is.
     """
     cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     files = [png(texture(number, size)) for number in range(variants or len(cells))]
     jobs = [_job(farm, cell) for cell in cells]
-    sweep_id, ids = farm.services.store.create_sweep(name, axes, jobs, None)
-    for number, (job_id, cell) in enumerate(zip(ids, cells, strict=True)):
-        _bring(farm, job_id, number, outcome(cell), files, snapshots)
-    return farm.find_sweep(sweep_id)
+    stored = farm.services.store.submit_sweep(name, axes, jobs)
+    new = set(stored.queued)
+    for number, (job_id, cell) in enumerate(zip(stored.ids, cells, strict=True)):
+        if job_id in new:
+            new.remove(job_id)
+            _bring(farm, job_id, number, outcome(cell), files, snapshots)
+    return farm.find_sweep(stored.sweep_id)
 
 
 def _job(farm: Farm, cell: Mapping[str, Any]) -> NewJob:

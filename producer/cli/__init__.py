@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "render": ("producer.cli.render:render", "Paint one picture and wait for it."),
     "sweep": ("producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
     "job": ("producer.cli.job:job", "Look at one job, wait for it, download it, cancel, pause or retry it."),
+    "compare": ("producer.cli.compare:compare_command", "Compare what methods gave, and how long they took."),
     "worker": ("worker.cli:worker", "Paint what is queued."),
     "estimate": ("producer.cli.estimate:estimate", "Tell what a picture would take on this machine."),
     "presets": ("producer.cli.presets:presets", "The classic programs, and their numbers."),

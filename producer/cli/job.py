@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from producer.cli import looks
+from producer.cli import downloads, looks
 from producer.cli.steer import OF_JOBS, add_commands
 from producer.cli.words import loss_of, progress_of
 from producer.display import live_display
 from producer.farm import Farm, Job
 from producer.status import Status
 from shared.errors import InvalidRequest, JobFailed
-from shared.files import check_writable
 from shared.output import json_option, print_json, print_pairs, say, timeout_option
 from shared.states import State
 
@@ -61,25 +58,6 @@ def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
 
 @job.command()
 @click.argument("job_id", metavar="JOB")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write; by default a file named as JOB.")
-@click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
-@json_option
-def download(job_id: str, output: Path | None, force: bool, as_json: bool) -> None:
-    """Write the finished picture of JOB to a file, and print the file's name."""
-    with Farm() as farm:
-        found = farm.find_job(job_id)
-        if output is not None:
-            check_writable(output, force=force)
-        result = found.fetch()
-        written = result.save(output or Path(found.id + result.suffix), force=force)
-        if as_json:
-            print_json({"output": str(written), "job": found.status().as_json()})
-        else:
-            click.echo(written)
-
-
-@job.command()
-@click.argument("job_id", metavar="JOB")
 @json_option
 def cancel(job_id: str, as_json: bool) -> None:
     """Cancel JOB; if it runs, it stops within one heartbeat."""
@@ -94,7 +72,7 @@ def cancel(job_id: str, as_json: bool) -> None:
             click.echo("cancelled" if status.state is State.CANCELLED else "asked to stop")
 
 
-add_commands(job, OF_JOBS | looks.OF_JOBS)
+add_commands(job, OF_JOBS | downloads.OF_JOBS | looks.OF_JOBS)
 
 
 def _print_words(shown: Job) -> None:

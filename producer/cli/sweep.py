@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from producer.cli import looks
+from producer.cli import downloads, looks
+from producer.cli.compare import compare_command
 from producer.cli.create import create
 from producer.cli.following import count_states, document, follow, raise_failed
 from producer.cli.search import search_command
@@ -51,8 +52,9 @@ def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
 
 sweep.add_command(create)
 sweep.add_command(search_command)
+sweep.add_command(compare_command)
 sweep.add_command(webhook)
-add_commands(sweep, OF_SWEEPS | looks.OF_SWEEPS)
+add_commands(sweep, OF_SWEEPS | downloads.OF_SWEEPS | looks.OF_SWEEPS)
 
 
 def _report(shown: Sweep, as_json: bool, statuses: Sequence[Status] | None = None) -> None:

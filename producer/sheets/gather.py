@@ -55,6 +55,13 @@ def picture(services: Services, stored: StoredObject) -> Image.Image:
     return decoded(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
 
 
+def result_of(status: Status) -> StoredObject | None:
+    """The object that holds the job's result, if it has one."""
+    if status.result_key is None or status.result_sha256 is None:
+        return None
+    return StoredObject(status.result_key, status.result_sha256, status.result_bytes or 0)
+
+
 def addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The content hashes of the pictures that a spec names as its content, or its style."""
     value = spec.get(name) or ()
@@ -77,15 +84,9 @@ def beside(services: Services, hashes: Sequence[str]) -> Image.Image:
 def _shown(status: Status, shots: Sequence[Shot]) -> Shown:
     # A failed job's last snapshot is not its picture.
     if status.state is State.DONE:
-        newest = _result(status)
+        newest = result_of(status)
     elif status.state.final or not shots:
         newest = None
     else:
         newest = shots[-1].stored
     return Shown(status, newest, shots)
-
-
-def _result(status: Status) -> StoredObject | None:
-    if status.result_key is None or status.result_sha256 is None:
-        return None
-    return StoredObject(status.result_key, status.result_sha256, status.result_bytes or 0)

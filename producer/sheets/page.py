@@ -15,10 +15,11 @@ from PIL import Image
 
 from producer.farm import Sweep
 from producer.measures import MEASURES, NOT_VALIDATED, check_measure, measures_of, more_is_closer
+from producer.parallel import in_parallel
 from producer.progress import counting
 from producer.sheets.gather import Shown, addresses, beside, gathered, picture
 from producer.sheets.selection import PICTURES, Selection, key_of, title_of
-from producer.sheets.thumbnails import in_parallel, webp
+from producer.sheets.thumbnails import webp
 from shared.errors import FarmError
 from shared.looking import Shot
 from shared.store import StoredObject

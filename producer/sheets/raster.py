@@ -10,11 +10,12 @@ from PIL import Image
 
 from producer.farm import Sweep
 from producer.measures import NOT_VALIDATED, in_words, measured
-from producer.progress import counting
+from producer.parallel import in_parallel
+from producer.progress import counting, working
 from producer.sheet import Cell, Head, contact_sheet
 from producer.sheets.gather import Shown, addresses, beside, gathered, picture
 from producer.sheets.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
-from producer.sheets.thumbnails import in_parallel, shrunk
+from producer.sheets.thumbnails import shrunk
 from producer.status import Status
 from shared.errors import FarmError
 
@@ -45,7 +46,9 @@ def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tupl
         title = " · ".join(part for part in (sweep.name, page.title) if part)
         corner = f"{selection.rows.name} / {selection.columns.name}" if len(named) == 2 else ""
         foot = "" if drawing.metric == "loss" else NOT_VALIDATED
-        yield page.title, contact_sheet(left, above, cells, corner=corner, title=title, foot=foot, cell=drawing.cell)
+        with working("drawing the sheet"):
+            drawn = contact_sheet(left, above, cells, corner=corner, title=title, foot=foot, cell=drawing.cell)
+        yield page.title, drawn
 
 
 def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
@@ -67,7 +70,8 @@ def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Image.Imag
     left_over = range(len(statuses), len(rows) * across)
     cells |= {divmod(place, across): Cell(blank=True) for place in left_over}
     title = " · ".join(part for part in (sweep.name, f"by {metric}, the closest first") if part)
-    return contact_sheet(rows, [Head("")] * across, cells, title=title, foot=NOT_VALIDATED, cell=drawing.cell)
+    with working("drawing the sheet"):
+        return contact_sheet(rows, [Head("")] * across, cells, title=title, foot=NOT_VALIDATED, cell=drawing.cell)
 
 
 def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[Cell]:
@@ -102,5 +106,6 @@ def head_pictures(sweep: Sweep, statuses: Sequence[Status], axis: str) -> Mappin
     def head_of(hashes: Sequence[str]) -> Image.Image:
         return shrunk(beside(sweep.farm.services, hashes), LONGEST_HEAD)
 
-    made = in_parallel(found.values(), head_of, lambda: None)
+    with counting(f"pictures of {axis}", len(found)) as advance:
+        made = in_parallel(found.values(), head_of, advance)
     return {key: one for key, one in zip(found, made, strict=True) if not isinstance(one, FarmError)}

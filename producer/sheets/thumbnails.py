@@ -1,26 +1,16 @@
-"""Small pictures of large ones, made in parallel, each within a number of bytes."""
+"""Small pictures of large ones, each within a number of bytes."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import TypeVar
 
 from PIL import Image
 
 from producer.jobs import RESULT_PIXELS
-from shared.errors import FarmError, ServiceUnavailable
 from shared.images import decode
 
 # Of WebP; the lowest still looks like the picture at the size of a thumbnail.
 QUALITIES = (80, 60, 35)
-# Decoding lets go of Python's lock; fetching waits for a network.
-THREADS = max(4, min(16, 2 * (os.cpu_count() or 1)))
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 def decoded(data: bytes, name: str) -> Image.Image:
@@ -50,31 +40,3 @@ def webp(image: Image.Image, edge: int, most_bytes: int) -> bytes:
         if edge <= 16:
             return file.getvalue()
         edge = max(16, edge * 3 // 4)
-
-
-def in_parallel(
-    items: Iterable[Item], make: Callable[[Item], Made], advance: Callable[[], None]
-) -> list[Made | FarmError]:
-    """What `make` gives for each of the items, in their order, or the error of those that it failed for.
-
-    `advance` is called after each. Raises ServiceUnavailable as soon as one of them does: then the others would too.
-    """
-
-    def attempted(item: Item) -> Made | FarmError:
-        try:
-            return make(item)
-        except ServiceUnavailable:
-            raise
-        except FarmError as error:
-            return error
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        made = []
-        try:
-            for one in threads.map(attempted, items):
-                made.append(one)
-                advance()
-        except BaseException:
-            threads.shutdown(cancel_futures=True)
-            raise
-        return made

@@ -12,6 +12,7 @@ from PIL import Image
 
 from producer.farm import Sweep
 from producer.measures import check_measure
+from producer.progress import working
 from producer.sheets.page import Opening, page
 from producer.sheets.raster import Drawing, cell_width, pages
 from producer.sheets.selection import Selection, select
@@ -88,10 +89,15 @@ def _write_pages(sweep: Sweep, selection: Selection, drawing: Drawing, path: Pat
         check_writable(one, force=force)
     images = (image for _, image in pages(sweep, selection, drawing))
     if suffix == ".pdf":
-        write_atomically(path, _pdf(list(images), sweep.name), force=force)
+        drawn = list(images)
+        with working("encoding the sheet"):
+            data = _pdf(drawn, sweep.name)
+        write_atomically(path, data, force=force)
     else:
         for one, image in zip(paths, images, strict=True):
-            write_atomically(one, _encoded(image, suffix), force=force)
+            with working("encoding the sheet"):
+                data = _encoded(image, suffix)
+            write_atomically(one, data, force=force)
     return paths
 
 

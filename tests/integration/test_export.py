@@ -81,12 +81,13 @@ def test_a_row_for_each_point(sweep: Sweep, tmp_path: Path, suffix: str, read: R
 
 
 def test_an_axis_of_several_types_is_one_column(tmp_path: Path) -> None:
-    """Given an axis with a whole number, a fraction and a word, I expect it read back from Parquet as words."""
+    """Given axes of whole numbers and fractions, words and numbers, nothing and numbers, I expect each in Parquet."""
+    axes: dict[str, Any] = {"style_weight": [1, 2.5], "learning_rate": ["auto", 0.5], "min_size": [None, 32]}
     with Farm(embedded_settings(tmp_path / "made-up")) as farm:
-        sweep = made_up(farm, {"preset": ["auto", None], "style_weight": [1, 2.5]})
-        rows = from_parquet(export_results(sweep, tmp_path / "results.parquet"))
-    assert [row["axis.style_weight"] for row in rows] == [1.0, 2.5, 1.0, 2.5]
-    assert [row["axis.preset"] for row in rows] == ["auto", "auto", None, None]
+        rows = from_parquet(export_results(made_up(farm, axes), tmp_path / "results.parquet"))
+    assert [row["axis.style_weight"] for row in rows[::4]] == [1.0, 2.5]
+    assert [row["axis.learning_rate"] for row in rows[:4:2]] == ["auto", "0.5"]
+    assert [row["axis.min_size"] for row in rows[:2]] == [None, 32]
 
 
 def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

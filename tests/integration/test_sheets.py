@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping
 from io import BytesIO
@@ -18,6 +17,7 @@ from producer import Farm, InvalidRequest, State, Sweep, sweep_sheet, write_shee
 from producer.measures import NOT_VALIDATED
 from producer.sheets.thumbnails import webp
 from tests.made_up import made_up, texture
+from tests.pages import document
 
 AXES: Mapping[str, Any] = {
     "content": ["cat.png", "dog.png"],
@@ -40,14 +40,6 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
     """Two contents in three manners at two weights, some of them failed, running or queued."""
     with Farm(embedded_settings(tmp_path / "made-up")) as farm:
         yield made_up(farm, AXES, outcome=outcome, snapshots=3, name="</script><b>manners")
-
-
-def document(path: Path) -> Any:
-    """What a page knows."""
-    text = path.read_text(encoding="utf-8")
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
-    assert found is not None
-    return json.loads(found[1])
 
 
 def test_a_page_has_all_in_one_file(sweep: Sweep, tmp_path: Path) -> None:

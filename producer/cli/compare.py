@@ -1,0 +1,50 @@
+"""`stylefarm compare`, which is `stylefarm sweep compare` too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from producer.cli.looks import force_option, where_option
+from producer.comparison import compare
+from producer.comparison_files import SPREADS, table, write_comparison
+from producer.farm import Farm
+from producer.measures import NOT_VALIDATED
+from producer.sheets.selection import parse_where
+from shared.output import json_option, print_json, print_table, say
+
+
+@click.command("compare")
+@click.argument("sweep_ids", metavar="SWEEP [SWEEP ...]", nargs=-1, required=True)
+@click.option("--by", metavar="AXIS", help="An axis, a parameter, or sweep.  [method, or the first that differs]")
+@where_option
+@click.option("--metric", metavar="NAME", default="gram", help="What a plot shows over the seconds.", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also a file: .csv, .md, .png, .svg or .html.")
+@force_option
+@json_option
+def compare_command(
+    sweep_ids: tuple[str, ...],
+    by: str | None,
+    where: tuple[str, ...],
+    metric: str,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Compare what the methods, or the values of an axis, gave in one or several sweeps: metrics and seconds.
+
+    A plot shows one metric over the seconds; .csv and .md are the table, .html is both.
+    """
+    with Farm() as farm:
+        sweeps = [farm.find_sweep(sweep_id) for sweep_id in sweep_ids]
+        found = compare(sweeps, by=by, where=parse_where(where))
+    written = None if output is None else write_comparison(found, output, metric=metric, force=force)
+    if as_json:
+        print_json({"output": written and str(written), **found.as_json(), "note": NOT_VALIDATED})
+        return
+    head, *rows = table(found)
+    print_table(head, rows)
+    say(f"{SPREADS} {NOT_VALIDATED}")
+    if written is not None:
+        say(f"written: {written}")

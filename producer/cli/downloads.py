@@ -1,0 +1,122 @@
+"""`stylefarm sweep download`, `job download` and `job snapshots`: pictures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from producer.cli.looks import force_option, where_option
+from producer.downloads import Downloaded, download_snapshots, download_sweep
+from producer.farm import Farm, Job
+from producer.jobs import Result
+from producer.sheets.selection import parse_where
+from shared.errors import InvalidRequest, NotFound
+from shared.files import check_writable
+from shared.output import json_option, print_json, print_table, say
+
+
+@click.command("download")
+@click.argument("sweep_id", metavar="SWEEP")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A folder; made if need be.")
+@where_option
+@click.option("--snapshots", is_flag=True, help="Also the pictures on the way, in a folder for each job.")
+@force_option
+@json_option
+def sweep_download(
+    sweep_id: str, output: Path, where: tuple[str, ...], snapshots: bool, force: bool, as_json: bool
+) -> None:
+    """Write every result of SWEEP into a folder, each named by its pictures and values, and print the files' names.
+
+    What is there already is not fetched again: the same command goes on after an interruption, and when more is done.
+    """
+    with Farm() as farm, _going_on():
+        found = farm.find_sweep(sweep_id)
+        slices = parse_where(where)
+        _report(download_sweep(found, output, where=slices, snapshots=snapshots, force=force), as_json)
+
+
+@click.command("download")
+@click.argument("job_id", metavar="JOB")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="A file; of --snapshots a folder.  [named as JOB]"
+)
+@click.option("--snapshot", type=click.IntRange(min=0), metavar="N", help="The picture after N steps instead.")
+@click.option("--snapshots", is_flag=True, help="All pictures on the way instead, in a folder.")
+@force_option
+@json_option
+def job_download(
+    job_id: str, output: Path | None, snapshot: int | None, snapshots: bool, force: bool, as_json: bool
+) -> None:
+    """Write the finished picture of JOB to a file, and print the file's name."""
+    if snapshots and snapshot is not None:
+        raise InvalidRequest("--snapshot is one of them and --snapshots are all: give one of the two")
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        if snapshots:
+            with _going_on():
+                _report(download_snapshots(found, output or Path(found.id), force=force), as_json)
+            return
+        if output is not None:
+            check_writable(output, force=force)
+        result, name = (found.fetch(), found.id) if snapshot is None else _snapshot(found, snapshot)
+        written = result.save(output or Path(name + result.suffix), force=force)
+        if as_json:
+            print_json({"output": str(written), "job": found.status().as_json()})
+        else:
+            click.echo(written)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+def snapshots(job_id: str, as_json: bool) -> None:
+    """List the snapshots of JOB: the pictures on the way."""
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        stored = [(shot.iteration, shot.stored) for shot in found.snapshots()]
+        if as_json:
+            rows = [{"iteration": iteration, **vars(one)} for iteration, one in stored]
+            print_json({"job": found.id, "snapshots": rows})
+            return
+        rows_of_text = [(str(iteration), f"{one.bytes:,}", one.key) for iteration, one in stored]
+        print_table(("iteration", "bytes", "object"), rows_of_text)
+
+
+def _snapshot(job: Job, iteration: int) -> tuple[Result, str]:
+    """The picture after that many steps, and what its file is called."""
+    shots = {shot.iteration: shot for shot in job.snapshots()}
+    if iteration not in shots:
+        known = ", ".join(map(str, shots)) or "none"
+        raise NotFound(f"job {job.id} has no snapshot after {iteration} steps: it has {known}")
+    return shots[iteration].fetch(), f"{job.id}-{iteration:06}"
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on")
+        raise
+
+
+def _report(done: Downloaded, as_json: bool) -> None:
+    if as_json:
+        files = [
+            {"output": str(one.path), "job": one.job, "sha256": one.stored.sha256, "written": written}
+            for written, group in ((True, done.written), (False, done.kept))
+            for one in group
+        ]
+        print_json({"files": files, "missing": done.missing})
+    else:
+        for one in sorted([*done.written, *done.kept], key=lambda one: one.path):
+            click.echo(one.path)
+    missing = f", {done.missing} {'job has' if done.missing == 1 else 'jobs have'} no result (yet)"
+    say(f"{len(done.written)} written, {len(done.kept)} there already{missing if done.missing else ''}")
+
+
+OF_SWEEPS = {"download": sweep_download}
+OF_JOBS = {"download": job_download, "snapshots": snapshots}

@@ -1,0 +1,112 @@
+"""Sweeps beside each other."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from examples.embedded import embedded_settings
+from producer import Farm, InvalidRequest, State, Sweep, compare, write_comparison
+from producer.measures import NOT_VALIDATED
+from tests.made_up import METRICS, made_up
+
+AXES: dict[str, Any] = {"optimizer": ["lbfgs", "adam"], "content": ["a|b.png", "<b>.png"], "seed": [*range(5)]}
+
+
+def outcome(cell: Mapping[str, Any]) -> State:
+    return State.FAILED if (cell["optimizer"], cell["seed"]) == ("adam", 4) else State.DONE
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Farm]:
+    with Farm(embedded_settings(tmp_path / "made-up")) as farm:
+        yield farm
+
+
+@pytest.fixture
+def sweep(farm: Farm) -> Sweep:
+    """Ten jobs of each optimiser; two of the second failed. The n-th took n seconds, and has a gram of n / 1000."""
+    return made_up(farm, AXES, outcome=outcome, name="two <i> optimisers")
+
+
+def test_medians_and_quartiles_of_each_value(sweep: Sweep) -> None:
+    """Given two optimisers, I expect the numbers of those of their jobs that are done, by hand."""
+    found = compare([sweep], by="optimizer")
+    assert [(group.name, group.jobs, group.done) for group in found.groups] == [("lbfgs", 10, 10), ("adam", 10, 8)]
+    assert list(found.metrics) == list(METRICS)
+    lbfgs, adam = (group.numbers["seconds"] for group in found.groups)
+    assert (lbfgs.count, lbfgs.median, lbfgs.low, lbfgs.high) == (10, 4.5, 2.25, 6.75)
+    # 10, 11, 12, 13, 15, 16, 17, 18
+    assert (adam.count, adam.median, adam.low, adam.high) == (8, 14.0, 11.75, 16.25)
+    assert found.groups[1].numbers["gram"].median == pytest.approx(0.014)
+
+
+def test_what_jobs_may_be_compared_by(farm: Farm, sweep: Sweep) -> None:
+    """Given no wish, I expect the axis that is no picture; a parameter that is no axis; two sweeps; a sentence."""
+    assert compare([sweep]).by == "optimizer"
+    assert [group.name for group in compare([sweep], by="content").groups] == ["a|b", "<b>"]
+    assert [group.name for group in compare([sweep], by="tv_weight").groups] == ["3"]
+    assert [group.jobs for group in compare([sweep], where={"optimizer": ["adam"]}).groups] == [10]
+    other = made_up(farm, {"seed": [7]}, name="one")
+    both = compare([sweep, other])
+    assert (both.by, [(group.name, group.jobs) for group in both.groups]) == (
+        "sweep",
+        [("two <i> optimisers", 20), ("one", 1)],
+    )
+    namesake = made_up(farm, {"seed": [8]}, name="one")
+    found = compare([other, namesake]).groups
+    assert [group.name for group in found] == [f"one {one.id[:8]}" for one in (other, namesake)]
+    with pytest.raises(InvalidRequest, match="there is no axis or parameter 'optimiser': did you mean 'optimizer'"):
+        compare([sweep], by="optimiser")
+
+
+def test_tables(sweep: Sweep, tmp_path: Path) -> None:
+    """Given names with marks of the formats in them, I expect their tables to hold, and the note under Markdown."""
+    found = compare([sweep], by="content")
+    with write_comparison(found, tmp_path / "table.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["content"] for row in rows] == ["a|b", "<b>"]
+    assert float(rows[0]["seconds.median"]) == found.groups[0].numbers["seconds"].median
+    text = write_comparison(found, tmp_path / "table.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 4
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert NOT_VALIDATED in text
+
+
+def test_plots(sweep: Sweep, tmp_path: Path) -> None:
+    """Given two groups, I expect a PNG, an SVG with the note, and a page with both points, the table and the note."""
+    found = compare([sweep], by="content")
+    with Image.open(write_comparison(found, tmp_path / "plot.png", metric="ssim")) as image:
+        assert image.format == "PNG"
+    assert write_comparison(found, tmp_path / "plot.svg").read_text(encoding="utf-8").startswith("<?xml")
+    page = write_comparison(found, tmp_path / "plot.html").read_text(encoding="utf-8")
+    drawing = page[page.rindex("Plotly.newPlot") :]
+    assert drawing.count('"mode":"markers"') == 2
+    assert "<td>&lt;b&gt;</td>" in page
+    assert "<b>" not in drawing.replace("</b>", "")
+    assert NOT_VALIDATED.replace("'", "&#x27;") in page
+    assert "two &lt;i&gt; optimisers" in page
+
+
+def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an unknown metric or format, a file that is there, no Plotly, I expect a sentence, and nothing written."""
+    monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
+    found = compare([sweep])
+    (tmp_path / "there.csv").touch()
+    for name, metric, words in (
+        ("a.png", "gramm", "no job has the metric gramm: did you mean 'gram'"),
+        ("a.pdf", "gram", "no format of a comparison"),
+        ("there.csv", "gram", "exists: give --force"),
+        ("a.html", "gram", "pip install 'stylefarm"),
+    ):
+        with pytest.raises(InvalidRequest, match=words):
+            write_comparison(found, tmp_path / name, metric=metric)
+    assert not list(tmp_path.glob("a.*"))
+    assert (tmp_path / "there.csv").read_bytes() == b""

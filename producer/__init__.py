@@ -13,9 +13,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producer.curve import Losses
     from producer.export import export_losses, export_results
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
     from producer.grids import Grid, read_grid
+    from producer.jobs import as_completed
     from producer.losses import write_losses
     from producer.overview import sweep_losses, sweep_sheet
     from producer.sheets.write import write_sheet
@@ -45,6 +47,7 @@ __all__ = [
     "Job",
     "JobFailed",
     "JobSpec",
+    "Losses",
     "NotFound",
     "Result",
     "ServiceUnavailable",
@@ -54,6 +57,7 @@ __all__ = [
     "StillPending",
     "StorageFull",
     "Sweep",
+    "as_completed",
     "export_losses",
     "export_results",
     "parse_spec",
@@ -76,6 +80,7 @@ _PLACES = {
     "Job": "producer.farm",
     "JobFailed": "shared.errors",
     "JobSpec": "shared.spec",
+    "Losses": "producer.curve",
     "NotFound": "shared.errors",
     "Result": "producer.farm",
     "ServiceUnavailable": "shared.errors",
@@ -85,6 +90,7 @@ _PLACES = {
     "StillPending": "shared.errors",
     "StorageFull": "shared.errors",
     "Sweep": "producer.farm",
+    "as_completed": "producer.jobs",
     "export_losses": "producer.export",
     "export_results": "producer.export",
     "parse_spec": "shared.spec",

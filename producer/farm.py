@@ -5,9 +5,9 @@ The same code works embedded (painting in this process) and against servers; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ALL_COMPLETED
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,16 +17,16 @@ from producer.grids import Grid, parse_grid, read_grid
 from producer.intake import Intake
 from producer.jobs import Job, Result, Snapshot
 from producer.status import Status
+from producer.sweeps import Sweep
 from producer.taking import take
-from producer.waiting import Watcher, wait_for
+from producer.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
 from shared import tables
 from shared.errors import InvalidSpec, ServiceUnavailable
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
-from shared.states import FINAL, State
-from shared.store import NewJob, Of, Steered
+from shared.store import NewJob, Steered
 from shared.terms import Terms, check_limit, parse_terms, parted
 
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
@@ -137,14 +137,46 @@ class Farm:
         found = self.services.queries.sweep(self.services.queries.full_id(tables.Sweep, sweep_id))
         return Sweep(self, found.id, found.name, found.axes)
 
-    def wait(self, jobs: Sequence[Job], timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
+    def statuses(self, jobs: Sequence[Job | str]) -> list[Status]:
+        """Where these jobs, or those of these whole ids, stand, in their order, by few questions. Raises NotFound."""
+        ids = [job.id if isinstance(job, Job) else job for job in jobs]
+        seen = statuses_of(self.services, ids)
+        return [seen[job_id] for job_id in ids]
+
+    def wait(
+        self,
+        jobs: Sequence[Job],
+        timeout: float | None = None,
+        watch: Watcher | None = None,
+        return_when: str = ALL_COMPLETED,
+    ) -> list[Status]:
         """Waits until all of `jobs` have ended, however they did; an embedded farm paints them meanwhile.
 
-        `watch` is called a few times a second with the statuses of all of them. Raises StillPending after `timeout`
-        seconds, which stops nothing, and NotFound.
+        `watch` is called a few times a second with the statuses of all of them. `return_when` is one of the words of
+        concurrent.futures: FIRST_COMPLETED returns as soon as one has ended, FIRST_EXCEPTION as soon as one has failed
+        or was cancelled. Raises StillPending after `timeout` seconds, which stops nothing, and NotFound.
         """
-        ids = [job.id for job in jobs]
-        return wait_for(self.services, ids, timeout, watch, paint=None if self.painter is None else self.painter.add)
+        now: list[Status] = []
+        with closing(looks(self.waiting(jobs, timeout))) as seen:
+            for now in seen:
+                if watch is not None:
+                    watch(now)
+                if is_over(now, return_when):
+                    break
+        return now
+
+    def as_completed(self, jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
+        """Each of `jobs` once, as they end, however they do; otherwise as `wait`."""
+        by_id = {job.id: job for job in jobs}
+        told: set[str] = set()
+        with closing(looks(self.waiting(list(by_id.values()), timeout))) as seen:
+            for now in seen:
+                yield from (by_id[status.id] for status in newly_ended(now, told))
+
+    def waiting(self, jobs: Sequence[Job], timeout: float | None) -> Waiting:
+        """What looks at `jobs` until they have ended, for who paces that; `wait` does it itself."""
+        paint = None if self.painter is None else self.painter.add
+        return Waiting(self.services, [job.id for job in jobs], timeout, paint)
 
     def terms(self, fields: Mapping[str, Any]) -> Terms:
         """The terms that a user gave; what is to be done first is found by its ids, which may be shortened."""
@@ -194,78 +226,6 @@ def _stored(what: str) -> Iterator[None]:
         yield
     except ServiceUnavailable as error:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
-
-
-class Sweep:
-    """A grid of jobs that were asked for together.
-
-    Some of them may be older sweeps', where the same pictures were asked for first; these are steered there. As
-    `Farm.sweep` returns it, `created` are the ids of the jobs that this submission has queued, `skipped` is how many
-    cells it left out, and `problems` say what is wrong with their pictures.
-    """
-
-    def __init__(
-        self,
-        farm: Farm,
-        sweep_id: str,
-        name: str,
-        axes: Mapping[str, Sequence[Any]],
-    ) -> None:
-        self.farm = farm
-        self.id = sweep_id
-        self.name = name
-        self.axes = axes
-        self.created: frozenset[str] = frozenset()
-        self.skipped = 0
-        self.problems: Sequence[str] = ()
-
-    def __repr__(self) -> str:
-        return f"Sweep({self.id!r}, {self.name!r})"
-
-    def jobs(self) -> list[Job]:
-        """Its jobs, in the order of its cells: the last axis turns fastest."""
-        return [Job(self.farm, status.id, created=status.id in self.created) for status in self.statuses()]
-
-    def statuses(self) -> list[Status]:
-        """Where each of its jobs stands, in the order of its cells."""
-        return [Status.of(row) for row in self.farm.services.queries.sweep_jobs(self.id)]
-
-    def counts(self) -> dict[State, int]:
-        """How many of its jobs are in each state."""
-        return self.farm.services.queries.counts(self.id)
-
-    def cancel(self) -> int:
-        """Cancels all of its jobs that have not ended; how many. Those that run stop within one heartbeat."""
-        return len(self.farm.services.store.cancel(Of(sweep=self.id)))
-
-    def pause(self) -> int:
-        """Pauses all of its jobs that have not ended; how many. Those that run are let go within one heartbeat."""
-        return len(self.farm.services.store.pause(Of(sweep=self.id)))
-
-    def resume(self) -> int:
-        """Resumes its paused jobs; how many."""
-        return self.farm.announced(self.farm.services.store.resume(Of(sweep=self.id)))
-
-    def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
-        """Paints all of its jobs that have ended once more, or only those that `failed`; how many.
-
-        They begin afresh, or `from_checkpoint` where one was stored.
-        """
-        states = {State.FAILED} if failed else FINAL
-        store = self.farm.services.store
-        return self.farm.announced(store.retry(Of(sweep=self.id), states, from_checkpoint=from_checkpoint))
-
-    def reprioritise(self, priority: int) -> int:
-        """Makes its jobs more or less urgent, 0 to 9; how many had not ended. Raises InvalidSpec."""
-        wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.reprioritise(Of(sweep=self.id), wish))
-
-    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
-        """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""
-        before = self.statuses()
-        ended = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch)
-        # A job that it shares with another sweep has another cell there.
-        return [replace(status, cell=here.cell) for status, here in zip(ended, before, strict=True)]
 
 
 def plain(value: Any) -> Any:

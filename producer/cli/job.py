@@ -144,7 +144,8 @@ def _print_document(shown: Job) -> None:
         {"attempt": attempt.attempt, "worker": attempt.worker, "outcome": attempt.outcome, **attempt.record}
         for attempt in queries.attempts(shown.id)
     ]
-    losses = [vars(point) for point in shown.losses()]
+    terms = ("iteration", "total", "content", "style", "tv")
+    losses = [{term: getattr(row, term) for term in terms} for row in queries.losses(shown.id)]
     snapshots = [row.key for row in queries.snapshots(shown.id)]
     document = {"attempts": attempts, "events": events, "losses": losses, "snapshots": snapshots}
     print_json({"job": shown.status().as_json(), **document})

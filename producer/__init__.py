@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producer.asynchronous import AsyncFarm
     from producer.curve import Losses
     from producer.export import export_losses, export_results
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from shared.states import State
 
 __all__ = [
+    "AsyncFarm",
     "Farm",
     "FarmError",
     "Grid",
@@ -71,6 +73,7 @@ __all__ = [
 
 # Imported when they are asked for: `stylefarm --help` must not wait for a database driver.
 _PLACES = {
+    "AsyncFarm": "producer.asynchronous",
     "Farm": "producer.farm",
     "FarmError": "shared.errors",
     "Grid": "producer.grids",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,16 +17,19 @@ from producer.embedded import Painter
 from producer.grids import Grid, parse_grid, read_grid
 from producer.intake import Intake
 from producer.jobs import Job, Result, Snapshot
+from producer.matching import fitting
 from producer.status import Status
 from producer.sweeps import Sweep
 from producer.taking import take
 from producer.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
 from shared import tables
 from shared.errors import InvalidSpec, ServiceUnavailable
+from shared.listing import Wanted
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.spec import JobSpec, parse_spec
+from shared.states import State
 from shared.store import NewJob, Steered
 from shared.terms import Terms, check_limit, parse_terms, parted
 
@@ -131,6 +135,36 @@ class Farm:
     def find_job(self, job_id: str) -> Job:
         """The job of that id, which may be shortened. Raises NotFound."""
         return Job(self, self.services.queries.full_id(tables.Job, job_id))
+
+    def sweeps(self, limit: int = 20) -> list[Sweep]:
+        """The newest sweeps, the newest first."""
+        rows = (listed.sweep for listed in self.services.listing.sweeps(limit))
+        return [Sweep(self, row.id, row.name, row.axes) for row in rows]
+
+    def jobs(
+        self,
+        *,
+        states: Iterable[State] = (),
+        sweep: Sweep | None = None,
+        where: Mapping[str, Sequence[Any]] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = 20,
+    ) -> list[Status]:
+        """Where the jobs stand that are asked for, newest first; those of one sweep in the order of its cells.
+
+        Args:
+            states: in one of them; by default in any.
+            sweep: of that one.
+            where: for some parameters, or axes, the values that are wanted, e.g. {"style_weight": [10]}; a picture may
+                be called by its path, its name or its stem.
+            since, until: submitted then, both aware and included.
+            limit: at most so many; None for all.
+
+        Raises InvalidRequest if there is no such parameter.
+        """
+        wanted = Wanted(tuple(states), None if sweep is None else sweep.id, since, until, fitting(where or {}))
+        return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
 
     def find_sweep(self, sweep_id: str) -> Sweep:
         """The sweep of that id, which may be shortened. Raises NotFound."""

@@ -12,6 +12,7 @@ from producer.jobs import Job, Result, failure_of
 from producer.status import Status
 from producer.waiting import Watcher
 from shared.errors import JobFailed, StillPending
+from shared.listing import Pace
 from shared.queries import Changes
 from shared.states import FINAL, State
 from shared.store import Of
@@ -104,6 +105,14 @@ class Sweep:
         if all(status.state.final for status in statuses):
             raise JobFailed(f"no job of sweep {self.id} is done and has {metric}: there is no best one")
         raise StillPending(f"no job of sweep {self.id} is done yet: wait for it first")
+
+    def failures(self, limit: int = 5) -> list[Status]:
+        """Its jobs that failed last, the newest first."""
+        return [Status.of(row) for row in self.farm.services.listing.failures(self.id, limit)]
+
+    def pace(self) -> Pace:
+        """How fast its jobs are done at present."""
+        return self.farm.services.listing.pace(self.id)
 
     def cancel(self) -> int:
         """Cancels all of its jobs that have not ended; how many. Those that run stop within one heartbeat."""

@@ -163,7 +163,7 @@ class Queries(Reading):
         shared = cells.where(SharedCell.sweep_id == sweep_id).order_by(SharedCell.position).limit(limit)
         with self._reading() as session:
             rows = session.execute(shared).all()
-        jobs = [*own, *(_moved(job, place, cell) for place, cell, job in rows)]
+        jobs = [*own, *(moved(job, place, cell) for place, cell, job in rows)]
         return sorted(jobs, key=lambda job: job.position)[:limit]
 
     def counts(self, sweep_id: str) -> dict[State, int]:
@@ -233,7 +233,7 @@ class Queries(Reading):
             return list(session.scalars(statement).all())
 
 
-def _moved(job: Job, position: int, cell: dict[str, Any]) -> Job:
+def moved(job: Job, position: int, cell: dict[str, Any]) -> Job:
     """The same job as it stands in another sweep."""
     values = {name: getattr(job, name) for name in Job.__table__.columns.keys()}  # noqa: SIM118 - they are columns
     return Job(**{**values, "position": position, "cell": cell}, order=job.order)

@@ -10,17 +10,12 @@ from concurrent.futures import ALL_COMPLETED
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import migrations
-from producer.embedded import Painter
-from producer.grids import Grid, parse_grid, read_grid
-from producer.intake import Intake
 from producer.jobs import Job, Result, Snapshot
 from producer.matching import fitting
 from producer.status import Status
 from producer.sweeps import Sweep
-from producer.taking import take
 from producer.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
 from shared import tables
 from shared.errors import InvalidSpec, ServiceUnavailable
@@ -28,10 +23,15 @@ from shared.listing import Wanted
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
-from shared.spec import JobSpec, parse_spec
 from shared.states import State
 from shared.store import NewJob, Steered
 from shared.terms import Terms, check_limit, parse_terms, parted
+
+if TYPE_CHECKING:
+    from producer.embedded import Painter
+    from producer.grids import Grid
+    from producer.intake import Intake
+    from shared.spec import JobSpec
 
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
 
@@ -48,6 +48,10 @@ class Farm:
         self.services: Services = connect_services(self.settings)
         self.painter: Painter | None = None
         if self.settings.embedded:
+            # Alembic takes a fifth of a second to import, which who asks a farm on servers need not wait for.
+            import migrations
+            from producer.embedded import Painter
+
             migrations.upgrade(self.services.store.engine)
             self.painter = Painter(self.services)
 
@@ -71,6 +75,10 @@ class Farm:
         `label`, `after` (jobs, or their ids, that are to be done first), `time_limit` (seconds), `max_attempts`. Raises
         NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
+        # What only submitting needs is imported here: whoever looks on need not wait for it.
+        from producer.intake import Intake
+        from shared.spec import parse_spec
+
         force = fields.pop("force", False)
         terms, fields = parted(fields)
         if spec is not None and fields:
@@ -107,6 +115,10 @@ class Farm:
         terms for all of them, as in `submit`; these and `max_running` come before those of the file. Raises NotFound,
         InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
+        from producer.grids import Grid, parse_grid, read_grid
+        from producer.intake import Intake
+        from producer.taking import take
+
         terms, parts = parted(more)
         if (grid is None) == (matrix is None and "zip" not in parts):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")

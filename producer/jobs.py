@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from producer.curve import Losses
 from producer.status import Status
 from producer.waiting import Watcher
 from shared.blobs import BlobStore, fetch_verified
 from shared.errors import JobFailed, StillPending
 from shared.files import write_atomically
-from shared.images import decode
 from shared.states import State
 from shared.store import Of, StoredObject
 from shared.terms import parse_terms
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from producer.curve import Losses
     from producer.farm import Farm
 
 # A result is the farm's own picture: a spec allows no larger one.
@@ -37,6 +36,8 @@ class Result:
     @property
     def image(self) -> Image.Image:
         """The picture, RGB."""
+        from shared.images import decode
+
         return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
 
     def _repr_png_(self) -> bytes:
@@ -120,6 +121,8 @@ class Job:
 
     def losses(self) -> Losses:
         """The loss curve so far, as arrays; each term is weighted."""
+        from producer.curve import Losses
+
         return Losses.of(self.farm.services.queries.losses(self.id))
 
     def snapshots(self) -> list[Snapshot]:

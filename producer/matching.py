@@ -7,7 +7,6 @@ from typing import Any
 
 from producer.sheets.selection import PICTURES, is_called
 from shared.errors import InvalidRequest
-from shared.spec import JobSpec
 from shared.tables import Job
 from shared.words import nearest
 
@@ -20,6 +19,9 @@ def fitting(where: Mapping[str, Sequence[Any]]) -> Callable[[Job], bool] | None:
     What counts is the value in its sweep's cell, and the one in its spec. Raises InvalidRequest if there is no such
     parameter.
     """
+    # Its parameters take a while to import, which only those wait for who name one.
+    from shared.spec import JobSpec
+
     for name in where:
         if name not in JobSpec.model_fields:
             raise InvalidRequest(f"no parameter {name!r}{nearest(name, JobSpec.model_fields)}")

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from producer.cli import looks
+from producer.cli.late import LateGroup
 from producer.cli.lists import list_jobs
 from producer.cli.logs import history, logs
-from producer.cli.steer import OF_JOBS, add_commands
 from producer.cli.watch import watch_job
 from producer.cli.words import loss_of, progress_of
 from producer.display import live_display
@@ -21,8 +20,10 @@ from shared.files import check_writable
 from shared.output import json_option, print_json, print_pairs, say, timeout_option
 from shared.states import State
 
+MORE = ("producer.cli.steer:OF_JOBS", "producer.cli.looks:OF_JOBS")
 
-@click.group()
+
+@click.group(cls=LateGroup, more=MORE)
 def job() -> None:
     """Look at jobs, wait for them, download, cancel, pause or retry them."""
 
@@ -109,7 +110,6 @@ def cancel(job_id: str, as_json: bool) -> None:
 job.add_command(list_jobs)
 job.add_command(logs)
 job.add_command(watch_job)
-add_commands(job, OF_JOBS | looks.OF_JOBS)
 
 
 def _print_words(shown: Job) -> None:

@@ -6,21 +6,25 @@ from datetime import datetime
 
 import click
 
-from producer.cli import looks
-from producer.cli.create import create
 from producer.cli.following import follow, raise_failed
+from producer.cli.late import LateGroup
 from producer.cli.lists import list_sweeps
 from producer.cli.moments import MOMENT
 from producer.cli.report import report
-from producer.cli.search import search_command
-from producer.cli.steer import OF_SWEEPS, add_commands
 from producer.cli.watch import watch_sweep
 from producer.farm import Farm
 from shared.errors import StillPending
 from shared.output import json_option, print_json, print_line, timeout_option
 
+MORE = (
+    "producer.cli.create:create",
+    "producer.cli.search:search_command",
+    "producer.cli.steer:OF_SWEEPS",
+    "producer.cli.looks:OF_SWEEPS",
+)
 
-@click.group()
+
+@click.group(cls=LateGroup, more=MORE)
 def sweep() -> None:
     """Ask for many pictures at once, and follow them."""
 
@@ -75,8 +79,5 @@ def changes(sweep_id: str, cursor: datetime | None, jsonl: bool) -> None:
             print_json({"changes": entries, "cursor": found.cursor.isoformat()})
 
 
-sweep.add_command(create)
-sweep.add_command(search_command)
 sweep.add_command(list_sweeps)
 sweep.add_command(watch_sweep)
-add_commands(sweep, OF_SWEEPS | looks.OF_SWEEPS)

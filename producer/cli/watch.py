@@ -60,7 +60,8 @@ def watch_sweep(sweep_id: str, interval: float | None, timeout: float | None, js
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
-        _say_who_paints(farm, f"stylefarm sweep wait {found.id}")
+        if not summary(found).ended:
+            _say_who_paints(farm, f"stylefarm sweep wait {found.id}")
         _watch(lambda: _of_sweep(summary(found)), interval, timeout, jsonl)
         last = summary(found)
         if last.unfit:
@@ -79,7 +80,8 @@ def watch_job(job_id: str, interval: float | None, timeout: float | None, jsonl:
     """
     with Farm() as farm:
         found = farm.find_job(job_id)
-        _say_who_paints(farm, f"stylefarm job wait {found.id}")
+        if not found.done():
+            _say_who_paints(farm, f"stylefarm job wait {found.id}")
         _watch(lambda: _of_job(found.status()), interval, timeout, jsonl)
         failed = failure_of(found.status())
         if failed is not None:

@@ -224,8 +224,8 @@ def test_what_is_completed(program: CommandLine, words: str, expected: set[str])
     assert {line.split(",")[1] for line in ended.out.splitlines()} == expected
 
 
-def test_lists_of_other_things_have_the_same_forms(program: CommandLine) -> None:
-    """Given the presets, I expect their names alone, and an object a line."""
+def test_lists_of_other_things_have_the_same_forms(program: CommandLine, farm: Farm) -> None:
+    """Given presets and no workers, I expect names alone, an object a line, and an empty list."""
     names = program.run("presets", "list", "-q").out.split()
     assert "gatys" in names
     assert [preset["name"] for preset in objects(program.run("presets", "list", "--jsonl").out)] == names

@@ -74,7 +74,12 @@ class Listing(Reading):
         conditions = _conditions(wanted)
         if wanted.sweep is None:
             newest = (Job.created_at.desc(), Job.sweep_id, Job.position, Job.id)
-            found: Iterator[Job] = self._stream(select(Job).where(*conditions).order_by(*newest), wanted, limit)
+            statement = select(Job).where(*conditions).order_by(*newest)
+            if wanted.fits is None and limit is not None:
+                # Found without their orders, which else are joined to all jobs before a few are taken.
+                few = select(Job.id).where(*conditions).order_by(*newest).limit(limit)
+                statement = select(Job).where(Job.id.in_(few)).order_by(*newest)
+            found: Iterator[Job] = self._stream(statement, wanted, limit)
         else:
             own = select(Job).where(Job.sweep_id == wanted.sweep, *conditions).order_by(Job.position)
             of_others = self._shared(wanted.sweep).where(*conditions).order_by(SharedCell.position)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -69,23 +70,27 @@ class Listing(Reading):
                         counts[str(sweep_id)][State(state)] += count
         return [Listed(row, dict(counts[row.id])) for row in rows]
 
-    def jobs(self, wanted: Wanted, limit: int | None) -> Iterator[Job]:
+    def jobs(self, wanted: Wanted, limit: int | None) -> list[Job]:
         """The jobs that are wanted, at most `limit`: newest first, those of one sweep in the order of its cells."""
+        with ExitStack() as until_then:
+            streams = [until_then.enter_context(closing(stream)) for stream in self._streams(wanted, limit)]
+            merged = streams[0] if wanted.sweep is None else heapq.merge(*streams, key=lambda job: job.position)
+            return list(islice(merged, limit))
+
+    def _streams(self, wanted: Wanted, limit: int | None) -> list[Generator[Job]]:
+        """The same in one stream, or of a sweep in two: its own jobs, and those that it shares."""
         conditions = _conditions(wanted)
-        if wanted.sweep is None:
-            newest = (Job.created_at.desc(), Job.sweep_id, Job.position, Job.id)
-            statement = select(Job).where(*conditions).order_by(*newest)
-            if wanted.fits is None and limit is not None:
-                # Found without their orders, which else are joined to all jobs before a few are taken.
-                few = select(Job.id).where(*conditions).order_by(*newest).limit(limit)
-                statement = select(Job).where(Job.id.in_(few)).order_by(*newest)
-            found: Iterator[Job] = self._stream(statement, wanted, limit)
-        else:
+        if wanted.sweep is not None:
             own = select(Job).where(Job.sweep_id == wanted.sweep, *conditions).order_by(Job.position)
             of_others = self._shared(wanted.sweep).where(*conditions).order_by(SharedCell.position)
-            streams = (self._stream(own, wanted, limit), self._stream(of_others, wanted, limit))
-            found = heapq.merge(*streams, key=lambda job: job.position)
-        return islice(found, limit)
+            return [self._stream(own, wanted, limit), self._stream(of_others, wanted, limit)]
+        newest = (Job.created_at.desc(), Job.sweep_id, Job.position, Job.id)
+        statement = select(Job).where(*conditions).order_by(*newest)
+        if wanted.fits is None and limit is not None:
+            # Found without their orders, which else are joined to all jobs before a few are taken.
+            few = select(Job.id).where(*conditions).order_by(*newest).limit(limit)
+            statement = select(Job).where(Job.id.in_(few)).order_by(*newest)
+        return [self._stream(statement, wanted, limit)]
 
     def failures(self, sweep_id: str, limit: int) -> list[Job]:
         """The jobs of a sweep that failed last, the newest first."""
@@ -112,12 +117,13 @@ class Listing(Reading):
         passed = PACE_SECONDS if first is None else min(PACE_SECONDS, (at - first).total_seconds())
         return Pace(done / max(passed, 1e-3), done)
 
-    def _stream(self, statement: Select[Any], wanted: Wanted, limit: int | None) -> Iterator[Job]:
+    def _stream(self, statement: Select[Any], wanted: Wanted, limit: int | None) -> Generator[Job]:
         """The jobs of a statement, that of a sweep's shared cell as it stands in that sweep."""
         if wanted.fits is None:
             statement = statement.limit(limit)
-        with self._reading() as session:
-            for job, *place in session.execute(statement.execution_options(yield_per=ROWS_AT_A_TIME)):
+        options = {"yield_per": ROWS_AT_A_TIME}
+        with self._reading() as session, session.execute(statement, execution_options=options) as rows:
+            for job, *place in rows:
                 shown = moved(job, *place) if place else job
                 if wanted.fits is None or wanted.fits(shown):
                     yield shown

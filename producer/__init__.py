@@ -13,12 +13,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producer.asynchronous import AsyncFarm
     from producer.comparison import Comparison, compare
     from producer.comparison_files import write_comparison
+    from producer.curve import Losses
     from producer.downloads import Downloaded, download_snapshots, download_sweep
     from producer.export import export_losses, export_results
     from producer.farm import Farm, Job, Result, Snapshot, Sweep
     from producer.grids import Grid, read_grid
+    from producer.jobs import as_completed
     from producer.losses import write_losses
     from producer.overview import sweep_losses, sweep_sheet
     from producer.sheets.write import write_sheet
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from shared.states import State
 
 __all__ = [
+    "AsyncFarm",
     "Comparison",
     "Downloaded",
     "Farm",
@@ -50,6 +54,7 @@ __all__ = [
     "Job",
     "JobFailed",
     "JobSpec",
+    "Losses",
     "NotFound",
     "Result",
     "ServiceUnavailable",
@@ -59,6 +64,7 @@ __all__ = [
     "StillPending",
     "StorageFull",
     "Sweep",
+    "as_completed",
     "compare",
     "download_snapshots",
     "download_sweep",
@@ -82,6 +88,7 @@ _PLACES = {
     "download_snapshots": "producer.downloads",
     "download_sweep": "producer.downloads",
     "write_comparison": "producer.comparison_files",
+    "AsyncFarm": "producer.asynchronous",
     "Farm": "producer.farm",
     "FarmError": "shared.errors",
     "Grid": "producer.grids",
@@ -91,6 +98,7 @@ _PLACES = {
     "Job": "producer.farm",
     "JobFailed": "shared.errors",
     "JobSpec": "shared.spec",
+    "Losses": "producer.curve",
     "NotFound": "shared.errors",
     "Result": "producer.farm",
     "ServiceUnavailable": "shared.errors",
@@ -100,6 +108,7 @@ _PLACES = {
     "StillPending": "shared.errors",
     "StorageFull": "shared.errors",
     "Sweep": "producer.farm",
+    "as_completed": "producer.jobs",
     "export_losses": "producer.export",
     "export_results": "producer.export",
     "parse_spec": "shared.spec",

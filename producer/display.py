@@ -81,7 +81,7 @@ class Bars:
         if status.id not in self.bars:
             name = escape(status.title)
             self.bars[status.id] = self.progress.add_task(name, total=status.iterations, count="", loss="", left=None)
-        left = _seconds_left(status)
+        left = seconds_left(status)
         self.progress.update(
             self.bars[status.id],
             completed=status.iteration,
@@ -119,7 +119,8 @@ class TimeLeft(ProgressColumn):
         return Text("" if left is None else f"{_duration(left)} left", style="cyan")
 
 
-def _seconds_left(status: Status) -> float | None:
+def seconds_left(status: Status) -> float | None:
+    """What a running job still needs, as far as its pace so far tells; None where it does not."""
     if status.started_at is None or status.iteration == 0:
         return None
     passed = time.time() - status.started_at.timestamp()

@@ -5,31 +5,33 @@ The same code works embedded (painting in this process) and against servers; the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ALL_COMPLETED
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import migrations
-from producer.embedded import Painter
-from producer.grids import Grid, parse_grid, read_grid
-from producer.intake import Intake
 from producer.jobs import Job, Result, Snapshot
+from producer.matching import fitting
 from producer.status import Status
-from producer.taking import take
-from producer.waiting import Watcher, wait_for
+from producer.sweeps import Sweep
+from producer.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
 from shared import tables
-from shared.calling import check_url
 from shared.errors import InvalidSettings, InvalidSpec, ServiceUnavailable
+from shared.listing import Wanted
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
-from shared.spec import JobSpec, parse_spec
-from shared.states import FINAL, State
-from shared.store import NewJob, Of, Steered
-from shared.tables import Webhook
+from shared.states import State
+from shared.store import NewJob, Steered
 from shared.terms import Terms, check_limit, parse_terms, parted
+
+if TYPE_CHECKING:
+    from producer.embedded import Painter
+    from producer.grids import Grid
+    from producer.intake import Intake
+    from shared.spec import JobSpec
 
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
 
@@ -46,6 +48,10 @@ class Farm:
         self.services: Services = connect_services(self.settings)
         self.painter: Painter | None = None
         if self.settings.embedded:
+            # Alembic takes a fifth of a second to import, which who asks a farm on servers need not wait for.
+            import migrations
+            from producer.embedded import Painter
+
             migrations.upgrade(self.services.store.engine)
             self.painter = Painter(self.services)
 
@@ -69,6 +75,10 @@ class Farm:
         `label`, `after` (jobs, or their ids, that are to be done first), `time_limit` (seconds), `max_attempts`. Raises
         NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
         """
+        # What only submitting needs is imported here: whoever looks on need not wait for it.
+        from producer.intake import Intake
+        from shared.spec import parse_spec
+
         force = fields.pop("force", False)
         terms, fields = parted(fields)
         if spec is not None and fields:
@@ -107,6 +117,10 @@ class Farm:
         come before those of the file. Raises NotFound, InvalidSpec, InvalidImage, InvalidRequest, InvalidSettings;
         then nothing is submitted.
         """
+        from producer.grids import Grid, parse_grid, read_grid
+        from producer.intake import Intake
+        from producer.taking import take
+
         terms, parts = parted(more)
         if webhook is not None:
             self.check_webhook(webhook)
@@ -140,19 +154,81 @@ class Farm:
         """The job of that id, which may be shortened. Raises NotFound."""
         return Job(self, self.services.queries.full_id(tables.Job, job_id))
 
+    def sweeps(self, limit: int = 20) -> list[Sweep]:
+        """The newest sweeps, the newest first."""
+        rows = (listed.sweep for listed in self.services.listing.sweeps(limit))
+        return [Sweep(self, row.id, row.name, row.axes) for row in rows]
+
+    def jobs(
+        self,
+        *,
+        states: Iterable[State] = (),
+        sweep: Sweep | None = None,
+        where: Mapping[str, Sequence[Any]] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = 20,
+    ) -> list[Status]:
+        """Where the jobs stand that are asked for, newest first; those of one sweep in the order of its cells.
+
+        Args:
+            states: in one of them; by default in any.
+            sweep: of that one.
+            where: for some parameters, or axes, the values that are wanted, e.g. {"style_weight": [10]}; a picture may
+                be called by its path, its name or its stem.
+            since, until: submitted then, both aware and included.
+            limit: at most so many; None for all.
+
+        Raises InvalidRequest if there is no such parameter.
+        """
+        wanted = Wanted(tuple(states), None if sweep is None else sweep.id, since, until, fitting(where or {}))
+        return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
+
     def find_sweep(self, sweep_id: str) -> Sweep:
         """The sweep of that id, which may be shortened. Raises NotFound."""
         found = self.services.queries.sweep(self.services.queries.full_id(tables.Sweep, sweep_id))
         return Sweep(self, found.id, found.name, found.axes)
 
-    def wait(self, jobs: Sequence[Job], timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
+    def statuses(self, jobs: Sequence[Job | str]) -> list[Status]:
+        """Where these jobs, or those of these whole ids, stand, in their order, by few questions. Raises NotFound."""
+        ids = [job.id if isinstance(job, Job) else job for job in jobs]
+        seen = statuses_of(self.services, ids)
+        return [seen[job_id] for job_id in ids]
+
+    def wait(
+        self,
+        jobs: Sequence[Job],
+        timeout: float | None = None,
+        watch: Watcher | None = None,
+        return_when: str = ALL_COMPLETED,
+    ) -> list[Status]:
         """Waits until all of `jobs` have ended, however they did; an embedded farm paints them meanwhile.
 
-        `watch` is called a few times a second with the statuses of all of them. Raises StillPending after `timeout`
-        seconds, which stops nothing, and NotFound.
+        `watch` is called a few times a second with the statuses of all of them. `return_when` is one of the words of
+        concurrent.futures: FIRST_COMPLETED returns as soon as one has ended, FIRST_EXCEPTION as soon as one has failed
+        or was cancelled. Raises StillPending after `timeout` seconds, which stops nothing, and NotFound.
         """
-        ids = [job.id for job in jobs]
-        return wait_for(self.services, ids, timeout, watch, paint=None if self.painter is None else self.painter.add)
+        now: list[Status] = []
+        with closing(looks(self.waiting(jobs, timeout))) as seen:
+            for now in seen:
+                if watch is not None:
+                    watch(now)
+                if is_over(now, return_when):
+                    break
+        return now
+
+    def as_completed(self, jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
+        """Each of `jobs` once, as they end, however they do; otherwise as `wait`."""
+        by_id = {job.id: job for job in jobs}
+        told: set[str] = set()
+        with closing(looks(self.waiting(list(by_id.values()), timeout))) as seen:
+            for now in seen:
+                yield from (by_id[status.id] for status in newly_ended(now, told))
+
+    def waiting(self, jobs: Sequence[Job], timeout: float | None) -> Waiting:
+        """What looks at `jobs` until they have ended, for who paces that; `wait` does it itself."""
+        paint = None if self.painter is None else self.painter.add
+        return Waiting(self.services, [job.id for job in jobs], timeout, paint)
 
     def terms(self, fields: Mapping[str, Any]) -> Terms:
         """The terms that a user gave; what is to be done first is found by its ids, which may be shortened."""
@@ -171,6 +247,8 @@ class Farm:
 
     def check_webhook(self, url: str) -> None:
         """Raises InvalidRequest if that is no address to call, InvalidSettings if this farm could not sign the call."""
+        from shared.calling import check_url
+
         check_url(url)
         if self.painter is not None and self.settings.webhook_secret is None:
             raise InvalidSettings("a webhook needs a secret to be signed with: set STYLEFARM_WEBHOOK_SECRET")
@@ -208,92 +286,6 @@ def _stored(what: str) -> Iterator[None]:
         yield
     except ServiceUnavailable as error:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
-
-
-class Sweep:
-    """A grid of jobs that were asked for together.
-
-    Some of them may be older sweeps', where the same pictures were asked for first; these are steered there. As
-    `Farm.sweep` returns it, `created` are the ids of the jobs that this submission has queued, `skipped` is how many
-    cells it left out, and `problems` say what is wrong with their pictures.
-    """
-
-    def __init__(
-        self,
-        farm: Farm,
-        sweep_id: str,
-        name: str,
-        axes: Mapping[str, Sequence[Any]],
-    ) -> None:
-        self.farm = farm
-        self.id = sweep_id
-        self.name = name
-        self.axes = axes
-        self.created: frozenset[str] = frozenset()
-        self.skipped = 0
-        self.problems: Sequence[str] = ()
-
-    def __repr__(self) -> str:
-        return f"Sweep({self.id!r}, {self.name!r})"
-
-    def jobs(self) -> list[Job]:
-        """Its jobs, in the order of its cells: the last axis turns fastest."""
-        return [Job(self.farm, status.id, created=status.id in self.created) for status in self.statuses()]
-
-    def statuses(self) -> list[Status]:
-        """Where each of its jobs stands, in the order of its cells."""
-        return [Status.of(row) for row in self.farm.services.queries.sweep_jobs(self.id)]
-
-    def counts(self) -> dict[State, int]:
-        """How many of its jobs are in each state."""
-        return self.farm.services.queries.counts(self.id)
-
-    def cancel(self) -> int:
-        """Cancels all of its jobs that have not ended; how many. Those that run stop within one heartbeat."""
-        return len(self.farm.services.store.cancel(Of(sweep=self.id)))
-
-    def pause(self) -> int:
-        """Pauses all of its jobs that have not ended; how many. Those that run are let go within one heartbeat."""
-        return len(self.farm.services.store.pause(Of(sweep=self.id)))
-
-    def resume(self) -> int:
-        """Resumes its paused jobs; how many."""
-        return self.farm.announced(self.farm.services.store.resume(Of(sweep=self.id)))
-
-    def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
-        """Paints all of its jobs that have ended once more, or only those that `failed`; how many.
-
-        They begin afresh, or `from_checkpoint` where one was stored.
-        """
-        states = {State.FAILED} if failed else FINAL
-        store = self.farm.services.store
-        return self.farm.announced(store.retry(Of(sweep=self.id), states, from_checkpoint=from_checkpoint))
-
-    def reprioritise(self, priority: int) -> int:
-        """Makes its jobs more or less urgent, 0 to 9; how many had not ended. Raises InvalidSpec."""
-        wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.reprioritise(Of(sweep=self.id), wish))
-
-    def call(self, url: str | None) -> None:
-        """Has `url` called once when its first job fails and once when all have ended; None: nobody is.
-
-        What has happened already is told, too. Workers call, or an embedded farm while it is waited for. Raises
-        InvalidRequest, InvalidSettings.
-        """
-        if url is not None:
-            self.farm.check_webhook(url)
-        self.farm.services.webhooks.set(self.id, url)
-
-    def calls(self) -> list[Webhook]:
-        """What is called when, and how that went."""
-        return self.farm.services.webhooks.of(self.id)
-
-    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> list[Status]:
-        """Waits until all its jobs have ended, well or not. Raises StillPending after `timeout` seconds."""
-        before = self.statuses()
-        ended = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch)
-        # A job that it shares with another sweep has another cell there.
-        return [replace(status, cell=here.cell) for status, here in zip(ended, before, strict=True)]
 
 
 def plain(value: Any) -> Any:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from producer.status import Status
 from producer.waiting import Watcher
 from shared.blobs import BlobStore, fetch_verified
 from shared.errors import JobFailed, StillPending
 from shared.files import write_atomically
-from shared.images import decode
 from shared.states import State
-from shared.store import LossPoint, Of, StoredObject
+from shared.store import Of, StoredObject
 from shared.terms import parse_terms
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from producer.curve import Losses
     from producer.farm import Farm
 
 # A result is the farm's own picture: a spec allows no larger one.
@@ -35,7 +36,15 @@ class Result:
     @property
     def image(self) -> Image.Image:
         """The picture, RGB."""
+        from shared.images import decode
+
         return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
+
+    def _repr_png_(self) -> bytes:
+        """In notebooks: the picture, its longer side at 512 pixels at most."""
+        from producer.notebook import small_png
+
+        return small_png(self.image)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """Writes the file. Raises InvalidRequest if `path` exists (and no `force`) or cannot be written."""
@@ -53,7 +62,12 @@ class Snapshot:
 
     def fetch(self) -> Result:
         """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
-        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), _suffix(self.stored.key))
+        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), Path(self.stored.key).suffix)
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, RGB; fetched anew each time."""
+        return self.fetch().image
 
 
 class Job:
@@ -67,6 +81,12 @@ class Job:
     def __repr__(self) -> str:
         return f"Job({self.id!r})"
 
+    def _repr_png_(self) -> bytes | None:
+        """In notebooks: the newest picture, if there is one yet, its longer side at 512 pixels at most."""
+        from producer.notebook import job_png
+
+        return job_png(self)
+
     def status(self) -> Status:
         """Where it stands now. Raises NotFound if it was deleted."""
         return Status.of(self.farm.services.queries.job(self.id))
@@ -77,17 +97,33 @@ class Job:
 
     def result(self, timeout: float | None = None) -> Result:
         """Waits for the picture. Raises JobFailed with the job's own error, or StillPending."""
-        status = self.wait(timeout)
-        return self._fetch(status)
+        return self._fetch(self.wait(timeout))
+
+    def exception(self, timeout: float | None = None) -> JobFailed | None:
+        """Waits until it has ended; what `result` would raise, also of a cancelled job. Raises StillPending."""
+        return failure_of(self.wait(timeout))
+
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.status().state.final
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled, and has stopped."""
+        return self.status().state is State.CANCELLED
+
+    def running(self) -> bool:
+        """Whether a worker paints it now."""
+        return self.status().state is State.RUNNING
 
     def fetch(self) -> Result:
         """The picture, without waiting. Raises StillPending if it is not done, JobFailed if it never will be."""
         return self._fetch(self.status())
 
-    def losses(self) -> list[LossPoint]:
-        """The loss curve so far, by iteration; each term is weighted."""
-        rows = self.farm.services.queries.losses(self.id)
-        return [LossPoint(row.iteration, row.total, row.content, row.style, row.tv) for row in rows]
+    def losses(self) -> Losses:
+        """The loss curve so far, as arrays; each term is weighted."""
+        from producer.curve import Losses
+
+        return Losses.of(self.farm.services.queries.losses(self.id))
 
     def snapshots(self) -> list[Snapshot]:
         """The pictures on the way, by iteration; each is fetched when it is asked for."""
@@ -121,17 +157,30 @@ class Job:
         return self.farm.announced(self.farm.services.store.reprioritise(Of(job=self.id), wish)) > 0
 
     def _fetch(self, status: Status) -> Result:
-        row = self.farm.services.queries.job(self.id)
-        if status.state in {State.FAILED, State.CANCELLED}:
-            raise JobFailed(
-                f"job {self.id} ({status.title}) {status.state}: {status.error or 'at the request of its user'}"
-            )
-        if row.result_key is None or row.result_sha256 is None:
+        failed = failure_of(status)
+        if failed is not None:
+            raise failed
+        if status.result_key is None or status.result_sha256 is None:
             raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
-        return Result(
-            fetch_verified(self.farm.services.blobs, row.result_key, row.result_sha256), _suffix(row.result_key)
-        )
+        data = fetch_verified(self.farm.services.blobs, status.result_key, status.result_sha256)
+        return Result(data, Path(status.result_key).suffix)
 
 
-def _suffix(key: str) -> str:
-    return Path(key).suffix
+def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
+    """Each of `jobs`, which are of one farm, once, as they end; see `Farm.as_completed`."""
+    listed = list(jobs)
+    if listed:
+        yield from listed[0].farm.as_completed(listed, timeout)
+
+
+def failure_of(status: Status) -> JobFailed | None:
+    """What tells that a job failed or was cancelled, and why; None if it did not, or not yet."""
+    if status.state not in {State.FAILED, State.CANCELLED}:
+        return None
+    why = status.error or "at the request of its user"
+    return JobFailed(
+        f"job {status.id} ({status.title}) {status.state}: {why}",
+        job_id=status.id,
+        error_class=status.error_class,
+        error=status.error,
+    )

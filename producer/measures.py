@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from producer.status import Status
 from shared.errors import InvalidRequest
-from shared.spec import nearest
+from shared.words import nearest
 
 # Shown wherever the numbers are.
 NOT_VALIDATED = (

@@ -86,7 +86,9 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
 
 def loss_curve(job: Job) -> LossCurve:
     """The loss curve of one job, as far as it has come."""
-    return _curve(job.losses())
+    losses = job.losses()
+    terms = (losses.iteration, losses.total, losses.content, losses.style, losses.tv)
+    return LossCurve(*(term.tolist() for term in terms))
 
 
 def _curve(points: Sequence[LossPoint]) -> LossCurve:

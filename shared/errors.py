@@ -57,9 +57,26 @@ class NotFound(FarmError):
 
 
 class JobFailed(FarmError):
-    """A job that was waited for ended as failed or cancelled; the message carries the job's own error."""
+    """A job that was waited for ended as failed or cancelled; the message carries the job's own error.
+
+    Where it is about one job, `job_id` names it; `error` is its own error, and `error_class` what that is filed under.
+    A job that was cancelled has neither.
+    """
 
     exit_code = 5
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str | None = None,
+        error_class: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.error_class = error_class
+        self.error = error
 
 
 class StillPending(FarmError):

@@ -21,6 +21,18 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
+def list_options(command: Command) -> Command:
+    """The options of every command that lists: `form` is json, jsonl, ids, or None for a table; the last one counts."""
+    choices = (
+        (("-q", "--quiet"), "ids", "Print the ids alone, one a line."),
+        (("--jsonl",), "jsonl", "Print JSON objects, one a line."),
+        (("--json",), "json", "Print one JSON object."),
+    )
+    for names, form, help_text in choices:
+        command = click.option(*names, "form", flag_value=form, help=help_text)(command)
+    return command
+
+
 def timeout_option(command: Command) -> Command:
     """The option `--timeout`, of every command that waits."""
     help_text = "Seconds to wait at most; then exit with 8."
@@ -30,6 +42,38 @@ def timeout_option(command: Command) -> Command:
 def print_json(document: Mapping[str, Any]) -> None:
     """Prints one JSON object, with the version of its schema."""
     click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=2, ensure_ascii=False))
+
+
+def print_list(
+    form: str | None,
+    name: str,
+    entries: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+) -> None:
+    """Prints a list as `list_options` says.
+
+    Args:
+        form: what that option gave.
+        name: of the list in the JSON object.
+        entries: as JSON; each has an `id` or, without one, a `name` that it goes by.
+        columns, rows: of the table.
+    """
+    if form == "json":
+        print_json({name: list(entries)})
+    elif form == "jsonl":
+        for entry in entries:
+            print_line(entry)
+    elif form == "ids":
+        for entry in entries:
+            click.echo(entry["id"] if "id" in entry else entry["name"])
+    else:
+        print_table(columns, rows)
+
+
+def print_line(document: Mapping[str, Any]) -> None:
+    """Prints a JSON object in one line, at once."""
+    click.echo(json.dumps(document, ensure_ascii=False))
 
 
 def say(words: str) -> None:

@@ -153,16 +153,18 @@ class Queries(Reading):
             newest = session.execute(timed.order_by(Job.finished_at.desc()).limit(PACES)).all()
         return [taken / iterations for taken, iterations in newest]
 
-    def sweep_jobs(self, sweep_id: str) -> list[Job]:
-        """The jobs of a sweep, in the order of its cells, each with its cell and position there.
+    def sweep_jobs(self, sweep_id: str, limit: int | None = None) -> list[Job]:
+        """The jobs of a sweep, in the order of its cells, each with its cell and position there; the first `limit`.
 
         A job that the sweep shares with an older one tells in `sweep_id` that it is of that one.
         """
-        own = self._all(select(Job).where(Job.sweep_id == sweep_id))
-        shared = select(SharedCell.position, SharedCell.cell, Job).join(Job, Job.id == SharedCell.job_id)
+        own = self._all(select(Job).where(Job.sweep_id == sweep_id).order_by(Job.position).limit(limit))
+        cells = select(SharedCell.position, SharedCell.cell, Job).join(Job, Job.id == SharedCell.job_id)
+        shared = cells.where(SharedCell.sweep_id == sweep_id).order_by(SharedCell.position).limit(limit)
         with self._reading() as session:
-            rows = session.execute(shared.where(SharedCell.sweep_id == sweep_id)).all()
-        return sorted([*own, *(_moved(job, place, cell) for place, cell, job in rows)], key=lambda job: job.position)
+            rows = session.execute(shared).all()
+        jobs = [*own, *(moved(job, place, cell) for place, cell, job in rows)]
+        return sorted(jobs, key=lambda job: job.position)[:limit]
 
     def counts(self, sweep_id: str) -> dict[State, int]:
         """How many jobs of a sweep are in each state; states without jobs are left out."""
@@ -197,7 +199,10 @@ class Queries(Reading):
                 *session.execute(own.where(later)).all(),
                 *session.execute(shared.where(SharedCell.sweep_id == sweep_id, later)).all(),
             ]
-        changes = sorted((Change(*row) for row in rows), key=lambda change: change.updated_at)
+        named = (Change(*row) for row in rows)
+        changes = sorted(
+            (change._replace(state=State(change.state)) for change in named), key=lambda change: change.updated_at
+        )
         return Changes(changes, cursor)
 
     def losses(self, job_id: str) -> list[Loss]:
@@ -228,7 +233,7 @@ class Queries(Reading):
             return list(session.scalars(statement).all())
 
 
-def _moved(job: Job, position: int, cell: dict[str, Any]) -> Job:
+def moved(job: Job, position: int, cell: dict[str, Any]) -> Job:
     """The same job as it stands in another sweep."""
     values = {name: getattr(job, name) for name in Job.__table__.columns.keys()}  # noqa: SIM118 - they are columns
     return Job(**{**values, "position": position, "cell": cell}, order=job.order)

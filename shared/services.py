@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.backlog import Backlog
 from shared.blobs import BlobStore, FolderBlobs
 from shared.database import connect
+from shared.listing import Listing
 from shared.looking import Looking
 from shared.queries import Queries
 from shared.settings import Settings
@@ -29,7 +30,16 @@ class Services:
     settings: Settings
     store: Store
     queries: Queries
-    blobs: BlobStore
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """The object store. Raises InvalidSettings."""
+        if self.settings.s3_bucket is None:
+            return FolderBlobs(self.settings.home.expanduser().absolute() / "objects")
+        # boto3 takes a third of a second to import, which who only asks the database need not wait for.
+        from shared import s3
+
+        return s3.connect(self.settings)
 
     @cached_property
     def workers(self) -> Workers:
@@ -40,6 +50,11 @@ class Services:
     def looking(self) -> Looking:
         """What is asked of whole sweeps."""
         return Looking(self.store.engine)
+
+    @cached_property
+    def listing(self) -> Listing:
+        """Lists of jobs and sweeps."""
+        return Listing(self.store.engine)
 
     @cached_property
     def announcer(self) -> Announcer | None:
@@ -86,13 +101,4 @@ class Services:
 def connect_services(settings: Settings) -> Services:
     """Connects both; nothing is asked of them yet. Raises InvalidSettings."""
     engine = connect(settings.database)
-    return Services(settings, Store(engine), Queries(engine), _blobs(settings))
-
-
-def _blobs(settings: Settings) -> BlobStore:
-    if settings.s3_bucket is None:
-        return FolderBlobs(settings.home.expanduser().absolute() / "objects")
-    # boto3 takes a third of a second to import, which an embedded farm need not wait for.
-    from shared import s3
-
-    return s3.connect(settings)
+    return Services(settings, Store(engine), Queries(engine))

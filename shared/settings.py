@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from sqlalchemy.engine import URL, make_url
 
 from shared.errors import InvalidSettings
-from shared.spec import nearest
+from shared.words import nearest
 
 PREFIX = "STYLEFARM_"
 CONFIG_VARIABLE = "STYLEFARM_CONFIG"

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import InvalidSpec
 from shared.routes import DEFAULT_PRIORITY, HIGHEST, LOWEST, Device
-from shared.spec import in_words
 
 LABEL = r"[a-z0-9][a-z0-9_-]{0,62}"
 
@@ -54,6 +53,8 @@ def parse_terms(fields: Mapping[str, object]) -> Terms:
     try:
         return Terms.model_validate(dict(fields))
     except ValidationError as error:
+        from shared.spec import in_words
+
         raise InvalidSpec(in_words(error, Terms.model_fields)) from None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import migrations
-from shared.output import json_option, print_json, print_table
+from shared.output import json_option, list_options, print_list
 from shared.services import connect_services
 from shared.settings import load_settings
 from shared.states import WorkerState
@@ -15,10 +15,10 @@ from shared.workers import Listed, Workers
 
 
 @click.command()
-@json_option
-def list_workers(as_json: bool) -> None:
+@list_options
+def list_workers(form: str | None) -> None:
     """List the workers of the farm: what they are, whether they take jobs, what they paint."""
-    _report(_workers().listed(), as_json)
+    _report(_workers().listed(), form)
 
 
 @click.command()
@@ -58,15 +58,12 @@ def _workers() -> Workers:
 def _put(name: str, state: WorkerState, reason: str | None, as_json: bool) -> None:
     workers = _workers()
     workers.put(name, state, reason)
-    _report([listed for listed in workers.listed() if listed.worker.name == name], as_json)
+    _report([listed for listed in workers.listed() if listed.worker.name == name], "json" if as_json else None)
 
 
-def _report(listed: list[Listed], as_json: bool) -> None:
-    if as_json:
-        print_json({"workers": [_document(entry) for entry in listed]})
-        return
+def _report(listed: list[Listed], form: str | None) -> None:
     columns = ("worker", "device", "labels", "state", "seen", "jobs", "reason")
-    print_table(columns, [_cells(entry) for entry in listed])
+    print_list(form, "workers", [_document(entry) for entry in listed], columns, [_cells(entry) for entry in listed])
 
 
 def _cells(entry: Listed) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import click
 import migrations
 from shared.blobs import unreadable
 from shared.errors import InvalidRequest, InvalidSettings
-from shared.output import say
+from shared.output import list_options, say
 from shared.services import Services, connect_services
 from shared.settings import load_settings
 from shared.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
@@ -49,11 +49,11 @@ def weights() -> None:
 
 
 @weights.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def list_weights(as_json: bool) -> None:
+@list_options
+def list_weights(form: str | None) -> None:
     """List the weights that jobs can name."""
     with _connected() as services:
-        print_listed(WeightsRegistry(services.store.engine).all(), as_json=as_json)
+        print_listed(WeightsRegistry(services.store.engine).all(), form)
 
 
 @weights.command("import")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from shared.output import print_json, print_table, say
+from shared.output import print_json, print_list, say
 from shared.tables import Weights
 
 COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
@@ -18,12 +18,10 @@ EMPTY = (
 )
 
 
-def print_listed(rows: Sequence[Weights], *, as_json: bool) -> None:
-    """All weights as a table, or as one JSON object."""
-    if as_json:
-        print_json({"weights": [_fields(row) for row in rows]})
-    elif rows:
-        print_table(COLUMNS, [_row(row) for row in rows])
+def print_listed(rows: Sequence[Weights], form: str | None) -> None:
+    """All weights, as `shared.output.list_options` says."""
+    if rows or form is not None:
+        print_list(form, "weights", [_fields(row) for row in rows], COLUMNS, [_row(row) for row in rows])
     else:
         say(EMPTY)
 

@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.farm import death, slots, store
+from benchmarks.farm import death, looking, slots, store
 from benchmarks.farm.ground import Ground, ground
 
 Row = tuple[str, str, str]
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[Ground], list[Row]]] = {
     "cost": slots.recording_cost,
     "starting": slots.starting,
     "counting": store.counting,
+    "looking": looking.looking,
     "death": death.death,
 }
 

@@ -55,7 +55,7 @@ def recording(ground: Ground) -> list[Row]:
     """Loss points in batches of 100, for ten jobs in turn, by one connection."""
     store = Store(connect(ground.settings.database))
     fences = []
-    for job_id in store.create([_job(number) for number in range(10)]):
+    for job_id in store.create([new_job(number) for number in range(10)]):
         job = store.claim(job_id, "bench", lease=3600)
         assert job is not None
         fences.append(Fence(job_id, job.attempt))
@@ -77,14 +77,14 @@ def counting(ground: Ground) -> list[Row]:
     engine = connect(ground.settings.database)
     store, queries = Store(engine), Queries(engine)
     before = _redis_memory(ground)
-    sweep, ids = store.create_sweep("many", {}, [_job(number) for number in range(MANY)])
+    sweep, ids = store.create_sweep("many", {}, [new_job(number) for number in range(MANY)])
     with ground.farm() as farm:
         announcer = farm.services.announcer
         assert announcer is not None
         announcer.fill()
         taken = _redis_memory(ground) - before
         fresh = _times(partial(queries.counts, sweep))
-        _vacuum(ground)
+        vacuum(ground)
         settled = _times(partial(queries.counts, sweep))
         since = queries.changed(sweep).cursor
         for job_id in ids[:100]:
@@ -100,7 +100,7 @@ def counting(ground: Ground) -> list[Row]:
 
 def _claimed_and_finished(ground: Ground) -> float:
     url = ground.settings.database
-    ids = Store(connect(url)).create([_job(number) for number in range(PROCESSES * EACH)])
+    ids = Store(connect(url)).create([new_job(number) for number in range(PROCESSES * EACH)])
     with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
         start_at = time.time() + START_SECONDS
         work = [pool.submit(_work, url, ids[number::PROCESSES], start_at) for number in range(PROCESSES)]
@@ -123,7 +123,8 @@ def _work(url: str, ids: Sequence[str], start_at: float) -> float:
     return time.time()
 
 
-def _job(number: int) -> NewJob:
+def new_job(number: int) -> NewJob:
+    """A job that differs from others in its seed."""
     spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
     return NewJob(spec.model_copy(update={"seed": number}), "a.png", "s.png", cell={"seed": number})
 
@@ -137,7 +138,8 @@ def _times(ask: Callable[[], object], count: int = 9) -> list[float]:
     return seconds
 
 
-def _vacuum(ground: Ground) -> None:
+def vacuum(ground: Ground) -> None:
+    """Has PostgreSQL clean up after many new rows, as it does by itself within minutes."""
     with connect(ground.settings.database).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE) jobs")
 

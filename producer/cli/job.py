@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import click
 
-from producer.cli import downloads, looks
-from producer.cli.steer import OF_JOBS, add_commands
+from producer.cli.late import LateGroup
+from producer.cli.lists import list_jobs
+from producer.cli.logs import history, logs
+from producer.cli.watch import watch_job
 from producer.cli.words import loss_of, progress_of
 from producer.display import live_display
 from producer.farm import Farm, Job
+from producer.jobs import failure_of
 from producer.status import Status
-from shared.errors import InvalidRequest, JobFailed
+from shared.errors import InvalidRequest, StillPending
 from shared.output import json_option, print_json, print_pairs, say, timeout_option
 from shared.states import State
 
+MORE = ("producer.cli.steer:OF_JOBS", "producer.cli.downloads:OF_JOBS", "producer.cli.looks:OF_JOBS")
 
-@click.group()
+
+@click.group(cls=LateGroup, more=MORE)
 def job() -> None:
-    """Look at one job, wait for it, download it, cancel, pause or retry it."""
+    """Look at jobs, wait for them, download, cancel, pause or retry them."""
 
 
 @job.command()
@@ -38,7 +43,10 @@ def show(job_id: str, as_json: bool) -> None:
 @timeout_option
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
-    """Wait until JOB has ended; an embedded farm paints it. Exits with 5 if it failed or was cancelled."""
+    """Wait until JOB has ended; an embedded farm paints it.
+
+    Exits with 5 if it failed or was cancelled, and with 8 if the time is over; --json prints it then too.
+    """
     with Farm() as farm:
         found = farm.find_job(job_id)
         try:
@@ -48,12 +56,17 @@ def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
             farm.close()
             say(f"stopped; go on with: stylefarm job wait {found.id}")
             raise
+        except StillPending:
+            if as_json:
+                _print_document(found)
+            raise
         if as_json:
             _print_document(found)
         else:
             click.echo(status.state)
-        if status.state is not State.DONE:
-            raise JobFailed(f"job {found.id} {status.state}: {status.error or 'at the request of its user'}")
+        failed = failure_of(status)
+        if failed is not None:
+            raise failed
 
 
 @job.command()
@@ -72,7 +85,9 @@ def cancel(job_id: str, as_json: bool) -> None:
             click.echo("cancelled" if status.state is State.CANCELLED else "asked to stop")
 
 
-add_commands(job, OF_JOBS | downloads.OF_JOBS | looks.OF_JOBS)
+job.add_command(list_jobs)
+job.add_command(logs)
+job.add_command(watch_job)
 
 
 def _print_words(shown: Job) -> None:
@@ -114,15 +129,9 @@ def _shown(value: object) -> object:
 
 def _print_document(shown: Job) -> None:
     queries = shown.farm.services.queries
-    events = [
-        {"at": event.at.isoformat(), "state": event.state, "attempt": event.attempt, "reason": event.reason}
-        for event in queries.events(shown.id)
-    ]
-    attempts = [
-        {"attempt": attempt.attempt, "worker": attempt.worker, "outcome": attempt.outcome, **attempt.record}
-        for attempt in queries.attempts(shown.id)
-    ]
-    losses = [vars(point) for point in shown.losses()]
+    events, attempts = history(shown)
+    terms = ("iteration", "total", "content", "style", "tv")
+    losses = [{term: getattr(row, term) for term in terms} for row in queries.losses(shown.id)]
     snapshots = [row.key for row in queries.snapshots(shown.id)]
     document = {"attempts": attempts, "events": events, "losses": losses, "snapshots": snapshots}
     print_json({"job": shown.status().as_json(), **document})

@@ -9,7 +9,7 @@ import click
 import yaml
 
 from shared.errors import InvalidRequest
-from shared.output import json_option, print_json, print_table
+from shared.output import json_option, list_options, print_json, print_list
 from shared.presets import PRESETS, SUMMARIES
 from shared.spec import JobSpec, parse_spec
 from shared.words import nearest
@@ -24,13 +24,11 @@ def presets() -> None:
 
 
 @presets.command("list")
-@json_option
-def list_presets(as_json: bool) -> None:
+@list_options
+def list_presets(form: str | None) -> None:
     """List the presets."""
-    if as_json:
-        print_json({"presets": [{"name": name, "summary": SUMMARIES[name]} for name in PRESETS]})
-    else:
-        print_table(("preset", "what it is"), [(name, SUMMARIES[name]) for name in PRESETS])
+    entries = [{"name": name, "summary": SUMMARIES[name]} for name in PRESETS]
+    print_list(form, "presets", entries, ("preset", "what it is"), [(name, SUMMARIES[name]) for name in PRESETS])
 
 
 @presets.command()

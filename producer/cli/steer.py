@@ -108,12 +108,6 @@ OF_SWEEPS = {
 }
 
 
-def add_commands(group: click.Group, commands: dict[str, click.Command]) -> None:
-    """Adds the commands to a group, each by its name."""
-    for name, command in commands.items():
-        group.add_command(command, name)
-
-
 def _steer_job(job_id: str, wish: Callable[[Job], bool], what: str, as_json: bool) -> None:
     with Farm() as farm:
         found = farm.find_job(job_id)

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from datetime import datetime
 
 import click
 
-from producer.cli import downloads, looks
-from producer.cli.compare import compare_command
-from producer.cli.create import create
-from producer.cli.following import count_states, document, follow, raise_failed
-from producer.cli.search import search_command
-from producer.cli.steer import OF_SWEEPS, add_commands
-from producer.cli.webhook import webhook
-from producer.cli.words import coloured, loss_of, progress_of
-from producer.farm import Farm, Sweep
-from producer.status import Status
-from shared.output import json_option, print_json, print_table, say, timeout_option
+from producer.cli.following import follow, raise_failed
+from producer.cli.late import LateGroup
+from producer.cli.lists import list_sweeps
+from producer.cli.moments import MOMENT
+from producer.cli.report import report
+from producer.cli.watch import watch_sweep
+from producer.farm import Farm
+from shared.errors import StillPending
+from shared.output import json_option, print_json, print_line, timeout_option
+
+MORE = (
+    "producer.cli.create:create",
+    "producer.cli.search:search_command",
+    "producer.cli.compare:compare_command",
+    "producer.cli.webhook:webhook",
+    "producer.cli.steer:OF_SWEEPS",
+    "producer.cli.downloads:OF_SWEEPS",
+    "producer.cli.looks:OF_SWEEPS",
+)
 
 
-@click.group()
+@click.group(cls=LateGroup, more=MORE)
 def sweep() -> None:
     """Ask for many pictures at once, and follow them."""
 
 
 @sweep.command()
 @click.argument("sweep_id", metavar="SWEEP")
+@click.option("--jobs", "every", is_flag=True, help="All jobs, also of a sweep of more than 100.")
 @json_option
-def show(sweep_id: str, as_json: bool) -> None:
-    """Show the jobs of SWEEP and how far they are."""
+def show(sweep_id: str, every: bool, as_json: bool) -> None:
+    """Show SWEEP: how many of its jobs are in which state, how fast it goes, what failed, and its (first) jobs."""
     with Farm() as farm:
-        _report(farm.find_sweep(sweep_id), as_json)
+        report(farm.find_sweep(sweep_id), as_json=as_json, every=every)
 
 
 @sweep.command()
@@ -41,44 +49,38 @@ def show(sweep_id: str, as_json: bool) -> None:
 def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
     """Wait until all jobs of SWEEP have ended; an embedded farm paints them.
 
-    Exits with 5 if any of them failed or was cancelled.
+    Exits with 5 if any of them failed or was cancelled, and with 8 if the time is over; --json prints it then too.
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
-        statuses = follow(found, timeout)
-        _report(found, as_json, statuses)
+        try:
+            statuses = follow(found, timeout)
+        except StillPending:
+            if as_json:
+                report(found, as_json=True)
+            raise
+        report(found, as_json=as_json)
         raise_failed(statuses)
 
 
-sweep.add_command(create)
-sweep.add_command(search_command)
-sweep.add_command(compare_command)
-sweep.add_command(webhook)
-add_commands(sweep, OF_SWEEPS | downloads.OF_SWEEPS | looks.OF_SWEEPS)
+@sweep.command()
+@click.argument("sweep_id", metavar="SWEEP")
+@click.option("--since", "cursor", type=MOMENT, help="The cursor of an earlier answer.  [none: all jobs]")
+@click.option("--jsonl", is_flag=True, help="Print the changes alone, one a line.")
+def changes(sweep_id: str, cursor: datetime | None, jsonl: bool) -> None:
+    """Print which jobs of SWEEP have changed since a cursor, and the next cursor, as one JSON object.
+
+    This costs little, however large the sweep is. A job may be named again: what counts is where it stands.
+    """
+    with Farm() as farm:
+        found = farm.find_sweep(sweep_id).changes(cursor)
+        entries = [{**change._asdict(), "updated_at": change.updated_at.isoformat()} for change in found.jobs]
+        if jsonl:
+            for entry in entries:
+                print_line(entry)
+        else:
+            print_json({"changes": entries, "cursor": found.cursor.isoformat()})
 
 
-def _report(shown: Sweep, as_json: bool, statuses: Sequence[Status] | None = None) -> None:
-    statuses = shown.statuses() if statuses is None else statuses
-    if as_json:
-        print_json(document(shown, statuses))
-        return
-    rows = [
-        (
-            status.id[:8],
-            *(_value(status.cell.get(axis, "")) for axis in shown.axes),
-            coloured(status.state),
-            progress_of(status),
-            loss_of(status),
-        )
-        for status in statuses
-    ]
-    print_table(("job", *shown.axes, "state", "iteration", "loss"), rows)
-    say(", ".join(f"{count} {state}" for state, count in count_states(statuses).items()))
-    for status in statuses:
-        if status.error:
-            say(f"{status.id[:8]} {status.state}: {status.error}")
-
-
-def _value(value: object) -> str:
-    """An axis value for a table: of a path, its last part."""
-    return Path(value).name if isinstance(value, str) else str(value)
+sweep.add_command(list_sweeps)
+sweep.add_command(watch_sweep)

@@ -180,13 +180,14 @@ def _chosen(axes: Mapping[str, Sequence[Any]], axis: str, wanted: Sequence[Any])
     if axis not in axes:
         raise _no_axis(axes, axis)
     for value in wanted:
-        if not any(_is_called(axis, known, value) for known in axes[axis]):
+        if not any(is_called(axis, known, value) for known in axes[axis]):
             known_words = ", ".join(label_of(axis, known) for known in axes[axis][:20])
             raise InvalidRequest(f"{axis} is never {label_of('', value)} in this sweep: it is {known_words}")
-    return [known for known in axes[axis] if any(_is_called(axis, known, value) for value in wanted)]
+    return [known for known in axes[axis] if any(is_called(axis, known, value) for value in wanted)]
 
 
-def _is_called(axis: str, known: Any, wanted: Any) -> bool:
+def is_called(axis: str, known: Any, wanted: Any) -> bool:
+    """Whether a user who wants `wanted` of an axis means the value `known`."""
     if key_of(known) == key_of(wanted) or wanted in (str(known), label_of(axis, known)):
         return True
     if isinstance(known, str):

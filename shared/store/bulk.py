@@ -24,9 +24,16 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, table, rows)
         return
+    # One moment for all of them, as COPY has it: in lists, what was submitted together stands in its own order.
+    at = session.execute(select(now())).scalar_one()
+    times = {
+        column.name: at
+        for column in table.columns
+        if isinstance(column.type, UtcDateTime) and column.default is not None and column.name not in rows[0]
+    }
     as_json = [column.name for column in table.columns if isinstance(column.type, JSON)]
     for start in range(0, len(rows), CHUNK):
-        chunk = [dict(row) for row in rows[start : start + CHUNK]]
+        chunk = [{**times, **row} for row in rows[start : start + CHUNK]]
         for row in chunk:
             row.update((name, json.loads(row[name])) for name in as_json if name in row)
         session.execute(insert(table), chunk)

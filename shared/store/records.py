@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement
 
-from shared.spec import JobSpec
 from shared.tables import Job
 from shared.terms import ANY_TERMS, Terms
+
+if TYPE_CHECKING:
+    from shared.spec import JobSpec
 
 
 @dataclass(frozen=True)

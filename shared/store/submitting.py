@@ -11,7 +11,6 @@ from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from shared.errors import NotFound
-from shared.spec import content_key
 from shared.states import State
 from shared.store.bulk import insert_rows
 from shared.store.dependents import settle
@@ -89,6 +88,9 @@ def _first_event(entry: Entry) -> dict[str, Any]:
 
 def entry_of(job: NewJob, sweep_id: str | None, position: int) -> Entry:
     """What a job becomes as it is submitted, with a new id."""
+    # The parameters take a while to import; whoever submits has done it, and whoever only asks need not.
+    from shared.spec import content_key
+
     job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms
     order = {"job_id": job_id, "spec": spec, "notes": json.dumps(list(job.notes))}
     row = {

@@ -71,9 +71,10 @@ def test_a_row_for_each_point(sweep: Sweep, tmp_path: Path, suffix: str, read: R
     """Given a slice of four jobs, two of which failed at once, I expect the points of the two others, in order."""
     rows = read(export_losses(sweep, tmp_path / f"losses{suffix}", where={"content": ["cat, the large"]}))
     expected = [
-        (job.id, point.iteration, point.total)
+        (job.id, iteration, total)
         for job, status in zip(sweep.jobs(), sweep.statuses(), strict=True)
-        for point in job.losses()
+        for losses in [job.losses()]
+        for iteration, total in zip(losses.iteration, losses.total, strict=True)
         if status.cell["content"] == AXES["content"][0]
     ]
     assert [(row["job"], int(row["iteration"]), float(row["total"])) for row in rows] == expected

@@ -95,7 +95,7 @@ def test_memory_that_ran_out_is_tried_once_more_with_less(
     job = submitted(farm, pictures)
     job.result(timeout=60)
     assert attempts == 2
-    assert [point.iteration for point in job.losses()] == [0, 1, 2, 3]
+    assert job.losses().iteration.tolist() == [0, 1, 2, 3]
 
 
 def test_memory_that_runs_out_twice_fails_the_job_in_a_sentence(

@@ -89,7 +89,7 @@ def test_a_paused_job_goes_on_where_it_was(farm: Farm, fields: dict[str, Any], o
     assert first.record["checkpoints"]["iteration"] == pausing.checkpoint.iteration
     assert job.fetch().data == expected
     assert job.losses() == whole.losses()
-    assert [point.iteration for point in job.losses()] == list(range(ITERATIONS + 1))
+    assert job.losses().iteration.tolist() == list(range(ITERATIONS + 1))
     assert [snapshot.iteration for snapshot in job.snapshots()] == [500, 1000]
     assert [s.fetch().data for s in job.snapshots()] == [s.fetch().data for s in whole.snapshots()]
     assert checkpoints(job) == checkpoints(whole) == []
@@ -136,7 +136,7 @@ def test_a_checkpoint_that_cannot_be_used_is_passed_over(
     assert job.wait(timeout=120, watch=Pausing(job, harms[harm])).state is State.DONE
     assert f"begun afresh: {reason}" in [event.reason for event in farm.services.queries.events(job.id)]
     assert farm.services.queries.attempts(job.id)[1].record["afresh"] == reason
-    assert [point.iteration for point in job.losses()] == list(range(ITERATIONS + 1))
+    assert job.losses().iteration.tolist() == list(range(ITERATIONS + 1))
     assert {snapshot.stored.key.split("/")[2] for snapshot in job.snapshots()} == {"2"}
 
 
@@ -187,4 +187,4 @@ def test_a_history_that_does_not_fit_is_left_out(
     first, second = farm.services.queries.attempts(job.id)
     assert "history" in json.dumps(first.record["checkpoints_without"])
     assert second.record["resumed"]["iteration"] > 0
-    assert [point.iteration for point in job.losses()] == list(range(ITERATIONS + 1))
+    assert job.losses().iteration.tolist() == list(range(ITERATIONS + 1))

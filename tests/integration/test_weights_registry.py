@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 from torch import Tensor
 
 from producer.pretrained import Pretrained
-from shared.blobs import FolderBlobs
 from shared.errors import InvalidRequest, InvalidSpec, NotFound
 from shared.queries import Queries
 from shared.services import Services
@@ -37,8 +36,8 @@ ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def services(engine: Engine, tmp_path: Path) -> Services:
-    return Services(load_settings(), Store(engine), Queries(engine), FolderBlobs(tmp_path / "objects"))
+def services(engine: Engine) -> Services:
+    return Services(load_settings(), Store(engine), Queries(engine))
 
 
 @pytest.fixture

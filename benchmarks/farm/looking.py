@@ -1,0 +1,50 @@
+"""Looking at a large sweep with the command line: the time of the whole command, from its start to its last line."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from benchmarks.farm.ground import Ground, told
+from benchmarks.farm.store import MANY, new_job, vacuum
+from shared.database import connect
+from shared.errors import InvalidImage
+from shared.store import Fence, Store, StoredObject
+from tests.programs import PROGRAM
+
+# So many are done, and as many have failed: throughput and failures are then to be found among many.
+ENDED = 2_000
+
+
+def looking(ground: Ground) -> list[tuple[str, str, str]]:
+    """`sweep show`, `sweep list` and `job list` beside a sweep of 100,000 jobs, of which some are done or failed."""
+    store = Store(connect(ground.settings.database))
+    sweep, ids = store.create_sweep("many", {"seed": list(range(MANY))}, [new_job(number) for number in range(MANY)])
+    result = StoredObject("jobs/bench/1/result.png", "0" * 64, 1)
+    for number, job_id in enumerate(ids[: 2 * ENDED]):
+        job = store.claim(job_id, "bench")
+        assert job is not None
+        fence = Fence(job_id, job.attempt)
+        if number % 2:
+            store.finish(fence, result, {"seconds": 1.0})
+        else:
+            store.fail(fence, InvalidImage("made to fail"), {})
+    vacuum(ground)
+    commands = {
+        f"`sweep show`, {MANY:,} jobs, the whole command": (["sweep", "show", sweep], "0.5 s"),
+        "the same with --json": (["sweep", "show", sweep, "--json"], "0.5 s"),
+        "`sweep list`": (["sweep", "list"], "0.5 s"),
+        "`job list`": (["job", "list"], "0.5 s"),
+        "`job list --sweep`, 1,000 of them": (["job", "list", "--sweep", sweep, "--limit", "1000", "-q"], "1 s"),
+        "of these commands, `--help`": (["--help"], "0.3 s"),
+    }
+    return [(what, target, told(_seconds(ground, words), "s")) for what, (words, target) in commands.items()]
+
+
+def _seconds(ground: Ground, words: list[str], count: int = 7) -> list[float]:
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        subprocess.run([str(PROGRAM), *words], env=ground.variables, check=True, capture_output=True)
+        seconds.append(time.perf_counter() - started)
+    return seconds

@@ -1,0 +1,22 @@
+"""`stylefarm completion`: the script by which a shell completes commands and options."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
+
+PROGRAM = "stylefarm"
+SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(SHELLS)))
+def completion(shell: str) -> None:
+    """Print what SHELL needs to complete commands and options.
+
+    For bash: eval "$(stylefarm completion bash)" in ~/.bashrc; likewise in ~/.zshrc; for fish:
+    stylefarm completion fish > ~/.config/fish/completions/stylefarm.fish
+    """
+    made = SHELLS[shell](click.get_current_context().find_root().command, {}, PROGRAM, "_STYLEFARM_COMPLETE")
+    # Not source(): that starts a bash to learn its version, which need not be the one this is for.
+    click.echo(made.source_template % made.source_vars())

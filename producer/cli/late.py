@@ -1,0 +1,37 @@
+"""Groups of commands that are imported when they are asked for: who lists jobs need not wait for what draws sheets."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+
+class LateGroup(click.Group):
+    """A group with commands of its own, and more in other modules, imported when it has none of a name that is given.
+
+    `more` names what is in these modules, as in "package.module:name": a command, or commands by their names.
+    """
+
+    def __init__(self, *given: Any, more: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.more = list(more)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._import()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            self._import()
+        return super().get_command(ctx, cmd_name)
+
+    def _import(self) -> None:
+        while self.more:
+            module, _, name = self.more.pop(0).partition(":")
+            found: click.Command | Mapping[str, click.Command] = getattr(importlib.import_module(module), name)
+            named = found if isinstance(found, Mapping) else {found.name or name: found}
+            for command_name, command in named.items():
+                self.add_command(command, command_name)

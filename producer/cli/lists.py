@@ -1,0 +1,112 @@
+"""`stylefarm sweep list` and `stylefarm job list`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from producer.cli.moments import MOMENT
+from producer.cli.words import coloured, loss_of, progress_of
+from producer.farm import Farm
+from producer.sheets.selection import parse_where, title_of
+from shared.listing import Listed
+from shared.output import list_options, print_list
+from shared.states import State
+
+LIMIT = 20
+
+limit_option = click.option(
+    "--limit", metavar="N", type=click.IntRange(min=1), default=LIMIT, help="At most so many.", show_default=True
+)
+
+
+@click.command("list")
+@limit_option
+@list_options
+def list_sweeps(limit: int, form: str | None) -> None:
+    """List the sweeps, newest first, with how many of their jobs are in which state."""
+    with Farm() as farm:
+        listed = farm.services.listing.sweeps(limit)
+    rows = [
+        (
+            each.sweep.id[:8],
+            escape(each.sweep.name),
+            f"{each.sweep.created_at:%Y-%m-%d %H:%M}",
+            f"{sum(each.counts.values()):,}",
+            ", ".join(f"{each.counts[state]:,} {state}" for state in State if state in each.counts),
+        )
+        for each in listed
+    ]
+    columns = ("sweep", "name", "created (UTC)", "jobs", "states")
+    print_list(form, "sweeps", [_entry(each) for each in listed], columns, rows)
+
+
+@click.command("list")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([str(state) for state in State]),
+    multiple=True,
+    help="Only in it; again: or.",
+)
+@click.option("--sweep", "sweep_id", metavar="SWEEP", help="Only of that sweep, in the order of its cells.")
+@click.option(
+    "--where", metavar="PARAM=VALUE", multiple=True, help="Only with this value of a parameter; again: or, and."
+)
+@click.option("--since", type=MOMENT, help="Submitted then or later: 2026-11-21T08:00, or an age such as 2h.")
+@click.option("--until", type=MOMENT, help="Submitted then or before.")
+@limit_option
+@click.option("--all", "every", is_flag=True, help="All of them, in the place of --limit.")
+@list_options
+def list_jobs(
+    states: tuple[str, ...],
+    sweep_id: str | None,
+    where: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    every: bool,
+    form: str | None,
+) -> None:
+    """List jobs, newest first.
+
+    --where takes any parameter, such as style_weight=10 or content=cat.jpg: of one that is given several times each
+    value will do, and jobs must fit all parameters that are given.
+    """
+    with Farm() as farm:
+        found = farm.jobs(
+            states=[State(state) for state in states],
+            sweep=None if sweep_id is None else farm.find_sweep(sweep_id),
+            where=parse_where(where),
+            since=since,
+            until=until,
+            limit=None if every else limit,
+        )
+    rows = [
+        (
+            status.id[:8],
+            f"{status.created_at:%Y-%m-%d %H:%M}",
+            "" if status.sweep is None else status.sweep[:8],
+            escape(title_of(status)),
+            coloured(status.state),
+            progress_of(status),
+            loss_of(status),
+        )
+        for status in found
+    ]
+    columns = ("job", "created (UTC)", "sweep", "what", "state", "iteration", "loss")
+    print_list(form, "jobs", [status.as_json() for status in found], columns, rows)
+
+
+def _entry(listed: Listed) -> dict[str, Any]:
+    return {
+        "id": listed.sweep.id,
+        "name": listed.sweep.name,
+        "created_at": listed.sweep.created_at.isoformat(),
+        "axes": listed.sweep.axes,
+        "jobs": sum(listed.counts.values()),
+        "counts": {str(state): listed.counts[state] for state in State if state in listed.counts},
+    }

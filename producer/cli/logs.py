@@ -1,0 +1,84 @@
+"""`stylefarm job logs`: what the farm knows of a job's way, by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from producer.cli.words import coloured
+from producer.farm import Farm, Job
+from shared.output import json_option, print_json, print_line, print_pairs, print_table
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--jsonl", is_flag=True, help="Print the events alone, one JSON object a line.")
+@json_option
+def logs(job_id: str, jsonl: bool, as_json: bool) -> None:
+    """Show what has happened to JOB: how each attempt ended, and each move with time, worker and reason."""
+    with Farm() as farm:
+        found = farm.find_job(job_id)
+        events, attempts = history(found)
+    if jsonl:
+        for event in events:
+            print_line(event)
+    elif as_json:
+        print_json({"job": found.id, "attempts": attempts, "events": events})
+    else:
+        _print_words(events, attempts)
+
+
+def _print_words(events: Sequence[dict[str, Any]], attempts: Sequence[dict[str, Any]]) -> None:
+    if attempts:
+        print_pairs({f"attempt {attempt['attempt']}": _line(attempt) for attempt in attempts})
+        click.echo()
+    rows = [
+        (
+            f"{datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S}",
+            coloured(event["state"]),
+            str(event["attempt"] or ""),
+            escape(event["worker"] or ""),
+            escape(event["reason"]),
+        )
+        for event in events
+    ]
+    print_table(("time (UTC)", "state", "attempt", "worker", "reason"), rows)
+
+
+def history(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The events and the attempts of a job, oldest first, as plain JSON values."""
+    queries = job.farm.services.queries
+    events = [
+        {
+            "at": event.at.isoformat(),
+            "state": event.state,
+            "attempt": event.attempt,
+            "worker": event.worker,
+            "reason": event.reason,
+        }
+        for event in queries.events(job.id)
+    ]
+    attempts = [
+        {
+            "attempt": attempt.attempt,
+            "worker": attempt.worker,
+            "started_at": attempt.started_at.isoformat(),
+            "ended_at": None if attempt.ended_at is None else attempt.ended_at.isoformat(),
+            "outcome": attempt.outcome,
+            **attempt.record,
+        }
+        for attempt in queries.attempts(job.id)
+    ]
+    return events, attempts
+
+
+def _line(attempt: dict[str, Any]) -> str:
+    words = [attempt["outcome"] or "runs", f"by {attempt['worker']}", f"from {attempt['started_at'][:19]}"]
+    if attempt["ended_at"] is not None:
+        words.append(f"to {attempt['ended_at'][:19]}")
+    known = (f"{name} {attempt[name]}" for name in ("device", "precision") if attempt.get(name))
+    return ", ".join([*words, *known])

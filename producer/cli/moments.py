@@ -1,0 +1,33 @@
+"""Moments as a user writes them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment in ISO 8601, UTC unless it says otherwise, or an age: 90s, 30m, 2h, 3d, 1w."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        age = _AGE.fullmatch(value.strip())
+        try:
+            if age is not None:
+                return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: float(age[1])})
+            moment = datetime.fromisoformat(value.strip())
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no moment: write 2026-11-21T08:00, or an age such as 30m, 2h or 3d", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+MOMENT = Moment()

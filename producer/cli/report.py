@@ -1,0 +1,92 @@
+"""What `sweep show`, `sweep wait` and `sweep watch` print of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from producer.cli.words import coloured, duration, loss_of, progress_of
+from producer.farm import Sweep
+from producer.status import Status
+from producer.summary import Summary, summary
+from shared.output import print_json, print_pairs, print_table, say
+from shared.states import State
+
+# A sweep of more jobs is summed up.
+MANY = 100
+FIRST = 10
+
+
+def report(shown: Sweep, *, as_json: bool, every: bool = False) -> Summary:
+    """Prints a sweep: all jobs of a small one, or with `every`; of a large one numbers, and its first jobs."""
+    found = summary(shown, jobs=None if every else MANY)
+    if as_json:
+        print_json(found.as_json())
+    elif every or found.total <= MANY:
+        _print_jobs(found, found.jobs)
+        say(counts_of(found))
+        _say_problems([status for status in found.jobs if status.error])
+    else:
+        print_pairs({"sweep": shown.id, "name": shown.name or None, "axes": _axes(shown.axes), **numbers(found)})
+        click.echo()
+        _print_jobs(found, found.jobs[:FIRST])
+        say(f"the first {FIRST} of {found.total:,} jobs: --jobs lists all")
+        _say_problems(found.failures)
+    return found
+
+
+def numbers(found: Summary) -> dict[str, str | None]:
+    """Counts, throughput and the time that is left, in words."""
+    left = None if found.seconds_left is None else f"{duration(found.seconds_left)} at this pace"
+    return {"jobs": counts_of(found), "done": pace_of(found), "left": left}
+
+
+def counts_of(found: Summary) -> str:
+    """As in "3 done, 1 failed"."""
+    return ", ".join(f"{found.counts[state]:,} {state}" for state in State if state in found.counts) or "no jobs"
+
+
+def pace_of(found: Summary) -> str | None:
+    """Jobs a second, or a minute, or an hour; None if there is no telling."""
+    pace = found.done_per_second
+    if not pace:
+        return None
+    per, unit = next(((factor, unit) for factor, unit in ((1, "s"), (60, "min")) if pace * factor >= 1), (3600, "h"))
+    return f"{pace * per:.3g}/{unit}"
+
+
+def failures_of(found: Sequence[Status]) -> list[tuple[str, str]]:
+    """The beginning of the id and the error of each."""
+    return [(status.id[:8], status.error or "") for status in found]
+
+
+def _print_jobs(found: Summary, statuses: Sequence[Status]) -> None:
+    axes = found.sweep.axes
+    rows = [
+        (
+            status.id[:8],
+            *(escape(_value(status.cell.get(axis, ""))) for axis in axes),
+            coloured(status.state),
+            progress_of(status),
+            loss_of(status),
+        )
+        for status in statuses
+    ]
+    print_table(("job", *axes, "state", "iteration", "loss"), rows)
+
+
+def _say_problems(statuses: Sequence[Status]) -> None:
+    for status in statuses:
+        say(f"{status.id[:8]} {status.state}: {status.error}")
+
+
+def _axes(axes: Mapping[str, Sequence[object]]) -> str:
+    return ", ".join(f"{axis} ({len(values):,})" for axis, values in axes.items()) or "none"
+
+
+def _value(value: object) -> str:
+    """An axis value for a table: of a path, its last part."""
+    return Path(value).name if isinstance(value, str) else str(value)

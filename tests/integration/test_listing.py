@@ -1,0 +1,88 @@
+"""Lists of jobs and sweeps on both databases, with jobs that several sweeps share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from shared.errors import InvalidImage
+from shared.listing import Listing, Wanted
+from shared.spec import JobSpec
+from shared.states import State
+from shared.store import Fence, NewJob, Store, StoredObject, Submission
+
+SPEC = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
+RESULT = StoredObject("jobs/x/1/result.png", "c" * 64, 7)
+
+
+@pytest.fixture
+def store(engine: Engine) -> Store:
+    return Store(engine)
+
+
+@pytest.fixture
+def listing(engine: Engine) -> Listing:
+    return Listing(engine)
+
+
+def submitted(store: Store, name: str, *seeds: int) -> Submission:
+    cells = [(SPEC.model_copy(update={"seed": seed}), {"seed": seed}) for seed in seeds]
+    jobs = [NewJob(spec, "a.png", "s.png", cell=cell) for spec, cell in cells]
+    return store.submit_sweep(name, {"seed": list(seeds)}, jobs)
+
+
+def ended(store: Store, job_id: str, *, well: bool) -> None:
+    job = store.claim(job_id, "w")
+    assert job is not None
+    fence = Fence(job_id, job.attempt)
+    if well:
+        store.finish(fence, RESULT, {})
+    else:
+        store.fail(fence, InvalidImage("no"), {})
+
+
+def test_what_sweeps_share_counts_in_each(store: Store, listing: Listing) -> None:
+    """Given a sweep that shares jobs of an older one, I expect these in its counts, failures, pace and list."""
+    older = submitted(store, "older", 1, 2)
+    ended(store, older.ids[0], well=True)
+    newer = submitted(store, "newer", 3, 1, 2)
+    ended(store, newer.ids[0], well=False)
+    ended(store, older.ids[1], well=False)
+    listed = listing.sweeps(5)
+    assert [each.sweep.name for each in listed] == ["newer", "older"]
+    assert [each.counts for each in listed] == [{State.DONE: 1, State.FAILED: 2}, {State.DONE: 1, State.FAILED: 1}]
+    assert [job.id for job in listing.failures(newer.sweep_id, 5)] == [older.ids[1], newer.ids[0]]
+    assert [job.cell["seed"] for job in listing.failures(newer.sweep_id, 1)] == [2]
+    for sweep in (older, newer):
+        pace = listing.pace(sweep.sweep_id)
+        assert pace.done == 1
+        assert pace.per_second > 0
+    found = list(listing.jobs(Wanted(sweep=newer.sweep_id), None))
+    assert [(job.position, job.cell["seed"]) for job in found] == [(0, 3), (1, 1), (2, 2)]
+    assert [job.position for job in listing.jobs(Wanted(sweep=newer.sweep_id), 2)] == [0, 1]
+
+
+def test_a_sweep_at_rest_has_no_pace(store: Store, listing: Listing) -> None:
+    """Given queued jobs alone, I expect a pace of nothing, no failure, and no sweep more than asked for."""
+    queued = submitted(store, "queued", 1)
+    submitted(store, "other", 2)
+    assert (listing.pace(queued.sweep_id).per_second, listing.failures(queued.sweep_id, 5)) == (0.0, [])
+    assert len(listing.sweeps(1)) == 1
+
+
+def test_jobs_are_found_by_state_time_and_what_fits(store: Store, listing: Listing) -> None:
+    """Given jobs, I expect each condition to count, and the limit of those that fit."""
+    sweep = submitted(store, "", *range(10))
+    ended(store, sweep.ids[4], well=True)
+    assert [job.id for job in listing.jobs(Wanted(states=(State.DONE,)), 5)] == [sweep.ids[4]]
+    even = Wanted(fits=lambda job: job.spec["seed"] % 2 == 0)
+    assert [job.cell["seed"] for job in listing.jobs(even, 3)] == [0, 2, 4]
+    assert [job.cell["seed"] for job in listing.jobs(Wanted(), 3)] == [0, 1, 2]
+    assert len(list(listing.jobs(Wanted(), None))) == 10
+    hour = timedelta(hours=1)
+    now = datetime.now(UTC)
+    assert len(list(listing.jobs(Wanted(since=now - hour, until=now + hour), None))) == 10
+    assert list(listing.jobs(Wanted(since=now + hour), None)) == []
+    assert list(listing.jobs(Wanted(until=now - hour), None)) == []

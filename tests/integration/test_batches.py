@@ -105,7 +105,7 @@ def batching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 
 
 def swept(farm: Farm, fields: dict[str, Any], weights: Sequence[float] = WEIGHTS, **changes: Any) -> list[Job]:
-    return [farm.submit(**{**fields, **changes}, style_weight=weight) for weight in weights]
+    return [farm.submit(**{**fields, **changes}, style_weight=weight, force=True) for weight in weights]
 
 
 def ended(farm: Farm, jobs: Sequence[Job], watch: Callable[[Sequence[Status]], None] | None = None) -> list[Status]:

@@ -76,9 +76,9 @@ def checkpoints(job: Job) -> list[str]:
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_a_paused_job_goes_on_where_it_was(farm: Farm, fields: dict[str, Any], optimizer: str) -> None:
     """Given a job, if it is paused and resumed, I expect the bytes, curve and snapshots of one that ran through."""
-    whole = farm.submit(**fields, optimizer=optimizer)
+    whole = farm.submit(**fields, optimizer=optimizer, force=True)
     expected = whole.result(timeout=120).data
-    job = farm.submit(**fields, optimizer=optimizer)
+    job = farm.submit(**fields, optimizer=optimizer, force=True)
     pausing = Pausing(job)
     assert job.wait(timeout=120, watch=pausing).state is State.DONE
     assert pausing.checkpoint is not None
@@ -126,7 +126,7 @@ def test_a_checkpoint_that_cannot_be_used_is_passed_over(
     farm: Farm, fields: dict[str, Any], harm: str, reason: str
 ) -> None:
     """Given a paused job whose checkpoint comes to harm, if it is resumed, I expect it painted afresh, and told."""
-    job, blobs = farm.submit(**fields), farm.services.blobs
+    job, blobs = farm.submit(**fields, force=True), farm.services.blobs
     harms: dict[str, Callable[[Checkpoint], None]] = {
         "missing": lambda found: blobs.delete(found.stored.key),
         "damaged": lambda found: blobs.put(found.stored.key, b"damaged", "application/octet-stream"),
@@ -142,8 +142,8 @@ def test_a_checkpoint_that_cannot_be_used_is_passed_over(
 
 def test_a_cancelled_job_is_tried_again_from_its_checkpoint(farm: Farm, fields: dict[str, Any]) -> None:
     """Given a job that is cancelled on its way, if it is retried from its checkpoint, I expect it to go on there."""
-    expected = farm.submit(**fields).result(timeout=120).data
-    job = farm.submit(**fields)
+    expected = farm.submit(**fields, force=True).result(timeout=120).data
+    job = farm.submit(**fields, force=True)
 
     def watch(_: Sequence[Status]) -> None:
         if Checkpoint.of(row_of(job)) is not None:
@@ -167,7 +167,7 @@ def test_a_checkpoint_that_cannot_be_stored_fails_no_job(
     def full(*_: object) -> None:
         raise StorageFull("no room")
 
-    job = farm.submit(**fields)
+    job = farm.submit(**fields, force=True)
     monkeypatch.setattr(FolderBlobs, "put_file", full)
     assert job.wait(timeout=120).state is State.DONE
     assert "checkpoints" not in farm.services.queries.attempts(job.id)[0].record
@@ -182,7 +182,7 @@ def test_a_history_that_does_not_fit_is_left_out(
     """
     monkeypatch.setattr("worker.painting.Means.room", lambda _: 12_000)
     monkeypatch.setattr("worker.checkpoint.CheckpointSink.last", lambda *_: None)
-    job = farm.submit(**fields)
+    job = farm.submit(**fields, force=True)
     assert job.wait(timeout=120, watch=Pausing(job)).state is State.DONE
     first, second = farm.services.queries.attempts(job.id)
     assert "history" in json.dumps(first.record["checkpoints_without"])

@@ -126,7 +126,7 @@ def test_a_checkpoint_that_cannot_be_used_is_passed_over(
     farm: Farm, fields: dict[str, Any], harm: str, reason: str
 ) -> None:
     """Given a paused job whose checkpoint comes to harm, if it is resumed, I expect it painted afresh, and told."""
-    job, blobs = farm.submit(**fields), farm.services.blobs
+    job, blobs = farm.submit(**fields, force=True), farm.services.blobs
     harms: dict[str, Callable[[Checkpoint], None]] = {
         "missing": lambda found: blobs.delete(found.stored.key),
         "damaged": lambda found: blobs.put(found.stored.key, b"damaged", "application/octet-stream"),
@@ -142,7 +142,7 @@ def test_a_checkpoint_that_cannot_be_used_is_passed_over(
 
 def test_a_cancelled_job_is_tried_again_from_its_checkpoint(farm: Farm, fields: dict[str, Any]) -> None:
     """Given a job that is cancelled on its way, if it is retried from its checkpoint, I expect it to go on there."""
-    expected = farm.submit(**fields).result(timeout=120).data
+    expected = farm.submit(**fields, force=True).result(timeout=120).data
     job = farm.submit(**fields, force=True)
 
     def watch(_: Sequence[Status]) -> None:

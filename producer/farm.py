@@ -119,6 +119,7 @@ class Farm:
         """
         from producer.grids import Grid, parse_grid, read_grid
         from producer.intake import Intake
+        from producer.progress import working
         from producer.taking import take
 
         terms, parts = parted(more)
@@ -137,7 +138,8 @@ class Farm:
         intake = Intake(self.services)
         taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
         self.before_storing(intake)
-        stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
+        with working("submitting"):
+            stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
         queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
         if len(queued) == len(taken.jobs):
             self._submitted(f"sweep {stored.sweep_id}", queued, taken.jobs, limit)

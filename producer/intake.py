@@ -18,6 +18,7 @@ from producer.automatic import automatic
 from producer.depth import check_depth
 from producer.objects import SCHEME, Objects
 from producer.pretrained import Pretrained
+from producer.progress import counting
 from producer.source import Source
 from shared.batching import batch_key
 from shared.blobs import fetch_verified
@@ -79,9 +80,10 @@ class Intake:
             except (InvalidImage, NotFound) as error:
                 bad[name] = error
 
-        with ThreadPoolExecutor(READS, thread_name_prefix="read") as pool:
-            for _ in pool.map(read, [name for name in names if name not in self._sources]):
-                pass
+        unread = [name for name in names if name not in self._sources]
+        with ThreadPoolExecutor(READS, thread_name_prefix="read") as pool, counting("pictures", len(unread)) as advance:
+            for _ in pool.map(read, unread):
+                advance()
         return {name: bad[name] for name in names if name in bad}
 
     def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
@@ -105,9 +107,10 @@ class Intake:
 
     def upload(self) -> None:
         """Stores what the resolved specs name, where it is not stored yet. Raises ServiceUnavailable, StorageFull."""
-        with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool:
+        count = len(self._sources)
+        with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool, counting("uploads", count) as advance:
             for _ in pool.map(self._upload, self._sources.values()):
-                pass
+                advance()
         self._pretrained.upload()
 
     def _upload(self, source: Source) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from producer.grids import Grid
 from producer.intake import Intake, pictures_of
+from producer.progress import counting
 from shared.errors import FarmError, InvalidImage
 from shared.store import NewJob
 from shared.terms import Terms
@@ -31,13 +32,15 @@ def take(intake: Intake, grid: Grid, terms: Terms, *, skip_bad: bool = False) ->
     unread = intake.survey(spec for _, spec in cells)
     problems: dict[str, FarmError] = {str(error): error for error in unread.values()}
     jobs: list[NewJob] = []
-    for cell, spec in cells:
-        if unread and any(name in unread for name in pictures_of(spec)):
-            continue
-        try:
-            jobs.append(intake.resolve(spec, cell, terms))
-        except InvalidImage as error:
-            problems.setdefault(str(error), error)
+    with counting("cells", len(cells)) as advance:
+        for cell, spec in cells:
+            advance()
+            if unread and any(name in unread for name in pictures_of(spec)):
+                continue
+            try:
+                jobs.append(intake.resolve(spec, cell, terms))
+            except InvalidImage as error:
+                problems.setdefault(str(error), error)
     if problems and not (skip_bad and jobs):
         raise _all_of(list(problems.values()), none_left=skip_bad)
     return Taken(jobs, len(cells) - len(jobs), tuple(problems))

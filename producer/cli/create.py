@@ -17,7 +17,7 @@ from producer.farm import Farm, Sweep
 from producer.forecast import Forecast, forecast
 from producer.grids import Grid, load_grid, parse_grid, parse_settings
 from producer.status import Status
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, StillPending
 from shared.output import json_option, print_json, print_pairs, say, timeout_option
 from shared.settings import load_settings
 
@@ -78,7 +78,11 @@ def create(
         _say_what_became(created, statuses)
         if and_wait:
             say(f"sweep {created.id}: {len(statuses)} jobs")
-            statuses = follow(created, timeout)
+            try:
+                statuses = follow(created, timeout)
+            except StillPending:
+                _report_created(created, created.statuses(), as_json)
+                raise
         _report_created(created, statuses, as_json)
         raise_failed(statuses)
 

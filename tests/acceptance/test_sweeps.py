@@ -147,3 +147,10 @@ def test_a_sweep_calls_whom_it_is_told_to(farm: CommandLine, heard: Heard) -> No
     shown = farm.run("sweep", "webhook", found, "--json").document["webhooks"]
     assert [(call["event"], call["state"]) for call in shown] == [("ended", "delivered"), ("failed", "waiting")]
     assert farm.run("sweep", "webhook", found, "--remove", "--json").document["webhooks"] == []
+
+
+def test_a_sweep_that_takes_too_long_is_told_of(farm: CommandLine) -> None:
+    """Given too little time, if a new sweep is waited for, I expect 8, and its object all the same."""
+    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
+    ended = farm.run("sweep", "create", "sweep.yaml", "--wait", "--timeout", "0", "--json")
+    assert (ended.code, len(ended.document["jobs"])) == (8, 2)

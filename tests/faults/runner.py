@@ -29,7 +29,7 @@ START_SECONDS = 60.0
 DRAIN_SECONDS = 60.0
 
 # After the last fault, besides what the settings say: back-offs end (of slots that are started again, of connections
-# to Redis, of calls to services), and what is left is painted.
+# to Redis, of calls to services), and one more job ends.
 MARGIN_SECONDS = 120.0
 
 
@@ -65,14 +65,19 @@ def _warm(farm: Arena) -> None:
 
 
 def _rests(farm: Arena) -> bool:
-    """Waits until all jobs have ended; False if they do not in time."""
-    until = time.monotonic() + farm.times.lease + farm.times.reconcile + MARGIN_SECONDS
+    """Waits until all jobs have ended; False if for too long none does."""
+    patience = farm.times.lease + farm.times.reconcile + MARGIN_SECONDS
     unfinished = select(func.count()).where(Job.state.not_in(FINAL))
-    while time.monotonic() < until:
-        if farm.rows(unfinished) == [(0,)]:
-            return True
+    left, until = None, 0.0
+    while left != 0:
+        found = farm.rows(unfinished)[0][0]
+        if found != left:
+            # However slow the machine is, the farm is at work.
+            left, until = found, time.monotonic() + patience
+        elif time.monotonic() > until:
+            return False
         time.sleep(PAUSE_SECONDS)
-    return False
+    return True
 
 
 def _drained(farm: Arena) -> Iterator[str]:

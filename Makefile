@@ -31,7 +31,7 @@ lint: $(VENV)/dev.installed
 
 test: $(VENV)/dev.installed lint
 	tests/servers/install
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # The farm under fire, for twenty minutes unless another time is given; the plan of faults follows from the seed.
 SEED    := 1

@@ -330,7 +330,7 @@ def check_it_paints(farm: CommandLine) -> None:
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2]}}\n"
     )
-    (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
+    (job,) = farm.run("sweep", "create", "sweep.yaml", "--force", "--json").document["jobs"]
     assert farm.run("job", "wait", job["id"], "--timeout", "60").code == 0
 
 

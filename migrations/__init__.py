@@ -6,15 +6,15 @@ An embedded farm upgrades its own SQLite file when it opens it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from shared.database import MIGRATE, translated, where
 from shared.errors import NotMigrated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 # Any number does that nobody else takes for an advisory lock in our database.
 LOCK = int.from_bytes(b"stylfarm")
@@ -22,6 +22,9 @@ LOCK = int.from_bytes(b"stylfarm")
 
 def config() -> Config:
     """Alembic's configuration; it needs no alembic.ini."""
+    # Alembic is imported where something is to be changed alone: most who come here only learn that nothing is.
+    from alembic.config import Config
+
     found = Config()
     # The value is interpolated, so a % in the path would be taken for the beginning of a placeholder.
     found.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
@@ -29,12 +32,17 @@ def config() -> Config:
     return found
 
 
+def revisions() -> tuple[str, ...]:
+    """The revisions that this release knows, the oldest first: what their files' names begin with."""
+    found = sorted(path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*_*.py"))
+    if not found:
+        raise RuntimeError("migrations/versions is empty: the installation is broken")
+    return tuple(found)
+
+
 def head() -> str:
     """The revision that this release works with."""
-    revision = ScriptDirectory.from_config(config()).get_current_head()
-    if revision is None:
-        raise RuntimeError("migrations/versions is empty: the installation is broken")
-    return revision
+    return revisions()[-1]
 
 
 def current(engine: Engine) -> str | None:
@@ -69,6 +77,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         before = _revision(connection)
         _refuse_newer(engine, before)
+        from alembic import command
+
         settings = config()
         settings.attributes["connection"] = connection
         command.upgrade(settings, "head")
@@ -76,12 +86,14 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return revision
 
 
 def _refuse_newer(engine: Engine, revision: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in revisions():
         raise NotMigrated(
             f"the database at {where(engine)} was made by a newer release (revision {revision}): upgrade stylefarm"
         )

@@ -48,7 +48,7 @@ class Farm:
         self.services: Services = connect_services(self.settings)
         self.painter: Painter | None = None
         if self.settings.embedded:
-            # Alembic takes a fifth of a second to import, which who asks a farm on servers need not wait for.
+            # What only an embedded farm needs, and who asks a farm on servers need not wait for.
             import migrations
             from producer.embedded import Painter
 
@@ -141,7 +141,7 @@ class Farm:
         with working("submitting"):
             stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
         queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
-        if len(queued) == len(taken.jobs):
+        if stored.new and len(queued) == len(taken.jobs):
             self._submitted(f"sweep {stored.sweep_id}", queued, taken.jobs, limit)
         else:
             # Nothing new may mean that it was stored before and never announced.

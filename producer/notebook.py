@@ -10,12 +10,12 @@ from PIL import Image
 
 from producer.farm import Job, Sweep
 from producer.parallel import in_parallel
+from producer.sheets.gather import result_of
 from producer.sheets.selection import label_of, title_of
 from producer.sheets.thumbnails import decoded, shrunk, webp
 from producer.status import Status
 from shared.blobs import fetch_verified
 from shared.errors import FarmError
-from shared.states import State
 from shared.store import StoredObject
 
 PICTURE_PIXELS = 512
@@ -90,8 +90,6 @@ def _picture(job: Job, status: Status) -> Image.Image | None:
 
 def _newest(job: Job, status: Status) -> StoredObject | None:
     """A failed job's last snapshot is not its picture."""
-    if status.state is State.DONE and status.result_key is not None and status.result_sha256 is not None:
-        return StoredObject(status.result_key, status.result_sha256, status.result_bytes or 0)
     if status.state.final or status.iteration == 0:
-        return None
+        return result_of(status)
     return next((snapshot.stored for snapshot in reversed(job.snapshots())), None)

@@ -13,6 +13,7 @@ from producer.grids import Grid
 from producer.grids.pictures import PATHS
 from producer.grids.seeking import Search
 from producer.intake import Intake
+from producer.measures import measured, measures_of
 from producer.proposals import Tried, propose
 from producer.status import Status
 from producer.waiting import Watcher
@@ -61,9 +62,9 @@ def metric_of(status: Status, metric: str) -> float | None:
     """The metric of a done job; None of another one. Raises InvalidRequest if it was not measured."""
     if status.state is not State.DONE:
         return None
-    value = status.loss if metric == "loss" else status.metrics.get(metric)
+    value = measured(status, metric)
     if value is None:
-        known = ", ".join(["loss", *status.metrics])
+        known = ", ".join(measures_of([status]))
         raise InvalidRequest(f"job {status.id} has no metric {metric}: it has {known}")
     return value
 

@@ -46,7 +46,7 @@ class Summary:
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values; `left_out` is how many jobs are not among `jobs`."""
         return {
-            "sweep": {"id": self.sweep.id, "name": self.sweep.name, "axes": dict(self.sweep.axes)},
+            "sweep": self.sweep.as_json(),
             "counts": {str(state): self.counts[state] for state in State if state in self.counts},
             "done_per_second": self.done_per_second,
             "seconds_left": self.seconds_left,
@@ -59,7 +59,7 @@ class Summary:
 def summary(sweep: Sweep, *, jobs: int | None = 0, failures: int = FAILURES) -> Summary:
     """A sweep at this moment, with its first `jobs`; None: all of them."""
     counts = sweep.counts()
-    pace = sweep.pace().per_second if any(not state.final for state in counts) else 0.0
+    pace = sweep.pace() if any(not state.final for state in counts) else 0.0
     left = sum(count for state, count in counts.items() if not state.final)
     return Summary(
         sweep,

@@ -12,7 +12,6 @@ from producer.jobs import Job, Result, failure_of
 from producer.status import Status
 from producer.waiting import Watcher
 from shared.errors import JobFailed, StillPending
-from shared.listing import Pace
 from shared.queries import Changes
 from shared.states import FINAL, State
 from shared.store import Of
@@ -56,6 +55,10 @@ class Sweep:
 
     def __len__(self) -> int:
         return sum(self.counts().values())
+
+    def as_json(self) -> dict[str, Any]:
+        """What it is called, and its axes, as plain JSON values."""
+        return {"id": self.id, "name": self.name, "axes": dict(self.axes)}
 
     def _repr_html_(self) -> str:
         """In notebooks: a small picture of each of its first jobs."""
@@ -111,8 +114,8 @@ class Sweep:
         """Its jobs that failed last, the newest first."""
         return [Status.of(row) for row in self.farm.services.listing.failures(self.id, limit)]
 
-    def pace(self) -> Pace:
-        """How fast its jobs are done at present."""
+    def pace(self) -> float:
+        """How many of its jobs are done in a second, by the last ten minutes; 0.0 if none was done in them."""
         return self.farm.services.listing.pace(self.id)
 
     def cancel(self) -> int:

@@ -42,14 +42,6 @@ class Listed:
     counts: dict[State, int]
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How fast the jobs of a sweep are done: jobs a second of the last ten minutes; 0.0 if none was done in them."""
-
-    per_second: float
-    done: int
-
-
 class Listing(Reading):
     """Lists of jobs and sweeps. Raises ServiceUnavailable and NotMigrated."""
 
@@ -101,8 +93,8 @@ class Listing(Reading):
         found = [*self._stream(own, wanted, limit), *self._stream(of_others, wanted, limit)]
         return sorted(found, key=lambda job: job.finished_at or job.updated_at, reverse=True)[:limit]
 
-    def pace(self, sweep_id: str) -> Pace:
-        """How fast the sweep's jobs are done at present."""
+    def pace(self, sweep_id: str) -> float:
+        """How fast the sweep's jobs are done: jobs a second of the last ten minutes; 0.0 if none was done in them."""
         recent = (Job.state == State.DONE) & (Job.finished_at >= now(-PACE_SECONDS))
         # The index has the times of changes.
         times = select(Job.started_at, Job.finished_at).where(recent, Job.updated_at >= now(-PACE_SECONDS))
@@ -113,9 +105,9 @@ class Listing(Reading):
         with self._reading() as session:
             done, first, at = session.execute(numbers).one()
         if not done:
-            return Pace(0.0, 0)
+            return 0.0
         passed = PACE_SECONDS if first is None else min(PACE_SECONDS, (at - first).total_seconds())
-        return Pace(done / max(passed, 1e-3), done)
+        return float(done / max(passed, 1e-3))
 
     def _stream(self, statement: Select[Any], wanted: Wanted, limit: int | None) -> Generator[Job]:
         """The jobs of a statement, that of a sweep's shared cell as it stands in that sweep."""

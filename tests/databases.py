@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 import migrations
 from shared.database import connect
+from shared.queries import Queries
+from shared.store import Store
 from tests.servers import PostgresServer
 
 
@@ -52,3 +54,15 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         url = request.getfixturevalue("postgres_url")
     yield connect(url)
     connect(url).dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> Store:
+    """The moves of jobs in that database."""
+    return Store(engine)
+
+
+@pytest.fixture
+def queries(engine: Engine) -> Queries:
+    """The questions to that database."""
+    return Queries(engine)

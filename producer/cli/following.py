@@ -30,7 +30,7 @@ def follow(followed: Sweep, timeout: float | None) -> list[Status]:
 def document(shown: Sweep, statuses: Sequence[Status]) -> dict[str, object]:
     """A sweep and its jobs, for `--json`."""
     return {
-        "sweep": {"id": shown.id, "name": shown.name, "axes": dict(shown.axes)},
+        "sweep": shown.as_json(),
         "counts": {str(state): number for state, number in count_states(statuses).items()},
         "jobs": [status.as_json() for status in statuses],
     }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from producer.measures import MEASURES
 from shared.errors import InvalidSpec
 from shared.spec import SEEDS
 from shared.words import nearest
 
-# What is known of a done job: its last loss, and what its worker has measured.
-METRICS = ("loss", "gram", "sliced", "self_similarity", "ssim", "clipped", "seconds")
 DIRECTIONS = ("minimize", "maximize")
 MOST_TRIALS = 10_000
 
@@ -26,9 +25,9 @@ class Search:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
+        if self.metric not in MEASURES:
             raise InvalidSpec(
-                f"search has no metric {self.metric!r:.60}{nearest(str(self.metric), METRICS)}", ("search", "metric")
+                f"search has no metric {self.metric!r:.60}{nearest(str(self.metric), MEASURES)}", ("search", "metric")
             )
         if self.direction not in DIRECTIONS:
             raise InvalidSpec(

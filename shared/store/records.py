@@ -57,11 +57,15 @@ class Steered:
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a submitted sweep: its id, the job of each cell in order, and the jobs that it has queued."""
+    """What became of a submitted sweep: its id, the job of each cell in order, and the jobs that it has queued.
+
+    `new` says that no such sweep was there: then what it queued has the terms that were given.
+    """
 
     sweep_id: str
     ids: Sequence[str]
     queued: frozenset[str]
+    new: bool
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class Reusing(Transactions):
             if anew:
                 session.execute(update(Sweep).where(Sweep.key == key).values(key=None))
             if _inserted(session, values):
-                return _fill(session, sweep_id, entries, {} if anew else _known(session, entries))
+                ids, queued = _fill(session, sweep_id, entries, {} if anew else _known(session, entries))
+                return Submission(sweep_id, ids, queued, new=True)
             # Whoever else submits it at this moment has ended by now: the index let us wait for them.
             found = session.scalars(select(Sweep.id).where(Sweep.key == key).with_for_update()).one()
             return _mend(session, found, entries)
@@ -83,7 +84,8 @@ class Reusing(Transactions):
             counts = [select(func.count()).where(kind.sweep_id == sweep_id) for kind in (Job, SharedCell)]
             first = sum(session.scalars(count).one() for count in counts)
             entries = [entry_of(job, sweep_id, first + number) for number, job in enumerate(jobs)]
-            return _fill(session, sweep_id, entries, _known(session, entries))
+            ids, queued = _fill(session, sweep_id, entries, _known(session, entries))
+            return Submission(sweep_id, ids, queued, new=False)
 
 
 def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -112,8 +114,10 @@ def _known(session: Session, entries: Sequence[Entry]) -> dict[str, str]:
     return {**pending, **done}
 
 
-def _fill(session: Session, sweep_id: str, entries: Sequence[Entry], known: Mapping[str, str]) -> Submission:
-    """Gives each cell of a sweep the job that is known for it, or a new one."""
+def _fill(
+    session: Session, sweep_id: str, entries: Sequence[Entry], known: Mapping[str, str]
+) -> tuple[list[str], frozenset[str]]:
+    """Gives each cell of a sweep the job that is known for it, or a new one: all their ids, and those of the new."""
     found, new, shared = dict(known), [], []
     for entry in entries:
         row = entry.job
@@ -126,7 +130,7 @@ def _fill(session: Session, sweep_id: str, entries: Sequence[Entry], known: Mapp
     insert_jobs(session, new)
     insert_rows(session, cast("Table", SharedCell.__table__), shared)
     ids = [found[entry.job["spec_key"]] for entry in entries]
-    return Submission(sweep_id, ids, frozenset(entry.id for entry in new))
+    return ids, frozenset(entry.id for entry in new)
 
 
 def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submission:
@@ -144,9 +148,9 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submissi
     gone = [entries[place] for place, _, state in shared if state in LOST]
     places = [entry.job["position"] for entry in gone]
     _drop(session, sweep_id, places)
-    filled = _fill(session, sweep_id, gone, _known(session, gone))
-    ids.update(zip(places, filled.ids, strict=True))
-    return Submission(sweep_id, [ids[place] for place in range(len(entries))], filled.queued | frozenset(lost))
+    filled, queued = _fill(session, sweep_id, gone, _known(session, gone))
+    ids.update(zip(places, filled, strict=True))
+    return Submission(sweep_id, [ids[place] for place in range(len(entries))], queued | frozenset(lost), new=False)
 
 
 def _drop(session: Session, sweep_id: str, places: Sequence[int]) -> None:

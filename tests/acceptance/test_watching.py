@@ -291,7 +291,7 @@ def test_celery_speaks_of_jobs_by_their_ids(farm: CommandLine, start: Start, red
             # Flower says so every few seconds; until somebody does, workers tell nothing of tasks.
             wait_until(lambda: bool(app.control.enable_events(reply=True)), SECONDS)
             jobs = submitted(farm, 3, 4)
-            wait_until(lambda: [kind for kind, _ in heard].count("task-succeeded") == len(jobs), SECONDS)
+            wait_until(lambda: {("task-succeeded", job) for job in jobs} <= set(heard), SECONDS)
         finally:
             receiver.should_stop = True
             listener.join(SECONDS)

@@ -30,11 +30,6 @@ SHALLOW: dict[str, Any] = {
 WEIGHTS = (10.0, 100.0, 1000.0)
 
 
-@pytest.fixture
-def store(engine: Engine) -> Store:
-    return Store(engine)
-
-
 def new_job(batch_key: str | None = "a", **terms: Any) -> NewJob:
     spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
     return NewJob(spec, "a.png", "s.png", terms=Terms(**terms), batch_key=batch_key)

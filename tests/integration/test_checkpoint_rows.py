@@ -15,24 +15,7 @@ from shared.spec import JobSpec
 from shared.states import State
 from shared.store import Checkpoint, Fence, LossPoint, NewJob, Of, Store, StoredObject
 from shared.tables import Job
-
-RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
-
-
-@pytest.fixture
-def store(engine: Engine) -> Store:
-    return Store(engine)
-
-
-@pytest.fixture
-def queries(engine: Engine) -> Queries:
-    return Queries(engine)
-
-
-def claimed(store: Store, job_id: str) -> Fence:
-    job = store.claim(job_id, "w")
-    assert job is not None
-    return Fence(job.id, job.attempt)
+from tests.integration.jobs import RESULT, claimed
 
 
 def painted(store: Store, steps: int = 5) -> Fence:

@@ -10,7 +10,7 @@ import migrations
 from shared.database import PING_AFTER_SECONDS, connect
 from shared.errors import ServiceUnavailable
 from shared.store import Store
-from tests.integration.test_store import new_job
+from tests.integration.jobs import new_job
 from tests.servers import PostgresServer
 
 

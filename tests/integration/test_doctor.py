@@ -15,7 +15,7 @@ from shared.settings import load_settings
 from shared.store import NewJob
 from shared.terms import Terms
 from shared.workers import NewWorker
-from tests.integration.test_store import new_job
+from tests.integration.jobs import new_job
 from tests.servers import RedisServer, SwiftServer
 from worker import doctor
 from worker.doctor import Finding, Health, examine

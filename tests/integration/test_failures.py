@@ -13,7 +13,7 @@ from shared.queries import Queries
 from shared.states import State, WorkerState
 from shared.store import Fence, Of, Store
 from shared.workers import NewWorker, Workers
-from tests.integration.test_store import RESULT, new_job
+from tests.integration.jobs import RESULT, new_job
 
 AWAY = ServiceUnavailable("the object store does not answer")
 SLOT = NewWorker("gpu0@here", "here", "gpu", ["stylefarm.auto"], ["night"])

@@ -16,7 +16,7 @@ from shared.queries import Queries
 from shared.states import State
 from shared.store import Fence, NewJob, Of, Store
 from shared.terms import parse_terms
-from tests.integration.test_store import RESULT, new_job
+from tests.integration.jobs import RESULT, new_job
 
 
 class Farm:

@@ -13,6 +13,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
 import migrations
@@ -103,11 +104,12 @@ def test_a_database_is_looked_at_while_another_writes(tmp_path: Path) -> None:
 
 
 def test_an_installation_below_a_percent_sign_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a release in a folder with a % in its name, I expect its migrations found."""
-    head, folder = migrations.head(), tmp_path / "100%(here)s"
+    """Given a release in a folder with a % in its name, I expect its migrations found, by Alembic and by us."""
+    known, folder = migrations.revisions(), tmp_path / "100%(here)s"
     shutil.copytree(Path(migrations.__file__).parent, folder)
     monkeypatch.setattr(migrations, "__file__", str(folder / "__init__.py"))
-    assert migrations.head() == head
+    of_alembic = ScriptDirectory.from_config(migrations.config()).walk_revisions()
+    assert tuple(script.revision for script in of_alembic)[::-1] == migrations.revisions() == known
 
 
 def test_jobs_of_an_older_release_keep_what_is_theirs(empty: Engine) -> None:

@@ -7,28 +7,15 @@ import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from shared.errors import InvalidImage
 from shared.queries import Queries
 from shared.spec import JobSpec
 from shared.states import State
-from shared.store import Fence, NewJob, Of, Store, StoredObject, Submission
-
-RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
-
-
-@pytest.fixture
-def store(engine: Engine) -> Store:
-    return Store(engine)
-
-
-@pytest.fixture
-def queries(engine: Engine) -> Queries:
-    return Queries(engine)
+from shared.store import NewJob, Of, Store, Submission
+from tests.integration.jobs import RESULT, claimed
 
 
 def cells(*seeds: int, world: int = 0) -> list[NewJob]:
@@ -41,18 +28,12 @@ def submitted(store: Store, *seeds: int, name: str = "", anew: bool = False) -> 
     return store.submit_sweep(name, {"seed": list(seeds)}, cells(*seeds), anew=anew)
 
 
-def claimed(store: Store, job_id: str) -> Fence:
-    job = store.claim(job_id, "w")
-    assert job is not None
-    return Fence(job.id, job.attempt)
-
-
 def test_the_same_sweep_is_found_again(store: Store, queries: Queries) -> None:
     """Given a sweep, if it is submitted again, I expect its id and its jobs, and nothing queued."""
     first = submitted(store, 1, 2, 3)
     assert first.queued == set(first.ids)
     again = submitted(store, 1, 2, 3)
-    assert again == Submission(first.sweep_id, first.ids, frozenset())
+    assert again == Submission(first.sweep_id, first.ids, frozenset(), new=False)
     assert queries.counts(first.sweep_id) == {State.QUEUED: 3}
 
 
@@ -97,7 +78,7 @@ def test_force_queues_everything_anew(store: Store, queries: Queries) -> None:
     assert forced.sweep_id != first.sweep_id
     assert forced.queued == set(forced.ids)
     assert not set(forced.ids) & set(first.ids)
-    assert submitted(store, 1, 2) == Submission(forced.sweep_id, forced.ids, frozenset())
+    assert submitted(store, 1, 2) == Submission(forced.sweep_id, forced.ids, frozenset(), new=False)
 
 
 def test_what_was_lost_is_queued_again(store: Store, queries: Queries) -> None:
@@ -177,5 +158,5 @@ def test_no_picture_is_asked_for_twice(store: Store, queries: Queries, sweeps: l
         assert [job.id for job in queries.sweep_jobs(stored.sweep_id)] == list(stored.ids)
         assert [job.cell["seed"] for job in queries.sweep_jobs(stored.sweep_id)] == seeds
         again = store.submit_sweep("", {"seed": seeds}, jobs)
-        assert again == Submission(stored.sweep_id, stored.ids, frozenset())
+        assert again == Submission(stored.sweep_id, stored.ids, frozenset(), new=False)
     assert len(set(known.values())) == len(known)

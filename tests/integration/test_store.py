@@ -10,39 +10,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
 
 from shared.errors import InvalidImage, InvalidRequest, NotFound
 from shared.queries import Queries
-from shared.spec import JobSpec
 from shared.states import MOVES as ALLOWED
 from shared.states import State
-from shared.store import Fence, Heartbeat, LossPoint, NewJob, Of, Store, StoredObject
+from shared.store import Fence, Heartbeat, LossPoint, Of, Store, StoredObject
 from shared.tables import Job, Sweep
 from shared.terms import Terms
-
-RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
-
-
-@pytest.fixture
-def store(engine: Engine) -> Store:
-    return Store(engine)
-
-
-@pytest.fixture
-def queries(engine: Engine) -> Queries:
-    return Queries(engine)
-
-
-def new_job(**changes: object) -> NewJob:
-    spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
-    return NewJob(spec.model_copy(update=changes), "a.png", "s.png", ["a note"])
-
-
-def claimed(store: Store, job_id: str, worker: str = "w", lease: float = 30) -> Fence:
-    job = store.claim(job_id, worker, lease=lease)
-    assert job is not None
-    return Fence(job.id, job.attempt)
+from tests.integration.jobs import RESULT, claimed, new_job
 
 
 def point(iteration: int) -> LossPoint:

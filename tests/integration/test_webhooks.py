@@ -18,7 +18,7 @@ from shared.store import Fence, Of, Store
 from shared.tables import Webhook
 from shared.webhooks import PAUSES, Webhooks
 from tests.callee import Heard
-from tests.integration.test_store import RESULT, new_job
+from tests.integration.jobs import RESULT, new_job
 
 SECRET = "a secret of the test"
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import os
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,32 +17,16 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, features
+from PIL import Image, ImageCms, PngImagePlugin, features
 from PIL.ExifTags import IFD, Base
 
 from shared.encoding import Bits, Format, Output, content_type, encode, read_parameters, suffix_format
 from shared.errors import InvalidImage, InvalidRequest
-from shared.exif import Exif, kept_exif
-from shared.images import decode, to_array
+from shared.exif import Exif
+from shared.images import decode
 from shared.tiff import encode_tiff
-from tests.unit.pictures import photograph, png_chunk, saved
-
-FORMATS: tuple[Format, ...] = ("png", "jpeg", "webp", "avif", "tiff")
-OUTPUTS = [*(Output(kind) for kind in FORMATS), Output("png", 16), Output("tiff", 16)]
-PARAMETERS: dict[str, object] = {
-    "style": "Hokusai – 神奈川沖浪裏 🌊",
-    "style_weight": 1e5,
-    "layers": ["relu1_1"],
-    "seed": None,
-}
-
-each_format = pytest.mark.parametrize("kind", FORMATS)
-each_output = pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: f"{output.format}-{output.bits}")
-
-
-def pixels(width: int = 48, height: int = 32) -> npt.NDArray[np.float32]:
-    """A photograph as `encode` takes it."""
-    return to_array(photograph(width, height))
+from tests.unit.outputs import FORMATS, OUTPUTS, PARAMETERS, camera_exif, each_format, each_output, pixels
+from tests.unit.pictures import photograph, saved
 
 
 @each_output
@@ -278,189 +260,6 @@ def test_names_of_formats() -> None:
             InvalidRequest, match=r"format: end it in \.png, \.jpg, \.jpeg, \.webp, \.avif, \.tif, \.tiff"
         ):
             suffix_format(Path(name))
-
-
-class TestKeptExif:
-    """EXIF of the content picture, in the painted one."""
-
-    @each_output
-    @pytest.mark.parametrize("order", ["<", ">"])
-    def test_the_photograph_stays_known(self, output: Output, order: str) -> None:
-        """Given EXIF of a camera, if I encode with it, I expect camera, lens, author and place, each of its type."""
-        image, taking, gps = exif_of(encode(pixels(), output, PARAMETERS, camera_exif(order)))
-        assert (image[Base.Make], image[Base.Copyright]) == ("Canon", "© Ada".encode().decode("latin-1"))
-        assert (taking[Base.LensModel], taking[Base.ExposureTime]) == ("EF50mm f/1.4 USM", (1, 125))
-        assert taking[Base.ISOSpeedRatings] == 400
-        assert (gps[ExifTags.GPS.GPSLatitudeRef], gps[ExifTags.GPS.GPSLatitude]) == ("N", (52, 31, 12))
-
-    @each_output
-    def test_what_it_says_of_the_pixels_is_ours(self, output: Output) -> None:
-        """Given EXIF of a turned Adobe RGB picture with a thumbnail, if I encode, I expect what holds for ours."""
-        data = encode(pixels(), output, PARAMETERS, camera_exif())
-        image, taking, _ = exif_of(data)
-        assert image.get(Base.Orientation, 1) == 1
-        assert image[Base.Software] == "stylefarm"
-        assert (taking[Base.ColorSpace], taking[Base.ExifImageWidth], taking[Base.ExifImageHeight]) == (1, 48, 32)
-        assert not {Base.SubjectLocation, Base.FocalPlaneXResolution, Base.ExifInteroperabilityOffset} & set(taking)
-        assert b"THUMBNAIL" not in data
-        assert (image.get(Base.ImageWidth, 48), image.get(Base.ImageLength, 32)) == (48, 32)
-        assert decode(data, "a").notes == (("16-bit reduced to 8-bit",) if output.bits == 16 else ())
-
-    @each_output
-    def test_parameters_take_the_place_of_the_comment(self, output: Output) -> None:
-        """Given a picture that we painted as content, if I encode, I expect the new parameters, and no old ones."""
-        content = encode(pixels(), Output("jpeg"), {"old": "of before"}, camera_exif())
-        data = encode(pixels(), output, PARAMETERS, kept_exif(content))
-        assert read_parameters(data) == PARAMETERS
-        assert not any("of before".encode(encoding) in data for encoding in ("utf-16-be", "utf-16-le", "utf-8"))
-
-    @each_output
-    def test_the_makers_note_stays_in_its_place(self, output: Output) -> None:
-        """Given a maker's note, whose offsets count from the block's beginning, if I encode, I expect it there."""
-        before = camera_exif().removeprefix(b"Exif\0\0")
-        data = encode(pixels(), output, {}, camera_exif())
-        block = tiff_block(data)
-        assert block.index(NOTE) == before.index(NOTE)
-        assert exif_of(data)[1][Base.MakerNote] == NOTE
-
-    def test_a_jpeg_that_cannot_hold_all_keeps_the_parameters(self) -> None:
-        """Given much EXIF and long parameters, if I encode a JPEG, I expect the note to go first, then the rest."""
-        for words, make in ((5_000, "Canon"), (31_000, "Canon"), (32_600, None)):
-            data = encode(pixels(), Output("jpeg"), {"prompt": "x" * words}, camera_exif(note=NOTE * 1_000))
-            image, taking, _ = exif_of(data)
-            assert image.get(Base.Make) == make
-            assert (Base.MakerNote in taking) == (words == 5_000)
-            assert read_parameters(data) == {"prompt": "x" * words}
-
-    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
-    def test_it_is_read_from_any_format(self, kind: str) -> None:
-        """Given a file of any format with EXIF, if I ask for what is to be kept, I expect it, in each painted one."""
-        exif = Image.Exif()
-        exif[Base.Make] = "Leica"
-        exif[IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "S"}
-        kept = kept_exif(saved(photograph(), kind, exif=exif.tobytes()))
-        assert kept is not None
-        assert len(kept) < 300  # and none of the pixels, where the file is one block of EXIF
-        for output in OUTPUTS:
-            image, _, gps = exif_of(encode(pixels(), output, {}, kept))
-            assert (image[Base.Make], gps[ExifTags.GPS.GPSLatitudeRef]) == ("Leica", "S")
-
-    def test_it_is_found_behind_the_pixels(self) -> None:
-        """Given a PNG with its EXIF after the pixels, if I ask for it, I expect it."""
-        whole = saved(photograph(), "PNG")
-        data = whole[:-12] + png_chunk(b"eXIf", camera_exif().removeprefix(b"Exif\0\0")) + whole[-12:]
-        assert b"Canon" in (kept_exif(data) or b"")
-
-    def test_where_there_is_none(self) -> None:
-        """Given pictures without EXIF, with a broken one, or no picture, if I ask for what is kept, I expect None."""
-        for kind in ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "PPM"):
-            assert kept_exif(saved(photograph(), kind)) is None
-        for block in BROKEN:
-            assert kept_exif(saved(photograph(), "WEBP", exif=block)) is None
-        assert kept_exif(b"text") is None
-        assert kept_exif(saved(photograph(), "PNG")[:40]) is None
-
-    @each_output
-    def test_a_broken_one_is_dropped(self, output: Output) -> None:
-        """Given EXIF that is broken in many ways, if I encode with it, I expect the picture as without."""
-        expected = encode(pixels(), output, PARAMETERS)
-        for block in BROKEN:
-            assert encode(pixels(), output, PARAMETERS, block) == expected
-
-    def test_any_damage_leaves_a_picture(self) -> None:
-        """Given EXIF cut off anywhere or with any byte changed, if I encode with it, I expect a whole picture."""
-        whole = camera_exif()
-        damaged = [whole[:length] for length in range(0, len(whole), 7)]
-        damaged += [whole[:at] + bytes((value,)) + whole[at + 1 :] for at in range(6, len(whole)) for value in (0, 255)]
-        image = pixels(2, 2)
-        for kind, block in zip(itertools.cycle(("png", "tiff")), damaged, strict=False):
-            assert read_parameters(encode(image, Output("tiff" if kind == "tiff" else "png"), {"a": 1}, block)) == {
-                "a": 1
-            }
-
-    def test_lying_fields_take_no_memory(self) -> None:
-        """Given a small block whose thousands of fields all claim all of it, if I encode with it, I expect none."""
-        fields = b"".join(struct.pack(">HHLL", tag, 7, 500_000, 8) for tag in range(0xB000, 0xF000))
-        block = b"MM\0*" + struct.pack(">LHHHLL", 8, 1, IFD.Exif, 4, 1, 26) + bytes(4)
-        block += struct.pack(">H", 0x4000) + fields + bytes(500_000)
-        data = encode(pixels(), Output("png"), {}, block)
-        assert len(data) < 20_000
-
-    def test_without_content_exif_png_has_none(self) -> None:
-        """Given no EXIF, if I encode a PNG, I expect no chunk of it."""
-        assert b"eXIf" not in encode(pixels(), Output("png"), PARAMETERS)
-
-
-NOTE = b"Canon's own numbers, which point to one another"
-BROKEN = [
-    b"",
-    b"Exif\0\0",
-    b"Exif\0\0II*\0",
-    b"nonsense, and more of it",
-    b"MM\0*\0\0\0\x08",
-    b"MM\0*\xff\xff\xff\xff\0\0",
-    b"II*\0\x08\0\0\0\xff\xff" + bytes(30),
-    b"MM\0*" + struct.pack(">LHHHLL", 8, 1, IFD.Exif, 4, 1, 70_000) + bytes(4),
-]
-
-
-def camera_exif(order: str = ">", note: bytes = NOTE) -> bytes:
-    """What a Canon might write, of a turned picture in Adobe RGB, with a thumbnail; in either byte order."""
-    head = b"II*\0\x08\0\0\0" if order == "<" else b"MM\0*\0\0\0\x08"
-    image = TiffImagePlugin.ImageFileDirectory_v2(head)
-    image[Base.Make], image[Base.Model], image[Base.Orientation] = "Canon", "Canon EOS 5D", 6
-    image.tagtype[Base.Copyright] = 2
-    image[Base.Copyright] = "© Ada".encode()
-    image[Base.ImageWidth], image[Base.ImageLength] = 4368, 2912
-    image[IFD.Exif] = {
-        Base.ExposureTime: TiffImagePlugin.IFDRational(1, 125),
-        Base.ISOSpeedRatings: 400,
-        Base.LensModel: "EF50mm f/1.4 USM",
-        Base.MakerNote: note,
-        Base.UserComment: b"ASCII\0\0\0of before",
-        Base.ColorSpace: 65535,
-        Base.ExifImageWidth: 4368,
-        Base.ExifImageHeight: 2912,
-        Base.SubjectLocation: (2000, 1000),
-        Base.FocalPlaneXResolution: TiffImagePlugin.IFDRational(3087, 1),
-    }
-    image[IFD.GPSInfo] = {
-        ExifTags.GPS.GPSLatitudeRef: "N",
-        ExifTags.GPS.GPSLatitude: tuple(TiffImagePlugin.IFDRational(part, 1) for part in (52, 31, 12)),
-    }
-    return b"Exif\0\0" + head + with_thumbnail(image.tobytes(8), order, len(image))
-
-
-def with_thumbnail(directory: bytes, order: str, length: int) -> bytes:
-    """The directory, which begins at offset 8, with a second one behind it that holds a picture."""
-    link = 2 + 12 * length
-    second = 8 + len(directory)
-    directory = directory[:link] + struct.pack(f"{order}L", second) + directory[link + 4 :]
-    fields = struct.pack(f"{order}HHLL", 0x201, 4, 1, second + 30) + struct.pack(f"{order}HHLL", 0x202, 4, 1, 9)
-    return directory + struct.pack(f"{order}H", 2) + fields + bytes(4) + b"THUMBNAIL"
-
-
-def exif_of(data: bytes) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
-    """What Pillow reads of the image, of its taking, and of its place; fractions as two numbers."""
-    with Image.open(io.BytesIO(data)) as image:
-        exif = image.getexif()
-        image_fields, taking = dict(exif), dict(exif.get_ifd(IFD.Exif))
-        gps = dict(exif.get_ifd(IFD.GPSInfo))
-        assert not exif.get_ifd(IFD.IFD1)
-    exposure = taking.get(Base.ExposureTime)
-    if isinstance(exposure, TiffImagePlugin.IFDRational):
-        taking[Base.ExposureTime] = (exposure.numerator, exposure.denominator)
-    return image_fields, taking, gps
-
-
-def tiff_block(data: bytes) -> bytes:
-    """The EXIF block of a file, from its byte order on."""
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return data
-    with Image.open(io.BytesIO(data)) as image:
-        block = image.info["exif"]
-    assert isinstance(block, bytes)
-    return block.removeprefix(b"Exif\0\0")
 
 
 def profile_in(data: bytes) -> bytes:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from shared.errors import InvalidRequest, InvalidSettings
 from shared.services import Services
 from shared.settings import Settings
-from shared.spec import JobSpec
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from shared.spec import JobSpec
     from worker.estimate import Estimate
     from worker.runner import Worker
 

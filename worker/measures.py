@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from statistics import fmean
 
 import structlog
@@ -13,7 +14,8 @@ from torch.nn import functional
 
 from shared.images import long_edge_size
 from worker.engine.memory import is_out_of_memory
-from worker.engine.metrics import clipped, measure
+from worker.engine.metrics import OfStyle, clipped, compare, read_content, read_style
+from worker.engine.targets import TargetCache
 from worker.inputs import Inputs
 from worker.pictures import to_tensor
 
@@ -25,18 +27,19 @@ EDGE = 256
 SMALLEST = 16
 
 
-def measured(inputs: Inputs, painted: Tensor, picture: Tensor) -> dict[str, float]:
+def measured(inputs: Inputs, painted: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
     """The metrics by name, as `Metrics` tells of them: of what was painted and of the finished picture, (3, H, W).
 
-    Of several styles those to each count by its share. Some are missing where there is no style, where a picture is too
-    small, or where memory runs out: a job must not fail for them.
+    What is read of the content and the styles is kept in `cache`, since the jobs of a sweep share them. Of several
+    styles the distances to each count by its share. Some metrics are missing where there is no style, where a picture
+    is too small, or where memory runs out: a job must not fail for them.
     """
     share = {"clipped": clipped(painted)}
     size = long_edge_size((picture.shape[2], picture.shape[1]), min(EDGE, max(picture.shape[1:])))
     if min(size) < SMALLEST:
         return share
     try:
-        return {**share, **_compared(inputs, picture.to(painted.device)[None], size)}
+        return {**share, **_compared(inputs, picture.to(painted.device)[None], size, cache)}
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -44,18 +47,25 @@ def measured(inputs: Inputs, painted: Tensor, picture: Tensor) -> dict[str, floa
         return share
 
 
-def _compared(inputs: Inputs, picture: Tensor, size: tuple[int, int]) -> dict[str, float]:
+def _compared(inputs: Inputs, picture: Tensor, size: tuple[int, int], cache: TargetCache) -> dict[str, float]:
     small = functional.interpolate(picture, (size[1], size[0]), mode="bilinear", antialias=True)
-    content = to_tensor(inputs.content, size, small.device)
-    styles = [_style(style, small.device) for style in inputs.styles]
+    spec, device = inputs.spec, small.device
+    content = cache.get(
+        ("content as measured", spec.content, size, device),
+        lambda: read_content(to_tensor(inputs.content, size, device)),
+    )
+    styles = [
+        cache.get(("style as measured", address, device), partial(_read, style, device))
+        for address, style in zip(spec.style, inputs.styles, strict=True)
+    ]
     if not styles:
-        found = measure(small, content, content)
+        found = compare(small, content, read_style(content.image))
         return {"self_similarity": found.self_similarity, "ssim": found.ssim}
-    weights = inputs.spec.style_weights or (1.0,) * len(styles)
-    each = [asdict(measure(small, content, style)) for style in styles]
+    weights = spec.style_weights or (1.0,) * len(styles)
+    each = [asdict(compare(small, content, style)) for style in styles]
     return {name: fmean((found[name] for found in each), weights) for name in each[0] if name != "clipped"}
 
 
-def _style(style: Image.Image, device: torch.device) -> Tensor:
+def _read(style: Image.Image, device: torch.device) -> OfStyle:
     width, height = long_edge_size(style.size, min(EDGE, max(style.size)))
-    return to_tensor(style, (max(width, SMALLEST), max(height, SMALLEST)), device)
+    return read_style(to_tensor(style, (max(width, SMALLEST), max(height, SMALLEST)), device))

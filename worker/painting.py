@@ -136,7 +136,7 @@ class Painting:
             for index, piece in enumerate(pieces):
                 if piece.is_open:
                     with piece.at_work():
-                        piece.complete(progress.of(index))
+                        piece.complete(progress.of(index), self.workshop.targets)
                     yield piece
         finally:
             for piece in pieces:

@@ -28,6 +28,7 @@ from worker.checkpoint import CheckpointSink, Shelf
 from worker.engine.device import ComputePath
 from worker.engine.iterative import Progress
 from worker.engine.memory import is_out_of_memory
+from worker.engine.targets import TargetCache
 from worker.finish import Finish
 from worker.inputs import Inputs
 from worker.lease import Interrupted, Lease, PauseRequested
@@ -134,8 +135,8 @@ class Piece:
             for sink in sitting.sinks:
                 sink.take(progress)
 
-    def complete(self, progress: Progress) -> None:
-        """Stores the last picture, which is the result."""
+    def complete(self, progress: Progress, cache: TargetCache) -> None:
+        """Stores the last picture, which is the result, and measures it; `cache` is `measured`'s."""
         sitting = self._at_work()
         with sitting.keeping():
             for sink in sitting.sinks:
@@ -145,7 +146,7 @@ class Piece:
         data = self.finish.encode_finished(picture, progress.iteration)
         self.close()
         seconds = time.monotonic() - self.began_at
-        self.metrics = {**measured(self.inputs, progress.image[0], picture), "seconds": round(seconds, 3)}
+        self.metrics = {**measured(self.inputs, progress.image[0], picture, cache), "seconds": round(seconds, 3)}
         file_format = self.finish.output.format
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
         with uploading("result"):

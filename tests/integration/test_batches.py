@@ -137,7 +137,7 @@ def test_one_that_diverges_does_not_touch_the_others(batching: Farm, fields: dic
 
 def test_one_that_is_cancelled_ends_at_once(batching: Farm, fields: dict[str, Any]) -> None:
     """Given a running batch, if one job is cancelled and one paused, I expect both let go, and the third done."""
-    jobs = swept(batching, fields, iterations=500)
+    jobs = swept(batching, fields, iterations=150)
     let_go: list[bool] = []
 
     def watch(statuses: Sequence[Status]) -> None:
@@ -154,15 +154,15 @@ def test_one_that_is_cancelled_ends_at_once(batching: Farm, fields: dict[str, An
     assert (resumed.state, resumed.attempt) == (State.DONE, 2)
     attempt = batching.services.queries.attempts(jobs[2].id)[-1]
     assert attempt.record["resumed"]["iteration"] > 0, "it goes on from a checkpoint that was stored in the batch"
-    assert jobs[2].losses().iteration.tolist() == list(range(501))
+    assert jobs[2].losses().iteration.tolist() == list(range(151))
 
 
 def test_a_resumed_member_of_a_batch_gets_the_bytes_of_one_that_ran_through(
     batching: Farm, fields: dict[str, Any]
 ) -> None:
     """Given a batch, if one is paused and resumed alone, I expect the bytes that it has without a pause."""
-    expected = swept(batching, fields, WEIGHTS[:1], iterations=500)[0].result(timeout=120).data
-    jobs = swept(batching, fields, iterations=500)
+    expected = swept(batching, fields, WEIGHTS[:1], iterations=150)[0].result(timeout=120).data
+    jobs = swept(batching, fields, iterations=150)
     asked: list[bool] = []
 
     def watch(statuses: Sequence[Status]) -> None:
@@ -180,11 +180,11 @@ def test_what_does_not_fit_together_is_painted_one_by_one(
     batching: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given memory for one picture, if three are claimed together, I expect each painted alone, and well."""
-    (job,) = swept(batching, fields, WEIGHTS[:1], iterations=2, size=256)
+    (job,) = swept(batching, fields, WEIGHTS[:1], iterations=2, size=128)
     job.wait(timeout=120)
     (told,) = batching.services.queries.attempts(job.id)[0].record["path"]["memory"]
     monkeypatch.setattr(painting, "available_memory", lambda device, limit: round(told["bytes"] / USABLE) + 1)
-    jobs = swept(batching, fields, iterations=2, size=256)
+    jobs = swept(batching, fields, iterations=2, size=128)
     assert [status.state for status in ended(batching, jobs)] == [State.DONE] * 3
     records = [batching.services.queries.attempts(job.id)[0].record for job in jobs]
     assert [(record.get("batch"), len(record["path"]["memory"])) for record in records] == [(None, 1)] * 3

@@ -27,7 +27,7 @@ SHALLOW: dict[str, Any] = {
     "size": 32,
     "style_loss": "gram",
 }
-ITERATIONS = 1500
+ITERATIONS = 300
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def farm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 @pytest.fixture
 def fields(pictures: Path) -> dict[str, Any]:
     pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png")}
-    return {**pair, **SHALLOW, "iterations": ITERATIONS, "snapshot_every": 500}
+    return {**pair, **SHALLOW, "iterations": ITERATIONS, "snapshot_every": 120}
 
 
 class Pausing:
@@ -90,7 +90,7 @@ def test_a_paused_job_goes_on_where_it_was(farm: Farm, fields: dict[str, Any], o
     assert job.fetch().data == expected
     assert job.losses() == whole.losses()
     assert job.losses().iteration.tolist() == list(range(ITERATIONS + 1))
-    assert [snapshot.iteration for snapshot in job.snapshots()] == [500, 1000]
+    assert [snapshot.iteration for snapshot in job.snapshots()] == [120, 240]
     assert [s.fetch().data for s in job.snapshots()] == [s.fetch().data for s in whole.snapshots()]
     assert checkpoints(job) == checkpoints(whole) == []
     assert not list((farm.settings.home / "cache" / "checkpoints").iterdir())

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 POLL_SECONDS = 0.01
+MOST_POLL_SECONDS = 0.2
 SETTLE_SECONDS = 10.0
 # Below the ports that the kernel hands to outgoing connections: while a server is down between kill() and restart(),
 # none of the tests' own clients can be given its port.
@@ -111,8 +112,10 @@ def _is_in(process: psutil.Process, states: set[str]) -> bool:
 
 def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
     """Returns as soon as `is_so` is true; raises TimeoutError when it does not become so in time."""
-    deadline = time.monotonic() + seconds
+    start = time.monotonic()
     while not is_so():
-        if time.monotonic() > deadline:
+        passed = time.monotonic() - start
+        if passed > seconds:
             raise TimeoutError(f"it did not come about in {seconds:g} seconds")
-        time.sleep(POLL_SECONDS)
+        # What takes long is asked about less and less often, since asking takes time from whoever is waited for.
+        time.sleep(min(max(POLL_SECONDS, passed / 10), MOST_POLL_SECONDS))

@@ -6,7 +6,7 @@ are (1, 3, H, W), float32 in [0, 1].
 
 from __future__ import annotations
 
-from copy import deepcopy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,14 +15,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from worker.engine.colour import luminance
-from worker.engine.features import Vgg, calibrate, randomise
+from worker.engine.features import Vgg, randomise
 from worker.engine.losses import squared_error
-from worker.engine.style import Source, style_target
+from worker.engine.sample_losses import sorted_projections, transport
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 SIMILARITY_LAYER = "relu4_1"
 # Far from the seeds that people count up from when they look for a network that paints well.
 HELD_OUT_SEEDS = (7_000_001, 7_000_002)
+# Directions of the sliced distance at a layer.
+PROJECTIONS = 128
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,55 @@ class Metrics:
     clipped: float
 
 
+@dataclass(frozen=True)
+class OfContent:
+    """What a painting's content is compared by: itself, and its self-similarities on each network."""
+
+    image: Tensor
+    similarities: Mapping[int, Tensor]
+
+
+@dataclass(frozen=True)
+class OfStyle:
+    """What a painting's style is compared by, on each network and layer: its Gram matrix, its sorted projections."""
+
+    grams: Mapping[tuple[int, str], Tensor]
+    projections: Mapping[tuple[int, str], Tensor]
+    squares: Mapping[tuple[int, str], Tensor]
+    """The mean square of its features, which is the unit of the sliced distance."""
+
+
 @torch.no_grad()
-def measure(painted: Tensor, content: Tensor, style: Tensor) -> Metrics:
-    """The metrics of a painting; the content is brought to its size."""
-    content = functional.interpolate(content, painted.shape[2:], mode="bilinear", antialias=True)
+def read_content(content: Tensor) -> OfContent:
+    """Reads the content, which has the size of what is painted."""
+    similarities = {seed: _similarities(_features(seed, content)[SIMILARITY_LAYER]) for seed in HELD_OUT_SEEDS}
+    return OfContent(content, similarities)
+
+
+@torch.no_grad()
+def read_style(style: Tensor) -> OfStyle:
+    """Reads a style of any size."""
+    grams, projections, squares = {}, {}, {}
+    for seed in HELD_OUT_SEEDS:
+        for layer, features in _features(seed, style).items():
+            place = seed, layer
+            grams[place], projections[place] = _gram(features), _projections(features, seed)
+            squares[place] = features.square().mean()
+    return OfStyle(grams, projections, squares)
+
+
+@torch.no_grad()
+def compare(painted: Tensor, content: OfContent, style: OfStyle) -> Metrics:
+    """The metrics of a painting. Its content and its style need be read but once for all their paintings."""
     shown = painted.clamp(0, 1)
     gram, sliced, similarity = torch.tensor([_on(seed, shown, content, style) for seed in HELD_OUT_SEEDS]).mean(0)
-    return Metrics(float(gram), float(sliced), float(similarity), ssim(shown, content), clipped(painted))
+    return Metrics(float(gram), float(sliced), float(similarity), ssim(shown, content.image), clipped(painted))
+
+
+def measure(painted: Tensor, content: Tensor, style: Tensor) -> Metrics:
+    """The metrics of one painting; the content is brought to its size."""
+    content = functional.interpolate(content, painted.shape[2:], mode="bilinear", antialias=True)
+    return compare(painted, read_content(content), read_style(style))
 
 
 def clipped(painted: Tensor) -> float:
@@ -73,25 +117,41 @@ def ssim(a: Tensor, b: Tensor) -> float:
     return float((both / ((mean_x**2 + mean_y**2 + c1) * (variances + c2))).mean())
 
 
-def _on(seed: int, painted: Tensor, content: Tensor, style: Tensor) -> tuple[float, float, float]:
-    """Gram and sliced distance to the style, and self-similarity to the content, on one random network."""
-    vgg = deepcopy(_held_out(seed)).to(painted.device)
-    calibrate(vgg, [content, style])
-    of_painted, of_content, of_style = vgg(painted), vgg(content), vgg(style)
-    distances = []
-    for name in ("gram", "sliced"):
-        targets = {layer: style_target(name, [Source(of_style[layer])]) for layer in STYLE_LAYERS}
-        relative = [targets[x].distance(of_painted[x], None, seed) / targets[x].magnitude() for x in STYLE_LAYERS]
-        distances.append(float(torch.stack(relative).mean()))
-    similar = squared_error(_similarities(of_painted[SIMILARITY_LAYER]), _similarities(of_content[SIMILARITY_LAYER]))
-    return distances[0], distances[1], float(similar.sqrt())
+def _on(seed: int, painted: Tensor, content: OfContent, style: OfStyle) -> tuple[float, float, float]:
+    """Gram and sliced distance to the style, and self-similarity to the content, on one random network.
+
+    Each is relative, or of directions alone: the scale of a layer of the network changes none of them.
+    """
+    features = _features(seed, painted)
+    grams, sliced = [], []
+    for layer, found in features.items():
+        target = style.grams[seed, layer]
+        grams.append(squared_error(_gram(found), target) / target.square().mean())
+        distance = transport(_projections(found, seed), style.projections[seed, layer])
+        sliced.append(distance.mean() / style.squares[seed, layer])
+    similar = squared_error(_similarities(features[SIMILARITY_LAYER]), content.similarities[seed])
+    return float(torch.stack(grams).mean()), float(torch.stack(sliced).mean()), float(similar.sqrt())
 
 
-@lru_cache(maxsize=len(HELD_OUT_SEEDS))
-def _held_out(seed: int) -> Vgg:
+def _features(seed: int, image: Tensor) -> dict[str, Tensor]:
+    features: dict[str, Tensor] = _held_out(seed, image.device)(image)
+    return features
+
+
+def _gram(features: Tensor) -> Tensor:
+    vectors = features.flatten(2)
+    return vectors @ vectors.transpose(1, 2) / vectors.shape[2]
+
+
+def _projections(features: Tensor, seed: int) -> Tensor:
+    return sorted_projections(features.flatten(2), PROJECTIONS, seed)
+
+
+@lru_cache(maxsize=2 * len(HELD_OUT_SEEDS))
+def _held_out(seed: int, device: torch.device) -> Vgg:
     vgg = Vgg("vgg19", STYLE_LAYERS)
     randomise(vgg, seed)
-    return vgg
+    return vgg.to(device)
 
 
 def _similarities(features: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -30,19 +31,30 @@ class Sliced(SampleLoss):
     """The mean squared distance of sorted random projections of both sets of feature vectors (Heitz 2021, eq. 2)."""
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int) -> Tensor:
-        x = selected(features, region)
-        directions = _directions(x, self.projections, seed)
-        sorted_x = (directions @ x).sort(2).values
+        x = sorted_projections(selected(features, region), self.projections, seed)
         total = x.new_zeros(x.shape[0])
         for share, y in self.samples:
-            sorted_y = (directions @ y).sort(2).values
-            if sorted_y.shape[2] != sorted_x.shape[2]:
-                sorted_y = functional.interpolate(sorted_y, sorted_x.shape[2], mode="linear", align_corners=False)
-            total = total + share * (sorted_x - sorted_y).square().mean((1, 2))
+            total = total + share * transport(x, sorted_projections(y, self.projections, seed))
         return total
 
     def magnitude(self) -> Tensor:
         return torch.stack([share * y.square().mean((1, 2)) for share, y in self.samples]).sum(0)
+
+
+def sorted_projections(x: Tensor, count: int, seed: int) -> Tensor:
+    """Feature vectors (B, C, N) on `count` directions, which depend on `seed`, in order on each: (B, count, N)."""
+    projected = _directions(x, count, seed) @ x
+    if projected.device.type == "cpu" and not projected.requires_grad:
+        # NumPy's sort takes a seventh of torch's time, and gives the same.
+        return torch.from_numpy(np.sort(projected.numpy(), axis=2))
+    return projected.sort(2).values
+
+
+def transport(x: Tensor, y: Tensor) -> Tensor:
+    """The mean squared distance of sorted projections of as many directions, `y` brought to the number of `x`: (B,)."""
+    if y.shape[2] != x.shape[2]:
+        y = functional.interpolate(y, x.shape[2], mode="linear", align_corners=False)
+    return (x - y).square().mean((1, 2))
 
 
 def _directions(x: Tensor, count: int, seed: int) -> Tensor:

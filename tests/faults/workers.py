@@ -89,10 +89,14 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """SIGKILL to it and all below it, as the loss of its machine would be."""
-        if self.root is not None:
-            end(freeze(self.root))
-        if self.process is not None:
-            self.process.wait()
+        # This one: as soon as it has ended, whoever tends the farm may start another in its place.
+        process = self.process
+        if process is None:
+            return
+        if process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                end(freeze(psutil.Process(process.pid)))
+        process.wait()
 
     @property
     def root(self) -> psutil.Process | None:

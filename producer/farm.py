@@ -19,6 +19,7 @@ from producer.sweeps import Sweep
 from producer.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
 from shared import tables
 from shared.errors import InvalidSettings, InvalidSpec, ServiceUnavailable
+from shared.garbage import uncollected
 from shared.listing import Wanted
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
@@ -136,9 +137,10 @@ class Farm:
             grid = read_grid(Path(grid), self.settings)
         limit = check_limit(grid.max_running if max_running is None else max_running)
         intake = Intake(self.services)
-        taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
+        with uncollected():
+            taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
         self.before_storing(intake)
-        with working("submitting"):
+        with working("submitting"), uncollected():
             stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
         queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
         if stored.new and len(queued) == len(taken.jobs):

@@ -48,11 +48,11 @@ def _layers(spec: JobSpec) -> Iterator[str]:
 
 def _masks(spec: JobSpec) -> Iterator[str]:
     for name, masks in (("content_masks", spec.content_masks), ("style_masks", spec.style_masks)):
-        found = f"{name} has {_of(masks, 'mask', spec.style, 'style')}"
-        if len(masks) > len(spec.style):
-            yield f"{found}: name a style for the mask without one"
-        elif masks and len(masks) < len(spec.style):
-            yield f"{found}: give one for each, white for all of it"
+        if not masks or len(masks) == len(spec.style):
+            continue
+        more = len(masks) > len(spec.style)
+        remedy = "name a style for the mask without one" if more else "give one for each, white for all of it"
+        yield f"{name} has {_of(masks, 'mask', spec.style, 'style')}: {remedy}"
 
 
 def _of(given: Sequence[object], noun: str, needed: Sequence[object], other: str) -> str:

@@ -93,7 +93,7 @@ class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
     @property
     def total_iterations(self) -> int:
         """The iterations of all scales together."""
-        return sum(iterations for _, iterations in self.schedule)
+        return (self.first_iterations or self.iterations) + (len(self.sizes) - 1) * self.iterations
 
     @property
     def input_space(self) -> InputSpace:

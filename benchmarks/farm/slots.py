@@ -36,7 +36,8 @@ def starting(ground: Ground) -> list[Row]:
             job = submit(seed=number)
             job.wait(timeout=60)
             begun.append(_seconds_to_start(farm, job))
-        matrix = {"seed": list(range(JOBS))}
+        # Other seeds than those above, whose pictures would be found again.
+        matrix = {"seed": list(range(STARTS, STARTS + JOBS))}
         base = {"content": content, "style": style, **SHALLOW, "iterations": 2}
         sweep = farm.sweep(Grid(matrix, base, "idle"))
         sweep.wait(timeout=120)

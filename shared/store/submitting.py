@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, insert, select
@@ -65,6 +66,12 @@ def insert_jobs(session: Session, entries: Sequence[Entry]) -> None:
     _wait(session, [(entry.id, entry.after) for entry in entries if entry.after])
 
 
+@lru_cache(maxsize=256)
+def _written(notes: tuple[str, ...]) -> str:
+    """Notes as JSON; those of a sweep's jobs are mostly the same."""
+    return json.dumps(notes)
+
+
 def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
     """Writes down what these jobs wait for, and releases those for which all of it is done already."""
     if not waiting:
@@ -92,7 +99,7 @@ def entry_of(job: NewJob, sweep_id: str | None, position: int) -> Entry:
     from shared.spec import content_key
 
     job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms
-    order = {"job_id": job_id, "spec": spec, "notes": json.dumps(list(job.notes))}
+    order = {"job_id": job_id, "spec": spec, "notes": _written(tuple(job.notes))}
     row = {
         "id": job_id,
         "sweep_id": sweep_id,

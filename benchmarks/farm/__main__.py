@@ -38,6 +38,9 @@ nothing else should run. Median, and extremes in brackets.
 | --- | --- | --- |
 {rows}
 
+A command on 100,000 jobs asks the database for less than a tenth of a second; the rest of its time goes into starting
+Python and importing libraries.
+
 What else becomes of jobs when processes and servers die is [measured apart](faults.md).
 """
 

@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.farm import death, looking, slots, store
+from benchmarks.farm import broker, death, looking, slots, store
 from benchmarks.farm.ground import Ground, ground
 
 Row = tuple[str, str, str]
@@ -25,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[[Ground], list[Row]]] = {
     "counting": store.counting,
     "looking": looking.looking,
     "death": death.death,
+    "broker": broker.broker,
 }
 
 PAGE = """\

@@ -18,6 +18,7 @@ from shared.database import connect
 from shared.settings import load_settings
 from tests.programs import PROGRAM, CommandLine, Ended
 from tests.servers import PostgresServer, RedisServer, SwiftServer
+from tests.servers.variables import variables_of
 from tests.unit.pictures import photograph, raw_png, saved
 
 RENDER = ("render", "a.png", "s.png", "-o", "out.png")
@@ -306,12 +307,7 @@ def servers(
     """The settings of a farm on servers, all of which are well."""
     return {
         **variables,
-        "STYLEFARM_BROKER_URL": redis_server.url,
-        "STYLEFARM_DATABASE_URL": postgres_url,
-        "STYLEFARM_S3_BUCKET": "farm-of-the-careless",
-        "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
-        "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
-        "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
+        **variables_of(redis_server, postgres_url, swift_server, "farm-of-the-careless"),
     }
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.programs import CommandLine
 from tests.servers import RedisServer, SwiftServer
+from tests.servers.variables import variables_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,12 +33,7 @@ def on_servers(
 ) -> Iterator[CommandLine]:
     """A farm on servers, with a worker."""
     servers = {
-        "STYLEFARM_BROKER_URL": redis_server.url,
-        "STYLEFARM_DATABASE_URL": postgres_url,
-        "STYLEFARM_S3_BUCKET": f"farm-{uuid.uuid4().hex}",
-        "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
-        "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
-        "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
+        **variables_of(redis_server, postgres_url, swift_server, f"farm-{uuid.uuid4().hex}"),
         "STYLEFARM_RECONCILE_SECONDS": "1",
     }
     farm = CommandLine(embedded.folder, {**embedded.variables, **servers})

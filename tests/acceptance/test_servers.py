@@ -24,6 +24,7 @@ from shared.states import State
 from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
+from tests.servers.variables import variables_of
 
 
 @pytest.fixture
@@ -39,12 +40,7 @@ def farm(
     return CommandLine(
         pictures,
         {
-            "STYLEFARM_BROKER_URL": redis_server.url,
-            "STYLEFARM_DATABASE_URL": empty_postgres_url,
-            "STYLEFARM_S3_BUCKET": bucket,
-            "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
-            "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
-            "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
+            **variables_of(redis_server, empty_postgres_url, swift_server, bucket),
             "STYLEFARM_HOME": str(pictures.parent / "home"),
             "STYLEFARM_LOG_FORMAT": "json",
             "STYLEFARM_HEARTBEAT_SECONDS": "0.5",

@@ -24,6 +24,7 @@ from shared import queue
 from tests.programs import PROGRAM, SHALLOW, CommandLine
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 from tests.servers.processes import free_ports, wait_until
+from tests.servers.variables import variables_of
 
 SECONDS = 60
 SLOT = "test-cpu0"
@@ -46,12 +47,7 @@ def farm(
     return CommandLine(
         pictures,
         {
-            "STYLEFARM_BROKER_URL": redis_server.url,
-            "STYLEFARM_DATABASE_URL": postgres_url,
-            "STYLEFARM_S3_BUCKET": f"watch-{uuid.uuid4().hex}",
-            "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
-            "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
-            "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
+            **variables_of(redis_server, postgres_url, swift_server, f"watch-{uuid.uuid4().hex}"),
             "STYLEFARM_HOME": str(pictures.parent / "home"),
             "STYLEFARM_LOG_FORMAT": "json",
             "STYLEFARM_METRICS_PORT": str(port),

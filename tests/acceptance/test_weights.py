@@ -18,6 +18,7 @@ from shared.settings import load_settings
 from shared.vgg import PRETRAINED_FILES
 from tests.programs import SHALLOW_OPTIONS, CommandLine, Ended
 from tests.servers import RedisServer, SwiftServer
+from tests.servers.variables import variables_of
 from tests.weights_files import state_dict, write_matconvnet, write_torch
 
 RENDER = ("render", "a.png", "s.png", "-o", "out.png", "--size", "32", "--iterations", "2", *SHALLOW_OPTIONS)
@@ -117,12 +118,7 @@ def test_weights_reach_a_farm_on_servers(
 ) -> None:
     """Given a farm on servers, if weights are imported, I expect them in the bucket and listed from any machine."""
     variables = {
-        "STYLEFARM_BROKER_URL": redis_server.url,
-        "STYLEFARM_DATABASE_URL": postgres_url,
-        "STYLEFARM_S3_BUCKET": "farm-of-weights",
-        "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
-        "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
-        "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
+        **variables_of(redis_server, postgres_url, swift_server, "farm-of-weights"),
         "STYLEFARM_HOME": str(pictures.parent / "home"),
     }
     write_torch(pictures / "w.pth", state_dict("vgg16"))

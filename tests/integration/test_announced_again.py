@@ -13,6 +13,7 @@ from shared.hints import Hints
 from shared.routes import queue_name
 from shared.settings import load_settings
 from tests.servers import RedisServer, SwiftServer
+from tests.servers.variables import variables_of
 
 
 @pytest.fixture
@@ -20,14 +21,7 @@ def farm(
     postgres_url: str, redis_server: RedisServer, swift_server: SwiftServer, monkeypatch: pytest.MonkeyPatch
 ) -> Farm:
     """A farm on servers, without workers."""
-    variables = {
-        "STYLEFARM_BROKER_URL": redis_server.url,
-        "STYLEFARM_DATABASE_URL": postgres_url,
-        "STYLEFARM_S3_BUCKET": f"farm-{uuid.uuid4().hex}",
-        "STYLEFARM_S3_ENDPOINT": swift_server.endpoint,
-        "STYLEFARM_S3_ACCESS_KEY": swift_server.access_key,
-        "STYLEFARM_S3_SECRET_KEY": swift_server.secret_key,
-    }
+    variables = variables_of(redis_server, postgres_url, swift_server, f"farm-{uuid.uuid4().hex}")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     load_settings.cache_clear()

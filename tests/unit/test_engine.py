@@ -15,6 +15,7 @@ from torch.nn import functional
 from torchvision.models import VGG16_Weights, VGG19_Weights
 
 from shared.vgg import PRETRAINED_FILES, Architecture, layer_names
+from tests.unit.style_targets import Source, style_target
 from worker.engine.features import Vgg, calibrate, randomise, rescale_filters
 from worker.engine.initial import noise_like
 from worker.engine.iterative import Progress, Rules, Scale, optimise
@@ -23,7 +24,6 @@ from worker.engine.moments import gram
 from worker.engine.objective import LossSettings, Objective
 from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
 from worker.engine.roots import newton_schulz, sqrt_matrix
-from worker.engine.style import Source, style_target
 from worker.engine.targets import Style
 from worker.engine.variation import total_variation
 from worker.engine.weights import feature_positions, load_weights

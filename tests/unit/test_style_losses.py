@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
+from tests.unit.style_targets import Source, style_target
 from worker.engine.moment_losses import RIDGE
 from worker.engine.roots import newton_schulz, sqrt_matrix, trace_sqrt
-from worker.engine.style import Source, StyleLossName, StyleOptions, style_target
+from worker.engine.style import StyleLossName, StyleOptions
 
 EVERY: tuple[StyleLossName, ...] = get_args(StyleLossName)
 # An unbiased estimate, which draws some of the positions: it knows neither their order nor an exact zero.

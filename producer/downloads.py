@@ -17,8 +17,8 @@ from producer.sheets.selection import select
 from shared.blobs import fetch_verified, read_chunks
 from shared.errors import FarmError, InvalidRequest, NotFound
 from shared.files import check_writable, make_folder, write_atomically
+from shared.records import StoredObject
 from shared.services import Services
-from shared.store import StoredObject
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from shared import tables
 from shared.errors import InvalidSettings, InvalidSpec, ServiceUnavailable
 from shared.garbage import uncollected
 from shared.listing import Wanted
+from shared.records import NewJob, Steered
 from shared.routes import Hint, queue_name
 from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.states import State
-from shared.store import NewJob, Steered
 from shared.terms import Terms, check_limit, parse_terms, parted
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Farm:
             import migrations
             from producer.embedded import Painter
 
-            migrations.upgrade(self.services.store.engine)
+            migrations.upgrade(self.services.engine)
             self.painter = Painter(self.services)
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class Farm:
         """Stops painting, if this farm is embedded; what is done stays done and the rest stays queued."""
         if self.painter is not None:
             self.painter.close()
-        self.services.store.engine.dispose()
+        self.services.engine.dispose()
 
     def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
         """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).

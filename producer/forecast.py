@@ -13,9 +13,9 @@ from producer.farm import Farm
 from producer.grids import Grid
 from producer.intake import Intake
 from producer.taking import take
+from shared.records import NewJob
 from shared.spec import JobSpec
 from shared.states import WorkerState
-from shared.store import NewJob
 from shared.words import counted
 
 

@@ -25,9 +25,9 @@ from shared.blobs import fetch_verified
 from shared.consistency import check_consistent
 from shared.errors import FarmError, InvalidImage, InvalidSpec, NotFound
 from shared.images import decode, read_bytes
+from shared.records import NewJob
 from shared.services import Services
 from shared.spec import BLOB, JobSpec
-from shared.store import NewJob
 from shared.terms import ANY_TERMS, Terms
 from shared.weights_registry import WeightsRegistry
 
@@ -48,7 +48,7 @@ class Intake:
 
     def __post_init__(self) -> None:
         self._objects = Objects(self.services.settings)
-        self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.store.engine))
+        self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.engine))
 
     def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = ANY_TERMS) -> NewJob:
         """The job that `spec` asks for. Raises InvalidImage, InvalidSpec, InvalidRequest and NotFound."""

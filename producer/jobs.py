@@ -12,8 +12,8 @@ from producer.waiting import Watcher
 from shared.blobs import BlobStore, fetch_verified
 from shared.errors import JobFailed, StillPending
 from shared.files import write_atomically
+from shared.records import Of, StoredObject
 from shared.states import State
-from shared.store import Of, StoredObject
 from shared.terms import parse_terms
 
 if TYPE_CHECKING:

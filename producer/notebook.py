@@ -16,7 +16,7 @@ from producer.sheets.thumbnails import decoded, shrunk, webp
 from producer.status import Status
 from shared.blobs import fetch_verified
 from shared.errors import FarmError
-from shared.store import StoredObject
+from shared.records import StoredObject
 
 PICTURE_PIXELS = 512
 CELLS = 100

@@ -17,7 +17,7 @@ from producer.sheets.raster import Drawing, pages
 from producer.sheets.selection import PICTURES, select
 from producer.status import Status
 from shared.errors import InvalidRequest
-from shared.store import LossPoint
+from shared.records import LossPoint
 
 
 def sweep_sheet(

@@ -13,8 +13,8 @@ from producer.status import Status
 from producer.waiting import Watcher
 from shared.errors import JobFailed, StillPending
 from shared.queries import Changes
+from shared.records import Of
 from shared.states import FINAL, State
-from shared.store import Of
 from shared.tables import Webhook
 from shared.terms import parse_terms
 

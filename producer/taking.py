@@ -8,7 +8,7 @@ from producer.grids import Grid
 from producer.intake import Intake, pictures_of
 from producer.progress import counting
 from shared.errors import FarmError, InvalidImage
-from shared.store import NewJob
+from shared.records import NewJob
 from shared.terms import Terms
 from shared.words import counted
 

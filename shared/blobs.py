@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
-from shared.store import StoredObject
+from shared.records import StoredObject
 
 # What every file system and every S3 server takes as it stands. No part begins with a dot: there is no way up and out
 # of the folder, and files that are still being written have names that no key has.

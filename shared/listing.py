@@ -113,7 +113,9 @@ class Listing(Reading):
         """The jobs of a statement, that of a sweep's shared cell as it stands in that sweep."""
         if wanted.fits is None:
             statement = statement.limit(limit)
-        options = {"yield_per": ROWS_AT_A_TIME}
+        # A cursor of the server takes several answers of it, which a few rows come without.
+        few = wanted.fits is None and limit is not None and limit <= ROWS_AT_A_TIME
+        options = {} if few else {"yield_per": ROWS_AT_A_TIME}
         with self._reading() as session, session.execute(statement, execution_options=options) as rows:
             for job, *place in rows:
                 shown = moved(job, *place) if place else job

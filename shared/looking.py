@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Subquery, func, select, union_all
 
 from shared.queries import Reading
-from shared.store import LossPoint, StoredObject
+from shared.records import LossPoint, StoredObject
 from shared.tables import Job, Loss, SharedCell, Snapshot
 
 ROWS_AT_A_TIME = 10_000

@@ -6,37 +6,51 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.backlog import Backlog
+from sqlalchemy import Engine
+
 from shared.blobs import BlobStore, FolderBlobs
 from shared.database import connect
 from shared.listing import Listing
 from shared.looking import Looking
 from shared.queries import Queries
 from shared.settings import Settings
-from shared.store import Store
-from shared.webhooks import Webhooks
-from shared.workers import Workers
 
 if TYPE_CHECKING:
     from shared.announce import Announcer
     from shared.caller import Caller
     from shared.reconcile import Reconciler
+    from shared.store import Store
+    from shared.webhooks import Webhooks
+    from shared.workers import Workers
 
 
 @dataclass(frozen=True)
 class Services:
-    """The two truths of a farm: state in the database, pictures in the object store."""
+    """The two truths of a farm: state in the database, pictures in the object store.
+
+    What a command that only looks does without is imported when it is first used.
+    """
 
     settings: Settings
-    store: Store
-    queries: Queries
+    engine: Engine
+
+    @cached_property
+    def queries(self) -> Queries:
+        """What is asked of jobs."""
+        return Queries(self.engine)
+
+    @cached_property
+    def store(self) -> Store:
+        """Every change to the state of jobs."""
+        from shared.store import Store
+
+        return Store(self.engine)
 
     @cached_property
     def blobs(self) -> BlobStore:
         """The object store. Raises InvalidSettings."""
         if self.settings.s3_bucket is None:
             return FolderBlobs(self.settings.home.expanduser().absolute() / "objects")
-        # boto3 takes a third of a second to import, which who only asks the database need not wait for.
         from shared import s3
 
         return s3.connect(self.settings)
@@ -44,39 +58,42 @@ class Services:
     @cached_property
     def workers(self) -> Workers:
         """The workers of the farm."""
-        return Workers(self.store.engine)
+        from shared.workers import Workers
+
+        return Workers(self.engine)
 
     @cached_property
     def looking(self) -> Looking:
         """What is asked of whole sweeps."""
-        return Looking(self.store.engine)
+        return Looking(self.engine)
 
     @cached_property
     def listing(self) -> Listing:
         """Lists of jobs and sweeps."""
-        return Listing(self.store.engine)
+        return Listing(self.engine)
 
     @cached_property
     def announcer(self) -> Announcer | None:
         """Who tells workers of queued jobs; an embedded farm has none. Raises InvalidSettings."""
         if self.settings.broker_url is None:
             return None
-        # The client of Redis takes its time to import, which an embedded farm need not wait for.
         from shared.announce import Announcer
+        from shared.backlog import Backlog
         from shared.hints import Hints
 
         hints = Hints(self.settings.broker_url.get_secret_value())
-        return Announcer(Backlog(self.store.engine), hints, self.settings.hint_window)
+        return Announcer(Backlog(self.engine), hints, self.settings.hint_window)
 
     @cached_property
     def webhooks(self) -> Webhooks:
         """What sweeps are to call."""
-        return Webhooks(self.store.engine)
+        from shared.webhooks import Webhooks
+
+        return Webhooks(self.engine)
 
     @cached_property
     def caller(self) -> Caller:
         """Who makes these calls."""
-        # It brings an HTTP client along, which most commands do without.
         from shared.caller import Caller
 
         secret = self.settings.webhook_secret
@@ -94,11 +111,10 @@ class Services:
         from shared.orphans import Orphans
         from shared.reconcile import Reconciler
 
-        orphans = Orphans(self.store.engine, self.blobs)
+        orphans = Orphans(self.engine, self.blobs)
         return Reconciler(self.store, self.announcer, orphans, period=self.settings.reconcile_seconds)
 
 
 def connect_services(settings: Settings) -> Services:
     """Connects both; nothing is asked of them yet. Raises InvalidSettings."""
-    engine = connect(settings.database)
-    return Services(settings, Store(engine), Queries(engine))
+    return Services(settings, connect(settings.database))

@@ -14,8 +14,8 @@ from PIL import Image
 from producer import Farm, State, Sweep
 from shared.blobs import store_object
 from shared.errors import InvalidImage
+from shared.records import Fence, LossPoint, NewJob, Of
 from shared.spec import BLOB, parse_spec
-from shared.store import Fence, LossPoint, NewJob, Of
 
 METRICS = ("gram", "sliced", "self_similarity", "ssim", "clipped", "seconds")
 STEPS = 10

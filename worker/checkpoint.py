@@ -23,9 +23,9 @@ from typing import Any
 import structlog
 
 from shared.errors import FarmError
+from shared.records import Checkpoint, Fence, StoredObject
 from shared.services import Services
 from shared.spec import JobSpec
-from shared.store import Checkpoint, Fence, StoredObject
 from worker import metrics
 from worker.checkpoint_file import CONTENT_TYPE, passing_file, write_checkpoint
 from worker.engine.iterative import Progress

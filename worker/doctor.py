@@ -67,7 +67,7 @@ def examine(services: Services) -> Iterator[Finding]:
 
 
 def _check_database(services: Services) -> Found:
-    engine = services.store.engine
+    engine = services.engine
     if services.settings.embedded:
         migrations.upgrade(engine)
     migrations.check(engine)
@@ -102,7 +102,7 @@ def _check_objects(services: Services) -> Found:
 
 def _check_clocks(services: Services) -> Found:
     started = time.time()
-    with translated(services.store.engine), services.store.engine.connect() as connection:
+    with translated(services.engine), services.engine.connect() as connection:
         moment = connection.execute(select(now())).scalar_one()
     yield _skew("the database", moment.timestamp() - (started + time.time()) / 2)
     if services.announcer is not None:
@@ -136,7 +136,7 @@ def _check_workers(services: Services) -> Found:
                 "see its log, or start it again",
             )
     heard = {queue for entry in takers for queue in entry.worker.queues}
-    for device, label in Backlog(services.store.engine).routes():
+    for device, label in Backlog(services.engine).routes():
         if queue_name(device, label) not in heard:
             wish = f"device {device}" + (f" and label {label}" if label else "")
             yield (
@@ -150,7 +150,7 @@ def _check_workers(services: Services) -> Found:
 def _check_leader(services: Services) -> Found:
     if services.settings.embedded:
         return
-    with translated(services.store.engine), services.store.engine.connect() as connection:
+    with translated(services.engine), services.engine.connect() as connection:
         held = select(Duty.holder).where(Duty.name == DUTY, Duty.until > now())
         holder = connection.execute(held).scalar_one_or_none()
     if holder is None:
@@ -160,7 +160,7 @@ def _check_leader(services: Services) -> Found:
 
 
 def _check_weights(services: Services) -> Found:
-    names = [row.name for row in WeightsRegistry(services.store.engine).all()]
+    names = [row.name for row in WeightsRegistry(services.engine).all()]
     if "vgg19" in names or cached_weights("vgg19"):
         yield Health.FINE, "pretrained VGG-19 is at hand", ""
     else:

@@ -51,7 +51,7 @@ COMMANDS = {"list": list_workers, "drain": drain, "bench": bench, "unbench": unb
 
 def _workers() -> Workers:
     services = connect_services(load_settings())
-    migrations.check(services.store.engine)
+    migrations.check(services.engine)
     return services.workers
 
 

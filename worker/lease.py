@@ -10,7 +10,8 @@ from typing import Self
 import structlog
 
 from shared.errors import TimeLimitExceeded
-from shared.store import Fence, Heartbeat, Store
+from shared.records import Fence, Heartbeat
+from shared.store import Store
 
 log = structlog.get_logger("stylefarm.worker")
 

@@ -11,8 +11,8 @@ import structlog
 import torch
 
 from shared.errors import FarmError, OutOfMemory
+from shared.records import Checkpoint
 from shared.services import Services
-from shared.store import Checkpoint
 from worker import metrics
 from worker.engine.budget import USABLE, Fit
 from worker.engine.device import ComputePath, choose

@@ -20,9 +20,9 @@ from shared.encoding import content_type
 from shared.errors import Diverged
 from shared.exif import kept_exif
 from shared.images import decode
+from shared.records import Fence, StoredObject
 from shared.services import Services
 from shared.spec import BLOB, JobSpec, load_spec
-from shared.store import Fence, StoredObject
 from shared.tables import Job
 from worker.checkpoint import CheckpointSink, Shelf
 from worker.engine.device import ComputePath

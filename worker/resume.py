@@ -11,9 +11,9 @@ from typing import Any
 import structlog
 
 from shared.errors import NotFound
+from shared.records import Checkpoint, Fence
 from shared.services import Services
 from shared.spec import ENGINE_VERSION, JobSpec
-from shared.store import Checkpoint, Fence
 from shared.tables import Job
 from worker.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint
 from worker.engine.state import EngineState

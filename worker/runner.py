@@ -17,10 +17,10 @@ import torch
 from structlog.contextvars import bound_contextvars
 
 from shared.errors import DeviceFailed, FarmError, ServiceUnavailable
+from shared.records import Fence, StoredObject
 from shared.routes import LOWEST
 from shared.services import Services
 from shared.states import State
-from shared.store import Fence, StoredObject
 from shared.tables import Job
 from worker import metrics
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested

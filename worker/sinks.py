@@ -19,7 +19,8 @@ from torch import Tensor
 from shared.blobs import BlobStore, store_object
 from shared.encoding import content_type
 from shared.errors import Diverged
-from shared.store import Fence, Heartbeat, LossPoint, Store
+from shared.records import Fence, Heartbeat, LossPoint
+from shared.store import Store
 from worker import metrics
 from worker.engine.iterative import Progress
 from worker.engine.objective import TERMS

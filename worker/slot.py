@@ -75,9 +75,9 @@ def broker_of(settings: Settings) -> str:
 
 def check_services(services: Services) -> None:
     """Asks each service for an answer before any job is taken. Raises ServiceUnavailable or NotMigrated."""
-    migrations.check(services.store.engine)
+    migrations.check(services.engine)
     # The children are forked from this process, and a connection must not be shared with them.
-    services.store.engine.dispose()
+    services.engine.dispose()
     services.blobs.exists("inputs/none")
     if services.announcer is not None:
         services.announcer.hints.check()

@@ -53,7 +53,7 @@ def weights() -> None:
 def list_weights(form: str | None) -> None:
     """List the weights that jobs can name."""
     with _connected() as services:
-        print_listed(WeightsRegistry(services.store.engine).all(), form)
+        print_listed(WeightsRegistry(services.engine).all(), form)
 
 
 @weights.command("import")
@@ -118,7 +118,7 @@ def _import(file: Path, source: str, wanted: Wanted, services: Services, *, as_j
 
     imported = import_weights(file, source, wanted, services)
     say(f"input: {imported.input_words}")
-    row = WeightsRegistry(services.store.engine).find(imported.weights.name)
+    row = WeightsRegistry(services.engine).find(imported.weights.name)
     if row is not None:
         print_imported(row, added=imported.added, as_json=as_json)
 
@@ -141,7 +141,7 @@ def _connected() -> Iterator[Services]:
     """The farm's services; asked first, so that nothing is fetched or read for nothing."""
     settings = load_settings()
     services = connect_services(settings)
-    engine = services.store.engine
+    engine = services.engine
     try:
         if settings.embedded:
             migrations.upgrade(engine)

@@ -74,7 +74,7 @@ def parse_sha256(text: str) -> str:
 
 
 def _store(new: NewWeights, data: bytes, services: Services, *, replace: bool) -> bool:
-    registry = WeightsRegistry(services.store.engine)
+    registry = WeightsRegistry(services.engine)
     if not replace:
         registry.check(new)
     # The file comes first: a name never stands for a file that is not there.

@@ -13,7 +13,7 @@ from statistics import median
 from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, percentile, start_worker, told
 from producer import Farm, Grid, Job
 from shared.queries import Queries
-from shared.store import Fence
+from shared.records import Fence
 from tests.servers.processes import wait_until
 
 Row = tuple[str, str, str]

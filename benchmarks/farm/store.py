@@ -15,8 +15,9 @@ from benchmarks.farm.ground import SHALLOW, Ground, told
 from producer import Grid
 from shared.database import connect
 from shared.queries import Queries
+from shared.records import Fence, LossPoint, NewJob, Of, StoredObject
 from shared.spec import JobSpec
-from shared.store import Fence, LossPoint, NewJob, Of, Store, StoredObject
+from shared.store import Store
 
 JOBS = 10_000
 MANY = 100_000

@@ -71,6 +71,8 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         with uncollected():
             command: click.Command = getattr(importlib.import_module(module), name)
+        # What was imported stays: no search for garbage need go through it, now or at the end.
+        gc.freeze()
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from producer.display import live_display
 from producer.farm import Sweep
 from producer.status import Status
 from shared.errors import JobFailed
@@ -14,6 +13,9 @@ from shared.states import State
 
 def follow(followed: Sweep, timeout: float | None) -> list[Status]:
     """Waits for a sweep with a display; Ctrl-C says how to go on."""
+    # Who does not wait does without rich's bars.
+    from producer.display import live_display
+
     try:
         with live_display() as watch:
             return followed.wait(timeout, watch)

@@ -13,10 +13,10 @@ from producer.sheets.thumbnails import decoded
 from producer.status import Status
 from shared.blobs import fetch_verified
 from shared.looking import Shot
+from shared.records import StoredObject
 from shared.services import Services
 from shared.spec import BLOB
 from shared.states import State
-from shared.store import StoredObject
 
 
 @dataclass(frozen=True)

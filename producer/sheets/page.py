@@ -22,7 +22,7 @@ from producer.sheets.selection import PICTURES, Selection, key_of, title_of
 from producer.sheets.thumbnails import webp
 from shared.errors import FarmError
 from shared.looking import Shot
-from shared.store import StoredObject
+from shared.records import StoredObject
 
 # The pictures of a page before base64 makes them a third larger; with what is around them it stays below 30 MB.
 MOST_BYTES = 19_000_000

@@ -8,36 +8,13 @@ change nothing are in `shared.queries`.
 from __future__ import annotations
 
 from shared.store.checkpoints import Checkpointing
-from shared.store.records import (
-    Checkpoint,
-    Fence,
-    Heartbeat,
-    LossPoint,
-    NewJob,
-    Of,
-    Steered,
-    StoredObject,
-    Submission,
-)
 from shared.store.reusing import Reusing
 from shared.store.steering import Steering
 from shared.store.submitting import Submitting
 from shared.store.upkeep import Upkeep
 from shared.store.working import LEASE_SECONDS, Working
 
-__all__ = [
-    "LEASE_SECONDS",
-    "Checkpoint",
-    "Fence",
-    "Heartbeat",
-    "LossPoint",
-    "NewJob",
-    "Of",
-    "Steered",
-    "Store",
-    "StoredObject",
-    "Submission",
-]
+__all__ = ["LEASE_SECONDS", "Store"]
 
 
 class Store(Submitting, Reusing, Working, Checkpointing, Steering, Upkeep):

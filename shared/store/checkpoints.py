@@ -8,10 +8,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from shared.clock import now
+from shared.records import NO_CHECKPOINT, Checkpoint, Fence
 from shared.states import State
 from shared.store import hot
 from shared.store.moves import Transactions, held
-from shared.store.records import NO_CHECKPOINT, Checkpoint, Fence
 from shared.tables import Job
 
 

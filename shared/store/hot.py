@@ -28,9 +28,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
 from shared.clock import now
+from shared.records import Fence
 from shared.states import MOVES, Move, State, WorkerState
 from shared.store.limits import is_limited
-from shared.store.records import Fence
 from shared.tables import BATCHED, Attempt, Dependency, Event, Job, Loss, Order, Snapshot, Worker
 
 JOBS, ATTEMPTS, EVENTS = (cast("Table", table.__table__) for table in (Job, Attempt, Event))

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from shared.clock import now
 from shared.database import translated
+from shared.records import Fence
 from shared.states import MOVES, Move, State
 from shared.store import hot
-from shared.store.records import Fence
 from shared.tables import Attempt, Event, Job
 
 # Rows of one statement; SQLite allows 32,766 parameters in one.

@@ -17,10 +17,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.errors import NotFound
+from shared.records import NO_CHECKPOINT, NewJob, Submission
 from shared.states import Move, State
 from shared.store.bulk import among, insert_rows
 from shared.store.moves import CHUNK, Transactions
-from shared.store.records import NO_CHECKPOINT, NewJob, Submission
 from shared.store.steering import AGAIN, queue_again
 from shared.store.submitting import Entry, entry_of, insert_jobs
 from shared.tables import Job, SharedCell, Sweep

@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from shared.clock import now
+from shared.records import NO_CHECKPOINT, Of, Steered
 from shared.states import FINAL, MOVES, Move, State
 from shared.store.dependents import has_parents, settle, tell_children
 from shared.store.moves import Transactions, move_all
-from shared.store.records import NO_CHECKPOINT, Of, Steered
 from shared.tables import Job
 
 # What a job forgets when it is tried again.

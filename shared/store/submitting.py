@@ -12,11 +12,11 @@ from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from shared.errors import NotFound
+from shared.records import NewJob
 from shared.states import State
 from shared.store.bulk import insert_rows
 from shared.store.dependents import settle
 from shared.store.moves import CHUNK, Transactions
-from shared.store.records import NewJob
 from shared.tables import Dependency, Event, Job, Order, Sweep
 
 

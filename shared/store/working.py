@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from shared.clock import now
 from shared.errors import FarmError
+from shared.records import NO_CHECKPOINT, Fence, Heartbeat, LossPoint, StoredObject
 from shared.routes import LOWEST
 from shared.states import MOVES, Move, State
 from shared.store import hot
@@ -19,7 +20,6 @@ from shared.store.dependents import tell_children
 from shared.store.failing import count_against, end_badly, requeue, speak_for
 from shared.store.limits import has_room
 from shared.store.moves import Transactions, has_ended, held, note
-from shared.store.records import NO_CHECKPOINT, Fence, Heartbeat, LossPoint, StoredObject
 from shared.tables import Job, Loss, Snapshot
 
 LEASE_SECONDS = 30.0

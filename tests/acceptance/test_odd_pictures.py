@@ -30,7 +30,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """An embedded farm for all tests of this module."""
     with Farm(Settings(home=tmp_path_factory.mktemp("home"), threads=1)) as opened:
         yield opened
-    opened.services.store.engine.dispose()
+    opened.services.engine.dispose()
 
 
 def turned() -> bytes:

@@ -83,7 +83,7 @@ class Arena:
         return insisting(lambda: self._rows(statement))
 
     def _rows(self, statement: Executable) -> list[Any]:
-        engine = self.truth.store.engine
+        engine = self.truth.engine
         with translated(engine), Session(engine) as session:
             return list(session.execute(statement).all())
 

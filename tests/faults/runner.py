@@ -47,7 +47,7 @@ def run(
             rest = time.monotonic() - healed
         broken = [] if at_rest else [f"the farm did not come to rest in {rest:.0f} seconds"]
         broken += _drained(farm)
-        Orphans(farm.truth.store.engine, farm.truth.blobs).sweep(grace=0)
+        Orphans(farm.truth.engine, farm.truth.blobs).sweep(grace=0)
         facts, history = facts_of(farm), farm.history.entries()
         # For whoever looks for the cause of a violation, beside the history and the workers' logs.
         (folder / "facts.txt").write_text(pformat(facts, width=160))

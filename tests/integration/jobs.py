@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from shared.records import Fence, NewJob, StoredObject
 from shared.spec import JobSpec
-from shared.store import Fence, NewJob, Store, StoredObject
+from shared.store import Store
 
 RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
 

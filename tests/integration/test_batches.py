@@ -15,8 +15,9 @@ from sqlalchemy import Engine
 from producer import Farm, Job, JobFailed, State
 from producer.status import Status
 from shared.queries import Queries
+from shared.records import Fence, NewJob, Of
 from shared.spec import JobSpec
-from shared.store import Fence, NewJob, Of, Store
+from shared.store import Store
 from shared.terms import Terms
 from worker import painting
 from worker.engine.budget import USABLE

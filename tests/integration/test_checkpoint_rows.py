@@ -11,9 +11,10 @@ from shared.blobs import FolderBlobs
 from shared.errors import InvalidImage
 from shared.orphans import Orphans
 from shared.queries import Queries
+from shared.records import Checkpoint, Fence, LossPoint, NewJob, Of, StoredObject
 from shared.spec import JobSpec
 from shared.states import State
-from shared.store import Checkpoint, Fence, LossPoint, NewJob, Of, Store, StoredObject
+from shared.store import Store
 from shared.tables import Job
 from tests.integration.jobs import RESULT, claimed
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from shared.records import NewJob
 from shared.services import Services, connect_services
 from shared.settings import load_settings
-from shared.store import NewJob
 from shared.terms import Terms
 from shared.workers import NewWorker
 from tests.integration.jobs import new_job

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from shared.errors import FarmError, InvalidImage, NotFound, OutOfMemory, ServiceUnavailable
 from shared.failures import ATTEMPTS, LOST
 from shared.queries import Queries
+from shared.records import Fence, Of
 from shared.states import State, WorkerState
-from shared.store import Fence, Of, Store
+from shared.store import Store
 from shared.workers import NewWorker, Workers
 from tests.integration.jobs import RESULT, new_job
 

@@ -30,7 +30,7 @@ from producer import (
 )
 from producer.frame import AFTER, BEFORE
 from producer.measures import MEASURES
-from shared.store import Of
+from shared.records import Of
 from tests.made_up import made_up
 
 AXES: Mapping[str, Any] = {"content": ["cat.png", "dog.png"], "style_weight": [1.0, 10.0, 100.0]}

@@ -13,8 +13,9 @@ from sqlalchemy import Engine
 from shared.backlog import Backlog
 from shared.errors import InvalidImage, NotFound, ServiceUnavailable
 from shared.queries import Queries
+from shared.records import Fence, NewJob, Of
 from shared.states import State
-from shared.store import Fence, NewJob, Of, Store
+from shared.store import Store
 from shared.terms import parse_terms
 from tests.integration.jobs import RESULT, new_job
 

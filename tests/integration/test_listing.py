@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 
 from shared.errors import InvalidImage
 from shared.listing import Listing, Wanted
+from shared.records import Fence, NewJob, Submission
 from shared.spec import JobSpec
 from shared.states import State
-from shared.store import Fence, NewJob, Store, Submission
+from shared.store import Store
 from tests.integration.jobs import RESULT
 
 SPEC = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)

@@ -161,7 +161,7 @@ def test_nothing_is_stored_of_a_sweep_with_a_wrong_cell(farm: Farm, pair: dict[s
     """Given a sweep of which one cell cannot be, if it is submitted, I expect nothing stored at all."""
     with pytest.raises(InvalidSpec, match="iterations = 0"):
         farm.sweep(matrix={"iterations": [5, 0]}, base={**pair, **SHALLOW})
-    with farm.services.store.engine.connect() as connection:
+    with farm.services.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM jobs").scalar() == 0
         assert connection.exec_driver_sql("SELECT count(*) FROM sweeps").scalar() == 0
     assert not list(farm.services.blobs.keys("inputs/"))

@@ -22,10 +22,11 @@ from shared.hints import Hints, key_of
 from shared.orphans import Orphans
 from shared.queries import Queries
 from shared.reconcile import Reconciler
+from shared.records import Fence, NewJob, Of, StoredObject
 from shared.routes import queue_name
 from shared.spec import JobSpec
 from shared.states import State
-from shared.store import Fence, NewJob, Of, Store, StoredObject
+from shared.store import Store
 from shared.tables import Job
 from shared.terms import Terms
 from shared.webhooks import Webhooks

@@ -17,8 +17,8 @@ from producer.status import Status
 from shared import tables
 from shared.blobs import FolderBlobs
 from shared.errors import StorageFull
+from shared.records import Checkpoint
 from shared.spec import ENGINE_VERSION
-from shared.store import Checkpoint
 from worker.checkpoint_file import read_checkpoint, write_checkpoint
 
 SHALLOW: dict[str, Any] = {
@@ -107,7 +107,7 @@ def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], No
         data = path.with_suffix(".new").read_bytes()
         farm.services.blobs.put(checkpoint.stored.key, data, "application/octet-stream")
         row = update(tables.Job).where(tables.Job.id == job.id)
-        with farm.services.store.engine.begin() as connection:
+        with farm.services.engine.begin() as connection:
             connection.execute(row.values(checkpoint_sha256=hashlib.sha256(data).hexdigest()))
 
     return rewrite

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidImage
 from shared.queries import Queries
+from shared.records import NewJob, Of, Submission
 from shared.spec import JobSpec
 from shared.states import State
-from shared.store import NewJob, Of, Store, Submission
+from shared.store import Store
 from tests.integration.jobs import RESULT, claimed
 
 

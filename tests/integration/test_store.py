@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidImage, InvalidRequest, NotFound
 from shared.queries import Queries
+from shared.records import Fence, Heartbeat, LossPoint, Of, StoredObject
 from shared.states import MOVES as ALLOWED
 from shared.states import State
-from shared.store import Fence, Heartbeat, LossPoint, Of, Store, StoredObject
+from shared.store import Store
 from shared.tables import Job, Sweep
 from shared.terms import Terms
 from tests.integration.jobs import RESULT, claimed, new_job

@@ -14,7 +14,8 @@ from shared.caller import UNSIGNED, Caller
 from shared.calling import CallFailed, call, check_url
 from shared.clock import now
 from shared.errors import InvalidImage, InvalidRequest, NotFound
-from shared.store import Fence, Of, Store
+from shared.records import Fence, Of
+from shared.store import Store
 from shared.tables import Webhook
 from shared.webhooks import PAUSES, Webhooks
 from tests.callee import Heard

@@ -16,12 +16,10 @@ from torch import Tensor
 
 from producer.pretrained import Pretrained
 from shared.errors import InvalidRequest, InvalidSpec, NotFound
-from shared.queries import Queries
 from shared.services import Services
 from shared.settings import load_settings
 from shared.space import CAFFE, MATCONVNET, TORCHVISION
 from shared.spec import parse_spec
-from shared.store import Store
 from shared.vgg import Architecture, cached_weights
 from shared.weights_registry import NewWeights, WeightsRegistry
 from tests.weights_files import state_dict, write_matconvnet, write_torch
@@ -37,7 +35,7 @@ ON_SQLITE = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def services(engine: Engine) -> Services:
-    return Services(load_settings(), Store(engine), Queries(engine))
+    return Services(load_settings(), engine)
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def bring(services: Services, path: Path, wanted: Wanted | None = None) -> Impor
 
 
 def stored(services: Services, name: str, folder: Path) -> Mapping[str, Tensor]:
-    row = WeightsRegistry(services.store.engine).find(name)
+    row = WeightsRegistry(services.engine).find(name)
     assert row is not None
     services.blobs.get_file(f"weights/{row.sha256}", folder / name)
     assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == row.sha256
@@ -120,7 +118,7 @@ def test_all_formats_give_the_same_tensors(services: Services, architecture: Arc
         assert all(torch.equal(tensors[key], state[key].float()) for key in state)
     again = bring(services, tmp_path / "out" / "mat", Wanted("mat"))
     assert not again.added
-    assert len({row.sha256 for row in WeightsRegistry(services.store.engine).all()}) == 3
+    assert len({row.sha256 for row in WeightsRegistry(services.engine).all()}) == 3
 
 
 def test_a_network_from_matconvnet_computes_what_it_computed(tmp_path: Path) -> None:
@@ -196,7 +194,7 @@ def test_what_is_no_whole_network_is_refused(
     with pytest.raises(InvalidRequest, match=f"^w.pth: .*{sentence}"):
         bring(services, tmp_path / "w.pth")
     assert list(services.blobs.keys("")) == []
-    assert WeightsRegistry(services.store.engine).all() == []
+    assert WeightsRegistry(services.engine).all() == []
 
 
 def test_a_name_that_is_taken_stores_nothing(services: Services, registry: WeightsRegistry, tmp_path: Path) -> None:
@@ -234,7 +232,7 @@ def filled(services: Services, registry: WeightsRegistry) -> Services:
 
 
 def resolve(services: Services, **fields: object) -> tuple[dict[str, object], list[str]]:
-    pretrained, notes = Pretrained(services.blobs, WeightsRegistry(services.store.engine)), list[str]()
+    pretrained, notes = Pretrained(services.blobs, WeightsRegistry(services.engine)), list[str]()
     spec = parse_spec({"content": "a.png", "style": "s.png", **fields})
     return pretrained.resolve(spec, notes), notes
 

@@ -10,7 +10,8 @@ from typing import cast
 import pytest
 
 from shared.errors import ServiceUnavailable, TimeLimitExceeded
-from shared.store import Fence, Heartbeat, Store
+from shared.records import Fence, Heartbeat
+from shared.store import Store
 from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested, Stop
 
 

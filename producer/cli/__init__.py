@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import importlib
 import os
 import sys
@@ -15,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from shared.errors import FarmError, StorageFull
-from shared.garbage import uncollected
+from shared.garbage import keep_imports, uncollected
 
 INTERRUPTED = 130
 
@@ -71,8 +70,7 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         with uncollected():
             command: click.Command = getattr(importlib.import_module(module), name)
-        # What was imported stays: no search for garbage need go through it, now or at the end.
-        gc.freeze()
+        keep_imports()
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -109,8 +107,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The program `stylefarm`: runs a command, and ends with its documented exit code."""
     code = _run(arguments)
-    # Python's last search for garbage would go through every object of every library: a sixth of a short command.
-    gc.freeze()
+    keep_imports()
     sys.exit(code)
 
 

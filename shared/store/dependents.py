@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.clock import now
 from shared.states import Move, State
-from shared.store.moves import CHUNK, move, move_all, note
+from shared.store.moves import CHUNK, in_lock_order, move, move_all, note
 from shared.tables import Dependency, Job
 
 Parent = aliased(Job)
@@ -41,7 +41,7 @@ def settle(session: Session, which: ColumnElement[bool]) -> None:
 def _settle(session: Session, which: ColumnElement[bool]) -> list[str]:
     """The same of these jobs alone; those that have failed."""
     # Held first: of two parents that are done at once, the second then sees that the first one is.
-    session.execute(select(Job.id).where(which, Job.state == State.WAITING).order_by(Job.id).with_for_update())
+    session.execute(in_lock_order(select(Job.id).where(which, Job.state == State.WAITING)))
     move_all(session, Move.READY, which & ~_waits(), {}, "all that it waited for is done")
     in_vain = (
         select(Job.id, Parent)

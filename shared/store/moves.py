@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Engine, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from shared.clock import now
@@ -18,6 +18,8 @@ from shared.tables import Attempt, Event, Job
 
 # Rows of one statement; SQLite allows 32,766 parameters in one.
 CHUNK = 1000
+
+Columns = TypeVarTuple("Columns")
 
 
 class Transactions:
@@ -35,6 +37,15 @@ class Transactions:
 def held(fence: Fence) -> ColumnElement[bool]:
     """The job, as long as it is the fence's."""
     return (Job.id == fence.job_id) & (Job.attempt == fence.attempt) & (Job.state == State.RUNNING)
+
+
+def in_lock_order(jobs: Select[*Columns]) -> Select[*Columns]:
+    """The same, and each row held for this transaction, in the one order in which several are ever held.
+
+    Those who hold several in other orders wait for each other. By age, since a job is younger than what it waits for.
+    What else refers to a job's row, as a sweep that comes to share it, need not wait.
+    """
+    return jobs.order_by(Job.created_at, Job.id).with_for_update(of=Job, key_share=True)
 
 
 def move(session: Session, kind: Move, which: ColumnElement[bool], values: Mapping[str, Any]) -> Job | None:

@@ -20,7 +20,7 @@ from shared.errors import NotFound
 from shared.records import NO_CHECKPOINT, NewJob, Submission
 from shared.states import Move, State
 from shared.store.bulk import among, insert_rows
-from shared.store.moves import CHUNK, Transactions
+from shared.store.moves import CHUNK, Transactions, in_lock_order
 from shared.store.steering import AGAIN, queue_again
 from shared.store.submitting import Entry, entry_of, insert_jobs
 from shared.tables import Job, SharedCell, Sweep
@@ -140,6 +140,7 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submissi
     lost = sorted(job_id for _, job_id, state in jobs if state in LOST)
     for start in range(0, len(lost), CHUNK):
         which = Job.id.in_(lost[start : start + CHUNK])
+        session.execute(in_lock_order(select(Job.id).where(which)))
         queue_again(session, Move.RETRY, which, LOST, {**AGAIN, **NO_CHECKPOINT}, "asked for again")
     # Now, since one of its own jobs may stand in two cells.
     others = select(SharedCell.position, Job.id, Job.state).join(Job, Job.id == SharedCell.job_id)

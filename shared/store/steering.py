@@ -12,7 +12,7 @@ from shared.clock import now
 from shared.records import NO_CHECKPOINT, Of, Steered
 from shared.states import FINAL, MOVES, Move, State
 from shared.store.dependents import has_parents, settle, tell_children
-from shared.store.moves import Transactions, move_all
+from shared.store.moves import Transactions, in_lock_order, move_all
 from shared.tables import Job
 
 # What a job forgets when it is tried again.
@@ -95,8 +95,8 @@ def queue_again(
 
 
 def _hold(session: Session, of: Of) -> None:
-    """Holds the jobs still, so that no worker moves one between two questions; always in the same order."""
-    session.execute(select(Job.id).where(of.rows).order_by(Job.id).with_for_update())
+    """Holds the jobs still, so that no worker moves one between two questions."""
+    session.execute(in_lock_order(select(Job.id).where(of.rows)))
 
 
 def _ask(session: Session, of: Of, unless: ColumnElement[bool], **wish: Any) -> list[str]:

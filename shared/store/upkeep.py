@@ -13,7 +13,7 @@ from shared.errors import Quarantined, TimeLimitExceeded
 from shared.failures import ATTEMPTS, DEATH, LOST, counted, is_tried_again
 from shared.states import State
 from shared.store.failing import end_badly
-from shared.store.moves import Transactions
+from shared.store.moves import Transactions, in_lock_order
 from shared.tables import Duty, Job
 
 
@@ -28,7 +28,7 @@ class Upkeep(Transactions):
         with self._transaction() as session:
             # Skipping what others hold: it is being renewed, or taken back, at this moment.
             expired = select(Job, now()).where(Job.state == State.RUNNING, Job.lease_until < now())
-            lost = session.execute(expired.with_for_update(skip_locked=True)).all()
+            lost = session.execute(expired.with_for_update(of=Job, key_share=True, skip_locked=True)).all()
             for job, at in lost:
                 _expire(session, job, at)
             return [job.id for job, _ in lost]
@@ -40,7 +40,7 @@ class Upkeep(Transactions):
         """
         with self._transaction() as session:
             held = select(Job).where(Job.state == State.RUNNING, Job.worker.contains(process, autoescape=True))
-            orphans = session.scalars(held.with_for_update()).all()
+            orphans = session.scalars(in_lock_order(held)).all()
             for job in orphans:
                 often = f"it has killed the process that painted it {ATTEMPTS[DEATH]} times"
                 error = Quarantined("the process that painted it died" if _lives(job, DEATH) else _kept(often))

@@ -19,7 +19,7 @@ from shared.store import hot
 from shared.store.dependents import tell_children
 from shared.store.failing import count_against, end_badly, requeue, speak_for
 from shared.store.limits import has_room
-from shared.store.moves import Transactions, has_ended, held, note
+from shared.store.moves import Transactions, has_ended, held, in_lock_order, note
 from shared.tables import Job, Loss, Snapshot
 
 LEASE_SECONDS = 30.0
@@ -115,7 +115,7 @@ class Working(Transactions):
         Returns where the job stands now, or None if it is no longer ours.
         """
         with self._transaction() as session:
-            job = session.scalars(select(Job).where(held(fence)).with_for_update()).one_or_none()
+            job = session.scalars(in_lock_order(select(Job).where(held(fence)))).one_or_none()
             if job is None:
                 ended = has_ended(session, fence, "failed")
                 return session.scalars(select(Job.state).where(Job.id == fence.job_id)).one() if ended else None

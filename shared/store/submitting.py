@@ -78,8 +78,10 @@ def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> Non
         return
     parents = sorted({parent for _, after in waiting for parent in after})
     # Held still: one that ended between our look and our commit would not know of its children.
-    held = select(Job.id).where(Job.id.in_(parents)).order_by(Job.id).with_for_update(read=True)
-    missing = set(parents) - set(session.scalars(held))
+    missing = set(parents)
+    for start in range(0, len(parents), CHUNK):
+        held = select(Job.id).where(Job.id.in_(parents[start : start + CHUNK]))
+        missing -= set(session.scalars(held.order_by(Job.created_at, Job.id).with_for_update(read=True)))
     if missing:
         raise NotFound(f"there is no job {min(missing)} to wait for: give the ids of jobs of this farm")
     rows = [{"job_id": job_id, "parent_id": parent} for job_id, after in waiting for parent in sorted(set(after))]

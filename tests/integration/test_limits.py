@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
+import migrations
 from shared.backlog import Backlog
+from shared.database import connect
 from shared.errors import InvalidImage, NotFound, ServiceUnavailable
 from shared.queries import Queries
 from shared.records import Fence, NewJob, Of
@@ -189,3 +193,19 @@ def test_attempts_are_capped(farm: Farm) -> None:
         fence = farm.claim(job_id)
         assert fence is not None
         assert farm.store.fail(fence, ServiceUnavailable("away"), {}) == expected
+
+
+def test_a_job_may_wait_for_more_than_one_statement_names(tmp_path: Path) -> None:
+    """Given a SQLite that takes few parameters, if a job is after more others than that, I expect it to wait for them.
+
+    As SQLite comes it takes 32,766, and PostgreSQL twice as many.
+    """
+    engine = connect(f"sqlite:///{tmp_path / 'farm.db'}")
+    migrations.upgrade(engine)
+    engine.dispose()
+    few = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1500
+    event.listen(engine, "connect", lambda connection, _entry: connection.setlimit(*few))
+    farm = Farm(engine)
+    parents = farm.store.create([new_job(seed=number) for number in range(2000)])
+    assert farm.states(farm.submit(after=parents)) == ["waiting"]
+    engine.dispose()

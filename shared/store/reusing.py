@@ -54,14 +54,18 @@ class Reusing(Transactions):
         key = _sweep_key(name, axes, [entry.job["spec_key"] for entry in entries])
         values = {"id": sweep_id, "name": name, "axes": dict(axes), "max_running": max_running, "key": key}
         with self._transaction() as session:
-            if anew:
-                session.execute(update(Sweep).where(Sweep.key == key).values(key=None))
-            if _inserted(session, values):
-                ids, queued = _fill(session, sweep_id, entries, {} if anew else _known(session, entries))
-                return Submission(sweep_id, ids, queued, new=True)
-            # Whoever else submits it at this moment has ended by now: the index let us wait for them.
-            found = session.scalars(select(Sweep.id).where(Sweep.key == key).with_for_update()).one()
-            return _mend(session, found, entries)
+            while True:
+                if anew:
+                    session.execute(update(Sweep).where(Sweep.key == key).values(key=None))
+                if _inserted(session, values):
+                    ids, queued = _fill(session, sweep_id, entries, {} if anew else _known(session, entries))
+                    return Submission(sweep_id, ids, queued, new=True)
+                # Whoever else submits it at this moment has ended by now: the index let us wait for them. If they did
+                # so anew, theirs is another sweep than we have just met.
+                held = select(Sweep.id).where(Sweep.key == key).with_for_update()
+                found = None if anew else session.scalars(held).one_or_none()
+                if found is not None:
+                    return _mend(session, found, entries)
 
     def open_sweep(self, key: str, name: str, max_running: int | None = None) -> str:
         """The id of the sweep of that key, which is made if there is none: one that grows by `extend_sweep`."""

@@ -131,6 +131,22 @@ def test_many_submit_the_same_at_once(store: Store, queries: Queries) -> None:
     assert queries.counts(done[0].sweep_id) == {State.QUEUED: 50}
 
 
+def test_it_is_forced_and_submitted_again_at_once(store: Store, queries: Queries) -> None:
+    """Given a sweep, if it is submitted anew by two and again by two at once, I expect what each would get alone."""
+    first = submitted(store, 1, 2)
+    together = threading.Barrier(4)
+
+    def submit(number: int) -> list[Submission]:
+        together.wait()
+        return [submitted(store, 1, 2, anew=number % 2 == 0) for _ in range(25)]
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [submission for found in pool.map(submit, range(4)) for submission in found]
+    forced = {found.sweep_id for found in done if found.new}
+    assert len(forced) == 50
+    assert {found.sweep_id for found in done if not found.new} <= {first.sweep_id, *forced}
+
+
 def test_a_large_sweep_is_found_again_whole(store: Store) -> None:
     """Given more jobs than one statement takes, if they are submitted again and extended, I expect the rest queued."""
     first = submitted(store, *range(2500))

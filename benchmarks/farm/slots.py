@@ -13,7 +13,7 @@ from statistics import median
 from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, percentile, start_worker, told
 from producer import Farm, Grid, Job
 from shared.queries import Queries
-from shared.records import Fence
+from shared.records import Fence, Of
 from tests.servers.processes import wait_until
 
 Row = tuple[str, str, str]
@@ -75,6 +75,7 @@ def recording_cost(ground: Ground) -> list[Row]:
             background.finish()
             background.close()
             shares.append((waited + clock.seconds) / seconds)
+            farm.services.store.cancel(Of(job=job.id))
             farm.services.store.stopped(fence, {})
     return [("recording the curve costs a job", "1 %", told(shares, "%", 100))]
 

@@ -69,6 +69,7 @@ def recording(ground: Ground) -> list[Row]:
                 store.record(fence, [LossPoint(first + i, 1.0, 0.5, 0.25, 0.25) for i in range(POINTS)])
         rates.append(40 * 10 * POINTS / (time.perf_counter() - started))
     for fence in fences:
+        store.cancel(Of(job=fence.job_id))
         store.stopped(fence, {})
     return [("loss points stored, in batches of 100", "20,000/s", told(rates, "/s"))]
 

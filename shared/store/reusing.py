@@ -46,8 +46,8 @@ class Reusing(Transactions):
         """Queues those of `jobs`, the cells of a sweep, for which there is no job yet, all or none.
 
         A sweep of this name and these pictures that is there already keeps its axes, terms and limit; those of its jobs
-        that failed or were cancelled are queued again. `anew`, all are queued, and the sweep is a new one. Raises
-        NotFound.
+        that failed or were cancelled are queued again, and those that are being cancelled are kept. `anew`, all are
+        queued, and the sweep is a new one. Raises NotFound.
         """
         sweep_id = str(uuid.uuid4())
         entries = [entry_of(job, sweep_id, position) for position, job in enumerate(jobs)]
@@ -104,6 +104,11 @@ def _inserted(session: Session, values: Mapping[str, Any]) -> bool:
     return session.execute(statement).first() is not None
 
 
+def _is_hopeful() -> ColumnElement[bool]:
+    """Whether a job gives a picture, or will if all goes well."""
+    return Job.state.not_in(LOST) & (Job.cancel_requested.is_(False) | (Job.state == State.DONE))
+
+
 def _known(session: Session, entries: Sequence[Entry]) -> dict[str, str]:
     """The jobs that give, or will give, the pictures of these: ids by key; of several a done one."""
     keys = list({entry.job["spec_key"] for entry in entries})
@@ -111,8 +116,7 @@ def _known(session: Session, entries: Sequence[Entry]) -> dict[str, str]:
     done: dict[str, str] = {}
     for start in range(0, len(keys), KEYS):
         of_keys = among(session, cast("ColumnElement[str]", Job.spec_key), keys[start : start + KEYS])
-        hopeful = Job.state.not_in(LOST) & (Job.cancel_requested.is_(False) | (Job.state == State.DONE))
-        found = select(Job.spec_key, Job.id, Job.state).where(of_keys, hopeful)
+        found = select(Job.spec_key, Job.id, Job.state).where(of_keys, _is_hopeful())
         for key, job_id, state in session.execute(found.order_by(Job.created_at.desc(), Job.id)).all():
             (done if state == State.DONE else pending)[key] = job_id
     return {**pending, **done}
@@ -146,16 +150,26 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submissi
         which = Job.id.in_(lost[start : start + CHUNK])
         session.execute(in_lock_order(select(Job.id).where(which)))
         queue_again(session, Move.RETRY, which, LOST, {**AGAIN, **NO_CHECKPOINT}, "asked for again")
+    _keep(session, sweep_id)
     # Now, since one of its own jobs may stand in two cells.
-    others = select(SharedCell.position, Job.id, Job.state).join(Job, Job.id == SharedCell.job_id)
+    others = select(SharedCell.position, Job.id, ~_is_hopeful()).join(Job, Job.id == SharedCell.job_id)
     shared = session.execute(others.where(SharedCell.sweep_id == sweep_id)).all()
     ids = {place: job_id for place, job_id, _ in (*jobs, *shared)}
-    gone = [entries[place] for place, _, state in shared if state in LOST]
+    gone = [entries[place] for place, _, is_lost in shared if is_lost]
     places = [entry.job["position"] for entry in gone]
     _drop(session, sweep_id, places)
     filled, queued = _fill(session, sweep_id, gone, _known(session, gone))
     ids.update(zip(places, filled, strict=True))
     return Submission(sweep_id, [ids[place] for place in range(len(entries))], queued | frozenset(lost), new=False)
+
+
+def _keep(session: Session, sweep_id: str) -> None:
+    """Takes back that jobs of a sweep are to be cancelled whose workers have not done so yet."""
+    asked = (Job.sweep_id == sweep_id) & (Job.state == State.RUNNING) & Job.cancel_requested.is_(True)
+    session.execute(in_lock_order(select(Job.id).where(asked)))
+    session.execute(
+        update(Job).where(asked).values(cancel_requested=False), execution_options={"synchronize_session": False}
+    )
 
 
 def _drop(session: Session, sweep_id: str, places: Sequence[int]) -> None:

@@ -107,7 +107,8 @@ class Working(Transactions):
             "result_bytes": result.bytes,
             "metrics": dict(metrics),
         }
-        return self._end(Move.FINISH, fence, values, "painted", record)
+        with self._transaction() as session:
+            return _end(session, Move.FINISH, fence, values, "painted", record)
 
     def fail(self, fence: Fence, error: FarmError, record: Mapping[str, Any]) -> State | None:
         """The attempt failed, with a sentence that a person can act on; the job is tried again if that can help.
@@ -124,8 +125,17 @@ class Working(Transactions):
             return end_badly(session, job, error.failure_class, error, "failed", record)
 
     def stopped(self, fence: Fence, record: Mapping[str, Any]) -> bool:
-        """Cancelled by its own worker, which heard of the request. False if the job is no longer ours."""
-        return self._end(Move.CANCEL, fence, {}, "stopped at the user's request", record)
+        """Cancelled by its own worker, which heard of the request. False if the job is no longer ours.
+
+        Back into the queue, if the job was asked for again meanwhile.
+        """
+        with self._transaction() as session:
+            asked = session.scalars(in_lock_order(select(Job.cancel_requested).where(held(fence)))).one_or_none()
+            if asked is False:
+                requeue(session, held(fence), "released", "stopped at the user's request, and asked for again", record)
+                return True
+            ended = _end(session, Move.CANCEL, fence, {}, "stopped at the user's request", record)
+            return ended or has_ended(session, fence, "released")
 
     def release(self, fence: Fence, reason: str, record: Mapping[str, Any]) -> bool:
         """Back into the queue, for another attempt, or on to where its user wants it. False if it is not ours."""
@@ -134,27 +144,35 @@ class Working(Transactions):
                 return True
             return has_ended(session, fence, "released")
 
-    def _end(self, kind: Move, fence: Fence, values: Mapping[str, Any], reason: str, record: Mapping[str, Any]) -> bool:
-        state = MOVES[kind][1]
-        with self._transaction() as session:
-            worker = hot.end(session, kind, fence, values)
-            if worker is None:
-                return has_ended(session, fence, state)
-            hot.close_attempt(session, fence.job_id, fence.attempt, state, record)
-            hot.note(session, fence.job_id, fence.attempt, state, worker, reason)
-            has_children, is_suspect = hot.consequences(session, fence.job_id, worker)
-            if has_children:
-                tell_children(session, [fence.job_id])
-            if is_suspect and kind is Move.FINISH:
-                speak_for(session, worker)
-        return True
+
+def _end(
+    session: Session, kind: Move, fence: Fence, values: Mapping[str, Any], reason: str, record: Mapping[str, Any]
+) -> bool:
+    state = MOVES[kind][1]
+    worker = hot.end(session, kind, fence, values)
+    if worker is None:
+        return has_ended(session, fence, state)
+    hot.close_attempt(session, fence.job_id, fence.attempt, state, record)
+    hot.note(session, fence.job_id, fence.attempt, state, worker, reason)
+    has_children, is_suspect = hot.consequences(session, fence.job_id, worker)
+    if has_children:
+        tell_children(session, [fence.job_id])
+    if is_suspect and kind is Move.FINISH:
+        speak_for(session, worker)
+    return True
 
 
 def _claimed_before(session: Session, job_id: str, worker: str) -> list[Job]:
-    """What the worker runs, if that job is among it: it asks again since the answer got lost."""
+    """What the worker runs of that job's batch, if that job is among it: it asks again since the answer got lost.
+
+    What it has left to its lease, since the database was away, is of other batches, which are not painted with this.
+    """
     ours = (Job.state == State.RUNNING) & (Job.worker == worker)
-    jobs = list(session.scalars(select(Job).where(ours)))
-    return sorted(jobs, key=lambda job: job.id != job_id) if any(job.id == job_id for job in jobs) else []
+    jobs = {job.id: job for job in session.scalars(select(Job).where(ours))}
+    job = jobs.pop(job_id, None)
+    if job is None or job.batch_key is None:
+        return [] if job is None else [job]
+    return [job, *(other for other in jobs.values() if other.batch_key == job.batch_key)]
 
 
 def _touch(session: Session, fence: Fence, **values: Any) -> Heartbeat:

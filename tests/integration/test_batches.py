@@ -65,6 +65,15 @@ def test_what_is_not_like_it_is_left(store: Store) -> None:
     assert [job.id for job in store.claim_batch(tried, "w", most=9)] == [tried], "what was tried before goes alone"
 
 
+def test_what_was_left_to_its_lease_is_not_painted_with_others(store: Store) -> None:
+    """Given jobs that a worker left running, if it claims one of another key twice, I expect that one both times."""
+    left, alone, other, last = store.create([new_job("a"), new_job(None), new_job("b"), new_job(None)])
+    for job_id in (left, alone, other, last):
+        assert [job.id for job in store.claim_batch(job_id, "w", most=9)] == [job_id]
+    assert [job.id for job in store.claim_batch(other, "w", most=9)] == [other]
+    assert [job.id for job in store.claim_batch(last, "w", most=9)] == [last]
+
+
 def test_no_job_is_claimed_twice(postgres_url: str) -> None:
     """Given workers that claim batches at the same time, I expect each job claimed by one of them."""
     from shared.database import connect

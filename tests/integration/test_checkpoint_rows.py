@@ -93,6 +93,7 @@ def test_a_retry_begins_afresh_unless_it_is_asked_otherwise(
     if end == "failed":
         store.fail(fence, InvalidImage("no"), {})
     elif end == "cancelled":
+        store.cancel(Of(job=fence.job_id))
         store.stopped(fence, {})
     else:
         store.finish(fence, RESULT, {})
@@ -110,6 +111,7 @@ def test_a_checkpoint_is_swept_once_nobody_names_it(engine: Engine, store: Store
     key = checkpoint(fence).stored.key
     blobs.put(key, b"x", "application/octet-stream")
     store.name_checkpoint(fence, checkpoint(fence))
+    store.cancel(Of(job=fence.job_id))
     store.stopped(fence, {})
     orphans = Orphans(engine, blobs)
     assert orphans.sweep(grace=-60) == 0

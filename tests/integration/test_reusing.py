@@ -94,6 +94,31 @@ def test_what_was_lost_is_queued_again(store: Store, queries: Queries) -> None:
     assert queries.events(first.ids[1])[-1].reason == "asked for again"
 
 
+def test_what_is_being_cancelled_is_asked_for_again(store: Store, queries: Queries) -> None:
+    """Given a running job that is to be cancelled, if its sweep is submitted again, I expect it queued once stopped."""
+    first = submitted(store, 1, 2)
+    fence = claimed(store, first.ids[0])
+    store.cancel(Of(sweep=first.sweep_id))
+    again = submitted(store, 1, 2)
+    assert list(again.ids) == list(first.ids)
+    assert again.queued == {first.ids[1]}
+    assert store.stopped(fence, {}), "its worker has heard that it is to stop, and not that it is to go on"
+    assert store.stopped(fence, {}), "the answer got lost"
+    assert queries.counts(first.sweep_id) == {State.QUEUED: 2}
+    assert [attempt.outcome for attempt in queries.attempts(first.ids[0])] == ["released"]
+
+
+def test_a_shared_job_that_is_being_cancelled_is_replaced(store: Store, queries: Queries) -> None:
+    """Given a sweep whose shared job is to be cancelled, if it is submitted again, I expect a job of its own there."""
+    older = submitted(store, 1)
+    sharing = submitted(store, 1, 2)
+    claimed(store, older.ids[0])
+    store.cancel(Of(sweep=older.sweep_id))
+    again = submitted(store, 1, 2)
+    assert again.queued == {again.ids[0]}
+    assert {job.sweep_id for job in queries.sweep_jobs(sharing.sweep_id)} == {sharing.sweep_id}
+
+
 def test_a_lost_job_of_another_sweep_is_replaced(store: Store, queries: Queries) -> None:
     """Given a sweep that shares a job, if that is cancelled and the sweep submitted again, I expect one of its own."""
     older = submitted(store, 1)

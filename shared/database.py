@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
     OperationalError,
     ProgrammingError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.errors import InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
@@ -134,6 +135,12 @@ def translated(engine: Engine) -> Iterator[None]:
         yield
     except (OperationalError, ProgrammingError, InternalError) as error:
         raise _in_our_words(engine, error) from error
+    except PoolTimeout as error:
+        # Others have all of the pool's connections, most likely since they wait for a server that keeps silent.
+        raise ServiceUnavailable(
+            f"the database at {where(engine)} keeps all connections of this process waiting: is it running, and can it"
+            " be reached?"
+        ) from error
     except DBAPIError as error:
         # SQLite says of a damaged file, or of one that is none of its own, no more than that it is an error.
         if not error.connection_invalidated and type(error) is not DatabaseError:

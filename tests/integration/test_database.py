@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -28,6 +29,15 @@ def test_a_restarted_server_is_noticed() -> None:
             store.create([new_job()])
         assert len(store.create([new_job()])) == 1
         store.engine.dispose()
+
+
+def test_who_gets_no_connection_hears_why(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given threads that have all connections of a process, if another one wants one, I expect our own error."""
+    store = Store(connect(postgres_url))
+    monkeypatch.setattr(store.engine.pool, "_timeout", 0.1)
+    with pytest.raises(ServiceUnavailable, match="keeps all connections of this process"), ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(store._transaction()).connection()
 
 
 def test_rows_are_copied_all_or_none(postgres_url: str) -> None:

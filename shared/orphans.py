@@ -7,7 +7,7 @@ from itertools import groupby, islice
 
 from sqlalchemy import Engine, select
 
-from shared.blobs import BlobStore
+from shared.blobs import KEY, BlobStore
 from shared.clock import now
 from shared.queries import Reading
 from shared.tables import Attempt, Job, Snapshot
@@ -31,10 +31,12 @@ class Orphans(Reading):
     def sweep(self, grace: float = GRACE_SECONDS) -> int:
         """Deletes what attempts that ended so many seconds ago have left unnamed; how many objects that was.
 
-        Objects of jobs that this database does not know are left alone: another farm may share the bucket.
+        Objects of jobs that this database does not know are left alone, since another farm may share the bucket; and
+        so are those that are no job's, as the empty object that stands for a folder.
         """
         count = 0
-        by_job = ((job_id, list(keys)) for job_id, keys in groupby(self.blobs.keys(PREFIX), key=_job_of))
+        ours = (key for key in self.blobs.keys(PREFIX) if KEY.fullmatch(key) and key.count("/") > 2)
+        by_job = ((job_id, list(keys)) for job_id, keys in groupby(ours, key=_job_of))
         while chunk := list(islice(by_job, CHUNK)):
             for key in self._unnamed(chunk, grace):
                 self.blobs.delete(key)

@@ -170,6 +170,7 @@ def test_what_nobody_names_is_swept(farm: Farm) -> None:
     stored = store_object(blobs, f"jobs/{done}/1/result.png", b"x", "image/png")
     assert farm.store.finish(Fence(done, 1), stored, {})
     blobs.put("jobs/of-another-farm/1/result.png", b"x", "image/png")
+    blobs.put("jobs/README", b"x", "text/plain")
     orphans = Orphans(farm.engine, blobs)
     assert orphans.sweep() == 0
     time.sleep(0.01)
@@ -179,6 +180,7 @@ def test_what_nobody_names_is_swept(farm: Farm) -> None:
         f"jobs/{done}/1/snapshots/000005.png",
         f"jobs/{done}/1/result.png",
         "jobs/of-another-farm/1/result.png",
+        "jobs/README",
     }
 
 

@@ -30,7 +30,9 @@ def check_url(url: str) -> SplitResult:
     """The parts of an address that can be called. Raises InvalidRequest."""
     try:
         parts = urlsplit(url)
-        well = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        # As it is looked up, which a name with an empty part cannot be, nor one with a part that is too long.
+        host = (parts.hostname or "").encode("idna")
+        well = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
     except ValueError:
         well = False
     if not well or "@" in parts.netloc or len(url) > LONGEST_URL or not url.isprintable() or " " in url:
@@ -63,7 +65,11 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
     try:
         with _pool(parts, _address(parts, allow_private=allow_private)) as pool:
             target = f"{path}?{parts.query}" if parts.query else path
-            answer = pool.request("POST", target, body=body, headers=headers, retries=False, redirect=False)
+            # The answer's body is not waited for: it may have no end.
+            answer = pool.request(
+                "POST", target, body=body, headers=headers, retries=False, redirect=False, preload_content=False
+            )
+            answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise CallFailed(f"{parts.hostname} does not answer ({type(error).__name__})") from error
     if not 200 <= answer.status < 300:

@@ -87,7 +87,8 @@ class Webhooks(Transactions):
         """Writes down how a call went; None: it was answered well."""
         values: dict[str, Any] = {"error": error} if error else {"error": None, "delivered_at": now()}
         with self._transaction() as session:
-            this = (Webhook.sweep_id == call.sweep_id) & (Webhook.event == call.event)
+            # Another address that the sweep was given meanwhile was not called.
+            this = (Webhook.sweep_id == call.sweep_id) & (Webhook.event == call.event) & (Webhook.url == call.url)
             session.execute(update(Webhook).where(this).values(values))
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,6 +22,7 @@ class Heard:
     url: str = ""
     answer: int = 200
     location: str | None = None
+    endless: bool = False
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -41,8 +45,13 @@ def heard() -> Iterator[Heard]:
             self.send_response(record.answer)
             if record.location is not None:
                 self.send_header("Location", record.location)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(sys.maxsize if record.endless else 0))
             self.end_headers()
+            # Until whoever called has heard enough.
+            with suppress(OSError):
+                for _ in range(200 * record.endless):
+                    self.wfile.write(b"and so on")
+                    time.sleep(0.05)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
             """Nothing is said."""

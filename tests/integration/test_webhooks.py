@@ -198,6 +198,32 @@ def test_an_address_can_be_changed_and_removed(farm: Farm, heard: Heard) -> None
         farm.webhooks.set("0" * 36, heard.url)
 
 
+def test_an_address_can_be_changed_while_the_old_one_is_called(farm: Farm, heard: Heard) -> None:
+    """Given a call that is being made, if the sweep gets another address, I expect that one called, too."""
+    farm.webhooks.set(farm.sweep, "http://nowhere.invalid/")
+    farm.store.cancel(Of(sweep=farm.sweep))
+    farm.webhooks.notice()
+    under_way = farm.webhooks.take()
+    assert under_way is not None
+    farm.webhooks.set(farm.sweep, heard.url)
+    farm.webhooks.made(under_way, None)
+    assert (farm.caller.run(), heard.events) == (1, ["sweep.ended"])
+
+
+def test_an_answer_without_an_end_is_not_waited_for(farm: Farm, heard: Heard) -> None:
+    """Given somebody who answers well and then goes on and on, I expect the call to be made."""
+    heard.endless = True
+    farm.webhooks.set(farm.sweep, heard.url)
+    farm.store.cancel(Of(sweep=farm.sweep))
+    assert (farm.caller.run(), len(heard.calls)) == (1, 1)
+
+
+def test_a_name_in_another_script_is_called(heard: Heard) -> None:
+    """Given an address whose host is not written in ASCII, I expect that it cannot be found, and no more than that."""
+    with pytest.raises(CallFailed, match="does not answer"):
+        call("http://例え.invalid/", {}, SECRET, allow_private=True)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -210,6 +236,8 @@ def test_an_address_can_be_changed_and_removed(farm: Farm, heard: Heard) -> None
         "http://example.org/a b",
         "http://example.org/\n",
         "http://[1::2/",
+        "http://portraits..example.org/",
+        "http://" + "a" * 64 + ".example.org/",
         "http://example.org/" + "a" * 2000,
     ],
 )

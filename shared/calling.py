@@ -58,7 +58,7 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"stylefarm/{shared.__version__}",
-        "Host": parts.netloc,
+        "Host": parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode(),
         SIGNATURE: signature(secret, body, int(time.time())),
     }
     path = parts.path or "/"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine, update
@@ -218,10 +220,13 @@ def test_an_answer_without_an_end_is_not_waited_for(farm: Farm, heard: Heard) ->
     assert (farm.caller.run(), len(heard.calls)) == (1, 1)
 
 
-def test_a_name_in_another_script_is_called(heard: Heard) -> None:
-    """Given an address whose host is not written in ASCII, I expect that it cannot be found, and no more than that."""
-    with pytest.raises(CallFailed, match="does not answer"):
-        call("http://例え.invalid/", {}, SECRET, allow_private=True)
+def test_a_host_may_be_written_in_any_script(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an address whose host is not in ASCII, I expect it called, by the name that it has on the network."""
+    port = urlsplit(heard.url).port
+    here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: here)
+    call(f"http://例え.example:{port}/", {}, SECRET, allow_private=True)
+    assert heard.calls[0][0]["host"] == f"xn--r8jz45g.example:{port}"
 
 
 @pytest.mark.parametrize(

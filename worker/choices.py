@@ -14,6 +14,8 @@ from shared.terms import LABEL
 from shared.words import nearest
 from worker.pin import Slot
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -32,6 +34,14 @@ class Choices:
                 f" on a {slot.device}: add auto or {slot.device}"
             )
         return queues_of(taken, self.labels)
+
+
+def read_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """The value of --name."""
+    # In claims the name of a process follows it after a colon, and in Celery's words % begins a placeholder.
+    if value is not None and not re.fullmatch(NAME, value):
+        raise InvalidRequest(f"no worker can be called {value!r}: use letters, digits, . - and _, 63 at most")
+    return value
 
 
 def read_devices(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from shared.services import connect_services
 from shared.settings import load_settings
 from shared.workers import NewWorker
 from worker import lifeline, log, slot
-from worker.choices import Choices, read_devices, read_labels
+from worker.choices import Choices, read_devices, read_labels, read_name
 from worker.fleet_cli import COMMANDS
 from worker.keeper import Keeper
 from worker.nvml import find_devices
@@ -42,7 +42,11 @@ def worker() -> None:
 
 
 @worker.command()
-@click.option("--name", help="What the worker is called in logs and events, before its slot and the host's name.")
+@click.option(
+    "--name",
+    callback=read_name,
+    help="What the worker is called in logs and events, before its slot and the host's name.",
+)
 @click.option(
     "--gpus", metavar="LIST", help="GPUs and MIG slices to use, as in 0,2:1 or by UUID; `none` for none. [default: all]"
 )

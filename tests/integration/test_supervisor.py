@@ -159,6 +159,15 @@ def test_a_gpu_that_is_not_here_is_refused(tmp_path: Path) -> None:
     assert len(words.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["studio:1", "a%h", "", "a b"])
+def test_a_name_that_the_farm_would_read_otherwise_is_refused(tmp_path: Path, name: str) -> None:
+    """Given a --name of which a part would be taken for something else, I expect one sentence, and 2."""
+    process = launched(tmp_path, "--name", name)
+    _, words = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert words == f"stylefarm: no worker can be called {name!r}: use letters, digits, . - and _, 63 at most\n"
+
+
 def test_cpu_slots_share_the_threads(start: Start) -> None:
     """Given a worker on the CPU alone, I expect slots that see no GPU, and OpenMP to start with their share."""
     worker = start("--gpus", "none", "--cpu", "2", slots=2)

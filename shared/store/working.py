@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Insert, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -88,8 +88,7 @@ class Working(Transactions):
         with self._transaction() as session:
             if not _touch(session, fence):
                 return False
-            row = {"job_id": fence.job_id, "iteration": iteration, **vars(stored)}
-            session.execute(_insert_once(session, Snapshot), [row])
+            _put_snapshot(session, fence.job_id, iteration, stored)
         return True
 
     def finish(
@@ -188,15 +187,17 @@ def _written(session: Session, fence: Fence, values: Mapping[str, Any]) -> Heart
 
 def _insert_points(session: Session, job_id: str, points: Sequence[LossPoint]) -> None:
     if session.get_bind().dialect.name != "postgresql":
-        session.execute(_insert_once(session, Loss), [{"job_id": job_id, **vars(point)} for point in points])
+        once = sqlite.insert(Loss).on_conflict_do_nothing()
+        session.execute(once, [{"job_id": job_id, **vars(point)} for point in points])
         return
-    # One statement with a column in each parameter: several times as fast as one for each row.
+    # One statement with a column in each parameter: several times as fast as one for each row. What is there already
+    # is passed over: a write whose answer got lost is written again.
     columns = {name: [getattr(point, name) for point in points] for name in POINT}
     session.connection().execute(_POINTS, {"job_id": job_id, **columns})
 
 
-def _insert_once(session: Session, table: type[Loss] | type[Snapshot]) -> Insert:
-    """An INSERT that passes over rows that are there: a write whose answer got lost is written again."""
-    if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+def _put_snapshot(session: Session, job_id: str, iteration: int, stored: StoredObject) -> None:
+    """Names a snapshot, also in the place of one that an attempt has painted before its memory ran out."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = insert(Snapshot).values(job_id=job_id, iteration=iteration, **vars(stored))
+    session.execute(row.on_conflict_do_update(index_elements=["job_id", "iteration"], set_=vars(stored)))

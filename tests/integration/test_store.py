@@ -110,6 +110,15 @@ def test_a_write_may_be_repeated(store: Store, queries: Queries) -> None:
     assert len(queries.snapshots(job_id)) == 1
 
 
+def test_a_snapshot_is_named_as_it_was_painted_last(store: Store, queries: Queries) -> None:
+    """Given a snapshot of an attempt that ran out of memory, if it is painted again, I expect the later one's hash."""
+    (job_id,) = store.create([new_job()])
+    fence = claimed(store, job_id)
+    for digit in "012":
+        assert store.add_snapshot(fence, 5, StoredObject(f"jobs/{job_id}/1/snapshots/000005.png", digit * 64, 10))
+    assert [snapshot.sha256 for snapshot in queries.snapshots(job_id)] == ["2" * 64]
+
+
 def test_a_move_may_be_repeated(store: Store, queries: Queries) -> None:
     """Given a claim and an end whose answers got lost, if each is asked for again, I expect the same answer."""
     (job_id, let_go) = store.create([new_job(), new_job()])

@@ -86,7 +86,7 @@ class Worker:
             pieces = [self._piece(job, leases) for job in jobs]
             for piece in Painting(self.services, self.workshop, pieces).paint():
                 with piece.named():
-                    outcomes[piece.job.id] = self._concluded(piece)
+                    outcomes[piece.job.id] = self._concluded(piece, alone=len(pieces) == 1)
         return outcomes
 
     def _most(self) -> int:
@@ -99,11 +99,11 @@ class Worker:
             log.info("claimed")
         return piece
 
-    def _concluded(self, piece: Piece) -> Outcome:
+    def _concluded(self, piece: Piece, *, alone: bool) -> Outcome:
         seconds = time.monotonic() - piece.began_at
         piece.record["seconds"] = round(seconds, 3)
         try:
-            outcome = patiently(self._ending(piece))
+            outcome = patiently(self._ending(piece, alone=alone))
         except ServiceUnavailable as error:
             log.error("left to its lease", reason=str(error))
             raise
@@ -122,7 +122,7 @@ class Worker:
             time_limit=job.time_limit,
         )
 
-    def _ending(self, piece: Piece) -> Ending:
+    def _ending(self, piece: Piece, *, alone: bool) -> Ending:
         """The move for the way in which it ended."""
         store, fence, record = self.services.store, piece.fence, piece.record
         match piece.outcome:
@@ -138,6 +138,10 @@ class Worker:
                 return partial(_if_ours, Outcome.RELEASED, released)
             case FarmError() as error:
                 return partial(self._fail, fence, error, record)
+            case torch.AcceleratorError() if self.broken.is_set() and not alone:
+                # One misfortune, and counted already: three of them would bench the worker.
+                released = partial(store.release, fence, "the GPU failed under another job of its batch", record)
+                return partial(_if_ours, Outcome.RELEASED, released)
             case torch.AcceleratorError() as error:
                 # After such an error every further call into CUDA fails, until the process ends.
                 self.broken.set()

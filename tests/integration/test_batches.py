@@ -19,8 +19,10 @@ from shared.records import Fence, NewJob, Of
 from shared.spec import JobSpec
 from shared.store import Store
 from shared.terms import Terms
+from shared.workers import NewWorker
 from worker import painting
 from worker.engine.budget import USABLE
+from worker.runner import Outcome, Worker
 
 SHALLOW: dict[str, Any] = {
     "content_layers": ["relu2_1"],
@@ -198,6 +200,24 @@ def test_what_does_not_fit_together_is_painted_one_by_one(
     assert [status.state for status in ended(batching, jobs)] == [State.DONE] * 3
     records = [batching.services.queries.attempts(job.id)[0].record for job in jobs]
     assert [(record.get("batch"), len(record["path"]["memory"])) for record in records] == [(None, 1)] * 3
+
+
+def test_a_gpu_that_fails_under_a_batch_is_one_failure(
+    batching: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given three jobs that are painted together, if the GPU fails, I expect one failure counted, and all queued."""
+
+    def fails(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(painting, "optimise", fails)
+    jobs = swept(batching, fields, iterations=2)
+    batching.services.workers.enlist([NewWorker("slot", "host", "gpu")])
+    worker = Worker(batching.services, "slot:1", threading.Event())
+    assert list(worker.run(jobs[0].id).values()) == [Outcome.RELEASED] * 3
+    (listed,) = batching.services.workers.listed()
+    assert (listed.state, listed.worker.failures, worker.broken.is_set()) == ("active", 1, True)
+    assert [job.status().state for job in jobs] == [State.QUEUED] * 3
 
 
 def test_a_batch_is_let_go_together(engine: Engine, pictures: Path) -> None:

@@ -45,9 +45,14 @@ def requeue(
 def end_badly(
     session: Session, job: Job, kind: str, error: FarmError, outcome: str, record: Mapping[str, Any]
 ) -> State:
-    """Ends the attempt of a running job, whose row is held, for a failure of this kind; where the job stands then."""
+    """Ends the attempt of a running job, whose row is held, for a failure of this kind; where the job stands then.
+
+    One that was to be cancelled is cancelled, however bad its end.
+    """
     failures = counted(job.failures, kind)
     which, values = Job.id == job.id, {"failures": failures}
+    if job.cancel_requested:
+        return State((requeue(session, which, outcome, str(error), record, values) or job).state)
     if is_tried_again(failures, kind, job.max_attempts):
         most = min(ATTEMPTS[kind], job.max_attempts or ATTEMPTS[kind])
         reason = f"{error} (tried again, failure {failures[kind]} of {most})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from shared.queries import Queries
 from shared.records import Fence, Of
 from shared.states import State, WorkerState
 from shared.store import Store
+from shared.terms import Terms
 from shared.workers import NewWorker, Workers
 from tests.integration.jobs import RESULT, new_job
 
@@ -145,3 +147,20 @@ def test_workers_are_listed_with_what_they_paint(farm: Farm) -> None:
     assert farm.workers.listed() == []
     with pytest.raises(NotFound, match="no worker is called gpu0@here: "):
         farm.workers.put(SLOT.name, WorkerState.ACTIVE, None)
+
+
+@pytest.mark.parametrize("way", ["failed", "died", "expired"])
+def test_a_job_that_was_to_be_cancelled_is_no_failure(farm: Farm, way: str) -> None:
+    """Given a job that is to be cancelled, if its last attempt ends badly, I expect it cancelled all the same."""
+    (job_id,) = farm.store.create([dataclasses.replace(new_job(), terms=Terms(max_attempts=1))])
+    job = farm.store.claim(job_id, "w:family:1", lease=0)
+    assert job is not None
+    farm.store.cancel(Of(job=job_id))
+    if way == "failed":
+        assert farm.store.fail(Fence(job_id, 1), InvalidImage("no"), {}) is State.CANCELLED
+    elif way == "died":
+        assert farm.store.bury(":family:") == [job_id]
+    else:
+        time.sleep(0.01)
+        assert farm.store.requeue_expired() == [job_id]
+    assert farm.queries.job(job_id).state == State.CANCELLED

@@ -143,6 +143,8 @@ def _fill(
 
 def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submission:
     """Queues again what was lost of a sweep that is there already."""
+    # First: what stops before, or meanwhile, is seen to be lost.
+    _keep(session, sweep_id)
     own = select(Job.position, Job.id, Job.state).where(Job.sweep_id == sweep_id)
     jobs = session.execute(own).all()
     lost = sorted(job_id for _, job_id, state in jobs if state in LOST)
@@ -150,7 +152,6 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submissi
         which = Job.id.in_(lost[start : start + CHUNK])
         session.execute(in_lock_order(select(Job.id).where(which)))
         queue_again(session, Move.RETRY, which, LOST, {**AGAIN, **NO_CHECKPOINT}, "asked for again")
-    _keep(session, sweep_id)
     # Now, since one of its own jobs may stand in two cells.
     others = select(SharedCell.position, Job.id, ~_is_hopeful()).join(Job, Job.id == SharedCell.job_id)
     shared = session.execute(others.where(SharedCell.sweep_id == sweep_id)).all()

@@ -19,7 +19,7 @@ from shared.records import Of
 from shared.states import State
 from shared.store import Store
 from shared.terms import Terms
-from tests.integration.jobs import new_job
+from tests.integration.jobs import claimed, new_job
 from tests.integration.test_reusing import submitted
 
 # Enough that the order in which they were written is hardly that of their ids.
@@ -115,3 +115,12 @@ def test_a_job_and_the_one_before_it_are_cancelled_at_once(
     held_up(engine, besides, *cancels)
     states = [job.state for job in Queries(engine).jobs([first, middle, last, besides])]
     assert states == [State.CANCELLED, State.CANCELLED, State.FAILED, State.FAILED]
+
+
+def test_a_job_stops_while_its_sweep_is_asked_for_again(engine: Engine, store: Store) -> None:
+    """Given a job that is to be cancelled, if it stops while its sweep is submitted again, I expect it queued."""
+    first = submitted(store, 1)
+    fence = claimed(store, first.ids[0])
+    store.cancel(Of(sweep=first.sweep_id))
+    held_up(engine, first.ids[0], lambda: store.stopped(fence, {}), lambda: submitted(store, 1))
+    assert Queries(engine).counts(first.sweep_id) == {State.QUEUED: 1}

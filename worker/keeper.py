@@ -104,10 +104,16 @@ class Keeper:
         try:
             return self.reconciler.announcer.runs_low()
         except ServiceUnavailable:
-            return False  # the next period says so
+            pass  # the next period says so
+        except Exception:
+            # As above: loud, and the thread goes on.
+            log.exception("not known whether hints run low")
+        return False
 
     def _resign(self) -> None:
         try:
             self.reconciler.resign()
         except ServiceUnavailable as error:
             log.warning("another worker leads a little later", reason=str(error))
+        except Exception:
+            log.exception("another worker leads a little later")

@@ -94,12 +94,17 @@ class Listing(Reading):
         return sorted(found, key=lambda job: job.finished_at or job.updated_at, reverse=True)[:limit]
 
     def pace(self, sweep_id: str) -> float:
-        """How fast the sweep's jobs are done: jobs a second of the last ten minutes; 0.0 if none was done in them."""
+        """How fast the sweep's jobs are done: jobs a second of the last ten minutes; 0.0 if none was done in them.
+
+        Of those that it shares, what was done before there was this sweep says nothing of its pace.
+        """
         recent = (Job.state == State.DONE) & (Job.finished_at >= now(-PACE_SECONDS))
         # The index has the times of changes.
         times = select(Job.started_at, Job.finished_at).where(recent, Job.updated_at >= now(-PACE_SECONDS))
         own = times.where(Job.sweep_id == sweep_id)
-        shared = times.where(Job.id.in_(select(SharedCell.job_id).where(SharedCell.sweep_id == sweep_id)))
+        since = select(Sweep.created_at).where(Sweep.id == sweep_id).scalar_subquery()
+        cells = select(SharedCell.job_id).where(SharedCell.sweep_id == sweep_id)
+        shared = times.where(Job.id.in_(cells), Job.finished_at >= since)
         found = union_all(own, shared).subquery()
         numbers = select(func.count(), func.min(found.c.started_at), now())
         with self._reading() as session:

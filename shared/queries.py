@@ -91,7 +91,7 @@ class Queries(Reading):
 
     def full_id(self, kind: type[Job] | type[Sweep], beginning: str) -> str:
         """The id that starts with `beginning`. Raises NotFound, or InvalidRequest if several do."""
-        noun = "job" if kind is Job else "sweep"
+        other, noun, other_noun = (Sweep, "job", "sweep") if kind is Job else (Job, "sweep", "job")
         wanted = beginning.strip().lower()
         if len(wanted) < SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef-"):
             raise NotFound(
@@ -99,6 +99,9 @@ class Queries(Reading):
             )
         with self._reading() as session:
             found = session.scalars(select(kind.id).where(kind.id.startswith(wanted)).limit(2)).all()
+            mistaken = not found and session.scalar(select(other.id).where(other.id.startswith(wanted)).limit(1))
+        if mistaken:
+            raise NotFound(f"{beginning} is a {other_noun}, not a {noun}: ask `stylefarm {other_noun}` for it")
         if not found:
             raise NotFound(f"there is no {noun} {beginning}: `stylefarm config show` tells which farm was asked")
         if len(found) > 1:

@@ -188,8 +188,12 @@ def _chosen(axes: Mapping[str, Sequence[Any]], axis: str, wanted: Sequence[Any])
 
 def is_called(axis: str, known: Any, wanted: Any) -> bool:
     """Whether a user who wants `wanted` of an axis means the value `known`."""
-    if key_of(known) == key_of(wanted) or wanted in (str(known), label_of(axis, known)):
+    label = label_of(axis, known)
+    # Options take lists without spaces.
+    if key_of(known) == key_of(wanted) or wanted in (str(known), label, label.replace(", ", ",")):
         return True
+    if isinstance(known, dict):
+        return isinstance(wanted, str) and known == {wanted: 1}
     if isinstance(known, str):
         return axis in PICTURES and str(wanted) in (PurePath(known).name, PurePath(known).stem)
     if isinstance(known, int | float) and not isinstance(known, bool):

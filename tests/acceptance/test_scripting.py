@@ -83,6 +83,8 @@ def test_jobs_are_listed_by_what_they_are(program: CommandLine, farm: Farm, smal
     # What no cell names stands in the spec.
     assert ids(program, "--where", "icc=true", "--where", "size=48", "--all") == [hen, *of_small]
     assert ids(program, "--where", "icc=false") == []
+    assert ids(program, "--where", "style_loss=wasserstein") == ids(program, "--where", "style_loss=wasserstein=1")
+    assert ids(program, "--where", "style_loss=wasserstein", "--where", "noise_range=0,1") == [hen, *of_small]
     assert ids(program, "--since", "1h") == [hen, *of_small]
     assert ids(program, "--until", "1h") == []
     assert ids(program, "--since", "2020-01-01T00:00", "--until", "2021-01-01") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,8 +43,8 @@ def ended(store: Store, job_id: str, *, well: bool) -> None:
 def test_what_sweeps_share_counts_in_each(store: Store, listing: Listing) -> None:
     """Given a sweep that shares jobs of an older one, I expect these in its counts, failures, pace and list."""
     older = submitted(store, "older", 1, 2)
-    ended(store, older.ids[0], well=True)
     newer = submitted(store, "newer", 3, 1, 2)
+    ended(store, older.ids[0], well=True)
     ended(store, newer.ids[0], well=False)
     ended(store, older.ids[1], well=False)
     listed = listing.sweeps(5)
@@ -56,6 +57,17 @@ def test_what_sweeps_share_counts_in_each(store: Store, listing: Listing) -> Non
     found = list(listing.jobs(Wanted(sweep=newer.sweep_id), None))
     assert [(job.position, job.cell["seed"]) for job in found] == [(0, 3), (1, 1), (2, 2)]
     assert [job.position for job in listing.jobs(Wanted(sweep=newer.sweep_id), 2)] == [0, 1]
+
+
+def test_what_was_done_before_a_sweep_says_nothing_of_its_pace(store: Store, listing: Listing) -> None:
+    """Given a done job, if a sweep that shares it is submitted later, I expect no pace before a job of its own is."""
+    older = submitted(store, "older", 1)
+    ended(store, older.ids[0], well=True)
+    time.sleep(0.01)  # SQLite's clock has milliseconds
+    newer = submitted(store, "newer", 1, 2)
+    assert (listing.pace(older.sweep_id) > 0, listing.pace(newer.sweep_id)) == (True, 0.0)
+    ended(store, newer.ids[1], well=True)
+    assert listing.pace(newer.sweep_id) > 0
 
 
 def test_a_sweep_at_rest_has_no_pace(store: Store, listing: Listing) -> None:

@@ -247,6 +247,15 @@ def test_ids_may_be_shortened(store: Store, queries: Queries) -> None:
             queries.full_id(Job, unknown)
 
 
+def test_an_id_of_the_other_kind_is_recognised(store: Store, queries: Queries) -> None:
+    """Given a sweep and its job, if one is asked for by the other's id, I expect to be told what that id is of."""
+    sweep_id, (job_id,) = store.create_sweep("", {}, [new_job()])
+    with pytest.raises(NotFound, match=f"{sweep_id} is a sweep, not a job: ask `stylefarm sweep` for it"):
+        queries.full_id(Job, sweep_id)
+    with pytest.raises(NotFound, match=f"{job_id[:8]} is a job, not a sweep: ask `stylefarm job` for it"):
+        queries.full_id(Sweep, job_id[:8])
+
+
 def test_an_ambiguous_id_is_refused(store: Store, queries: Queries) -> None:
     """Given so many jobs that two ids must start alike, if such a beginning is given, I expect to be asked for more."""
     ids = store.create([new_job() for _ in range(2000)])

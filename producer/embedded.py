@@ -33,6 +33,7 @@ class Painter:
         self._pending: set[str] = set()
         self._interrupted = threading.Event()
         self._starting = threading.Lock()
+        self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -52,6 +53,7 @@ class Painter:
             if self._thread is None:
                 # A program that forgets to close its farm still ends, and the job at hand goes back into the queue.
                 atexit.register(self.close)
+                self._ended.clear()
                 self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
                 self._thread.start()
 
@@ -60,6 +62,8 @@ class Painter:
         self._interrupted.set()
         self._queue.put(None)
         if self._thread is not None:
+            # A join that Ctrl-C breaks off takes the thread for ended ever after, and Python would end under it.
+            self._ended.wait()
             self._thread.join()
             atexit.unregister(self.close)
 
@@ -81,6 +85,8 @@ class Painter:
                 self._pending.discard(job_id)
         except BaseException as error:  # noqa: BLE001 - raised again in `add`, on the thread that waits
             self._error = error
+        finally:
+            self._ended.set()
 
     def _worker(self) -> Worker:
         with _needs_worker():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Raised when a field of `--json` goes or changes its meaning; new fields may come at any time.
 SCHEMA_VERSION = 1
+
+
+class Seconds(click.FloatRange):
+    """A time. A range alone lets nan through, which is neither below nor above anything."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. Fails if it is none, or out of range."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
 
 
 def json_option(command: Command) -> Command:
@@ -36,7 +50,7 @@ def list_options(command: Command) -> Command:
 def timeout_option(command: Command) -> Command:
     """The option `--timeout`, of every command that waits."""
     help_text = "Seconds to wait at most; then exit with 8."
-    return click.option("--timeout", type=click.FloatRange(min=0), help=help_text)(command)
+    return click.option("--timeout", type=Seconds(min=0), help=help_text)(command)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -107,6 +108,8 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The program `stylefarm`: runs a command, and ends with its documented exit code."""
     code = _run(arguments)
+    # All is done. Another Ctrl-C would only break off what libraries do at the end, each with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
     sys.exit(code)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from producer.status import Status
 from shared.errors import InvalidRequest, StillPending
 from shared.output import json_option, print_json, print_pairs, say, timeout_option
 from shared.settings import load_settings
+from shared.terms import check_limit
+from shared.words import counted
 
 YES_ABOVE = 1000
 
@@ -65,19 +67,23 @@ def create(
     are the same for all, `name` what the sweep is called, and `priority`, `device` and so on are as these options,
     which come before the file; docs/sweeps.md has the rest. What was asked for before is not painted again.
     """
-    grid = _grid(file, axes, name)
+    if timeout is not None and not and_wait:
+        raise InvalidRequest("--timeout says how long --wait waits at most: give both, or neither")
+    given = {name: value for name, value in terms.items() if value is not None}
+    grid = _grid(file, axes, name, max_running, given)
     with Farm() as farm:
+        if webhook is not None:
+            farm.check_webhook(webhook)
         if dry_run:
             _report_forecast(forecast(farm, grid, skip_bad=skip_bad), as_json)
             return
         if not yes:
             _ask(len(grid), yes_above)
-        given = {name: value for name, value in terms.items() if value is not None}
-        created = farm.sweep(grid, max_running=max_running, force=force, skip_bad=skip_bad, webhook=webhook, **given)
+        created = farm.sweep(grid, force=force, skip_bad=skip_bad, webhook=webhook)
         statuses = created.statuses()
         _say_what_became(created, statuses)
         if and_wait:
-            say(f"sweep {created.id}: {len(statuses)} jobs")
+            say(f"sweep {created.id}: {counted(len(statuses), 'job')}")
             try:
                 statuses = follow(created, timeout)
             except StillPending:
@@ -87,12 +93,20 @@ def create(
         raise_failed(statuses)
 
 
-def _grid(file: Path | None, words: Sequence[str], name: str | None) -> Grid:
+def _grid(
+    file: Path | None, words: Sequence[str], name: str | None, max_running: int | None, terms: Mapping[str, Any]
+) -> Grid:
+    """The grid of a file or of axes, with what the command line says of it in the place of what the file does."""
     axes, settings = parse_settings(words), load_settings()
     if file is None and not axes:
         raise InvalidRequest("a sweep is described by a file, or by --set style_weight=1,10,100: give one of the two")
     grid = parse_grid({"matrix": axes}, settings) if file is None else load_grid(file, axes, settings)
-    return grid if name is None else replace(grid, name=name)
+    return replace(
+        grid,
+        name=grid.name if name is None else name,
+        max_running=grid.max_running if max_running is None else check_limit(max_running),
+        terms={**grid.terms, **terms},
+    )
 
 
 def _ask(count: int, most: int) -> None:

@@ -23,7 +23,7 @@ from producer.jobs import failure_of
 from producer.status import Status
 from producer.summary import Summary, summary
 from shared.errors import JobFailed, StillPending
-from shared.output import print_line, say, timeout_option
+from shared.output import Seconds, print_line, say, timeout_option
 
 # Seconds between looks: on a terminal, and where each one is a line.
 ON_TERMINAL = 1.0
@@ -31,8 +31,7 @@ IN_LINES = 5.0
 
 interval_option = click.option(
     "--interval",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(min=0.1, max=86_400),
     help=f"Between two looks.  [{ON_TERMINAL:g} on a terminal, {IN_LINES:g} elsewhere]",
 )
 jsonl_option = click.option("--jsonl", is_flag=True, help="Print a JSON object for each look, one a line.")

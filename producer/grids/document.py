@@ -111,7 +111,7 @@ class _Reader:
         return Grid(
             matrix={axis: self._axis(("matrix", axis), axis, value) for axis, value in matrix.items()},
             base={name: self._beside(name, value) for name, value in _mapping(document, "base").items()},
-            name=str(document.get("name") or ""),
+            name=str(document.get("name") or ("" if file is None else file.stem)),
             terms=terms,
             max_running=check_limit(document.get("max_running")),
             zip=[self._listed("zip", number, group) for number, group in enumerate(groups)],

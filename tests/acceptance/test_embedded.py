@@ -114,6 +114,27 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> N
     assert document["counts"] == {"queued": 1, "done": 1}
 
 
+def test_ctrl_c_again_leaves_the_painter_time_to_let_go(farm: CommandLine) -> None:
+    """Given a picture that is being painted, if Ctrl-C comes three times at once, I expect 130, and the job queued."""
+    (farm.folder / "sweep.yaml").write_text(
+        f"base: {{style: s.png, content: a.png, size: 512, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
+    )
+    sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()
+    waiting = farm.start("sweep", "wait", sweep_id)
+    try:
+        _until(lambda: farm.run("sweep", "show", sweep_id, "--json").document["jobs"][0]["iteration"] > 0)
+        for _ in range(3):
+            os.kill(waiting.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, words = waiting.communicate(timeout=60)
+    finally:
+        waiting.kill()
+        waiting.wait()
+    assert (waiting.returncode, words.splitlines()[-1]) == (130, "stylefarm: interrupted")
+    document = farm.run("sweep", "show", sweep_id, "--json").document
+    assert document["counts"] == {"queued": 1}
+
+
 def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
     """Given a process that is killed while it paints, if another waits for the job, I expect it painted by that one."""
     impatient = CommandLine(

@@ -149,6 +149,20 @@ def test_a_job_s_way_is_told(program: CommandLine, small: Sweep) -> None:
     assert objects(program.run("job", "logs", failed.id, "--jsonl").out) == document["events"]
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--timeout", "nan"), "'nan' is no number of seconds"),
+        (("--interval", "nan"), "'nan' is no number of seconds"),
+        (("--interval", "inf"), "is not in the range"),
+    ],
+)
+def test_a_time_is_a_number(program: CommandLine, small: Sweep, option: tuple[str, str], words: str) -> None:
+    """Given a time that is none, I expect a sentence and 2, before anything is waited for."""
+    refused = program.run("sweep", "watch", small.id, *option, timeout=60)
+    assert (refused.code, words in refused.words) == (2, True), refused.words
+
+
 def test_a_wait_that_runs_out_prints_where_it_stands(program: CommandLine, farm: Farm) -> None:
     """Given a paused sweep, if it is waited for in vain with --json, I expect 8, and the object all the same."""
     sweep = made_up(farm, {"content": ["cat.png"]}, outcome=lambda _: State.PAUSED)

@@ -66,6 +66,32 @@ def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
     assert lines["there already"].strip() == "4"
 
 
+@pytest.mark.parametrize(
+    ("terms", "sentence"),
+    [
+        (("--max-running", "-1"), "max_running = -1"),
+        (("--time-limit", "nan"), "time_limit = nan"),
+        (("--after", "00000000"), "there is no job 00000000"),
+        (("--webhook", "ftp://example.org"), "'ftp://example.org' is no address to call"),
+        (("--timeout", "5"), "--timeout says how long --wait waits at most"),
+    ],
+)
+def test_a_dry_run_checks_the_terms_too(farm: CommandLine, terms: tuple[str, ...], sentence: str) -> None:
+    """Given terms that a submission would be refused for, if it is only tried, I expect the same refusal."""
+    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png}\n")
+    for more in (("--dry-run",), ()):
+        refused = farm.run("sweep", "create", "sweep.yaml", *terms, *more)
+        assert (refused.code in {2, 3}, refused.out) == (True, "")
+        assert sentence in refused.words
+
+
+def test_a_sweep_without_a_name_is_called_as_its_file(farm: CommandLine) -> None:
+    """Given a file that names no sweep, I expect its own name; what --name says goes before it."""
+    (farm.folder / "two cats.yaml").write_text(BASE + "matrix: {content: a.png}\n")
+    assert created(farm, "two cats.yaml")["sweep"]["name"] == "two cats"
+    assert created(farm, "two cats.yaml", "--name", "small")["sweep"]["name"] == "small"
+
+
 def test_a_grid_needs_no_file(farm: CommandLine) -> None:
     """Given axes on the command line, I expect their grid; without a file or an axis, a sentence."""
     words = ("content=a.png,b.png", "style=s.png", "style_weight=1,10", "size=32", "iterations=2")

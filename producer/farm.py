@@ -18,7 +18,7 @@ from producer.status import Status
 from producer.sweeps import Sweep
 from producer.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
 from shared import tables
-from shared.errors import InvalidSettings, InvalidSpec, ServiceUnavailable
+from shared.errors import InvalidRequest, InvalidSettings, InvalidSpec, ServiceUnavailable
 from shared.garbage import uncollected
 from shared.listing import Wanted
 from shared.records import NewJob, Steered
@@ -27,6 +27,7 @@ from shared.services import Services, connect_services
 from shared.settings import Settings, load_settings
 from shared.states import State
 from shared.terms import Terms, check_limit, parse_terms, parted
+from shared.words import nearest
 
 if TYPE_CHECKING:
     from producer.embedded import Painter
@@ -166,9 +167,9 @@ class Farm:
     def jobs(
         self,
         *,
-        states: Iterable[State] = (),
+        states: Iterable[State | str] = (),
         sweep: Sweep | None = None,
-        where: Mapping[str, Sequence[Any]] | None = None,
+        where: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = 20,
@@ -183,9 +184,13 @@ class Farm:
             since, until: submitted then, both aware and included.
             limit: at most so many; None for all.
 
-        Raises InvalidRequest if there is no such parameter.
+        Raises InvalidRequest if there is no such parameter or state.
         """
-        wanted = Wanted(tuple(states), None if sweep is None else sweep.id, since, until, fitting(where or {}))
+        of_sweep, values = (
+            None if sweep is None else sweep.id,
+            {name: _several(of) for name, of in (where or {}).items()},
+        )
+        wanted = Wanted(_states(states), of_sweep, since, until, fitting(values))
         return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
 
     def find_sweep(self, sweep_id: str) -> Sweep:
@@ -303,3 +308,16 @@ def plain(value: Any) -> Any:
 
 def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else [value]
+
+
+def _several(value: Any) -> Any:
+    """Values as a list; one alone need not be in one, and a text is not its letters."""
+    return [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
+
+
+def _states(states: Iterable[State | str]) -> tuple[State, ...]:
+    names = list(_several(states))
+    for name in names:
+        if name not in list(State):
+            raise InvalidRequest(f"no state {name!r}{nearest(str(name), map(str, State))}")
+    return tuple(map(State, names))

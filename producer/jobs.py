@@ -47,9 +47,16 @@ class Result:
         return small_png(self.image)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Writes the file. Raises InvalidRequest if `path` exists (and no `force`) or cannot be written."""
-        write_atomically(Path(path), self.data, force=force)
-        return Path(path)
+        """Writes the file.
+
+        Raises InvalidRequest if `path` exists (and no `force`), names another format, or cannot be written.
+        """
+        from shared.encoding import check_suffix
+
+        path = Path(path)
+        check_suffix(path, self.suffix)
+        write_atomically(path, self.data, force=force)
+        return path
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def check_measure(name: str, statuses: Iterable[Status]) -> str:
     names = measures_of(statuses)
     if name not in names:
         known = list(dict.fromkeys([*MEASURES, *names]))
-        raise InvalidRequest(f"unknown metric {name!r}{nearest(name, known)}: it is one of {', '.join(known)}")
+        raise InvalidRequest(f"unknown metric {name!r}{nearest(name, known)}")
     return name
 
 

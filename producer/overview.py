@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -14,7 +13,7 @@ from producer.farm import Job, Sweep
 from producer.plot import LossCurve, loss_plot
 from producer.progress import counting
 from producer.sheets.raster import Drawing, pages
-from producer.sheets.selection import PICTURES, select
+from producer.sheets.selection import PICTURES, label_of, select
 from producer.status import Status
 from shared.errors import InvalidRequest
 from shared.records import LossPoint
@@ -75,7 +74,8 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
     labels: dict[str, None] = {}  # a set that keeps the order
     for status in statuses:
         others = (f", {axis} = {value}" for axis, value in status.cell.items() if axis not in PICTURES)
-        plain = label = f"{Path(status.content).stem} x {Path(status.style).stem}" + "".join(others)
+        pictures = (label_of(name, getattr(status, name)) for name in PICTURES)
+        plain = label = " x ".join(filter(None, pictures)) + "".join(others)
         number = 1
         while label in labels:  # pictures of one name in two folders
             number += 1

@@ -97,7 +97,10 @@ def say(words: str) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A plain table, in the terminal's width where there is one."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(columns):
+        # What a row goes by stays whole, however narrow the terminal is: it is what other commands are given.
+        table.add_column(name, no_wrap=number == 0)
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False)

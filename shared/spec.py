@@ -192,5 +192,7 @@ def _plain(entry: Mapping[str, Any]) -> str:
         return f"must be {count} numbers"
     if entry["type"] == "string_too_short":
         return "must not be empty"
+    if entry["type"] == "string_pattern_mismatch":  # of a label
+        return "must be small letters, digits, - and _, and begin with a letter or digit"
     message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     return message.replace("a valid tuple", "a list of layers")

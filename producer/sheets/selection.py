@@ -136,7 +136,8 @@ def label_of(axis: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return (" + " if axis in PICTURES else ", ").join(label_of(axis, entry) for entry in value)
     if axis in PICTURES:
-        return PurePath(value).stem
+        # A status has the names of several styles in one.
+        return " + ".join(PurePath(name).stem for name in value.split(" + "))
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 

@@ -260,3 +260,11 @@ def test_a_download_that_fits_goes_into_torchvision_s_cache(
     web.files.clear()
     assert inside.run("weights", "pull", "vgg16", "--name", "again").code == 0
     assert [path.name for path in (tmp_path / "torch").rglob("*") if path.is_file()] == [name]
+
+
+def test_what_is_refused_is_one_sentence(tmp_path: Path) -> None:
+    """Given weights of an unknown name, if the program pulls them, I expect its sentence, and no library's words."""
+    program = CommandLine(tmp_path, {"STYLEFARM_HOME": str(tmp_path / "home")})
+    ended = program.run("weights", "pull", "vgg17")
+    assert (ended.code, ended.out, len(ended.words.splitlines())) == (2, "", 1), ended.words
+    assert "'vgg17' names no weights to pull" in ended.words

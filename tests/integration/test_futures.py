@@ -100,6 +100,26 @@ def test_a_job_tells_how_it_ended(ended: Sweep) -> None:
     assert (stopped.job_id, stopped.error) == (cancelled.id, None)
 
 
+def test_one_state_or_value_need_not_be_in_a_list(ended: Sweep) -> None:
+    """Given a state or a value alone, I expect what a list of it finds; of a state that there is not, a sentence."""
+    farm = ended.farm
+    assert [one.id for one in farm.jobs(states="failed")] == [one.id for one in farm.jobs(states=[State.FAILED])] != []
+    assert farm.jobs(where={"style_weight": 10}) == farm.jobs(where={"style_weight": [10]}) != []
+    assert farm.jobs(where={"content": "cat.png"}) == farm.jobs(where={"content": ["cat.png"]}) != []
+    with pytest.raises(InvalidRequest, match="no state 'quued': did you mean 'queued'"):
+        farm.jobs(states=["quued"])
+
+
+def test_a_picture_is_not_saved_as_what_it_is_not(ended: Sweep, tmp_path: Path) -> None:
+    """Given a PNG, if it is saved under the name of a JPEG, I expect a sentence and no file; other names are mine."""
+    result = ended.jobs()[0].result()
+    with pytest.raises(InvalidRequest, match=r"best.JPG is named as jpeg, but the picture is png: end it in .png"):
+        result.save(tmp_path / "best.JPG")
+    assert list(tmp_path.glob("best*")) == []
+    for name in ("best.PNG", "best", "best.of.three"):
+        assert result.save(tmp_path / name).read_bytes() == result.data
+
+
 def test_a_running_job_is_not_done(farm: Farm) -> None:
     """Given a running job, I expect it to say so, and no end of it in the time given."""
     (job,) = made_up(farm, {"content": ["cat.png"]}, outcome=lambda _: State.RUNNING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from producer.overview import curve_labels
+from producer.sheets.selection import title_of
 from tests.unit.statuses import status
 
 
@@ -19,3 +20,10 @@ def test_jobs_of_one_name_are_numbered() -> None:
     """Given pictures of one name in several folders, one of them with a number already, I expect every label once."""
     jobs = [status(content="a.png", style=style, cell={"content": "x/a.png"}) for style in ("s", "s", "s (2)", "s")]
     assert curve_labels(jobs) == ["a x s", "a x s (2)", "a x s (2) (2)", "a x s (3)"]
+
+
+def test_of_each_of_several_styles_the_suffix_is_left_out() -> None:
+    """Given a mixture of two styles, and a job without a style, I expect their names alone."""
+    jobs = [status(content="a.png", style="s.png + t.jpg"), status(content="a.png", style="")]
+    assert curve_labels(jobs) == ["a x s + t", "a"]
+    assert [title_of(job) for job in jobs] == ["a × s + t", "a"]

@@ -18,7 +18,7 @@ CPU, GPU = Slot("cpu0", {VISIBLE: ""}), Slot("gpu0", {VISIBLE: "GPU-a"})
         ("priority", 10, "less than or equal to 9"),
         ("priority", "high", "valid integer"),
         ("device", "tpu", "'auto', 'cpu' or 'gpu'"),
-        ("label", "No Good", "label"),
+        ("label", "No Good", "must be small letters, digits, - and _"),
         ("prioritty", 3, "did you mean 'priority'"),
     ],
 )

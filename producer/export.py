@@ -76,7 +76,7 @@ def export_losses(
 def _result(status: Status, sweep: Sweep, metrics: Sequence[str]) -> Row:
     return {
         "job": status.id,
-        "sweep": status.sweep,
+        "sweep": sweep.id,  # also of a job that this sweep shares with an older one
         **_cell(status.cell, sweep),
         "content_name": status.content,
         "style_name": status.style,

@@ -100,6 +100,7 @@ def _panels(curves: Mapping[str, LossCurve], log: bool) -> Figure:
         for term, colour in TERMS.items():
             line = _line(axes, curves[name], term, log, color=colour, linewidth=1.8 if term == "total" else 1.2)
             lines |= {term: line} if line else {}
+        _say_if_empty(axes)
     legend(figure, {term: lines[term] for term in TERMS if term in lines}, len(TERMS), "outside lower right")
     return figure
 
@@ -116,6 +117,7 @@ def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
     for (name, curve), colour in zip(curves.items(), colours, strict=True):
         line = _line(axes, curve, "total", log, color=colour, linewidth=1.2, alpha=0.9)
         lines |= {name: line} if line else {}
+    _say_if_empty(axes)
     if len(lines) <= MOST_NAMES:
         legend(figure, lines, 1, "outside right upper")
     return figure
@@ -133,6 +135,13 @@ def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Li
     points[~drawable] = np.nan
     marker = "o" if drawable.sum() == 1 else None
     return axes.plot(points[:, 0], points[:, 1], marker=marker, markersize=3, **look)[0]
+
+
+def _say_if_empty(axes: Axes) -> None:
+    if not axes.lines:
+        axes.text(
+            0.5, 0.5, "no losses yet", transform=axes.transAxes, color=MUTED, fontsize=9, ha="center", va="center"
+        )
 
 
 def _dress(axes: Axes, log: bool, *, left: bool, below: bool) -> None:

@@ -36,8 +36,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 EPILOG = (
-    "Exit codes: 0 fine; 2 invalid request; 3 not found; 5 a job that was waited for failed or was cancelled; 8 still"
-    " pending at the timeout; 69 a service cannot be reached; 74 a disk is full; 130 interrupted."
+    "Exit codes: 0 fine; 1 doctor has found something wrong; 2 invalid request; 3 not found; 5 a job that was waited"
+    " for failed or was cancelled; 8 still pending at the timeout; 69 a service cannot be reached; 74 a disk is full;"
+    " 130 interrupted."
 )
 
 

@@ -63,7 +63,7 @@ class Steering(Transactions):
         If they are to, those that were stopped on their way go on `from_checkpoint`; a done job has none.
         """
         values = AGAIN if from_checkpoint else {**AGAIN, **NO_CHECKPOINT}
-        reason = f"tried again at the user's request{', from its checkpoint' if from_checkpoint else ''}"
+        reason = f"tried again at the user's request{', from its checkpoint if it has one' if from_checkpoint else ''}"
         with self._transaction() as session:
             _hold(session, of)
             return Steered(queue_again(session, Move.RETRY, of.rows, states, values, reason))

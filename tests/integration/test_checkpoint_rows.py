@@ -99,6 +99,8 @@ def test_a_retry_begins_afresh_unless_it_is_asked_otherwise(
         store.finish(fence, RESULT, {})
     assert (named(queries, fence.job_id) is None) == (end == "done")
     assert store.retry(Of(job=fence.job_id), from_checkpoint=from_checkpoint)
+    reason = queries.events(fence.job_id)[-1].reason
+    assert reason.endswith("from its checkpoint if it has one") == from_checkpoint
     claimed(store, fence.job_id)
     goes_on = from_checkpoint and end != "done"
     assert named(queries, fence.job_id) == (checkpoint(fence) if goes_on else None)

@@ -31,6 +31,14 @@ def test_a_plot_of_any_number_of_jobs(count: int) -> None:
     assert min(plot.size) > 300
 
 
+@pytest.mark.parametrize("overlay", [False, True])
+def test_a_job_without_losses_says_so(overlay: bool) -> None:
+    """Given a job that has not begun, I expect its plot to say so, and not that of one that has."""
+    words = b"no losses yet"
+    assert words in loss_plot({"waiting": LossCurve([], [])}, kind="svg", overlay=overlay)
+    assert words not in loss_plot({"running": curve(1.0)}, kind="svg", overlay=overlay)
+
+
 @pytest.mark.parametrize("copies", [1, 3])
 def test_numbers_without_a_logarithm_are_gaps(copies: int) -> None:
     """Given zero, negative, NaN, infinite, absurd and no numbers, if I plot them, I expect a PNG and no warning."""

@@ -269,6 +269,8 @@ def _sentence(entry: dict[str, Any]) -> str:
     if entry["type"] == "extra_forbidden":
         return f"no setting is called {name!r} ({config_file()}){nearest(name, Settings.model_fields)}"
     message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    if entry["type"] == "too_short":  # of a secret, whose letters pydantic calls items
+        message = f"must have at least {entry['ctx']['min_length']} letters"
     shown = "" if _is_secret(name) else f" = {entry['input']!r:.60}"
     return f"{name}{shown} ({source_of(name)}): {message}"
 

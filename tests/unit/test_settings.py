@@ -178,6 +178,7 @@ def test_the_variable_of_the_file_in_small_letters(monkeypatch: pytest.MonkeyPat
         ("lease_seconds", "inf", "lease_seconds = 'inf' (environment): must be less than or equal to 86400"),
         ("log_level", "loud", "log_level = 'loud' (environment): must be 'debug', 'info', 'warning' or 'error'"),
         ("home", "~nobody-of-that-name/farm", "(environment): nobody's home folder is known as ~nobody-of-that-name"),
+        ("webhook_secret", "short", "webhook_secret (environment): must have at least 16 letters"),
         ("max_bytes", "9" * 5000, f"max_bytes = '{'9' * 59} (environment): "),
     ],
 )

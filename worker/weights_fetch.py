@@ -17,15 +17,16 @@ import torch.hub
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from torchvision.models import VGG16_Weights, VGG19_Weights
 
 from shared.blobs import CHUNK_BYTES, replacing
 from shared.errors import InvalidRequest, ServiceUnavailable
 from shared.vgg import PRETRAINED_FILES, Architecture, cached_weights
 from worker.weights_import import check_sha256, refuse_other_hash
 
-# Those of torchvision's enum. To import it has Python end with pages of warnings about leaks; a test compares.
 URLS: dict[Architecture, str] = {
-    architecture: f"https://download.pytorch.org/models/{name}" for architecture, name in PRETRAINED_FILES.items()
+    "vgg19": VGG19_Weights.IMAGENET1K_V1.url,
+    "vgg16": VGG16_Weights.IMAGENET1K_V1.url,
 }
 
 # A server that keeps silent for so long is given up.

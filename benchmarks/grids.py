@@ -5,6 +5,7 @@ python -m benchmarks.grids
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ matrix: {{content: contents, style: styles, seed: 1..{SEEDS}}}
 
 def main() -> None:
     """Measures three times, and prints medians and extremes."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         grid_file = _files(Path(folder))
         times: dict[str, list[float]] = {}

@@ -5,6 +5,7 @@ Everything goes through the public API, on an embedded farm whose state is kept 
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ PARAMETERS = {"size": 256, "min_size": 128, "scale_factor": 2.0, "first_iteratio
 
 def main() -> None:
     """Paints, and names the files that were written."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     settings = embedded_settings(FOLDER / "farm")
     folder = photographs()
     FOLDER.mkdir(exist_ok=True)

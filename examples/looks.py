@@ -5,6 +5,7 @@ Everything goes through the public API. It takes about twenty minutes on two cor
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from examples.embedded import embedded_settings, photographs
@@ -27,6 +28,7 @@ LOSSES = ("gram", "mean-std", "sliced", "wasserstein")
 
 def main() -> None:
     """Paints, and names the files that were written."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Farm(embedded_settings(FOLDER / "farm")) as farm:
         for path in [*_manners(farm), *_losses(farm)]:

@@ -15,7 +15,7 @@ from producer.farm import Job
 from producer.parallel import in_parallel
 from producer.progress import counting, working
 from producer.sheets.gather import picture, result_of
-from shared.errors import FarmError, InvalidRequest
+from shared.errors import FarmError, InvalidRequest, NotFound
 from shared.files import check_writable, write_atomically
 
 SUFFIXES = (".gif", ".webp", ".mp4")
@@ -44,7 +44,8 @@ def write_timelapse(
         force: overwrite the file if it exists.
 
     Raises:
-        InvalidRequest: the job has no snapshots, ffmpeg is missing for MP4, or the file cannot be written.
+        NotFound: the job has no snapshots.
+        InvalidRequest: ffmpeg is missing for MP4, or the file cannot be written.
         NotFound: a snapshot was deleted.
         StorageFull, ServiceUnavailable: nothing half-written is left.
     """
@@ -68,7 +69,7 @@ def _frames(job: Job, size: int | None) -> list[Image.Image]:
     stored = [snapshot.stored for snapshot in job.snapshots()]
     result = result_of(job.status())
     if not stored:
-        raise InvalidRequest(f"job {job.id} has no snapshots (yet): paint with snapshot_every, e.g. 10")
+        raise NotFound(f"job {job.id} has no snapshots (yet): paint with snapshot_every, e.g. 10")
     if result is not None:
         stored.append(result)
     with counting("frames", len(stored)) as advance:

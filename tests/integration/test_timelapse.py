@@ -49,7 +49,9 @@ def test_what_cannot_be_filmed_is_told(farm: Farm, tmp_path: Path, monkeypatch: 
     """Given no snapshots, no ffmpeg, no such format, I expect a sentence for each, and no file."""
     job = made_up(farm, {"seed": [1]}).jobs()[0]
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    for name, words in {"a.gif": "no snapshots", "a.mp4": "needs ffmpeg", "a.png": "no format of a film"}.items():
+    with pytest.raises(NotFound, match="no snapshots"):
+        write_timelapse(job, tmp_path / "a.gif")
+    for name, words in {"a.mp4": "needs ffmpeg", "a.png": "no format of a film"}.items():
         with pytest.raises(InvalidRequest, match=words):
             write_timelapse(job, tmp_path / name)
     with pytest.raises(InvalidRequest, match="0 frames in a second"):

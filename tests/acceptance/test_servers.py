@@ -121,7 +121,8 @@ def test_a_running_job_is_cancelled_and_the_worker_goes_on(
     created = farm.run("sweep", "create", "sweep.yaml", "--json").document
     long, short = (job["id"] for job in created["jobs"])
     wait_until(lambda: rows.job(long).state == State.RUNNING, 60)
-    assert farm.run("job", "cancel", long).out == "asked to stop\n"
+    # A worker that has just stored loss points has heard of it before the command looks again.
+    assert farm.run("job", "cancel", long).out in {"asked to stop\n", "cancelled\n"}
     assert farm.run("job", "wait", short, "--timeout", "60").code == 0
     assert farm.run("job", "wait", long, "--timeout", "10").code == 5
 

@@ -186,10 +186,8 @@ class Farm:
 
         Raises InvalidRequest if there is no such parameter or state.
         """
-        of_sweep, values = (
-            None if sweep is None else sweep.id,
-            {name: _several(of) for name, of in (where or {}).items()},
-        )
+        values = {name: _listed(of) for name, of in (where or {}).items()}
+        of_sweep = None if sweep is None else sweep.id
         wanted = Wanted(_states(states), of_sweep, since, until, fitting(values))
         return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
 
@@ -306,17 +304,14 @@ def plain(value: Any) -> Any:
     return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _several(value: Any) -> Any:
-    """Values as a list; one alone need not be in one, and a text is not its letters."""
-    return [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
+def _listed(value: Any) -> list[Any]:
+    """Values as a list; one alone need not be in one, and a text is not its letters, nor a mapping its keys."""
+    alone = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
+    return [value] if alone else list(value)
 
 
 def _states(states: Iterable[State | str]) -> tuple[State, ...]:
-    names = list(_several(states))
+    names = _listed(states)
     for name in names:
         if name not in list(State):
             raise InvalidRequest(f"no state {name!r}{nearest(str(name), map(str, State))}")

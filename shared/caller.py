@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from shared.calling import CallFailed, call
 from shared.errors import InvalidRequest
 from shared.webhooks import Webhooks
@@ -23,15 +25,15 @@ class Caller:
         self.secret = secret
         self.allow_private = allow_private
 
-    def run(self) -> int:
-        """Makes the calls that are due; how many were answered well. Raises ServiceUnavailable."""
+    def run(self, over: threading.Event | None = None) -> int:
+        """Makes the calls that are due, until it is `over`; how many were answered well. Raises ServiceUnavailable."""
         self.webhooks.notice()
         if self.secret is None:
             self.webhooks.unsigned(UNSIGNED)
             return 0
         answered = 0
         for _ in range(MOST):
-            due = self.webhooks.take()
+            due = None if over is not None and over.is_set() else self.webhooks.take()
             if due is None:
                 break
             try:

@@ -23,6 +23,7 @@ class Heard:
     answer: int = 200
     location: str | None = None
     endless: bool = False
+    seconds: float = 0.0
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -42,6 +43,7 @@ def heard() -> Iterator[Heard]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             record.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            time.sleep(record.seconds)
             self.send_response(record.answer)
             if record.location is not None:
                 self.send_header("Location", record.location)

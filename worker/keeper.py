@@ -40,23 +40,23 @@ class Keeper:
         self.call_roll = call_roll
         self.caller = caller
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="reconciler", daemon=True)
         # By themselves, since a large bucket takes its time to list, and so do those who are called to answer: lost
         # jobs must not wait for either.
-        self._sweeper = threading.Thread(target=self._sweep, name="orphans", daemon=True)
-        self._calls = threading.Thread(target=self._call, name="webhooks", daemon=True)
+        works = {"reconciler": self._work, "orphans": self._sweep, "webhooks": self._call}
+        self._threads = [threading.Thread(target=work, name=name, daemon=True) for name, work in works.items()]
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._sweeper.start()
-        if self.caller is not None:
-            self._calls.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._over.set()
-        # The thread is a daemon: one that hangs in a service that is away keeps no worker from ending.
-        self._thread.join(LEAVING_SECONDS)
+        # A call whose answer is not written down would be made again. But the threads are daemons: one that hangs in
+        # a service that is away keeps no worker from ending.
+        deadline = time.monotonic() + LEAVING_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         leads = False
@@ -82,7 +82,7 @@ class Keeper:
     def _call(self) -> None:
         while self.caller is not None and not self._over.wait(self.reconciler.period):
             try:
-                self.caller.run()
+                self.caller.run(self._over)
             except ServiceUnavailable as error:
                 log.warning("sweeps have called nobody", reason=str(error))
             except Exception:

@@ -255,7 +255,11 @@ def test_workers_do_not_wait_for_the_next_period(postgres_url: str, redis_server
 
 
 def test_workers_call_for_sweeps(postgres_url: str, redis_server: RedisServer, tmp_path: Path, heard: Heard) -> None:
-    """Given a worker with a secret, if a sweep ends, I expect its call soon, though nobody waits."""
+    """Given a worker with a secret, if a sweep ends, I expect its call soon, though nobody waits, and not a second one.
+
+    The worker is stopped while it is answered, and what came of the call must be known to those who go on.
+    """
+    heard.seconds = 1.0
     engine = connect(postgres_url)
     farm, webhooks = Farm(engine, Hints(redis_server.url), tmp_path), Webhooks(engine)
     sweep_id, _ = farm.store.create_sweep("", {}, [NewJob(SPEC, "a", "s")])
@@ -265,3 +269,4 @@ def test_workers_call_for_sweeps(postgres_url: str, redis_server: RedisServer, t
         farm.store.cancel(Of(sweep=sweep_id))
         wait_until(lambda: bool(heard.calls), 20)
     assert heard.events == ["sweep.ended"]
+    assert [webhook.event for webhook in webhooks.of(sweep_id) if webhook.delivered_at is not None] == ["ended"]

@@ -188,6 +188,16 @@ def test_two_callers_make_one_call(farm: Farm, heard: Heard) -> None:
     assert (sorted(answered), len(heard.calls)) == ([0, 1], 1)
 
 
+def test_who_is_stopped_begins_no_more_calls(farm: Farm, heard: Heard) -> None:
+    """Given a call that is due, if its worker is being stopped, I expect it left to whoever comes next."""
+    farm.webhooks.set(farm.sweep, heard.url)
+    farm.store.cancel(Of(sweep=farm.sweep))
+    stopped = threading.Event()
+    stopped.set()
+    assert (farm.caller.run(stopped), heard.calls) == (0, [])
+    assert farm.caller.run() == 1
+
+
 def test_an_address_can_be_changed_and_removed(farm: Farm, heard: Heard) -> None:
     """Given a sweep with an address, if it gets another one, I expect that called; if it gets none, nobody."""
     farm.webhooks.set(farm.sweep, "http://nowhere.invalid/")

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
@@ -85,7 +86,8 @@ def export(file: Path, pictures: list[torch.Tensor]) -> None:
 
 
 def measured(arguments: argparse.Namespace) -> dict[str, object]:
-    """Paints, and returns seconds and losses of each iteration, with what the engine says of itself."""
+    """Paints, and returns what the engine says of itself, the seconds of each iteration but the first evaluation, and
+    the losses before the first one and after each."""
     spec = spec_of(arguments)
     path = choose(spec.precision)
     pictures = [Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)]
@@ -100,9 +102,10 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     fits: list[Fit] = []
     bench = Bench(path, backbone, Workshop(0), partial(available_memory, path.device, arguments.memory))
     started = time.perf_counter()
-    scale = Scale(spec.iterations, partial(_batched, inputs, arguments, bench, fits))
+    # One step more than is made: after the last one of all, only the losses are evaluated.
+    scale = Scale(arguments.iterations + 1, partial(_batched, inputs, arguments, bench, fits))
     seconds, losses = [], []
-    for progress in optimise([scale], make_optimiser(spec), Rules()):
+    for progress in islice(optimise([scale], make_optimiser(spec), Rules()), arguments.iterations + 1):
         losses.append(progress.losses[0].tolist())  # which waits for the device
         seconds.append(time.perf_counter() - started)
         started = time.perf_counter()
@@ -114,7 +117,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
         "fit": str(fits[0]),
         "estimated_bytes": fits[0].bytes,
         "first": seconds[0],
-        "seconds": seconds[1:-1] or seconds[1:],
+        "seconds": seconds[1:],
         "losses": losses,
         "parts": parts,
     }

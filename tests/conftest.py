@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+
+# Before torch is imported, here and in the programs that are started: tests run side by side, and threads of OpenMP
+# that share a core wait for each other by spinning, which takes twice the time of the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# isort: split
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -103,7 +103,6 @@ def fields(pictures: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def batching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
-    torch.set_num_threads(1)
     monkeypatch.setenv("STYLEFARM_BATCH", "8")
     monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "0.05")
     monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.1")

@@ -22,7 +22,6 @@ SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]
 
 @pytest.fixture
 def farm() -> Iterator[Farm]:
-    torch.set_num_threads(1)
     with Farm() as farm:
         yield farm
 

@@ -34,7 +34,6 @@ FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF", "tiff":
 
 @pytest.fixture
 def farm() -> Iterator[Farm]:
-    torch.set_num_threads(1)
     with Farm() as farm:
         yield farm
 

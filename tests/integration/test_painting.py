@@ -37,7 +37,6 @@ SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]
 
 @pytest.fixture
 def farm() -> Iterator[Farm]:
-    torch.set_num_threads(1)
     with Farm() as farm:
         yield farm
 
@@ -196,7 +195,6 @@ def test_a_timeout_stops_nothing(farm: Farm, pair: dict[str, str]) -> None:
 
 def test_closing_puts_the_job_at_hand_back(pair: dict[str, str]) -> None:
     """Given a farm that is closed while it paints, I expect the job queued again, and painted by the next farm."""
-    torch.set_num_threads(1)
     with Farm() as first:
         job_id = first.submit(**pair, **SHALLOW, iterations=300).id
         running = threading.Event()
@@ -268,7 +266,6 @@ def image_bytes(data: bytes) -> bytes:
 
 def test_two_farms_paint_a_job_once(pair: dict[str, str]) -> None:
     """Given two farms with one home, if both wait for the same jobs, I expect each job painted once."""
-    torch.set_num_threads(1)
     with Farm() as one, Farm() as other:
         sweep = one.sweep(matrix={"seed": [1, 2, 3]}, base={**pair, **SHALLOW, "iterations": 20})
         elsewhere = threading.Thread(target=other.find_sweep(sweep.id).wait)
@@ -307,7 +304,6 @@ def test_a_cancelled_job_stops_before_its_lease_is_renewed(
     """Given a lease that is renewed once an hour, if a running job is cancelled, I expect it to stop all the same."""
     monkeypatch.setenv("STYLEFARM_LEASE_SECONDS", "86400")
     monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "3600")
-    torch.set_num_threads(1)
 
     def watch(statuses: Sequence[Status]) -> None:
         if statuses[0].state is State.RUNNING:

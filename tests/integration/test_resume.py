@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from sqlalchemy import update
 
 from producer import Farm, Job, State
@@ -32,7 +31,6 @@ ITERATIONS = 300
 
 @pytest.fixture
 def farm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
-    torch.set_num_threads(1)
     monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "0.05")
     monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.2")
     with Farm() as farm:

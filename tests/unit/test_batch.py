@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -42,6 +42,16 @@ def painted(contents: Tensor, styles: Tensor, optimiser: Optimiser) -> Progress:
     return last
 
 
+@pytest.fixture
+def _two_threads() -> Iterator[None]:
+    """However many share the work, and so in whatever order it is summed up."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("_two_threads")
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_picture_of_a_batch_has_the_bits_that_it_has_alone(name: str) -> None:
     """given three contents and three styles; if they are painted together; I expect each one's bytes as alone."""

@@ -18,12 +18,13 @@ from producer.status import Status
 from producer.sweeps import Sweep
 from producer.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
 from shared import tables
+from shared.database import new_engine
 from shared.errors import InvalidRequest, InvalidSettings, InvalidSpec, ServiceUnavailable
 from shared.garbage import uncollected
 from shared.listing import Wanted
 from shared.records import NewJob, Steered
 from shared.routes import Hint, queue_name
-from shared.services import Services, connect_services
+from shared.services import Services
 from shared.settings import Settings, load_settings
 from shared.states import State
 from shared.terms import Terms, check_limit, parse_terms, parted
@@ -47,7 +48,8 @@ class Farm:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
-        self.services: Services = connect_services(self.settings)
+        # Of its own: closing one farm takes no connection from another.
+        self.services = Services(self.settings, new_engine(self.settings.database))
         self.painter: Painter | None = None
         if self.settings.embedded:
             # What only an embedded farm needs, and who asks a farm on servers need not wait for.

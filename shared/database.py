@@ -49,7 +49,12 @@ MIGRATE = "run `stylefarm db upgrade` with the same settings"
 
 @lru_cache(maxsize=8)
 def connect(url: str) -> Engine:
-    """The engine for `url`, one for each URL in a process; connects when first used.
+    """The engine for `url` that all of this process share; otherwise as `new_engine`."""
+    return new_engine(url)
+
+
+def new_engine(url: str) -> Engine:
+    """An engine for `url` of one's own, which may be disposed of whatever others do; connects when first used.
 
     Raises InvalidSettings for a URL that is none, or names a database other than SQLite and PostgreSQL.
     """

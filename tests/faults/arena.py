@@ -149,8 +149,7 @@ def arena(folder: Path, times: Times, workers: int) -> Iterator[Arena]:
             History(folder / "history.jsonl"),
         )
         yield farm
-        for settings in (farm.settings, farm.direct):
-            connect(settings.database).dispose()
+        connect(database).dispose()
 
 
 def _by_way_of(proxy: Proxy, url: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from sqlalchemy import text
 
 from producer import (
     Farm,
@@ -273,6 +274,21 @@ def test_two_farms_paint_a_job_once(pair: dict[str, str]) -> None:
         statuses = sweep.wait()
         elsewhere.join()
     assert [(status.state, status.attempt) for status in statuses] == [(State.DONE, 1)] * 3
+
+
+def test_a_closed_farm_takes_no_connection_from_another() -> None:
+    """Given two farms of one program, if one is closed while the other is asking, I expect the other to keep its own.
+
+    What was in use would otherwise be given back to nobody, and stay open until it is searched for as garbage.
+    """
+    with Farm() as one:
+        engine = one.services.engine
+        with engine.connect() as asking:
+            asking.execute(text("SELECT 1"))
+            kept = asking.connection.driver_connection
+            Farm().close()
+        with engine.connect() as again:
+            assert again.connection.driver_connection is kept
 
 
 def test_a_result_is_measured(farm: Farm, pair: dict[str, str], pictures: Path) -> None:

@@ -103,9 +103,13 @@ class Painter:
 
 def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Settings) -> Estimate:
     """What a resolved spec takes on this machine; `fetch` brings its pictures. Raises OutOfMemory, InvalidSettings."""
-    with _needs_worker():
-        from worker.estimate import estimate as estimated
-    return estimated(spec, fetch, settings)
+    # Imported here, since whoever paints needs no terminal's signs.
+    from producer.progress import working
+
+    with working("timing a few iterations"):
+        with _needs_worker():
+            from worker.estimate import estimate as estimated
+        return estimated(spec, fetch, settings)
 
 
 @contextmanager

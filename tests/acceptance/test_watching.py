@@ -292,4 +292,6 @@ def test_celery_speaks_of_jobs_by_their_ids(farm: CommandLine, start: Start, red
             receiver.should_stop = True
             listener.join(SECONDS)
     for job in jobs:
-        assert [kind for kind, name in heard if name == job] == ["task-received", "task-started", "task-succeeded"]
+        # Each for the first time: a worker that is slow to begin is told of a job again, and then finds nothing to do.
+        kinds = list(dict.fromkeys(kind for kind, name in heard if name == job))
+        assert kinds == ["task-received", "task-started", "task-succeeded"]

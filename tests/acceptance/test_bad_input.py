@@ -7,16 +7,13 @@ import hashlib
 import sqlite3
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-import producer.cli
 from shared.database import connect
-from shared.settings import load_settings
-from tests.programs import PROGRAM, CommandLine, Ended
+from tests.programs import PROGRAM, CommandLine, InProcess
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 from tests.servers.variables import variables_of
 from tests.unit.pictures import photograph, raw_png, saved
@@ -91,19 +88,6 @@ SWEEPS = [
 ]
 
 
-@dataclass(frozen=True)
-class InProcess:
-    """The program without a process of its own, for checks of which there are many."""
-
-    capsys: pytest.CaptureFixture[str]
-
-    def run(self, *arguments: str) -> Ended:
-        """Runs a command to its end."""
-        load_settings.cache_clear()
-        code = producer.cli._run(list(arguments))
-        return Ended(code, *self.capsys.readouterr())
-
-
 @pytest.fixture
 def folder(pictures: Path) -> Path:
     """The folder of the good pictures, with all the bad ones in it too."""
@@ -135,17 +119,12 @@ def program(folder: Path, variables: Mapping[str, str]) -> CommandLine:
 
 
 @pytest.fixture
-def inside(
-    folder: Path, variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> InProcess:
+def inside(program: CommandLine, request: pytest.FixtureRequest) -> InProcess:
     """The same in this process."""
-    monkeypatch.chdir(folder)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    return InProcess(capsys)
+    return InProcess.of(program, request)
 
 
-def refused(program: CommandLine | InProcess, folder: Path, code: int, arguments: tuple[str, ...]) -> str:
+def refused(program: CommandLine, folder: Path, code: int, arguments: tuple[str, ...]) -> str:
     """The one sentence that `arguments` are refused with; checked on the way that nothing else has come of them."""
     before = _files(folder.parent)
     ended = program.run(*arguments)

@@ -12,7 +12,7 @@ from examples.embedded import embedded_settings
 from producer import Farm, State
 from producer.measures import NOT_VALIDATED
 from tests.made_up import made_up
-from tests.programs import CommandLine
+from tests.programs import CommandLine, InProcess
 
 
 @pytest.fixture
@@ -21,6 +21,12 @@ def farm(tmp_path: Path) -> CommandLine:
     folder = tmp_path / "out"
     folder.mkdir()
     return CommandLine(folder, {"STYLEFARM_HOME": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def inside(farm: CommandLine, request: pytest.FixtureRequest) -> InProcess:
+    """The same without a process of its own."""
+    return InProcess.of(farm, request)
 
 
 @pytest.fixture
@@ -49,35 +55,35 @@ def test_a_sweep_is_downloaded(farm: CommandLine, sweep_id: str) -> None:
     assert f"files/{names[0]} holds something else: give --force" in refused.words
 
 
-def test_snapshots_are_listed_and_downloaded(farm: CommandLine, sweep_id: str) -> None:
+def test_snapshots_are_listed_and_downloaded(inside: InProcess, sweep_id: str) -> None:
     """Given a job with three snapshots, I expect them listed, one or all of them as files, and a sentence else."""
-    job_id = farm.run("sweep", "show", sweep_id, "--json").document["jobs"][0]["id"]
-    listed = farm.run("job", "snapshots", job_id, "--json").document
+    job_id = inside.run("sweep", "show", sweep_id, "--json").document["jobs"][0]["id"]
+    listed = inside.run("job", "snapshots", job_id, "--json").document
     assert [shot["iteration"] for shot in listed["snapshots"]] == [3, 6, 10]
-    assert len(farm.run("job", "snapshots", job_id).out.splitlines()) == 4
-    one = farm.run("job", "download", job_id, "--snapshot", "6")
+    assert len(inside.run("job", "snapshots", job_id).out.splitlines()) == 4
+    one = inside.run("job", "download", job_id, "--snapshot", "6")
     assert (one.code, one.out) == (0, f"{job_id}-000006.png\n"), one.words
-    every = farm.run("job", "download", job_id, "--snapshots", "-o", "shots")
+    every = inside.run("job", "download", job_id, "--snapshots", "-o", "shots")
     assert every.out.split() == [f"shots/{number:06}.png" for number in (3, 6, 10)]
-    assert (farm.folder / "shots" / "000006.png").read_bytes() == (farm.folder / one.out.strip()).read_bytes()
-    missing = farm.run("job", "download", job_id, "--snapshot", "7")
+    assert (inside.folder / "shots" / "000006.png").read_bytes() == (inside.folder / one.out.strip()).read_bytes()
+    missing = inside.run("job", "download", job_id, "--snapshot", "7")
     assert (missing.code, "has no snapshot after 7 steps: it has 3, 6, 10" in missing.words) == (3, True)
-    both = farm.run("job", "download", job_id, "--snapshot", "6", "--snapshots")
+    both = inside.run("job", "download", job_id, "--snapshot", "6", "--snapshots")
     assert (both.code, "give one of the two" in both.words) == (2, True)
 
 
 @pytest.mark.parametrize("command", [("compare",), ("sweep", "compare")])
-def test_a_sweep_is_compared(farm: CommandLine, sweep_id: str, command: tuple[str, ...]) -> None:
+def test_a_sweep_is_compared(inside: InProcess, sweep_id: str, command: tuple[str, ...]) -> None:
     """Given two weights, I expect a row for each with its medians, a plot, and what the metrics do not say."""
-    ended = farm.run(*command, sweep_id, "-o", "plot.png", "--metric", "ssim")
+    ended = inside.run(*command, sweep_id, "-o", "plot.png", "--metric", "ssim")
     assert ended.code == 0, ended.words
     head, *rows = (line.split() for line in ended.out.splitlines())
     assert head[:4] == ["style_weight", "jobs", "done", "gram"]
     assert [row[:3] for row in rows] == [["1", "2", "2"], ["10", "2", "1"]]
     assert NOT_VALIDATED in ended.words
-    with Image.open(farm.folder / "plot.png") as image:
+    with Image.open(inside.folder / "plot.png") as image:
         assert image.width > 600
-    document = farm.run(*command, sweep_id, "--by", "content", "--json").document
+    document = inside.run(*command, sweep_id, "--by", "content", "--json").document
     assert [group["name"] for group in document["groups"]] == ["cat", "dog"]
     assert document["groups"][0]["numbers"]["seconds"]["median"] == 0.5
     assert document["note"] == NOT_VALIDATED
@@ -95,14 +101,14 @@ def test_a_sweep_is_compared(farm: CommandLine, sweep_id: str, command: tuple[st
         "job timelapse {job} -o {name}.webp --size 32",
     ],
 )
-def test_what_is_written_is_named(farm: CommandLine, sweep_id: str, command: str) -> None:
+def test_what_is_written_is_named(inside: InProcess, sweep_id: str, command: str) -> None:
     """Given a command that writes a file, I expect its name printed and no bar where no terminal is, and 2 again."""
-    job_id = farm.run("sweep", "show", sweep_id, "--json").document["jobs"][0]["id"]
+    job_id = inside.run("sweep", "show", sweep_id, "--json").document["jobs"][0]["id"]
     arguments = command.format(sweep=sweep_id, job=job_id, name="made").split()
     name = arguments[arguments.index("-o") + 1]
-    ended = farm.run(*arguments)
+    ended = inside.run(*arguments)
     assert (ended.code, ended.out, ended.words) == (0, f"{name}\n", "")
-    assert (farm.folder / name).stat().st_size > 100
-    again = farm.run(*arguments)
+    assert (inside.folder / name).stat().st_size > 100
+    again = inside.run(*arguments)
     assert (again.code, "exists: give --force" in again.words) == (2, True)
-    assert farm.run(*arguments, "--force", "--json").document["output"] == [name]
+    assert inside.run(*arguments, "--force", "--json").document["output"] == [name]

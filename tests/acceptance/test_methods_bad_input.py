@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.acceptance.test_bad_input import InProcess, refused
-from tests.programs import CommandLine
+from tests.acceptance.test_bad_input import refused
+from tests.programs import CommandLine, InProcess
 from tests.unit.pictures import photograph
 
 RENDER = ("render", "a.png", "s.png", "-o", "out.png")
@@ -131,11 +131,9 @@ def folder(pictures: Path) -> Path:
 
 
 @pytest.fixture
-def inside(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+def inside(folder: Path, request: pytest.FixtureRequest) -> InProcess:
     """The program without a process of its own, in that folder."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("STYLEFARM_THREADS", "1")
-    return InProcess(capsys)
+    return InProcess.of(CommandLine(folder, {"STYLEFARM_THREADS": "1"}), request)
 
 
 @pytest.mark.parametrize(

@@ -16,22 +16,20 @@ from producer import Farm
 from shared.encoding import read_parameters
 from shared.presets import PRESETS, SUMMARIES
 from shared.spec import JobSpec
-from tests.acceptance.test_bad_input import InProcess, refused
-from tests.programs import SHALLOW_OPTIONS, CommandLine
+from tests.acceptance.test_bad_input import refused
+from tests.programs import SHALLOW_OPTIONS, CommandLine, InProcess
 
 OVERRIDES = {"size": 48, "min_size": 32, "first_iterations": 2, "iterations": 2}
 SMALL = ("--size", "48", "--iterations", "2", *SHALLOW_OPTIONS)
 
 
 @pytest.fixture
-def inside(pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+def inside(pictures: Path, request: pytest.FixtureRequest) -> InProcess:
     """The program without a process of its own, in the folder of the pictures."""
-    monkeypatch.chdir(pictures)
-    monkeypatch.setenv("STYLEFARM_THREADS", "1")
-    return InProcess(capsys)
+    return InProcess.of(CommandLine(pictures, {"STYLEFARM_THREADS": "1"}), request)
 
 
-def painted(program: InProcess | CommandLine, *arguments: str) -> dict[str, Any]:
+def painted(program: CommandLine, *arguments: str) -> dict[str, Any]:
     """The job's parameters, as `render --json` tells them after it has painted."""
     ended = program.run("render", *arguments, "--json")
     assert ended.code == 0, ended.words

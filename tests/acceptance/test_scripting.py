@@ -15,7 +15,7 @@ import pytest
 from examples.embedded import embedded_settings
 from producer import Farm, State, Sweep
 from tests.made_up import made_up
-from tests.programs import PROGRAM, CommandLine
+from tests.programs import PROGRAM, CommandLine, InProcess
 
 STATES = [State.DONE, State.FAILED, State.QUEUED]
 
@@ -23,6 +23,12 @@ STATES = [State.DONE, State.FAILED, State.QUEUED]
 @pytest.fixture
 def program(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path, {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")})
+
+
+@pytest.fixture
+def inside(program: CommandLine, request: pytest.FixtureRequest) -> InProcess:
+    """The same without a process of its own."""
+    return InProcess.of(program, request)
 
 
 @pytest.fixture
@@ -66,32 +72,32 @@ def test_sweeps_are_listed_newest_first(program: CommandLine, farm: Farm, small:
     assert program.run("sweep", "list", "--quiet", "--limit", "1").out == f"{newer.id}\n"
 
 
-def test_jobs_are_listed_by_what_they_are(program: CommandLine, farm: Farm, small: Sweep) -> None:
+def test_jobs_are_listed_by_what_they_are(inside: InProcess, farm: Farm, small: Sweep) -> None:
     """Given jobs of two sweeps, I expect each filter to leave the right ones, and all of them together."""
     newer = made_up(farm, {"content": ["cat.png"]}, name="newer", outcome=lambda _: State.QUEUED)
     of_small = [job.id for job in small]
     (hen,) = [job.id for job in newer]
-    assert ids(program) == [hen, *of_small]
-    assert ids(program, "--limit", "3") == [hen, *of_small[:2]]
-    assert ids(program, "--sweep", small.id[:8]) == of_small
-    assert ids(program, "--state", "done", "--state", "failed") == [of_small[n] for n in (0, 1, 3, 4)]
-    assert ids(program, "--where", "content=cat") == [hen, *of_small[:3]]
-    assert ids(program, "--where", "style_weight=10", "--where", "content=dog.png") == [of_small[4]]
-    assert ids(program, "--where", "style_weight=1", "--where", "style_weight=1e2", "--limit", "3") == [
+    assert ids(inside) == [hen, *of_small]
+    assert ids(inside, "--limit", "3") == [hen, *of_small[:2]]
+    assert ids(inside, "--sweep", small.id[:8]) == of_small
+    assert ids(inside, "--state", "done", "--state", "failed") == [of_small[n] for n in (0, 1, 3, 4)]
+    assert ids(inside, "--where", "content=cat") == [hen, *of_small[:3]]
+    assert ids(inside, "--where", "style_weight=10", "--where", "content=dog.png") == [of_small[4]]
+    assert ids(inside, "--where", "style_weight=1", "--where", "style_weight=1e2", "--limit", "3") == [
         of_small[n] for n in (0, 2, 3)
     ]
     # What no cell names stands in the spec.
-    assert ids(program, "--where", "icc=true", "--where", "size=48", "--all") == [hen, *of_small]
-    assert ids(program, "--where", "icc=false") == []
-    assert ids(program, "--where", "style_loss=wasserstein") == ids(program, "--where", "style_loss=wasserstein=1")
-    assert ids(program, "--where", "style_loss=wasserstein", "--where", "noise_range=0,1") == [hen, *of_small]
-    assert ids(program, "--since", "1h") == [hen, *of_small]
-    assert ids(program, "--until", "1h") == []
-    assert ids(program, "--since", "2020-01-01T00:00", "--until", "2021-01-01") == []
-    listed = program.run("job", "list", "--state", "failed", "--json").document
+    assert ids(inside, "--where", "icc=true", "--where", "size=48", "--all") == [hen, *of_small]
+    assert ids(inside, "--where", "icc=false") == []
+    assert ids(inside, "--where", "style_loss=wasserstein") == ids(inside, "--where", "style_loss=wasserstein=1")
+    assert ids(inside, "--where", "style_loss=wasserstein", "--where", "noise_range=0,1") == [hen, *of_small]
+    assert ids(inside, "--since", "1h") == [hen, *of_small]
+    assert ids(inside, "--until", "1h") == []
+    assert ids(inside, "--since", "2020-01-01T00:00", "--until", "2021-01-01") == []
+    listed = inside.run("job", "list", "--state", "failed", "--json").document
     assert [job["cell"]["content"] for job in listed["jobs"]] == ["cat.png", "dog.png"]
-    assert objects(program.run("job", "list", "--state", "failed", "--jsonl").out) == listed["jobs"]
-    assert "cat × style, style_weight 10" in program.run("job", "list").out
+    assert objects(inside.run("job", "list", "--state", "failed", "--jsonl").out) == listed["jobs"]
+    assert "cat × style, style_weight 10" in inside.run("job", "list").out
 
 
 @pytest.mark.parametrize(
@@ -104,20 +110,20 @@ def test_jobs_are_listed_by_what_they_are(program: CommandLine, farm: Farm, smal
         (("--sweep", "00000000"), "there is no sweep 00000000"),
     ],
 )
-def test_a_filter_that_cannot_be_meant_is_told(program: CommandLine, arguments: tuple[str, ...], sentence: str) -> None:
+def test_a_filter_that_cannot_be_meant_is_told(inside: InProcess, arguments: tuple[str, ...], sentence: str) -> None:
     """Given a wrong filter, I expect one sentence, and nothing on standard output."""
-    ended = program.run("job", "list", *arguments)
+    ended = inside.run("job", "list", *arguments)
     assert ended.code in (2, 3)
     assert ended.out == ""
     assert sentence in ended.words
 
 
-def test_a_large_sweep_is_summed_up(program: CommandLine, farm: Farm) -> None:
+def test_a_large_sweep_is_summed_up(inside: InProcess, farm: Farm) -> None:
     """Given 103 jobs, I expect counts, throughput, the newest failures and the first jobs; all with --jobs."""
     axes = {"seed": list(range(103))}
     states = {0: State.DONE, 1: State.RUNNING, 2: State.FAILED}
     sweep = made_up(farm, axes, outcome=lambda cell: states.get(cell["seed"], State.QUEUED), variants=1)
-    shown = program.run("sweep", "show", sweep.id)
+    shown = inside.run("sweep", "show", sweep.id)
     assert shown.code == 0
     assert "100 queued, 1 running, 1 done, 1 failed" in shown.out
     assert "seed (103)" in shown.out
@@ -125,28 +131,28 @@ def test_a_large_sweep_is_summed_up(program: CommandLine, farm: Farm) -> None:
     assert "the first 10 of 103 jobs: --jobs lists all" in shown.words
     assert "cannot be decoded" in shown.words
     assert len(shown.out.splitlines()) < 25
-    document = program.run("sweep", "show", sweep.id, "--json").document
+    document = inside.run("sweep", "show", sweep.id, "--json").document
     assert (len(document["jobs"]), document["left_out"]) == (100, 3)
     assert document["done_per_second"] > 0
     assert document["seconds_left"] > 0
     assert [job["cell"]["seed"] for job in document["failures"]] == [2]
-    every = program.run("sweep", "show", sweep.id, "--jobs", "--json").document
+    every = inside.run("sweep", "show", sweep.id, "--jobs", "--json").document
     assert [job["id"] for job in every["jobs"]] == [job.id for job in sweep]
     assert every["left_out"] == 0
-    assert len(program.run("sweep", "show", sweep.id, "--jobs").out.splitlines()) == 104
+    assert len(inside.run("sweep", "show", sweep.id, "--jobs").out.splitlines()) == 104
 
 
-def test_a_job_s_way_is_told(program: CommandLine, small: Sweep) -> None:
+def test_a_job_s_way_is_told(inside: InProcess, small: Sweep) -> None:
     """Given a failed job, I expect its moves with time, worker and reason, and how its attempt ended."""
     failed = small.jobs()[1]
-    told = program.run("job", "logs", failed.id)
+    told = inside.run("job", "logs", failed.id)
     assert "attempt 1  failed, by made up" in told.out
     lines = [line.split() for line in told.out.splitlines()[2:]]
     assert [line[2] for line in lines[1:]] == ["queued", "running", "failed"]
-    document = program.run("job", "logs", failed.id, "--json").document
+    document = inside.run("job", "logs", failed.id, "--json").document
     assert [event["worker"] for event in document["events"]] == [None, "made up", "made up"]
     assert document["attempts"][0]["outcome"] == "failed"
-    assert objects(program.run("job", "logs", failed.id, "--jsonl").out) == document["events"]
+    assert objects(inside.run("job", "logs", failed.id, "--jsonl").out) == document["events"]
 
 
 @pytest.mark.parametrize(
@@ -157,35 +163,35 @@ def test_a_job_s_way_is_told(program: CommandLine, small: Sweep) -> None:
         (("--interval", "inf"), "is not in the range"),
     ],
 )
-def test_a_time_is_a_number(program: CommandLine, small: Sweep, option: tuple[str, str], words: str) -> None:
+def test_a_time_is_a_number(inside: InProcess, small: Sweep, option: tuple[str, str], words: str) -> None:
     """Given a time that is none, I expect a sentence and 2, before anything is waited for."""
-    refused = program.run("sweep", "watch", small.id, *option, timeout=60)
+    refused = inside.run("sweep", "watch", small.id, *option, timeout=60)
     assert (refused.code, words in refused.words) == (2, True), refused.words
 
 
-def test_a_wait_that_runs_out_prints_where_it_stands(program: CommandLine, farm: Farm) -> None:
+def test_a_wait_that_runs_out_prints_where_it_stands(inside: InProcess, farm: Farm) -> None:
     """Given a paused sweep, if it is waited for in vain with --json, I expect 8, and the object all the same."""
     sweep = made_up(farm, {"content": ["cat.png"]}, outcome=lambda _: State.PAUSED)
     for noun, name in (("sweep", sweep.id), ("job", sweep.jobs()[0].id)):
-        ended = program.run(noun, "wait", name, "--timeout", "0.1", "--json")
+        ended = inside.run(noun, "wait", name, "--timeout", "0.1", "--json")
         assert ended.code == 8
         assert "1 of 1 jobs have not ended" in ended.words
     assert ended.document["job"]["state"] == "paused"
-    watched = program.run("sweep", "watch", sweep.id, "--timeout", "1.5", "--interval", "1", "--jsonl")
+    watched = inside.run("sweep", "watch", sweep.id, "--timeout", "1.5", "--interval", "1", "--jsonl")
     assert watched.code == 8
     assert [look["counts"] for look in objects(watched.out)] == [{"paused": 1}] * 3
 
 
-def test_watching_ends_with_the_jobs(program: CommandLine, farm: Farm, small: Sweep) -> None:
+def test_watching_ends_with_the_jobs(inside: InProcess, farm: Farm, small: Sweep) -> None:
     """Given what has ended, I expect a line, and 5 if something failed; of a done job 0, and an object if asked for."""
     small.cancel()
-    ended = program.run("sweep", "watch", small.id)
+    ended = inside.run("sweep", "watch", small.id)
     assert ended.code == 5
     assert ended.out.endswith("  2 done, 2 failed, 2 cancelled\n")
     assert "4 of 6 jobs failed or were cancelled" in ended.words
     done, failed = small.jobs()[:2]
-    assert program.run("job", "watch", failed.id).code == 5
-    watched = program.run("job", "watch", done.id, "--jsonl")
+    assert inside.run("job", "watch", failed.id).code == 5
+    watched = inside.run("job", "watch", done.id, "--jsonl")
     assert (watched.code, [look["job"]["state"] for look in objects(watched.out)]) == (0, ["done"])
 
 
@@ -205,15 +211,15 @@ def test_watching_on_a_terminal_is_a_table_without_colours(program: CommandLine,
     assert "\x1b[3" not in text
 
 
-def test_changes_since_a_cursor(program: CommandLine, small: Sweep) -> None:
+def test_changes_since_a_cursor(inside: InProcess, small: Sweep) -> None:
     """Given a cursor, if a job is cancelled after it, I expect that job in the next answer."""
-    first = program.run("sweep", "changes", small.id).document
+    first = inside.run("sweep", "changes", small.id).document
     assert len(first["changes"]) == 6
     queued = small.jobs()[2]
     queued.cancel()
-    later = program.run("sweep", "changes", small.id, "--since", first["cursor"]).document
+    later = inside.run("sweep", "changes", small.id, "--since", first["cursor"]).document
     assert {change["id"]: change["state"] for change in later["changes"]}[queued.id] == "cancelled"
-    lines = program.run("sweep", "changes", small.id, "--jsonl").out
+    lines = inside.run("sweep", "changes", small.id, "--jsonl").out
     assert {change["position"] for change in objects(lines)} == set(range(6))
 
 
@@ -240,9 +246,9 @@ def test_what_is_completed(program: CommandLine, words: str, expected: set[str])
     assert {line.split(",")[1] for line in ended.out.splitlines()} == expected
 
 
-def test_lists_of_other_things_have_the_same_forms(program: CommandLine, farm: Farm) -> None:
+def test_lists_of_other_things_have_the_same_forms(inside: InProcess, farm: Farm) -> None:
     """Given presets and no workers, I expect names alone, an object a line, and an empty list."""
-    names = program.run("presets", "list", "-q").out.split()
+    names = inside.run("presets", "list", "-q").out.split()
     assert "gatys" in names
-    assert [preset["name"] for preset in objects(program.run("presets", "list", "--jsonl").out)] == names
-    assert program.run("worker", "list", "--json").document["workers"] == []
+    assert [preset["name"] for preset in objects(inside.run("presets", "list", "--jsonl").out)] == names
+    assert inside.run("worker", "list", "--json").document["workers"] == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.callee import Heard
-from tests.programs import SHALLOW, CommandLine
+from tests.programs import SHALLOW, CommandLine, InProcess
 
 BASE = f"base: {{style: s.png, size: 32, iterations: 2, snapshot_every: 0, {SHALLOW}}}\n"
 
@@ -18,6 +18,12 @@ def farm(tmp_path: Path, pictures: Path) -> CommandLine:
     """The program, in the folder of the pictures, with a home of its own."""
     home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
     return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"})
+
+
+@pytest.fixture
+def inside(farm: CommandLine, request: pytest.FixtureRequest) -> InProcess:
+    """The same without a process of its own."""
+    return InProcess.of(farm, request)
 
 
 def created(farm: CommandLine, *arguments: str) -> Any:
@@ -76,26 +82,26 @@ def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
         (("--timeout", "5"), "--timeout says how long --wait waits at most"),
     ],
 )
-def test_a_dry_run_checks_the_terms_too(farm: CommandLine, terms: tuple[str, ...], sentence: str) -> None:
+def test_a_dry_run_checks_the_terms_too(inside: InProcess, terms: tuple[str, ...], sentence: str) -> None:
     """Given terms that a submission would be refused for, if it is only tried, I expect the same refusal."""
-    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png}\n")
+    (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png}\n")
     for more in (("--dry-run",), ()):
-        refused = farm.run("sweep", "create", "sweep.yaml", *terms, *more)
+        refused = inside.run("sweep", "create", "sweep.yaml", *terms, *more)
         assert (refused.code in {2, 3}, refused.out) == (True, "")
         assert sentence in refused.words
 
 
-def test_a_sweep_without_a_name_is_called_as_its_file(farm: CommandLine) -> None:
+def test_a_sweep_without_a_name_is_called_as_its_file(inside: InProcess) -> None:
     """Given a file that names no sweep, I expect its own name; what --name says goes before it."""
-    (farm.folder / "two cats.yaml").write_text(BASE + "matrix: {content: a.png}\n")
-    assert created(farm, "two cats.yaml")["sweep"]["name"] == "two cats"
-    assert created(farm, "two cats.yaml", "--name", "small")["sweep"]["name"] == "small"
+    (inside.folder / "two cats.yaml").write_text(BASE + "matrix: {content: a.png}\n")
+    assert created(inside, "two cats.yaml")["sweep"]["name"] == "two cats"
+    assert created(inside, "two cats.yaml", "--name", "small")["sweep"]["name"] == "small"
 
 
-def test_a_grid_needs_no_file(farm: CommandLine) -> None:
+def test_a_grid_needs_no_file(inside: InProcess) -> None:
     """Given axes on the command line, I expect their grid; without a file or an axis, a sentence."""
     words = ("content=a.png,b.png", "style=s.png", "style_weight=1,10", "size=32", "iterations=2")
-    found = created(farm, *(part for word in words for part in ("--set", word)), "--name", "small")
+    found = created(inside, *(part for word in words for part in ("--set", word)), "--name", "small")
     assert found["sweep"]["name"] == "small"
     assert [(job["content"], job["spec"]["style_weight"]) for job in found["jobs"]] == [
         ("a.png", 1.0),
@@ -103,38 +109,38 @@ def test_a_grid_needs_no_file(farm: CommandLine) -> None:
         ("b.png", 1.0),
         ("b.png", 10.0),
     ]
-    nothing = farm.run("sweep", "create")
+    nothing = inside.run("sweep", "create")
     assert (nothing.code, "give one of the two" in nothing.words) == (2, True)
 
 
-def test_many_cells_are_not_submitted_unasked(farm: CommandLine) -> None:
+def test_many_cells_are_not_submitted_unasked(inside: InProcess) -> None:
     """Given more cells than --yes-above, and no terminal, I expect a refusal with the count, and --yes to do it."""
-    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..6}\n")
-    refused = farm.run("sweep", "create", "sweep.yaml", "--yes-above", "5")
+    (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..6}\n")
+    refused = inside.run("sweep", "create", "sweep.yaml", "--yes-above", "5")
     assert refused.code == 2
     assert "this is 6 cells, more than 5, and nobody is here to be asked" in refused.words
-    assert farm.run("sweep", "create", "sweep.yaml", "--yes-above", "5", "--yes").code == 0
-    assert farm.run("sweep", "create", "sweep.yaml", "--yes-above", "6").code == 0
+    assert inside.run("sweep", "create", "sweep.yaml", "--yes-above", "5", "--yes").code == 0
+    assert inside.run("sweep", "create", "sweep.yaml", "--yes-above", "6").code == 0
 
 
-def test_all_bad_pictures_are_told_at_once(farm: CommandLine) -> None:
+def test_all_bad_pictures_are_told_at_once(inside: InProcess) -> None:
     """Given three bad pictures among many, I expect all named and nothing submitted; --skip-bad to do the others."""
-    folder = farm.folder / "in"
+    folder = inside.folder / "in"
     folder.mkdir()
-    good = (farm.folder / "a.png").read_bytes()
+    good = (inside.folder / "a.png").read_bytes()
     for number in range(20):
         (folder / f"{number:02}.png").write_bytes(good + bytes([number]))
     for name in ("03.png", "11.png"):
         (folder / name).write_bytes(b"no picture")
     (folder / "17.png").write_bytes(b"")
-    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: in, seed: [1, 2]}\n")
-    refused = farm.run("sweep", "create", "sweep.yaml")
+    (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: in, seed: [1, 2]}\n")
+    refused = inside.run("sweep", "create", "sweep.yaml")
     assert refused.code == 2
     assert "3 pictures cannot be used" in refused.words
     assert all(name in refused.words for name in ("03.png", "11.png", "17.png", "--skip-bad"))
     assert len(refused.words.splitlines()) == 1
-    assert not list((Path(farm.variables["STYLEFARM_HOME"]) / "objects").glob("**/*.*"))
-    ended = farm.run("sweep", "create", "sweep.yaml", "--skip-bad", "--json")
+    assert not list((Path(inside.variables["STYLEFARM_HOME"]) / "objects").glob("**/*.*"))
+    ended = inside.run("sweep", "create", "sweep.yaml", "--skip-bad", "--json")
     assert ended.code == 0, ended.words
     assert (len(ended.document["jobs"]), ended.document["skipped"]) == (34, 6)
     assert "6 cells are left out" in ended.words
@@ -149,11 +155,11 @@ def test_all_bad_pictures_are_told_at_once(farm: CommandLine) -> None:
         ("matrix: {content: [a.png\n", "line 3, column 1: this is no YAML"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_with_its_place(farm: CommandLine, text: str, sentence: str) -> None:
+def test_what_is_wrong_with_a_file_is_told_with_its_place(inside: InProcess, text: str, sentence: str) -> None:
     """Given a file that cannot be meant, I expect 2 and one line with the place, and no sweep."""
-    (farm.folder / "sweep.yaml").write_text(BASE + text)
+    (inside.folder / "sweep.yaml").write_text(BASE + text)
     for more in ((), ("--dry-run",)):
-        refused = farm.run("sweep", "create", "sweep.yaml", *more)
+        refused = inside.run("sweep", "create", "sweep.yaml", *more)
         assert (refused.code, refused.out) == (2, "")
         assert sentence in refused.words
 

@@ -85,6 +85,14 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     return before, head()
 
 
+def prepare(engine: Engine, *, embedded: bool) -> None:
+    """An embedded farm's own file is upgraded, others' database only checked. Raises NotMigrated."""
+    if embedded:
+        upgrade(engine)
+    else:
+        check(engine)
+
+
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None

@@ -68,9 +68,7 @@ def examine(services: Services) -> Iterator[Finding]:
 
 def _check_database(services: Services) -> Found:
     engine = services.engine
-    if services.settings.embedded:
-        migrations.upgrade(engine)
-    migrations.check(engine)
+    migrations.prepare(engine, embedded=services.settings.embedded)
     yield Health.FINE, f"{engine.dialect.name} at {where(engine)}, revision {migrations.head()}", ""
 
 

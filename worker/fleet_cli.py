@@ -50,8 +50,9 @@ COMMANDS = {"list": list_workers, "drain": drain, "bench": bench, "unbench": unb
 
 
 def _workers() -> Workers:
-    services = connect_services(load_settings())
-    migrations.check(services.engine)
+    settings = load_settings()
+    services = connect_services(settings)
+    migrations.prepare(services.engine, embedded=settings.embedded)
     return services.workers
 
 

@@ -141,15 +141,11 @@ def _connected() -> Iterator[Services]:
     """The farm's services; asked first, so that nothing is fetched or read for nothing."""
     settings = load_settings()
     services = connect_services(settings)
-    engine = services.engine
     try:
-        if settings.embedded:
-            migrations.upgrade(engine)
-        else:
-            migrations.check(engine)
+        migrations.prepare(services.engine, embedded=settings.embedded)
         yield services
     finally:
-        engine.dispose()
+        services.engine.dispose()
 
 
 @contextmanager

@@ -246,6 +246,12 @@ def test_what_is_completed(program: CommandLine, words: str, expected: set[str])
     assert {line.split(",")[1] for line in ended.out.splitlines()} == expected
 
 
+def test_a_farm_that_was_never_used_has_no_workers(inside: InProcess) -> None:
+    """Given a home where nothing is yet, if its workers are listed, I expect none, and no errand to run first."""
+    ended = inside.run("worker", "list", "-q")
+    assert (ended.code, ended.out, ended.words) == (0, "", "")
+
+
 def test_lists_of_other_things_have_the_same_forms(inside: InProcess, farm: Farm) -> None:
     """Given presets and no workers, I expect names alone, an object a line, and an empty list."""
     names = inside.run("presets", "list", "-q").out.split()

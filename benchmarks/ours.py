@@ -6,7 +6,7 @@ import argparse
 import json
 import time
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
@@ -86,8 +86,8 @@ def export(file: Path, pictures: list[torch.Tensor]) -> None:
 
 
 def measured(arguments: argparse.Namespace) -> dict[str, object]:
-    """Paints, and returns what the engine says of itself, the seconds of each iteration but the first evaluation, and
-    the losses before the first one and after each."""
+    """Paints, and returns what the engine says of itself, the seconds of the first evaluation and of each iteration
+    after it, and the losses before the first one and after each."""
     spec = spec_of(arguments)
     path = choose(spec.precision)
     pictures = [Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)]
@@ -101,14 +101,20 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     backbone = Backbone(vgg, arguments.way or None)
     fits: list[Fit] = []
     bench = Bench(path, backbone, Workshop(0), partial(available_memory, path.device, arguments.memory))
-    started = time.perf_counter()
+    prepared_at: list[float] = []
+
+    def prepare() -> tuple[torch.Tensor, Gradients]:
+        start, objective = prepared([inputs] * arguments.batch, arguments.size, bench, fits.append)
+        prepared_at.append(time.perf_counter())
+        return start, objective
+
     # One step more than is made: after the last one of all, only the losses are evaluated.
-    scale = Scale(arguments.iterations + 1, partial(_batched, inputs, arguments, bench, fits))
-    seconds, losses = [], []
+    scale = Scale(arguments.iterations + 1, prepare)
+    ended, losses = [], []
     for progress in islice(optimise([scale], make_optimiser(spec), Rules()), arguments.iterations + 1):
         losses.append(progress.losses[0].tolist())  # which waits for the device
-        seconds.append(time.perf_counter() - started)
-        started = time.perf_counter()
+        ended.append(time.perf_counter())
+    first, *seconds = (end - begin for begin, end in pairwise(prepared_at + ended))
     parts = _profiled(inputs, arguments, bench, spec) if arguments.profile else {}
     return {
         "device": path.device_name,
@@ -116,8 +122,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
         "way": backbone.way,
         "fit": str(fits[0]),
         "estimated_bytes": fits[0].bytes,
-        "first": seconds[0],
-        "seconds": seconds[1:],
+        "first": first,
+        "seconds": seconds,
         "losses": losses,
         "parts": parts,
     }
@@ -129,12 +135,6 @@ def told(arguments: argparse.Namespace) -> dict[str, object]:
     pictures = {str(file): Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)}
     (scale,) = estimate(spec, pictures.__getitem__, Settings(memory=arguments.memory)).scales
     return {"seconds": [scale.iteration_seconds], "losses": [[0.0]]}
-
-
-def _batched(
-    inputs: Inputs, arguments: argparse.Namespace, bench: Bench, fits: list[Fit]
-) -> tuple[torch.Tensor, Gradients]:
-    return prepared([inputs] * arguments.batch, arguments.size, bench, fits.append)
 
 
 def _profiled(inputs: Inputs, arguments: argparse.Namespace, bench: Bench, spec: JobSpec) -> dict[str, float]:

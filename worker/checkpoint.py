@@ -52,10 +52,7 @@ class Shelf:
     named: Checkpoint | None = None
 
     def store(self, state: EngineState, closed: threading.Event) -> Checkpoint | None:
-        """Uploads a state; None, and a line in the log, if that fails.
-
-        Once `closed` is set, nothing is to be named any more: what is uploaded then is deleted.
-        """
+        """Uploads a state, unless `closed` is set by then; None, and a line in the log, if that fails."""
         iteration = int(state.numbers["done"])
         key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/checkpoint-{iteration}.safetensors"
         try:
@@ -63,10 +60,12 @@ class Shelf:
         except Exception as error:  # noqa: BLE001 - whatever it is, the job goes on, and the next one may be stored
             log.warning("checkpoint not stored", iteration=iteration, reason=str(error))
             return None
-        if closed.is_set():
-            self._delete(key)
-            return None
         return Checkpoint(stored, iteration, self.fence.attempt)
+
+    def discard(self, upload: Future[Checkpoint | None]) -> None:
+        """Deletes what was stored, and is named by nobody."""
+        if not upload.cancelled() and (stored := upload.result()) is not None:
+            self._delete(stored.stored.key)
 
     def name(self, checkpoint: Checkpoint) -> None:
         """Names it on the job's row, and deletes the one before it. Raises LeaseLost."""
@@ -155,8 +154,10 @@ class CheckpointSink:
         """Nothing is handed over: at the end of a job no checkpoint is worth the wait."""
 
     def abandon(self) -> None:
-        """Names nothing more, and waits for nothing: what is being uploaded is deleted afterwards."""
+        """Names nothing more, and waits for nothing: what is being uploaded, or has just been, is deleted."""
         self._closed.set()
+        if self._upload is not None:
+            self._upload.add_done_callback(self.shelf.discard)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _store_last(self, progress: Progress, state: EngineState) -> None:

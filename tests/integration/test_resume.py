@@ -18,6 +18,7 @@ from shared.blobs import FolderBlobs
 from shared.errors import StorageFull
 from shared.records import Checkpoint
 from shared.spec import ENGINE_VERSION
+from tests.servers.processes import wait_until
 from worker.checkpoint_file import read_checkpoint, write_checkpoint
 
 SHALLOW: dict[str, Any] = {
@@ -92,6 +93,18 @@ def test_a_paused_job_goes_on_where_it_was(farm: Farm, fields: dict[str, Any], o
     assert [s.fetch().data for s in job.snapshots()] == [s.fetch().data for s in whole.snapshots()]
     assert checkpoints(job) == checkpoints(whole) == []
     assert not list((farm.settings.home / "cache" / "checkpoints").iterdir())
+
+
+def test_a_checkpoint_that_came_too_late_is_deleted(
+    farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a job that is done before it has seen that a checkpoint is stored, I expect that one deleted, too."""
+    monkeypatch.setattr("worker.checkpoint.CheckpointSink._settle", lambda _: None)
+    job = farm.submit(**fields, force=True)
+    assert job.wait(timeout=120).state is State.DONE
+    (attempt,) = farm.services.queries.attempts(job.id)
+    assert "checkpoints" not in attempt.record, "none was named"
+    wait_until(lambda: not checkpoints(job), 20)
 
 
 def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], None]:

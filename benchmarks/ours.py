@@ -54,7 +54,8 @@ def spec_of(arguments: argparse.Namespace) -> JobSpec:
         "pooling": "average",
         "content_layers": ["relu4_2"],
         "size": arguments.size,
-        "iterations": arguments.iterations,
+        # One more than is made: after the last one of all, only the losses are evaluated.
+        "iterations": arguments.iterations + 1,
         "tv_weight": arguments.tv,
         "tv_norm": "l1",
         "optimizer": arguments.optimizer,
@@ -108,10 +109,9 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
         prepared_at.append(time.perf_counter())
         return start, objective
 
-    # One step more than is made: after the last one of all, only the losses are evaluated.
-    scale = Scale(arguments.iterations + 1, prepare)
+    scale = Scale(spec.iterations, prepare)
     ended, losses = [], []
-    for progress in islice(optimise([scale], make_optimiser(spec), Rules()), arguments.iterations + 1):
+    for progress in islice(optimise([scale], make_optimiser(spec), Rules()), spec.iterations):
         losses.append(progress.losses[0].tolist())  # which waits for the device
         ended.append(time.perf_counter())
     first, *seconds = (end - begin for begin, end in pairwise(prepared_at + ended))

@@ -20,12 +20,16 @@ RIDGE = 1e-4
 
 @dataclass(frozen=True)
 class MomentLoss:
-    """A style's description and how far another is from it; `offset` is the constant of the polynomial kernel."""
+    """A style's description and how far another is from it; `offset` is the constant of the polynomial kernel.
+
+    `precise`: whether the moments of a picture must not be rounded to the precision of its features.
+    """
 
     target: Vectors
     offset: float = 1.0
 
     kinds: ClassVar[frozenset[Kind]]
+    precise: ClassVar[bool] = False
 
     @classmethod
     def of(cls, sources: Sequence[tuple[float, Moments]], offset: float) -> MomentLoss:
@@ -132,12 +136,17 @@ class MmdPoly(MomentLoss):
 
 @dataclass(frozen=True)
 class Wasserstein(MomentLoss):
-    """The squared 2-Wasserstein distance of two Gaussians, over C (Dowson and Landau 1982)."""
+    """The squared 2-Wasserstein distance of two Gaussians, over C (Dowson and Landau 1982).
+
+    Its gradient holds the inverse root of a covariance that hardly has full rank. In bfloat16 what rounding does to a
+    second moment, or to a product with that root, is many times as large as the smallest eigenvalues: it diverges.
+    """
 
     covariance: Tensor = field(init=False)
     root: Tensor = field(init=False)
 
     kinds = frozenset({"second", "mean"})
+    precise = True
     describe = staticmethod(_second_and_mean)
 
     def __post_init__(self) -> None:

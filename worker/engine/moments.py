@@ -18,6 +18,9 @@ Kind = Literal["mean", "variance", "second"]
 # Positions in one product of half precision; its sum, rounded once, is added to the others in float32.
 CHUNK = 4096
 
+# Values of half precision that are widened to float32 at a time.
+WIDENED = 1 << 22
+
 # A part in which nothing counts is divided by this.
 LEAST_SHARE = 1e-30
 
@@ -73,11 +76,16 @@ def gram(features: Tensor, region: Tensor | None = None) -> Tensor:
     sum_k w_k f_k f_k^T over the region's weights w, which sum to 1.
     """
     weights = Weights.over(features.shape[2], features.shape[3], region)
-    return _second(features.flatten(2), weights.of(slice(None)), weights.positions)
+    return _second(features.flatten(2), weights.of(slice(None)), weights.positions, precise=True)
 
 
-def moments_of(features: Tensor, kinds: frozenset[Kind], weights: Weights, rows: slice) -> Moments:
-    """The moments of `rows` of a layer, whose features (B, C, N rows, W) are given."""
+def moments_of(
+    features: Tensor, kinds: frozenset[Kind], weights: Weights, rows: slice, *, precise: bool = True
+) -> Moments:
+    """The moments of `rows` of a layer, whose features (B, C, N rows, W) are given.
+
+    Unless it is to be `precise`, the second moment of features in half precision is rounded as they are.
+    """
     flat = features.flatten(2)
     region = weights.of(rows)
     share = flat.new_full((1,), flat.shape[2] / weights.positions, dtype=_sums(flat))
@@ -85,7 +93,7 @@ def moments_of(features: Tensor, kinds: frozenset[Kind], weights: Weights, rows:
         share = region.sum((1, 2))
     mean = variance = second = None
     if "second" in kinds:
-        second = _second(flat, region, weights.positions)
+        second = _second(flat, region, weights.positions, precise)
     if not kinds.isdisjoint(("mean", "variance")):
         mean = _weighted(flat, region, weights.positions)
     if "variance" in kinds and mean is not None:
@@ -96,15 +104,19 @@ def moments_of(features: Tensor, kinds: frozenset[Kind], weights: Weights, rows:
 
 @dataclass(frozen=True)
 class MomentSlope:
-    """The gradient of a loss for features, as A (B, C, C), b (B, C) and the diagonal d (B, C): (A f + d f + b) w."""
+    """The gradient of a loss for features, as A (B, C, C), b (B, C) and the diagonal d (B, C): (A f + d f + b) w.
+
+    If it is `precise`, that sum is made in float32 of features in half precision, and rounded once.
+    """
 
     weights: Weights
     matrix: Tensor | None
     constant: Tensor | None
     diagonal: Tensor | None
+    precise: bool = False
 
     @classmethod
-    def of(cls, moments: Moments, gradient: Moments, weights: Weights) -> MomentSlope:
+    def of(cls, moments: Moments, gradient: Moments, weights: Weights, *, precise: bool = False) -> MomentSlope:
         """From the gradient for each of the moments; all of a whole picture."""
         matrix, constant, diagonal = gradient.second, gradient.mean, gradient.variance
         if matrix is not None:
@@ -113,7 +125,7 @@ class MomentSlope:
             diagonal = 2 * diagonal
             centre = -diagonal * moments.mean
             constant = centre if constant is None else constant + centre
-        return cls(weights, matrix, constant, diagonal)
+        return cls(weights, matrix, constant, diagonal, precise)
 
     def scaled(self, scale: float | Tensor) -> MomentSlope:
         """`scale` times it, a number or (B,)."""
@@ -125,10 +137,22 @@ class MomentSlope:
             matrix,
             None if self.constant is None else self.constant * scale,
             None if self.diagonal is None else self.diagonal * scale,
+            self.precise,
         )
 
     def add_to(self, slope: Tensor | None, features: Tensor, rows: slice) -> Tensor:
         """`slope` and it, for `rows` of the layer; in the place of `slope` where that is given."""
+        if not self.precise or features.itemsize >= 4:
+            return self._added(slope, features, rows)
+        slope = torch.zeros_like(features) if slope is None else slope
+        first, at_once = rows.start or 0, max(1, WIDENED // features[:, :, 0].numel())
+        for start in range(0, features.shape[2], at_once):
+            part = features[:, :, start : start + at_once].float()
+            of_layer = slice(first + start, first + start + part.shape[2])
+            slope[:, :, start : start + at_once] += self._added(None, part, of_layer)
+        return slope
+
+    def _added(self, slope: Tensor | None, features: Tensor, rows: slice) -> Tensor:
         region = self.weights.of(rows)
         share = 1 / self.weights.positions if region is None else 1.0
         if region is not None:
@@ -148,10 +172,25 @@ class MomentSlope:
         return torch.zeros_like(features) if slope is None else slope
 
 
-def _second(flat: Tensor, region: Tensor | None, positions: int) -> Tensor:
-    left = flat if region is None else flat * region.to(flat.dtype)
-    product = left @ flat.mT if flat.itemsize >= 4 else _half_product(left, flat)
+def _second(flat: Tensor, region: Tensor | None, positions: int, precise: bool) -> Tensor:
+    if flat.itemsize < 4 and precise:
+        product = _widened_product(flat, region)
+    else:
+        left = flat if region is None else flat * region.to(flat.dtype)
+        product = left @ flat.mT if flat.itemsize >= 4 else _half_product(left, flat)
     return product / positions if region is None else product
+
+
+def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
+    """(w f) f^T of (B, C, N) in half precision, made in float32."""
+    batch, channels, positions = flat.shape
+    product = flat.new_zeros((batch, channels, channels), dtype=torch.float32)
+    at_once = max(1, WIDENED // (batch * channels))
+    for start in range(0, positions, at_once):
+        part = flat[:, :, start : start + at_once].float()
+        left = part if region is None else part * region[:, :, start : start + at_once]
+        product.baddbmm_(left, part.mT)
+    return product
 
 
 def _half_product(left: Tensor, right: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ class _MomentReading:
         self.found: Moments | None = None
 
     def take(self, features: Tensor, rows: slice) -> None:
-        part = moments_of(features, self.loss.kinds, self.weights, rows)
+        part = moments_of(features, self.loss.kinds, self.weights, rows, precise=self.loss.precise)
         self.found = part if self.found is None else self.found.joined(part)
 
     def error(self) -> Tensor:
@@ -120,7 +120,7 @@ class _MomentReading:
             # No picture's error depends on another picture, so the gradient of their sum holds each one's own.
             gradients = torch.autograd.grad(error.sum(), list(leaves.values()))
         gradient = Moments(found.share, **dict(zip(leaves, gradients, strict=True)))
-        slope = MomentSlope.of(found, gradient, self.weights)
+        slope = MomentSlope.of(found, gradient, self.weights, precise=self.loss.precise)
         return error.detach(), lambda g, features, rows, scale: slope.scaled(scale).add_to(g, features, rows)
 
     @property

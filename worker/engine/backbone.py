@@ -100,8 +100,8 @@ class Backbone:
 class WholePass:
     """All of a picture at once.
 
-    What the way back needs is held until it has passed: activations of named layers, of others their signs. On a GPU
-    other activations are held as well: it has the room, and would lose the time.
+    What the way back needs is held until it has passed: activations of named layers, of others their signs. On a GPU,
+    and in half precision, other activations are held as well: there is the room, and no time to lose.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -128,12 +128,17 @@ class WholePass:
             if convolution.activation in net.layers:
                 visit(convolution.activation, x, slice(None))
             if kept is not None:
-                kept.append(Signs.of(y) if self._needs_signs_alone(index, y) else y)
+                kept.append(self._signs(y) if self._needs_signs_alone(index, y) else y)
 
     def _needs_signs_alone(self, index: int, y: Tensor) -> bool:
         net = self.backbone
         named = {net.plan[index].name, net.plan[index].activation} & net.layers
-        return not named and net.pool.linear and y.device.type == "cpu"
+        return not named and net.pool.linear and y.device.type == "cpu" and y.itemsize >= 4
+
+    def _signs(self, y: Tensor) -> Signs:
+        signs = Signs(y.shape, self.backbone.format, y.device)
+        signs.set(slice(None), y)
+        return signs
 
     def _back(self, kept: list[Tensor | Signs], pull: Pull, pixels: Tensor) -> Tensor:
         net = self.backbone
@@ -154,7 +159,7 @@ class WholePass:
             slope = net.convolve_gradient(index, slope)
             if convolution.pooled:
                 x = kept[-1]
-                pooled = None if isinstance(x, Signs) else net.activation(index - 1, x)
+                pooled = None if net.pool.linear or isinstance(x, Signs) else net.activation(index - 1, x)
                 slope = net.pool.gradient(slope, x.shape[2:], pooled)
         return torch.zeros_like(pixels) if slope is None else net.pixels_gradient(slope, pixels.dtype)
 

@@ -52,8 +52,8 @@ class Work:
 
     @property
     def signs(self) -> bool:
-        """Whether of layers without a loss only the signs are held: a GPU holds all."""
-        return self.linear_pooling and not self.on_gpu
+        """Whether of layers without a loss only the signs are held: a GPU, and half precision, hold all."""
+        return self.linear_pooling and not self.on_gpu and self.itemsize >= 4
 
     @property
     def size(self) -> tuple[int, int]:

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+# Of the dimensions (B, C, H, W) those that run from the outermost to the innermost in memory; bits are packed along the
+# last one, as they lie.
+_ORDERS = {torch.contiguous_format: (0, 1, 2, 3), torch.channels_last: (0, 2, 3, 1)}
+
 
 class Signs:
-    """Of activations of `shape` (B, C, H, W), set and asked for by rows."""
+    """Of activations of `shape` (B, C, H, W) that lie in memory as `layout` says, set and asked for by rows."""
 
-    def __init__(self, shape: Sequence[int], device: torch.device) -> None:
+    def __init__(self, shape: Sequence[int], layout: torch.memory_format, device: torch.device) -> None:
         self.shape = tuple(shape)
+        self.order = _ORDERS[layout]
+        *outer, inner = (shape[dimension] for dimension in self.order)
         self.packed = device.type == "cpu"  # numpy packs bits, and only there
-        last = math.ceil(shape[3] / 8) if self.packed else shape[3]
-        kind = torch.uint8 if self.packed else torch.bool
-        self.values = torch.empty((*shape[:3], last), dtype=kind, device=device)
-
-    @classmethod
-    def of(cls, activations: Tensor) -> Signs:
-        """Those of a whole layer."""
-        signs = cls(activations.shape, activations.device)
-        signs.set(slice(None), activations)
-        return signs
+        last, kind = ((inner + 7) // 8, torch.uint8) if self.packed else (inner, torch.bool)
+        self.values = torch.empty((*outer, last), dtype=kind, device=device)
 
     def set(self, rows: slice, activations: Tensor) -> None:
         """Keeps those of some rows, (B, C, N rows, W)."""
-        positive = activations > 0
+        positive = activations.permute(self.order) > 0
         if self.packed:
             positive = torch.from_numpy(np.packbits(positive.numpy(), axis=3))
-        self.values[:, :, rows] = positive
+        self._of(rows).copy_(positive)
 
     def applied(self, rows: slice, slope: Tensor) -> Tensor:
         """The gradient before the ReLU of that after it, for some rows; may be in its place."""
-        kept = self.values[:, :, rows]
+        kept = self._of(rows)
         if self.packed:
-            kept = torch.from_numpy(np.unpackbits(kept.numpy(), axis=3, count=self.shape[3])).view(torch.bool)
-        return slope.mul_(kept)
+            kept = torch.from_numpy(np.unpackbits(kept.numpy(), axis=3, count=self.shape[self.order[3]]))
+        within = slope.permute(self.order)
+        # Of one dtype, which is several times as fast as a product with truth values.
+        torch.ops.aten.threshold_backward.grad_input(within, kept.to(slope.dtype), 0, grad_input=within)
+        return slope
+
+    def _of(self, rows: slice) -> Tensor:
+        lines = range(self.values.shape[self.order.index(2)])[rows]
+        return self.values.narrow(self.order.index(2), lines.start, len(lines))

@@ -84,7 +84,7 @@ class StripPass:
             if recorded:
                 shape = (x.shape[0], net.plan[first].outputs, *x.shape[2:])
                 block.kept = {index: x.new_empty(shape) for index in kept}
-                block.signs = {i: Signs(shape, x.device) for i in range(again, last) if i not in kept}
+                block.signs = {i: Signs(shape, net.format, x.device) for i in range(again, last) if i not in kept}
             x = self._through(block, visit, last < len(net.plan))
             yield block
 

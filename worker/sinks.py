@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import takewhile
 from typing import Protocol
 
 import torch
@@ -31,6 +32,8 @@ from worker.retry import patiently
 # How often points of the loss curve are stored; what is shown to a user is no older than this.
 FLUSH_SECONDS = 0.5
 
+# What helps a job whose steps have grown without bounds.
+REMEDY = "try optimizer = adam, a smaller learning_rate, or smaller weights"
 
 # Pictures that wait for a slow object store are held in memory; beyond so many the painting waits for it.
 MOST_PENDING = 8
@@ -106,10 +109,12 @@ class LossSink:
         self.background = background
         self.hear = hear
         self._points: list[tuple[int, Tensor]] = []
+        self._image: Tensor | None = None
         self._flushed_at = time.monotonic()
 
     def take(self, progress: Progress) -> None:
         self._points.append((progress.iteration, progress.losses[0]))
+        self._image = progress.image[0]
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self.close()
 
@@ -124,11 +129,15 @@ class LossSink:
         self._flushed_at = time.monotonic()
         # The curve begins with the start, which is no iteration.
         metrics.ITERATIONS.inc(sum(iteration > 0 for iteration in iterations))
-        finite = [point for point in points if math.isfinite(point.total)]
+        # What comes after a number that is none says nothing, even where it is finite again.
+        finite = list(takewhile(lambda point: math.isfinite(point.total), points))
         if finite:
             self.background.submit(lambda: self._record(finite))
         if len(finite) < len(points):
-            raise _diverged(next(point for point in points if not math.isfinite(point.total)))
+            raise _diverged(points[len(finite)])
+        if self._image is not None and not self._image.isfinite().all():
+            # A ReLU that takes the larger of x and zero makes zero of what is not a number, and no loss sees it.
+            raise Diverged(f"the picture left the finite numbers at iteration {iterations[-1]} or before: {REMEDY}")
 
     def _record(self, points: list[LossPoint]) -> None:
         heard = patiently(lambda: self.store.record(self.fence, points))
@@ -181,7 +190,4 @@ class SnapshotSink:
 
 def _diverged(point: LossPoint) -> Diverged:
     term = next((name for name in TERMS[1:] if not math.isfinite(getattr(point, name))), "total")
-    return Diverged(
-        f"the {term} loss left the finite numbers at iteration {point.iteration}: try optimizer = adam, a smaller"
-        " learning_rate, or smaller weights"
-    )
+    return Diverged(f"the {term} loss left the finite numbers at iteration {point.iteration}: {REMEDY}")

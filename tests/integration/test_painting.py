@@ -144,17 +144,19 @@ def test_wrong_weights_fail_the_job_in_a_sentence(
     assert job.status().error_class == "input"
 
 
-def test_a_job_that_leaves_the_numbers_fails_in_a_sentence(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
-    """Given a network in which one weight is not a number, I expect a failure that says where, and no NaN kept."""
+def test_weights_that_are_not_numbers_fail_the_job_in_a_sentence(
+    farm: Farm, pair: dict[str, str], tmp_path: Path
+) -> None:
+    """Given a network in which one weight is not a number, I expect a failure that says which, and nothing painted."""
     path = tmp_path / "w.pth"
     write_weights(path)
     state = torch.load(path, weights_only=True)
     state["features.2.weight"][0, 0, 0, 0] = float("nan")
     torch.save(state, path)
     job = farm.submit(**pair, **SHALLOW, weights=str(path), snapshot_every=1)
-    with pytest.raises(JobFailed, match="the content loss left the finite numbers at iteration 0"):
+    with pytest.raises(JobFailed, match=r"numbers in features\.2\.weight \(conv1_2\) that are not finite"):
         job.result()
-    assert (len(job.losses()), job.snapshots()) == (0, [])
+    assert (job.status().error_class, len(job.losses()), job.snapshots()) == ("input", 0, [])
 
 
 def test_nothing_is_stored_of_a_sweep_with_a_wrong_cell(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:

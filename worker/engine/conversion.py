@@ -8,7 +8,6 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from shared.errors import InvalidRequest
 from shared.vgg import CONVOLUTIONS, Architecture
 from worker.engine.features import convolutions
 from worker.engine.weights import FEATURES, Pretrained, check_tensor, feature_positions
@@ -38,13 +37,10 @@ def _whole(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[st
         for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):
             name = f"{FEATURES}{positions[c.name]}.{kind}"
             label = f"{name} ({c.name})"
-            found[name] = _finite(check_tensor(tensors.get(name), shape, label, architecture), label)
+            found[name] = _copy(check_tensor(tensors.get(name), shape, label, architecture))
     return found
 
 
-def _finite(tensor: Tensor, label: str) -> Tensor:
-    """A copy in float32. Several tensors of a file may be views of one memory, which safetensors refuses."""
-    copy = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-    if not copy.isfinite().all():
-        raise InvalidRequest(f"the weights have numbers in {label} that are not finite: give a file of whole weights")
-    return copy
+def _copy(tensor: Tensor) -> Tensor:
+    """In float32. Several tensors of a file may be views of one memory, which safetensors refuses."""
+    return tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)

@@ -65,7 +65,7 @@ def load_state(path: Path, space: InputSpace | None = None) -> Pretrained:
 def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
     """Copies the convolutions that `vgg` uses out of `state`, torchvision's state dict of the same architecture.
 
-    Raises InvalidRequest, naming the first tensor that is missing or of another shape.
+    Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
     """
     positions = feature_positions(vgg.architecture)
     for index, convolution in enumerate(vgg.plan):
@@ -101,6 +101,8 @@ def check_tensor(value: Tensor | None, shape: tuple[int, ...], label: str, archi
             f"the weights have {label} as {value.dtype} ({value.layout}), not as plain floating-point numbers:"
             " save them as float32"
         )
+    if not value.float().isfinite().all():
+        raise InvalidRequest(f"the weights have numbers in {label} that are not finite: give a file of whole weights")
     return value
 
 

@@ -24,7 +24,7 @@ from worker.checkpoint_file import read_checkpoint, write_checkpoint
 SHALLOW: dict[str, Any] = {
     "content_layers": ["relu2_1"],
     "style_layers": ["relu1_1", "relu2_1"],
-    "size": 32,
+    "size": 64,
     "style_loss": "gram",
 }
 ITERATIONS = 300
@@ -190,9 +190,9 @@ def test_a_history_that_does_not_fit_is_left_out(
 ) -> None:
     """Given room for a copy of the picture alone, if a job is killed off, I expect it to go on, and its record to say.
 
-    A history of 32 x 24 pixels takes 9 kB for each vector.
+    A history of 64 x 48 pixels takes 37 kB for each vector.
     """
-    monkeypatch.setattr("worker.painting.Means.room", lambda _: 12_000)
+    monkeypatch.setattr("worker.painting.Means.room", lambda _: 48_000)
     monkeypatch.setattr("worker.checkpoint.CheckpointSink.last", lambda *_: None)
     job = farm.submit(**fields, force=True)
     assert job.wait(timeout=120, watch=Pausing(job)).state is State.DONE

@@ -7,6 +7,7 @@ held is read twice: once for the moments, once for this.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -147,9 +148,9 @@ class MomentSlope:
         slope = torch.zeros_like(features) if slope is None else slope
         first, at_once = rows.start or 0, max(1, WIDENED // features[:, :, 0].numel())
         for start in range(0, features.shape[2], at_once):
-            part = features[:, :, start : start + at_once].float()
+            part, own = (x[:, :, start : start + at_once] for x in (features, slope))
             of_layer = slice(first + start, first + start + part.shape[2])
-            slope[:, :, start : start + at_once] += self._added(None, part, of_layer)
+            own.copy_(self._added(own.float(), part.float(), of_layer))
         return slope
 
     def _added(self, slope: Tensor | None, features: Tensor, rows: slice) -> Tensor:
@@ -183,14 +184,22 @@ def _second(flat: Tensor, region: Tensor | None, positions: int, precise: bool) 
 
 def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
     """(w f) f^T of (B, C, N) in half precision, made in float32."""
+    product = flat.new_zeros((*flat.shape[:2], flat.shape[1]), dtype=torch.float32)
+    for part, weight in _widened(flat, region):
+        product.baddbmm_(part if weight is None else part * weight, part.mT)
+    return product
+
+
+def _widened(flat: Tensor, region: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """(B, C, N) with its weights, of half precision as float32, some positions at a time."""
     batch, channels, positions = flat.shape
-    product = flat.new_zeros((batch, channels, channels), dtype=torch.float32)
+    if flat.itemsize >= 4:
+        yield flat, region
+        return
     at_once = max(1, WIDENED // (batch * channels))
     for start in range(0, positions, at_once):
-        part = flat[:, :, start : start + at_once].float()
-        left = part if region is None else part * region[:, :, start : start + at_once]
-        product.baddbmm_(left, part.mT)
-    return product
+        part = slice(start, start + at_once)
+        yield flat[:, :, part].float(), None if region is None else region[:, :, part]
 
 
 def _half_product(left: Tensor, right: Tensor) -> Tensor:
@@ -204,9 +213,13 @@ def _half_product(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _weighted(flat: Tensor, region: Tensor | None, positions: int) -> Tensor:
-    if region is None:
-        return flat.sum(2, dtype=_sums(flat)) / positions
-    return (flat.to(_sums(flat)) @ region.to(_sums(flat)).mT)[:, :, 0]
+    parts = [_sum(part, weight) for part, weight in _widened(flat, region)]
+    total = parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+    return total / positions if region is None else total
+
+
+def _sum(flat: Tensor, region: Tensor | None) -> Tensor:
+    return flat.sum(2) if region is None else (flat @ region.to(flat.dtype).mT)[:, :, 0]
 
 
 def _with_product(slope: Tensor | None, matrix: Tensor, features: Tensor) -> Tensor:

@@ -18,13 +18,16 @@ STEPS = {torch.float64: 40, torch.float32: 18}
 
 def sqrt_matrix(matrix: Tensor) -> Tensor:
     """The square root of (B, C, C), symmetric and positive definite."""
-    return _root_and_inverse(matrix)[0]
+    if matrix.device.type != "cpu":
+        return newton_schulz(matrix)[0]
+    roots, _, vectors = _eigen(matrix)
+    return vectors * roots[:, None, :] @ vectors.mT
 
 
 def trace_sqrt(matrix: Tensor) -> Tensor:
     """The trace of the square root of (B, C, C), symmetric and positive definite: (B,).
 
-    Its gradient is half the inverse root, which the iteration finds on its way, so that nothing runs through it.
+    Its gradient is half the inverse root, which is found on the way, so that nothing runs through it.
     """
     trace: Tensor = _TraceSqrt.apply(matrix)
     return trace
@@ -33,9 +36,9 @@ def trace_sqrt(matrix: Tensor) -> Tensor:
 class _TraceSqrt(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: Tensor) -> Tensor:
-        root, inverse = _root_and_inverse(matrix)
+        trace, inverse = _trace_and_inverse(matrix)
         ctx.save_for_backward(inverse)
-        return root.diagonal(dim1=1, dim2=2).sum(1)
+        return trace
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -44,16 +47,21 @@ class _TraceSqrt(torch.autograd.Function):
         return gradient
 
 
-def _root_and_inverse(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    return _by_eigenvalues(matrix) if matrix.device.type == "cpu" else newton_schulz(matrix)
+def _trace_and_inverse(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The trace of the root, (B,), and the inverse of the root, (B, C, C)."""
+    if matrix.device.type != "cpu":
+        root, inverse = newton_schulz(matrix)
+        return root.diagonal(dim1=1, dim2=2).sum(1), inverse
+    roots, divisors, vectors = _eigen(matrix)
+    return roots.sum(1), vectors / divisors[:, None, :] @ vectors.mT
 
 
-def _by_eigenvalues(matrix: Tensor) -> tuple[Tensor, Tensor]:
+def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The roots of the eigenvalues, (B, C), what the inverse divides by in their place, and the eigenvectors."""
     values, vectors = torch.linalg.eigh(matrix)
     # What rounding leaves of an eigenvalue below this says nothing of it, and may be negative.
     floor = 4 * torch.finfo(matrix.dtype).eps * values[:, -1:]
-    roots, divisors = values.clamp_min(0).sqrt()[:, None, :], values.maximum(floor).sqrt()[:, None, :]
-    return vectors * roots @ vectors.mT, vectors / divisors @ vectors.mT
+    return values.clamp_min(0).sqrt(), values.maximum(floor).sqrt(), vectors
 
 
 def newton_schulz(matrix: Tensor) -> tuple[Tensor, Tensor]:

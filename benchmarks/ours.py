@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from copy import deepcopy
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ from worker.engine.device import choose
 from worker.engine.features import Vgg, calibrate, randomise
 from worker.engine.iterative import Rules, Scale, optimise
 from worker.engine.objective import Gradients
+from worker.engine.space import to_input
 from worker.estimate import estimate
 from worker.inputs import Inputs
 from worker.preparation import Bench, prepared
@@ -49,7 +51,6 @@ def spec_of(arguments: argparse.Namespace) -> JobSpec:
         "style": str(arguments.style),
         "preset": "neural-style",
         "features": "random",
-        "features_deviation": 1.0,
         "init": "content",
         "pooling": "average",
         "content_layers": ["relu4_2"],
@@ -63,20 +64,20 @@ def spec_of(arguments: argparse.Namespace) -> JobSpec:
         "learning_rate": 1.0 if arguments.optimizer == "lbfgs" else 10.0,
         "precision": arguments.precision,
     }
-    return parse_spec(fields)
+    return parse_spec({**fields, **json.loads(arguments.set)})
 
 
-def network(layers: tuple[str, ...], pictures: list[torch.Tensor]) -> Vgg:
-    """A random network whose features are as large on those pictures as a trained one's are on photographs."""
+def network(layers: tuple[str, ...], pictures: list[torch.Tensor], deviation: float = 1.0) -> Vgg:
+    """A random network whose features have that deviation on those pictures."""
     vgg = Vgg("vgg19", layers, "average", space=CAFFE)
     randomise(vgg, 0)
-    calibrate(vgg, pictures)
+    calibrate(vgg, pictures, deviation)
     return vgg
 
 
-def export(file: Path, pictures: list[torch.Tensor]) -> None:
+def export(file: Path, pictures: list[torch.Tensor], deviation: float) -> None:
     """The random network in the form that the peer loads: torchvision's names, for BGR from 0 to 255 less the mean."""
-    vgg = network(layer_names("vgg19"), pictures)
+    vgg = network(layer_names("vgg19"), pictures, deviation)
     position, state = 0, {}
     for index, convolution in enumerate(vgg.plan):
         position += 1 if convolution.pooled else 0
@@ -94,10 +95,11 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     pictures = [Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)]
     inputs = Inputs(spec, pictures[0], [pictures[1]], [], [], None)
     small = inputs.sized(min(256, arguments.size), path.device)
-    calibration = [small.content, small.styles[0].image]
+    calibration = [image.cpu() for image in (small.content, small.styles[0].image)]
     if arguments.export:
-        export(arguments.export, [image.cpu() for image in calibration])
-    vgg = network(spec.layers, [image.cpu() for image in calibration]).to(path.device)
+        export(arguments.export, calibration, spec.features_deviation)
+    vgg = network(spec.layers, calibration, spec.features_deviation).to(path.device)
+    exact = Backbone(deepcopy(vgg), "plain") if arguments.exact else None
     vgg.cast(path.dtype)
     backbone = Backbone(vgg, arguments.way or None)
     fits: list[Fit] = []
@@ -110,10 +112,12 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
         return start, objective
 
     scale = Scale(spec.iterations, prepare)
-    ended, losses = [], []
+    ended, losses, shown = [], [], []
     for progress in islice(optimise([scale], make_optimiser(spec), Rules()), spec.iterations):
         losses.append(progress.losses[0].tolist())  # which waits for the device
         ended.append(time.perf_counter())
+        if exact is not None:
+            shown.append(progress.image)
     first, *seconds = (end - begin for begin, end in pairwise(prepared_at + ended))
     parts = _profiled(inputs, arguments, bench, spec) if arguments.profile else {}
     return {
@@ -125,8 +129,17 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
         "first": first,
         "seconds": seconds,
         "losses": losses,
+        "exact": [] if exact is None else _evaluated(shown, inputs, exact),
         "parts": parts,
     }
+
+
+def _evaluated(images: list[torch.Tensor], inputs: Inputs, network: Backbone) -> list[float]:
+    """The total losses of pictures as float32 with plain convolutions has them."""
+    path = choose("fp32")
+    bench = Bench(path, network, Workshop(0), partial(available_memory, path.device))
+    _, objective = prepared([inputs], max(images[0].shape), bench)
+    return [float(objective.losses(to_input(objective.space, image))[0, 0]) for image in images]
 
 
 def told(arguments: argparse.Namespace) -> dict[str, object]:
@@ -175,6 +188,8 @@ def main() -> None:
     parser.add_argument("--way", default="")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--memory", type=int)
+    parser.add_argument("--set", default="{}", help="other parameters than the peer's, as JSON")
+    parser.add_argument("--exact", action="store_true", help="tell the loss of each picture in float32, too")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--export", type=Path)
     parser.add_argument("--estimate", action="store_true", help="tell, instead of painting")

@@ -49,18 +49,27 @@ def run_ours(pictures: tuple[Path, Path], size: int, iterations: int, *options: 
     return Run(told["seconds"], [losses[0] for losses in told["losses"]], peak, told)
 
 
-def run_peer(folder: Path, weights: Path, pictures: tuple[Path, Path], size: int, iterations: int, gpu: bool) -> Run:
-    """neural-style-pt as it comes, with our weights; it says when an evaluation of loss and gradient is done."""
-    content, style = map(str, pictures)
-    command = [sys.executable, "-u", "neural_style.py", "-gpu", "0" if gpu else "c", "-model_file", str(weights)]
-    command += ["-disable_check", "-pooling", "avg", "-init", "image", "-content_image", content, "-style_image", style]
-    command += ["-image_size", str(size), "-num_iterations", str(iterations), "-print_iter", "1", "-save_iter", "0"]
-    command += ["-output_image", str(weights.with_name("peer.png")), *(["-backend", "cudnn"] if gpu else [])]
-    lines, peak = _run(command, folder)
-    at = [when for when, line in lines if re.fullmatch(r"Iteration \d+ / \d+", line)]
-    losses = [float(line.split(":")[1]) for _, line in lines if line.strip().startswith("Total loss")]
-    # What is before the second evaluation is not an iteration: the first has no history.
-    return Run([b - a for a, b in pairwise(at[1:])], losses, peak, {})
+@dataclass(frozen=True)
+class Peer:
+    """neural-style-pt as it comes, in `folder`, with our `weights`."""
+
+    folder: Path
+    weights: Path
+    gpu: bool
+
+    def run(self, pictures: tuple[Path, Path], size: int, iterations: int, tv: str = "1e-3") -> Run:
+        """It says when an evaluation of loss and gradient is done."""
+        content, style = map(str, pictures)
+        output = str(self.weights.with_name("peer.png"))
+        command = [sys.executable, "-u", "neural_style.py", "-gpu", "0" if self.gpu else "c"]
+        command += ["-model_file", str(self.weights), "-disable_check", "-pooling", "avg", "-init", "image"]
+        command += ["-content_image", content, "-style_image", style, "-image_size", str(size), "-tv_weight", tv]
+        command += ["-num_iterations", str(iterations), "-print_iter", "1", "-save_iter", "0", "-output_image", output]
+        lines, peak = _run([*command, *(["-backend", "cudnn"] if self.gpu else [])], self.folder)
+        at = [when for when, line in lines if re.fullmatch(r"Iteration \d+ / \d+", line)]
+        losses = [float(line.split(":")[1]) for _, line in lines if line.strip().startswith("Total loss")]
+        # What is before the second evaluation is not an iteration: the first has no history.
+        return Run([b - a for a, b in pairwise(at[1:])], losses, peak, {})
 
 
 def _run(command: Sequence[str], folder: Path | None = None) -> tuple[list[tuple[float, str]], int]:

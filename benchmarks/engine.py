@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
-from worker.engine.device import choose
+from worker.engine.device import ComputePath, choose
 
 # isort: split
 import torch
@@ -69,19 +69,20 @@ class Bench:
     def iterations(self) -> list[str]:
         """Time of an iteration beside the peer's, and the peak of memory."""
         rows: list[Row] = []
-        rate = matmul_rate(self.path.device, self.path.dtype)
+        count = 7 if self.quick else 12
+        # Without half precision as well, where the path has it.
+        paths = dict.fromkeys((self.path, choose("fp32")))
         for size in (256, 512):
-            count = 7 if self.quick else 12
-            ours, peers = self._in_turn(size, count)
-            ratio = memory = NOT_MEASURED
-            if peers:
-                ratio = f"{median(peers.seconds) / median(ours.seconds):.2f}"
-                memory = f"{peers.peak / GIB:.2f}"
-            share = iteration_flops(size, size) / median(ours.seconds) / rate
-            theirs = spread(peers.seconds) if peers else NOT_MEASURED
-            row = (str(size), spread(ours.seconds), theirs, ratio, f"{share:.0%}", f"{ours.peak / GIB:.2f}", memory)
-            rows.append(row)
-        header = ("size", "ours, s", "peer, s", "peer / ours", "of the matmul rate", "ours, GiB", "peer, GiB")
+            for path, ours, peers in self._in_turn(size, count, list(paths)):
+                ratio = memory = NOT_MEASURED
+                if peers:
+                    ratio = f"{median(peers.seconds) / median(ours.seconds):.2f}"
+                    memory = f"{peers.peak / GIB:.2f}"
+                share = iteration_flops(size, size) / median(ours.seconds) / matmul_rate(path.device, path.dtype)
+                theirs = spread(peers.seconds) if peers else NOT_MEASURED
+                figures = (spread(ours.seconds), theirs, ratio, f"{share:.0%}", f"{ours.peak / GIB:.2f}", memory)
+                rows.append((str(size), str(path), *figures))
+        header = ("size", "path", "ours, s", "peer, s", "peer / ours", "of the matmul rate", "ours, GiB", "peer, GiB")
         return [
             "## An iteration beside neural-style-pt",
             (
@@ -231,13 +232,17 @@ class Bench:
             table(("pictures", "ms per picture and iteration", "of the dense rate"), rows),
         ]
 
-    def _in_turn(self, size: int, count: int) -> tuple[Run, Run | None]:
-        ours, peers = [], []
+    def _in_turn(
+        self, size: int, count: int, paths: Sequence[ComputePath]
+    ) -> list[tuple[ComputePath, Run, Run | None]]:
+        ours: dict[ComputePath, list[Run]] = {path: [] for path in paths}
+        peers = []
         for _ in range(2):
-            ours.append(run_ours(self.pairs[0], size, count))
+            for path in paths:
+                ours[path].append(run_ours(self.pairs[0], size, count, "--precision", path.precision))
             if self.peer is not None:
                 peers.append(self.peer.run(self.pairs[0], size, count))
-        return joined(ours), joined(peers) if peers else None
+        return [(path, joined(runs), joined(peers) if peers else None) for path, runs in ours.items()]
 
     def _picture(self, name: str, size: int | None = None) -> Path:
         """A picture of scikit-image, cropped to a square, so that a size is a number of pixels; of that size if any."""

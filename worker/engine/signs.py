@@ -26,10 +26,13 @@ class Signs:
 
     def set(self, rows: slice, activations: Tensor) -> None:
         """Keeps those of some rows, (B, C, N rows, W)."""
-        positive = activations.permute(self.order) > 0
-        if self.packed:
-            positive = torch.from_numpy(np.packbits(positive.numpy(), axis=3))
-        self._of(rows).copy_(positive)
+        ordered = activations.permute(self.order)
+        if not self.packed:
+            self._of(rows).copy_(ordered > 0)
+            return
+        # A number of half precision, which NumPy does not know, is positive where its bits are, as an integer.
+        known = ordered if ordered.itemsize >= 4 else ordered.view(torch.int16)
+        self._of(rows).copy_(torch.from_numpy(np.packbits(known.numpy() > 0, axis=3)))
 
     def applied(self, rows: slice, slope: Tensor) -> Tensor:
         """The gradient before the ReLU of that after it, for some rows; may be in its place."""

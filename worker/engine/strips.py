@@ -10,7 +10,7 @@ computed again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -83,7 +83,7 @@ class StripPass:
             block = _Block(first, last, again, x)
             if recorded:
                 shape = (x.shape[0], net.plan[first].outputs, *x.shape[2:])
-                block.kept = {index: x.new_empty(shape) for index in kept}
+                block.kept = {index: self._empty(shape, x) for index in kept}
                 block.signs = {i: Signs(shape, net.format, x.device) for i in range(again, last) if i not in kept}
             x = self._through(block, visit, last < len(net.plan))
             yield block
@@ -93,8 +93,8 @@ class StripPass:
         net = self.backbone
         batch, _, height, width = block.input.shape
         outputs = net.plan[block.first].outputs
-        size = (batch, outputs, height // 2, width // 2) if pooled else (0,)
-        result = block.input.new_empty(size)
+        size = (batch, outputs, height // 2, width // 2) if pooled else (0, 0, 0, 0)
+        result = self._empty(size, block.input)
         for start, stop in self._strips(block):
             top, bottom = block.around(start, stop)
             own = slice(start - top, stop - top)
@@ -154,7 +154,9 @@ class StripPass:
                 if y is None:
                     slope = block.signs[index].applied(rows, slope)
                 else:
-                    slope = masked(slope.contiguous(), y[:, :, rows.start - top : rows.stop - top])
+                    slope = masked(
+                        slope.contiguous(memory_format=net.format), y[:, :, rows.start - top : rows.stop - top]
+                    )
             if y is not None and named.name in net.layers:
                 slope = _pulled(pull, named.name, y[:, :, start - top : stop - top], own, slope, low)
             if slope is not None:
@@ -178,6 +180,9 @@ class StripPass:
         high = low + slope.shape[2]
         up, down = min(1, low), min(1, block.height - high)
         return low - up, self.backbone.convolve_gradient(index, functional.pad(slope, (0, 0, up, down)))
+
+    def _empty(self, size: Sequence[int], like: Tensor) -> Tensor:
+        return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=self.backbone.format)
 
     def _strips(self, block: _Block) -> Iterator[tuple[int, int]]:
         batch, _, height, width = block.input.shape

@@ -160,11 +160,18 @@ def _features(passage: Pass, image: Tensor, layers: frozenset[str]) -> dict[str,
             return
         if layer not in found:
             shape = (*features.shape[:2], *layer_size(layer, image.shape[2:]))
-            found[layer] = features.new_empty(shape)
+            found[layer] = _empty(shape, features)
         found[layer][:, :, rows] = features
 
     passage.read(image, visit)
     return found
+
+
+def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Room for features of that shape that lie in memory as those do."""
+    last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
+    layout = torch.channels_last if last else torch.contiguous_format
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
 
 
 def _described(

@@ -14,13 +14,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from worker.engine.losses import WIDENED
+
 Kind = Literal["mean", "variance", "second"]
 
 # Positions in one product of half precision; its sum, rounded once, is added to the others in float32.
 CHUNK = 4096
-
-# Values of half precision that are widened to float32 at a time.
-WIDENED = 1 << 22
 
 # A part in which nothing counts is divided by this.
 LEAST_SHARE = 1e-30

@@ -72,11 +72,10 @@ class Bench:
         count = 7 if self.quick else 12
         # Without half precision as well, where the path has it.
         paths = list(dict.fromkeys((self.path, choose("fp32"))))
-        found = {size: self._in_turn(size, count, paths) for size in (256, 512)}
         # The best of several, since a slower one would flatter the share of it.
         rates = {path: max(matmul_rate(path.device, path.dtype) for _ in range(5)) for path in paths}
         for size in (256, 512):
-            for path, ours, peers in found[size]:
+            for path, ours, peers in self._in_turn(size, count, paths):
                 ratio = memory = NOT_MEASURED
                 if peers:
                     ratio = f"{median(peers.seconds) / median(ours.seconds):.2f}"

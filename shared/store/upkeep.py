@@ -49,7 +49,7 @@ class Upkeep(Transactions):
 
     def take_duty(self, name: str, holder: str, seconds: float) -> bool:
         """Makes `holder` the one who does something for so long, unless another does it; False if so."""
-        free = (Duty.name == name) & ((Duty.holder == holder) | (Duty.until < now()))
+        free = (Duty.name == name) & ((Duty.holder == holder) | (Duty.until <= now()))
         take = update(Duty).where(free).values(holder=holder, until=now(seconds)).returning(Duty.name)
         with self._transaction() as session:
             if session.execute(take).first() is not None:

@@ -15,7 +15,7 @@ from shared import queue
 from shared.errors import InvalidRequest, InvalidSettings
 from shared.services import Services, connect_services
 from shared.settings import Settings
-from worker import last_call
+from worker import fork, last_call
 from worker.roll import full_name
 
 # What a worker needs beyond a producer: how it is imported, and how it is installed.
@@ -33,6 +33,7 @@ def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
     Raises as `broker_of` and `check_services` do.
     """
     last_call.ignore()
+    fork.share_no_connections()
     broker_url = broker_of(settings)
     check_services(connect_services(settings))
     # Celery warns of root because of pickled messages; here nothing but JSON is accepted.

@@ -1,0 +1,59 @@
+"""What a painting process holds of the connections of the slot's process that forked it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psutil
+import pytest
+
+from producer import Farm
+from shared.states import State
+from tests.faults.arena import SHORT, Arena, arena
+from tests.faults.orders import SHORT as QUICK
+from tests.faults.orders import order
+from tests.servers.processes import wait_until
+
+SECONDS = 60.0
+CONNECTION = re.compile(r"socket:|anon_inode:\[eventpoll\]")
+
+
+@pytest.mark.timeout(300)
+def test_a_painter_in_the_place_of_one_that_died_has_no_connection_of_its_slot(tmp_path: Path) -> None:
+    """Given a slot, if its painter dies, I expect the next one to paint, and to hold none of the slot's connections.
+
+    It would keep alive what the slot gives up, and the slot would wait for good for what comes over it.
+    """
+    with arena(tmp_path, SHORT, workers=1) as farm:
+        worker = farm.workers["w0"]
+        worker.start()
+        _paint(farm, "before")
+        (painter,) = worker.painters()
+        painter.kill()
+        wait_until(lambda: any(other.pid != painter.pid for other in worker.painters()), SECONDS)
+        _paint(farm, "after")
+        (slot,), (successor,) = worker.slots(), worker.painters()
+        assert len(_connections(slot)) > 1
+        assert not _connections(slot) & _connections(successor)
+        assert worker.drain(SECONDS) == 0
+
+
+def _paint(farm: Arena, name: str) -> None:
+    with Farm(farm.direct) as producer:
+        jobs = [producer.find_job(job_id) for job_id in order(farm, producer, name, QUICK, [1.0])]
+        producer.wait(jobs, SECONDS)
+        assert {job.status().state for job in jobs} == {State.DONE}
+
+
+def _connections(process: psutil.Process) -> set[tuple[str, str]]:
+    """Its descriptors of sockets and epolls: their number, which a child has inherited with it, and what they are."""
+    found = set()
+    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            what = str(descriptor.readlink())
+        except FileNotFoundError:  # closed since
+            continue
+        if CONNECTION.match(what):
+            found.add((descriptor.name, what))
+    return found

@@ -1,0 +1,39 @@
+"""A painting process shares no connection with the slot's process that forked it.
+
+Celery forks one in the place of one that died while it is connected to Redis. What the child holds of that connection
+keeps it alive in the parent's epoll, where it can no longer be taken out once the parent has closed it: its events
+are taken for those of the next connection of the same number, which is then read, and waited for, for good.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+DESCRIPTORS = Path("/dev/fd")
+STANDARD_STREAMS = 3  # may be sockets: where systemd starts a worker, its log is one
+
+# An epoll is no file of any kind. Shared, it would be the parent's that a child takes connections out of.
+_NOT_TO_SHARE = {stat.S_IFSOCK, 0}
+
+
+def share_no_connections() -> None:
+    """From now on, what this process forks begins without its sockets and epolls; pipes and files it keeps."""
+    os.register_at_fork(after_in_child=_let_go)
+
+
+def _let_go() -> None:
+    # Replaced, not closed: to objects that still name a descriptor, it must not become another one's connection.
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in [int(entry.name) for entry in DESCRIPTORS.iterdir()]:
+        if descriptor >= STANDARD_STREAMS and _connects(descriptor):
+            os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
+def _connects(descriptor: int) -> bool:
+    try:
+        return stat.S_IFMT(os.fstat(descriptor).st_mode) in _NOT_TO_SHARE
+    except OSError:  # the one that the folder was listed with
+        return False

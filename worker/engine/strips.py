@@ -11,12 +11,14 @@ computed again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from worker.engine import heap
 from worker.engine.backbone import Backbone, Pull, Visit, WayBack, masked
 from worker.engine.signs import Signs
 
@@ -95,45 +97,50 @@ class StripPass:
         outputs = net.plan[block.first].outputs
         size = (batch, outputs, height // 2, width // 2) if pooled else (0, 0, 0, 0)
         result = self._empty(size, block.input)
-        for start, stop in self._strips(block):
-            top, bottom = block.around(start, stop)
-            own = slice(start - top, stop - top)
-            x = block.input[:, :, top:bottom]
-            for index in range(block.first, block.last):
-                y = net.convolve(index, x)
-                x = net.activation(index, y)
-                convolution = net.plan[index]
-                if convolution.name in net.layers:
-                    visit(convolution.name, y[:, :, own], slice(start, stop))
-                if convolution.activation in net.layers:
-                    visit(convolution.activation, x[:, :, own], slice(start, stop))
-                if index in block.signs:
-                    block.signs[index].set(slice(start, stop), x[:, :, own])
-                if index in block.kept:
-                    block.kept[index][:, :, start:stop] = y[:, :, own]
-            if pooled and stop - start > 1:
-                result[:, :, start // 2 : stop // 2] = net.pool(x[:, :, own])
+        with self._reused():
+            for start, stop in self._strips(block):
+                self._strip_through(block, start, stop, visit, result[:, :, start // 2 : stop // 2])
         return result
+
+    def _strip_through(self, block: _Block, start: int, stop: int, visit: Visit, pooled: Tensor) -> None:
+        """Visits rows `start` to `stop` of the block's layers, and writes into `pooled` what is pooled of them."""
+        net = self.backbone
+        top, bottom = block.around(start, stop)
+        own = slice(start - top, stop - top)
+        x = block.input[:, :, top:bottom]
+        for index in range(block.first, block.last):
+            y = net.convolve(index, x)
+            x = net.activation(index, y)
+            convolution = net.plan[index]
+            if convolution.name in net.layers:
+                visit(convolution.name, y[:, :, own], slice(start, stop))
+            if convolution.activation in net.layers:
+                visit(convolution.activation, x[:, :, own], slice(start, stop))
+            if index in block.signs:
+                block.signs[index].set(slice(start, stop), x[:, :, own])
+            if index in block.kept:
+                block.kept[index][:, :, start:stop] = y[:, :, own]
+        if pooled.shape[2]:  # not at the end, nor for the last row of an odd height
+            pooled.copy_(net.pool(x[:, :, own]))
 
     def _back(self, blocks: list[_Block], pull: Pull, dtype: torch.dtype) -> Tensor:
         slope: Tensor | None = None
         while blocks:
             block = blocks.pop()
             whole = torch.zeros_like(block.input)
-            for start, stop in self._strips(block):
-                above = None if slope is None else slope[:, :, start // 2 : stop // 2]
-                top, part = self._strip_back(block, start, stop, above, pull)
-                if part is not None:
-                    whole[:, :, top : top + part.shape[2]] += part
+            with self._reused():
+                for start, stop in self._strips(block):
+                    above = None if slope is None else slope[:, :, start // 2 : stop // 2]
+                    self._strip_back(block, start, stop, above, pull, whole)
             slope = whole
         if slope is None:
             raise TypeError("a plan of no convolutions")
         return self.backbone.pixels_gradient(slope, dtype)
 
     def _strip_back(
-        self, block: _Block, start: int, stop: int, above: Tensor | None, pull: Pull
-    ) -> tuple[int, Tensor | None]:
-        """The gradient for the block's input of what rows `start` to `stop` give, and its first row."""
+        self, block: _Block, start: int, stop: int, above: Tensor | None, pull: Pull, whole: Tensor
+    ) -> None:
+        """Adds to `whole`, the gradient for the block's input, that of what rows `start` to `stop` give."""
         net = self.backbone
         top, found = self._found(block, start, stop)
         own = slice(start, stop)
@@ -161,7 +168,8 @@ class StripPass:
                 slope = _pulled(pull, named.name, y[:, :, start - top : stop - top], own, slope, low)
             if slope is not None:
                 low, slope = self._spread(block, index, low, slope)
-        return low, slope
+        if slope is not None:
+            whole[:, :, low : low + slope.shape[2]] += slope
 
     def _found(self, block: _Block, start: int, stop: int) -> tuple[int, dict[int, Tensor]]:
         """What convolutions gave around rows `start` to `stop`, kept or computed again; and the first row of it."""
@@ -180,6 +188,10 @@ class StripPass:
         high = low + slope.shape[2]
         up, down = min(1, low), min(1, block.height - high)
         return low - up, self.backbone.convolve_gradient(index, functional.pad(slope, (0, 0, up, down)))
+
+    def _reused(self) -> AbstractContextManager[None]:
+        """A strip's tensors come after another's of the same sizes."""
+        return heap.reused() if self.backbone.kernels[0].bias.device.type == "cpu" else nullcontext()
 
     def _empty(self, size: Sequence[int], like: Tensor) -> Tensor:
         return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=self.backbone.format)

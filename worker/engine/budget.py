@@ -16,8 +16,8 @@ from worker.engine.kernels import WINOGRAD_POSITIONS, Way
 from worker.engine.strips import KEPT_FROM
 from worker.engine.targets import layer_size
 
-# Strips much lower than this read more rows around their own than rows of their own; higher ones gain nothing.
-STRIPS = (512 << 20, 256 << 20, 128 << 20, 64 << 20, 16 << 20)
+# Strips much lower than this read more rows around their own than rows of their own; twice as high ones gain little.
+STRIPS = (256 << 20, 128 << 20, 64 << 20, 16 << 20)
 
 # What the process takes beside tensors: its threads, oneDNN's own buffers.
 OVERHEAD = 50 << 20
@@ -111,12 +111,15 @@ def largest_edge(work: Work, available: int) -> int:
 
 def whole_bytes(work: Work) -> int:
     """The most that is held at once when a picture is gone through as a whole."""
-    named = [c for c in work.plan if {c.name, c.activation} & work.layers or not work.signs]
-    held = sum(_outputs(work, convolution) for convolution in named) * work.itemsize
-    if work.signs:
-        held += sum(_outputs(work, convolution) for convolution in work.plan) // 8
-    # What goes into the largest convolution and what comes out of it.
-    return _common(work) + held + 2 * _outputs(work, work.plan[0]) * work.itemsize + _workspace(work, work.height)
+    held, most, before = 0, 0, work.batch * 3 * work.height * work.width
+    for convolution in work.plan:
+        outputs = _outputs(work, convolution)
+        whole = bool({convolution.name, convolution.activation} & work.layers) or not work.signs
+        held += outputs * work.itemsize if whole else outputs // 8
+        # Beside what is held, its input and output are at hand on the way there, and their gradients on the way back.
+        most = max(most, held + (before + outputs) * work.itemsize)
+        before = outputs
+    return _common(work) + most + _workspace(work, work.height)
 
 
 def strips_bytes(work: Work, strip: int, keeps: bool) -> int:
@@ -136,7 +139,7 @@ def strips_bytes(work: Work, strip: int, keeps: bool) -> int:
             signs += outputs / 8
     row = work.batch * work.plan[0].outputs * work.width * 4 * work.itemsize
     rows = min(work.height, max(2, strip // row) + 2 * 4)
-    # On a CPU as much again lies between what is in use: `worker.engine.heap`.
+    # On a CPU nearly as much again may lie between what is in use: `worker.engine.heap`.
     in_hand = rows * row * (3 if work.on_gpu else 5) // 2 + _workspace(work, rows)
     # When the way back has come to the second block, the gradient for its input is beside the first blocks' inputs.
     back = _outputs(work, work.plan[0]) // 4 - kept

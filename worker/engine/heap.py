@@ -26,8 +26,9 @@ TRIMMED_FROM = 2 * MAPPED_FROM
 def reused() -> Iterator[None]:
     """What is allocated while the block runs comes from the heap, and what is freed is kept for what comes next.
 
-    Meant for blocks that free what they allocate: what outlives them holds up memory around it. At the end the system
-    gets back what is free. Without glibc the block runs as any other does.
+    Meant for blocks that free what they allocate, in a few sizes: what outlives them, and small things that are
+    allocated between, leave gaps too narrow for the next. At the end the system gets back what is free. Without glibc
+    the block runs as any other does.
     """
     glibc = _glibc()
     if glibc is None:

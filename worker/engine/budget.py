@@ -139,8 +139,8 @@ def strips_bytes(work: Work, strip: int, keeps: bool) -> int:
             signs += outputs / 8
     row = work.batch * work.plan[0].outputs * work.width * 4 * work.itemsize
     rows = min(work.height, max(2, strip // row) + 2 * 4)
-    # On a CPU nearly as much again may lie between what is in use: `worker.engine.heap`.
-    in_hand = rows * row * (3 if work.on_gpu else 5) // 2 + _workspace(work, rows)
+    # Half as much again lies between what is in use: `worker.engine.heap`.
+    in_hand = rows * row * 3 // 2 + _workspace(work, rows)
     # When the way back has come to the second block, the gradient for its input is beside the first blocks' inputs.
     back = _outputs(work, work.plan[0]) // 4 - kept
     held = (inputs + kept + max(0, back)) * work.itemsize + math.ceil(signs)

@@ -97,7 +97,7 @@ class StripPass:
         outputs = net.plan[block.first].outputs
         size = (batch, outputs, height // 2, width // 2) if pooled else (0, 0, 0, 0)
         result = self._empty(size, block.input)
-        with self._reused():
+        with _reused(block):
             for start, stop in self._strips(block):
                 self._strip_through(block, start, stop, visit, result[:, :, start // 2 : stop // 2])
         return result
@@ -128,7 +128,7 @@ class StripPass:
         while blocks:
             block = blocks.pop()
             whole = torch.zeros_like(block.input)
-            with self._reused():
+            with _reused(block):
                 for start, stop in self._strips(block):
                     above = None if slope is None else slope[:, :, start // 2 : stop // 2]
                     self._strip_back(block, start, stop, above, pull, whole)
@@ -189,10 +189,6 @@ class StripPass:
         up, down = min(1, low), min(1, block.height - high)
         return low - up, self.backbone.convolve_gradient(index, functional.pad(slope, (0, 0, up, down)))
 
-    def _reused(self) -> AbstractContextManager[None]:
-        """A strip's tensors come after another's of the same sizes."""
-        return heap.reused() if self.backbone.kernels[0].bias.device.type == "cpu" else nullcontext()
-
     def _empty(self, size: Sequence[int], like: Tensor) -> Tensor:
         return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=self.backbone.format)
 
@@ -205,6 +201,11 @@ class StripPass:
         rows = max(2, self.strip_bytes // row // 2 * 2)
         for start in range(0, height, rows):
             yield start, min(start + rows, height)
+
+
+def _reused(block: _Block) -> AbstractContextManager[None]:
+    """A strip's tensors come after another's of the same sizes."""
+    return heap.reused() if block.input.is_cpu else nullcontext()
 
 
 def _pulled(pull: Pull, layer: str, features: Tensor, own: slice, slope: Tensor | None, low: int) -> Tensor | None:

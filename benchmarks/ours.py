@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
@@ -42,6 +43,10 @@ PARTS = {
     "pooling": ("pool", "upsample", "nearest"),
     "ReLU": ("threshold", "relu", "clamp_min"),
 }
+
+# In half precision a loss is mostly a little less than in float32; where it is more than this times an aim, the aim is
+# taken for not reached without looking. Where that is wrong, the run tells more iterations than it needed.
+NEAR = 1.005
 
 
 def spec_of(arguments: argparse.Namespace) -> JobSpec:
@@ -89,7 +94,8 @@ def export(file: Path, pictures: list[torch.Tensor], deviation: float) -> None:
 
 def measured(arguments: argparse.Namespace) -> dict[str, object]:
     """Paints, and returns what the engine says of itself, the seconds of the first evaluation and of each iteration
-    after it, and the losses before the first one and after each."""
+    after it, and the losses before the first one and after each. An iteration that begins a scale has its preparation
+    in its seconds."""
     spec = spec_of(arguments)
     path = choose(spec.precision)
     pictures = [Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)]
@@ -99,47 +105,56 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.export:
         export(arguments.export, calibration, spec.features_deviation)
     vgg = network(spec.layers, calibration, spec.features_deviation).to(path.device)
-    exact = Backbone(deepcopy(vgg), "plain") if arguments.exact else None
+    plain = Backbone(deepcopy(vgg), "plain") if arguments.exact or arguments.aim else None
     vgg.cast(path.dtype)
     backbone = Backbone(vgg, arguments.way or None)
     fits: list[Fit] = []
     bench = Bench(path, backbone, Workshop(0), partial(available_memory, path.device, arguments.memory))
-    prepared_at: list[float] = []
+    began: list[float] = []
 
-    def prepare() -> tuple[torch.Tensor, Gradients]:
-        start, objective = prepared([inputs] * arguments.batch, arguments.size, bench, fits.append)
-        prepared_at.append(time.perf_counter())
+    def prepare(edge: int) -> tuple[torch.Tensor, Gradients]:
+        start, objective = prepared([inputs] * arguments.batch, edge, bench, fits.append)
+        if not began:
+            began.append(time.perf_counter())
         return start, objective
 
-    scale = Scale(spec.iterations, prepare)
-    ended, losses, shown = [], [], []
-    for progress in islice(optimise([scale], make_optimiser(spec), Rules()), spec.iterations):
+    scales = [Scale(count, partial(prepare, edge)) for edge, count in spec.schedule]
+    exactly = _exact(inputs, arguments.size, plain) if plain else None
+    spent, losses, exact, at_size = [], [], [], 0
+    for progress in islice(optimise(scales, make_optimiser(spec), Rules()), spec.total_iterations):
         losses.append(progress.losses[0].tolist())  # which waits for the device
-        ended.append(time.perf_counter())
-        if exact is not None:
-            shown.append(progress.image)
-    first, *seconds = (end - begin for begin, end in pairwise(prepared_at + ended))
+        spent.append(time.perf_counter() - began[-1])
+        if max(progress.image.shape) == arguments.size:
+            at_size += 1
+            ends = at_size == 1 or progress.iteration == spec.total_iterations - 1
+            # Between the ends one need not know exactly how far from the aim it is, if it is far.
+            if exactly is not None and (ends or not arguments.aim or losses[-1][0] <= NEAR * arguments.aim):
+                exact.append(exactly(progress.image))
+                if exact[-1] <= arguments.aim:
+                    break
+        began.append(time.perf_counter())
     parts = _profiled(inputs, arguments, bench, spec) if arguments.profile else {}
     return {
         "device": path.device_name,
         "precision": path.precision,
         "way": backbone.way,
-        "fit": str(fits[0]),
-        "estimated_bytes": fits[0].bytes,
-        "first": first,
-        "seconds": seconds,
+        "fit": str(fits[-1]),
+        "estimated_bytes": fits[-1].bytes,
+        "first": spent[0],
+        "seconds": spent[1:],
         "losses": losses,
-        "exact": [] if exact is None else _evaluated(shown, inputs, exact),
+        "exact": exact,
+        "steps": at_size - 1,
         "parts": parts,
     }
 
 
-def _evaluated(images: list[torch.Tensor], inputs: Inputs, network: Backbone) -> list[float]:
-    """The total losses of pictures as float32 with plain convolutions has them."""
+def _exact(inputs: Inputs, edge: int, network: Backbone) -> Callable[[torch.Tensor], float]:
+    """The total loss of a picture of that long edge as float32 with plain convolutions has it."""
     path = choose("fp32")
     bench = Bench(path, network, Workshop(0), partial(available_memory, path.device))
-    _, objective = prepared([inputs], max(images[0].shape), bench)
-    return [float(objective.losses(to_input(objective.space, image))[0, 0]) for image in images]
+    _, objective = prepared([inputs], edge, bench)
+    return lambda image: float(objective.losses(to_input(objective.space, image))[0, 0])
 
 
 def told(arguments: argparse.Namespace) -> dict[str, object]:
@@ -190,6 +205,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int)
     parser.add_argument("--set", default="{}", help="other parameters than the peer's, as JSON")
     parser.add_argument("--exact", action="store_true", help="tell the loss of each picture in float32, too")
+    parser.add_argument("--aim", type=float, default=0.0, help="stop when that loss in float32 is no more than this")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--export", type=Path)
     parser.add_argument("--estimate", action="store_true", help="tell, instead of painting")

@@ -310,7 +310,7 @@ def _time_to(aim: float, run: Run, passed: float) -> str:
     """The seconds to that loss and how many times that is in `passed`, or by how much it was missed."""
     last, seconds = run.told["exact"][-1], sum(run.seconds)
     if last > aim:
-        return f"{seconds:.1f}, {_relative(last, aim):+.2%} of the loss left"
+        return f"not in {seconds:.1f}: {_relative(last, aim):.2%} above"
     return f"{seconds:.1f} ({passed / seconds:.2f})"
 
 

@@ -119,19 +119,19 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
         return start, objective
 
     scales = [Scale(count, partial(prepare, edge)) for edge, count in spec.schedule]
+    coarse = spec.total_iterations - spec.schedule[-1][1]
+    # Between these one need not know exactly how far from the aim it is, if it is far.
+    ends = (coarse, spec.total_iterations - 1)
     exactly = _exact(inputs, arguments.size, plain) if plain else None
-    spent, losses, exact, at_size = [], [], [], 0
+    spent, losses, exact = [], [], []
     for progress in islice(optimise(scales, make_optimiser(spec), Rules()), spec.total_iterations):
         losses.append(progress.losses[0].tolist())  # which waits for the device
         spent.append(time.perf_counter() - began[-1])
-        if max(progress.image.shape) == arguments.size:
-            at_size += 1
-            ends = at_size == 1 or progress.iteration == spec.total_iterations - 1
-            # Between the ends one need not know exactly how far from the aim it is, if it is far.
-            if exactly is not None and (ends or not arguments.aim or losses[-1][0] <= NEAR * arguments.aim):
-                exact.append(exactly(progress.image))
-                if exact[-1] <= arguments.aim:
-                    break
+        asked = arguments.exact or progress.iteration in ends or losses[-1][0] <= NEAR * arguments.aim
+        if exactly is not None and asked and progress.iteration >= coarse:
+            exact.append(exactly(progress.image))
+            if exact[-1] <= arguments.aim:
+                break
         began.append(time.perf_counter())
     parts = _profiled(inputs, arguments, bench, spec) if arguments.profile else {}
     return {
@@ -144,7 +144,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
         "seconds": spent[1:],
         "losses": losses,
         "exact": exact,
-        "steps": at_size - 1,
+        "steps": progress.iteration - coarse,
         "parts": parts,
     }
 

@@ -23,19 +23,19 @@ import torch
 from PIL import Image
 from skimage import data
 
-from producer.sheet import Cell, Head, contact_sheet
-from shared.images import from_array
-from shared.spec import JobSpec, parse_spec
-from worker.engine.backbone import Backbone
-from worker.engine.device import choose
-from worker.engine.features import Vgg, calibrate, randomise
-from worker.engine.iterative import Rules, Scale, optimise
-from worker.engine.memory import available_memory
-from worker.engine.metrics import measure
-from worker.inputs import Inputs
-from worker.preparation import Bench, prepared
-from worker.translate import make_optimiser
-from worker.workshop import Workshop
+from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.shared.images.decode import from_array
+from stylefarm.shared.spec.spec import JobSpec, parse_spec
+from stylefarm.worker.engine.hardware.device import choose
+from stylefarm.worker.engine.hardware.memory import available_memory
+from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
+from stylefarm.worker.engine.metrics import measure
+from stylefarm.worker.engine.networks.explicit_pass import Backbone
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise
+from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.options import make_optimiser
+from stylefarm.worker.render.scale import Bench, prepared
 
 CONTENTS = ("astronaut", "chelsea", "coffee", "rocket")
 STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retina")

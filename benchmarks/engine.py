@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
-from worker.engine.device import ComputePath, choose
+from stylefarm.worker.engine.hardware.device import ComputePath, choose
 
 # isort: split
 import torch

@@ -15,8 +15,8 @@ from statistics import median
 
 from PIL import Image
 
-from producer import Farm, Grid, read_grid
-from shared.settings import Settings
+from stylefarm import Farm, Grid, read_grid
+from stylefarm.shared.settings import Settings
 
 PICTURES = 20
 SEEDS = 1000

@@ -12,29 +12,29 @@ from itertools import islice
 from pathlib import Path
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
-from worker.engine.memory import available_memory
+from stylefarm.worker.engine.hardware.memory import available_memory
 
 # isort: split
 import torch
 from PIL import Image
 from torch.profiler import ProfilerActivity, profile
 
-from shared.settings import Settings
-from shared.space import CAFFE
-from shared.spec import JobSpec, parse_spec
-from shared.vgg import layer_names
-from worker.engine.backbone import Backbone
-from worker.engine.budget import Fit
-from worker.engine.device import choose
-from worker.engine.features import Vgg, calibrate, randomise
-from worker.engine.iterative import Rules, Scale, optimise
-from worker.engine.objective import Gradients
-from worker.engine.space import to_input
-from worker.estimate import estimate
-from worker.inputs import Inputs
-from worker.preparation import Bench, prepared
-from worker.translate import make_optimiser
-from worker.workshop import Workshop
+from stylefarm.shared.settings import Settings
+from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.spec.space import CAFFE
+from stylefarm.shared.spec.spec import JobSpec, parse_spec
+from stylefarm.worker.engine.hardware.budget import Fit
+from stylefarm.worker.engine.hardware.device import choose
+from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
+from stylefarm.worker.engine.methods.objective import Gradients
+from stylefarm.worker.engine.networks.explicit_pass import Backbone
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise
+from stylefarm.worker.engine.space import to_input
+from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.estimate import estimate
+from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.options import make_optimiser
+from stylefarm.worker.render.scale import Bench, prepared
 
 # Which operators of a profile belong to which part of an iteration; what is left is told as "rest".
 PARTS = {

@@ -7,7 +7,7 @@ from statistics import median
 
 import torch
 
-from worker.engine.features import convolutions
+from stylefarm.worker.engine.networks.vgg import convolutions
 
 SIDE = {"cpu": 2048, "cuda": 8192}
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
-from worker.engine.backbone import Backbone, WholePass
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
 
 # isort: split
 from PIL import Image
@@ -24,13 +24,13 @@ from torch import Tensor
 
 from benchmarks.engine import PAIRS, table
 from benchmarks.ours import network
-from shared.spec import JobSpec, parse_spec
-from worker.engine.device import choose
-from worker.engine.features import Vgg
-from worker.engine.kernels import Kernel
-from worker.engine.objective import Objective
-from worker.inputs import Inputs
-from worker.translate import loss_settings, make_optimiser
+from stylefarm.shared.spec.spec import JobSpec, parse_spec
+from stylefarm.worker.engine.hardware.device import choose
+from stylefarm.worker.engine.methods.objective import Objective
+from stylefarm.worker.engine.networks.kernels import Kernel
+from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.options import loss_settings, make_optimiser
 
 SIZE = 96
 ITERATIONS = 100

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from examples.embedded import embedded_settings
-from producer import Farm, write_sheet
+from stylefarm import Farm, write_sheet
 from tests.made_up import made_up
 
 ROWS, COLUMNS = 50, 40

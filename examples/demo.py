@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from examples.embedded import embedded_settings, photographs
-from producer import Farm, Sweep, sweep_losses, sweep_sheet
-from producer.display import live_display
-from shared.errors import FarmError
+from stylefarm import Farm, Sweep, sweep_losses, sweep_sheet
+from stylefarm.producer.terminal.display import live_display
+from stylefarm.shared.errors import FarmError
 
 CONTENTS = ("astronaut.png", "chelsea.png")
 STYLES = ("ihc.png", "gravel.png")

@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from shared.settings import Settings, load_settings
+from stylefarm.shared.settings import Settings, load_settings
 
 
 def embedded_settings(home: Path) -> Settings:

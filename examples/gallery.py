@@ -13,9 +13,9 @@ from typing import Any
 from PIL import Image
 
 from examples.embedded import embedded_settings, photographs
-from producer import Farm, Job
-from producer.display import live_display
-from producer.sheet import Cell, Head, contact_sheet
+from stylefarm import Farm, Job
+from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.producer.terminal.display import live_display
 
 FOLDER = Path("demo/gallery")
 SIZE = 160

@@ -9,16 +9,8 @@ import argparse
 from pathlib import Path
 
 from examples.embedded import embedded_settings, photographs
-from producer import (
-    Farm,
-    Sweep,
-    compare,
-    write_comparison,
-    write_losses,
-    write_sheet,
-    write_timelapse,
-)
-from producer.display import live_display
+from stylefarm import Farm, Sweep, compare, write_comparison, write_losses, write_sheet, write_timelapse
+from stylefarm.producer.terminal.display import live_display
 
 FOLDER = Path("demo/looks")
 CONTENTS = ("astronaut.png", "chelsea.png", "coffee.png")

@@ -13,8 +13,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from producer import Farm, State, StillPending, Sweep
-from shared.errors import FarmError
+from stylefarm import Farm, State, StillPending, Sweep
+from stylefarm.shared.errors import FarmError
 
 WEIGHTS = (2, 10, 50)
 LOOK_SECONDS = 1.0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from shared.database import MIGRATE, translated, where
-from shared.errors import NotMigrated
+from stylefarm.shared.db.connection import MIGRATE, translated, where
+from stylefarm.shared.errors import NotMigrated
 
 if TYPE_CHECKING:
     from alembic.config import Config

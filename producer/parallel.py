@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from shared.errors import FarmError, ServiceUnavailable, StorageFull
+from stylefarm.shared.errors import FarmError, ServiceUnavailable, StorageFull
 
 # Decoding lets go of Python's lock; fetching waits for a network.
 THREADS = max(4, min(16, 2 * (os.cpu_count() or 1)))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.errors import InvalidRequest, StorageFull
+from stylefarm.shared.errors import InvalidRequest, StorageFull
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from shared.blobs import BlobStore, FolderBlobs
-from shared.database import connect
-from shared.listing import Listing
-from shared.looking import Looking
-from shared.queries import Queries
-from shared.settings import Settings
+from stylefarm.shared.blobs.storage import BlobStore, FolderBlobs
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.queries.lists import Listing
+from stylefarm.shared.queries.sweeps import Looking
+from stylefarm.shared.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.announce import Announcer
-    from shared.caller import Caller
-    from shared.reconcile import Reconciler
-    from shared.store import Store
-    from shared.webhooks import Webhooks
-    from shared.workers import Workers
+    from stylefarm.shared.dispatch.announcer import Announcer
+    from stylefarm.shared.dispatch.reconcile import Reconciler
+    from stylefarm.shared.dispatch.workers import Workers
+    from stylefarm.shared.store import Store
+    from stylefarm.shared.webhooks.caller import Caller
+    from stylefarm.shared.webhooks.subscriptions import Webhooks
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Services:
     @cached_property
     def store(self) -> Store:
         """Every change to the state of jobs."""
-        from shared.store import Store
+        from stylefarm.shared.store import Store
 
         return Store(self.engine)
 
@@ -51,14 +51,14 @@ class Services:
         """The object store. Raises InvalidSettings."""
         if self.settings.s3_bucket is None:
             return FolderBlobs(self.settings.home.expanduser().absolute() / "objects")
-        from shared import s3
+        from stylefarm.shared.blobs import s3
 
         return s3.connect(self.settings)
 
     @cached_property
     def workers(self) -> Workers:
         """The workers of the farm."""
-        from shared.workers import Workers
+        from stylefarm.shared.dispatch.workers import Workers
 
         return Workers(self.engine)
 
@@ -77,9 +77,9 @@ class Services:
         """Who tells workers of queued jobs; an embedded farm has none. Raises InvalidSettings."""
         if self.settings.broker_url is None:
             return None
-        from shared.announce import Announcer
-        from shared.backlog import Backlog
-        from shared.hints import Hints
+        from stylefarm.shared.dispatch.announcer import Announcer
+        from stylefarm.shared.dispatch.backlog import Backlog
+        from stylefarm.shared.queue.hints import Hints
 
         hints = Hints(self.settings.broker_url.get_secret_value())
         return Announcer(Backlog(self.engine), hints, self.settings.hint_window)
@@ -87,14 +87,14 @@ class Services:
     @cached_property
     def webhooks(self) -> Webhooks:
         """What sweeps are to call."""
-        from shared.webhooks import Webhooks
+        from stylefarm.shared.webhooks.subscriptions import Webhooks
 
         return Webhooks(self.engine)
 
     @cached_property
     def caller(self) -> Caller:
         """Who makes these calls."""
-        from shared.caller import Caller
+        from stylefarm.shared.webhooks.caller import Caller
 
         secret = self.settings.webhook_secret
         return Caller(
@@ -108,8 +108,8 @@ class Services:
         """Who puts right what died; an embedded farm, which is one process, needs none. Raises InvalidSettings."""
         if self.announcer is None:
             return None
-        from shared.orphans import Orphans
-        from shared.reconcile import Reconciler
+        from stylefarm.shared.dispatch.orphans import Orphans
+        from stylefarm.shared.dispatch.reconcile import Reconciler
 
         orphans = Orphans(self.engine, self.blobs)
         return Reconciler(self.store, self.announcer, orphans, period=self.settings.reconcile_seconds)

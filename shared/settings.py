@@ -15,8 +15,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
-from shared.errors import InvalidSettings
-from shared.words import nearest
+from stylefarm.shared.errors import InvalidSettings
+from stylefarm.shared.text import nearest
 
 PREFIX = "STYLEFARM_"
 CONFIG_VARIABLE = "STYLEFARM_CONFIG"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.settings import load_settings
+from stylefarm.shared.settings import load_settings
 
 pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.callee"]
 

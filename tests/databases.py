@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-import migrations
-from shared.database import connect
-from shared.queries import Queries
-from shared.store import Store
+from stylefarm import migrations
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.store import Store
 from tests.servers import PostgresServer
 
 

@@ -26,7 +26,7 @@ class FakeMemory:
 
 
 class FakeNvml:
-    """What `worker.nvml` uses of pynvml. Its handles are the GPUs themselves, and the UUIDs of slices."""
+    """What `worker.host.nvml` uses of pynvml. Its handles are the GPUs themselves, and the UUIDs of slices."""
 
     class NVMLError(Exception):
         """Whatever NVML refuses."""

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from producer import Farm, State, Sweep
-from shared.blobs import store_object
-from shared.errors import InvalidImage
-from shared.records import Fence, LossPoint, NewJob, Of
-from shared.spec import BLOB, parse_spec
+from stylefarm import Farm, State, Sweep
+from stylefarm.shared.blobs.storage import store_object
+from stylefarm.shared.db.records import Fence, LossPoint, NewJob, Of
+from stylefarm.shared.errors import InvalidImage
+from stylefarm.shared.spec.spec import BLOB, parse_spec
 
 METRICS = ("gram", "sliced", "self_similarity", "ssim", "clipped", "seconds")
 STEPS = 10

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-import producer.cli
-from shared.settings import load_settings
+from stylefarm.producer import cli
+from stylefarm.shared.settings import load_settings
 
 # A network this shallow paints a small picture in an instant; what is tested is the farm around it.
 SHALLOW = "content_layers: [relu2_1], style_layers: [relu1_1, relu2_1], style_loss: gram"
@@ -99,7 +99,7 @@ class InProcess(CommandLine):
         del timeout
         load_settings.cache_clear()
         self.capsys.readouterr()
-        return Ended(producer.cli._run(list(arguments)), *self.capsys.readouterr())
+        return Ended(cli._run(list(arguments)), *self.capsys.readouterr())
 
 
 def _heed_interrupts() -> None:

@@ -12,8 +12,8 @@ import scipy.io
 import torch
 from torch import Tensor
 
-from shared.vgg import CHANNELS, CONVOLUTIONS, Architecture
-from worker.engine.weights import feature_positions
+from stylefarm.shared.spec.networks import CHANNELS, CONVOLUTIONS, Architecture
+from stylefarm.worker.engine.networks.weights import feature_positions
 
 
 @cache

@@ -19,12 +19,12 @@ import structlog
 from celery import Task, shared_task
 from celery.signals import setup_logging, worker_process_init
 
-from shared.errors import ServiceUnavailable
-from shared.hints import TASK
-from shared.routes import HIGHEST, to_redis
-from shared.services import Services, connect_services
-from shared.settings import load_settings
-from worker import last_call, lifeline
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.shared.queue.hints import TASK
+from stylefarm.shared.queue.routes import HIGHEST, to_redis
+from stylefarm.shared.services import Services, connect_services
+from stylefarm.shared.settings import load_settings
+from stylefarm.worker.host import parent_watch, shutdown
 
 # Common to the processes that one slot has one after the other: the parent imports this module before it forks them.
 FAMILY = secrets.token_hex(4)
@@ -34,13 +34,13 @@ BARRED_SECONDS = 5.0
 INTERRUPTED = threading.Event()
 
 if TYPE_CHECKING:
-    from worker.runner import Outcome, Worker
+    from stylefarm.worker.attempt.runner import Outcome, Worker
 
 
 @shared_task(name=TASK, bind=True)
 def render(self: Task[..., None], job_id: str) -> None:
     """Paints the job, if it is still to be painted."""
-    from worker.runner import Outcome
+    from stylefarm.worker.attempt.runner import Outcome
 
     worker = this_worker(str(self.request.hostname))
     step = (self.request.delivery_info or {}).get("priority")
@@ -56,7 +56,7 @@ def render(self: Task[..., None], job_id: str) -> None:
 
 def _announce(services: Services, job_id: str, outcome: Outcome) -> None:
     """Tells others what can be claimed now; while Redis is away, the reconciler does it later."""
-    from worker.runner import Outcome
+    from stylefarm.worker.attempt.runner import Outcome
 
     if services.announcer is None or outcome is Outcome.NOT_OURS:
         return
@@ -77,7 +77,7 @@ def this_worker(name: str) -> Worker:
     """
     import torch
 
-    from worker.runner import Worker
+    from stylefarm.worker.attempt.runner import Worker
 
     settings = load_settings()
     if settings.threads is not None:
@@ -91,8 +91,8 @@ def _warm_up(**_options: Any) -> None:
 
     What the process before it was painting when it died is taken back at once, without waiting for the lease.
     """
-    lifeline.end_with(os.getppid())
-    last_call.heed(INTERRUPTED)
+    parent_watch.end_with(os.getppid())
+    shutdown.heed(INTERRUPTED)
     services = connect_services(load_settings())
     try:
         lost = services.store.bury(f":{FAMILY}:")
@@ -104,9 +104,9 @@ def _warm_up(**_options: Any) -> None:
             services.announcer.announce(lost)
     except ServiceUnavailable as error:
         structlog.get_logger("stylefarm.worker").warning("not taken back before the lease runs out", reason=str(error))
-    importlib.import_module("worker.runner")
+    importlib.import_module("stylefarm.worker.attempt.runner")
 
 
 @setup_logging.connect
 def _own_log(**_options: Any) -> None:
-    """Connected, it keeps Celery from setting up a log of its own: `worker.cli` has set up ours."""
+    """Connected, it keeps Celery from setting up a log of its own: `stylefarm.worker.cli.start` has set up ours."""

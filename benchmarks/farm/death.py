@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, start_worker, told
-from producer import Farm, Job
-from shared.states import State
-from shared.tables import Job as Row
+from stylefarm import Farm, Job
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Job as Row
 from tests.servers.processes import wait_until
 
 DEATHS = 5

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
-from worker.engine.backbone import Backbone, WholePass
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
 
 # isort: split
 import torch
 
-from worker.engine.features import Vgg, randomise
-from worker.engine.iterative import Progress, Rules, Scale, optimise
-from worker.engine.lbfgs import LBFGS
-from worker.engine.objective import LossSettings, Objective
-from worker.engine.optimisers import Rate
-from worker.engine.targets import Style
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.methods.objective import LossSettings, Objective
+from stylefarm.worker.engine.networks.vgg import Vgg, randomise
+from stylefarm.worker.engine.optim.first_order import Rate
+from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 SIZE = 128

@@ -17,10 +17,9 @@ import numpy as np
 from PIL import Image
 from pydantic import SecretStr
 
-import migrations
-from producer import Farm
-from shared.database import connect
-from shared.settings import Settings
+from stylefarm import Farm, migrations
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.settings import Settings
 from tests.programs import PROGRAM
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 

@@ -7,10 +7,10 @@ import time
 
 from benchmarks.farm.ground import Ground, told
 from benchmarks.farm.store import MANY, new_job, vacuum
-from shared.database import connect
-from shared.errors import InvalidImage
-from shared.records import Fence, StoredObject
-from shared.store import Store
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.db.records import Fence, StoredObject
+from stylefarm.shared.errors import InvalidImage
+from stylefarm.shared.store import Store
 from tests.programs import PROGRAM
 
 # So many are done, and as many have failed: throughput and failures are then to be found among many.

@@ -11,9 +11,9 @@ from itertools import pairwise
 from statistics import median
 
 from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, percentile, start_worker, told
-from producer import Farm, Grid, Job
-from shared.queries import Queries
-from shared.records import Fence, Of
+from stylefarm import Farm, Grid, Job
+from stylefarm.shared.db.records import Fence, Of
+from stylefarm.shared.queries.jobs import Queries
 from tests.servers.processes import wait_until
 
 Row = tuple[str, str, str]
@@ -52,7 +52,7 @@ def recording_cost(ground: Ground) -> list[Row]:
     """What an optimisation of a few seconds gives to its curve: waiting in its loop, and another thread's work."""
     # Before torch, which reads once what importing the worker sets.
     from benchmarks.farm.engine import steps
-    from worker.sinks import Background, LossSink
+    from stylefarm.worker.attempt.sinks import Background, LossSink
 
     shares = []
     with ground.farm() as farm:

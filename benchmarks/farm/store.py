@@ -12,12 +12,12 @@ from typing import Any
 from redis import Redis
 
 from benchmarks.farm.ground import SHALLOW, Ground, told
-from producer import Grid
-from shared.database import connect
-from shared.queries import Queries
-from shared.records import Fence, LossPoint, NewJob, Of, StoredObject
-from shared.spec import JobSpec
-from shared.store import Store
+from stylefarm import Grid
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.db.records import Fence, LossPoint, NewJob, Of, StoredObject
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.store import Store
 
 JOBS = 10_000
 MANY = 100_000

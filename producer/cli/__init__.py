@@ -14,25 +14,25 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from shared.errors import FarmError, StorageFull
-from shared.garbage import keep_imports, uncollected
+from stylefarm.shared.errors import FarmError, StorageFull
+from stylefarm.shared.gc_pause import keep_imports, uncollected
 
 INTERRUPTED = 130
 
 # Each command's place and its line in the help; the place of `worker` is the worker's side of the house.
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "render": ("producer.cli.render:render", "Paint one picture and wait for it."),
-    "sweep": ("producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
-    "compare": ("producer.cli.compare:compare_command", "Compare what methods gave, and how long they took."),
-    "job": ("producer.cli.job:job", "Look at jobs, wait for them, download, cancel, pause or retry them."),
-    "worker": ("worker.cli:worker", "Paint what is queued."),
-    "estimate": ("producer.cli.estimate:estimate", "Tell what a picture would take on this machine."),
-    "presets": ("producer.cli.presets:presets", "The classic programs, and their numbers."),
-    "weights": ("worker.weights_cli:weights", "Import, fetch and list pretrained weights."),
-    "db": ("producer.cli.db:db", "Prepare the database."),
-    "doctor": ("worker.doctor_cli:doctor", "Say what is wrong with the farm, and what to do about it."),
-    "completion": ("producer.cli.completion:completion", "Print what a shell needs to complete commands."),
-    "config": ("producer.cli.config:config", "Show the settings, and where each comes from."),
+    "render": ("stylefarm.producer.cli.render:render", "Paint one picture and wait for it."),
+    "sweep": ("stylefarm.producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
+    "compare": ("stylefarm.producer.cli.compare:compare_command", "Compare what methods gave, and how long they took."),
+    "job": ("stylefarm.producer.cli.job:job", "Look at jobs, wait for them, download, cancel, pause or retry them."),
+    "worker": ("stylefarm.worker.cli.start:worker", "Paint what is queued."),
+    "estimate": ("stylefarm.producer.cli.estimate:estimate", "Tell what a picture would take on this machine."),
+    "presets": ("stylefarm.producer.cli.presets:presets", "The classic programs, and their numbers."),
+    "weights": ("stylefarm.worker.cli.weights:weights", "Import, fetch and list pretrained weights."),
+    "db": ("stylefarm.producer.cli.db:db", "Prepare the database."),
+    "doctor": ("stylefarm.worker.cli.doctor:doctor", "Say what is wrong with the farm, and what to do about it."),
+    "completion": ("stylefarm.producer.cli.completion:completion", "Print what a shell needs to complete commands."),
+    "config": ("stylefarm.producer.cli.config:config", "Show the settings, and where each comes from."),
 }
 
 EPILOG = (

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from producer.cli.looks import force_option, where_option
-from producer.comparison import compare
-from producer.comparison_files import SPREADS, table, write_comparison
-from producer.farm import Farm
-from producer.measures import NOT_VALIDATED
-from producer.sheets.selection import parse_where
-from shared.output import json_option, print_json, print_table, say
+from stylefarm.producer.cli.reports import force_option, where_option
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.reports.comparison import compare
+from stylefarm.producer.reports.comparison_files import SPREADS, table, write_comparison
+from stylefarm.producer.views.metrics import NOT_VALIDATED
+from stylefarm.producer.views.selection import parse_where
+from stylefarm.shared.console import json_option, print_json, print_table, say
 
 
 @click.command("compare")

@@ -10,18 +10,18 @@ from typing import Any
 
 import click
 
-from producer.cli.following import document, follow, raise_failed
-from producer.cli.options import terms_options
-from producer.cli.words import duration
-from producer.farm import Farm, Sweep
-from producer.forecast import Forecast, forecast
-from producer.grids import Grid, load_grid, parse_grid, parse_settings
-from producer.status import Status
-from shared.errors import InvalidRequest, StillPending
-from shared.output import json_option, print_json, print_pairs, say, timeout_option
-from shared.settings import load_settings
-from shared.terms import check_limit
-from shared.words import counted
+from stylefarm.producer.cli.options import terms_options
+from stylefarm.producer.cli.sweep_wait import document, follow, raise_failed
+from stylefarm.producer.cli.text import duration
+from stylefarm.producer.client.farm import Farm, Sweep
+from stylefarm.producer.grids import Grid, load_grid, parse_grid, parse_settings
+from stylefarm.producer.reports.forecast import Forecast, forecast
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.console import json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.errors import InvalidRequest, StillPending
+from stylefarm.shared.settings import load_settings
+from stylefarm.shared.spec.terms import check_limit
+from stylefarm.shared.text import counted
 
 YES_ABOVE = 1000
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-import migrations
-from shared.database import connect, where
-from shared.output import json_option, print_json
-from shared.settings import load_settings
+from stylefarm import migrations
+from stylefarm.shared.console import json_option, print_json
+from stylefarm.shared.db.connection import connect, where
+from stylefarm.shared.settings import load_settings
 
 
 @click.group()

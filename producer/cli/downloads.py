@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from producer.cli.looks import force_option, where_option
-from producer.downloads import Downloaded, download_snapshots, download_sweep
-from producer.farm import Farm, Job
-from producer.jobs import Result
-from producer.sheets.selection import parse_where
-from shared.errors import InvalidRequest, NotFound
-from shared.files import check_writable
-from shared.output import json_option, print_json, print_table, say
+from stylefarm.producer.cli.reports import force_option, where_option
+from stylefarm.producer.client.farm import Farm, Job
+from stylefarm.producer.client.jobs import Result
+from stylefarm.producer.reports.downloads import Downloaded, download_snapshots, download_sweep
+from stylefarm.producer.views.selection import parse_where
+from stylefarm.shared.console import json_option, print_json, print_table, say
+from stylefarm.shared.errors import InvalidRequest, NotFound
+from stylefarm.shared.files import check_writable
 
 
 @click.command("download")

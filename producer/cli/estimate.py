@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from producer.cli.options import spec_options
-from producer.cli.words import duration
-from producer.embedded import estimate as estimated
-from producer.farm import Farm
-from producer.intake import Intake
-from shared.output import json_option, print_json, print_pairs, print_table, say
-from shared.spec import parse_spec
+from stylefarm.producer.cli.options import spec_options
+from stylefarm.producer.cli.text import duration
+from stylefarm.producer.client.embedded import estimate as estimated
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.submission.submission import Intake
+from stylefarm.shared.console import json_option, print_json, print_pairs, print_table, say
+from stylefarm.shared.spec.spec import parse_spec
 
 
 @click.command()

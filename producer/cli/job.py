@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import click
 
-from producer.cli.late import LateGroup
-from producer.cli.lists import list_jobs
-from producer.cli.logs import history, logs
-from producer.cli.watch import watch_job
-from producer.cli.words import loss_of, progress_of
-from producer.display import live_display
-from producer.farm import Farm, Job
-from producer.jobs import failure_of
-from producer.status import Status
-from shared.errors import InvalidRequest, StillPending
-from shared.output import json_option, print_json, print_pairs, say, timeout_option
-from shared.states import State
+from stylefarm.producer.cli.lazy_group import LateGroup
+from stylefarm.producer.cli.lists import list_jobs
+from stylefarm.producer.cli.logs import history, logs
+from stylefarm.producer.cli.text import loss_of, progress_of
+from stylefarm.producer.cli.watch import watch_job
+from stylefarm.producer.client.farm import Farm, Job
+from stylefarm.producer.client.jobs import failure_of
+from stylefarm.producer.terminal.display import live_display
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.console import json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidRequest, StillPending
 
-MORE = ("producer.cli.steer:OF_JOBS", "producer.cli.downloads:OF_JOBS", "producer.cli.looks:OF_JOBS")
+MORE = (
+    "stylefarm.producer.cli.steer:OF_JOBS",
+    "stylefarm.producer.cli.downloads:OF_JOBS",
+    "stylefarm.producer.cli.reports:OF_JOBS",
+)
 
 
 @click.group(cls=LateGroup, more=MORE)

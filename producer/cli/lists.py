@@ -8,13 +8,13 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from producer.cli.moments import MOMENT
-from producer.cli.words import coloured, loss_of, progress_of
-from producer.farm import Farm
-from producer.sheets.selection import parse_where, title_of
-from shared.listing import Listed
-from shared.output import list_options, print_list
-from shared.states import State
+from stylefarm.producer.cli.datetime_param import MOMENT
+from stylefarm.producer.cli.text import coloured, loss_of, progress_of
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.views.selection import parse_where, title_of
+from stylefarm.shared.console import list_options, print_list
+from stylefarm.shared.db.states import State
+from stylefarm.shared.queries.lists import Listed
 
 LIMIT = 20
 

@@ -9,9 +9,9 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from producer.cli.words import coloured
-from producer.farm import Farm, Job
-from shared.output import json_option, print_json, print_line, print_pairs, print_table
+from stylefarm.producer.cli.text import coloured
+from stylefarm.producer.client.farm import Farm, Job
+from stylefarm.shared.console import json_option, print_json, print_line, print_pairs, print_table
 
 
 @click.command()

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import click
 
-from shared.spec import JobSpec
-from shared.terms import Terms
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.spec.terms import Terms
 
 # These two are arguments; the rest of a spec are options.
 ARGUMENTS = ("content", "style")

@@ -8,11 +8,11 @@ from typing import Any
 import click
 import yaml
 
-from shared.errors import InvalidRequest
-from shared.output import json_option, list_options, print_json, print_list
-from shared.presets import PRESETS, SUMMARIES
-from shared.spec import JobSpec, parse_spec
-from shared.words import nearest
+from stylefarm.shared.console import json_option, list_options, print_json, print_list
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.spec.presets import PRESETS, SUMMARIES
+from stylefarm.shared.spec.spec import JobSpec, parse_spec
+from stylefarm.shared.text import nearest
 
 # What is a job's own rather than a program's.
 OF_THE_JOB = ("content", "style", "preset", "content_masks", "style_masks", "style_weights", "init_image", "weights")

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from producer.cli.options import spec_options, terms_options
-from producer.display import live_display
-from producer.farm import Farm
-from shared.encoding import suffix_format
-from shared.errors import InvalidRequest
-from shared.files import check_writable
-from shared.output import json_option, print_json, say
-from shared.spec import parse_spec
-from shared.terms import parted
+from stylefarm.producer.cli.options import spec_options, terms_options
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.terminal.display import live_display
+from stylefarm.shared.console import json_option, print_json, say
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.files import check_writable
+from stylefarm.shared.images.encode import suffix_format
+from stylefarm.shared.spec.spec import parse_spec
+from stylefarm.shared.spec.terms import parted
 
 
 @click.command()

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from producer.cli.words import coloured, duration, loss_of, progress_of
-from producer.farm import Sweep
-from producer.status import Status
-from producer.summary import Summary, summary
-from shared.output import print_json, print_pairs, print_table, say
-from shared.states import State
+from stylefarm.producer.cli.text import coloured, duration, loss_of, progress_of
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.reports.summary import Summary, summary
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.console import print_json, print_pairs, print_table, say
+from stylefarm.shared.db.states import State
 
 # A sweep of more jobs is summed up.
 MANY = 100

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from producer.cli.following import document
-from producer.display import live_display
-from producer.farm import Farm
-from producer.grids import read_grid
-from producer.grids.seeking import Search
-from producer.search import best, metric_of, search
-from producer.status import Status
-from shared.errors import InvalidSpec
-from shared.output import json_option, print_json, say
-from shared.settings import load_settings
-from shared.states import State
+from stylefarm.producer.cli.sweep_wait import document
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.client.search import best, metric_of, search
+from stylefarm.producer.grids import read_grid
+from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.terminal.display import live_display
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.console import json_option, print_json, say
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.settings import load_settings
 
 
 @click.command("search")

@@ -7,10 +7,10 @@ from functools import partial
 
 import click
 
-from producer.farm import Farm, Job, Sweep
-from shared.errors import InvalidRequest
-from shared.output import json_option, print_json
-from shared.routes import HIGHEST, LOWEST
+from stylefarm.producer.client.farm import Farm, Job, Sweep
+from stylefarm.shared.console import json_option, print_json
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.queue.routes import HIGHEST, LOWEST
 
 PRIORITY = click.IntRange(LOWEST, HIGHEST)
 

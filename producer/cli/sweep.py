@@ -6,24 +6,24 @@ from datetime import datetime
 
 import click
 
-from producer.cli.following import follow, raise_failed
-from producer.cli.late import LateGroup
-from producer.cli.lists import list_sweeps
-from producer.cli.moments import MOMENT
-from producer.cli.report import report
-from producer.cli.watch import watch_sweep
-from producer.farm import Farm
-from shared.errors import StillPending
-from shared.output import json_option, print_json, print_line, timeout_option
+from stylefarm.producer.cli.datetime_param import MOMENT
+from stylefarm.producer.cli.lazy_group import LateGroup
+from stylefarm.producer.cli.lists import list_sweeps
+from stylefarm.producer.cli.report import report
+from stylefarm.producer.cli.sweep_wait import follow, raise_failed
+from stylefarm.producer.cli.watch import watch_sweep
+from stylefarm.producer.client.farm import Farm
+from stylefarm.shared.console import json_option, print_json, print_line, timeout_option
+from stylefarm.shared.errors import StillPending
 
 MORE = (
-    "producer.cli.create:create",
-    "producer.cli.search:search_command",
-    "producer.cli.compare:compare_command",
-    "producer.cli.webhook:webhook",
-    "producer.cli.steer:OF_SWEEPS",
-    "producer.cli.downloads:OF_SWEEPS",
-    "producer.cli.looks:OF_SWEEPS",
+    "stylefarm.producer.cli.create:create",
+    "stylefarm.producer.cli.search:search_command",
+    "stylefarm.producer.cli.compare:compare_command",
+    "stylefarm.producer.cli.webhook:webhook",
+    "stylefarm.producer.cli.steer:OF_SWEEPS",
+    "stylefarm.producer.cli.downloads:OF_SWEEPS",
+    "stylefarm.producer.cli.reports:OF_SWEEPS",
 )
 
 

@@ -15,15 +15,15 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from producer.cli.report import counts_of, failures_of, numbers, pace_of
-from producer.cli.words import coloured, duration, loss_of, progress_of
-from producer.display import seconds_left
-from producer.farm import Farm
-from producer.jobs import failure_of
-from producer.status import Status
-from producer.summary import Summary, summary
-from shared.errors import JobFailed, StillPending
-from shared.output import Seconds, print_line, say, timeout_option
+from stylefarm.producer.cli.report import counts_of, failures_of, numbers, pace_of
+from stylefarm.producer.cli.text import coloured, duration, loss_of, progress_of
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.client.jobs import failure_of
+from stylefarm.producer.reports.summary import Summary, summary
+from stylefarm.producer.terminal.display import seconds_left
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.console import Seconds, print_line, say, timeout_option
+from stylefarm.shared.errors import JobFailed, StillPending
 
 # Seconds between looks: on a terminal, and where each one is a line.
 ON_TERMINAL = 1.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from producer.farm import Farm
-from shared.output import json_option, print_json, print_table
-from shared.tables import Webhook
-from shared.webhooks import PAUSES
+from stylefarm.producer.client.farm import Farm
+from stylefarm.shared.console import json_option, print_json, print_table
+from stylefarm.shared.db.tables import Webhook
+from stylefarm.shared.webhooks.subscriptions import PAUSES
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producer.grids.document import load_grid, parse_grid, parse_settings, read_grid
-from producer.grids.grid import Grid
+from stylefarm.producer.grids.document import load_grid, parse_grid, parse_settings, read_grid
+from stylefarm.producer.grids.grid import Grid
 
 __all__ = ["Grid", "load_grid", "parse_grid", "parse_settings", "read_grid"]

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from producer.grids.grid import Grid, named, placed
-from producer.grids.pictures import PATHS, beside, pictures_of
-from producer.grids.reading import Places, read_document, read_value
-from producer.grids.sampling import Sample
-from producer.grids.seeking import Search
-from producer.grids.values import MOST_CELLS, Span, Values, unfolded
-from producer.objects import Objects
-from shared.errors import InvalidSpec
-from shared.settings import Settings, load_settings
-from shared.spec import JobSpec, nearest
-from shared.terms import Terms, check_limit, parse_terms, parted
+from stylefarm.producer.grids.grid import Grid, named, placed
+from stylefarm.producer.grids.pictures import PATHS, beside, pictures_of
+from stylefarm.producer.grids.reading import Places, read_document, read_value
+from stylefarm.producer.grids.sampling import Sample
+from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.values import MOST_CELLS, Span, Values, unfolded
+from stylefarm.producer.submission.s3_objects import Objects
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.settings import Settings, load_settings
+from stylefarm.shared.spec.spec import JobSpec, nearest
+from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, parted
 
 Section = TypeVar("Section", Sample, Search)
 

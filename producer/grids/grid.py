@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from producer.grids.reading import Places
-from producer.grids.sampling import Sample
-from producer.grids.seeking import Search
-from producer.grids.values import MOST_CELLS, Span, Values
-from shared.errors import InvalidSpec
-from shared.spec import JobSpec, nearest, parse_spec
-from shared.words import counted
+from stylefarm.producer.grids.reading import Places
+from stylefarm.producer.grids.sampling import Sample
+from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.values import MOST_CELLS, Span, Values
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.spec import JobSpec, nearest, parse_spec
+from stylefarm.shared.text import counted
 
 Cell = dict[str, Any]
 

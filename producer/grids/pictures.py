@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from producer.objects import SCHEME, Objects
-from shared.errors import InvalidSpec
-from shared.spec import BLOB
+from stylefarm.producer.submission.s3_objects import SCHEME, Objects
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.spec import BLOB
 
 # Parameters that name files, which are looked for beside the sweep file.
 PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights")

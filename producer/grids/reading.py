@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
-from shared.errors import InvalidSpec
+from stylefarm.shared.errors import InvalidSpec
 
 # No parameter takes a longer whole number.
 MOST_BITS = 1024

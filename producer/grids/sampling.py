@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from producer.grids.values import MOST_CELLS
-from shared.errors import InvalidSpec
-from shared.spec import SEEDS
+from stylefarm.producer.grids.values import MOST_CELLS
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.spec import SEEDS
 
 METHODS = ("random", "latin-hypercube")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from producer.measures import MEASURES
-from shared.errors import InvalidSpec
-from shared.spec import SEEDS
-from shared.words import nearest
+from stylefarm.producer.views.metrics import MEASURES
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.spec import SEEDS
+from stylefarm.shared.text import nearest
 
 DIRECTIONS = ("minimize", "maximize")
 MOST_TRIALS = 10_000

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from shared.errors import InvalidSpec
-from shared.spec import JobSpec
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.spec import JobSpec
 
 # A grid beyond this is a slip of the pen; it is refused before it is unfolded.
 MOST_CELLS = 1_000_000

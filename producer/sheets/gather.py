@@ -8,15 +8,15 @@ from typing import Any
 
 from PIL import Image
 
-from producer.farm import Sweep
-from producer.sheets.thumbnails import decoded
-from producer.status import Status
-from shared.blobs import fetch_verified
-from shared.looking import Shot
-from shared.records import StoredObject
-from shared.services import Services
-from shared.spec import BLOB
-from shared.states import State
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.sheets.thumbnails import decoded
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.blobs.storage import fetch_verified
+from stylefarm.shared.db.records import StoredObject
+from stylefarm.shared.db.states import State
+from stylefarm.shared.queries.sweeps import Shot
+from stylefarm.shared.services import Services
+from stylefarm.shared.spec.spec import BLOB
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ from typing import Any
 
 from PIL import Image
 
-from producer.farm import Sweep
-from producer.measures import MEASURES, NOT_VALIDATED, check_measure, measures_of, more_is_closer
-from producer.parallel import in_parallel
-from producer.progress import counting
-from producer.sheets.gather import Shown, addresses, beside, gathered, picture
-from producer.sheets.selection import PICTURES, Selection, key_of, title_of
-from producer.sheets.thumbnails import webp
-from shared.errors import FarmError
-from shared.looking import Shot
-from shared.records import StoredObject
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.parallel import in_parallel
+from stylefarm.producer.sheets.gather import Shown, addresses, beside, gathered, picture
+from stylefarm.producer.sheets.thumbnails import webp
+from stylefarm.producer.terminal.progress import counting
+from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, check_measure, measures_of, more_is_closer
+from stylefarm.producer.views.selection import PICTURES, Selection, key_of, title_of
+from stylefarm.shared.db.records import StoredObject
+from stylefarm.shared.errors import FarmError
+from stylefarm.shared.queries.sweeps import Shot
 
 # The pictures of a page before base64 makes them a third larger; with what is around them it stays below 30 MB.
 MOST_BYTES = 19_000_000
@@ -166,7 +166,7 @@ def _encoded(wanted: Picture) -> bytes:
 
 def _filled(title: str, document: Mapping[str, Any]) -> bytes:
     """The template with everything in it. In JSON, no "<" can end the element that it stands in."""
-    parts = resources.files("producer.sheets")
+    parts = resources.files("stylefarm.producer.sheets")
     data = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     texts = {
         "TITLE": html.escape(title),

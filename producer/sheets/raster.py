@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from producer.farm import Sweep
-from producer.measures import NOT_VALIDATED, in_words, measured
-from producer.parallel import in_parallel
-from producer.progress import counting, working
-from producer.sheet import Cell, Head, contact_sheet
-from producer.sheets.gather import Shown, addresses, beside, gathered, picture
-from producer.sheets.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
-from producer.sheets.thumbnails import shrunk
-from producer.status import Status
-from shared.errors import FarmError
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.parallel import in_parallel
+from stylefarm.producer.sheets.gather import Shown, addresses, beside, gathered, picture
+from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.producer.sheets.thumbnails import shrunk
+from stylefarm.producer.terminal.progress import counting, working
+from stylefarm.producer.views.metrics import NOT_VALIDATED, in_words, measured
+from stylefarm.producer.views.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.errors import FarmError
 
 WIDEST, NARROWEST = 256, 48
 LONGEST_HEAD = 1024

@@ -6,8 +6,8 @@ from io import BytesIO
 
 from PIL import Image
 
-from producer.jobs import RESULT_PIXELS
-from shared.images import decode
+from stylefarm.producer.client.jobs import RESULT_PIXELS
+from stylefarm.shared.images.decode import decode
 
 # Of WebP; the lowest still looks like the picture at the size of a thumbnail.
 QUALITIES = (80, 60, 35)

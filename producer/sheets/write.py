@@ -10,14 +10,14 @@ from typing import Any
 
 from PIL import Image
 
-from producer.farm import Sweep
-from producer.measures import check_measure
-from producer.progress import working
-from producer.sheets.page import Opening, page
-from producer.sheets.raster import Drawing, cell_width, pages
-from producer.sheets.selection import Selection, select
-from shared.errors import InvalidRequest
-from shared.files import check_writable, write_atomically
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.sheets.page import Opening, page
+from stylefarm.producer.sheets.raster import Drawing, cell_width, pages
+from stylefarm.producer.terminal.progress import working
+from stylefarm.producer.views.metrics import check_measure
+from stylefarm.producer.views.selection import Selection, select
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.files import check_writable, write_atomically
 
 SUFFIXES = (".html", ".png", ".jpg", ".jpeg", ".pdf")
 # Measured on paintings, which compress badly; a sheet is to stay below 30 MB.

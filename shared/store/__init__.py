@@ -2,17 +2,17 @@
 
 The database is the truth. A move is one conditional UPDATE; what a worker writes carries the attempt that it claimed
 and changes nothing once another attempt runs (it is fenced). Each move leaves an event with its reason. Questions that
-change nothing are in `shared.queries`.
+change nothing are in `stylefarm.shared.queries.jobs`.
 """
 
 from __future__ import annotations
 
-from shared.store.checkpoints import Checkpointing
-from shared.store.reusing import Reusing
-from shared.store.steering import Steering
-from shared.store.submitting import Submitting
-from shared.store.upkeep import Upkeep
-from shared.store.working import LEASE_SECONDS, Working
+from stylefarm.shared.store.checkpoints import Checkpointing
+from stylefarm.shared.store.maintenance import Upkeep
+from stylefarm.shared.store.reusing import Reusing
+from stylefarm.shared.store.steering import Steering
+from stylefarm.shared.store.submitting import Submitting
+from stylefarm.shared.store.working import LEASE_SECONDS, Working
 
 __all__ = ["LEASE_SECONDS", "Store"]
 

@@ -10,8 +10,8 @@ from sqlalchemy import ARRAY, JSON, Column, ColumnElement, String, Table, any_, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from shared.clock import UtcDateTime, now
-from shared.store.moves import CHUNK
+from stylefarm.shared.db.clock import UtcDateTime, now
+from stylefarm.shared.store.moves import CHUNK
 
 
 def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from shared.clock import now
-from shared.records import NO_CHECKPOINT, Checkpoint, Fence
-from shared.states import State
-from shared.store import hot
-from shared.store.moves import Transactions, held
-from shared.tables import Job
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.records import NO_CHECKPOINT, Checkpoint, Fence
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Job
+from stylefarm.shared.store import prepared_statements
+from stylefarm.shared.store.moves import Transactions, held
 
 
 class Checkpointing(Transactions):
@@ -40,8 +40,10 @@ class Checkpointing(Transactions):
             job = _changed(session, fence, {**NO_CHECKPOINT, "iteration": 0, "loss": None})
             if job is None:
                 return False
-            hot.forget(session, fence.job_id)
-            hot.note(session, fence.job_id, fence.attempt, State.RUNNING, job.worker, f"begun afresh: {reason}")
+            prepared_statements.forget(session, fence.job_id)
+            prepared_statements.note(
+                session, fence.job_id, fence.attempt, State.RUNNING, job.worker, f"begun afresh: {reason}"
+            )
         return True
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
-from shared.clock import now
-from shared.states import Move, State
-from shared.store.moves import CHUNK, in_lock_order, move, move_all, note
-from shared.tables import Dependency, Job
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.states import Move, State
+from stylefarm.shared.db.tables import Dependency, Job
+from stylefarm.shared.store.moves import CHUNK, in_lock_order, move, move_all, note
 
 Parent = aliased(Job)
 

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Session
 
-from shared.clock import now
-from shared.errors import FarmError
-from shared.failures import ATTEMPTS, BENCH_AFTER, counted, is_tried_again
-from shared.states import Move, State, WorkerState
-from shared.store.dependents import tell_children
-from shared.store.hot import slot_of
-from shared.store.moves import close_attempt, move, note
-from shared.tables import Job, Worker
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.failures import ATTEMPTS, BENCH_AFTER, counted, is_tried_again
+from stylefarm.shared.db.states import Move, State, WorkerState
+from stylefarm.shared.db.tables import Job, Worker
+from stylefarm.shared.errors import FarmError
+from stylefarm.shared.store.dependents import tell_children
+from stylefarm.shared.store.moves import close_attempt, move, note
+from stylefarm.shared.store.prepared_statements import slot_of
 
 
 def requeue(

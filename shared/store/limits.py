@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from shared.states import State
-from shared.tables import Job, Sweep
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Job, Sweep
 
 
 def is_limited() -> ColumnElement[bool]:

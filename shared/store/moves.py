@@ -9,12 +9,12 @@ from typing import Any, TypeVarTuple
 from sqlalchemy import ColumnElement, Engine, Select, insert, select, update
 from sqlalchemy.orm import Session
 
-from shared.clock import now
-from shared.database import translated
-from shared.records import Fence
-from shared.states import MOVES, Move, State
-from shared.store import hot
-from shared.tables import Attempt, Event, Job
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.connection import translated
+from stylefarm.shared.db.records import Fence
+from stylefarm.shared.db.states import MOVES, Move, State
+from stylefarm.shared.db.tables import Attempt, Event, Job
+from stylefarm.shared.store import prepared_statements
 
 # Rows of one statement; SQLite allows 32,766 parameters in one.
 CHUNK = 1000
@@ -73,7 +73,7 @@ def move_all(
 
 def close_attempt(session: Session, job: Job, outcome: str, record: Mapping[str, Any]) -> None:
     """Writes down how the job's present attempt ended."""
-    hot.close_attempt(session, job.id, job.attempt, outcome, record)
+    prepared_statements.close_attempt(session, job.id, job.attempt, outcome, record)
 
 
 def has_ended(session: Session, fence: Fence, outcome: str) -> bool:
@@ -84,7 +84,7 @@ def has_ended(session: Session, fence: Fence, outcome: str) -> bool:
 
 def note(session: Session, job: Job, reason: str) -> None:
     """Leaves the event of a move that was just made."""
-    hot.note(session, job.id, job.attempt, job.state, job.worker, reason)
+    prepared_statements.note(session, job.id, job.attempt, job.state, job.worker, reason)
 
 
 def event(job_id: str, attempt: int, state: State, worker: str | None, reason: str) -> dict[str, Any]:

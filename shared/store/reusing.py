@@ -16,14 +16,14 @@ from sqlalchemy import ColumnElement, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.errors import NotFound
-from shared.records import NO_CHECKPOINT, NewJob, Submission
-from shared.states import Move, State
-from shared.store.bulk import among, insert_rows
-from shared.store.moves import CHUNK, Transactions, in_lock_order
-from shared.store.steering import AGAIN, queue_again
-from shared.store.submitting import Entry, entry_of, insert_jobs
-from shared.tables import Job, SharedCell, Sweep
+from stylefarm.shared.db.records import NO_CHECKPOINT, NewJob, Submission
+from stylefarm.shared.db.states import Move, State
+from stylefarm.shared.db.tables import Job, SharedCell, Sweep
+from stylefarm.shared.errors import NotFound
+from stylefarm.shared.store.bulk import among, insert_rows
+from stylefarm.shared.store.moves import CHUNK, Transactions, in_lock_order
+from stylefarm.shared.store.steering import AGAIN, queue_again
+from stylefarm.shared.store.submitting import Entry, entry_of, insert_jobs
 
 # Jobs that will give no picture by themselves.
 LOST = (State.FAILED, State.CANCELLED)

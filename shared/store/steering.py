@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from shared.clock import now
-from shared.records import NO_CHECKPOINT, Of, Steered
-from shared.states import FINAL, MOVES, Move, State
-from shared.store.dependents import has_parents, settle, tell_children
-from shared.store.moves import Transactions, in_lock_order, move_all
-from shared.tables import Job
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.records import NO_CHECKPOINT, Of, Steered
+from stylefarm.shared.db.states import FINAL, MOVES, Move, State
+from stylefarm.shared.db.tables import Job
+from stylefarm.shared.store.dependents import has_parents, settle, tell_children
+from stylefarm.shared.store.moves import Transactions, in_lock_order, move_all
 
 # What a job forgets when it is tried again.
 AGAIN: dict[str, Any] = {

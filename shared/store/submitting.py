@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
-from shared.errors import NotFound
-from shared.records import NewJob
-from shared.states import State
-from shared.store.bulk import insert_rows
-from shared.store.dependents import settle
-from shared.store.moves import CHUNK, Transactions
-from shared.tables import Dependency, Event, Job, Order, Sweep
+from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Dependency, Event, Job, Order, Sweep
+from stylefarm.shared.errors import NotFound
+from stylefarm.shared.store.bulk import insert_rows
+from stylefarm.shared.store.dependents import settle
+from stylefarm.shared.store.moves import CHUNK, Transactions
 
 
 class Entry(NamedTuple):
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 class Submitting(Transactions):
-    """What a producer writes, whatever there is already; `shared.store.reusing` looks at that first."""
+    """What a producer writes, whatever there is already; `stylefarm.shared.store.reusing` looks at that first."""
 
     def create(self, jobs: Sequence[NewJob]) -> list[str]:
         """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
@@ -98,7 +98,7 @@ def _first_event(entry: Entry) -> dict[str, Any]:
 def entry_of(job: NewJob, sweep_id: str | None, position: int) -> Entry:
     """What a job becomes as it is submitted, with a new id."""
     # The parameters take a while to import; whoever submits has done it, and whoever only asks need not.
-    from shared.spec import content_key
+    from stylefarm.shared.spec.spec import content_key
 
     job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms
     order = {"job_id": job_id, "spec": spec, "notes": _written(tuple(job.notes))}

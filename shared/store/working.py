@@ -10,17 +10,17 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.clock import now
-from shared.errors import FarmError
-from shared.records import NO_CHECKPOINT, Fence, Heartbeat, LossPoint, StoredObject
-from shared.routes import LOWEST
-from shared.states import MOVES, Move, State
-from shared.store import hot
-from shared.store.dependents import tell_children
-from shared.store.failing import count_against, end_badly, requeue, speak_for
-from shared.store.limits import has_room
-from shared.store.moves import Transactions, has_ended, held, in_lock_order, note
-from shared.tables import Job, Loss, Snapshot
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.records import NO_CHECKPOINT, Fence, Heartbeat, LossPoint, StoredObject
+from stylefarm.shared.db.states import MOVES, Move, State
+from stylefarm.shared.db.tables import Job, Loss, Snapshot
+from stylefarm.shared.errors import FarmError
+from stylefarm.shared.queue.routes import LOWEST
+from stylefarm.shared.store import prepared_statements
+from stylefarm.shared.store.dependents import tell_children
+from stylefarm.shared.store.failing import count_against, end_badly, requeue, speak_for
+from stylefarm.shared.store.limits import has_room
+from stylefarm.shared.store.moves import Transactions, has_ended, held, in_lock_order, note
 
 LEASE_SECONDS = 30.0
 
@@ -56,16 +56,16 @@ class Working(Transactions):
         They are as urgent, have not been claimed before, and are of no sweep of which only so many may run.
         """
         with self._transaction() as session:
-            job = hot.claim(session, job_id, worker, lease, priority, limited=False)
+            job = prepared_statements.claim(session, job_id, worker, lease, priority, limited=False)
             if job is None and has_room(session, job_id):
-                job = hot.claim(session, job_id, worker, lease, priority, limited=True)
+                job = prepared_statements.claim(session, job_id, worker, lease, priority, limited=True)
             if job is None:
                 return _claimed_before(session, job_id, worker)
             jobs = [job]
             if most > 1 and job.batch_key is not None and job.attempt == 1:
-                jobs += hot.claim_like(session, job, worker, lease, most - 1)
+                jobs += prepared_statements.claim_like(session, job, worker, lease, most - 1)
             for each in jobs:
-                hot.begin_attempt(session, each)
+                prepared_statements.begin_attempt(session, each)
                 note(session, each, "claimed")
         return jobs
 
@@ -148,12 +148,12 @@ def _end(
     session: Session, kind: Move, fence: Fence, values: Mapping[str, Any], reason: str, record: Mapping[str, Any]
 ) -> bool:
     state = MOVES[kind][1]
-    worker = hot.end(session, kind, fence, values)
+    worker = prepared_statements.end(session, kind, fence, values)
     if worker is None:
         return has_ended(session, fence, state)
-    hot.close_attempt(session, fence.job_id, fence.attempt, state, record)
-    hot.note(session, fence.job_id, fence.attempt, state, worker, reason)
-    has_children, is_suspect = hot.consequences(session, fence.job_id, worker)
+    prepared_statements.close_attempt(session, fence.job_id, fence.attempt, state, record)
+    prepared_statements.note(session, fence.job_id, fence.attempt, state, worker, reason)
+    has_children, is_suspect = prepared_statements.consequences(session, fence.job_id, worker)
     if has_children:
         tell_children(session, [fence.job_id])
     if is_suspect and kind is Move.FINISH:

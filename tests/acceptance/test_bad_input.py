@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from shared.database import connect
+from stylefarm.shared.db.connection import connect
 from tests.programs import PROGRAM, CommandLine, InProcess
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 from tests.servers.variables import variables_of

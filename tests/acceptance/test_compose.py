@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from stylefarm.worker.cli.start import start
 from tests.compose import (
     FILE,
     REPOSITORY,
@@ -35,7 +36,6 @@ from tests.programs import PROGRAM, SHALLOW
 from tests.servers import PostgresServer, SwiftServer
 from tests.servers.postgres import ROLE
 from tests.servers.processes import free_ports, wait_until
-from worker.cli import start
 
 SECONDS = 90
 WATCHING = REPOSITORY / "docs" / "watching.md"

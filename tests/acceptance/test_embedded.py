@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from shared.encoding import read_parameters
+from stylefarm.shared.images.encode import read_parameters
 from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 
 SMALL = ("--size", "32", "--snapshot-every", "2", *SHALLOW_OPTIONS)

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from examples.embedded import embedded_settings
-from producer import Farm, State
-from producer.measures import NOT_VALIDATED
+from stylefarm import Farm, State
+from stylefarm.producer.views.metrics import NOT_VALIDATED
 from tests.made_up import made_up
 from tests.programs import CommandLine, InProcess
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 from PIL import ExifTags, Image
 
-from producer import Farm
-from shared.settings import Settings
+from stylefarm import Farm
+from stylefarm.shared.settings import Settings
 from tests.unit.pictures import photograph, png_of, saved
 
 # One small step from the content in a shallow network: the result has its colours, and is there at once.

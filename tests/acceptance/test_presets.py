@@ -12,10 +12,10 @@ import tifffile
 import yaml
 from PIL import Image
 
-from producer import Farm
-from shared.encoding import read_parameters
-from shared.presets import PRESETS, SUMMARIES
-from shared.spec import JobSpec
+from stylefarm import Farm
+from stylefarm.shared.images.encode import read_parameters
+from stylefarm.shared.spec.presets import PRESETS, SUMMARIES
+from stylefarm.shared.spec.spec import JobSpec
 from tests.acceptance.test_bad_input import refused
 from tests.programs import SHALLOW_OPTIONS, CommandLine, InProcess
 

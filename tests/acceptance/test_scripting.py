@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from examples.embedded import embedded_settings
-from producer import Farm, State, Sweep
+from stylefarm import Farm, State, Sweep
 from tests.made_up import made_up
 from tests.programs import PROGRAM, CommandLine, InProcess
 

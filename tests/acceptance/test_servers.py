@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 from redis import Redis
 
-from shared.database import connect
-from shared.queries import Queries
-from shared.states import State
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.db.states import State
+from stylefarm.shared.queries.jobs import Queries
 from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
@@ -355,7 +355,7 @@ def test_the_same_program_works_from_python(farm: CommandLine, worker: subproces
     """Given a farm on servers, if a Python program uses it, I expect the same API as embedded."""
     script = farm.folder / "script.py"
     script.write_text(
-        "from producer import Farm\n"
+        "from stylefarm import Farm\n"
         "with Farm() as farm:\n"
         "    job = farm.submit(content='a.png', style='s.png', size=32, iterations=4, snapshot_every=2)\n"
         "    result = job.result(timeout=60)\n"

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared import queue
+from stylefarm.shared.queue.app import application
 from tests.programs import PROGRAM, SHALLOW, CommandLine
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 from tests.servers.processes import free_ports, wait_until
@@ -274,7 +274,7 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine
 def test_celery_speaks_of_jobs_by_their_ids(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
     """Given someone who listens to Celery's events as Flower does, I expect the tasks' ids to be the jobs'."""
     start()
-    app = queue.application(redis_server.url)
+    app = application(redis_server.url)
     heard: list[tuple[str, str]] = []
     with app.connection_for_read() as connection:
         receiver = app.events.Receiver(

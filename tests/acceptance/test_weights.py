@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import producer.cli
-from shared.settings import load_settings
-from shared.vgg import PRETRAINED_FILES
+from stylefarm.producer import cli
+from stylefarm.shared.settings import load_settings
+from stylefarm.shared.spec.networks import PRETRAINED_FILES
 from tests.programs import SHALLOW_OPTIONS, CommandLine, Ended
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.variables import variables_of
@@ -34,7 +34,7 @@ class InProcess:
     def run(self, *arguments: str) -> Ended:
         """Runs a command to its end."""
         load_settings.cache_clear()
-        return Ended(producer.cli._run(list(arguments)), *self.capsys.readouterr())
+        return Ended(cli._run(list(arguments)), *self.capsys.readouterr())
 
     def refused(self, sentence: str, *arguments: str, code: int = 2) -> None:
         """A command that ends in one sentence; nothing is stored."""
@@ -255,7 +255,7 @@ def test_a_download_that_fits_goes_into_torchvision_s_cache(
     web.files[f"/{name}"] = data
     monkeypatch.setitem(PRETRAINED_FILES, "vgg16", name)
     urls: Mapping[str, str] = {"vgg16": f"{web.url}/{name}"}
-    monkeypatch.setattr("worker.weights_fetch.URLS", urls)
+    monkeypatch.setattr("stylefarm.worker.weights.fetch.URLS", urls)
     assert inside.run("weights", "pull", "vgg16").code == 0
     web.files.clear()
     assert inside.run("weights", "pull", "vgg16", "--name", "again").code == 0

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from sqlalchemy import Executable
 from sqlalchemy.orm import Session
 
-import migrations
-from shared.database import connect, translated
-from shared.errors import ServiceUnavailable
-from shared.services import Services, connect_services
-from shared.settings import Settings
+from stylefarm import migrations
+from stylefarm.shared.db.connection import connect, translated
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.shared.services import Services, connect_services
+from stylefarm.shared.settings import Settings
 from tests.conftest import write_pictures
 from tests.faults.history import History
 from tests.faults.proxy import Proxy

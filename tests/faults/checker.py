@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from shared.states import FINAL, MOVES, Move, State
+from stylefarm.shared.db.states import FINAL, MOVES, Move, State
 from tests.faults.facts import AttemptFacts, EventFacts, Facts, JobFacts
 from tests.faults.history import Entry
 

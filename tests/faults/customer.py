@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from producer import Farm
-from shared.errors import ServiceUnavailable
-from shared.states import State, WorkerState
-from shared.tables import Job, Worker
+from stylefarm import Farm
+from stylefarm.shared.db.states import State, WorkerState
+from stylefarm.shared.db.tables import Job, Worker
+from stylefarm.shared.errors import ServiceUnavailable
 from tests.faults.arena import PAUSE_SECONDS, Arena, insisting
 from tests.faults.companions import Companion, Work
 from tests.faults.orders import ENDLESS, LONG, SHORT, order

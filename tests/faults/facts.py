@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
-from shared.states import State
-from shared.tables import Attempt, Dependency, Event, Job, Loss, Snapshot, Sweep
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Attempt, Dependency, Event, Job, Loss, Snapshot, Sweep
 from tests.faults.arena import Arena
 
 

@@ -13,10 +13,10 @@ from functools import partial
 import psutil
 from sqlalchemy import func, select
 
-from shared.announce import Announcer
-from shared.routes import Hint, queue_name
-from shared.states import State
-from shared.tables import Event, Job
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Event, Job
+from stylefarm.shared.dispatch.announcer import Announcer
+from stylefarm.shared.queue.routes import Hint, queue_name
 from tests.faults.arena import PAUSE_SECONDS, Arena, insisting
 from tests.faults.proxy import Mode
 from tests.faults.workers import WorkerProcess, halted

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from producer import Farm
-from producer.grids import Grid
-from shared.errors import ServiceUnavailable, StorageFull
-from shared.tables import Job, Sweep
+from stylefarm import Farm
+from stylefarm.producer.grids import Grid
+from stylefarm.shared.db.tables import Job, Sweep
+from stylefarm.shared.errors import ServiceUnavailable, StorageFull
 from tests.faults.arena import Arena
 
 # A network this shallow paints a picture of 32 pixels in an instant; what is tested is the farm around it. Jobs of one

@@ -9,10 +9,10 @@ from pprint import pformat
 
 from sqlalchemy import func, select
 
-from producer import Farm
-from shared.orphans import Orphans
-from shared.states import FINAL
-from shared.tables import Job
+from stylefarm import Farm
+from stylefarm.shared.db.states import FINAL
+from stylefarm.shared.db.tables import Job
+from stylefarm.shared.dispatch.orphans import Orphans
 from tests.faults.arena import PAUSE_SECONDS, SHORT, Arena, Times, arena
 from tests.faults.checker import violations
 from tests.faults.customer import Customer, Operator, Poisoner

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.states import State
+from stylefarm.shared.db.states import State
 from tests.faults.arena import Times
 from tests.faults.facts import Facts
 from tests.faults.history import Entry

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.states import State
+from stylefarm.shared.db.states import State
 from tests.faults.checker import violations
 from tests.faults.facts import AttemptFacts, EventFacts, Facts, JobFacts, Named
 

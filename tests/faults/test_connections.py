@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from producer import Farm
-from shared.states import State
+from stylefarm import Farm
+from stylefarm.shared.db.states import State
 from tests.faults.arena import SHORT, Arena, arena
 from tests.faults.orders import SHORT as QUICK
 from tests.faults.orders import order

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.states import State
+from stylefarm.shared.db.states import State
 from tests.faults.arena import SHORT
 from tests.faults.faults import LANES, faults
 from tests.faults.runner import run

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.records import Fence, NewJob, StoredObject
-from shared.spec import JobSpec
-from shared.store import Store
+from stylefarm.shared.db.records import Fence, NewJob, StoredObject
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.store import Store
 
 RESULT = StoredObject("jobs/x/1/result.png", "0" * 64, 10)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from producer.farm import Farm
-from shared.hints import Hints
-from shared.routes import queue_name
-from shared.settings import load_settings
+from stylefarm.producer.client.farm import Farm
+from stylefarm.shared.queue.hints import Hints
+from stylefarm.shared.queue.routes import queue_name
+from stylefarm.shared.settings import load_settings
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.variables import variables_of
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from examples.embedded import embedded_settings
-from producer import AsyncFarm, Farm, InvalidRequest, JobFailed, NotFound, State, StillPending
-from shared.settings import Settings
+from stylefarm import AsyncFarm, Farm, InvalidRequest, JobFailed, NotFound, State, StillPending
+from stylefarm.shared.settings import Settings
 from tests.made_up import made_up
 
 SMALL = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"], "size": 32, "style_loss": "gram", "iterations": 2}

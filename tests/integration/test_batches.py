@@ -12,17 +12,17 @@ import pytest
 import torch
 from sqlalchemy import Engine
 
-from producer import Farm, Job, JobFailed, State
-from producer.status import Status
-from shared.queries import Queries
-from shared.records import Fence, NewJob, Of
-from shared.spec import JobSpec
-from shared.store import Store
-from shared.terms import Terms
-from shared.workers import NewWorker
-from worker import painting
-from worker.engine.budget import USABLE
-from worker.runner import Outcome, Worker
+from stylefarm import Farm, Job, JobFailed, State
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.records import Fence, NewJob, Of
+from stylefarm.shared.dispatch.workers import NewWorker
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.spec.terms import Terms
+from stylefarm.shared.store import Store
+from stylefarm.worker.attempt import batch
+from stylefarm.worker.attempt.runner import Outcome, Worker
+from stylefarm.worker.engine.hardware.budget import USABLE
 
 SHALLOW: dict[str, Any] = {
     "content_layers": ["relu2_1"],
@@ -78,7 +78,7 @@ def test_what_was_left_to_its_lease_is_not_painted_with_others(store: Store) -> 
 
 def test_no_job_is_claimed_twice(postgres_url: str) -> None:
     """Given workers that claim batches at the same time, I expect each job claimed by one of them."""
-    from shared.database import connect
+    from stylefarm.shared.db.connection import connect
 
     store = Store(connect(postgres_url))
     ids = store.create([new_job() for _ in range(60)])
@@ -194,7 +194,7 @@ def test_what_does_not_fit_together_is_painted_one_by_one(
     (job,) = swept(batching, fields, WEIGHTS[:1], iterations=2, size=128)
     job.wait(timeout=120)
     (told,) = batching.services.queries.attempts(job.id)[0].record["path"]["memory"]
-    monkeypatch.setattr(painting, "available_memory", lambda device, limit: round(told["bytes"] / USABLE) + 1)
+    monkeypatch.setattr(batch, "available_memory", lambda device, limit: round(told["bytes"] / USABLE) + 1)
     jobs = swept(batching, fields, iterations=2, size=128)
     assert [status.state for status in ended(batching, jobs)] == [State.DONE] * 3
     records = [batching.services.queries.attempts(job.id)[0].record for job in jobs]
@@ -209,7 +209,7 @@ def test_a_gpu_that_fails_under_a_batch_is_one_failure(
     def fails(*_: object) -> None:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(painting, "optimise", fails)
+    monkeypatch.setattr(batch, "optimise", fails)
     jobs = swept(batching, fields, iterations=2)
     batching.services.workers.enlist([NewWorker("slot", "host", "gpu")])
     worker = Worker(batching.services, "slot:1", threading.Event())

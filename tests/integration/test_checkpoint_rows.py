@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from shared.blobs import FolderBlobs
-from shared.errors import InvalidImage
-from shared.orphans import Orphans
-from shared.queries import Queries
-from shared.records import Checkpoint, Fence, LossPoint, NewJob, Of, StoredObject
-from shared.spec import JobSpec
-from shared.states import State
-from shared.store import Store
-from shared.tables import Job
+from stylefarm.shared.blobs.storage import FolderBlobs
+from stylefarm.shared.db.records import Checkpoint, Fence, LossPoint, NewJob, Of, StoredObject
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Job
+from stylefarm.shared.dispatch.orphans import Orphans
+from stylefarm.shared.errors import InvalidImage
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, claimed
 
 

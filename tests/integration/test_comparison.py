@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from examples.embedded import embedded_settings
-from producer import Farm, InvalidRequest, State, Sweep, compare, write_comparison
-from producer.measures import NOT_VALIDATED
+from stylefarm import Farm, InvalidRequest, State, Sweep, compare, write_comparison
+from stylefarm.producer.views.metrics import NOT_VALIDATED
 from tests.made_up import METRICS, made_up
 
 AXES: dict[str, Any] = {"optimizer": ["lbfgs", "adam"], "content": ["a|b.png", "<b>.png"], "seed": [*range(5)]}

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-import migrations
-from shared.database import PING_AFTER_SECONDS, connect
-from shared.errors import ServiceUnavailable
-from shared.store import Store
+from stylefarm import migrations
+from stylefarm.shared.db.connection import PING_AFTER_SECONDS, connect
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.shared.store import Store
 from tests.integration.jobs import new_job
 from tests.servers import PostgresServer
 

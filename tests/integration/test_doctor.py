@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from shared.records import NewJob
-from shared.services import Services, connect_services
-from shared.settings import load_settings
-from shared.terms import Terms
-from shared.workers import NewWorker
+from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.dispatch.workers import NewWorker
+from stylefarm.shared.services import Services, connect_services
+from stylefarm.shared.settings import load_settings
+from stylefarm.shared.spec.terms import Terms
+from stylefarm.worker.cli.doctor import doctor as command
+from stylefarm.worker.monitoring import doctor
+from stylefarm.worker.monitoring.doctor import Finding, Health, examine
 from tests.integration.jobs import new_job
 from tests.servers import RedisServer, SwiftServer
-from worker import doctor
-from worker.doctor import Finding, Health, examine
-from worker.doctor_cli import doctor as command
 
 Set = Callable[..., Services]
 
@@ -104,7 +104,7 @@ def test_a_clock_that_is_wrong(set_up: Set, monkeypatch: pytest.MonkeyPatch) -> 
     """Given a machine whose clock is ten minutes late, I expect both services named, and the remedy."""
     services = set_up()
     real = time.time
-    monkeypatch.setattr("worker.doctor.time.time", lambda: real() - 600)
+    monkeypatch.setattr("stylefarm.worker.monitoring.doctor.time.time", lambda: real() - 600)
     first, second = found(services)["clocks"]
     assert (first.health, second.health) == (Health.WRONG, Health.WRONG)
     assert first.words.startswith("the clock of the database is 600.0 s ahead of this one")

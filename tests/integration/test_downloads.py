@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from examples.embedded import embedded_settings
-from producer import (
+from stylefarm import (
     Farm,
     InvalidRequest,
     NotFound,
@@ -23,7 +23,7 @@ from producer import (
     download_snapshots,
     download_sweep,
 )
-from shared.blobs import FolderBlobs
+from stylefarm.shared.blobs.storage import FolderBlobs
 from tests.made_up import made_up
 
 AXES: dict[str, Any] = {"content": ["cat.png", "dog.png"], "style": ["waves.png"], "seed": [*range(1, 11)]}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from examples.embedded import embedded_settings
-from producer import Farm, InvalidRequest, State, Sweep, export_losses, export_results
+from stylefarm import Farm, InvalidRequest, State, Sweep, export_losses, export_results
 from tests.made_up import METRICS, made_up
 
 AXES: dict[str, Any] = {

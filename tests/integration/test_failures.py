@@ -8,14 +8,14 @@ import time
 import pytest
 from sqlalchemy import Engine
 
-from shared.errors import FarmError, InvalidImage, NotFound, OutOfMemory, ServiceUnavailable
-from shared.failures import ATTEMPTS, LOST
-from shared.queries import Queries
-from shared.records import Fence, Of
-from shared.states import State, WorkerState
-from shared.store import Store
-from shared.terms import Terms
-from shared.workers import NewWorker, Workers
+from stylefarm.shared.db.failures import ATTEMPTS, LOST
+from stylefarm.shared.db.records import Fence, Of
+from stylefarm.shared.db.states import State, WorkerState
+from stylefarm.shared.dispatch.workers import NewWorker, Workers
+from stylefarm.shared.errors import FarmError, InvalidImage, NotFound, OutOfMemory, ServiceUnavailable
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.terms import Terms
+from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, new_job
 
 AWAY = ServiceUnavailable("the object store does not answer")

@@ -17,20 +17,10 @@ import pytest
 from PIL import Image
 
 from examples.embedded import embedded_settings
-from producer import (
-    Farm,
-    InvalidRequest,
-    JobFailed,
-    JobSpec,
-    NotFound,
-    State,
-    StillPending,
-    Sweep,
-    as_completed,
-)
-from producer.frame import AFTER, BEFORE
-from producer.measures import MEASURES
-from shared.records import Of
+from stylefarm import Farm, InvalidRequest, JobFailed, JobSpec, NotFound, State, StillPending, Sweep, as_completed
+from stylefarm.producer.reports.frame import AFTER, BEFORE
+from stylefarm.producer.views.metrics import MEASURES
+from stylefarm.shared.db.records import Of
 from tests.made_up import made_up
 
 AXES: Mapping[str, Any] = {"content": ["cat.png", "dog.png"], "style_weight": [1.0, 10.0, 100.0]}

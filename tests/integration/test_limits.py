@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-import migrations
-from shared.backlog import Backlog
-from shared.database import connect
-from shared.errors import InvalidImage, NotFound, ServiceUnavailable
-from shared.queries import Queries
-from shared.records import Fence, NewJob, Of
-from shared.states import State
-from shared.store import Store
-from shared.terms import parse_terms
+from stylefarm import migrations
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.db.records import Fence, NewJob, Of
+from stylefarm.shared.db.states import State
+from stylefarm.shared.dispatch.backlog import Backlog
+from stylefarm.shared.errors import InvalidImage, NotFound, ServiceUnavailable
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.terms import parse_terms
+from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, new_job
 
 

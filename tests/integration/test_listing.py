@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from shared.errors import InvalidImage
-from shared.listing import Listing, Wanted
-from shared.records import Fence, NewJob, Submission
-from shared.spec import JobSpec
-from shared.states import State
-from shared.store import Store
+from stylefarm.shared.db.records import Fence, NewJob, Submission
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidImage
+from stylefarm.shared.queries.lists import Listing, Wanted
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT
 
 SPEC = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.database import connect
-from shared.queries import Queries
-from shared.records import Of
-from shared.states import State
-from shared.store import Store
-from shared.terms import Terms
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.db.records import Of
+from stylefarm.shared.db.states import State
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.terms import Terms
+from stylefarm.shared.store import Store
 from tests.integration.jobs import claimed, new_job
 from tests.integration.test_reusing import submitted
 
@@ -103,7 +103,7 @@ def test_a_job_and_the_one_before_it_are_cancelled_at_once(
     Also if the younger a job is, the sooner its id comes.
     """
     ids = (uuid.UUID(int=number) for number in range(9, 0, -1))
-    monkeypatch.setattr("shared.store.submitting.uuid.uuid4", lambda: next(ids))
+    monkeypatch.setattr("stylefarm.shared.store.submitting.uuid.uuid4", lambda: next(ids))
 
     def after(*parents: str) -> str:
         return store.create([dataclasses.replace(new_job(), terms=Terms(after=parents))])[0]

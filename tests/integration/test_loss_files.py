@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from examples.embedded import embedded_settings
-from producer import Farm, InvalidRequest, Sweep, write_losses
+from stylefarm import Farm, InvalidRequest, Sweep, write_losses
 from tests.made_up import made_up
 
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from producer import Farm, Job, JobFailed
-from worker import painting
-from worker.engine.iterative import Progress, optimise
+from stylefarm import Farm, Job, JobFailed
+from stylefarm.worker.attempt import batch
+from stylefarm.worker.engine.methods.iterative import Progress, optimise
 
 MEGABYTE = 1 << 20
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "style_loss": "gram"}
@@ -33,7 +33,7 @@ def submitted(farm: Farm, pictures: Path, **changes: Any) -> Job:
 
 def leave(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """The machine has so many bytes left."""
-    monkeypatch.setattr(painting, "available_memory", lambda device, limit: count)
+    monkeypatch.setattr(batch, "available_memory", lambda device, limit: count)
 
 
 def memory_told(farm: Farm, job: Job) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def test_memory_that_ran_out_is_tried_once_more_with_less(
                 raise torch.OutOfMemoryError
             yield progress
 
-    monkeypatch.setattr(painting, "optimise", fails_once)
+    monkeypatch.setattr(batch, "optimise", fails_once)
     job = submitted(farm, pictures)
     job.result(timeout=60)
     assert attempts == 2
@@ -107,7 +107,7 @@ def test_memory_that_runs_out_twice_fails_the_job_in_a_sentence(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(painting, "optimise", fails)
+        patched.setattr(batch, "optimise", fails)
         with pytest.raises(JobFailed, match="did not fit into this worker's memory, twice: ask for a smaller size"):
             submitted(farm, pictures).result(timeout=60)
     submitted(farm, pictures).result(timeout=60)

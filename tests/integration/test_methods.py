@@ -15,13 +15,13 @@ import tifffile
 import torch
 from PIL import ExifTags, Image
 
-from producer import Farm, Job, JobFailed, State, sweep_sheet
-from shared.encoding import read_parameters
-from shared.parameters import STYLE_LOSSES
-from shared.presets import PRESETS
+from stylefarm import Farm, Job, JobFailed, State, sweep_sheet
+from stylefarm.shared.images.encode import read_parameters
+from stylefarm.shared.spec.parameters import STYLE_LOSSES
+from stylefarm.shared.spec.presets import PRESETS
+from stylefarm.worker.engine.methods.initial import noise_like
+from stylefarm.worker.render.pictures import to_tensor
 from tests.unit.pictures import photograph
-from worker.engine.initial import noise_like
-from worker.pictures import to_tensor
 
 # Weights of the style's layers stand for those that a preset gives its own layers.
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "style_layer_weights": [1, 1]}

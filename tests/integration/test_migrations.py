@@ -16,11 +16,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
-import migrations
-from shared.database import connect
-from shared.errors import NotMigrated
-from shared.queries import Queries
-from shared.tables import Base
+from stylefarm import migrations
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.db.tables import Base
+from stylefarm.shared.errors import NotMigrated
+from stylefarm.shared.queries.jobs import Queries
 
 
 def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from sqlalchemy import text
 
-from producer import (
+from stylefarm import (
     Farm,
     InvalidRequest,
     InvalidSpec,
@@ -29,9 +29,9 @@ from producer import (
     sweep_losses,
     sweep_sheet,
 )
-from producer.status import Status
-from shared.encoding import read_parameters
-from shared.vgg import PRETRAINED_FILES
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.images.encode import read_parameters
+from stylefarm.shared.spec.networks import PRETRAINED_FILES
 
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "size": 32, "style_loss": "gram"}
 
@@ -221,7 +221,7 @@ def test_closing_puts_the_job_at_hand_back(pair: dict[str, str]) -> None:
 def test_a_farm_that_nobody_closes_loses_nothing(pair: dict[str, str], tmp_path: Path) -> None:
     """Given a program that ends while its farm paints, if it never closed it, I expect exit 0 and the job queued."""
     program = (
-        "from producer import Farm, StillPending\n"
+        "from stylefarm import Farm, StillPending\n"
         f"job = Farm().submit(**{pair!r}, **{SHALLOW!r}, iterations=100000)\n"
         "while job.status().state != 'running':\n"
         "    try:\n"

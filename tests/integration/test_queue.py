@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from shared.errors import InvalidSettings, ServiceUnavailable
-from shared.hints import TASK, Hints, key_of
-from shared.queue import application
-from shared.routes import Hint
+from stylefarm.shared.errors import InvalidSettings, ServiceUnavailable
+from stylefarm.shared.queue.app import application
+from stylefarm.shared.queue.hints import TASK, Hints, key_of
+from stylefarm.shared.queue.routes import Hint
 from tests.servers import RedisServer
 
 

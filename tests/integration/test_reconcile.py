@@ -12,28 +12,28 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from shared.announce import Announcer
-from shared.backlog import Backlog
-from shared.blobs import FolderBlobs, store_object
-from shared.caller import Caller
-from shared.clock import now
-from shared.database import connect
-from shared.hints import Hints, key_of
-from shared.orphans import Orphans
-from shared.queries import Queries
-from shared.reconcile import Reconciler
-from shared.records import Fence, NewJob, Of, StoredObject
-from shared.routes import queue_name
-from shared.spec import JobSpec
-from shared.states import State
-from shared.store import Store
-from shared.tables import Job
-from shared.terms import Terms
-from shared.webhooks import Webhooks
+from stylefarm.shared.blobs.storage import FolderBlobs, store_object
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.connection import connect
+from stylefarm.shared.db.records import Fence, NewJob, Of, StoredObject
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Job
+from stylefarm.shared.dispatch.announcer import Announcer
+from stylefarm.shared.dispatch.backlog import Backlog
+from stylefarm.shared.dispatch.orphans import Orphans
+from stylefarm.shared.dispatch.reconcile import Reconciler
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.queue.hints import Hints, key_of
+from stylefarm.shared.queue.routes import queue_name
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.spec.terms import Terms
+from stylefarm.shared.store import Store
+from stylefarm.shared.webhooks.caller import Caller
+from stylefarm.shared.webhooks.subscriptions import Webhooks
+from stylefarm.worker.host.maintenance import Keeper
 from tests.callee import Heard
 from tests.servers import RedisServer
 from tests.servers.processes import wait_until
-from worker.keeper import Keeper
 
 QUEUE = queue_name("auto", "")
 SPEC = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)

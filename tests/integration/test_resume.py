@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from producer import Farm, Job, State
-from producer.status import Status
-from shared import tables
-from shared.blobs import FolderBlobs
-from shared.errors import StorageFull
-from shared.records import Checkpoint
-from shared.spec import ENGINE_VERSION
+from stylefarm import Farm, Job, State
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.blobs.storage import FolderBlobs
+from stylefarm.shared.db import tables
+from stylefarm.shared.db.records import Checkpoint
+from stylefarm.shared.errors import StorageFull
+from stylefarm.shared.spec.spec import ENGINE_VERSION
+from stylefarm.worker.attempt.checkpoint_file import read_checkpoint, write_checkpoint
 from tests.servers.processes import wait_until
-from worker.checkpoint_file import read_checkpoint, write_checkpoint
 
 SHALLOW: dict[str, Any] = {
     "content_layers": ["relu2_1"],
@@ -99,7 +99,7 @@ def test_a_checkpoint_that_came_too_late_is_deleted(
     farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a job that is done before it has seen that a checkpoint is stored, I expect that one deleted, too."""
-    monkeypatch.setattr("worker.checkpoint.CheckpointSink._settle", lambda _: None)
+    monkeypatch.setattr("stylefarm.worker.attempt.checkpoint.CheckpointSink._settle", lambda _: None)
     job = farm.submit(**fields, force=True)
     assert job.wait(timeout=120).state is State.DONE
     (attempt,) = farm.services.queries.attempts(job.id)
@@ -192,8 +192,8 @@ def test_a_history_that_does_not_fit_is_left_out(
 
     A history of 64 x 48 pixels takes 37 kB for each vector.
     """
-    monkeypatch.setattr("worker.painting.Means.room", lambda _: 48_000)
-    monkeypatch.setattr("worker.checkpoint.CheckpointSink.last", lambda *_: None)
+    monkeypatch.setattr("stylefarm.worker.attempt.batch.Means.room", lambda _: 48_000)
+    monkeypatch.setattr("stylefarm.worker.attempt.checkpoint.CheckpointSink.last", lambda *_: None)
     job = farm.submit(**fields, force=True)
     assert job.wait(timeout=120, watch=Pausing(job)).state is State.DONE
     first, second = farm.services.queries.attempts(job.id)

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import InvalidImage
-from shared.queries import Queries
-from shared.records import NewJob, Of, Submission
-from shared.spec import JobSpec
-from shared.states import State
-from shared.store import Store
+from stylefarm.shared.db.records import NewJob, Of, Submission
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidImage
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, claimed
 
 

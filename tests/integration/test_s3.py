@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-import shared.s3
-from shared.blobs import fetch_verified, store_object
-from shared.errors import FarmError, NotFound, ServiceUnavailable
-from shared.s3 import PART_BYTES, S3Blobs, connect
-from shared.settings import Settings
+from stylefarm.shared.blobs import s3
+from stylefarm.shared.blobs.s3 import PART_BYTES, S3Blobs, connect
+from stylefarm.shared.blobs.storage import fetch_verified, store_object
+from stylefarm.shared.errors import FarmError, NotFound, ServiceUnavailable
+from stylefarm.shared.settings import Settings
 from tests.servers import SwiftServer
 
 TYPE = "image/png"
@@ -188,7 +188,7 @@ def test_nobody_answers_at_the_endpoint(connected: Connect, tmp_path: Path) -> N
 
 def test_the_endpoint_keeps_silent(connected: Connect, silent_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an endpoint that takes a request and never answers, if I use it, I expect the wait to end, each time."""
-    monkeypatch.setattr(shared.s3, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(s3, "READ_SECONDS", 0.2)
     blobs = connected(s3_endpoint=silent_endpoint)
     sentence = f"the object store at {silent_endpoint} does not answer .*timed? ?out"
     assert seconds_until_unavailable(lambda: blobs.exists("inputs/a"), sentence) < 10

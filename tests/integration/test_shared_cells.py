@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from examples.embedded import embedded_settings
-from producer import Farm, Sweep, compare, export_losses, export_results, sweep_sheet, write_losses, write_sheet
-from producer.downloads import download_sweep
+from stylefarm import Farm, Sweep, compare, export_losses, export_results, sweep_sheet, write_losses, write_sheet
+from stylefarm.producer.reports.downloads import download_sweep
 from tests.made_up import STEPS, made_up
 from tests.pages import document
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from examples.embedded import embedded_settings
-from producer import Farm, InvalidRequest, State, Sweep, sweep_sheet, write_sheet
-from producer.measures import NOT_VALIDATED
-from producer.sheets.thumbnails import webp
+from stylefarm import Farm, InvalidRequest, State, Sweep, sweep_sheet, write_sheet
+from stylefarm.producer.sheets.thumbnails import webp
+from stylefarm.producer.views.metrics import NOT_VALIDATED
 from tests.made_up import made_up, texture
 from tests.pages import document
 

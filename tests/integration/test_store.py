@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import InvalidImage, InvalidRequest, NotFound
-from shared.queries import Queries
-from shared.records import Fence, Heartbeat, LossPoint, Of, StoredObject
-from shared.states import MOVES as ALLOWED
-from shared.states import State
-from shared.store import Store
-from shared.tables import Job, Sweep
-from shared.terms import Terms
+from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint, Of, StoredObject
+from stylefarm.shared.db.states import MOVES as ALLOWED
+from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import Job, Sweep
+from stylefarm.shared.errors import InvalidImage, InvalidRequest, NotFound
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.spec.terms import Terms
+from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, claimed, new_job
 
 

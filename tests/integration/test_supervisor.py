@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stylefarm.worker.host.supervisor import next_delay
 from tests import fake_nvml
 from tests.programs import CommandLine
 from tests.servers.processes import are_gone, free_ports, wait_until
-from worker.supervisor import next_delay
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 30
@@ -42,14 +42,15 @@ WORKER = """\
 import atexit, sys
 from pathlib import Path
 from tests import fake_nvml
-from worker import cli, slot
+from stylefarm.worker.cli import start
+from stylefarm.worker.host import slot
 
 sys.modules["pynvml"] = fake_nvml.eight()
 slot.check_services = lambda *_: None
-cli.PROGRAM = (sys.executable, "slot.py")
+start.PROGRAM = (sys.executable, "slot.py")
 atexit.register(lambda: Path("modules").write_text(" ".join(sys.modules)))
 
-from producer.cli import main
+from stylefarm.producer.cli import main
 main()
 """
 
@@ -57,7 +58,7 @@ main()
 SLOT = """\
 import json, os, signal, sys, time
 from pathlib import Path
-from worker import last_call, lifeline
+from stylefarm.worker.host import parent_watch, shutdown
 
 def finish(*_):
     time.sleep(float(os.environ["JOB_SECONDS"]))
@@ -66,8 +67,8 @@ def finish(*_):
 
 words = sys.argv[1:]
 name, parent = words[words.index("--name") + 1], words[words.index("--parent") + 1]
-lifeline.end_with(int(parent))
-last_call.ignore()
+parent_watch.end_with(int(parent))
+shutdown.ignore()
 signal.signal(signal.SIGTERM, finish)
 Path("new").mkdir(exist_ok=True)
 part = Path("new") / name
@@ -146,7 +147,7 @@ def test_each_slot_sees_its_own_gpu_only(start: Start) -> None:
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(SECONDS) == 0
     imported = set((worker.folder / "modules").read_text().split())
-    assert "worker.supervisor" in imported
+    assert "stylefarm.worker.host.supervisor" in imported
     assert not imported & {"torch", "torchvision"}
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from examples.embedded import embedded_settings
-from producer import Farm, InvalidRequest, NotFound, write_timelapse
+from stylefarm import Farm, InvalidRequest, NotFound, write_timelapse
 from tests.made_up import made_up
 
 

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import Engine, update
 
-from shared import webhooks as module
-from shared.caller import UNSIGNED, Caller
-from shared.calling import CallFailed, call, check_url
-from shared.clock import now
-from shared.errors import InvalidImage, InvalidRequest, NotFound
-from shared.records import Fence, Of
-from shared.store import Store
-from shared.tables import Webhook
-from shared.webhooks import PAUSES, Webhooks
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.records import Fence, Of
+from stylefarm.shared.db.tables import Webhook
+from stylefarm.shared.errors import InvalidImage, InvalidRequest, NotFound
+from stylefarm.shared.store import Store
+from stylefarm.shared.webhooks import subscriptions as module
+from stylefarm.shared.webhooks.caller import UNSIGNED, Caller
+from stylefarm.shared.webhooks.delivery import CallFailed, call, check_url
+from stylefarm.shared.webhooks.subscriptions import PAUSES, Webhooks
 from tests.callee import Heard
 from tests.integration.jobs import RESULT, new_job
 

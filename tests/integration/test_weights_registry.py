@@ -14,18 +14,18 @@ import torch
 from sqlalchemy import Engine
 from torch import Tensor
 
-from producer.pretrained import Pretrained
-from shared.errors import InvalidRequest, InvalidSpec, NotFound
-from shared.services import Services
-from shared.settings import load_settings
-from shared.space import CAFFE, MATCONVNET, TORCHVISION
-from shared.spec import parse_spec
-from shared.vgg import Architecture, cached_weights
-from shared.weights_registry import NewWeights, WeightsRegistry
+from stylefarm.producer.submission.pretrained import Pretrained
+from stylefarm.shared.dispatch.weights import NewWeights, WeightsRegistry
+from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
+from stylefarm.shared.services import Services
+from stylefarm.shared.settings import load_settings
+from stylefarm.shared.spec.networks import Architecture, cached_weights
+from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION
+from stylefarm.shared.spec.spec import parse_spec
+from stylefarm.worker.engine.networks.vgg import convolutions
+from stylefarm.worker.engine.networks.weights import feature_positions, load_state
+from stylefarm.worker.weights.importing import Imported, Wanted, import_weights
 from tests.weights_files import state_dict, write_matconvnet, write_torch
-from worker.engine.features import convolutions
-from worker.engine.weights import feature_positions, load_state
-from worker.weights_import import Imported, Wanted, import_weights
 
 NEW = NewWeights("mine", "a" * 64, "vgg19", "w.pth", 7)
 

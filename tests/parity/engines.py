@@ -7,13 +7,13 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from shared.spec import JobSpec, parse_spec
-from shared.vgg import CHANNELS, CONVOLUTIONS
+from stylefarm.shared.spec.networks import CHANNELS, CONVOLUTIONS
+from stylefarm.shared.spec.spec import JobSpec, parse_spec
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.methods.objective import Objective
+from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.render.options import loss_settings
 from tests.parity.references import Network, Program
-from worker.engine.features import Vgg
-from worker.engine.objective import Objective
-from worker.engine.targets import Style
-from worker.translate import loss_settings
 
 CONTENT_SIZES = {"udacity": (20, 24), "pytorch": (20, 24), "multiscale": (20, 24)}
 # Where the originals round odd sizes up before they pool (Caffe, Torch7, TensorFlow's SAME), there are none.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stylefarm.worker.engine.methods.objective import Objective
 from tests.parity.engines import deviation, engine_of, pictures, random_network, spec_of
 from tests.parity.programs import NEURAL_STYLE, PROGRAMS
 from tests.parity.references import RELU_1_TO_5, maximum, products, vgg19
-from worker.engine.objective import Objective
 
 LAYERS = ("relu4_2", *RELU_1_TO_5)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from stylefarm.worker.engine.space import to_input
 from tests.parity.engines import engine_of, pictures, random_network, spec_of
-from worker.engine.space import to_input
 
 
 @pytest.mark.parametrize("optimize_in", ["pixels", "input"])

@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from shared.spec import JobSpec
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
+from stylefarm.worker.engine.optim.first_order import Rate, Sgd
+from stylefarm.worker.render.options import make_optimiser
 from tests.parity.engines import (
     deviation,
     engine_of,
@@ -21,9 +24,6 @@ from tests.parity.engines import (
 )
 from tests.parity.programs import PROGRAMS, nine_points, wasserstein
 from tests.parity.references import Losses, Network, Program, as_it_is, maximum, normalised, total, vgg19
-from worker.engine.iterative import Rules, Scale, optimise
-from worker.engine.optimisers import Rate, Sgd
-from worker.translate import make_optimiser
 
 STEPS = 10
 Gradient = Callable[[Tensor], Tensor]

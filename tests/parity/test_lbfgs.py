@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from stylefarm.worker.engine.optim.first_order import Rate
+from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.render.options import make_optimiser
 from tests.parity.engines import deviation, engine_of, pictures, random_network, spec_of
 from tests.parity.programs import PROGRAMS
-from worker.engine.lbfgs import LBFGS
-from worker.engine.optimisers import Rate
-from worker.translate import make_optimiser
 
 STEPS = 10
 Loss = Callable[[Tensor], Tensor]

@@ -10,8 +10,8 @@ import pytest
 from PIL import ExifTags, TiffImagePlugin
 from PIL.ExifTags import IFD, Base
 
-from shared.encoding import Format, Output
-from shared.images import to_array
+from stylefarm.shared.images.decode import to_array
+from stylefarm.shared.images.encode import Format, Output
 from tests.unit.pictures import photograph
 
 FORMATS: tuple[Format, ...] = ("png", "jpeg", "webp", "avif", "tiff")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from producer.status import Status
-from shared.states import State
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.states import State
 
 
 def status(**fields: Any) -> Status:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from worker.engine.moment_losses import MomentLoss
-from worker.engine.moments import Weights, moments_of
-from worker.engine.sample_losses import SampleLoss, selected
-from worker.engine.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
+from stylefarm.worker.engine.losses.moment_losses import MomentLoss
+from stylefarm.worker.engine.losses.moments import Weights, moments_of
+from stylefarm.worker.engine.losses.sample_losses import SampleLoss, selected
+from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
 
 StyleTarget = MomentLoss | SampleLoss
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.announce import make_plan
-from shared.routes import Hint
+from stylefarm.shared.dispatch.announcer import make_plan
+from stylefarm.shared.queue.routes import Hint
 
 PRIORITIES = st.integers(0, 9)
 # Rows that are queued, by id, and the hints that stand, some of them for rows that are not (any more), or twice.

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.engine.backbone import Backbone, WholePass
-from worker.engine.batch import OneByOne, together
-from worker.engine.features import Vgg, randomise
-from worker.engine.iterative import Progress, Rules, Scale, optimise
-from worker.engine.lbfgs import LBFGS
-from worker.engine.objective import LossSettings, Objective
-from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
-from worker.engine.style import StyleLossName
-from worker.engine.targets import Style
+from stylefarm.worker.engine.losses.style import StyleLossName
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.methods.batch import OneByOne, together
+from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.methods.objective import LossSettings, Objective
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
+from stylefarm.worker.engine.networks.vgg import Vgg, randomise
+from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
 OPTIMISERS: dict[str, Callable[[], Optimiser]] = {
     "lbfgs": lambda: LBFGS(Rate(1.0), 3),

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.batching import batch_key
-from shared.spec import JobSpec
-from shared.terms import Terms
+from stylefarm.shared.spec.batching import batch_key
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.spec.terms import Terms
 
 SIZE = (640, 480)
 PRETRAINED = "sha256:" + "c" * 64

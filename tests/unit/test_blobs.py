@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.blobs import CHUNK_BYTES, FolderBlobs, fetch_verified, store_object
-from shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
+from stylefarm.shared.blobs.storage import CHUNK_BYTES, FolderBlobs, fetch_verified, store_object
+from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
 
 TYPE = "application/octet-stream"
 LARGE = os.urandom(2 * CHUNK_BYTES + 7)

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.budget import USABLE, Work, fit, largest_edge, options
-from worker.engine.features import convolutions
-from worker.engine.targets import TargetCache
+from stylefarm.worker.engine.hardware.budget import USABLE, Work, fit, largest_edge, options
+from stylefarm.worker.engine.losses.targets import TargetCache
+from stylefarm.worker.engine.networks.vgg import convolutions
 
 LAYERS = frozenset({"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1"})
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from worker.engine.colour import luminance, match_colours, match_luminance, with_colours_of
+from stylefarm.worker.engine.color import luminance, match_colours, match_luminance, with_colours_of
 
 LAWS = settings(max_examples=100, deadline=None)
 # Y, I and Q of red, green and blue.

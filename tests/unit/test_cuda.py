@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from worker.engine.backbone import Backbone, WholePass
-from worker.engine.device import choose
-from worker.engine.features import Vgg, randomise
-from worker.engine.graphs import CAPTURED, Captured
-from worker.engine.iterative import Rules, Scale, optimise
-from worker.engine.lbfgs import LBFGS
-from worker.engine.objective import Gradients, LossSettings, Objective
-from worker.engine.optimisers import Rate
-from worker.engine.style import StyleLossName
-from worker.engine.targets import Style
+from stylefarm.worker.engine.hardware.device import choose
+from stylefarm.worker.engine.hardware.graphs import CAPTURED, Captured
+from stylefarm.worker.engine.losses.style import StyleLossName
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
+from stylefarm.worker.engine.methods.objective import Gradients, LossSettings, Objective
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
+from stylefarm.worker.engine.networks.vgg import Vgg, randomise
+from stylefarm.worker.engine.optim.first_order import Rate
+from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

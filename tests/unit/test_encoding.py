@@ -20,11 +20,11 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, PngImagePlugin, features
 from PIL.ExifTags import IFD, Base
 
-from shared.encoding import Bits, Format, Output, content_type, encode, read_parameters, suffix_format
-from shared.errors import InvalidImage, InvalidRequest
-from shared.exif import Exif
-from shared.images import decode
-from shared.tiff import encode_tiff
+from stylefarm.shared.errors import InvalidImage, InvalidRequest
+from stylefarm.shared.images.decode import decode
+from stylefarm.shared.images.encode import Bits, Format, Output, content_type, encode, read_parameters, suffix_format
+from stylefarm.shared.images.exif import Exif
+from stylefarm.shared.images.tiff import encode_tiff
 from tests.unit.outputs import FORMATS, OUTPUTS, PARAMETERS, camera_exif, each_format, each_output, pixels
 from tests.unit.pictures import photograph, saved
 

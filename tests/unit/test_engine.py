@@ -14,19 +14,19 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.models import VGG16_Weights, VGG19_Weights
 
-from shared.vgg import PRETRAINED_FILES, Architecture, layer_names
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, layer_names
+from stylefarm.worker.engine.losses.matrix_sqrt import newton_schulz, sqrt_matrix
+from stylefarm.worker.engine.losses.moments import gram
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.losses.total_variation import total_variation
+from stylefarm.worker.engine.methods.initial import noise_like
+from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.methods.objective import LossSettings, Objective
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise, rescale_filters
+from stylefarm.worker.engine.networks.weights import feature_positions, load_weights
+from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.optim.lbfgs import LBFGS
 from tests.unit.style_targets import Source, style_target
-from worker.engine.features import Vgg, calibrate, randomise, rescale_filters
-from worker.engine.initial import noise_like
-from worker.engine.iterative import Progress, Rules, Scale, optimise
-from worker.engine.lbfgs import LBFGS
-from worker.engine.moments import gram
-from worker.engine.objective import LossSettings, Objective
-from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
-from worker.engine.roots import newton_schulz, sqrt_matrix
-from worker.engine.targets import Style
-from worker.engine.variation import total_variation
-from worker.engine.weights import feature_positions, load_weights
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 CONTENT_LAYERS = ("relu2_2",)

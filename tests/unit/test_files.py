@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import InvalidRequest, StorageFull
-from shared.files import check_writable, write_atomically
+from stylefarm.shared.errors import InvalidRequest, StorageFull
+from stylefarm.shared.files import check_writable, write_atomically
 
 
 def names(folder: Path) -> list[str]:

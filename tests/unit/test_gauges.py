@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from shared.errors import ServiceUnavailable
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.worker.host.nvml import Memory, read_memory
+from stylefarm.worker.monitoring import gauges
+from stylefarm.worker.monitoring.gauges import Counts, Gpus, Question, registry_of
 from tests import fake_nvml
 from tests.fake_nvml import FakeGpu, FakeNvml
-from worker import gauges
-from worker.gauges import Counts, Gpus, Question, registry_of
-from worker.nvml import Memory, read_memory
 
 # What a slot's process is to its folder: it counts, and is killed.
 COUNTING = """\
 import os, signal, sys
 from pathlib import Path
-from worker import slot
+from stylefarm.worker.host import slot
 
 slot.count_in(Path(sys.argv[1]))
-from worker import metrics
+from stylefarm.worker.monitoring import metrics
 
 metrics.ITERATIONS.inc(int(sys.argv[2]))
 with metrics.uploading("result"):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.grids import Grid, parse_settings, read_grid
-from producer.grids.sampling import Sample
-from shared.errors import InvalidSpec
+from stylefarm.producer.grids import Grid, parse_settings, read_grid
+from stylefarm.producer.grids.sampling import Sample
+from stylefarm.shared.errors import InvalidSpec
 
 
 def write(folder: Path, text: str) -> Path:

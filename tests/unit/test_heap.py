@@ -10,16 +10,16 @@ import sys
 import pytest
 import torch
 
-from worker.engine import heap
+from stylefarm.worker.engine.networks import allocator
 
 # In a process of its own: what others have left in the heap would be used first.
 PROGRAM = """
 import json, resource
 from pathlib import Path
 
-import worker
+from stylefarm import worker
 import torch
-from worker.engine import heap
+from stylefarm.worker.engine.networks import allocator as heap
 
 BYTES = 48 << 20
 
@@ -42,7 +42,7 @@ def held():
 
 one_by_one()
 before, held_before = one_by_one(), held()
-with heap.reused():
+with allocator.reused():
     within, held_within = one_by_one(), held()
 held_after, after = held(), one_by_one()
 print(json.dumps([before, held_before, within, held_within, held_after, after]))
@@ -71,7 +71,7 @@ def test_large_tensors_take_the_room_of_those_before_them_and_the_system_gets_it
 
 def test_what_outlives_the_block_stays_as_it_is() -> None:
     """Given a tensor made in the block, if the block ends, I expect its values unharmed."""
-    with heap.reused():
+    with allocator.reused():
         kept = torch.arange(1 << 20)
         torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
     torch.empty(64 << 20, dtype=torch.uint8).fill_(1)

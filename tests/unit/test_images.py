@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from shared.errors import InvalidImage, InvalidRequest
-from shared.images import Picture, decode, from_array, read_bytes, resize, to_array
+from stylefarm.shared.errors import InvalidImage, InvalidRequest
+from stylefarm.shared.images.decode import Picture, decode, from_array, read_bytes, resize, to_array
 from tests.unit.pictures import (
     cmyk_profile,
     icc_profile,

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import ExifTags, Image
 
-from shared.encoding import Format, Output, encode, read_parameters
-from shared.errors import FarmError
-from shared.images import decode, from_array, resize, to_array
+from stylefarm.shared.errors import FarmError
+from stylefarm.shared.images.decode import decode, from_array, resize, to_array
+from stylefarm.shared.images.encode import Format, Output, encode, read_parameters
 from tests.unit.pictures import photograph, red_is_green_profile, saved
 
 OUTPUTS = [*(Output(kind) for kind in get_args(Format)), Output("png", 16), Output("tiff", 16)]

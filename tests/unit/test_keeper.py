@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from shared.errors import ServiceUnavailable
-from shared.reconcile import Reconciler
-from worker.keeper import Keeper
+from stylefarm.shared.dispatch.reconcile import Reconciler
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.worker.host.maintenance import Keeper
 
 
 class Failing:

@@ -11,9 +11,9 @@ import pytest
 from PIL import ExifTags, Image, TiffImagePlugin
 from PIL.ExifTags import IFD, Base
 
-from shared.encoding import Output, encode, read_parameters
-from shared.exif import kept_exif
-from shared.images import decode
+from stylefarm.shared.images.decode import decode
+from stylefarm.shared.images.encode import Output, encode, read_parameters
+from stylefarm.shared.images.exif import kept_exif
 from tests.unit.outputs import BROKEN, NOTE, OUTPUTS, PARAMETERS, camera_exif, each_output, pixels
 from tests.unit.pictures import photograph, png_chunk, saved
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from worker.engine.backbone import Backbone, WholePass
-from worker.engine.features import Vgg, calibrate, randomise
-from worker.engine.kernels import Kernel, Way, way_of
-from worker.engine.objective import LossSettings, Objective
-from worker.engine.pooling import Pool
-from worker.engine.strips import StripPass
-from worker.engine.style import StyleLossName
-from worker.engine.targets import Style
+from stylefarm.worker.engine.losses.style import StyleLossName
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.methods.objective import LossSettings, Objective
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
+from stylefarm.worker.engine.networks.kernels import Kernel, Way, way_of
+from stylefarm.worker.engine.networks.pooling import Pool
+from stylefarm.worker.engine.networks.strips import StripPass
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise
 
 WAYS: tuple[Way, ...] = ("winograd", "onednn", "plain")
 

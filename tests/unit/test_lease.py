@@ -9,10 +9,10 @@ from typing import cast
 
 import pytest
 
-from shared.errors import ServiceUnavailable, TimeLimitExceeded
-from shared.records import Fence, Heartbeat
-from shared.store import Store
-from worker.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested, Stop
+from stylefarm.shared.db.records import Fence, Heartbeat
+from stylefarm.shared.errors import ServiceUnavailable, TimeLimitExceeded
+from stylefarm.shared.store import Store
+from stylefarm.worker.attempt.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested, Stop
 
 
 class Answers:

@@ -17,15 +17,15 @@ subprocess.run([sys.executable, "-c", sys.argv[1], str(os.getpid())])
 """
 CHILD = """\
 import os, sys, time
-from worker import lifeline
+from stylefarm.worker.host import parent_watch
 {before}
-lifeline.end_with(int(sys.argv[1]))
+parent_watch.end_with(int(sys.argv[1]))
 print(os.getpid(), flush=True)
 time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("before", ["", "lifeline._asked_kernel = lambda: False"], ids=["by the kernel", "by itself"])
+@pytest.mark.parametrize("before", ["", "parent_watch._asked_kernel = bool"], ids=["by the kernel", "by itself"])
 def test_a_process_ends_with_its_parent(before: str) -> None:
     """Given a process and one that it started, if it is killed, I expect the other to end, whoever sees to that."""
     with subprocess.Popen(

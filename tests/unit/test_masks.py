@@ -7,17 +7,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from shared.spec import parse_spec
-from worker.engine.backbone import Backbone
-from worker.engine.device import choose
-from worker.engine.features import Vgg, randomise
-from worker.engine.moments import gram
-from worker.engine.objective import LossSettings, Objective
-from worker.engine.style import StyleLossName
-from worker.engine.targets import Style
-from worker.inputs import Inputs
-from worker.preparation import Bench, prepared
-from worker.workshop import Workshop
+from stylefarm.shared.spec.spec import parse_spec
+from stylefarm.worker.engine.hardware.device import choose
+from stylefarm.worker.engine.losses.moments import gram
+from stylefarm.worker.engine.losses.style import StyleLossName
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.methods.objective import LossSettings, Objective
+from stylefarm.worker.engine.networks.explicit_pass import Backbone
+from stylefarm.worker.engine.networks.vgg import Vgg, randomise
+from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.scale import Bench, prepared
 
 HEIGHT, WIDTH, HALF = 16, 24, 12
 SETTINGS = {"content_layers": {"relu2_1": 1.0}, "content_normalization": "mean", "style_normalization": "none"}

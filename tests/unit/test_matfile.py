@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from worker.engine.matfile import read_variables
+from stylefarm.worker.engine.networks.matfile import read_variables
 
 VALUES: dict[str, Any] = {
     "number": 2.5,

@@ -7,8 +7,8 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from worker.engine.colour import luminance
-from worker.engine.metrics import measure, ssim
+from stylefarm.worker.engine.color import luminance
+from stylefarm.worker.engine.metrics import measure, ssim
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> Tensor:

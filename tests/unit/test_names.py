@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.names import LONGEST, file_names
-from producer.status import Status
+from stylefarm.producer.views.file_names import LONGEST, file_names
+from stylefarm.producer.views.status import Status
 from tests.unit.statuses import status
 
 

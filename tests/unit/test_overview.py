@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from producer.overview import curve_labels
-from producer.sheets.selection import title_of
+from stylefarm.producer.reports.overview import curve_labels
+from stylefarm.producer.views.selection import title_of
 from tests.unit.statuses import status
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import InvalidRequest, ServiceUnavailable
+from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
+from stylefarm.worker.host.nvml import find_devices
+from stylefarm.worker.host.pin import Machine, Slot, Wanted, slots
 from tests.fake_nvml import FakeGpu, FakeNvml, eight, sliced
-from worker.nvml import find_devices
-from worker.pin import Machine, Slot, Wanted, slots
 
 EIGHT = find_devices(eight())
 SLICED = find_devices(sliced())

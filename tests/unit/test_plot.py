@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from producer.plot import LossCurve, loss_plot
-from producer.sheet import BACKGROUND
+from stylefarm.producer.charts.losses import LossCurve, loss_plot
+from stylefarm.producer.sheets.layout import BACKGROUND
 
 
 def curve(start: float, count: int = 20) -> LossCurve:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from producer import progress
+from stylefarm.producer.terminal import progress
 
 
 class Screen(io.StringIO):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.grids.seeking import Search
-from producer.grids.values import Span, Values
-from producer.proposals import Tried, propose
-from shared.errors import InvalidSettings, InvalidSpec
+from stylefarm.producer.client.proposals import Tried, propose
+from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.values import Span, Values
+from stylefarm.shared.errors import InvalidSettings, InvalidSpec
 
 SPACES = st.fixed_dictionaries(
     {

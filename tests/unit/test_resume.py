@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from shared.space import PIXELS
-from worker.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint, write_checkpoint
-from worker.engine.iterative import Progress, Rules, Scale, optimise
-from worker.engine.lbfgs import LBFGS
-from worker.engine.optimisers import Adam, Optimiser, Rate, Sgd
-from worker.engine.state import EngineState
+from stylefarm.shared.spec.space import PIXELS
+from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint, write_checkpoint
+from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.state import EngineState
 
 SCALES = ((8, 7), (12, 7))
 ITERATIONS = sum(iterations for _, iterations in SCALES)

@@ -12,11 +12,18 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from pydantic import SecretStr
 
-from shared.blobs import FolderBlobs
-from shared.errors import FarmError, InvalidRequest, InvalidSettings, NotFound, ServiceUnavailable, StorageFull
-from shared.s3 import ATTEMPTS, CONNECT_SECONDS, PART_BYTES, READ_SECONDS, S3Blobs, connect
-from shared.services import connect_services
-from shared.settings import Settings
+from stylefarm.shared.blobs.s3 import ATTEMPTS, CONNECT_SECONDS, PART_BYTES, READ_SECONDS, S3Blobs, connect
+from stylefarm.shared.blobs.storage import FolderBlobs
+from stylefarm.shared.errors import (
+    FarmError,
+    InvalidRequest,
+    InvalidSettings,
+    NotFound,
+    ServiceUnavailable,
+    StorageFull,
+)
+from stylefarm.shared.services import connect_services
+from stylefarm.shared.settings import Settings
 
 TYPE = "image/png"
 LARGE = os.urandom(2 * PART_BYTES + 7)

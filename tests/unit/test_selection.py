@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.sheets.selection import NO_AXIS, label_of, parse_where, ranked, select
-from producer.status import Status
-from shared.errors import InvalidRequest
+from stylefarm.producer.views.selection import NO_AXIS, label_of, parse_where, ranked, select
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.errors import InvalidRequest
 from tests.unit.statuses import status
 
 AXES: Mapping[str, Sequence[Any]] = {

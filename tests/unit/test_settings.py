@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
-from producer.cli import cli
-from shared.errors import FarmError, InvalidSettings
-from shared.settings import PREFIX, Settings, config_file, load_settings, source_of
+from stylefarm.producer.cli import cli
+from stylefarm.shared.errors import FarmError, InvalidSettings
+from stylefarm.shared.settings import PREFIX, Settings, config_file, load_settings, source_of
 
 SECRETS = ("broker-5ecret", "database-5ecret", "bucket-5ecret")
 SERVERS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from producer.sheet import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL, Cell, Head, contact_sheet
+from stylefarm.producer.sheets.layout import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL, Cell, Head, contact_sheet
 
 RED, LIME, BLUE, GOLD = (200, 30, 30), (40, 200, 40), (40, 40, 220), (230, 190, 40)
 

@@ -9,11 +9,11 @@ from typing import cast
 import pytest
 import torch
 
-from shared.errors import Diverged
-from shared.records import Fence, Heartbeat, LossPoint
-from shared.store import Store
-from worker.engine.iterative import Progress
-from worker.sinks import Background, LossSink
+from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint
+from stylefarm.shared.errors import Diverged
+from stylefarm.shared.store import Store
+from stylefarm.worker.attempt.sinks import Background, LossSink
+from stylefarm.worker.engine.methods.iterative import Progress
 
 NAN = float("nan")
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.consistency import LONGEST_SIDES
-from shared.errors import FarmError, InvalidSpec
-from shared.presets import PRESETS
-from shared.spec import FEATURES_SEEDS, SEEDS, JobSpec, load_spec, parse_spec
-from shared.vgg import layer_names, smallest_side
+from stylefarm.shared.errors import FarmError, InvalidSpec
+from stylefarm.shared.spec.consistency import LONGEST_SIDES
+from stylefarm.shared.spec.networks import layer_names, smallest_side
+from stylefarm.shared.spec.presets import PRESETS
+from stylefarm.shared.spec.spec import FEATURES_SEEDS, SEEDS, JobSpec, load_spec, parse_spec
 
 PAIR = {"content": "a.jpg", "style": "b.jpg"}
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from worker.engine.backbone import Backbone, Pass, WholePass
-from worker.engine.features import Padding, Vgg, randomise
-from worker.engine.objective import LossSettings, Objective
-from worker.engine.pooling import Pooling
-from worker.engine.strips import StripPass
-from worker.engine.style import MOMENT_LOSSES, StyleLossName
-from worker.engine.targets import Style
+from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, StyleLossName
+from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.methods.objective import LossSettings, Objective
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pass, WholePass
+from stylefarm.worker.engine.networks.pooling import Pooling
+from stylefarm.worker.engine.networks.strips import StripPass
+from stylefarm.worker.engine.networks.vgg import Padding, Vgg, randomise
 
 LAYERS = ("relu1_1", "conv2_1", "relu3_1", "relu4_1")
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
+from stylefarm.worker.engine.losses.matrix_sqrt import newton_schulz, sqrt_matrix, trace_sqrt
+from stylefarm.worker.engine.losses.moment_losses import RIDGE
+from stylefarm.worker.engine.losses.style import StyleLossName, StyleOptions
 from tests.unit.style_targets import Source, style_target
-from worker.engine.moment_losses import RIDGE
-from worker.engine.roots import newton_schulz, sqrt_matrix, trace_sqrt
-from worker.engine.style import StyleLossName, StyleOptions
 
 EVERY: tuple[StyleLossName, ...] = get_args(StyleLossName)
 # An unbiased estimate, which draws some of the positions: it knows neither their order nor an exact zero.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.output import print_table
+from stylefarm.shared.console import print_table
 
 
 def test_what_a_row_goes_by_is_never_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

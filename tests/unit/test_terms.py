@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import InvalidRequest, InvalidSpec
-from shared.terms import parse_terms, parted
-from worker.choices import Choices, read_devices, read_labels
-from worker.pin import VISIBLE, Slot
+from stylefarm.shared.errors import InvalidRequest, InvalidSpec
+from stylefarm.shared.spec.terms import parse_terms, parted
+from stylefarm.worker.cli.queues import Choices, read_devices, read_labels
+from stylefarm.worker.host.pin import VISIBLE, Slot
 
 CPU, GPU = Slot("cpu0", {VISIBLE: ""}), Slot("gpu0", {VISIBLE: "GPU-a"})
 

@@ -16,13 +16,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import FarmError, InvalidRequest
-from shared.space import CAFFE, CAFFE_MEAN, MATCONVNET, TORCHVISION, InputSpace
-from shared.vgg import PRETRAINED_FILES
+from stylefarm.shared.errors import FarmError, InvalidRequest
+from stylefarm.shared.spec.networks import PRETRAINED_FILES
+from stylefarm.shared.spec.space import CAFFE, CAFFE_MEAN, MATCONVNET, TORCHVISION, InputSpace
+from stylefarm.worker.engine.networks import weights
+from stylefarm.worker.engine.networks.weights import load_state
+from stylefarm.worker.engine.networks.weights_metadata import KEY, write_metadata
 from tests.weights_files import write_matconvnet
-from worker.engine import weights
-from worker.engine.weights import load_state
-from worker.engine.weights_metadata import KEY, write_metadata
 
 STATE = {"features.0.weight": torch.arange(54.0).reshape(2, 3, 3, 3), "features.0.bias": torch.ones(2)}
 CLASSIFIER = {"classifier.0.weight": torch.zeros(3)}

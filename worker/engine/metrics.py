@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from worker.engine.colour import luminance
-from worker.engine.features import Vgg, randomise
-from worker.engine.losses import squared_error
-from worker.engine.sample_losses import sorted_projections, transport
+from stylefarm.worker.engine.color import luminance
+from stylefarm.worker.engine.losses.content import squared_error
+from stylefarm.worker.engine.losses.sample_losses import sorted_projections, transport
+from stylefarm.worker.engine.networks.vgg import Vgg, randomise
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 SIMILARITY_LAYER = "relu4_1"

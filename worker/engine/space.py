@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from shared.space import PIXELS, InputSpace
+from stylefarm.shared.spec.space import PIXELS, InputSpace
 
 
 def to_input(space: InputSpace, pixels: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Plots of losses and of what was gained at what cost."""

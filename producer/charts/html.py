@@ -1,0 +1,187 @@
+"""Plots as HTML files that need nothing else: Plotly with its own script in them, once."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stylefarm.producer.charts.losses import COLOURS, TERMS, LossCurve
+from stylefarm.producer.charts.tradeoff import Point, Spread, Words, spans_decades
+from stylefarm.producer.sheets.layout import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT
+from stylefarm.shared.errors import InvalidRequest
+
+# Names that stand below a plot; more of them stand beside it, in a list that scrolls.
+MOST_BELOW = 6
+_NO_PLOTLY = "an interactive plot needs Plotly, which is not installed: pip install 'stylefarm[plots]', or ask for .svg"
+
+
+def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = True) -> bytes:
+    """The HTML of loss curves: of one job by term, of more jobs their totals; a scale can be chosen above.
+
+    Args:
+        curves: by the name of the job.
+        title: above all.
+        log: whether the scale is logarithmic at first.
+
+    Raises InvalidRequest if Plotly is not installed.
+    """
+    if len(curves) == 1:
+        (curve,) = curves.values()
+        lines = [(term, curve.iterations, getattr(curve, term), colour) for term, colour in TERMS.items()]
+    else:
+        lines = [
+            (name, curve.iterations, curve.total, COLOURS[number % len(COLOURS)])
+            for number, (name, curve) in enumerate(curves.items())
+        ]
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines" if len(values) > 1 else "markers",
+            "name": _safe(name),
+            "x": list(iterations[: len(values)]),
+            "y": [value if math.isfinite(value) and (value > 0 or not log) else None for value in values],
+            "line": {"color": colour, "width": 1.6},
+        }
+        for name, iterations, values, colour in lines
+        if len(values)
+    ]
+    layout = _layout("iteration", "loss", log=log)
+    if len(traces) > MOST_BELOW:
+        layout["legend"] = {**layout["legend"], "orientation": "v", "y": 1, "yanchor": "auto"}
+    buttons = [_scale("logarithmic", "log"), _scale("linear", "linear")]
+    layout["updatemenus"] = [
+        {
+            "type": "buttons",
+            "direction": "right",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "showactive": False,
+            "buttons": buttons,
+            "bgcolor": PANEL,
+            "bordercolor": RULE,
+            "font": {"color": TEXT, "size": 12},
+        }
+    ]
+    return _page(traces, layout, title, "")
+
+
+def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> bytes:
+    """The HTML of a point for each method, with arms to the quartiles in both directions.
+
+    Args:
+        points: the methods.
+        words: what stands around the plot.
+        below: HTML for under it.
+
+    Raises InvalidRequest if Plotly is not installed.
+    """
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": _safe(point.name),
+            "x": [point.x.median],
+            "y": [point.y.median],
+            "error_x": _arms(point.x),
+            "error_y": _arms(point.y),
+            "marker": {"size": 11, "color": COLOURS[number % len(COLOURS)]},
+            "hovertemplate": f"{_safe(str(point.y))}<br>in {_safe(str(point.x))} s<br>{point.y.count} jobs",
+        }
+        for number, point in enumerate(points)
+    ]
+    layout = _layout(words.across, words.up, log=False)
+    layout["xaxis"]["type"] = "log" if spans_decades(points) else "linear"
+    return _page(traces, layout, words.title, words.note, below)
+
+
+def _arms(spread: Spread) -> dict[str, Any]:
+    below, above = spread.arms
+    return {"type": "data", "array": [above], "arrayminus": [below], "thickness": 1}
+
+
+def _scale(label: str, kind: str) -> dict[str, Any]:
+    return {"label": label, "method": "relayout", "args": [{"yaxis.type": kind}]}
+
+
+def _layout(across: str, up: str, *, log: bool) -> dict[str, Any]:
+    axis = {
+        "gridcolor": RULE,
+        "zerolinecolor": RULE,
+        "linecolor": RULE,
+        "tickfont": {"color": MUTED},
+        "automargin": True,
+    }
+    return {
+        "paper_bgcolor": BACKGROUND,
+        "plot_bgcolor": PANEL,
+        "font": {"color": TEXT, "family": "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"},
+        "margin": {"l": 64, "r": 24, "t": 48, "b": 16},
+        "hoverlabel": {"bgcolor": PANEL, "font": {"color": TEXT}},
+        "legend": {"bgcolor": "rgba(0,0,0,0)", "orientation": "h", "y": -0.16, "yanchor": "top"},
+        "showlegend": True,
+        "xaxis": {**axis, "title": {"text": across, "font": {"color": MUTED}}},
+        "yaxis": {
+            **axis,
+            "title": {"text": up, "font": {"color": MUTED}},
+            "type": "log" if log else "linear",
+            "nticks": 6,
+            "exponentformat": "power",
+        },
+    }
+
+
+def _page(
+    traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any], title: str, note: str, below: str = ""
+) -> bytes:
+    try:
+        from plotly.graph_objects import Figure
+        from plotly.io import to_html
+    except ImportError as error:
+        raise InvalidRequest(_NO_PLOTLY) from error
+    # Numbers as plain JSON: base64 of typed arrays is more than a short curve needs, and hides them from a reader.
+    figure = Figure(data=list(traces), layout=layout)
+    options = {"displaylogo": False, "responsive": True}
+    plot = to_html(figure, options, include_plotlyjs=True, full_html=False, default_height="100%")
+    heading = html.escape(title)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{heading or "losses"}</title>
+<style>
+html, body {{ height: 100%; margin: 0; background: {BACKGROUND}; color: {TEXT}; }}
+body {{ display: flex; flex-direction: column; font: 14px/1.4 system-ui, "DejaVu Sans", sans-serif; }}
+h1 {{ margin: 16px 24px 0; font-size: 20px; font-weight: 600; color: {BRIGHT}; overflow-wrap: anywhere; }}
+main {{ flex: 1; min-height: 320px; padding: 0 8px; }}
+main > div {{ height: 100%; }}
+.table {{ margin: 8px 24px; overflow-x: auto; flex: none; }}
+table {{ border-collapse: collapse; white-space: nowrap; font-variant-numeric: tabular-nums; }}
+th, td {{ font-size: 13px; padding: 4px 12px 4px 0; text-align: left; border-bottom: 1px solid {RULE}; }}
+th {{ color: {MUTED}; font-weight: 500; font-size: 12px; }}
+/* Plotly paints its buttons as it likes, and white where the mouse is. */
+.updatemenu-item-rect {{ fill: {PANEL} !important; }}
+.updatemenu-button:hover .updatemenu-item-rect {{ fill: {RULE} !important; }}
+/* All but the plot comes first, since Plotly takes the room that is left when it draws. */
+main {{ order: 1; }}
+.table {{ order: 2; }}
+p {{ order: 3; margin: 8px 24px 16px; font-size: 12px; color: {MUTED}; }}
+</style>
+</head>
+<body>
+<h1>{heading}</h1>
+{below}
+<p>{html.escape(note)}</p>
+<main>{plot}</main>
+</body>
+</html>
+""".encode()
+
+
+def _safe(name: str) -> str:
+    """A name that Plotly shows as it is: it takes some HTML in names."""
+    return html.escape(" ".join(name.split()), quote=False) or " "

@@ -1,0 +1,187 @@
+"""The plot of losses, one job by term or many jobs overlaid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from stylefarm.producer.sheets.layout import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """How the losses of one job fell: one number of each sequence for each recorded iteration.
+
+    The terms are as they are in the total, weighted. A sequence may be empty where a job has no such term.
+    """
+
+    iterations: Sequence[float]
+    total: Sequence[float]
+    content: Sequence[float] = ()
+    style: Sequence[float] = ()
+    tv: Sequence[float] = ()
+
+
+MOST_PANELS = 6
+MOST_NAMES = 16
+TERMS = {"total": BRIGHT, "content": "#6fb1f5", "style": "#f2a35e", "tv": "#7cc79a"}
+
+# Calm colours that can be told apart on a dark ground.
+COLOURS = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72c6c9", "#a3adc2", "#d98cb3", "#9fc46b")
+
+
+def loss_plot(
+    curves: Mapping[str, LossCurve],
+    *,
+    title: str = "",
+    kind: Literal["png", "svg"] = "png",
+    log: bool = True,
+    overlay: bool | None = None,
+) -> bytes:
+    """The PNG or SVG of loss curves over iterations.
+
+    Numbers that cannot be drawn (NaN, infinite; of a logarithmic scale also zero and less) are gaps. Safe to call from
+    several threads.
+
+    Args:
+        curves: by the name of the job.
+        title: above all.
+        kind: the format.
+        log: a logarithmic scale.
+        overlay: the totals of all jobs in one panel; by default of more than six. Else each job has a panel, by term.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    in_one = len(curves) > MOST_PANELS if overlay is None else overlay
+    figure = _overlay(curves, log) if in_one else _panels(curves, log)
+    if title:
+        figure.suptitle(printable(title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
+    FigureCanvasAgg(figure)
+    return drawn(figure, kind)
+
+
+def drawn(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
+    """The figure as a file."""
+    file = BytesIO()
+    # Without the moment of its making.
+    metadata = {"Date": None} if kind == "svg" else None
+    figure.savefig(file, format=kind, dpi="figure", facecolor="auto", metadata=metadata)
+    return file.getvalue()
+
+
+def dark_figure(width: float, height: float) -> Figure:
+    """An empty figure of that many inches."""
+    # Not pyplot, which keeps every figure it makes, and is not safe to use from several threads.
+    from matplotlib.figure import Figure
+
+    return Figure((width, height), dpi=150, facecolor=BACKGROUND, layout="constrained")
+
+
+def _panels(curves: Mapping[str, LossCurve], log: bool) -> Figure:
+    across = 2 if len(curves) == 4 else min(3, max(1, len(curves)))
+    down = max(1, -(-len(curves) // across))
+    figure = dark_figure(1.2 + 3.4 * across, 0.9 + 2.5 * down)
+    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    lines: dict[str, Line2D] = {}
+    for axes in grid.flat[len(curves) :]:
+        axes.remove()
+    for number, (axes, name) in enumerate(zip(grid.flat, curves, strict=False)):
+        _dress(axes, log, left=number % across == 0, below=number + across >= len(curves))
+        axes.set_title(printable(name, 48), color=TEXT, fontsize=10, loc="left", parse_math=False)
+        for term, colour in TERMS.items():
+            line = _line(axes, curves[name], term, log, color=colour, linewidth=1.8 if term == "total" else 1.2)
+            lines |= {term: line} if line else {}
+        _say_if_empty(axes)
+    legend(figure, {term: lines[term] for term in TERMS if term in lines}, len(TERMS), "outside lower right")
+    return figure
+
+
+def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
+    from matplotlib import colormaps
+
+    figure = dark_figure(10, 5.2)
+    axes = figure.subplots()
+    _dress(axes, log, left=True, below=True)
+    axes.set_title(f"total of {len(curves)} jobs", color=TEXT, fontsize=10, loc="left")
+    colours = colormaps["viridis"](np.linspace(0.25, 1, len(curves)))
+    lines: dict[str, Line2D] = {}
+    for (name, curve), colour in zip(curves.items(), colours, strict=True):
+        line = _line(axes, curve, "total", log, color=colour, linewidth=1.2, alpha=0.9)
+        lines |= {name: line} if line else {}
+    _say_if_empty(axes)
+    if len(lines) <= MOST_NAMES:
+        legend(figure, lines, 1, "outside right upper")
+    return figure
+
+
+def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Line2D | None:
+    """Draw one term; None where it has no number that can be drawn."""
+    pairs = zip(curve.iterations, getattr(curve, term), strict=False)  # the last may still be on its way
+    points = np.array(list(pairs), dtype=float).reshape(-1, 2)
+    # Beyond the range of float32, in which losses are computed, the logarithmic scale itself overflows.
+    drawable = np.isfinite(points).all(axis=1) & (points[:, 1] < 1e38)
+    drawable &= points[:, 1] > (1e-38 if log else -1e38)
+    if not drawable.any():
+        return None
+    points[~drawable] = np.nan
+    marker = "o" if drawable.sum() == 1 else None
+    return axes.plot(points[:, 0], points[:, 1], marker=marker, markersize=3, **look)[0]
+
+
+def _say_if_empty(axes: Axes) -> None:
+    if not axes.lines:
+        axes.text(
+            0.5, 0.5, "no losses yet", transform=axes.transAxes, color=MUTED, fontsize=9, ha="center", va="center"
+        )
+
+
+def _dress(axes: Axes, log: bool, *, left: bool, below: bool) -> None:
+    """Calm, with numbers where nothing is `left` of it or `below`."""
+    from matplotlib.ticker import MaxNLocator
+
+    dress(axes)
+    axes.set_yscale("log" if log else "linear")
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    axes.tick_params(which="both", labelleft=left, labelbottom=below)
+    axes.set_ylabel("loss" if left else "", color=MUTED, fontsize=9)
+    axes.set_xlabel("iteration" if below else "", color=MUTED, fontsize=9)
+
+
+def dress(axes: Axes) -> None:
+    """Dark and calm, whatever the reader's own settings are."""
+    axes.set_facecolor(PANEL)
+    axes.grid(visible=True, color=RULE, linewidth=0.6)
+    axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0)
+    axes.spines[:].set_visible(False)
+
+
+def legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any) -> None:
+    """Names the lines at the figure's `place`, as matplotlib calls it, so many `across`."""
+    if not lines:
+        return
+    # A name that begins with an underscore would be left out by matplotlib.
+    names = [" " * name.startswith("_") + printable(name, 40) for name in lines]
+    made = figure.legend(
+        list(lines.values()), names, loc=place, ncols=across, frameon=False, fontsize=8, labelcolor=TEXT
+    )
+    for text in made.get_texts():
+        text.set_parse_math(False)
+
+
+def printable(text: str, most: int) -> str:
+    """`text` on one line of at most `most` letters; for letters that the font lacks, which would warn, a square."""
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont("DejaVu Sans"))
+    line = " ".join(text.split())
+    short = line if len(line) <= most else line[: most - 1].rstrip() + "…"
+    return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in short)

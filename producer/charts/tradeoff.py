@@ -1,0 +1,93 @@
+"""The plot of methods by what they gave and how long they took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Literal
+
+from stylefarm.producer.charts.losses import COLOURS, dark_figure, drawn, dress, legend, printable
+from stylefarm.producer.sheets.layout import BRIGHT, MUTED
+
+# Between the fastest and the slowest; beyond it, a linear scale would push most of them into a corner.
+LINEAR_UP_TO = 20
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Numbers of `count` jobs: their median, and the quartiles between which the middle half of them lies."""
+
+    count: int
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        middle = f"{self.median:.3g}"
+        return middle if self.count == 1 else f"{middle} ({self.low:.3g} to {self.high:.3g})"
+
+    @property
+    def arms(self) -> tuple[float, float]:
+        """How far the quartiles are from the median, below and above it; not below 0."""
+        return max(0.0, self.median - self.low), max(0.0, self.high - self.median)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method: seconds from left to right, a metric from below to above."""
+
+    name: str
+    x: Spread
+    y: Spread
+
+
+@dataclass(frozen=True)
+class Words:
+    """What stands around a plot: above it, at its axes, and below it."""
+
+    title: str
+    across: str
+    up: str
+    note: str
+
+
+def spans_decades(points: Sequence[Point]) -> bool:
+    """Whether seconds are told on a logarithmic scale."""
+    seconds = [point.x.median for point in points]
+    return min(seconds, default=0) > 0 and max(seconds) > LINEAR_UP_TO * min(seconds)
+
+
+def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "svg"] = "png") -> bytes:
+    """The PNG or SVG of a point for each method, with arms to the quartiles in both directions."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = dark_figure(8, 5)
+    axes = figure.subplots()
+    dress(axes)
+    axes.set_xscale("log" if spans_decades(points) else "linear")
+    axes.set_xlabel(words.across, color=MUTED, fontsize=9)
+    axes.set_ylabel(words.up, color=MUTED, fontsize=9)
+    axes.margins(0.12)
+    lines = {}
+    for number, point in enumerate(points):
+        colour = COLOURS[number % len(COLOURS)]
+        arms = ([[arm] for arm in spread.arms] for spread in (point.x, point.y))
+        across, up = arms
+        bars = axes.errorbar(
+            [point.x.median],
+            [point.y.median],
+            up,
+            across,
+            fmt="o",
+            color=colour,
+            markersize=7,
+            elinewidth=1.1,
+            alpha=0.95,
+        )
+        lines[point.name] = bars.lines[0]
+    legend(figure, lines, 1, "outside right upper")
+    figure.suptitle(printable(words.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
+    figure.supxlabel(fill(words.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
+    FigureCanvasAgg(figure)
+    return drawn(figure, kind)

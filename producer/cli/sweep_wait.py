@@ -1,0 +1,52 @@
+"""What commands on sweeps have in common: waiting, and what they print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.console import say
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import JobFailed
+
+
+def follow(followed: Sweep, timeout: float | None) -> list[Status]:
+    """Waits for a sweep with a display; Ctrl-C says how to go on."""
+    # Who does not wait does without rich's bars.
+    from stylefarm.producer.terminal.display import live_display
+
+    try:
+        with live_display() as watch:
+            return followed.wait(timeout, watch)
+    except KeyboardInterrupt:
+        followed.farm.close()
+        counts = followed.counts()
+        total = sum(counts.values())
+        say(
+            f"stopped with {counts.get(State.DONE, 0)} of {total} jobs done: stylefarm sweep wait {followed.id} goes on"
+        )
+        raise
+
+
+def document(shown: Sweep, statuses: Sequence[Status]) -> dict[str, object]:
+    """A sweep and its jobs, for `--json`."""
+    return {
+        "sweep": shown.as_json(),
+        "counts": {str(state): number for state, number in count_states(statuses).items()},
+        "jobs": [status.as_json() for status in statuses],
+    }
+
+
+def count_states(statuses: Sequence[Status]) -> dict[State, int]:
+    """How many there are of each state that there is."""
+    return {state: n for state in State if (n := sum(status.state is state for status in statuses))}
+
+
+def raise_failed(statuses: Sequence[Status]) -> None:
+    """Raises JobFailed if any of the jobs failed or was cancelled."""
+    unfit = [status for status in statuses if status.state in {State.FAILED, State.CANCELLED}]
+    if unfit:
+        raise JobFailed(
+            f"{len(unfit)} of {len(statuses)} jobs failed or were cancelled: `stylefarm sweep show` says why"
+        )

@@ -1,0 +1,38 @@
+"""A job's status in words."""
+
+from __future__ import annotations
+
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.states import State
+
+COLOURS = {
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.CANCELLED: "yellow",
+    State.RUNNING: "cyan",
+}
+
+
+def coloured(state: State) -> str:
+    """The state in its colour, as rich markup."""
+    colour = COLOURS.get(state)
+    return f"[{colour}]{state}[/]" if colour else str(state)
+
+
+def progress_of(status: Status) -> str:
+    """Steps done of steps asked for, as in 120/300."""
+    return f"{status.iteration}/{status.iterations}"
+
+
+def loss_of(status: Status) -> str:
+    """The last total loss in four digits, or nothing."""
+    return "" if status.loss is None else f"{status.loss:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """A time that is only roughly known, in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

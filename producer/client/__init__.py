@@ -1,0 +1,1 @@
+"""The Python API: the farm, its jobs and sweeps, waiting for them, and searches."""

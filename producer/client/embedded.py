@@ -1,0 +1,122 @@
+"""The farm in one process: a thread that paints what is queued. The one door from here to `worker`."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings
+from stylefarm.shared.services import Services
+from stylefarm.shared.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from stylefarm.shared.spec.spec import JobSpec
+    from stylefarm.worker.attempt.runner import Worker
+    from stylefarm.worker.render.estimate import Estimate
+
+
+class Painter:
+    """Paints jobs one after the other on a thread of its own; torch is imported when the first one comes."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._pending: set[str] = set()
+        self._interrupted = threading.Event()
+        self._starting = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def add(self, job_ids: Iterable[str]) -> None:
+        """Queues jobs, in that order, that are not queued here already.
+
+        Raises what ended the painting before, once; InvalidRequest when the painter is closed.
+        """
+        with self._starting:
+            self._raise_error()
+            if self._interrupted.is_set():
+                raise InvalidRequest("this farm is closed and paints no more: open another one")
+            for job_id in job_ids:
+                if job_id not in self._pending:
+                    self._pending.add(job_id)
+                    self._queue.put(job_id)
+            if self._thread is None:
+                # A program that forgets to close its farm still ends, and the job at hand goes back into the queue.
+                atexit.register(self.close)
+                self._ended.clear()
+                self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stops: the job at hand goes back into the queue of the farm, with those that have not begun."""
+        self._interrupted.set()
+        self._queue.put(None)
+        if self._thread is not None:
+            # A join that Ctrl-C breaks off takes the thread for ended ever after, and Python would end under it.
+            self._ended.wait()
+            self._thread.join()
+            atexit.unregister(self.close)
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            self._thread = None
+            self._pending.clear()
+            raise error
+
+    def _work(self) -> None:
+        try:
+            worker = self._worker()
+            while not self._interrupted.is_set():
+                job_id = self._queue.get()
+                if job_id is None:
+                    return
+                worker.run(job_id)
+                self._pending.discard(job_id)
+        except BaseException as error:  # noqa: BLE001 - raised again in `add`, on the thread that waits
+            self._error = error
+        finally:
+            self._ended.set()
+
+    def _worker(self) -> Worker:
+        with _needs_worker():
+            # Before torch, which reads once what this sets.
+            from stylefarm.worker.attempt.runner import Worker
+            from stylefarm.worker.host.log import configure_embedded
+
+            import torch  # isort: skip
+        configure_embedded()
+        if self.services.settings.threads is not None:
+            torch.set_num_threads(self.services.settings.threads)
+        return Worker(self.services, f"{platform.node()}:{os.getpid()}:{secrets.token_hex(2)}", self._interrupted)
+
+
+def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Settings) -> Estimate:
+    """What a resolved spec takes on this machine; `fetch` brings its pictures. Raises OutOfMemory, InvalidSettings."""
+    # Imported here, since whoever paints needs no terminal's signs.
+    from stylefarm.producer.terminal.progress import working
+
+    with working("timing a few iterations"):
+        with _needs_worker():
+            from stylefarm.worker.render.estimate import estimate as estimated
+        return estimated(spec, fetch, settings)
+
+
+@contextmanager
+def _needs_worker() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            f"painting on this machine needs the package {error.name}: pip install 'stylefarm[worker]'"
+        ) from None

@@ -1,0 +1,193 @@
+"""One job as a program sees it: its state, its pictures, its curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylefarm.producer.client.waiting import Watcher
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.blobs.storage import BlobStore, fetch_verified
+from stylefarm.shared.db.records import Of, StoredObject
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import JobFailed, StillPending
+from stylefarm.shared.files import write_atomically
+from stylefarm.shared.spec.terms import parse_terms
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from stylefarm.producer.client.farm import Farm
+    from stylefarm.producer.views.losses import Losses
+
+# A result is the farm's own picture: a spec allows no larger one.
+RESULT_PIXELS = 16384 * 16384
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png")."""
+
+    data: bytes
+    suffix: str
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, RGB."""
+        from stylefarm.shared.images.decode import decode
+
+        return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
+
+    def _repr_png_(self) -> bytes:
+        """In notebooks: the picture, its longer side at 512 pixels at most."""
+        from stylefarm.producer.reports.notebook import small_png
+
+        return small_png(self.image)
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Writes the file.
+
+        Raises InvalidRequest if `path` exists (and no `force`), names another format, or cannot be written.
+        """
+        from stylefarm.shared.images.encode import check_suffix
+
+        path = Path(path)
+        check_suffix(path, self.suffix)
+        write_atomically(path, self.data, force=force)
+        return path
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The picture after `iteration` steps, in the object store."""
+
+    iteration: int
+    stored: StoredObject
+    blobs: BlobStore
+
+    def fetch(self) -> Result:
+        """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
+        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), Path(self.stored.key).suffix)
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, RGB; fetched anew each time."""
+        return self.fetch().image
+
+
+class Job:
+    """One stylization in the farm. `created`: the submission that it comes from has queued it; False: it was there."""
+
+    def __init__(self, farm: Farm, job_id: str, *, created: bool = True) -> None:
+        self.farm = farm
+        self.id = job_id
+        self.created = created
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    def _repr_png_(self) -> bytes | None:
+        """In notebooks: the newest picture, if there is one yet, its longer side at 512 pixels at most."""
+        from stylefarm.producer.reports.notebook import job_png
+
+        return job_png(self)
+
+    def status(self) -> Status:
+        """Where it stands now. Raises NotFound if it was deleted."""
+        return Status.of(self.farm.services.queries.job(self.id))
+
+    def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
+        """Waits until it has ended, well or not. Raises StillPending after `timeout` seconds."""
+        return self.farm.wait([self], timeout, watch)[0]
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Waits for the picture. Raises JobFailed with the job's own error, or StillPending."""
+        return self._fetch(self.wait(timeout))
+
+    def exception(self, timeout: float | None = None) -> JobFailed | None:
+        """Waits until it has ended; what `result` would raise, also of a cancelled job. Raises StillPending."""
+        return failure_of(self.wait(timeout))
+
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.status().state.final
+
+    def cancelled(self) -> bool:
+        """Whether it was cancelled, and has stopped."""
+        return self.status().state is State.CANCELLED
+
+    def running(self) -> bool:
+        """Whether a worker paints it now."""
+        return self.status().state is State.RUNNING
+
+    def fetch(self) -> Result:
+        """The picture, without waiting. Raises StillPending if it is not done, JobFailed if it never will be."""
+        return self._fetch(self.status())
+
+    def losses(self) -> Losses:
+        """The loss curve so far, as arrays; each term is weighted."""
+        from stylefarm.producer.views.losses import Losses
+
+        return Losses.of(self.farm.services.queries.losses(self.id))
+
+    def snapshots(self) -> list[Snapshot]:
+        """The pictures on the way, by iteration; each is fetched when it is asked for."""
+        blobs = self.farm.services.blobs
+        rows = self.farm.services.queries.snapshots(self.id)
+        return [Snapshot(row.iteration, StoredObject(row.key, row.sha256, row.bytes), blobs) for row in rows]
+
+    def cancel(self) -> bool:
+        """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
+        return bool(self.farm.services.store.cancel(Of(job=self.id)))
+
+    def pause(self) -> bool:
+        """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
+
+        A running one is let go within one heartbeat, and will go on from there.
+        """
+        return bool(self.farm.services.store.pause(Of(job=self.id)))
+
+    def resume(self) -> bool:
+        """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
+        return self.farm.announced(self.farm.services.store.resume(Of(job=self.id))) > 0
+
+    def retry(self, *, from_checkpoint: bool = False) -> bool:
+        """Paints it once more, afresh, or `from_checkpoint`, if one was stored. False if it has not ended yet."""
+        store = self.farm.services.store
+        return self.farm.announced(store.retry(Of(job=self.id), from_checkpoint=from_checkpoint)) > 0
+
+    def reprioritise(self, priority: int) -> bool:
+        """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
+        wish = parse_terms({"priority": priority}).priority
+        return self.farm.announced(self.farm.services.store.reprioritise(Of(job=self.id), wish)) > 0
+
+    def _fetch(self, status: Status) -> Result:
+        failed = failure_of(status)
+        if failed is not None:
+            raise failed
+        if status.result_key is None or status.result_sha256 is None:
+            raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
+        data = fetch_verified(self.farm.services.blobs, status.result_key, status.result_sha256)
+        return Result(data, Path(status.result_key).suffix)
+
+
+def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
+    """Each of `jobs`, which are of one farm, once, as they end; see `Farm.as_completed`."""
+    listed = list(jobs)
+    if listed:
+        yield from listed[0].farm.as_completed(listed, timeout)
+
+
+def failure_of(status: Status) -> JobFailed | None:
+    """What tells that a job failed or was cancelled, and why; None if it did not, or not yet."""
+    if status.state not in {State.FAILED, State.CANCELLED}:
+        return None
+    why = status.error or "at the request of its user"
+    return JobFailed(
+        f"job {status.id} ({status.title}) {status.state}: {why}",
+        job_id=status.id,
+        error_class=status.error_class,
+        error=status.error,
+    )

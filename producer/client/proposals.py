@@ -1,0 +1,84 @@
+"""Optuna's part in a search: from the cells that were tried, and what came of them, to the next ones.
+
+The study is built anew from the jobs of the sweep each time, and its sampler from the seed and their number: a search
+that was interrupted goes on as if it had not been, and nothing but the farm's own tables remembers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.values import Span, Values
+from stylefarm.shared.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A cell that was painted, and its metric; None where it failed."""
+
+    cell: Mapping[str, Any]
+    value: float | None
+
+
+def propose(space: Mapping[str, Values], search: Search, tried: Sequence[Tried], count: int) -> list[dict[str, Any]]:
+    """The next cells to try, `count` of them. Raises InvalidSettings where Optuna is not installed."""
+    with _needs_optuna():
+        study = _study(search, len(tried))
+    distributions = {axis: _distribution(values) for axis, values in space.items()}
+    for one in tried:
+        study.add_trial(_trial(space, distributions, one))
+    asked = [study.ask(distributions).params for _ in range(count)]
+    return [{axis: _value(space[axis], found[axis]) for axis in space} for found in asked]
+
+
+def _study(search: Search, number: int) -> Study:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=(search.seed + number) % 2**32)
+    return optuna.create_study(direction=search.direction, sampler=sampler)
+
+
+def _distribution(values: Values) -> BaseDistribution:
+    """Numbers of a list go by their place in it, which has an order; other values are choices without one."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(values, Span):
+        if values.whole:
+            return IntDistribution(round(values.low), round(values.high), log=values.log)
+        return FloatDistribution(values.low, values.high, log=values.log)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return IntDistribution(0, len(values) - 1)
+    return CategoricalDistribution(range(len(values)))
+
+
+def _value(values: Values, found: Any) -> Any:
+    return found if isinstance(values, Span) else values[found]
+
+
+def _trial(space: Mapping[str, Values], distributions: Mapping[str, BaseDistribution], tried: Tried) -> FrozenTrial:
+    from optuna.trial import TrialState, create_trial
+
+    params = {
+        axis: tried.cell[axis] if isinstance(values, Span) else list(values).index(tried.cell[axis])
+        for axis, values in space.items()
+    }
+    state = TrialState.FAIL if tried.value is None else TrialState.COMPLETE
+    return create_trial(state=state, params=params, distributions=dict(distributions), value=tried.value)
+
+
+@contextmanager
+def _needs_optuna() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(f"a search needs the package {error.name}: pip install 'stylefarm[search]'") from None

@@ -1,0 +1,121 @@
+"""Searching: a few cells are proposed, painted and measured, then the next ones, until enough have been tried."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from stylefarm.producer.client.farm import Farm, Sweep
+from stylefarm.producer.client.proposals import Tried, propose
+from stylefarm.producer.client.waiting import Watcher
+from stylefarm.producer.grids import Grid
+from stylefarm.producer.grids.pictures import PATHS
+from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.submission.submission import Intake
+from stylefarm.producer.views.metrics import measured, measures_of
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidRequest, InvalidSpec, JobFailed
+
+Told = Callable[[Sequence[Status]], None]
+
+
+def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | None = None) -> Sweep:
+    """Runs the search of a grid to its end, or goes on with it; the sweep holds every cell that was tried.
+
+    `watch` is called while jobs are painted, as in `Farm.wait`; `told` after each batch, with all that was tried.
+    Raises InvalidSpec, InvalidImage, InvalidSettings (no Optuna), and JobFailed if nothing that was tried could be
+    painted.
+    """
+    wanted = _wanted(grid)
+    intake = Intake(farm.services)
+    sweep_id = farm.services.store.open_sweep(_key(grid, wanted, intake), grid.name, grid.max_running)
+    while True:
+        sweep = farm.find_sweep(sweep_id)
+        farm.announce(f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final])
+        tried = sweep.wait(watch=watch)
+        if told is not None and tried:
+            told(tried)
+        if tried and all(status.state is not State.DONE for status in tried):
+            raise JobFailed(f"nothing of what was tried could be painted: {tried[0].error or tried[0].state}")
+        if len(tried) >= wanted.trials:
+            return sweep
+        count = min(wanted.batch, wanted.trials - len(tried))
+        outcomes = [Tried(status.cell, metric_of(status, wanted.metric)) for status in tried]
+        cells = propose(grid.matrix, wanted, outcomes, count)
+        _submit(farm, grid, intake, sweep_id, [dict(one.cell) for one in outcomes], cells)
+
+
+def best(statuses: Sequence[Status], wanted: Search) -> Status:
+    """The done job with the best metric; of equals the first. Raises JobFailed if there is none."""
+    done = [status for status in statuses if metric_of(status, wanted.metric) is not None]
+    if not done:
+        raise JobFailed("none of the jobs is done: there is no best one")
+    sign = 1 if wanted.direction == "minimize" else -1
+    return min(done, key=lambda status: sign * (metric_of(status, wanted.metric) or 0.0))
+
+
+def metric_of(status: Status, metric: str) -> float | None:
+    """The metric of a done job; None of another one. Raises InvalidRequest if it was not measured."""
+    if status.state is not State.DONE:
+        return None
+    value = measured(status, metric)
+    if value is None:
+        known = ", ".join(measures_of([status]))
+        raise InvalidRequest(f"job {status.id} has no metric {metric}: it has {known}")
+    return value
+
+
+def _wanted(grid: Grid) -> Search:
+    if grid.search is None:
+        raise InvalidSpec("there is no search in this sweep: add search: {metric: loss, trials: 40}")
+    return grid.search
+
+
+def _key(grid: Grid, wanted: Search, intake: Intake) -> str:
+    """What a search is found again by: all that changes its results, so not how many trials it is to have."""
+    named = {**asdict(wanted), "trials": None, "batch": None}
+    base = {name: _content(name, value, intake) for name, value in grid.base.items()}
+    matrix = {axis: _content(axis, _written(values), intake) for axis, values in grid.matrix.items()}
+    return hashlib.sha256(json.dumps(["search", grid.name, named, base, matrix]).encode()).hexdigest()
+
+
+def _written(values: Any) -> Any:
+    return list(values) if isinstance(values, Sequence) else asdict(values)
+
+
+def _content(name: str, value: Any, intake: Intake) -> Any:
+    """A parameter with addresses in the place of pictures, whose files may change, or be named otherwise."""
+    if name not in PATHS or name == "weights":
+        return value
+    return (
+        [_content(name, entry, intake) for entry in value] if isinstance(value, list) else intake.source(value).address
+    )
+
+
+def _submit(
+    farm: Farm,
+    grid: Grid,
+    intake: Intake,
+    sweep_id: str,
+    before: Sequence[Mapping[str, Any]],
+    cells: Sequence[dict[str, Any]],
+) -> None:
+    terms = farm.terms(grid.terms)
+    jobs = [intake.resolve(grid.spec(cell), cell, terms) for cell in cells]
+    farm.before_storing(intake)
+    axes = {axis: _seen(axis, [*before, *cells]) for axis in grid.matrix}
+    stored = farm.services.store.extend_sweep(sweep_id, axes, jobs)
+    farm.announce(f"sweep {sweep_id}", stored.ids)
+
+
+def _seen(axis: str, cells: Sequence[Mapping[str, Any]]) -> list[Any]:
+    values: list[Any] = []
+    for cell in cells:
+        if cell[axis] not in values:
+            values.append(cell[axis])
+    numbers = all(isinstance(value, int | float) for value in values)
+    return sorted(values) if numbers else values

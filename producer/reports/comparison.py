@@ -1,0 +1,155 @@
+"""Sweeps beside each other: what each method, or each value of an axis, gave and how long it took."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stylefarm.producer.charts.tradeoff import Spread
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.views.metrics import measures_of
+from stylefarm.producer.views.selection import PICTURES, Axis, key_of, select
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.spec.spec import JobSpec, nearest
+
+METHOD, SWEEP = "method", "sweep"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The jobs of one method: how many there are, how many are done, and the numbers of these by metric."""
+
+    name: str
+    jobs: int
+    done: int
+    numbers: Mapping[str, Spread]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups of jobs by a word for what they differ in, and the metrics that at least one of the jobs has."""
+
+    by: str
+    groups: Sequence[Group]
+    metrics: Sequence[str]
+    title: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {
+            "by": self.by,
+            "metrics": list(self.metrics),
+            "groups": [
+                {
+                    "name": group.name,
+                    "jobs": group.jobs,
+                    "done": group.done,
+                    "numbers": {name: vars(spread) for name, spread in group.numbers.items()},
+                }
+                for group in self.groups
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A job of a sweep, and what that sweep is called."""
+
+    sweep: str
+    status: Status
+
+
+def compare(
+    sweeps: Sequence[Sweep], *, by: str | None = None, where: Mapping[str, Sequence[Any]] | None = None
+) -> Comparison:
+    """Medians and quartiles of each metric, and of the seconds, over the jobs of one or several sweeps.
+
+    The last loss is left out, since methods differ in what it is. A job counts once in a group, in however many cells
+    it stands.
+
+    Args:
+        sweeps: whose jobs are compared.
+        by: what the groups differ in: an axis, a parameter of the spec, or "sweep". By default the method; where all
+            jobs have one, the sweep, if there are several, or else the first axis that is no picture.
+        where: for some axes, which every sweep has, the values that are wanted.
+
+    Raises:
+        InvalidRequest: there is no such axis, parameter or value.
+    """
+    names = _names(sweeps)
+    entries = [
+        _Entry(names[sweep.id], status)
+        for sweep in sweeps
+        for status in select(sweep.axes, sweep.statuses(), where=where).statuses
+    ]
+    by = by or _natural(sweeps, entries)
+    values: dict[str, Any] = {}
+    jobs: dict[str, dict[str, Status]] = {}
+    for entry in entries:
+        value = _value(entry, by)
+        values.setdefault(_key(value), value)
+        jobs.setdefault(_key(value), {})[entry.status.id] = entry.status
+    labels = Axis(by, list(values.values())).labels
+    metrics = [name for name in measures_of(entry.status for entry in entries) if name != "loss"]
+    titles = dict.fromkeys(sweep.name for sweep in sweeps if sweep.name)
+    groups = [_group(label, jobs[key].values(), metrics) for key, label in zip(values, labels, strict=True)]
+    return Comparison(by, groups, metrics, ", ".join(titles))
+
+
+def _names(sweeps: Sequence[Sweep]) -> dict[str, str]:
+    """What each sweep is called, by its id; those of one name with their ids."""
+    counts = Counter(sweep.name for sweep in sweeps)
+    return {
+        sweep.id: sweep.name if sweep.name and counts[sweep.name] == 1 else f"{sweep.name} {sweep.id[:8]}".strip()
+        for sweep in sweeps
+    }
+
+
+def _key(value: Any) -> str:
+    """A text that values have in common if they are the same; 1 and 1.0 are."""
+    return key_of(float(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
+def _natural(sweeps: Sequence[Sweep], entries: Sequence[_Entry]) -> str:
+    if len({entry.status.spec.get(METHOD) for entry in entries}) > 1:
+        return METHOD
+    if len(sweeps) > 1:
+        return SWEEP
+    return next((axis for sweep in sweeps for axis in sweep.axes if axis not in PICTURES), METHOD)
+
+
+def _value(entry: _Entry, by: str) -> Any:
+    """What the job has there: as its sweep wrote it, or else as its spec has it."""
+    status = entry.status
+    if by == SWEEP:
+        return entry.sweep
+    if by in status.cell:
+        return status.cell[by]
+    if by in PICTURES:
+        return status.content if by == "content" else status.style
+    if by in JobSpec.model_fields:
+        return status.spec.get(by)
+    known = [SWEEP, *status.cell, *JobSpec.model_fields]
+    raise InvalidRequest(f"there is no axis or parameter {by!r}{nearest(by, known)}")
+
+
+def _group(name: str, jobs: Iterable[Status], metrics: Sequence[str]) -> Group:
+    jobs = list(jobs)
+    done = [job for job in jobs if job.state is State.DONE]
+    found = {
+        metric: [job.metrics[metric] for job in done if math.isfinite(job.metrics.get(metric, math.nan))]
+        for metric in metrics
+    }
+    return Group(name, len(jobs), len(done), {metric: _spread(values) for metric, values in found.items() if values})
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    low, median, high = np.percentile(values, (25, 50, 75)).tolist()
+    return Spread(len(values), median, low, high)

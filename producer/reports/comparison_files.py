@@ -1,0 +1,112 @@
+"""Comparisons as files: CSV, Markdown, PNG, SVG or HTML, by the suffix."""
+
+from __future__ import annotations
+
+import csv
+import html
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+from stylefarm.producer.charts.html import trade_off_page
+from stylefarm.producer.charts.tradeoff import Point, Words, trade_off_plot
+from stylefarm.producer.reports.comparison import Comparison
+from stylefarm.producer.terminal.progress import working
+from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, more_is_closer
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.spec.spec import nearest
+
+TABLES, PLOTS = (".csv", ".md"), (".png", ".svg", ".html")
+SECONDS = "seconds"
+ARMS = "A point is the median over the jobs that are done; its arms reach to the quartiles."
+SPREADS = "Each number is the median over the jobs that are done, with the quartiles in brackets."
+
+
+def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = "gram", force: bool = False) -> Path:
+    """Writes a comparison: as CSV or Markdown its table, as PNG or SVG its plot, as HTML both.
+
+    Args:
+        comparison: what is written.
+        path: a file that ends in .csv, .md, .png, .svg or .html.
+        metric: what the plot shows over the seconds.
+        force: overwrite the file if it exists.
+
+    Raises:
+        InvalidRequest: no job has the metric, the file cannot be written, or Plotly is missing for HTML.
+        StorageFull: nothing half-written is left.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in TABLES + PLOTS:
+        raise InvalidRequest(f"{path} ends in no format of a comparison: give one of {', '.join(TABLES + PLOTS)}")
+    check_writable(path, force=force)
+    with working("drawing the comparison"):
+        data = _table(comparison, suffix) if suffix in TABLES else _plot(comparison, metric, suffix)
+    write_atomically(path, data, force=force)
+    return path
+
+
+def table(comparison: Comparison) -> Iterator[list[str]]:
+    """The comparison in words: its head, then a row for each group."""
+    yield [comparison.by, "jobs", "done", *(name.replace("_", "-") for name in comparison.metrics)]
+    for group in comparison.groups:
+        numbers = (group.numbers.get(name) for name in comparison.metrics)
+        words = ("" if number is None else str(number) for number in numbers)
+        yield [group.name, str(group.jobs), str(group.done), *words]
+
+
+def _table(comparison: Comparison, suffix: str) -> bytes:
+    return (_csv(comparison) if suffix == ".csv" else _markdown(comparison)).encode("utf-8", "replace")
+
+
+def _csv(comparison: Comparison) -> str:
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    parts = ("median", "low", "high")
+    columns = [f"{name}.{part}" for name in comparison.metrics for part in parts]
+    writer.writerow([comparison.by, "jobs", "done", *columns])
+    for group in comparison.groups:
+        found = (group.numbers.get(name) for name in comparison.metrics)
+        numbers = [getattr(spread, part, None) for spread in found for part in parts]
+        writer.writerow([group.name, group.jobs, group.done, *numbers])
+    return text.getvalue()
+
+
+def _markdown(comparison: Comparison) -> str:
+    head, *rows = ([cell.replace("|", "\\|") for cell in row] for row in table(comparison))
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
+    title = [f"# {comparison.title}", ""] if comparison.title else []
+    return "\n".join([*title, *lines, "", f"{SPREADS} {NOT_VALIDATED}", ""])
+
+
+def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
+    if metric not in comparison.metrics:
+        raise InvalidRequest(f"no job has the metric {metric}{nearest(metric, comparison.metrics)}")
+    points = [
+        Point(f"{comparison.by} {group.name}", group.numbers[SECONDS], group.numbers[metric])
+        for group in comparison.groups
+        if metric in group.numbers and SECONDS in group.numbers
+    ]
+    words = Words(comparison.title, "seconds of painting", _up(metric), _note(metric))
+    if suffix == ".html":
+        return trade_off_page(points, words, _html(comparison))
+    return trade_off_plot(points, words, "svg" if suffix == ".svg" else "png")
+
+
+def _up(metric: str) -> str:
+    return f"{metric.replace('_', '-')} ({'more' if more_is_closer(metric) else 'less'} is closer)"
+
+
+def _note(metric: str) -> str:
+    meaning = f"{metric}: {MEASURES[metric].words}. " if metric in MEASURES else ""
+    return f"{meaning}{ARMS} {NOT_VALIDATED}"
+
+
+def _html(comparison: Comparison) -> str:
+    head, *rows = table(comparison)
+    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="table"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'

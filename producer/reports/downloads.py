@@ -1,0 +1,139 @@
+"""Results and snapshots as files in a folder; what is there already is not fetched again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylefarm.producer.client.farm import Job, Sweep
+from stylefarm.producer.parallel import in_parallel
+from stylefarm.producer.sheets.gather import result_of
+from stylefarm.producer.terminal.progress import counting
+from stylefarm.producer.views.file_names import file_names
+from stylefarm.producer.views.selection import select
+from stylefarm.shared.blobs.storage import fetch_verified, read_chunks
+from stylefarm.shared.db.records import StoredObject
+from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound
+from stylefarm.shared.files import check_writable, make_folder, write_atomically
+from stylefarm.shared.services import Services
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A picture of a job, and the file that it is to be."""
+
+    path: Path
+    job: str
+    stored: StoredObject
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """The files that are in the folder now: those that were written, and those that had been there.
+
+    `missing` is how many of the jobs have no result (yet).
+    """
+
+    written: Sequence[Wanted]
+    kept: Sequence[Wanted]
+    missing: int = 0
+
+
+def download_sweep(
+    sweep: Sweep,
+    folder: str | Path,
+    *,
+    where: Mapping[str, Sequence[Any]] | None = None,
+    snapshots: bool = False,
+    force: bool = False,
+) -> Downloaded:
+    """Writes every result of a sweep under the name of its cell, e.g. `cat_waves_style_weight-10.png`.
+
+    Each file appears whole. What is there already with the bytes of the result is left alone, so that after an
+    interruption, or a full disk, or when more is painted, the same call goes on.
+
+    Args:
+        sweep: what is downloaded.
+        folder: is made if need be.
+        where: for some axes the values that are wanted.
+        snapshots: also those of each job, e.g. `cat_waves_style_weight-10_snapshots/000050.png`.
+        force: write over files of these names that hold something else.
+
+    Raises:
+        InvalidRequest: no such axis or value, or a file of that name holds something else; nothing is written then.
+        NotFound: of some results the objects were deleted; the others are there.
+        StorageFull, ServiceUnavailable: what was written stays, and nothing is half-written.
+    """
+    statuses = sweep.statuses()
+    names = {id(status): name for status, name in zip(statuses, file_names(statuses), strict=True)}
+    chosen = select(sweep.axes, statuses, where=where).statuses
+    shots = sweep.farm.services.looking.snapshots(sweep.id) if snapshots else {}
+    wanted: list[Wanted] = []
+    for status in chosen:
+        name = names[id(status)]
+        if (stored := result_of(status)) is not None:
+            wanted.append(_wanted(Path(folder), name, status.id, stored))
+        below = Path(folder, f"{name}_snapshots")
+        wanted += [_snapshot(below, shot.iteration, status.id, shot.stored) for shot in shots.get(status.id, ())]
+    found = _download(sweep.farm.services, Path(folder), wanted, force)
+    return Downloaded(found.written, found.kept, sum(result_of(status) is None for status in chosen))
+
+
+def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> Downloaded:
+    """Writes the snapshots of a job, each as its iteration, e.g. `000050.png`; otherwise as `download_sweep`.
+
+    Raises NotFound if there are none.
+    """
+    wanted = [_snapshot(Path(folder), shot.iteration, job.id, shot.stored) for shot in job.snapshots()]
+    if not wanted:
+        raise NotFound(f"job {job.id} has no snapshots (yet): paint with snapshot_every, e.g. 10")
+    return _download(job.farm.services, Path(folder), wanted, force)
+
+
+def _snapshot(folder: Path, iteration: int, job_id: str, stored: StoredObject) -> Wanted:
+    return _wanted(folder, f"{iteration:06}", job_id, stored)
+
+
+def _wanted(folder: Path, name: str, job_id: str, stored: StoredObject) -> Wanted:
+    return Wanted(folder / (name + Path(stored.key).suffix), job_id, stored)
+
+
+def _download(services: Services, folder: Path, wanted: Sequence[Wanted], force: bool) -> Downloaded:
+    make_folder(folder)
+    check_writable(folder / ".stylefarm", force=True)
+    there = [one for one in wanted if one.path.exists()]
+    with counting("files compared", len(there)) as advance:
+        alike = in_parallel(there, _is_alike, advance)
+    kept = {one.path: one for one, same in zip(there, alike, strict=True) if same is True}
+    foreign = [one.path for one in there if one.path not in kept]
+    if foreign and not force:
+        others = f", and so do {len(foreign) - 1} others" if len(foreign) > 1 else ""
+        raise InvalidRequest(f"{foreign[0]} holds something else{others}: give --force to write over it, or another -o")
+    left = [one for one in wanted if one.path not in kept]
+    for parent in {one.path.parent for one in left}:
+        make_folder(parent)
+    with counting("files", len(left)) as advance:
+        made = in_parallel(left, lambda one: _fetch(services, one, force), advance)
+    failed = [one for one in made if isinstance(one, FarmError)]
+    if failed:
+        what = f"{len(failed)} of {len(wanted)} files cannot be written, the others are there"
+        raise type(failed[0])(f"{what}: {failed[0]}")
+    return Downloaded(left, list(kept.values()))
+
+
+def _is_alike(wanted: Wanted) -> bool:
+    """Whether a file that is there has the bytes of what is wanted."""
+    if not wanted.path.is_file() or wanted.path.stat().st_size != wanted.stored.bytes:
+        return False
+    sha256 = hashlib.sha256()
+    for chunk in read_chunks(wanted.path):
+        sha256.update(chunk)
+    return sha256.hexdigest() == wanted.stored.sha256
+
+
+def _fetch(services: Services, wanted: Wanted, force: bool) -> None:
+    data = fetch_verified(services.blobs, wanted.stored.key, wanted.stored.sha256)
+    write_atomically(wanted.path, data, force=force)

@@ -1,0 +1,159 @@
+"""Sweeps as tables for other programs: CSV, JSON Lines, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.reports.overview import sweep_points
+from stylefarm.producer.terminal.progress import working
+from stylefarm.producer.views.metrics import measures_of
+from stylefarm.producer.views.selection import select
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.files import check_writable, write_atomically
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+_NO_PYARROW = "Parquet needs pyarrow, which is not installed: pip install 'stylefarm[parquet]', or ask for .csv"
+
+Row = Mapping[str, Any]
+
+
+def export_results(
+    sweep: Sweep, path: str | Path, *, where: Mapping[str, Sequence[Any]] | None = None, force: bool = False
+) -> Path:
+    """Writes a row for each job: ids, its value on each axis, state, loss, metrics, and where its result lies.
+
+    Args:
+        sweep: what is exported.
+        path: a file that ends in .csv, .jsonl or .parquet.
+        where: for some axes the values that are wanted.
+        force: overwrite the file if it exists.
+
+    Raises:
+        InvalidRequest: no such axis or value, a file that cannot be written, or pyarrow missing for Parquet.
+        StorageFull: nothing half-written is left.
+    """
+    path = _checked(path, force)
+    statuses = select(sweep.axes, sweep.statuses(), where=where).statuses
+    metrics = [name for name in measures_of(statuses) if name != "loss"]
+    return _write([_result(status, sweep, metrics) for status in statuses], path, force)
+
+
+def export_losses(
+    sweep: Sweep, path: str | Path, *, where: Mapping[str, Sequence[Any]] | None = None, force: bool = False
+) -> Path:
+    """Writes a row for each point of each job's loss curve: the job, its values on the axes, and the weighted terms.
+
+    As `export_results` otherwise.
+    """
+    path = _checked(path, force)
+    cells: dict[str, list[Row]] = {}
+    for status in select(sweep.axes, sweep.statuses(), where=where).statuses:
+        cells.setdefault(status.id, []).append(_cell(status.cell, sweep))
+    rows = [
+        {
+            "job": job_id,
+            **cell,
+            "iteration": point.iteration,
+            "total": point.total,
+            "content_loss": point.content,
+            "style_loss": point.style,
+            "tv_loss": point.tv,
+        }
+        for job_id, points in sweep_points(sweep)
+        for cell in cells.get(job_id, ())
+        for point in points
+    ]
+    return _write(rows, path, force)
+
+
+def _result(status: Status, sweep: Sweep, metrics: Sequence[str]) -> Row:
+    return {
+        "job": status.id,
+        "sweep": sweep.id,  # also of a job that this sweep shares with an older one
+        **_cell(status.cell, sweep),
+        "content_name": status.content,
+        "style_name": status.style,
+        "state": str(status.state),
+        "steps": status.iteration,
+        "loss": status.loss,
+        **{name: status.metrics.get(name) for name in metrics},
+        "attempt": status.attempt,
+        "worker": status.worker,
+        "error": status.error,
+        "created_at": _moment(status.created_at),
+        "started_at": _moment(status.started_at),
+        "finished_at": _moment(status.finished_at),
+        "result_key": status.result_key,
+        "result_sha256": status.result_sha256,
+        "result_bytes": status.result_bytes,
+    }
+
+
+def _cell(cell: Mapping[str, Any], sweep: Sweep) -> Row:
+    """The values on the axes as `axis.NAME`, which no other column is called; lists and mappings as JSON."""
+    return {
+        f"axis.{axis}": json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+        for axis in sweep.axes
+        for value in [cell.get(axis)]
+    }
+
+
+def _moment(moment: Any) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _checked(path: str | Path, force: bool) -> Path:
+    """The path, if a table can be written there."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InvalidRequest(f"{path} ends in no format of a table: give one of {', '.join(SUFFIXES)}")
+    check_writable(path, force=force)
+    return path
+
+
+def _write(rows: Sequence[Row], path: Path, force: bool) -> Path:
+    encode = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[path.suffix.lower()]
+    with working("writing the table"):
+        data = encode(rows)
+    write_atomically(path, data, force=force)
+    return path
+
+
+def _csv(rows: Sequence[Row]) -> bytes:
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8", "replace")
+
+
+def _jsonl(rows: Sequence[Row]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode("utf-8", "replace")
+
+
+def _parquet(rows: Sequence[Row]) -> bytes:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InvalidRequest(_NO_PYARROW) from error
+    names = list(rows[0]) if rows else []
+    file = BytesIO()
+    columns = {name: pyarrow.array(_of_one_type([row[name] for row in rows])) for name in names}
+    parquet.write_table(pyarrow.table(columns), file)
+    return file.getvalue()
+
+
+def _of_one_type(values: Sequence[Any]) -> Iterable[Any]:
+    """The values as one column can hold them: an axis may mix numbers and words, as in "auto"."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} or len(kinds) <= 1:
+        return [float(value) if kinds == {int, float} and value is not None else value for value in values]
+    return [None if value is None else str(value) for value in values]

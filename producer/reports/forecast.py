@@ -1,0 +1,92 @@
+"""What a sweep would ask of the farm, before it is asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from stylefarm.producer.client.embedded import estimate
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.grids import Grid
+from stylefarm.producer.submission.resolve_grid import take
+from stylefarm.producer.submission.submission import Intake
+from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.db.states import WorkerState
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.text import counted
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How many cells a sweep has, what of it is still to be painted, and how long that takes.
+
+    `known` pictures are painted or asked for already, `new` ones are not; `hours` is for all of these on `workers`,
+    None where nothing tells, and `basis` says what it was taken from, or what is missing.
+    """
+
+    cells: int
+    axes: Mapping[str, Sequence[Any]]
+    skipped: int
+    known: int
+    new: int
+    hours: float | None
+    workers: int
+    basis: str
+    notes: Sequence[str]
+
+
+def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
+    """Takes in a grid as `Farm.sweep` does, and stores nothing. Raises what that raises, and OutOfMemory."""
+    intake = Intake(farm.services)
+    taken = take(intake, grid, farm.terms(grid.terms), skip_bad=skip_bad)
+    by_key = {job.spec.key: job for job in taken.jobs}
+    known = farm.services.queries.known_keys(list(by_key))
+    new = [job for key, job in by_key.items() if key not in known]
+    workers = _workers(farm)
+    seconds, basis = _seconds(farm, intake, new)
+    return Forecast(
+        cells=len(taken.jobs) + taken.skipped,
+        axes=grid.axes,
+        skipped=taken.skipped,
+        known=len(known),
+        new=len(new),
+        hours=None if seconds is None else seconds / 3600 / max(1, workers),
+        workers=workers,
+        basis=basis,
+        notes=[*taken.problems, *dict.fromkeys(note for job in taken.jobs for note in job.notes)],
+    )
+
+
+def _workers(farm: Farm) -> int:
+    """How many take jobs now; an embedded farm is one itself."""
+    if farm.painter is not None:
+        return 1
+    return sum(listed.state == WorkerState.ACTIVE for listed in farm.services.workers.listed())
+
+
+def _seconds(farm: Farm, intake: Intake, new: Sequence[NewJob]) -> tuple[float | None, str]:
+    """What all of the jobs take one after the other, and where that was taken from."""
+    steps: Counter[tuple[str, int]] = Counter()
+    examples: dict[tuple[str, int], JobSpec] = {}
+    for job in new:
+        kind = (job.spec.method, job.spec.sizes[-1])
+        steps[kind] += job.spec.total_iterations
+        examples.setdefault(kind, job.spec)
+    total, done, timed = 0.0, 0, 0
+    for (method, size), count in steps.items():
+        paces = farm.services.queries.paces(method, size)
+        done += len(paces)
+        if paces:
+            total += count * median(paces)
+        elif farm.painter is not None:
+            spec = examples[method, size]
+            total += count * estimate(spec, intake.picture, farm.settings).seconds / spec.total_iterations
+            timed += 1
+        else:
+            return None, f"unknown: no job of size {size} is done yet in this farm"
+    parts = [f"the median of {counted(done, 'done job')} of the same size"] if done else []
+    parts += [f"a few iterations timed here for {counted(timed, 'size')}"] if timed else []
+    return total, " and ".join(parts) or "nothing is left to paint"

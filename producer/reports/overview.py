@@ -1,0 +1,101 @@
+"""A sweep at a glance: its contact sheet and its loss plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from PIL import Image
+
+from stylefarm.producer.charts.losses import LossCurve, loss_plot
+from stylefarm.producer.client.farm import Job, Sweep
+from stylefarm.producer.sheets.raster import Drawing, pages
+from stylefarm.producer.terminal.progress import counting
+from stylefarm.producer.views.selection import PICTURES, label_of, select
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.records import LossPoint
+from stylefarm.shared.errors import InvalidRequest
+
+
+def sweep_sheet(
+    sweep: Sweep,
+    rows: str | None = None,
+    columns: str | None = None,
+    *,
+    where: Mapping[str, Sequence[Any]] | None = None,
+    metric: str = "loss",
+    cell: int = 256,
+) -> Image.Image:
+    """The contact sheet of a sweep over two of its axes; `write_sheet` makes files of it.
+
+    Args:
+        sweep: what is looked at.
+        rows, columns: two axes; by default content and style, or else what there is.
+        where: for axes the values that are wanted; one of each that is neither rows nor columns.
+        metric: the number under each cell.
+        cell: pixels across a cell.
+
+    Raises InvalidRequest if there is no such axis, value or metric, or if more than one page is left.
+    """
+    selection = select(sweep.axes, sweep.statuses(), rows, columns, where)
+    several = [axis.name for axis in selection.others if len(axis.values) > 1]
+    if several:
+        raise InvalidRequest(f"a sheet shows two axes, and the sweep also has {', '.join(several)}: choose by where")
+    ((_, image),) = pages(sweep, selection, Drawing(metric, cell))
+    return image
+
+
+def sweep_losses(sweep: Sweep) -> bytes:
+    """The loss curves of a sweep's jobs, as a PNG."""
+    return loss_plot(sweep_curves(sweep, sweep.statuses()), title=sweep.name)
+
+
+def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurve]:
+    """The loss curves of these jobs of a sweep by a name for each that no other has."""
+    wanted = {status.id for status in statuses}
+    curves = {job_id: _curve(points) for job_id, points in sweep_points(sweep) if job_id in wanted}
+    names = zip(curve_labels(statuses), statuses, strict=True)
+    return {name: curves.get(one.id, LossCurve((), ())) for name, one in names}
+
+
+def sweep_points(sweep: Sweep) -> Iterator[tuple[str, list[LossPoint]]]:
+    """The loss curve of each of a sweep's jobs that has one, with a bar: a job's id and its points by iteration."""
+    found = groupby(sweep.farm.services.looking.losses(sweep.id), key=itemgetter(0))
+    with counting("loss curves", sum(sweep.counts().values())) as advance:
+        for job_id, pairs in found:
+            yield job_id, [point for _, point in pairs]
+            advance()
+
+
+def curve_labels(statuses: Sequence[Status]) -> list[str]:
+    """A name for each job that no other of them has: its pictures, its other axes, a number if need be."""
+    labels: dict[str, None] = {}  # a set that keeps the order
+    for status in statuses:
+        others = (f", {axis} = {value}" for axis, value in status.cell.items() if axis not in PICTURES)
+        pictures = (label_of(name, getattr(status, name)) for name in PICTURES)
+        plain = label = " x ".join(filter(None, pictures)) + "".join(others)
+        number = 1
+        while label in labels:  # pictures of one name in two folders
+            number += 1
+            label = f"{plain} ({number})"
+        labels[label] = None
+    return list(labels)
+
+
+def loss_curve(job: Job) -> LossCurve:
+    """The loss curve of one job, as far as it has come."""
+    losses = job.losses()
+    terms = (losses.iteration, losses.total, losses.content, losses.style, losses.tv)
+    return LossCurve(*(term.tolist() for term in terms))
+
+
+def _curve(points: Sequence[LossPoint]) -> LossCurve:
+    return LossCurve(
+        iterations=[point.iteration for point in points],
+        total=[point.total for point in points],
+        content=[point.content for point in points],
+        style=[point.style for point in points],
+        tv=[point.tv for point in points],
+    )

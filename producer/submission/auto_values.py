@@ -1,0 +1,60 @@
+"""What "auto" becomes. Each choice is told in a note of the job."""
+
+from __future__ import annotations
+
+from stylefarm.producer.submission.source import Source
+from stylefarm.shared.spec.spec import JobSpec
+
+SIZE = 512
+# Of random features, a deep layer knows the picture's things less well than one of a trained network does.
+CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",)}
+# Of relative losses. docs/ablation.md tells of the first two; the others are as near to them by eye.
+STYLE_WEIGHTS = {
+    "wasserstein": 5.0,
+    "gram": 100.0,
+    "mean-std": 100.0,
+    "mmd-linear": 100.0,
+    "mmd-poly": 100.0,
+    "mmd-gaussian": 20.0,
+    "sliced": 100.0,
+}
+# Of adam in shares of the way from black to white; of lbfgs, whose steps have a length of their own, a factor.
+LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
+
+
+def automatic(spec: JobSpec, content: Source, features: str, notes: list[str]) -> dict[str, object]:
+    """A value for every parameter of `spec` that is still "auto", now that its `features` are known."""
+    changes: dict[str, object] = {}
+    if spec.size == "auto":
+        changes["size"] = _size(content, notes)
+    if spec.rescale_filters and features == "random":
+        changes["rescale_filters"] = False
+        notes.append("rescale_filters: left out, since random features are scaled by whole layers")
+    if spec.content_layers == "auto":
+        changes["content_layers"] = CONTENT_LAYERS[features]
+        notes.append(f"content_layers: {', '.join(CONTENT_LAYERS[features])}")
+    if spec.style_weight == "auto":
+        changes["style_weight"] = weight = style_weight(spec)
+        notes.append(f"style_weight: {weight:g}")
+    if spec.learning_rate == "auto":
+        changes["learning_rate"] = rate = learning_rate(spec)
+        notes.append(f"learning_rate: {rate:g}")
+    return changes
+
+
+def style_weight(spec: JobSpec) -> float:
+    """The weight that suits the style losses: of a mixture, the mean by share."""
+    shares = spec.style_loss
+    return sum(share * STYLE_WEIGHTS[name] for name, share in shares.items()) / sum(shares.values())
+
+
+def learning_rate(spec: JobSpec) -> float:
+    """The step length that suits the optimiser, and the coordinates that it moves in."""
+    return LEARNING_RATES[spec.optimizer] * (1.0 if spec.optimizer == "lbfgs" else spec.moved_space.unit)
+
+
+def _size(content: Source, notes: list[str]) -> int:
+    size = min(SIZE, max(content.width, content.height))
+    why = "the content's own" if size < SIZE else "the largest that auto chooses"
+    notes.append(f"size: {size} px, {why}")
+    return size

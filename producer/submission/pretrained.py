@@ -1,0 +1,199 @@
+"""Pretrained weights of a submission: what a spec means by them, and their way into the object store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from io import BufferedReader
+from pathlib import Path
+
+from stylefarm.shared.blobs.storage import BlobStore
+from stylefarm.shared.db.tables import Weights
+from stylefarm.shared.dispatch.weights import WeightsRegistry
+from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, cached_weights
+from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
+
+# A file of torch.save is a ZIP, or of old a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
+# JSON, after a length of eight bytes.
+STARTS = (b"PK", b"\x80\x02", b"MATLAB ")
+SAFETENSORS_HEADER = b"{"
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Weights by their address; `architecture` is None where only a worker can tell it from the file."""
+
+    address: str
+    architecture: Architecture | None
+    words: str
+
+
+class Pretrained:
+    """Resolves `features` and `weights` of specs; hashes each file once, and stores it once."""
+
+    def __init__(self, blobs: BlobStore, registry: WeightsRegistry) -> None:
+        self.blobs = blobs
+        self.registry = registry
+        self._files: dict[Path, str] = {}
+        # The jobs of a sweep ask for few networks, and each answer may be a question to the object store.
+        self._choices: dict[tuple[str, str | None], _Choice | None] = {}
+
+    @cached_property
+    def _registered(self) -> dict[str, Weights]:
+        """By name, as they were when this submission first asked."""
+        return {row.name: row for row in self.registry.all()}
+
+    def resolve(self, spec: JobSpec, notes: list[str]) -> dict[str, object]:
+        """The network and the address of its weights, never "auto", so that every worker sees the same.
+
+        What was chosen is added to `notes`. Raises InvalidSpec, InvalidRequest and NotFound.
+        """
+        if spec.features == "random":
+            return {}
+        choice = self._chosen(spec)
+        if choice is None:
+            notes.append("features: random, since no pretrained VGG-19 is at hand (give one with weights = FILE)")
+            return {"features": "random"}
+        architecture = _agreed(spec, choice)
+        notes.append(f"features: pretrained {architecture} {choice.words}")
+        return {"features": architecture, "weights": choice.address}
+
+    def upload(self) -> None:
+        """Stores the files that specs named, where they are not stored yet. Raises InvalidRequest if one changed."""
+        for path, address in self._files.items():
+            key = _key(address)
+            if not self.blobs.exists(key):
+                if _hash(path) != address:
+                    raise InvalidRequest(f"weights: {path} changed while it was being submitted: submit again")
+                self.blobs.put_file(key, path, "application/octet-stream")
+
+    def _chosen(self, spec: JobSpec) -> _Choice | None:
+        asked = (spec.features, spec.weights)
+        if asked not in self._choices:
+            self._choices[asked] = self._unnamed(spec) if spec.weights is None else self._named(spec.weights)
+        return self._choices[asked]
+
+    def _unnamed(self, spec: JobSpec) -> _Choice | None:
+        """What `features` alone means: the weights registered as the architecture, or torchvision's own."""
+        architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+        if architecture in self._registered:
+            return self._of_registry(self._registered[architecture])
+        cached = cached_weights(architecture)
+        if cached is not None:
+            return _Choice(self._downloaded(cached, architecture), architecture, "from torchvision's cache")
+        if spec.features == "auto":
+            return None
+        raise InvalidSpec(
+            f"features = {architecture}, but its pretrained weights are not in torchvision's cache on this machine:"
+            f" name a file with weights, take features = random, or: stylefarm weights pull {architecture}"
+        )
+
+    def _named(self, name: str) -> _Choice:
+        if name.startswith(BLOB):
+            return self._addressed(name)
+        path = _path(name)
+        if name not in self._registered:
+            return self._of_file(path, name, "")
+        if path.is_file():
+            return self._of_file(path, name, ", the file, not the registered ones of that name")
+        return self._of_registry(self._registered[name])
+
+    def _addressed(self, address: str) -> _Choice:
+        if not self.blobs.exists(_key(address)):
+            raise NotFound(f"weights: there are no weights {address} in this farm: name a file")
+        sha256 = address.removeprefix(BLOB)
+        found = {_architecture(row) for row in self._registered.values() if row.sha256 == sha256}
+        return _Choice(address, found.pop() if found else None, f"with the weights {address}")
+
+    def _of_registry(self, row: Weights) -> _Choice:
+        if not self.blobs.exists(f"weights/{row.sha256}"):
+            raise NotFound(
+                f"weights: the file of the registered weights {row.name} is gone from the object store: import it again"
+            )
+        words = f"with the registered weights {row.name} ({row.sha256[:12]})"
+        return _Choice(BLOB + row.sha256, _architecture(row), words)
+
+    def _of_file(self, path: Path, name: str, beside: str) -> _Choice:
+        if path not in self._files:
+            if not path.exists():
+                raise self._unknown(name)
+            _check_kind(path)
+        return _Choice(self._file(path), None, f"with the weights {name}{beside}")
+
+    def _unknown(self, name: str) -> InvalidRequest:
+        known = f"known are {', '.join(self._registered)}" if self._registered else "there are none"
+        return InvalidRequest(
+            f"weights: {name} cannot be opened (No such file or directory), nor are weights registered by that name"
+            f" ({known}): check the path or the name"
+        )
+
+    def _downloaded(self, path: Path, architecture: Architecture) -> str:
+        expected = PRETRAINED_FILES[architecture].rpartition("-")[2].removesuffix(".pth")
+        address = self._file(path)
+        if not address.startswith(BLOB + expected):
+            raise InvalidRequest(
+                f"{path} is not what torchvision offers under that name: delete it, or name another file"
+            )
+        return address
+
+    def _file(self, path: Path) -> str:
+        if path not in self._files:
+            self._files[path] = _hash(path)
+        return self._files[path]
+
+
+def _architecture(row: Weights) -> Architecture:
+    return "vgg16" if row.architecture == "vgg16" else "vgg19"
+
+
+def _agreed(spec: JobSpec, choice: _Choice) -> Architecture:
+    """The architecture of both the spec and its weights. Raises InvalidSpec if they differ."""
+    asked: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+    if choice.architecture in (None, asked):
+        return asked
+    if spec.features != "auto":
+        raise InvalidSpec(
+            f"features = {spec.features}, but the weights are {choice.architecture}'s ({choice.address[:19]}): leave"
+            " out features, or name other weights"
+        )
+    # Layers that only VGG-19 has are refused here.
+    parse_spec({**spec.model_dump(), "features": choice.architecture})
+    return choice.architecture
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise InvalidRequest(f"weights: nobody's home folder is known as {name.partition('/')[0]}: check it") from None
+
+
+def _key(address: str) -> str:
+    return f"weights/{address.removeprefix(BLOB)}"
+
+
+def _hash(path: Path) -> str:
+    with _opened(path) as file:
+        return BLOB + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_kind(path: Path) -> None:
+    """What is plainly no weights file is refused here; what is in one, only a worker can tell."""
+    with _opened(path) as file:
+        start = file.read(9)
+    if not start.startswith(STARTS) and start[8:] != SAFETENSORS_HEADER:
+        raise InvalidRequest(f"weights: {path} is no file of weights: give one that torch.save or safetensors wrote")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"weights: {path} cannot be opened ({reason}): check the path") from None

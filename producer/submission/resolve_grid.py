@@ -1,0 +1,58 @@
+"""The jobs of a grid's cells, with everything that is wrong with their pictures told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stylefarm.producer.grids import Grid
+from stylefarm.producer.submission.submission import Intake, pictures_of
+from stylefarm.producer.terminal.progress import counting
+from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.errors import FarmError, InvalidImage
+from stylefarm.shared.spec.terms import Terms
+from stylefarm.shared.text import counted
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The jobs of the cells that can be painted, in order, and what kept the others out, by sentence."""
+
+    jobs: list[NewJob]
+    skipped: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def take(intake: Intake, grid: Grid, terms: Terms, *, skip_bad: bool = False) -> Taken:
+    """Resolves every cell of a grid. Every picture is read before any is judged.
+
+    With `skip_bad`, cells whose pictures cannot be used are left out. Raises InvalidImage with all that is wrong with
+    all pictures, or if no cell is left; InvalidSpec, InvalidRequest, NotFound, ServiceUnavailable.
+    """
+    cells = list(grid.cells())
+    unread = intake.survey(spec for _, spec in cells)
+    problems: dict[str, FarmError] = {str(error): error for error in unread.values()}
+    jobs: list[NewJob] = []
+    with counting("cells", len(cells)) as advance:
+        for cell, spec in cells:
+            advance()
+            if unread and any(name in unread for name in pictures_of(spec)):
+                continue
+            try:
+                jobs.append(intake.resolve(spec, cell, terms))
+            except InvalidImage as error:
+                problems.setdefault(str(error), error)
+    if problems and not (skip_bad and jobs):
+        raise _all_of(list(problems.values()), none_left=skip_bad)
+    return Taken(jobs, len(cells) - len(jobs), tuple(problems))
+
+
+def _all_of(problems: list[FarmError], *, none_left: bool) -> FarmError:
+    if len(problems) == 1 and not none_left:
+        return problems[0]
+    sentences = "; ".join(map(str, problems))
+    if none_left:
+        return InvalidImage(f"no cell is left without a picture that cannot be used: {sentences}")
+    return InvalidImage(
+        f"{counted(len(problems), 'picture')} cannot be used: {sentences}; correct them, or leave out the cells that"
+        " need them with --skip-bad"
+    )

@@ -1,0 +1,179 @@
+"""From what a user wrote to what a worker can do: pictures become content hashes, "auto" becomes a value.
+
+Everything is read and checked before anything is stored; only then are pictures uploaded, each once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stylefarm.producer.submission.auto_values import automatic
+from stylefarm.producer.submission.picture_size import check_depth
+from stylefarm.producer.submission.pretrained import Pretrained
+from stylefarm.producer.submission.s3_objects import SCHEME, Objects
+from stylefarm.producer.submission.source import Source
+from stylefarm.producer.terminal.progress import counting
+from stylefarm.shared.blobs.storage import fetch_verified
+from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.dispatch.weights import WeightsRegistry
+from stylefarm.shared.errors import FarmError, InvalidImage, InvalidSpec, NotFound
+from stylefarm.shared.images.decode import decode, read_bytes
+from stylefarm.shared.services import Services
+from stylefarm.shared.spec.batching import batch_key
+from stylefarm.shared.spec.consistency import check_consistent
+from stylefarm.shared.spec.spec import BLOB, JobSpec
+from stylefarm.shared.spec.terms import ANY_TERMS, Terms
+
+# Pictures that are on their way to the object store at a time: most of it is waiting.
+UPLOADS = 8
+# Pictures that are decoded at a time: each may take a gigabyte.
+READS = 4
+
+
+@dataclass
+class Intake:
+    """Resolves the specs of one submission; remembers what it has read, so that a sweep reads each file once."""
+
+    services: Services
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _pretrained: Pretrained = field(init=False)
+    _objects: Objects = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._objects = Objects(self.services.settings)
+        self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.engine))
+
+    def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = ANY_TERMS) -> NewJob:
+        """The job that `spec` asks for. Raises InvalidImage, InvalidSpec, InvalidRequest and NotFound."""
+        content, *styles = pictures = [self.source(name) for name in (spec.content, *spec.style)]
+        masks = self._masks(spec, content, styles)
+        start = None if spec.init_image is None else self.source(spec.init_image)
+        notes = [f"{source.name}: {note}" for source in pictures for note in source.notes]
+        changes: dict[str, object] = {
+            "content": content.address,
+            "style": tuple(style.address for style in styles),
+            "init_image": None if start is None else start.address,
+            **masks,
+        }
+        changes.update(self._pretrained.resolve(spec, notes))
+        changes.update(automatic(spec, content, str(changes.get("features", spec.features)), notes))
+        resolved = _checked(spec.model_copy(update=changes))
+        check_depth(resolved, content, styles)
+        alike = batch_key(resolved, (content.width, content.height), terms)
+        return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
+
+    def survey(self, specs: Iterable[JobSpec]) -> dict[str, FarmError]:
+        """Reads every picture that the specs name, once each; what is wrong with those that cannot be used, by name."""
+        names = dict.fromkeys(name for spec in specs for name in pictures_of(spec))
+        bad: dict[str, FarmError] = {}
+
+        def read(name: str) -> None:
+            try:
+                self._sources[name] = self._read(name)
+            except (InvalidImage, NotFound) as error:
+                bad[name] = error
+
+        unread = [name for name in names if name not in self._sources]
+        with ThreadPoolExecutor(READS, thread_name_prefix="read") as pool, counting("pictures", len(unread)) as advance:
+            for _ in pool.map(read, unread):
+                advance()
+        return {name: bad[name] for name in names if name in bad}
+
+    def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
+        """The addresses of the masks. Raises InvalidImage for one of another size than its picture, or all black."""
+        of_content = [self.source(name) for name in spec.content_masks]
+        of_style = [self.source(name) for name in spec.style_masks]
+        for mask, picture in (*((mask, content) for mask in of_content), *zip(of_style, styles, strict=False)):
+            if (mask.width, mask.height) != (picture.width, picture.height):
+                raise InvalidImage(
+                    f"the mask {mask.name} is {mask.width} x {mask.height}, and {picture.name}, which it belongs to, is"
+                    f" {picture.width} x {picture.height}: give a mask of that size"
+                )
+            if not mask.brightest:
+                raise InvalidImage(
+                    f"the mask {mask.name} is all black, so nothing of {picture.name} counts: paint it white"
+                )
+        return {
+            "content_masks": tuple(mask.address for mask in of_content),
+            "style_masks": tuple(mask.address for mask in of_style),
+        }
+
+    def upload(self) -> None:
+        """Stores what the resolved specs name, where it is not stored yet. Raises ServiceUnavailable, StorageFull."""
+        count = len(self._sources)
+        with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool, counting("uploads", count) as advance:
+            for _ in pool.map(self._upload, self._sources.values()):
+                advance()
+        self._pretrained.upload()
+
+    def _upload(self, source: Source) -> None:
+        blobs, key = self.services.blobs, f"inputs/{source.address.removeprefix(BLOB)}"
+        if source.origin is None or blobs.exists(key):
+            return
+        data = self._bytes(source)
+        if _address(data) != source.address:
+            raise InvalidImage(f"{source.origin} changed while it was being submitted: submit again")
+        blobs.put(key, data, "application/octet-stream")
+
+    def picture(self, address: str) -> Image.Image:
+        """The picture of an address that a resolved spec names. Raises InvalidImage and NotFound."""
+        source = next(source for source in self._sources.values() if source.address == address)
+        return decode(self._bytes(source), source.name, max_pixels=self.services.settings.max_pixels).image
+
+    def source(self, name: str) -> Source:
+        """The picture that `name`, a path or an address, stands for. Raises InvalidImage and NotFound."""
+        if name not in self._sources:
+            self._sources[name] = self._read(name)
+        return self._sources[name]
+
+    def _read(self, name: str) -> Source:
+        origin = _origin(name)
+        data = self._bytes_of(origin, name)
+        shown = name[:19] if origin is None else Path(origin).name
+        picture = decode(data, shown if origin is None else name, max_pixels=self.services.settings.max_pixels)
+        brightest = int(np.asarray(picture.image).max())
+        return Source(_address(data), origin, shown, picture.width, picture.height, brightest, picture.notes)
+
+    def _bytes(self, source: Source) -> bytes:
+        return self._bytes_of(source.origin, source.address)
+
+    def _bytes_of(self, origin: Path | str | None, address: str) -> bytes:
+        if origin is None:
+            sha256 = address.removeprefix(BLOB)
+            return fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256)
+        if isinstance(origin, Path):
+            return read_bytes(origin, self.services.settings.max_bytes)
+        return self._objects.get(origin)
+
+
+def _origin(name: str) -> Path | str | None:
+    """Where the picture of a name is read from: a file, an address in S3, or the farm's own store."""
+    if name.startswith(BLOB):
+        return None
+    return name if name.startswith(SCHEME) else Path(name).expanduser()
+
+
+def pictures_of(spec: JobSpec) -> tuple[str, ...]:
+    """The names of all pictures that a spec needs."""
+    start = () if spec.init_image is None else (spec.init_image,)
+    return (spec.content, *spec.style, *spec.content_masks, *spec.style_masks, *start)
+
+
+def _checked(spec: JobSpec) -> JobSpec:
+    """The spec, in which what "auto" became may contradict what the user wrote. Raises InvalidSpec."""
+    try:
+        check_consistent(spec)
+    except ValueError as error:
+        raise InvalidSpec(str(error)) from None
+    return spec
+
+
+def _address(data: bytes) -> str:
+    return BLOB + hashlib.sha256(data).hexdigest()

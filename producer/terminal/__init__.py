@@ -1,0 +1,1 @@
+"""Progress bars and live displays in a terminal."""

@@ -1,0 +1,147 @@
+"""The live display of jobs that are waited for: one bar for each that runs, one for all of them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from stylefarm.producer.client.waiting import Watcher
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.states import State
+
+# Jobs that run at once beyond this are counted in the overall bar only.
+MOST_BARS = 8
+
+
+@contextmanager
+def live_display() -> Iterator[Watcher]:
+    """A watcher for `wait`: bars on a terminal, a line for each job that ends elsewhere. All on standard error."""
+    console = Console(file=sys.stderr, highlight=False)
+    if not console.is_terminal:
+        yield Lines(console).watch
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[count]}", justify="right"),
+        TextColumn("{task.fields[loss]}"),
+        TimeLeft(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield Bars(progress).watch
+
+
+class Lines:
+    """Says once of each job that it has ended, and how."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.told: set[str] = set()
+
+    def watch(self, statuses: Sequence[Status]) -> None:
+        """Takes a look at all of them."""
+        for status in statuses:
+            # Of a single job that fails, the command itself says why.
+            silent = len(statuses) == 1 and status.state is not State.DONE
+            if status.state.final and status.id not in self.told and not silent:
+                self.told.add(status.id)
+                self.console.print(_line(status, f"{len(self.told)}/{len(statuses)}"), soft_wrap=True)
+
+
+class Bars:
+    """Keeps the bars of rich's Progress in step with the jobs."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.lines = Lines(progress.console)
+        self.bars: dict[str, TaskID] = {}
+        self.overall: TaskID | None = None
+        self.started_at = time.monotonic()
+        self.first_steps = 0
+
+    def watch(self, statuses: Sequence[Status]) -> None:
+        """Takes a look at all of them."""
+        self._overall(statuses)
+        if len(statuses) > 1:
+            self.lines.watch(statuses)
+        running = [status for status in statuses if status.state is State.RUNNING][:MOST_BARS]
+        for job_id in set(self.bars) - {status.id for status in running}:
+            self.progress.remove_task(self.bars.pop(job_id))
+        for status in running:
+            self._bar(status)
+
+    def _bar(self, status: Status) -> None:
+        if status.id not in self.bars:
+            name = escape(status.title)
+            self.bars[status.id] = self.progress.add_task(name, total=status.iterations, count="", loss="", left=None)
+        left = seconds_left(status)
+        self.progress.update(
+            self.bars[status.id],
+            completed=status.iteration,
+            count=f"{status.iteration}/{status.iterations}",
+            loss="" if status.loss is None else f"loss {status.loss:.4g}",
+            left=left,
+        )
+
+    def _overall(self, statuses: Sequence[Status]) -> None:
+        if len(statuses) < 2:
+            return
+        steps = sum(_steps_done(status) for status in statuses)
+        total = sum(status.iterations for status in statuses)
+        if self.overall is None:
+            self.overall = self.progress.add_task("[bold]all[/]", total=total, count="", loss="", left=None)
+            self.first_steps = steps
+        if steps == self.first_steps:
+            # The pace is counted from the first step on: before it, torch is imported and pictures are read.
+            self.started_at = time.monotonic()
+        done, passed = steps - self.first_steps, time.monotonic() - self.started_at
+        ended = sum(status.state.final for status in statuses)
+        self.progress.update(
+            self.overall,
+            completed=steps,
+            count=f"{ended}/{len(statuses)} jobs",
+            left=passed / done * (total - steps) if done > 0 else None,
+        )
+
+
+class TimeLeft(ProgressColumn):
+    """The seconds that are left, as far as the pace so far tells."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields.get("left")
+        return Text("" if left is None else f"{_duration(left)} left", style="cyan")
+
+
+def seconds_left(status: Status) -> float | None:
+    """What a running job still needs, as far as its pace so far tells; None where it does not."""
+    if status.started_at is None or status.iteration == 0:
+        return None
+    passed = time.time() - status.started_at.timestamp()
+    return max(0.0, passed / status.iteration * (status.iterations - status.iteration))
+
+
+def _steps_done(status: Status) -> int:
+    return status.iterations if status.state.final else status.iteration
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _line(status: Status, count: str) -> str:
+    what = f"{count}  {escape(status.title)}"
+    if status.state is State.DONE and status.started_at and status.finished_at:
+        seconds = (status.finished_at - status.started_at).total_seconds()
+        return f"[green]done[/]  {what}  loss {status.loss or 0:.4g}  {_duration(seconds)}"
+    if status.state is State.FAILED:
+        return f"[red]failed[/]  {what}: {escape(status.error or '')}"
+    return f"[yellow]{status.state}[/]  {what}"

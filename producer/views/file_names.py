@@ -1,0 +1,53 @@
+"""File names that a person can read, for what a sweep has painted."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from stylefarm.producer.views.selection import PICTURES, label_of
+from stylefarm.producer.views.status import Status
+
+# Every file system takes 255 bytes; the rest is for a number, a suffix, and the name of a file while it is written.
+LONGEST = 180
+# What no file system or shell reads as anything but a letter; "~" is left for numbers.
+_UNFIT = re.compile(r"[^\w.,=+-]+")
+
+
+def file_names(statuses: Sequence[Status]) -> list[str]:
+    """A name without suffix for each job of a whole sweep, as in `cat_waves_style_weight-10`.
+
+    It says the pictures and the values on the other axes. It depends on the cells and their order alone, so it stays as
+    it is while jobs are painted and when cells are added at the end. No two are the same, also where case and accents
+    are not told apart: of cells that would be called alike, the second one ends in `~2`.
+    """
+    seen: dict[str, int] = {}
+    return [_numbered(_name_of(status), seen) for status in statuses]
+
+
+def _numbered(name: str, seen: dict[str, int]) -> str:
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    seen[plain] = seen.get(plain, 0) + 1
+    return name if seen[plain] == 1 else f"{name}~{seen[plain]}"
+
+
+def _name_of(status: Status) -> str:
+    pictures = [label_of(name, status.cell.get(name, getattr(status, name))) for name in PICTURES]
+    others = [f"{axis}-{label_of(axis, value)}" for axis, value in status.cell.items() if axis not in PICTURES]
+    parts = [_fit(part) for part in (*pictures, *others)]
+    name = _cut("_".join(part for part in parts if part)) or "picture"
+    # Windows keeps these for its devices, with any suffix.
+    return f"{name}_" if re.fullmatch(r"(?i)con|prn|aux|nul|(com|lpt)\d", name) else name
+
+
+def _fit(text: str) -> str:
+    """The text with "-" for all that is unfit, and without what hides a file at its beginning."""
+    composed = unicodedata.normalize("NFC", text).replace(" + ", "+").replace(", ", ",")
+    return _UNFIT.sub("-", composed).strip(".-")
+
+
+def _cut(name: str) -> str:
+    """As much of the name as has LONGEST bytes."""
+    return name.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore").rstrip(".-")

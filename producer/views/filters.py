@@ -1,0 +1,49 @@
+"""Which jobs have the values of parameters that a user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from stylefarm.producer.views.selection import PICTURES, is_called
+from stylefarm.shared.db.tables import Job
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.text import nearest
+
+_WORDS = {"true": True, "false": False}
+
+
+def fitting(where: Mapping[str, Sequence[Any]]) -> Callable[[Job], bool] | None:
+    """Tells of a job whether it has one of the values of each parameter in `where`; None if all have.
+
+    What counts is the value in its sweep's cell, and the one in its spec. Raises InvalidRequest if there is no such
+    parameter.
+    """
+    # Its parameters take a while to import, which only those wait for who name one.
+    from stylefarm.shared.spec.spec import JobSpec
+
+    for name in where:
+        if name not in JobSpec.model_fields:
+            raise InvalidRequest(f"no parameter {name!r}{nearest(name, JobSpec.model_fields)}")
+
+    def fits(job: Job) -> bool:
+        return all(
+            any(is_called(name, value, _read(wanted)) for value in _values(job, name) for wanted in values)
+            for name, values in where.items()
+        )
+
+    return fits if where else None
+
+
+def _read(wanted: Any) -> Any:
+    return _WORDS.get(wanted, wanted) if isinstance(wanted, str) else wanted
+
+
+def _values(job: Job, name: str) -> Iterator[Any]:
+    if name in job.cell:
+        yield job.cell[name]
+    if name in PICTURES:
+        # In its spec, pictures are called by their hashes.
+        yield getattr(job, f"{name}_name")
+    elif name in job.spec:
+        yield job.spec[name]

@@ -1,0 +1,42 @@
+"""A job's loss curve as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylefarm.shared.db.tables import Loss
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """How the losses of one job fell: one number of each array for each recorded iteration, by iteration.
+
+    `iteration` is int64 and counts steps; `total`, `content`, `style` and `tv` (total variation) are float64, and the
+    terms are as they are in the total, weighted.
+    """
+
+    iteration: NDArray[np.int64]
+    total: NDArray[np.float64]
+    content: NDArray[np.float64]
+    style: NDArray[np.float64]
+    tv: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Loss]) -> Self:
+        """The curve of these rows, in their order."""
+        terms = ([getattr(row, term) for row in rows] for term in ("total", "content", "style", "tv"))
+        return cls(np.array([row.iteration for row in rows], np.int64), *(np.array(term, np.float64) for term in terms))
+
+    def __len__(self) -> int:
+        return len(self.iteration)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same to the last bit."""
+        if not isinstance(other, Losses):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))

@@ -1,0 +1,218 @@
+"""Which jobs of a sweep are on a sheet: two axes, slices of the others, a page for each combination of the rest."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from stylefarm.producer.views.metrics import check_measure, measured, more_is_closer
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.errors import InvalidRequest
+
+PICTURES = ("content", "style")
+
+# Values that are wanted of an axis, as a user names them.
+Where = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis with those of its values that are looked at. An axis without a name has one value, and no head."""
+
+    name: str
+    values: Sequence[Any]
+
+    @property
+    def labels(self) -> list[str]:
+        """A word for each of its values; the whole path of pictures that have a name in common."""
+        labels = [label_of(self.name, value) for value in self.values]
+        repeated = {label for label, count in Counter(labels).items() if count > 1}
+        return [
+            str(value) if label in repeated and isinstance(value, str) else label
+            for label, value in zip(labels, self.values, strict=True)
+        ]
+
+
+NO_AXIS = Axis("", (None,))
+
+
+@dataclass(frozen=True)
+class Page:
+    """One value of each of the other axes, and the jobs by row and column, counted from 0."""
+
+    slice: Mapping[str, Any]
+    cells: Mapping[tuple[int, int], Status]
+
+    @property
+    def title(self) -> str:
+        """The slice in words."""
+        return ", ".join(f"{axis} = {label_of(axis, value)}" for axis, value in self.slice.items())
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is looked at: two axes, the others, and the jobs that are left of the sweep, in its order."""
+
+    rows: Axis
+    columns: Axis
+    others: Sequence[Axis]
+    statuses: Sequence[Status]
+
+    @property
+    def axes(self) -> list[Axis]:
+        """All axes that have a name: rows, columns, the others."""
+        return [axis for axis in (self.rows, self.columns, *self.others) if axis.name]
+
+    def pages(self) -> Iterator[Page]:
+        """A page for each combination of the other axes; the last of them turns fastest."""
+        on_page: dict[tuple[int, ...], dict[tuple[int, int], Status]] = {}
+        places = [_places(axis) for axis in (self.rows, self.columns, *self.others)]
+        for status in self.statuses:
+            row, column, *rest = (found[key_of(status.cell.get(name))] for name, found in places)
+            on_page.setdefault(tuple(rest), {})[row, column] = status
+        for indices in itertools.product(*(range(len(axis.values)) for axis in self.others)):
+            chosen = {axis.name: axis.values[index] for axis, index in zip(self.others, indices, strict=True)}
+            yield Page(chosen, on_page.get(indices, {}))
+
+
+def select(
+    axes: Mapping[str, Sequence[Any]],
+    statuses: Sequence[Status],
+    rows: str | None = None,
+    columns: str | None = None,
+    where: Where | None = None,
+) -> Selection:
+    """The jobs of a sweep of these `axes` that are wanted, and how they are laid out.
+
+    Args:
+        axes: the values of each axis.
+        statuses: all jobs, in the order of the cells.
+        rows: an axis; by default content, or else the first that is free.
+        columns: an axis; by default style, or else the next.
+        where: for some axes the values that are wanted. A picture may be called by its path, its name, or its stem.
+
+    Raises:
+        InvalidRequest: there is no such axis or value, or rows and columns are the same.
+    """
+    wanted = {axis: _chosen(axes, axis, values) for axis, values in (where or {}).items()}
+    kept = {axis: wanted.get(axis, list(values)) for axis, values in axes.items()}
+    names = _two(axes, rows, columns)
+    keys = {axis: {key_of(value) for value in values} for axis, values in wanted.items()}
+    left = [status for status in statuses if all(key_of(status.cell.get(axis)) in keys[axis] for axis in keys)]
+    first, second = (Axis(name, kept[name]) if name else NO_AXIS for name in names)
+    return Selection(first, second, [Axis(name, kept[name]) for name in axes if name not in names], left)
+
+
+def ranked(statuses: Sequence[Status], metric: str) -> list[Status]:
+    """The jobs that have the metric, the closest to the content or style first; equals keep their order.
+
+    Raises InvalidRequest if there is no such metric.
+    """
+    check_measure(metric, statuses)
+    having = [status for status in statuses if measured(status, metric) is not None]
+    return sorted(having, key=lambda status: measured(status, metric) or 0.0, reverse=more_is_closer(metric))
+
+
+def parse_where(texts: Sequence[str]) -> dict[str, list[str]]:
+    """What `--where axis=value`, repeated, asks for. Raises InvalidRequest."""
+    where: dict[str, list[str]] = {}
+    for text in texts:
+        axis, equals, value = text.partition("=")
+        if not (axis.strip() and equals):
+            raise InvalidRequest(f"--where {text} is no slice: write it as axis=value, e.g. style_weight=10")
+        where.setdefault(axis.strip(), []).append(value.strip())
+    return where
+
+
+def label_of(axis: str, value: Any) -> str:
+    """A value in few letters: of pictures their names without folder and suffix, of mappings name=weight."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={label_of('', weight)}" for name, weight in value.items())
+    if isinstance(value, list | tuple):
+        return (" + " if axis in PICTURES else ", ").join(label_of(axis, entry) for entry in value)
+    if axis in PICTURES:
+        # A status has the names of several styles in one.
+        return " + ".join(PurePath(name).stem for name in value.split(" + "))
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
+
+
+def title_of(status: Status) -> str:
+    """What a person calls a cell: its pictures, and its values on the other axes."""
+    pictures = [label_of(name, status.cell.get(name, getattr(status, name))) for name in PICTURES]
+    others = [f"{axis} {label_of(axis, value)}" for axis, value in status.cell.items() if axis not in PICTURES]
+    return ", ".join([" × ".join(name for name in pictures if name), *others])
+
+
+def _two(axes: Mapping[str, Sequence[Any]], rows: str | None, columns: str | None) -> tuple[str, str]:
+    for axis in (rows, columns):
+        if axis is not None and axis not in axes:
+            raise _no_axis(axes, axis)
+    if rows is not None and rows == columns:
+        raise InvalidRequest(f"rows and columns are both {rows}: give two axes of {', '.join(axes)}")
+    free = [axis for axis in axes if axis not in (rows, columns)]
+    # A pair of pictures goes where it is looked for, whatever the order in the sweep file.
+    if rows is None:
+        rows = _taken(free, "content", but_not="style")
+    if columns is None:
+        columns = _taken(free, "style")
+    return rows, columns
+
+
+def _taken(free: list[str], preferred: str, but_not: str = "") -> str:
+    """Takes the preferred one out of `free`, or else the first; "" where there is none."""
+    others = [axis for axis in free if axis != but_not]
+    chosen = preferred if preferred in free else others[0] if others else ""
+    if chosen:
+        free.remove(chosen)
+    return chosen
+
+
+def _no_axis(axes: Mapping[str, Sequence[Any]], axis: str) -> InvalidRequest:
+    return InvalidRequest(f"the sweep has no axis {axis}: it has {', '.join(axes)}")
+
+
+def _chosen(axes: Mapping[str, Sequence[Any]], axis: str, wanted: Sequence[Any]) -> list[Any]:
+    """The values of the axis that are wanted, in its own order."""
+    if axis not in axes:
+        raise _no_axis(axes, axis)
+    for value in wanted:
+        if not any(is_called(axis, known, value) for known in axes[axis]):
+            known_words = ", ".join(label_of(axis, known) for known in axes[axis][:20])
+            raise InvalidRequest(f"{axis} is never {label_of('', value)} in this sweep: it is {known_words}")
+    return [known for known in axes[axis] if any(is_called(axis, known, value) for value in wanted)]
+
+
+def is_called(axis: str, known: Any, wanted: Any) -> bool:
+    """Whether a user who wants `wanted` of an axis means the value `known`."""
+    label = label_of(axis, known)
+    # Options take lists without spaces.
+    if key_of(known) == key_of(wanted) or wanted in (str(known), label, label.replace(", ", ",")):
+        return True
+    if isinstance(known, dict):
+        return isinstance(wanted, str) and known == {wanted: 1}
+    if isinstance(known, str):
+        return axis in PICTURES and str(wanted) in (PurePath(known).name, PurePath(known).stem)
+    if isinstance(known, int | float) and not isinstance(known, bool):
+        return _number(wanted) == known
+    return False
+
+
+def _number(text: Any) -> float | None:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _places(axis: Axis) -> tuple[str, dict[str, int]]:
+    return axis.name, {key_of(value): index for index, value in enumerate(axis.values)}
+
+
+def key_of(value: Any) -> str:
+    """A text that values of an axis have in common only if they are the same: they may be lists, and True is not 1."""
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,84 @@
+"""Where a job stands, as a value: what scripts poll and what `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from stylefarm.shared.db import tables
+from stylefarm.shared.db.states import State
+
+
+@dataclass(frozen=True)
+class Status:
+    """A job at one moment. `loss` is the last total; `cell` its values on the axes of its sweep; times are in UTC."""
+
+    id: str
+    sweep: str | None
+    state: State
+    content: str
+    style: str
+    cell: Mapping[str, Any]
+    priority: int
+    device: str
+    label: str
+    attempt: int
+    iteration: int
+    iterations: int
+    loss: float | None
+    error: str | None
+    error_class: str | None
+    notes: Sequence[str]
+    spec: Mapping[str, Any]
+    worker: str | None
+    result_key: str | None
+    result_sha256: str | None
+    result_bytes: int | None
+    metrics: Mapping[str, float]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, job: tables.Job) -> Self:
+        """The status that a row tells of."""
+        return cls(
+            id=job.id,
+            sweep=job.sweep_id,
+            state=State(job.state),
+            content=job.content_name,
+            style=job.style_name,
+            cell=job.cell,
+            priority=job.priority,
+            device=job.device,
+            label=job.label,
+            attempt=job.attempt,
+            iteration=job.iteration,
+            iterations=job.iterations,
+            loss=job.loss,
+            error=job.error,
+            error_class=job.error_class,
+            notes=job.notes,
+            spec=job.spec,
+            worker=job.worker,
+            result_key=job.result_key,
+            result_sha256=job.result_sha256,
+            result_bytes=job.result_bytes,
+            metrics=job.metrics,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+        )
+
+    @property
+    def title(self) -> str:
+        """What a person calls the job: its content and its style."""
+        return f"{self.content} x {self.style}" if self.style else self.content
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values; moments are written in ISO 8601."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
+        }

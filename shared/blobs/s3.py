@@ -1,0 +1,251 @@
+"""The object store on S3, through boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+from s3transfer.exceptions import RetriesExceededError
+
+from stylefarm.shared.blobs.storage import check_key, replacing, unreadable
+from stylefarm.shared.errors import FarmError, InvalidSettings, NotFound, ServiceUnavailable, StorageFull
+from stylefarm.shared.settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.literals import BucketLocationConstraintType
+
+# A store that keeps silent is given up after ATTEMPTS times either of these, and the pauses between.
+CONNECT_SECONDS = 5
+READ_SECONDS = 10
+ATTEMPTS = 3
+
+# Objects from this size on travel in parts of this size, each retried by itself.
+PART_BYTES = 8 * 1024 * 1024
+
+MISSING = {"NoSuchKey", "404", "NotFound"}
+NO_BUCKET = {"NoSuchBucket"}
+# Another worker was faster.
+BUCKET_IS_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+# Swift answers EntityTooLarge when a quota is used up.
+FULL = {"QuotaExceeded", "EntityTooLarge", "InsufficientStorage", "XMinioStorageFull", "507"}
+
+# Where a bucket is made unless another region is asked for; Amazon refuses to be asked for this one.
+HOME_REGION = "us-east-1"
+
+
+class S3Blobs:
+    """Objects in a bucket, which is made when the first one is written. Safe to share between threads."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str, address: str, location: str | None = None) -> None:
+        """`location` is the region that a new bucket is asked to be in; without it, the server's own."""
+        self.client = client
+        self.bucket = bucket
+        self.prefix = prefix
+        self.address = address
+        self.location = location
+        self.transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
+        # What goes in one part gains nothing by threads, on which the log would not know of the job at hand.
+        self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        name, extra = self._name(key), {"ContentType": content_type}
+
+        def upload() -> None:
+            config = self._config(len(data))
+            self.client.upload_fileobj(BytesIO(data), self.bucket, name, ExtraArgs=extra, Config=config)
+
+        self._into_bucket(key, upload)
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        name, extra = self._name(key), {"ContentType": content_type}
+
+        def upload() -> None:
+            config = self._config(path.stat().st_size)
+            self.client.upload_file(str(path), self.bucket, name, ExtraArgs=extra, Config=config)
+
+        try:
+            self._into_bucket(key, upload)
+        except OSError as error:  # of the file: what the network raises is translated by now
+            raise unreadable(path, error) from error
+
+    def get(self, key: str) -> bytes:
+        name = self._name(key)
+        with self._translated(key):
+            return self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
+
+    def get_file(self, key: str, path: Path) -> None:
+        name = self._name(key)
+        with replacing(path) as file, self._translated(key):
+            self.client.download_fileobj(self.bucket, name, file, Config=self.transfer)
+
+    def exists(self, key: str) -> bool:
+        name = self._name(key)
+        try:
+            with self._translated(key):
+                self.client.head_object(Bucket=self.bucket, Key=name)
+        except NotFound:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        name = self._name(key)
+        with suppress(NotFound), self._translated(key):
+            self.client.delete_object(Bucket=self.bucket, Key=name)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        listing = self.client.get_paginator("list_objects_v2")
+        try:
+            with self._translated(prefix):
+                for page in listing.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+                    yield from (entry["Key"].removeprefix(self.prefix) for entry in page.get("Contents", []))
+        except _NoBucket:
+            return
+
+    def _name(self, key: str) -> str:
+        return self.prefix + check_key(key)
+
+    def _config(self, size: int) -> TransferConfig:
+        return self.whole if size < PART_BYTES else self.transfer
+
+    def _into_bucket(self, key: str, upload: Callable[[], None]) -> None:
+        """Uploads, and makes the bucket first where it turns out to be missing."""
+        try:
+            with self._translated(key):
+                upload()
+        except _NoBucket:
+            with self._translated(key):
+                self._make_bucket()
+                upload()
+
+    def _make_bucket(self) -> None:
+        try:
+            if self.location is None:
+                self.client.create_bucket(Bucket=self.bucket)
+            else:
+                place = cast("BucketLocationConstraintType", self.location)
+                self.client.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": place})
+        except ClientError as error:
+            if _code(error) not in BUCKET_IS_THERE:
+                raise
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise self._refused(key, error) from error
+        except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
+            raise InvalidSettings(
+                f"there are no keys for the object store at {self.address} ({error}): set s3_access_key and"
+                " s3_secret_key, or give boto3 a profile or a role"
+            ) from error
+        except ParamValidationError as error:
+            raise InvalidSettings(f"s3_bucket = {self.bucket!r} cannot be the name of a bucket: correct it") from error
+        except (Boto3Error, BotoCoreError, RetriesExceededError) as error:
+            # A failed upload comes wrapped, and says what failed only in words.
+            if isinstance(error.__context__, ClientError):
+                raise self._refused(key, error.__context__) from error
+            raise ServiceUnavailable(
+                f"the object store at {self.address} does not answer ({error}): is it running, and is"
+                " s3_endpoint right?"
+            ) from error
+
+    def _refused(self, key: str, error: ClientError) -> FarmError:
+        code = _code(error)
+        if code in NO_BUCKET:
+            return _NoBucket(f"there is no bucket {self.bucket} at {self.address}, nor anything in it")
+        if code in MISSING:
+            return NotFound(f"there is no object {key} in the bucket {self.bucket}")
+        if code in FULL:
+            return StorageFull(f"the object store at {self.address} is full ({code}): make room and try again")
+        if code == "RequestTimeTooSkewed":
+            return ServiceUnavailable(
+                f"the object store at {self.address} has another time than this machine: set the clock that is wrong"
+            )
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}:
+            # The answer to a HEAD has no words: the store cannot say that it is the time which it does not like.
+            clock = ", and the clock of this machine" if code == "403" else ""
+            return ServiceUnavailable(
+                f"the object store at {self.address} refuses the bucket {self.bucket} ({code}): check s3_access_key,"
+                f" s3_secret_key and what they may do{clock}"
+            )
+        return ServiceUnavailable(
+            f"the object store at {self.address} answers with an error ({error}): try again, and look into its log"
+        )
+
+
+class OtherBucket(S3Blobs):
+    """A bucket that is not the farm's: its keys may be anything, and it is only read."""
+
+    def _name(self, key: str) -> str:
+        return key
+
+    def size(self, key: str) -> int:
+        """How many bytes the object has. Raises NotFound, ServiceUnavailable."""
+        with self._translated(key):
+            return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+
+
+class _NoBucket(NotFound):
+    """The bucket itself is missing."""
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "unknown")
+
+
+def connect(settings: Settings) -> S3Blobs:
+    """The bucket that the settings name. Nothing is asked of it yet. Raises InvalidSettings."""
+    if settings.s3_bucket is None:
+        raise ValueError("settings without s3_bucket have no object store on S3")
+    amazon = settings.s3_endpoint is None
+    location = settings.s3_region if amazon and settings.s3_region != HOME_REGION else None
+    return S3Blobs(
+        _client(settings), settings.s3_bucket, settings.s3_prefix, settings.s3_endpoint or "Amazon S3", location
+    )
+
+
+def other_bucket(settings: Settings, name: str) -> OtherBucket:
+    """A bucket of another name at the store of the settings. Nothing is asked of it yet. Raises InvalidSettings."""
+    return OtherBucket(_client(settings), name, "", settings.s3_endpoint or "Amazon S3")
+
+
+def _client(settings: Settings) -> S3Client:
+    secret = settings.s3_secret_key
+    try:
+        return boto3.client(
+            "s3",
+            endpoint_url=settings.s3_endpoint,
+            region_name=settings.s3_region,
+            aws_access_key_id=settings.s3_access_key,
+            aws_secret_access_key=None if secret is None else secret.get_secret_value(),
+            config=Config(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                # One for each thread of whoever fetches many objects at once.
+                max_pool_connections=16,
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                # Servers other than Amazon's have neither a host name for each bucket nor the newer checksums.
+                s3={"addressing_style": "path" if settings.s3_endpoint else "auto"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+    except (ValueError, BotoCoreError) as error:
+        raise InvalidSettings(f"boto3 cannot use these settings ({error}): check s3_endpoint and s3_region") from None

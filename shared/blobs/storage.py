@@ -1,0 +1,227 @@
+"""Object storage behind one small Protocol: a folder for the embedded farm, an S3 bucket for servers.
+
+Keys: `inputs/{sha256}` for pictures, `weights/{sha256}` for networks, `jobs/{id}/{attempt}/...` for what was painted.
+No key is the folder of another.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Protocol
+
+from stylefarm.shared.db.records import StoredObject
+from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
+
+# What every file system and every S3 server takes as it stands. No part begins with a dot: there is no way up and out
+# of the folder, and files that are still being written have names that no key has.
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"
+KEY = re.compile(rf"{_PART}(/{_PART})*")
+
+CHUNK_BYTES = 1 << 20
+
+
+class BlobStore(Protocol):
+    """Where pictures and weights lie.
+
+    Every method may raise ServiceUnavailable; those that take a key raise InvalidRequest for what cannot be one.
+    """
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Writes an object, whole or not at all, over any of the same key. Raises StorageFull."""
+        ...
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Writes a large object from a file, as `put` does. Raises StorageFull; InvalidRequest if it is unreadable."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises NotFound."""
+        ...
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Writes the object's bytes to `path`, which is there whole afterwards or is as it was.
+
+        Raises NotFound; StorageFull and ServiceUnavailable also of the disk that `path` is on.
+        """
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object of that key."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Removes an object, if it is there."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys that start with `prefix`, in order."""
+        ...
+
+
+def store_object(blobs: BlobStore, key: str, data: bytes, content_type: str) -> StoredObject:
+    """Writes `data` under `key`, and says what was written. Raises ServiceUnavailable, StorageFull."""
+    blobs.put(key, data, content_type)
+    return StoredObject(key, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def fetch_verified(blobs: BlobStore, key: str, sha256: str) -> bytes:
+    """The bytes of `key`, which hash to `sha256` in hex. Raises NotFound, or ServiceUnavailable if they do not."""
+    data = blobs.get(key)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ServiceUnavailable(
+            f"the object {key} came back with other bytes than were stored: check the object store"
+        )
+    return data
+
+
+class FolderBlobs:
+    """Objects as files below a folder, which is made when the first one is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        self._write(key, [data])
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        self._write(key, read_chunks(path))
+
+    def get(self, key: str) -> bytes:
+        with self._reading(key) as path:
+            return path.read_bytes()
+
+    def get_file(self, key: str, path: Path) -> None:
+        with replacing(path) as file:
+            file.writelines(self._chunks(key))
+
+    def exists(self, key: str) -> bool:
+        try:
+            with self._reading(key) as path:
+                return stat.S_ISREG(path.stat().st_mode)
+        except NotFound:
+            return False
+
+    def delete(self, key: str) -> None:
+        with suppress(NotFound), self._reading(key) as path:
+            path.unlink()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        folder = prefix.rpartition("/")[0]
+        if folder and not KEY.fullmatch(folder):
+            return iter(())
+        with self._translated():
+            return iter(sorted(key for key in self._below(folder) if key.startswith(prefix)))
+
+    def _write(self, key: str, chunks: Iterable[bytes]) -> None:
+        path = self.root / check_key(key)
+        with self._translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _whole_file(path) as file:
+                file.writelines(chunks)
+
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        with self._reading(key) as path, path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    def _below(self, folder: str) -> Iterator[str]:
+        for parent, _, names in os.walk(self.root / folder, onerror=_unless_missing):
+            keys = ((Path(parent) / name).relative_to(self.root).as_posix() for name in names)
+            yield from (key for key in keys if KEY.fullmatch(key))
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[Path]:
+        """The file of an object that is to be there."""
+        path = self.root / check_key(key)
+        with self._translated():
+            try:
+                yield path
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise NotFound(f"there is no object {key} in {self.root}") from None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if _is_full(error):
+                raise StorageFull(f"the disk that holds {self.root} is full: make room and try again") from error
+            raise ServiceUnavailable(
+                f"the folder {self.root} cannot be used ({_reason(error)}): check its permissions, or STYLEFARM_HOME"
+            ) from error
+
+
+def check_key(key: str) -> str:
+    """The key itself. Raises InvalidRequest if no object can have it."""
+    if not KEY.fullmatch(key):
+        raise InvalidRequest(f"no object can be called {key!r}: use letters, digits and . _ - in parts between slashes")
+    return key
+
+
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """What is in a file of this machine, piece by piece. Raises InvalidRequest."""
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> FarmError:
+    """The error of a file of this machine that was to be stored."""
+    return InvalidRequest(f"{path} cannot be read ({_reason(error)}): check its name and its permissions")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path`, on this machine, if all goes well inside; otherwise nothing stays of it.
+
+    Raises StorageFull and ServiceUnavailable; inside, an OSError is taken for one of the file.
+    """
+    try:
+        with _whole_file(path) as file:
+            yield file
+    except OSError as error:
+        if _is_full(error):
+            raise StorageFull(f"{path} cannot be written, the disk is full: make room and try again") from error
+        raise ServiceUnavailable(f"{path} cannot be written ({_reason(error)}): check its folder") from error
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    # Opened like any new file, so that it gets the permissions of one; those of tempfile are for its owner alone.
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    file = partial.open("xb")
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        # Gone already if all went well; if not, the first error is the one to tell.
+        with suppress(OSError):
+            partial.unlink()
+
+
+def _reason(error: OSError) -> str:
+    """What the system says of it, without numbers and paths."""
+    return error.strerror or str(error)
+
+
+def _is_full(error: OSError) -> bool:
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def _unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error

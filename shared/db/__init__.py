@@ -1,0 +1,1 @@
+"""The database: its tables, its connection, its clock, and the values that go in and come out."""

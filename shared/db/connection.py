@@ -1,0 +1,190 @@
+"""Connections to the database, and what its drivers raise put into our words."""
+
+from __future__ import annotations
+
+import errno
+import math
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    DisconnectionError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from stylefarm.shared.errors import InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
+
+BUSY_SECONDS = 30
+CONNECT_SECONDS = 5
+
+# A connection whose other end is gone is noticed within seconds; the kernel's own patience is a quarter of an hour.
+POSTGRESQL = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
+
+# A connection that was not used for so long may have died without a word, and is asked first.
+PING_AFTER_SECONDS = 1.0
+
+MIGRATE = "run `stylefarm db upgrade` with the same settings"
+
+
+@lru_cache(maxsize=8)
+def connect(url: str) -> Engine:
+    """The engine for `url` that all of this process share; otherwise as `new_engine`."""
+    return new_engine(url)
+
+
+def new_engine(url: str) -> Engine:
+    """An engine for `url` of one's own, which may be disposed of whatever others do; connects when first used.
+
+    Raises InvalidSettings for a URL that is none, or names a database other than SQLite and PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            return _sqlite(parsed)
+        if backend != "postgresql":
+            raise InvalidSettings(f"database_url names {backend}: stylefarm keeps its state in PostgreSQL or SQLite")
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return _postgresql(parsed)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InvalidSettings(f"database_url is no database URL ({error}): write postgresql://user@host/name") from None
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(f"PostgreSQL needs the package {error.name}: pip install 'stylefarm[postgres]'") from None
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(url, connect_args=POSTGRESQL)
+
+    @event.listens_for(engine, "checkin")
+    def rest(_connection: object, entry: ConnectionPoolEntry) -> None:
+        entry.info["resting_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def wake(connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        # SQLAlchemy's own pre-ping asks each time, which takes as long as a whole move of a job.
+        rested = time.monotonic() - entry.info.get("resting_since", math.inf)
+        if rested > PING_AFTER_SECONDS and not _answers(engine, connection):
+            raise DisconnectionError  # the pool then takes a new one
+
+    return engine
+
+
+def _answers(engine: Engine, connection: Any) -> bool:
+    try:
+        return engine.dialect.do_ping(connection)
+    except Exception as error:
+        if engine.dialect.dbapi is not None and isinstance(error, engine.dialect.dbapi.Error):
+            return False
+        raise
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        _make_folder(Path(url.database).parent)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(
+                f"the folder {folder} cannot be made: the disk is full; make room and try again"
+            ) from None
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise InvalidSettings(f"the folder {folder} cannot be made ({reason}): set STYLEFARM_HOME to another") from None
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # Transactions are begun by `_begin_sqlite`, not by the driver's own rules.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads and then writes would fail at once, instead of waiting, if another had written between.
+    mode = "DEFERRED" if connection.get_execution_options().get("read_only") else "IMMEDIATE"
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """Turns what the driver raises inside into ServiceUnavailable, NotMigrated or StorageFull."""
+    try:
+        yield
+    except (OperationalError, ProgrammingError, InternalError) as error:
+        raise _in_our_words(engine, error) from error
+    except PoolTimeout as error:
+        # Others have all of the pool's connections, most likely since they wait for a server that keeps silent.
+        raise ServiceUnavailable(
+            f"the database at {where(engine)} keeps all connections of this process waiting: is it running, and can it"
+            " be reached?"
+        ) from error
+    except DBAPIError as error:
+        # SQLite says of a damaged file, or of one that is none of its own, no more than that it is an error.
+        if not error.connection_invalidated and type(error) is not DatabaseError:
+            raise
+        raise _unavailable(engine, error) from error
+
+
+def _in_our_words(engine: Engine, error: DBAPIError) -> Exception:
+    text = str(error.orig)
+    if "no such table" in text or "no such column" in text or _sqlstate(error) in {"42P01", "42703"}:
+        return NotMigrated(f"the database at {where(engine)} lacks tables of this release: {MIGRATE}")
+    if "disk is full" in text or _sqlstate(error) == "53100":
+        return StorageFull(f"the disk of the database at {where(engine)} is full: make room and try again")
+    return _unavailable(engine, error)
+
+
+def _unavailable(engine: Engine, error: DBAPIError) -> ServiceUnavailable:
+    reason = " ".join(str(error.orig).split())
+    if engine.url.get_backend_name() == "sqlite":
+        return ServiceUnavailable(
+            f"the database {where(engine)} cannot be used ({reason}): check that file, or set STYLEFARM_HOME to"
+            " another folder"
+        )
+    if "authentication failed" in reason:
+        return ServiceUnavailable(
+            f"the database at {where(engine)} refuses us ({reason}): check the user and the password in database_url"
+        )
+    return ServiceUnavailable(
+        f"the database at {where(engine)} does not answer ({reason}): is it running, and is database_url right?"
+    )
+
+
+def _sqlstate(error: DBAPIError) -> Any:
+    return getattr(error.orig, "sqlstate", None)
+
+
+def where(engine: Engine) -> str:
+    """The database's address without its password, for sentences."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database}"

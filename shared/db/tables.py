@@ -1,0 +1,291 @@
+"""The tables, the same on SQLite (embedded) and PostgreSQL. `migrations/` is the only thing that creates them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, false, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from stylefarm.shared.db.clock import UtcDateTime, now
+from stylefarm.shared.db.states import State, WorkerState
+from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
+
+# SQLite counts rows by itself only in a column of type INTEGER.
+Counter = BigInteger().with_variant(Integer, "sqlite")
+
+# Jobs that others like them may be painted with: what has failed before is painted alone.
+BATCHED = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can name it too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
+        dict[str, int]: JSON(),
+        dict[str, float]: JSON(),
+        list[str]: JSON(),
+        float: Double(),
+        str: Text(),
+    }
+
+
+class Sweep(Base):
+    """A grid of jobs that were asked for together."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str]
+    axes: Mapped[dict[str, Any]]
+    """For each axis of the grid its values as the user wrote them, in order."""
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    max_running: Mapped[int | None]
+    """How many of its jobs may run at a time; None is any number."""
+    key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """The hash of what it asks for, by which it is found when that is asked for again; None: it is not to be."""
+
+
+class SharedCell(Base):
+    """A cell of a sweep whose picture was asked for before: its job is another sweep's, or stands in two cells."""
+
+    __tablename__ = "shared_cells"
+
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cell: Mapped[dict[str, Any]]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+
+
+class Job(Base):
+    """One stylization. Every column below `state` is written by `stylefarm.shared.store` alone."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "sweep_id", "position"),
+        Index(None, "sweep_id", "state"),
+        Index(None, "sweep_id", "updated_at"),
+        Index(None, "state", "lease_until"),
+        Index("ix_jobs_backlog", "state", "device", "label", "priority", "created_at", "position"),
+        Index(
+            "ix_jobs_batch",
+            *("batch_key", "priority", "created_at", "position"),
+            postgresql_where=text(BATCHED),
+            sqlite_where=text(BATCHED),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sweep_id: Mapped[str | None] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(default=0)
+    """The job's place in its sweep, counted in the order of the axes."""
+    cell: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The job's value on each axis of its sweep, as the user wrote it."""
+    spec_key: Mapped[str] = mapped_column(String(64), index=True)
+    content_name: Mapped[str]
+    style_name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now())
+    device: Mapped[str] = mapped_column(String(8), default="auto", server_default="auto")
+    """Where it may be painted: auto, cpu or gpu."""
+    label: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """Only workers of this label take it; an empty one is none."""
+    priority: Mapped[int] = mapped_column(default=DEFAULT_PRIORITY, server_default=str(DEFAULT_PRIORITY))
+    time_limit: Mapped[float | None]
+    """Seconds that an attempt may take."""
+    batch_key: Mapped[str | None] = mapped_column(String(32))
+    """Jobs of one key may be painted together; none: it is painted alone."""
+    max_attempts: Mapped[int | None]
+    """Attempts that may fail, in whatever way, before the job does."""
+
+    state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
+    attempt: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    pause_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    updated_at: Mapped[datetime] = mapped_column(default=now(), onupdate=now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    iteration: Mapped[int] = mapped_column(default=0)
+    iterations: Mapped[int]
+    loss: Mapped[float | None]
+    result_key: Mapped[str | None]
+    result_sha256: Mapped[str | None] = mapped_column(String(64))
+    result_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    metrics: Mapped[dict[str, float]] = mapped_column(default=dict, server_default="{}")
+    """What was measured of the result, by name; more or less than today's names if another release painted it."""
+    checkpoint_key: Mapped[str | None]
+    """What another attempt goes on from; the columns of a checkpoint have values together, or none has."""
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+    checkpoint_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_iteration: Mapped[int | None]
+    checkpoint_attempt: Mapped[int | None]
+    """The attempt that stored it."""
+    error_class: Mapped[str | None] = mapped_column(String(16))
+    error: Mapped[str | None]
+    failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
+    """How many attempts failed, by kind (`stylefarm.shared.db.failures`)."""
+
+    order: Mapped[Order] = relationship(lazy="joined", innerjoin=True, viewonly=True)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What is to be painted."""
+        return self.order.spec
+
+    @property
+    def notes(self) -> list[str]:
+        """What was said when it was submitted."""
+        return self.order.notes
+
+    @property
+    def is_to_be_smaller(self) -> bool:
+        """Whether an attempt has run out of memory: the next one is to take less, whatever it costs in time."""
+        return self.failures.get("memory", 0) > 0
+
+
+class Order(Base):
+    """What a job was asked for; it never changes.
+
+    A table of its own, since every move and every heartbeat writes a job's whole row anew.
+    """
+
+    __tablename__ = "orders"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    notes: Mapped[list[str]] = mapped_column(default=list)
+    """What "auto" became, and what was converted, in words."""
+
+
+class Attempt(Base):
+    """One claim of a job by a worker, and how it ended."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    worker: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    record: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """How it was computed: device, precision, versions, seconds."""
+
+
+class Event(Base):
+    """A move of a job, with its reason."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now())
+    attempt: Mapped[int]
+    state: Mapped[State] = mapped_column(String(16))
+    worker: Mapped[str | None]
+    reason: Mapped[str]
+
+
+class Loss(Base):
+    """A point of a job's loss curve: the weighted terms of the picture after `iteration` steps."""
+
+    __tablename__ = "losses"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    iteration: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    total: Mapped[float]
+    content: Mapped[float]
+    style: Mapped[float]
+    tv: Mapped[float]
+
+
+class Snapshot(Base):
+    """A picture on the way, in the object store."""
+
+    __tablename__ = "snapshots"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    iteration: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class Weights(Base):
+    """Pretrained weights that go by a name; the file is in the object store, under its hash."""
+
+    __tablename__ = "weights"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    architecture: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str]
+    """What the file was made from: the name of another, a URL, or "torchvision"."""
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Webhook(Base):
+    """A call that a sweep is to make, once, when something has happened to it."""
+
+    __tablename__ = "webhooks"
+
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
+    event: Mapped[str] = mapped_column(String(16), primary_key=True)
+    url: Mapped[str]
+    due_at: Mapped[datetime | None]
+    """When it is to be tried, or tried again; none: it has not happened yet."""
+    tries: Mapped[int] = mapped_column(default=0)
+    delivered_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    """Why the last try has failed."""
+
+
+class Duty(Base):
+    """Something that one process at a time does for the whole farm, and who does it until when."""
+
+    __tablename__ = "duties"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]
+
+
+class Worker(Base):
+    """A slot of a worker, as it was last heard of; what it paints now stands with the jobs."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    device: Mapped[str] = mapped_column(String(8))
+    queues: Mapped[list[str]]
+    labels: Mapped[list[str]]
+    state: Mapped[WorkerState] = mapped_column(String(16), default=WorkerState.ACTIVE)
+    reason: Mapped[str | None]
+    """Why it takes no jobs."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """How many attempts in a row have failed here for infrastructure."""
+    started_at: Mapped[datetime] = mapped_column(default=now())
+    seen_at: Mapped[datetime] = mapped_column(default=now())
+
+
+class Dependency(Base):
+    """A job that is not painted before another one, its parent, is done."""
+
+    __tablename__ = "dependencies"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    parent_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)

@@ -1,0 +1,1 @@
+"""Who takes which job: announcing jobs, the backlog, lost leases, workers and their weights."""

@@ -1,0 +1,65 @@
+"""Objects that attempts have left behind and no row names: what a dead or a late worker had uploaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
+
+from sqlalchemy import Engine, select
+
+from stylefarm.shared.blobs.storage import KEY, BlobStore
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.tables import Attempt, Job, Snapshot
+from stylefarm.shared.queries.jobs import Reading
+
+PREFIX = "jobs/"
+
+# Jobs of one question to the database.
+CHUNK = 500
+
+# What a worker was uploading when it lost its job is there by then, and can never be named any more.
+GRACE_SECONDS = 3600.0
+
+
+class Orphans(Reading):
+    """Finds and deletes them. Raises ServiceUnavailable."""
+
+    def __init__(self, engine: Engine, blobs: BlobStore) -> None:
+        super().__init__(engine)
+        self.blobs = blobs
+
+    def sweep(self, grace: float = GRACE_SECONDS) -> int:
+        """Deletes what attempts that ended so many seconds ago have left unnamed; how many objects that was.
+
+        Objects of jobs that this database does not know are left alone, since another farm may share the bucket; and
+        so are those that are no job's, as the empty object that stands for a folder.
+        """
+        count = 0
+        ours = (key for key in self.blobs.keys(PREFIX) if KEY.fullmatch(key) and key.count("/") > 2)
+        by_job = ((job_id, list(keys)) for job_id, keys in groupby(ours, key=_job_of))
+        while chunk := list(islice(by_job, CHUNK)):
+            for key in self._unnamed(chunk, grace):
+                self.blobs.delete(key)
+                count += 1
+        return count
+
+    def _unnamed(self, listed: Sequence[tuple[str, list[str]]], grace: float) -> Iterator[str]:
+        ids = [job_id for job_id, _ in listed]
+        ended = select(Attempt.job_id, Attempt.attempt).where(
+            Attempt.job_id.in_(ids), Attempt.ended_at.is_not(None), Attempt.ended_at < now(-grace)
+        )
+        with self._reading() as session:
+            over = {(job_id, str(attempt)) for job_id, attempt in session.execute(ended)}
+            named = set(session.scalars(select(Job.result_key).where(Job.id.in_(ids))))
+            named |= set(session.scalars(select(Job.checkpoint_key).where(Job.id.in_(ids))))
+            named |= set(session.scalars(select(Snapshot.key).where(Snapshot.job_id.in_(ids))))
+        for job_id, keys in listed:
+            yield from (key for key in keys if (job_id, _attempt_of(key)) in over and key not in named)
+
+
+def _job_of(key: str) -> str:
+    return key.split("/")[1]
+
+
+def _attempt_of(key: str) -> str:
+    return key.split("/")[2]

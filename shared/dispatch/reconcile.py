@@ -1,0 +1,54 @@
+"""The reconciler: what puts the farm right again, whatever died. One process at a time leads."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+
+from stylefarm.shared.dispatch.announcer import Announcer
+from stylefarm.shared.dispatch.orphans import Orphans
+from stylefarm.shared.store import Store
+
+DUTY = "reconciler"
+SWEEPING = "orphans"
+SWEEP_SECONDS = 3600.0
+
+# How many periods a leader that keeps silent still leads.
+PATIENCE = 2.5
+
+
+class Reconciler:
+    """Takes back the jobs of workers that died, and announces queued jobs for which no hint stands.
+
+    Who leads is a row that ends by the database's clock, not an advisory lock of PostgreSQL: a machine that loses its
+    power leaves such a lock behind for as long as the server believes in its connection, which is two hours by
+    default. Two that lead at once, as after a process was halted, do no harm: each step is a conditional move, or a
+    hint. Every method raises ServiceUnavailable.
+    """
+
+    def __init__(self, store: Store, announcer: Announcer, orphans: Orphans, *, period: float) -> None:
+        self.store = store
+        self.orphans = orphans
+        self.announcer = announcer
+        self.period = period
+        self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(2)}"
+
+    def run(self) -> bool:
+        """Does what there is to do, if this process leads, or nobody does; whether it led."""
+        if not self.store.take_duty(DUTY, self.name, PATIENCE * self.period):
+            return False
+        self.store.requeue_expired()
+        self.announcer.fill()
+        return True
+
+    def sweep(self) -> int:
+        """Deletes objects that nobody names, if nobody has within the hour; how many."""
+        # Another name each time, so that whoever has just swept is not the one who may do so again.
+        if not self.store.take_duty(SWEEPING, f"{self.name}:{secrets.token_hex(4)}", SWEEP_SECONDS):
+            return 0
+        return self.orphans.sweep()
+
+    def resign(self) -> None:
+        """Lets another lead at once."""
+        self.store.leave_duty(DUTY, self.name)

@@ -1,0 +1,104 @@
+"""The workers of a farm: which there are, whether they take jobs, and what each paints."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, literal, select, update
+
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.states import State, WorkerState
+from stylefarm.shared.db.tables import Job, Worker
+from stylefarm.shared.errors import NotFound
+from stylefarm.shared.store.moves import Transactions
+from stylefarm.shared.store.prepared_statements import slot_of, takes_jobs
+
+# A worker calls in every few seconds; one that has not for so long is gone, or cannot reach the database.
+SILENT_SECONDS = 30.0
+# What has been silent for so long is no longer listed.
+FORGET_SECONDS = 7 * 86_400.0
+
+
+@dataclass(frozen=True)
+class NewWorker:
+    """A slot as it starts: its name in the whole farm, and what it takes."""
+
+    name: str
+    host: str
+    device: str
+    queues: Sequence[str] = ()
+    labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A worker, the jobs that it paints, and for how many seconds it has been silent."""
+
+    worker: Worker
+    job_ids: Sequence[str]
+    silent_for: float
+
+    @property
+    def state(self) -> str:
+        """Its state in a word; a silent one may be gone."""
+        return "silent" if self.silent_for > SILENT_SECONDS else str(self.worker.state)
+
+
+class Workers(Transactions):
+    """The table of workers. Raises ServiceUnavailable and NotMigrated."""
+
+    def enlist(self, workers: Sequence[NewWorker]) -> None:
+        """Writes down slots that start. One that was benched stays so until somebody has looked at it."""
+        with self._transaction() as session:
+            names = [worker.name for worker in workers]
+            session.execute(delete(Worker).where(Worker.seen_at < now(-FORGET_SECONDS), Worker.name.not_in(names)))
+            session.execute(delete(Worker).where(Worker.name.in_(names), Worker.state != WorkerState.BENCHED))
+            benched = set(session.scalars(select(Worker.name).where(Worker.name.in_(names))))
+            rows = [_row(worker) for worker in workers if worker.name not in benched]
+            if rows:
+                session.execute(insert(Worker), rows)
+
+    def call_roll(self, names: Sequence[str]) -> dict[str, WorkerState]:
+        """Says that these are alive, and hears whether they are to take jobs."""
+        seen = update(Worker).where(Worker.name.in_(names)).values(seen_at=now())
+        with self._transaction() as session:
+            found = session.execute(seen.returning(Worker.name, Worker.state)).all()
+        return {name: WorkerState(state) for name, state in found}
+
+    def leave(self, names: Sequence[str]) -> None:
+        """Takes slots that have ended off the list; a benched one stays on it."""
+        ended = delete(Worker).where(Worker.name.in_(names), Worker.state != WorkerState.BENCHED)
+        with self._transaction() as session:
+            session.execute(ended)
+
+    def put(self, name: str, state: WorkerState, reason: str | None) -> None:
+        """Lets a worker take jobs, or keeps it from it. Raises NotFound."""
+        values: dict[str, Any] = {"state": state, "reason": reason, "failures": 0}
+        with self._transaction() as session:
+            found = session.execute(update(Worker).where(Worker.name == name).values(values).returning(Worker.name))
+            if found.first() is None:
+                raise NotFound(f"no worker is called {name}: `stylefarm worker list` names them all")
+
+    def takes_jobs(self, worker: str) -> bool:
+        """Whether a worker, by the name it claims by, may claim jobs."""
+        with self._transaction() as session:
+            return bool(session.execute(select(takes_jobs(literal(slot_of(worker))))).scalar_one())
+
+    def listed(self) -> list[Listed]:
+        """All workers by name, each with what it paints."""
+        with self._transaction() as session:
+            rows = session.execute(select(Worker, now()).order_by(Worker.name)).all()
+            running = (
+                select(Job.worker, Job.id).where(Job.state == State.RUNNING).order_by(Job.started_at, Job.position)
+            )
+            jobs: Mapping[str, list[str]] = defaultdict(list)
+            for worker, job_id in session.execute(running):
+                jobs[slot_of(worker or "")].append(job_id)
+        return [Listed(worker, jobs[worker.name], (at - worker.seen_at).total_seconds()) for worker, at in rows]
+
+
+def _row(worker: NewWorker) -> dict[str, Any]:
+    return {**vars(worker), "queues": list(worker.queues), "labels": list(worker.labels)}

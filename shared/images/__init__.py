@@ -1,0 +1,1 @@
+"""Image files to upright sRGB pictures, and pictures back to files."""

@@ -1,0 +1,1 @@
+"""The Celery application, the routes of its queues, and the hints that it carries."""

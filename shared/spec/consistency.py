@@ -1,0 +1,108 @@
+"""What one parameter of a spec says about another: contradictions, found before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.text import counted, nearest
+
+if TYPE_CHECKING:
+    from stylefarm.shared.spec.spec import JobSpec
+
+# The WebP format writes a side in 14 bits. The others hold every size that a spec can ask for.
+LONGEST_SIDES = {"webp": 16_383}
+
+
+def check_consistent(spec: JobSpec) -> None:
+    """Raises ValueError with one sentence for all that contradicts itself in `spec`."""
+    problems = [problem for check in _CHECKS for problem in check(spec)]
+    if problems:
+        raise ValueError("; ".join(problems))
+
+
+def _weights(spec: JobSpec) -> Iterator[str]:
+    if spec.content_weight == spec.style_weight == 0:
+        yield "content_weight and style_weight are both 0: nothing is asked for"
+    if not spec.style and spec.style_weight:
+        yield "style is missing: name a picture, or give style_weight = 0"
+    if spec.style_weights and len(spec.style_weights) != len(spec.style):
+        yield f"style_weights has {_of(spec.style_weights, 'weight', spec.style, 'style')}: give one for each"
+    if spec.style_weights and not sum(spec.style_weights):
+        yield "the style_weights have the sum 0, and cannot be shares of it: give at least one more than 0"
+
+
+def _layers(spec: JobSpec) -> Iterator[str]:
+    weights, layers = spec.style_layer_weights, spec.style_layers
+    if weights and len(weights) != len(layers):
+        preset = "" if spec.preset == "auto" else f" (perhaps those of the preset {spec.preset})"
+        yield f"style_layer_weights{preset} has {_of(weights, 'weight', layers, 'style layer')}: give one for each"
+    if weights and not sum(weights) and spec.style_weight:
+        yield "the style_layer_weights are all 0, but style_weight is not: give at least one more than 0"
+    if spec.features == "vgg16":
+        for layer in spec.layers:
+            if layer not in layer_names("vgg16"):
+                yield f"VGG-16 has no layer {layer!r}{nearest(layer, layer_names('vgg16'))}"
+
+
+def _masks(spec: JobSpec) -> Iterator[str]:
+    for name, masks in (("content_masks", spec.content_masks), ("style_masks", spec.style_masks)):
+        if not masks or len(masks) == len(spec.style):
+            continue
+        more = len(masks) > len(spec.style)
+        remedy = "name a style for the mask without one" if more else "give one for each, white for all of it"
+        yield f"{name} has {_of(masks, 'mask', spec.style, 'style')}: {remedy}"
+
+
+def _of(given: Sequence[object], noun: str, needed: Sequence[object], other: str) -> str:
+    """ "1 mask for 2 styles"."""
+    return f"{counted(len(given), noun)} for {counted(len(needed), other)}"
+
+
+def _normalization(spec: JobSpec) -> Iterator[str]:
+    others = [name for name in spec.style_loss if name != "gram"]
+    if spec.style_normalization in ("gatys", "mxnet", "udacity", "pytorch") and others:
+        whose = "" if spec.preset == "auto" else f" of the preset {spec.preset}"
+        yield (
+            f"style_normalization = {spec.style_normalization}{whose} is one of Gram matrices, and style_loss is"
+            f" {', '.join(others)}: give style_normalization = relative, initial or none"
+        )
+
+
+def _scales(spec: JobSpec) -> Iterator[str]:
+    if spec.first_iterations is not None and spec.min_size is None:
+        yield "first_iterations are those of the coarsest scale: give min_size too"
+
+
+def _start(spec: JobSpec) -> Iterator[str]:
+    if (spec.init == "image") != (spec.init_image is not None):
+        yield "init = image and init_image belong together: give both or neither"
+    if spec.init == "style" and not spec.style:
+        yield "init = style needs a style: name one"
+    if spec.noise_range[0] >= spec.noise_range[1]:
+        yield f"noise_range = {spec.noise_range}: its first number must be less than its second"
+
+
+def _steps(spec: JobSpec) -> Iterator[str]:
+    if spec.optimizer == "sgd" and spec.learning_rate == "auto":
+        yield "optimizer = sgd has no step length that suits every loss: give learning_rate"
+
+
+def _file(spec: JobSpec) -> Iterator[str]:
+    longest = LONGEST_SIDES.get(spec.format)
+    if longest is not None and spec.size != "auto" and spec.size > longest:
+        yield (
+            f"format = {spec.format} holds at most {longest:,} pixels a side, and size = {spec.size}:"
+            " take png or jpeg, or a smaller size"
+        )
+    if spec.bits == 16 and spec.format not in ("png", "tiff"):
+        yield f"format = {spec.format} holds 8 bits a channel: take png or tiff for bits = 16"
+
+
+def _features(spec: JobSpec) -> Iterator[str]:
+    if spec.features == "random" and spec.weights is not None:
+        yield "features = random takes no weights: leave out one of the two"
+
+
+_CHECKS = (_weights, _layers, _masks, _normalization, _scales, _start, _steps, _file, _features)

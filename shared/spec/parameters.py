@@ -1,0 +1,232 @@
+"""The parameters of a stylization, by what they are about. Each description is the help text of the command line.
+
+The defaults are those of the preset `auto`; `stylefarm.shared.spec.presets` holds the others'.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.text import nearest
+
+# torch's generator on the CPU takes the low 32 bits of a seed and drops the others: two seeds must not be one.
+SEEDS = 2**32
+# Each layer of a random network has a seed of its own, 8 bits below the network's.
+FEATURES_SEEDS = SEEDS >> 8
+
+# Parameters that are so many numbers, no more and no fewer.
+FIXED_LENGTHS = {"noise_range": 2, "input_mean": 3, "input_deviation": 3}
+
+STYLE_LOSSES = ("gram", "mean-std", "mmd-linear", "mmd-poly", "mmd-gaussian", "wasserstein", "sliced")
+
+
+def _listed(value: object) -> object:
+    """One of something, where several are taken, is a list of one."""
+    return (value,) if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+def _by_name(value: object) -> object:
+    """Style losses as one name, as "gram=1,sliced=0.5", or as a mapping from names to weights."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.partition("=") for part in value.split(",")]
+    names = [name.strip() for name, _, _ in parts]
+    if len(set(names)) < len(names):
+        raise ValueError("a style loss is named twice")
+    try:
+        return {name.strip(): float(weight) if sign else 1.0 for name, sign, weight in parts}
+    except ValueError:
+        raise ValueError("must be names with weights, as in gram=1,sliced=0.5") from None
+
+
+Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Layers = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Paths = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False), BeforeValidator(_listed)]
+Numbers = Annotated[tuple[Weight, ...], Field(strict=False), BeforeValidator(_listed)]
+Three = Annotated[tuple[Finite, Finite, Finite], Field(strict=False)]
+Size = Annotated[int, Field(ge=16, le=16384)]
+
+
+class Group(BaseModel):
+    """A group of parameters: strict, frozen, and with no others than those."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Inputs(Group):
+    """The pictures, their sizes, and which part of them belongs where."""
+
+    content: str = Field(min_length=1, description="the picture whose things are kept: a path")
+    style: Paths = Field(description="the picture whose manner is taken over, or several: paths")
+    method: Literal["gatys"] = Field("gatys", description="how it is painted")
+    size: Size | Literal["auto"] = Field(
+        "auto", description="long edge of the result in pixels; auto: the content's own, at most 512"
+    )
+    style_weights: Numbers = Field((), description="shares of several styles in their mixture; none: all alike")
+    style_scale: float = Field(1.0, ge=0.05, le=8, description="size of the style's picture beside the result's")
+    style_aspect: Literal["keep", "squash"] = Field(
+        "keep", description="squash: the style's picture is brought to the content's shape"
+    )
+    content_masks: Paths = Field(
+        (), description="for each style, where in the result it belongs: pictures of the content's size, white counts"
+    )
+    style_masks: Paths = Field(
+        (), description="for each style, what of it counts: pictures of the style's size, white counts"
+    )
+    color: Literal["style", "luminance", "match"] = Field(
+        "style", description="luminance: the content's colours are kept; match: the style is given them before"
+    )
+
+
+class Scales(Group):
+    """How long, and at which sizes."""
+
+    iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimiser, at each scale but the first")
+    min_size: Size | None = Field(None, description="long edge of the coarsest scale; none: one scale")
+    scale_factor: float = Field(2**0.5, ge=1.05, le=16, description="from one scale to the next")
+    first_iterations: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="steps at the coarsest scale; none: as at the others"
+    )
+    stop_change: float = Field(0.0, ge=0, lt=1, description="stop when the relative change of a step is less")
+
+
+class Losses(Group):
+    """What the picture is compared by."""
+
+    content_weight: Weight = Field(1.0, description="how much the content counts")
+    style_weight: Weight | Literal["auto"] = Field(
+        "auto", description="how much the style counts; auto: as much as suits the style loss"
+    )
+    tv_weight: Weight = Field(3.0, description="how much smoothness counts (total variation)")
+    content_layers: Layers | Literal["auto"] = Field(
+        "auto", description="layers that the content is compared at; auto: relu4_2, of random features relu3_1"
+    )
+    style_layers: Layers = Field(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+        description="layers that the style is compared at",
+    )
+    style_layer_weights: Numbers = Field((), description="weights of the style's layers; none: all alike, 1 in sum")
+    content_normalization: Literal["initial", "relative", "mean", "sum", "half-sum"] = Field(
+        "relative", description="what the content's squared error is divided by"
+    )
+    style_loss: Annotated[dict[str, Weight], BeforeValidator(_by_name)] = Field(
+        {"wasserstein": 1.0}, description=f"how styles are compared, or several with weights: {', '.join(STYLE_LOSSES)}"
+    )
+    style_normalization: Literal["initial", "relative", "none", "gatys", "mxnet", "udacity", "pytorch"] = Field(
+        "relative", description="what the style's error is divided by; names of programs: as they do"
+    )
+    mmd_offset: float = Field(1.0, ge=0, le=1e6, description="constant of the kernel of mmd-poly")
+    projections: int = Field(128, ge=1, le=4096, description="random projections of the style loss sliced")
+    tv_norm: Literal["l1", "l2", "laplacian", "nine-point"] = Field("l2", description="norm of total variation")
+    tv_reduction: Literal["mean", "sum"] = Field("mean", description="total variation over the pixels")
+    normalize_gradients: bool = Field(False, description="divide each layer's gradient by its L1 norm")
+
+    @field_validator("content_layers", "style_layers")
+    @classmethod
+    def _known(cls, layers: tuple[str, ...] | Literal["auto"]) -> tuple[str, ...] | Literal["auto"]:
+        if layers == "auto":
+            return layers
+        for layer in layers:
+            if layer not in layer_names("vgg19"):
+                raise ValueError(f"no layer {layer!r}{nearest(layer, layer_names('vgg19'))}")
+        if len(set(layers)) < len(layers):
+            raise ValueError("a layer is named twice")
+        return layers
+
+    @field_validator("style_loss")
+    @classmethod
+    def _named(cls, losses: dict[str, float]) -> dict[str, float]:
+        for name in losses:
+            if name not in STYLE_LOSSES:
+                raise ValueError(f"no style loss {name!r}{nearest(name, STYLE_LOSSES)}")
+        if not sum(losses.values()):
+            raise ValueError("no style loss counts: give at least one a weight")
+        return dict(sorted(losses.items()))
+
+
+class Network(Group):
+    """The feature network, and what it and the optimiser see of a pixel."""
+
+    features: Literal["auto", "vgg19", "vgg16", "random"] = Field(
+        "auto", description="the network; auto: pretrained VGG-19 where its weights are at hand, else random"
+    )
+    weights: str | None = Field(
+        None, description="pretrained weights for vgg19 or vgg16: a name in the farm, or a file"
+    )
+    features_seed: int = Field(0, ge=0, lt=FEATURES_SEEDS, description="which random network")
+    features_deviation: float = Field(
+        1.0,
+        gt=0,
+        le=1e6,
+        description="deviation that each layer of a random network is scaled to",
+    )
+    rescale_filters: bool = Field(
+        False, description="scale each filter to a mean activation of 1; for pretrained weights"
+    )
+    pooling: Literal["average", "max", "l2"] = Field("average", description="pooling of the network")
+    rescale_pooling: bool = Field(False, description="multiply average pooling by 2, l2 by 0.78")
+    padding: Literal["zeros", "replicate"] = Field("zeros", description="padding of the first convolution")
+    input_range: float = Field(1.0, gt=0, le=1e6, description="what white is, before the mean is taken off")
+    input_mean: Three = Field((0.485, 0.456, 0.406), description="mean of red, green, blue, in that range")
+    input_deviation: Annotated[
+        tuple[Annotated[Finite, Field(gt=0)], Annotated[Finite, Field(gt=0)], Annotated[Finite, Field(gt=0)]],
+        Field(strict=False),
+    ] = Field((0.229, 0.224, 0.225), description="what red, green, blue are divided by")
+    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels in the input")
+    optimize_in: Literal["pixels", "input"] = Field(
+        "pixels", description="what the optimiser moves, and total variation is of: pixels in [0, 1], or the input"
+    )
+
+
+class Optimisation(Group):
+    """How the picture is moved, and from where."""
+
+    optimizer: Literal["lbfgs", "adam", "sgd"] = Field("lbfgs", description="the optimiser")
+    learning_rate: Annotated[float, Field(gt=0, le=1e3)] | Literal["auto"] = Field(
+        "auto", description="step length; auto: 1 for lbfgs, 0.02 for adam"
+    )
+    corrections: int = Field(20, ge=1, le=200, description="pairs of vectors that lbfgs remembers")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of adam's mean")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay of adam's mean square")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="of sgd, towards the zero of what it moves")
+    learning_rate_decay: float = Field(1.0, gt=0, le=1, description="factor of the step length ...")
+    learning_rate_steps: int = Field(0, ge=0, le=100_000, description="... after each so many steps; 0: never")
+    gradient_clip: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        None, description="longest gradient (L2), times the number of values in the picture; none: no limit"
+    )
+    average: float = Field(0.0, ge=0, lt=1, description="decay of the averaged iterate; 0: no average")
+    clamp: bool = Field(False, description="bring the pixels back into [0, 1] after each step")
+    init: Literal["content", "style", "noise", "blend", "image"] = Field(
+        "content", description="what the optimisation starts from"
+    )
+    init_image: str | None = Field(None, description="the picture of init image: a path")
+    noise: Literal["uniform", "normal"] = Field("uniform", description="distribution of the noise")
+    noise_range: Annotated[tuple[Finite, Finite], Field(strict=False)] = Field(
+        (0.0, 1.0), description="bounds of uniform noise; of normal noise its mean is the middle, its deviation half"
+    )
+    noise_ratio: float = Field(0.75, ge=0, le=1, description="share of noise in init blend")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="seed of the noise, and of what losses draw")
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
+        "auto", description="of the convolutions; auto: bf16 where the worker's hardware has it"
+    )
+
+
+class Saved(Group):
+    """What is written, and how."""
+
+    snapshot_every: int = Field(50, ge=0, le=100_000, description="iterations between snapshots; 0: none")
+    denoise: float = Field(
+        0.0, ge=0, le=10, description="weight of total-variation denoising (Chambolle) of what is saved"
+    )
+    format: Literal["png", "jpeg", "webp", "avif", "tiff"] = Field(
+        "png", description="file format of the result and the snapshots"
+    )
+    bits: Literal[8, 16] = Field(8, description="bits a channel; 16 for png and tiff")
+    quality: int = Field(95, ge=1, le=100, description="of jpeg, webp and avif")
+    icc: bool = Field(True, description="embed the sRGB colour profile")
+    exif: Literal["keep", "drop"] = Field("drop", description="what becomes of the content's EXIF data")

@@ -1,0 +1,198 @@
+"""The language of the farm: what a job is asked to do.
+
+A spec is complete in itself: the same resolved spec gives the same picture on the same machine. As a user writes it,
+`content` and `style` are paths and some parameters are "auto"; as it is stored, they are content hashes and numbers
+(`stylefarm.producer.submission.submission` takes it from one to the other).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import count, takewhile
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.consistency import check_consistent
+from stylefarm.shared.spec.parameters import (
+    FEATURES_SEEDS,
+    FIXED_LENGTHS,
+    SEEDS,
+    STYLE_LOSSES,
+    Inputs,
+    Losses,
+    Network,
+    Optimisation,
+    Saved,
+    Scales,
+)
+from stylefarm.shared.spec.presets import PresetName, with_preset
+from stylefarm.shared.spec.space import PIXELS, InputSpace
+from stylefarm.shared.text import nearest
+
+__all__ = [
+    "BLOB",
+    "ENGINE_VERSION",
+    "FEATURES_SEEDS",
+    "SEEDS",
+    "JobSpec",
+    "content_key",
+    "in_words",
+    "load_spec",
+    "nearest",
+    "parse_spec",
+]
+
+# Raised whenever the same spec would give another picture than before.
+ENGINE_VERSION = 4
+
+BLOB = "sha256:"
+
+
+# The bases stand in reverse order of their fields, which pydantic takes from the last one first.
+class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
+    """One stylization: a content image, styles, and the parameters of the optimisation.
+
+    The defaults are those of the preset `auto`; the values of another one stand in for what is not given.
+    """
+
+    preset: PresetName = Field("auto", description="a classic program, whose numbers are taken where none are given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, fields: Any) -> Any:
+        return with_preset(fields) if isinstance(fields, Mapping) else fields
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JobSpec:
+        check_consistent(self)
+        return self
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer that is named; none for those that are still "auto"."""
+        content = () if self.content_layers == "auto" else self.content_layers
+        return (*content, *self.style_layers)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The long edge of each scale, coarse to fine; raises TypeError while the size is "auto"."""
+        if not isinstance(self.size, int):
+            raise TypeError("the size is resolved first")
+        return _edges(self.size, self.min_size or self.size, self.scale_factor)
+
+    @property
+    def schedule(self) -> tuple[tuple[int, int], ...]:
+        """Long edge and iterations of each scale, coarse to fine."""
+        first = self.first_iterations or self.iterations
+        return tuple((edge, self.iterations if step else first) for step, edge in enumerate(self.sizes))
+
+    @property
+    def total_iterations(self) -> int:
+        """The iterations of all scales together."""
+        return (self.first_iterations or self.iterations) + (len(self.sizes) - 1) * self.iterations
+
+    @property
+    def input_space(self) -> InputSpace:
+        """The input of the network, where its weights do not say that they were made for another."""
+        return InputSpace(self.input_range, self.input_mean, self.input_deviation, self.channel_order)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the network is scaled by the job's own pictures, as random filters are."""
+        return self.weights is None or self.rescale_filters
+
+    @property
+    def moved_space(self) -> InputSpace:
+        """What the optimiser moves."""
+        return self.input_space if self.optimize_in == "input" else PIXELS
+
+    @property
+    def key(self) -> str:
+        """The content hash of the spec, SHA-256 in hex: jobs of one key paint one picture."""
+        return content_key(self.document())
+
+    def document(self) -> str:
+        """The spec as JSON, one text for each spec: its fields stand in the order of the model."""
+        return self.model_dump_json()
+
+
+@lru_cache(maxsize=1024)
+def _edges(size: int, smallest: int, factor: float) -> tuple[int, ...]:
+    finer = (round(size / factor**step) for step in count())
+    # A set, since small sizes that a small factor sets apart can round to the same.
+    return tuple(sorted(set(takewhile(lambda edge: edge >= smallest, finer)))) or (size,)
+
+
+def content_key(document: str) -> str:
+    """The content hash of the spec with this document, SHA-256 in hex."""
+    return hashlib.sha256(f"[{ENGINE_VERSION},{document}]".encode()).hexdigest()
+
+
+def parse_spec(fields: Mapping[str, object]) -> JobSpec:
+    """Reads a spec from plain values, as they come from JSON, YAML or keyword arguments.
+
+    Raises InvalidSpec with one sentence for all that is wrong, the nearest known name for what is unknown.
+    """
+    try:
+        return JobSpec.model_validate(dict(fields))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]["loc"][:1]
+        raise InvalidSpec(in_words(error, JobSpec.model_fields), first) from None
+
+
+def load_spec(fields: Mapping[str, Any]) -> JobSpec:
+    """Reads a stored spec, which was valid when it was stored; a release that cannot read it any more says so."""
+    try:
+        return JobSpec.model_validate(dict(fields))
+    except ValidationError as error:
+        raise InvalidSpec(
+            f"this job was submitted by another release, and cannot be read by this one: {error}"
+        ) from None
+
+
+def in_words(error: ValidationError, known: Iterable[str]) -> str:
+    """One sentence for all that is wrong with what a user wrote; `known` are the names that there are."""
+    names = list(known)
+    return "; ".join(_sentence(entry, names) for entry in _distinct(error))
+
+
+def _distinct(error: ValidationError) -> list[Any]:
+    """One error for each field: a union reports each of its branches, and the first is the one to read."""
+    found: dict[object, Any] = {}
+    for entry in error.errors(include_url=False):
+        found.setdefault(entry["loc"][:1], entry)
+    return list(found.values())
+
+
+def _sentence(entry: Mapping[str, Any], known: Iterable[str]) -> str:
+    name = str(entry["loc"][0]) if entry["loc"] else ""
+    if entry["type"] == "extra_forbidden":
+        return f"unknown parameter {name!r}{nearest(name, known)}"
+    if entry["type"] == "missing" and len(entry["loc"]) == 1:
+        return f"{name} is missing: name a picture"
+    message = _plain(entry)
+    if not name:
+        return message
+    # Which of several values it is: an entry of a list is counted from 1, one of a mapping has its name.
+    inner = () if entry["type"] == "missing" else entry["loc"][1:]
+    which = next((part for part in inner if isinstance(part, int) or part in STYLE_LOSSES), None)
+    where = "" if which is None else f" ({which + 1 if isinstance(which, int) else which})"
+    shown = repr(entry["input"])
+    return f"{name}{where} = {shown if len(shown) <= 60 else shown[:57] + '...'}: {message}"
+
+
+def _plain(entry: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without pydantic's own terms."""
+    count = FIXED_LENGTHS.get(str(entry["loc"][0])) if entry["loc"] else None
+    if count and entry["type"] in {"missing", "too_long", "too_short"}:
+        return f"must be {count} numbers"
+    if entry["type"] == "string_too_short":
+        return "must not be empty"
+    if entry["type"] == "string_pattern_mismatch":  # of a label
+        return "must be small letters, digits, - and _, and begin with a letter or digit"
+    message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return message.replace("a valid tuple", "a list of layers")

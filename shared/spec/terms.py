@@ -1,0 +1,71 @@
+"""How a job is to be done, which does not change the picture: it stands in the job's row, not in its spec.
+
+So two jobs that differ in nothing else have the same `spec_key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.queue.routes import DEFAULT_PRIORITY, HIGHEST, LOWEST, Device
+
+LABEL = r"[a-z0-9][a-z0-9_-]{0,62}"
+
+Priority = Annotated[int, Field(ge=LOWEST, le=HIGHEST)]
+
+
+MOST_RUNNING = 1_000_000
+LONGEST_SECONDS = 30 * 86_400
+
+
+class Terms(BaseModel):
+    """Where and when a job is painted. Each description is the help text of the command line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    priority: Priority = Field(
+        DEFAULT_PRIORITY, description=f"{LOWEST} to {HIGHEST}; jobs of a higher number are painted first"
+    )
+    device: Device = Field("auto", description="paint it on a gpu or a cpu only; auto: on whatever is free")
+    label: str = Field(
+        "", pattern=rf"^({LABEL})?$", description="only workers started with this label paint it; none: all do"
+    )
+    after: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="ids of jobs that are to be done before it begins; it fails if one of them does"
+    )
+    time_limit: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = Field(
+        None, description="seconds that an attempt may take; none: any time"
+    )
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="attempts that may fail before the job does; none: as many as the kind of failure allows"
+    )
+
+
+ANY_TERMS = Terms()
+
+
+def parse_terms(fields: Mapping[str, object]) -> Terms:
+    """Reads terms from plain values. Raises InvalidSpec with one sentence for all that is wrong."""
+    try:
+        return Terms.model_validate(dict(fields))
+    except ValidationError as error:
+        from stylefarm.shared.spec.spec import in_words
+
+        raise InvalidSpec(in_words(error, Terms.model_fields)) from None
+
+
+def check_limit(limit: object) -> int | None:
+    """How many jobs of a sweep may run at a time, as a user wrote it. Raises InvalidSpec."""
+    if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= MOST_RUNNING):
+        return limit
+    raise InvalidSpec(f"max_running = {limit!r:.60}: must be a whole number, 1 to {MOST_RUNNING}")
+
+
+def parted(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of `fields` are terms, and what is left for the spec."""
+    terms = {name: value for name, value in fields.items() if name in Terms.model_fields}
+    return terms, {name: value for name, value in fields.items() if name not in terms}

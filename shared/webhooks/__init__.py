@@ -1,0 +1,1 @@
+"""Calls that a sweep makes over HTTP: subscriptions and their delivery."""

@@ -1,0 +1,46 @@
+"""Makes the calls that sweeps are to make."""
+
+from __future__ import annotations
+
+import threading
+
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.webhooks.delivery import CallFailed, call
+from stylefarm.shared.webhooks.subscriptions import Webhooks
+
+# Of one look; the next one goes on.
+MOST = 100
+
+UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the workers"
+
+
+class Caller:
+    """Notices what has happened to sweeps and calls whom it concerns; any number of them may be at work at once.
+
+    Without a `secret` nothing can be signed, and nobody is called from here; `Webhooks.of` tells so.
+    """
+
+    def __init__(self, webhooks: Webhooks, secret: str | None, *, allow_private: bool) -> None:
+        self.webhooks = webhooks
+        self.secret = secret
+        self.allow_private = allow_private
+
+    def run(self, over: threading.Event | None = None) -> int:
+        """Makes the calls that are due, until it is `over`; how many were answered well. Raises ServiceUnavailable."""
+        self.webhooks.notice()
+        if self.secret is None:
+            self.webhooks.unsigned(UNSIGNED)
+            return 0
+        answered = 0
+        for _ in range(MOST):
+            due = None if over is not None and over.is_set() else self.webhooks.take()
+            if due is None:
+                break
+            try:
+                call(due.url, due.document, self.secret, allow_private=self.allow_private)
+            except (CallFailed, InvalidRequest) as error:
+                self.webhooks.made(due, str(error))
+            else:
+                self.webhooks.made(due, None)
+                answered += 1
+        return answered

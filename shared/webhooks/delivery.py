@@ -1,0 +1,103 @@
+"""Calls to addresses that users gave: signed, never to a private network unless that is allowed, never redirected."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import urllib3
+
+from stylefarm import shared
+from stylefarm.shared.errors import InvalidRequest
+
+SECONDS = 10.0
+SIGNATURE = "X-Stylefarm-Signature"
+LONGEST_URL = 2000
+
+
+class CallFailed(Exception):
+    """Nobody has answered well; the message says why."""
+
+
+def check_url(url: str) -> SplitResult:
+    """The parts of an address that can be called. Raises InvalidRequest."""
+    try:
+        parts = urlsplit(url)
+        # As it is looked up, which a name with an empty part cannot be, nor one with a part that is too long.
+        host = (parts.hostname or "").encode("idna")
+        well = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
+    except ValueError:
+        well = False
+    if not well or "@" in parts.netloc or len(url) > LONGEST_URL or not url.isprintable() or " " in url:
+        raise InvalidRequest(
+            f"{url[:80]!r} is no address to call: write https://host/path, without user or password,"
+            f" {LONGEST_URL} characters at most"
+        )
+    return parts
+
+
+def signature(secret: str, body: bytes, at: int) -> str:
+    """Moment and HMAC-SHA256 of "moment.body", in hex, as the header has it: "t=1700000000,v1=...".
+
+    The moment is signed too, so that whoever has overheard a call cannot make it again much later.
+    """
+    return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
+
+
+def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: bool) -> None:
+    """Posts a document as JSON. Raises CallFailed unless the answer is of the 200s, and InvalidRequest."""
+    parts = check_url(url)
+    body = json.dumps(document, separators=(",", ":")).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"stylefarm/{shared.__version__}",
+        "Host": parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode(),
+        SIGNATURE: signature(secret, body, int(time.time())),
+    }
+    path = parts.path or "/"
+    try:
+        with _pool(parts, _address(parts, allow_private=allow_private)) as pool:
+            target = f"{path}?{parts.query}" if parts.query else path
+            # The answer's body is not waited for: it may have no end.
+            answer = pool.request(
+                "POST", target, body=body, headers=headers, retries=False, redirect=False, preload_content=False
+            )
+            answer.close()
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise CallFailed(f"{parts.hostname} does not answer ({type(error).__name__})") from error
+    if not 200 <= answer.status < 300:
+        raise CallFailed(f"{parts.hostname} answers with {answer.status}")
+
+
+def _pool(parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:
+    """Connections to an address that was looked at, whatever its name stands for a moment later."""
+    timeout = urllib3.Timeout(SECONDS)
+    if parts.scheme == "http":
+        return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=timeout)
+    return urllib3.HTTPSConnectionPool(
+        address,
+        parts.port or 443,
+        timeout=timeout,
+        cert_reqs="CERT_REQUIRED",
+        server_hostname=parts.hostname,
+        assert_hostname=parts.hostname,
+    )
+
+
+def _address(parts: SplitResult, *, allow_private: bool) -> str:
+    found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    private = [address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_global]
+    if private and not allow_private:
+        raise CallFailed(
+            f"{parts.hostname} is at {private[0]}, which is no public address: set STYLEFARM_WEBHOOK_PRIVATE=true for"
+            " the workers if it may be called all the same"
+        )
+    return addresses[0]

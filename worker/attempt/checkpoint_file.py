@@ -1,0 +1,117 @@
+"""The file of a checkpoint: safetensors, written and read one tensor at a time.
+
+The package safetensors has all tensors in memory at once, as bytes, when it writes; L-BFGS at a large size has
+gigabytes of them, so the (simple) format is written here.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from torch import Tensor
+
+from stylefarm.shared.errors import FarmError, ServiceUnavailable
+from stylefarm.worker.engine.optim.state import EngineState
+
+CONTENT_TYPE = "application/octet-stream"
+
+DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL"}
+
+# The header's length is a multiple of this, so that the numbers behind it are aligned.
+ALIGNMENT = 8
+
+# What lies so long in the folder for passing files was left there by a process that was killed.
+STALE_SECONDS = 3600.0
+
+
+class UnusableCheckpoint(FarmError):
+    """A checkpoint that no attempt can go on from; its job begins afresh."""
+
+
+def write_checkpoint(path: Path, state: EngineState, metadata: Mapping[str, object]) -> None:
+    """Writes the state, and what is said of it. Raises OSError."""
+    header: dict[str, object] = {"__metadata__": {"about": json.dumps(dict(metadata)), "numbers": _json(state)}}
+    offset = 0
+    for name, tensor in state.tensors.items():
+        end = offset + tensor.numel() * tensor.itemsize
+        header[name] = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        offset = end
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % ALIGNMENT)
+    with path.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little"))
+        file.write(head)
+        for tensor in state.tensors.values():
+            # On the CPU, and whole, no more than one at a time.
+            file.write(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+
+
+@contextmanager
+def read_checkpoint(path: Path) -> Iterator[tuple[EngineState, dict[str, object]]]:
+    """The state, whose tensors are read when they are asked for, while the `with` block runs; and what is said of it.
+
+    Raises UnusableCheckpoint if the file is damaged.
+    """
+    try:
+        opened = safetensors.safe_open(path, framework="pt")
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UnusableCheckpoint(f"its file is damaged ({error})") from error
+    with opened as file:
+        try:
+            metadata = file.metadata()
+            state = EngineState(_Tensors(file), json.loads(metadata["numbers"]))
+            about = dict(json.loads(metadata["about"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnusableCheckpoint("its file says nothing of itself") from error
+        yield state, about
+
+
+@contextmanager
+def passing_file(folder: Path) -> Iterator[Path]:
+    """The path of a file in `folder` that is deleted afterwards. Raises ServiceUnavailable."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.iterdir():
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                    left.unlink()
+    except OSError as error:
+        raise ServiceUnavailable(f"the folder {folder} cannot be used ({error.strerror}): check it") from error
+    path = folder / secrets.token_hex(8)
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
+class _Tensors(Mapping[str, Tensor]):
+    """The tensors of a file, each a copy: the file's own pages must not be changed by steps, nor outlive it."""
+
+    def __init__(self, file: Any) -> None:  # a safe_open, whose methods have no types
+        self._file = file
+        self._names = list(file.keys())
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._names:
+            raise KeyError(name)
+        tensor: Tensor = self._file.get_tensor(name)
+        return tensor.clone()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _json(state: EngineState) -> str:
+    return json.dumps(dict(state.numbers))

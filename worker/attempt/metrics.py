@@ -1,0 +1,71 @@
+"""What is measured of a result and stored with it, to compare methods by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from statistics import fmean
+
+import structlog
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from stylefarm.shared.images.decode import long_edge_size
+from stylefarm.worker.engine.hardware.memory import is_out_of_memory
+from stylefarm.worker.engine.losses.targets import TargetCache
+from stylefarm.worker.engine.metrics import OfStyle, clipped, compare, read_content, read_style
+from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.pictures import to_tensor
+
+log = structlog.get_logger("stylefarm.worker")
+
+# Pictures are compared at this long edge at most, which says as much of them and costs a job one part in a hundred.
+EDGE = 256
+# A smaller side has nothing left at the deepest layer, or no room for the window of the structural similarity.
+SMALLEST = 16
+
+
+def measured(inputs: Inputs, painted: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
+    """The metrics by name, as `Metrics` tells of them: of what was painted and of the finished picture, (3, H, W).
+
+    What is read of the content and the styles is kept in `cache`, since the jobs of a sweep share them. Of several
+    styles the distances to each count by its share. Some metrics are missing where there is no style, where a picture
+    is too small, or where memory runs out: a job must not fail for them.
+    """
+    share = {"clipped": clipped(painted)}
+    size = long_edge_size((picture.shape[2], picture.shape[1]), min(EDGE, max(picture.shape[1:])))
+    if min(size) < SMALLEST:
+        return share
+    try:
+        return {**share, **_compared(inputs, picture.to(painted.device)[None], size, cache)}
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        log.warning("not measured", reason="out of memory")
+        return share
+
+
+def _compared(inputs: Inputs, picture: Tensor, size: tuple[int, int], cache: TargetCache) -> dict[str, float]:
+    small = functional.interpolate(picture, (size[1], size[0]), mode="bilinear", antialias=True)
+    spec, device = inputs.spec, small.device
+    content = cache.get(
+        ("content as measured", spec.content, size, device),
+        lambda: read_content(to_tensor(inputs.content, size, device)),
+    )
+    styles = [
+        cache.get(("style as measured", address, device), partial(_read, style, device))
+        for address, style in zip(spec.style, inputs.styles, strict=True)
+    ]
+    if not styles:
+        found = compare(small, content, read_style(content.image))
+        return {"self_similarity": found.self_similarity, "ssim": found.ssim}
+    weights = spec.style_weights or (1.0,) * len(styles)
+    each = [asdict(compare(small, content, style)) for style in styles]
+    return {name: fmean((found[name] for found in each), weights) for name in each[0] if name != "clipped"}
+
+
+def _read(style: Image.Image, device: torch.device) -> OfStyle:
+    width, height = long_edge_size(style.size, min(EDGE, max(style.size)))
+    return read_style(to_tensor(style, (max(width, SMALLEST), max(height, SMALLEST)), device))

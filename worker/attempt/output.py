@@ -1,0 +1,55 @@
+"""From what the engine paints to the bytes of a file: colours given back, noise taken out, metadata written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylefarm.shared.images.encode import Output
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.color import with_colours_of
+from stylefarm.worker.render.pictures import encode_tensor, to_tensor
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How pictures of one job are saved; `exif` is the content's, if it is kept."""
+
+    spec: JobSpec
+    content: Image.Image
+    parameters: Mapping[str, object]
+    exif: bytes | None = None
+
+    @property
+    def output(self) -> Output:
+        """The file format, and what is particular to it."""
+        spec = self.spec
+        return Output(spec.format, bits=spec.bits, quality=spec.quality, icc=spec.icc)
+
+    def encode(self, image: Tensor, iteration: int) -> bytes:
+        """The file of a picture (3, H, W) after `iteration` steps. Raises InvalidRequest."""
+        return self.encode_finished(self.finished(image), iteration)
+
+    def encode_finished(self, picture: Tensor, iteration: int) -> bytes:
+        """The file of what `finished` has given. Raises InvalidRequest."""
+        return encode_tensor(picture, self.output, {**self.parameters, "iteration": iteration}, self.exif)
+
+    def finished(self, image: Tensor) -> Tensor:
+        """The picture (3, H, W) in [0, 1] on the CPU, as it is to be saved."""
+        image = image.float().cpu().clamp(0, 1)
+        if self.spec.color == "luminance":
+            content = to_tensor(self.content, (image.shape[2], image.shape[1]), image.device)
+            image = with_colours_of(content, image[None])[0]
+        return _denoised(image, self.spec.denoise) if self.spec.denoise else image
+
+
+def _denoised(image: Tensor, weight: float) -> Tensor:
+    """Total-variation denoising (Chambolle 2004), as scikit-image does it; larger weights take out more."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    array = denoise_tv_chambolle(image.permute(1, 2, 0).numpy(), weight=weight, channel_axis=2)
+    return torch.from_numpy(array).permute(2, 0, 1).clamp(0, 1)

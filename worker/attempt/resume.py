@@ -1,0 +1,85 @@
+"""The checkpoint that an earlier attempt has left, fetched and checked for this one to go on from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from stylefarm.shared.db.records import Checkpoint, Fence
+from stylefarm.shared.db.tables import Job
+from stylefarm.shared.errors import NotFound
+from stylefarm.shared.services import Services
+from stylefarm.shared.spec.spec import ENGINE_VERSION, JobSpec
+from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint
+from stylefarm.worker.attempt.lease import LeaseLost
+from stylefarm.worker.attempt.retry import patiently
+from stylefarm.worker.engine.optim.state import EngineState
+
+log = structlog.get_logger("stylefarm.worker")
+
+
+def checkpoint_folder(services: Services) -> Path:
+    """Where checkpoints pass through this machine."""
+    return services.settings.home.expanduser() / "cache" / "checkpoints"
+
+
+def about(spec: JobSpec, state: EngineState) -> dict[str, object]:
+    """What a checkpoint says of itself."""
+    return {
+        "engine_version": ENGINE_VERSION,
+        "spec_key": spec.key,
+        "iteration": state.numbers["done"],
+        "scale": state.numbers["scale"],
+    }
+
+
+@contextmanager
+def earlier_state(services: Services, job: Job, spec: JobSpec, record: dict[str, Any]) -> Iterator[EngineState | None]:
+    """What the job goes on from while the `with` block runs, or None if it begins afresh; `record` is told.
+
+    What cannot be used is passed over. Raises LeaseLost, ServiceUnavailable, StorageFull.
+    """
+    checkpoint = Checkpoint.of(job)
+    if checkpoint is None:
+        yield None
+        return
+    with ExitStack() as stack:
+        try:
+            state = _fetched(services, spec, checkpoint, stack)
+        except UnusableCheckpoint as error:
+            _pass_over(services, Fence(job.id, job.attempt), checkpoint, str(error))
+            record["afresh"] = str(error)
+            state = None
+        else:
+            record["resumed"] = {"iteration": checkpoint.iteration, "attempt": checkpoint.attempt}
+            log.info("resumed", iteration=checkpoint.iteration, stored_by=checkpoint.attempt)
+        yield state
+
+
+def _fetched(services: Services, spec: JobSpec, checkpoint: Checkpoint, stack: ExitStack) -> EngineState:
+    stored = checkpoint.stored
+    path = stack.enter_context(passing_file(checkpoint_folder(services)))
+    try:
+        patiently(lambda: services.blobs.get_file(stored.key, path))
+    except NotFound:
+        raise UnusableCheckpoint("the checkpoint is not in the object store") from None
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != stored.sha256:
+            raise UnusableCheckpoint("the checkpoint is not what was stored, it is damaged")
+    state, said = stack.enter_context(read_checkpoint(path))
+    if said.get("engine_version") != ENGINE_VERSION:
+        raise UnusableCheckpoint(f"the checkpoint is of engine version {said.get('engine_version')}")
+    if said.get("spec_key") != spec.key:
+        raise UnusableCheckpoint("the checkpoint is of another spec")
+    return state
+
+
+def _pass_over(services: Services, fence: Fence, checkpoint: Checkpoint, reason: str) -> None:
+    log.warning("checkpoint passed over", reason=reason, key=checkpoint.stored.key)
+    if not patiently(lambda: services.store.pass_over_checkpoint(fence, reason)):
+        raise LeaseLost

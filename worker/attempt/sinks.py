@@ -1,0 +1,193 @@
+"""Where the engine's progress goes: the loss curve and the snapshots, each one concern.
+
+A sink takes what it needs from a Progress on the painting thread and does the slow part, talking to services, on the
+job's background thread, so that painting never waits for them.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import takewhile
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from stylefarm.shared.blobs.storage import BlobStore, store_object
+from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint
+from stylefarm.shared.errors import Diverged
+from stylefarm.shared.images.encode import content_type
+from stylefarm.shared.store import Store
+from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
+from stylefarm.worker.attempt.output import Finish
+from stylefarm.worker.attempt.retry import patiently
+from stylefarm.worker.engine.methods.iterative import Progress
+from stylefarm.worker.engine.methods.objective import TERMS
+from stylefarm.worker.monitoring import metrics
+
+# How often points of the loss curve are stored; what is shown to a user is no older than this.
+FLUSH_SECONDS = 0.5
+
+# What helps a job whose steps have grown without bounds.
+REMEDY = "try optimizer = adam, a smaller learning_rate, or smaller weights"
+
+# Pictures that wait for a slow object store are held in memory; beyond so many the painting waits for it.
+MOST_PENDING = 8
+
+
+class Sink(Protocol):
+    """Something that is fed by the engine's progress."""
+
+    def take(self, progress: Progress) -> None:
+        """Takes what it needs of one step."""
+        ...
+
+    def close(self) -> None:
+        """Hands over what is left."""
+        ...
+
+
+class Background:
+    """One thread for the slow part of a job's sinks, in order; what went wrong there is raised here, and ends it."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sinks")
+        self._pending: list[Future[None]] = []
+        self._failed = False
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Queues `work`, waiting for room if much is queued; raises what earlier work raised."""
+        if len(self._pending) >= MOST_PENDING:
+            self._pending[0].result()
+        done = [future for future in self._pending if future.done()]
+        self._pending = [future for future in self._pending if not future.done()]
+        for future in done:
+            future.result()
+        # With the log's context, so that what is told from there names job and attempt, too.
+        context = contextvars.copy_context()
+        try:
+            self._pending.append(self._pool.submit(context.run, self._run, work))
+        except RuntimeError as error:
+            # The interpreter is ending under a farm that nobody closed.
+            raise Interrupted from error
+
+    def finish(self) -> None:
+        """Waits for all of it; raises the first thing that was raised."""
+        for future in self._pending:
+            future.result()
+
+    def close(self) -> None:
+        """Drops what has not begun, and waits for the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        # Nothing is done after work that failed: a checkpoint says that all before it is stored.
+        if self._failed:
+            return
+        try:
+            work()
+        except BaseException:
+            self._failed = True
+            raise
+
+
+class LossSink:
+    """Stores the loss curve in batches, and stops the work when a loss is no longer a number.
+
+    `hear` is told what the store says of the job, far more often than the lease is renewed.
+    """
+
+    def __init__(
+        self, store: Store, fence: Fence, background: Background, hear: Callable[[Heartbeat], None] | None = None
+    ) -> None:
+        self.store = store
+        self.fence = fence
+        self.background = background
+        self.hear = hear
+        self._points: list[tuple[int, Tensor]] = []
+        self._image: Tensor | None = None
+        self._flushed_at = time.monotonic()
+
+    def take(self, progress: Progress) -> None:
+        self._points.append((progress.iteration, progress.losses[0]))
+        self._image = progress.image[0]
+        if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        if not self._points:
+            return
+        iterations = [iteration for iteration, _ in self._points]
+        # Here the painting waits for the device: twice a second, not once an iteration.
+        values = torch.stack([losses for _, losses in self._points]).tolist()
+        points = [LossPoint(i, *row) for i, row in zip(iterations, values, strict=True)]
+        self._points = []
+        self._flushed_at = time.monotonic()
+        # The curve begins with the start, which is no iteration.
+        metrics.ITERATIONS.inc(sum(iteration > 0 for iteration in iterations))
+        # What comes after a number that is none says nothing, even where it is finite again.
+        finite = list(takewhile(lambda point: math.isfinite(point.total), points))
+        if finite:
+            self.background.submit(lambda: self._record(finite))
+        if len(finite) < len(points):
+            raise _diverged(points[len(finite)])
+        if self._image is not None and not self._image.isfinite().all():
+            # A ReLU that takes the larger of x and zero makes zero of what is not a number, and no loss sees it.
+            raise Diverged(f"the picture left the finite numbers at iteration {iterations[-1]} or before: {REMEDY}")
+
+    def _record(self, points: list[LossPoint]) -> None:
+        heard = patiently(lambda: self.store.record(self.fence, points))
+        if not heard:
+            raise LeaseLost
+        if self.hear is not None:
+            self.hear(heard)
+
+
+class SnapshotSink:
+    """Uploads the picture each `every` iterations, under the attempt's own keys."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: BlobStore,
+        fence: Fence,
+        background: Background,
+        *,
+        every: int,
+        finish: Finish,
+    ) -> None:
+        self.store = store
+        self.blobs = blobs
+        self.fence = fence
+        self.background = background
+        self.every = every
+        self.finish = finish
+
+    def take(self, progress: Progress) -> None:
+        iteration = progress.iteration
+        if self.every and iteration % self.every == 0 and 0 < iteration < progress.iterations:
+            image = progress.image[0].cpu()
+            # A picture that has left the numbers is none; the loss curve is about to end the job.
+            if image.isfinite().all():
+                self.background.submit(lambda: self._upload(iteration, image))
+
+    def close(self) -> None:
+        """Nothing is left: each snapshot was handed over when it was taken."""
+
+    def _upload(self, iteration: int, image: Tensor) -> None:
+        file_format = self.finish.output.format
+        key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{file_format}"
+        data = self.finish.encode(image, iteration)
+        with metrics.uploading("snapshot"):
+            stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
+        if not patiently(lambda: self.store.add_snapshot(self.fence, iteration, stored)):
+            raise LeaseLost
+
+
+def _diverged(point: LossPoint) -> Diverged:
+    term = next((name for name in TERMS[1:] if not math.isfinite(getattr(point, name))), "total")
+    return Diverged(f"the {term} loss left the finite numbers at iteration {point.iteration}: {REMEDY}")

@@ -1,0 +1,1 @@
+"""The worker's commands; the producer's command line registers them."""

@@ -1,0 +1,91 @@
+"""`stylefarm worker list|drain|bench|unbench`: the workers of the whole farm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stylefarm import migrations
+from stylefarm.shared.console import json_option, list_options, print_list
+from stylefarm.shared.db.states import WorkerState
+from stylefarm.shared.dispatch.workers import Listed, Workers
+from stylefarm.shared.services import connect_services
+from stylefarm.shared.settings import load_settings
+
+
+@click.command()
+@list_options
+def list_workers(form: str | None) -> None:
+    """List the workers of the farm: what they are, whether they take jobs, what they paint."""
+    _report(_workers().listed(), form)
+
+
+@click.command()
+@click.argument("name", metavar="WORKER")
+@json_option
+def drain(name: str, as_json: bool) -> None:
+    """Let WORKER finish the job at hand and take no other, until it is started again or unbenched."""
+    _put(name, WorkerState.DRAINING, "drained by its user", as_json)
+
+
+@click.command()
+@click.argument("name", metavar="WORKER")
+@click.option("--reason", default="benched by its user", help="What is to be read in the list.")
+@json_option
+def bench(name: str, reason: str, as_json: bool) -> None:
+    """Keep WORKER from taking jobs, also when it is started again; the job at hand is finished."""
+    _put(name, WorkerState.BENCHED, reason, as_json)
+
+
+@click.command()
+@click.argument("name", metavar="WORKER")
+@json_option
+def unbench(name: str, as_json: bool) -> None:
+    """Let WORKER, which was benched or drained, take jobs again."""
+    _put(name, WorkerState.ACTIVE, None, as_json)
+
+
+COMMANDS = {"list": list_workers, "drain": drain, "bench": bench, "unbench": unbench}
+
+
+def _workers() -> Workers:
+    settings = load_settings()
+    services = connect_services(settings)
+    migrations.prepare(services.engine, embedded=settings.embedded)
+    return services.workers
+
+
+def _put(name: str, state: WorkerState, reason: str | None, as_json: bool) -> None:
+    workers = _workers()
+    workers.put(name, state, reason)
+    _report([listed for listed in workers.listed() if listed.worker.name == name], "json" if as_json else None)
+
+
+def _report(listed: list[Listed], form: str | None) -> None:
+    columns = ("worker", "device", "labels", "state", "seen", "jobs", "reason")
+    print_list(form, "workers", [_document(entry) for entry in listed], columns, [_cells(entry) for entry in listed])
+
+
+def _cells(entry: Listed) -> tuple[str, ...]:
+    row = entry.worker
+    seen = f"{max(0, entry.silent_for):.0f} s ago"
+    jobs = ",".join(job_id[:8] for job_id in entry.job_ids)
+    return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, row.reason or ""
+
+
+def _document(entry: Listed) -> dict[str, Any]:
+    row = entry.worker
+    return {
+        "name": row.name,
+        "host": row.host,
+        "device": row.device,
+        "queues": row.queues,
+        "labels": row.labels,
+        "state": entry.state,
+        "reason": row.reason,
+        "failures": row.failures,
+        "jobs": list(entry.job_ids),
+        "started_at": row.started_at.isoformat(),
+        "seen_at": row.seen_at.isoformat(),
+    }

@@ -1,0 +1,184 @@
+"""`stylefarm worker ...`"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import structlog
+
+from stylefarm.shared.dispatch.workers import NewWorker
+from stylefarm.shared.errors import FarmError
+from stylefarm.shared.services import connect_services
+from stylefarm.shared.settings import load_settings
+from stylefarm.worker.cli.fleet import COMMANDS
+from stylefarm.worker.cli.queues import Choices, read_devices, read_labels, read_name
+from stylefarm.worker.host import log, parent_watch, slot
+from stylefarm.worker.host.maintenance import Keeper
+from stylefarm.worker.host.nvml import find_devices
+from stylefarm.worker.host.pin import VISIBLE, Machine, Slot, Wanted, slots
+from stylefarm.worker.host.registration import Roll, full_name
+from stylefarm.worker.host.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from stylefarm.worker.monitoring.server import Watch
+
+INTERRUPTED = 130
+
+# The whole program again, in a process of its own. -P keeps a `shared.py` in the current folder from being imported.
+PROGRAM = (sys.executable, "-P", "-c", "from stylefarm.producer.cli import main; main()")
+
+
+@click.group()
+def worker() -> None:
+    """Paint what is queued."""
+
+
+@worker.command()
+@click.option(
+    "--name",
+    callback=read_name,
+    help="What the worker is called in logs and events, before its slot and the host's name.",
+)
+@click.option(
+    "--gpus", metavar="LIST", help="GPUs and MIG slices to use, as in 0,2:1 or by UUID; `none` for none. [default: all]"
+)
+@click.option(
+    "--slots-per-gpu", default=1, show_default=True, type=click.IntRange(1, 64), help="Jobs at a time on each of them."
+)
+@click.option(
+    "--cpu",
+    metavar="N",
+    type=click.IntRange(0, 4096),
+    help="Jobs at a time on the CPU, which share its threads. [default: 1 where there is no GPU]",
+)
+@click.option(
+    "--grace",
+    metavar="SECONDS",
+    default=600,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How long the jobs at hand may go on when the worker is stopped; then they are stored and let go.",
+)
+@click.option(
+    "--queues",
+    "kinds",
+    metavar="LIST",
+    callback=read_devices,
+    help="Take jobs that ask for these devices only: any of auto,cpu,gpu. [default: auto, and what a slot paints on]",
+)
+@click.option("--labels", metavar="LIST", callback=read_labels, help="Take also jobs of these labels, as in night,big.")
+@click.option(
+    "--metrics-port",
+    metavar="PORT",
+    type=click.IntRange(1, 65_535),
+    help="Serve metrics for Prometheus there, and /healthz. [default: STYLEFARM_METRICS_PORT, or not at all]",
+)
+def start(
+    name: str | None,
+    gpus: str | None,
+    slots_per_gpu: int,
+    cpu: int | None,
+    grace: int,
+    kinds: Sequence[str],
+    labels: Sequence[str],
+    metrics_port: int | None,
+) -> int:
+    """Start a worker, which paints until it is stopped: on each GPU one job after the other.
+
+    Each GPU (or MIG slice, or CPU slot) gets a process of its own, which is started again when it dies. The first
+    Ctrl-C (or SIGTERM) lets the jobs at hand finish, for as long as --grace says. The second one stops at once; when
+    a job's lease has run out, another worker takes it.
+    """
+    settings = load_settings()
+    slot.broker_of(settings)
+    slot.check_installed()
+    services = connect_services(settings)
+    slot.check_services(services)
+    reconciler = services.reconciler
+    assert reconciler is not None, "where there is a broker, there is one"
+    # Not before: what refuses a command is one sentence, without what libraries log on the way to it.
+    log.configure(settings, full_name(name or "worker"))
+    wanted = Wanted(gpus, slots_per_gpu, cpu)
+    devices = [] if wanted.no_gpus else find_devices()
+    places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
+    choices = Choices(kinds, labels)
+    with _watch(settings.metrics_host, metrics_port or settings.metrics_port, places) as watch:
+        supervisor = Supervisor(places, partial(_command, name, choices, watch), grace=grace)
+        roll = Roll(services.workers, _listed(places, name, choices), supervisor)
+        if watch is not None:
+            watch.serve(services, supervisor, roll.slots)
+        with Keeper(reconciler, roll.call, services.caller):
+            well = supervisor.run()
+        roll.leave()
+    return 0 if well else INTERRUPTED
+
+
+@worker.command("slot", hidden=True)
+@click.option("--name", required=True)
+@click.option("--queues", required=True)
+@click.option("--parent", required=True, type=int)
+@click.option("--metrics", type=click.Path(path_type=Path))
+def run_slot(name: str, queues: str, parent: int, metrics: Path | None) -> int:
+    """Be the process of one slot; `start` starts it."""
+    parent_watch.end_with(parent)
+    settings = load_settings()
+    log.configure(settings, full_name(name))
+    if metrics is not None:
+        slot.count_in(metrics)
+    try:
+        return slot.paint(settings, name, queues.split(","))
+    except FarmError as error:
+        # Here a sentence that is no line of the log would stand between those of others.
+        structlog.get_logger("stylefarm.worker").error("not started", reason=str(error))
+        return error.exit_code
+
+
+for _name_of, _of_command in COMMANDS.items():
+    worker.add_command(_of_command, _name_of)
+
+
+def _name(name: str | None, place: Slot) -> str:
+    return f"{name}-{place.name}" if name else place.name
+
+
+def _listed(places: Sequence[Slot], name: str | None, choices: Choices) -> dict[str, NewWorker]:
+    host = socket.gethostname()
+    return {
+        place.name: NewWorker(
+            full_name(_name(name, place)), host, place.device, choices.queues(place), list(choices.labels)
+        )
+        for place in places
+    }
+
+
+@contextlib.contextmanager
+def _watch(host: str, port: int | None, places: Sequence[Slot]) -> Iterator[Watch | None]:
+    """The worker's port, if it is to have one."""
+    if port is None:
+        yield None
+        return
+    # A machine that only asks about workers has no prometheus_client.
+    from stylefarm.worker.monitoring.server import opened
+
+    with opened(host, port, places) as watch:
+        yield watch
+
+
+def _command(name: str | None, choices: Choices, watch: Watch | None, place: Slot) -> list[str]:
+    full = _name(name, place)
+    queues = ",".join(choices.queues(place))
+    metrics = ["--metrics", str(watch.folders[place.name])] if watch else []
+    return [*PROGRAM, "worker", "slot", "--name", full, "--queues", queues, "--parent", str(os.getpid()), *metrics]
+
+
+def _cores() -> int:
+    """The cores that this process may use, which in a container can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,158 @@
+"""`stylefarm weights ...`"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from stylefarm import migrations
+from stylefarm.shared.blobs.storage import unreadable
+from stylefarm.shared.console import list_options, say
+from stylefarm.shared.dispatch.weights import WeightsRegistry
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings
+from stylefarm.shared.services import Services, connect_services
+from stylefarm.shared.settings import load_settings
+from stylefarm.shared.spec.networks import CONVOLUTIONS
+from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
+from stylefarm.worker.cli.weights_output import print_imported, print_listed
+
+if TYPE_CHECKING:
+    from stylefarm.worker.weights.importing import Wanted
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SPACES: dict[str, InputSpace] = {"torchvision": TORCHVISION, "caffe": CAFFE, "matconvnet": MATCONVNET}
+
+OPTIONS = (
+    click.option("--name", help="What the weights are called; their architecture when left out."),
+    click.option("--input", "space", type=click.Choice(list(SPACES)), help="How the network takes pixels."),
+    click.option("--sha256", metavar="HEX", help="What the file's SHA-256 must be."),
+    click.option("--force", is_flag=True, help="Replace other weights of that name."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+)
+
+
+def _options(command: Command) -> Command:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group()
+def weights() -> None:
+    """Import, fetch and list pretrained weights of VGG-19 and VGG-16."""
+
+
+@weights.command("list")
+@list_options
+def list_weights(form: str | None) -> None:
+    """List the weights that jobs can name."""
+    with _connected() as services:
+        print_listed(WeightsRegistry(services.engine).all(), form)
+
+
+@weights.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@_options
+def import_file(
+    file: Path, name: str | None, space: str | None, sha256: str | None, force: bool, as_json: bool
+) -> None:
+    """Import FILE, of PyTorch (.pth), safetensors or MatConvNet (.mat), and print its name.
+
+    Only the convolutions are kept. What the file does not say of its network's input is said by --input: pixels as
+    torchvision's networks take them (when left out), as Caffe's (BGR, 0 to 255), or as MatConvNet's (RGB, 0 to 255).
+    """
+    _check_readable(file)
+    with _connected() as services, _installed():
+        from stylefarm.worker.weights.importing import check_sha256, parse_sha256
+
+        if sha256 is not None:
+            check_sha256(file, parse_sha256(sha256), str(file))
+        _import(file, file.name, _wanted(name, space, force), services, as_json=as_json)
+
+
+@weights.command()
+@click.argument("what", metavar="[vgg19|vgg16|URL]", default="vgg19")
+@_options
+def pull(what: str, name: str | None, space: str | None, sha256: str | None, force: bool, as_json: bool) -> None:
+    """Import torchvision's own weights, downloaded if they are not in its cache, or those at a URL with --sha256."""
+    with _connected() as services, _installed():
+        wanted = _wanted(name, space, force)
+        if what in CONVOLUTIONS:
+            _pull_torchvision(what, sha256, wanted, services, as_json=as_json)
+        else:
+            _pull_url(what, sha256, wanted, services, as_json=as_json)
+
+
+def _pull_torchvision(what: str, sha256: str | None, wanted: Wanted, services: Services, *, as_json: bool) -> None:
+    from stylefarm.worker.weights.fetch import torchvision_file
+    from stylefarm.worker.weights.importing import check_sha256, parse_sha256
+
+    file = torchvision_file("vgg16" if what == "vgg16" else "vgg19")
+    if sha256 is not None:
+        check_sha256(file, parse_sha256(sha256), str(file))
+    _import(file, "torchvision", wanted, services, as_json=as_json)
+
+
+def _pull_url(url: str, sha256: str | None, wanted: Wanted, services: Services, *, as_json: bool) -> None:
+    from stylefarm.worker.weights.fetch import check_url, download
+    from stylefarm.worker.weights.importing import parse_sha256
+
+    shown = check_url(url)
+    if sha256 is None:
+        raise InvalidRequest(f"nothing says what is to be found at {shown}: give its --sha256")
+    with tempfile.TemporaryDirectory(prefix="stylefarm-") as folder:
+        # The name too may tell what the weights are.
+        file = Path(folder) / (Path(shown).name or "weights")
+        download(url, file, parse_sha256(sha256))
+        _import(file, shown, wanted, services, as_json=as_json)
+
+
+def _import(file: Path, source: str, wanted: Wanted, services: Services, *, as_json: bool) -> None:
+    from stylefarm.worker.weights.importing import import_weights
+
+    imported = import_weights(file, source, wanted, services)
+    say(f"input: {imported.input_words}")
+    row = WeightsRegistry(services.engine).find(imported.weights.name)
+    if row is not None:
+        print_imported(row, added=imported.added, as_json=as_json)
+
+
+def _wanted(name: str | None, space: str | None, force: bool) -> Wanted:
+    from stylefarm.worker.weights.importing import Wanted
+
+    return Wanted(name, None if space is None else SPACES[space], force)
+
+
+def _check_readable(file: Path) -> None:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+@contextmanager
+def _connected() -> Iterator[Services]:
+    """The farm's services; asked first, so that nothing is fetched or read for nothing."""
+    settings = load_settings()
+    services = connect_services(settings)
+    try:
+        migrations.prepare(services.engine, embedded=settings.embedded)
+        yield services
+    finally:
+        services.engine.dispose()
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            f"reading weights needs the package {error.name}: pip install 'stylefarm[worker]'"
+        ) from error

@@ -1,0 +1,56 @@
+"""What `stylefarm weights` prints: data on standard output, words on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from stylefarm.shared.console import print_json, print_list, say
+from stylefarm.shared.db.tables import Weights
+
+COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
+EMPTY = (
+    "no weights are registered: run `stylefarm weights pull vgg19`, or `stylefarm weights import FILE` with a file that"
+    " you have"
+)
+
+
+def print_listed(rows: Sequence[Weights], form: str | None) -> None:
+    """All weights, as `stylefarm.shared.console.list_options` says."""
+    if rows or form is not None:
+        print_list(form, "weights", [_fields(row) for row in rows], COLUMNS, [_row(row) for row in rows])
+    else:
+        say(EMPTY)
+
+
+def print_imported(row: Weights, *, added: bool, as_json: bool) -> None:
+    """The name under which weights are registered now, and whether they were before."""
+    done = "is registered" if added else "is there already, with the same content"
+    say(f"{row.name} {done}: {row.architecture}, {_size(row)}, {row.sha256[:12]}")
+    if as_json:
+        print_json({"weights": _fields(row), "added": added})
+    else:
+        click.echo(row.name)
+
+
+def _row(row: Weights) -> tuple[str, ...]:
+    created = f"{row.created_at:%Y-%m-%d %H:%M}"
+    return row.name, row.architecture, escape(row.source), _size(row), row.sha256[:12], created
+
+
+def _fields(row: Weights) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "architecture": row.architecture,
+        "source": row.source,
+        "bytes": row.bytes,
+        "sha256": row.sha256,
+        "created_at": row.created_at.isoformat(),
+    }
+
+
+def _size(row: Weights) -> str:
+    return f"{row.bytes / 1e6:.1f} MB"

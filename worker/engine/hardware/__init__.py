@@ -1,0 +1,1 @@
+"""The device, its memory, what fits into it, and CUDA graphs."""

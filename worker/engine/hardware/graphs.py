@@ -1,0 +1,76 @@
+"""On a GPU: the evaluation of loss and gradient, captured once and replayed, so that no launch is waited for.
+
+Departure from the design: the optimiser's step stays outside of the graph. Its few kernels are enqueued while the graph
+runs, and cost no time of their own; inside, L-BFGS, whose slots go round, would need a graph for each slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from stylefarm.worker.engine.methods.objective import Gradients
+
+# Evaluations before the capture, in which cuDNN and cuBLAS make their choices and allocations.
+WARM_UP = 3
+
+# A replay may round differently from the evaluation before it, where sums are split in another way; not more than this.
+TOLERANCE = 1e-2
+
+CAPTURED = "captured"
+
+
+class Captured:
+    """An objective for one shape of pictures, replayed as a CUDA graph; `told` hears "captured", or why it is not."""
+
+    def __init__(self, objective: Gradients, told: Callable[[str], None]) -> None:
+        self.objective = objective
+        self.space = objective.space
+        self._told = told
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._tried = False
+        self._image: Tensor | None = None
+        self._found: tuple[Tensor, Tensor] | None = None
+
+    def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
+        """The losses (B, 4); asked for once, at the end, and not captured."""
+        return self.objective.losses(image, iteration)
+
+    def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
+        """The losses (B, 4) and the gradient (B, 3, H, W)."""
+        if not self._tried:
+            self._tried = True
+            return self._captured(image, iteration)
+        if self._graph is None or self._image is None or self._found is None:
+            return self.objective.gradient(image, iteration)
+        self._image.copy_(image)
+        self._graph.replay()
+        # Copies, since the next replay writes where these lie, and optimisers remember what they were given.
+        losses, gradient = self._found
+        return losses.clone(), gradient.clone()
+
+    def _captured(self, image: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
+        """Evaluates as it is, and captures; what goes wrong in the capture is told, and changes nothing."""
+        own = image.clone()
+        stream = torch.cuda.Stream(image.device)
+        stream.wait_stream(torch.cuda.current_stream(image.device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                expected = self.objective.gradient(own, iteration)
+        torch.cuda.current_stream(image.device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                found = self.objective.gradient(own, iteration)
+            graph.replay()
+        except RuntimeError as error:
+            self._told(f"not captured: {str(error).splitlines()[0]}")
+            return expected
+        if not torch.allclose(found[0], expected[0], rtol=TOLERANCE):
+            self._told("not captured: the replay gave other losses than the evaluation before it")
+            return expected
+        self._graph, self._image, self._found = graph, own, found
+        self._told(CAPTURED)
+        return expected

@@ -1,0 +1,1 @@
+"""Content, style and total-variation losses, and their targets."""

@@ -1,0 +1,250 @@
+"""Moments of a layer's feature vectors, as sums that can be taken part by part, and the way back through them.
+
+A moment is linear in f or f f^T at each position, so the gradient for the features of any loss of moments is
+(A F + b) w at each position: A and b come from the loss, w is the position's weight. A picture that is too large to be
+held is read twice: once for the moments, once for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stylefarm.worker.engine.losses.content import WIDENED
+
+Kind = Literal["mean", "variance", "second"]
+
+# Positions in one product of half precision; its sum, rounded once, is added to the others in float32.
+CHUNK = 4096
+
+# A part in which nothing counts is divided by this.
+LEAST_SHARE = 1e-30
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of features (B, C, H, W): `mean` sum(w f), (B, C); `second` sum(w f f^T), (B, C, C); `variance`, see `joined`.
+
+    The weights w sum to 1 over the layer; `share` is their sum over the part that was looked at, (B,) or (1,). float32
+    or float64.
+    """
+
+    share: Tensor
+    mean: Tensor | None = None
+    second: Tensor | None = None
+    variance: Tensor | None = None
+
+    def joined(self, other: Moments) -> Moments:
+        """The moments of both parts; the variances by Chan, Golub and LeVeque 1979, without loss of digits."""
+        share = self.share + other.share
+        variance = _added(self.variance, other.variance)
+        if variance is not None and self.mean is not None and other.mean is not None:
+            apart = self._centre(self.mean) - other._centre(other.mean)
+            variance = variance + apart.square() * _column(self.share * other.share / share.clamp_min(LEAST_SHARE))
+        return Moments(share, _added(self.mean, other.mean), _added(self.second, other.second), variance)
+
+    def _centre(self, mean: Tensor) -> Tensor:
+        return mean / _column(self.share).clamp_min(LEAST_SHARE)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each position of a layer counts: `region`, (1 or B, 1, H, W), summing to 1; None: 1 / `positions`."""
+
+    positions: int
+    region: Tensor | None = None
+
+    @classmethod
+    def over(cls, height: int, width: int, region: Tensor | None) -> Weights:
+        """The weights of a layer of that size, by a region (1 or B, 1, H, W) in [0, 1] with something in it."""
+        return cls(height * width, None if region is None else region / region.sum((2, 3), keepdim=True))
+
+    def of(self, rows: slice) -> Tensor | None:
+        """The weights of some rows, (1 or B, 1, N)."""
+        return None if self.region is None else self.region[:, :, rows].flatten(2)
+
+
+def gram(features: Tensor, region: Tensor | None = None) -> Tensor:
+    """The Gram matrix F F^T / (H W) (Gatys 2016, eq. 3) of features (B, C, H, W): (B, C, C), float32 or float64.
+
+    Departure from the paper: it is divided by the number of positions, so that pictures of different sizes compare.
+    With a region, (1 or B, 1, H, W), it is the guided Gram matrix of Gatys 2017 (arXiv 1611.07865, section 5.1),
+    sum_k w_k f_k f_k^T over the region's weights w, which sum to 1.
+    """
+    weights = Weights.over(features.shape[2], features.shape[3], region)
+    return _second(features.flatten(2), weights.of(slice(None)), weights.positions, precise=True)
+
+
+def moments_of(
+    features: Tensor, kinds: frozenset[Kind], weights: Weights, rows: slice, *, precise: bool = True
+) -> Moments:
+    """The moments of `rows` of a layer, whose features (B, C, N rows, W) are given.
+
+    Unless it is to be `precise`, the second moment of features in half precision is rounded as they are.
+    """
+    flat = features.flatten(2)
+    region = weights.of(rows)
+    share = flat.new_full((1,), flat.shape[2] / weights.positions, dtype=_sums(flat))
+    if region is not None:
+        share = region.sum((1, 2))
+    mean = variance = second = None
+    if "second" in kinds:
+        second = _second(flat, region, weights.positions, precise)
+    if not kinds.isdisjoint(("mean", "variance")):
+        mean = _weighted(flat, region, weights.positions)
+    if "variance" in kinds and mean is not None:
+        centred = flat - (mean / _column(share).clamp_min(LEAST_SHARE))[:, :, None]
+        variance = _weighted(centred.square_(), region, weights.positions)
+    return Moments(share, mean, second, variance)
+
+
+@dataclass(frozen=True)
+class MomentSlope:
+    """The gradient of a loss for features, as A (B, C, C), b (B, C) and the diagonal d (B, C): (A f + d f + b) w.
+
+    If it is `precise`, that sum is made in float32 of features in half precision, and rounded once.
+    """
+
+    weights: Weights
+    matrix: Tensor | None
+    constant: Tensor | None
+    diagonal: Tensor | None
+    precise: bool = False
+
+    @classmethod
+    def of(cls, moments: Moments, gradient: Moments, weights: Weights, *, precise: bool = False) -> MomentSlope:
+        """From the gradient for each of the moments; all of a whole picture."""
+        matrix, constant, diagonal = gradient.second, gradient.mean, gradient.variance
+        if matrix is not None:
+            matrix = matrix + matrix.mT
+        if diagonal is not None and moments.mean is not None:
+            diagonal = 2 * diagonal
+            centre = -diagonal * moments.mean
+            constant = centre if constant is None else constant + centre
+        return cls(weights, matrix, constant, diagonal, precise)
+
+    def scaled(self, scale: float | Tensor) -> MomentSlope:
+        """`scale` times it, a number or (B,)."""
+        if isinstance(scale, Tensor):
+            scale = scale[:, None]
+        matrix = None if self.matrix is None else self.matrix * (scale if isinstance(scale, float) else scale[:, None])
+        return MomentSlope(
+            self.weights,
+            matrix,
+            None if self.constant is None else self.constant * scale,
+            None if self.diagonal is None else self.diagonal * scale,
+            self.precise,
+        )
+
+    def add_to(self, slope: Tensor | None, features: Tensor, rows: slice) -> Tensor:
+        """`slope` and it, for `rows` of the layer; in the place of `slope` where that is given."""
+        if not self.precise or features.itemsize >= 4:
+            return self._added(slope, features, rows)
+        slope = torch.zeros_like(features) if slope is None else slope
+        first, at_once = rows.start or 0, max(1, WIDENED // features[:, :, 0].numel())
+        for start in range(0, features.shape[2], at_once):
+            part, own = (x[:, :, start : start + at_once] for x in (features, slope))
+            of_layer = slice(first + start, first + start + part.shape[2])
+            own.copy_(self._added(own.float(), part.float(), of_layer))
+        return slope
+
+    def _added(self, slope: Tensor | None, features: Tensor, rows: slice) -> Tensor:
+        region = self.weights.of(rows)
+        share = 1 / self.weights.positions if region is None else 1.0
+        if region is not None:
+            weighted = features * region.view(*region.shape[:2], *features.shape[2:]).to(features.dtype)
+        else:
+            weighted = features
+        if self.matrix is not None:
+            slope = _with_product(slope, (self.matrix * share).to(features.dtype), weighted)
+        if self.diagonal is not None:
+            part = weighted * (self.diagonal * share).to(features.dtype)[:, :, None, None]
+            slope = part if slope is None else slope.add_(part)
+        if self.constant is not None:
+            part = (self.constant * share).to(features.dtype)[:, :, None, None]
+            if region is not None:
+                part = part * region.view(*region.shape[:2], *features.shape[2:]).to(features.dtype)
+            slope = part.expand_as(features).clone() if slope is None else slope.add_(part)
+        return torch.zeros_like(features) if slope is None else slope
+
+
+def _second(flat: Tensor, region: Tensor | None, positions: int, precise: bool) -> Tensor:
+    if flat.itemsize < 4 and precise:
+        product = _widened_product(flat, region)
+    else:
+        left = flat if region is None else flat * region.to(flat.dtype)
+        product = left @ flat.mT if flat.itemsize >= 4 else _half_product(left, flat)
+    return product / positions if region is None else product
+
+
+def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
+    """(w f) f^T of (B, C, N) in half precision, made in float32."""
+    product = flat.new_zeros((*flat.shape[:2], flat.shape[1]), dtype=torch.float32)
+    for part, weight in _widened(flat, region):
+        product.baddbmm_(part if weight is None else part * weight, part.mT)
+    return product
+
+
+def _widened(flat: Tensor, region: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """(B, C, N) with its weights, of half precision as float32, some positions at a time."""
+    batch, channels, positions = flat.shape
+    if flat.itemsize >= 4:
+        yield flat, region
+        return
+    at_once = max(1, WIDENED // (batch * channels))
+    for start in range(0, positions, at_once):
+        part = slice(start, start + at_once)
+        yield flat[:, :, part].float(), None if region is None else region[:, :, part]
+
+
+def _half_product(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right^T of (B, C, N) in half precision, as float32."""
+    whole = right.shape[2] // CHUNK * CHUNK
+    found = (left[:, :, whole:] @ right[:, :, whole:].mT).float()
+    if whole:
+        parts = [x[:, :, :whole].unflatten(2, (-1, CHUNK)).transpose(1, 2) for x in (left, right)]
+        found = found + (parts[0] @ parts[1].mT).sum(1, dtype=torch.float32)
+    return found
+
+
+def _weighted(flat: Tensor, region: Tensor | None, positions: int) -> Tensor:
+    parts = [_sum(part, weight) for part, weight in _widened(flat, region)]
+    total = parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
+    return total / positions if region is None else total
+
+
+def _sum(flat: Tensor, region: Tensor | None) -> Tensor:
+    return flat.sum(2) if region is None else (flat @ region.to(flat.dtype).mT)[:, :, 0]
+
+
+def _with_product(slope: Tensor | None, matrix: Tensor, features: Tensor) -> Tensor:
+    """slope + matrix @ features at each position; the matrix (B, C, C) is symmetric."""
+    last = not features.is_contiguous() and features.is_contiguous(memory_format=torch.channels_last)
+    if slope is not None and slope.stride() == features.stride() and (last or features.is_contiguous()):
+        if last:
+            slope.permute(0, 2, 3, 1).flatten(1, 2).baddbmm_(features.permute(0, 2, 3, 1).flatten(1, 2), matrix)
+        else:
+            slope.flatten(2).baddbmm_(matrix, features.flatten(2))
+        return slope
+    if last:
+        found = (features.permute(0, 2, 3, 1).flatten(1, 2) @ matrix).unflatten(1, features.shape[2:])
+        product = found.permute(0, 3, 1, 2)
+    else:
+        product = (matrix @ features.flatten(2)).view(features.shape)
+    return product if slope is None else slope.add_(product)
+
+
+def _sums(x: Tensor) -> torch.dtype:
+    return x.dtype if x.itemsize >= 4 else torch.float32
+
+
+def _column(share: Tensor) -> Tensor:
+    return share[:, None]
+
+
+def _added(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return None if a is None or b is None else a + b

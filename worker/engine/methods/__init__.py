@@ -1,0 +1,1 @@
+"""Methods of style transfer; each yields Progress."""

@@ -1,0 +1,296 @@
+"""The weighted sum of content, style and total variation that a picture is optimised for."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from stylefarm.shared.spec.networks import CHANNELS
+from stylefarm.shared.spec.space import PIXELS, InputSpace
+from stylefarm.worker.engine.losses.content import ContentNormalization, content_factor
+from stylefarm.worker.engine.losses.style import StyleLossName, StyleOptions
+from stylefarm.worker.engine.losses.targets import Style, Targets, layer_size
+from stylefarm.worker.engine.losses.terms import ContentMeasure, Measure, Reading, joined_measure
+from stylefarm.worker.engine.losses.total_variation import (
+    Norm,
+    Reduction,
+    laplacian,
+    total_variation,
+    variation_gradient,
+)
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pass, Visit, WholePass
+from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.engine.space import from_pixels_gradient, to_pixels
+
+TERMS = ("total", "content", "style", "tv")
+
+StyleNormalization = Literal["initial", "relative", "none", "gatys", "mxnet", "udacity", "pytorch"]
+
+# Below this share of the target's own magnitude a start is where it should arrive, and says nothing of a scale.
+AT_THE_TARGET = 1e-6
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Which terms there are, how each is normalised, and how much it counts.
+
+    The layers' weights are multiplied by their term's; `style_losses` are mixed by weight. docs/methods.md has the
+    normalisations; `gradient_normalization` divides each layer's gradient by its L1 norm before the weight.
+    """
+
+    content_layers: Mapping[str, float]
+    style_layers: Mapping[str, float]
+    content_weight: float = 1.0
+    style_weight: float = 1.0
+    tv_weight: float = 0.0
+    content_normalization: ContentNormalization = "relative"
+    style_losses: Mapping[StyleLossName, float] = field(default_factory=lambda: {"gram": 1.0})
+    style_normalization: StyleNormalization = "relative"
+    style_options: StyleOptions = field(default_factory=StyleOptions)
+    tv_norm: Norm = "l2"
+    tv_reduction: Reduction = "mean"
+    gradient_normalization: bool = False
+    gradient_clip: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Term:
+    """One loss at one layer: `weight` times `unit`, a number or (B,), times the error (B,) of what is measured."""
+
+    kind: int
+    layer: str
+    measure: Measure
+    weight: float
+    unit: float | Tensor = 1.0
+
+    @property
+    def scale(self) -> float | Tensor:
+        """What makes of the bare error the weighted loss."""
+        return self.weight * self.unit
+
+
+class Gradients(Protocol):
+    """What an optimisation follows: losses of pictures (B, 3, H, W) in `space`, and their gradient."""
+
+    space: InputSpace
+
+    def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
+        """The losses: (B, 4), in the order of `TERMS`, each weighted."""
+        ...
+
+    def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
+        """The losses (B, 4) and the gradient of each picture's total, (B, 3, H, W)."""
+        ...
+
+
+class Objective:
+    """The losses of pictures, and their gradient, in the coordinates `space` that the optimiser works in.
+
+    `content` is (B, 3, H, W), float32 or float64 in [0, 1], on the device of the network; `start`, of the same shape
+    and in `space`, is what the optimisation begins with, for normalisation by the initial value. `content_key` names
+    the content in the cache of `targets`.
+    """
+
+    def __init__(
+        self,
+        network: Vgg | Pass,
+        content: Tensor,
+        styles: Sequence[Style],
+        settings: LossSettings,
+        *,
+        start: Tensor | None = None,
+        space: InputSpace = PIXELS,
+        targets: Targets | None = None,
+        content_key: Hashable = None,
+    ) -> None:
+        self.passage = WholePass(Backbone(network)) if isinstance(network, Vgg) else network
+        self.settings = settings
+        self.space = space
+        with torch.no_grad():
+            targets = targets or Targets(self.passage)
+            terms = self._content_terms(targets, content, content_key)
+            terms += self._style_terms(targets, styles, content.shape[2:])
+            by_start = "initial" in (settings.content_normalization, settings.style_normalization)
+            at_start = self._errors(terms, to_pixels(space, start)) if by_start and start is not None else None
+            self.terms = [
+                replace(term, unit=self._unit(term, None if at_start is None else at_start[number], content.shape[2:]))
+                for number, term in enumerate(terms)
+            ]
+
+    @classmethod
+    def joined(cls, objectives: Sequence[Objective]) -> Objective | None:
+        """One objective for the pictures of several, which go through the network together; None if they cannot.
+
+        That is: by samples, in regions, with normalised gradients, or with different networks or kinds of losses.
+        """
+        first = objectives[0]
+        alike = all(each.passage is first.passage and each._kind() == first._kind() for each in objectives)
+        if not alike or first.settings.gradient_normalization:
+            return None
+        terms = [_joined_term(terms) for terms in zip(*(each.terms for each in objectives), strict=True)]
+        together = copy(first)
+        together.terms = [term for term in terms if term is not None]
+        return together if len(together.terms) == len(terms) else None
+
+    def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
+        """The losses of pictures (B, 3, H, W) in `space`: (B, 4), in the order of `TERMS`, each weighted."""
+        with torch.no_grad():
+            errors = self._errors(self.terms, to_pixels(self.space, image), iteration)
+            return self._with_variation(self._parts(errors, image), image)
+
+    def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
+        """The losses (B, 4) and the gradient of each picture's total, (B, 3, H, W).
+
+        The gradient is clipped, if it is, before that of a Laplacian is added, as in the mxnet program.
+        """
+        with torch.no_grad():
+            if not self.terms:
+                parts, gradient = self._parts([], image), torch.zeros_like(image)
+            else:
+                parts, gradient = self._network_gradient(image, iteration)
+            return self._with_variation(parts, image), self._clipped_with_variation(gradient, image)
+
+    def _network_gradient(self, image: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
+        readings = self._readings(self.terms, iteration)
+        back = self.passage.record(to_pixels(self.space, image), _visitor(self.terms, readings))
+        found = [reading.slope() for reading in readings]
+        by_layer = defaultdict(list)
+        for term, (_, add) in zip(self.terms, found, strict=True):
+            by_layer[term.layer].append((term, add))
+        del readings
+
+        def pull(layer: str, features: Tensor, rows: slice, slope: Tensor | None) -> Tensor | None:
+            for term, add in by_layer[layer]:
+                if self.settings.gradient_normalization:
+                    # Of the features' gradient, as jcjohnson's; dividing the loss would be something else.
+                    own = add(None, features, rows, 1.0)
+                    own = own * (term.weight / (own.abs().sum((1, 2, 3), keepdim=True) + 1e-8))
+                    slope = own if slope is None else slope.add_(own)
+                else:
+                    slope = add(slope, features, rows, term.scale)
+            return slope
+
+        gradient = from_pixels_gradient(self.space, back(pull))
+        return self._parts([error for error, _ in found], image), gradient
+
+    def _errors(self, terms: Sequence[Term], pixels: Tensor, iteration: int = 0) -> list[Tensor]:
+        readings = self._readings(terms, iteration)
+        if terms:
+            self.passage.read(pixels, _visitor(terms, readings))
+        return [reading.error() for reading in readings]
+
+    def _readings(self, terms: Iterable[Term], iteration: int) -> list[Reading]:
+        return [term.measure.reading(self._draw(iteration, number)) for number, term in enumerate(terms)]
+
+    def _parts(self, errors: Sequence[Tensor], image: Tensor) -> Tensor:
+        parts = image.new_zeros(len(TERMS), image.shape[0])
+        for term, error in zip(self.terms, errors, strict=True):
+            parts[term.kind] += (term.scale * error).to(parts.dtype)
+        return parts
+
+    def _with_variation(self, parts: Tensor, image: Tensor) -> Tensor:
+        settings = self.settings
+        if settings.tv_weight:
+            parts[3] = settings.tv_weight * total_variation(image, settings.tv_norm, settings.tv_reduction)
+        parts[0] = parts[1] + parts[2] + parts[3]
+        return parts.T.contiguous()
+
+    def _clipped_with_variation(self, gradient: Tensor, image: Tensor) -> Tensor:
+        settings = self.settings
+        if settings.tv_weight and settings.tv_norm != "laplacian":
+            own = variation_gradient(image, settings.tv_norm, settings.tv_reduction)
+            gradient = gradient + settings.tv_weight * own
+        if settings.gradient_clip is not None:
+            longest = settings.gradient_clip * gradient[0].numel()
+            norm = gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+            gradient = gradient * (longest / norm.clamp_min(longest))
+        if settings.tv_weight and settings.tv_norm == "laplacian":
+            gradient = gradient + settings.tv_weight * laplacian(image)
+        return gradient
+
+    def _content_terms(self, targets: Targets, content: Tensor, key: Hashable) -> list[Term]:
+        weight = self.settings.content_weight
+        layers = self.settings.content_layers if weight else {}
+        if not layers:
+            return []
+        found = targets.content(content, frozenset(layers), key)
+        return [Term(1, layer, ContentMeasure(found[layer]), weight * part) for layer, part in layers.items()]
+
+    def _style_terms(self, targets: Targets, styles: Sequence[Style], size: Sequence[int]) -> list[Term]:
+        settings = self.settings
+        if not (settings.style_weight and styles):
+            return []
+        weights, losses = settings.style_layers, settings.style_losses
+        measures = targets.style(styles, list(weights), losses, settings.style_options, size)
+        return [
+            Term(2, found.layer, found.measure, settings.style_weight * weights[found.layer] * found.share)
+            for found in measures
+        ]
+
+    def _unit(self, term: Term, at_start: Tensor | None, size: Sequence[int]) -> float | Tensor:
+        content, style = self.settings.content_normalization, self.settings.style_normalization
+        if isinstance(term.measure, ContentMeasure):
+            if content in ("mean", "sum", "half-sum"):
+                return content_factor(content, term.measure.target)
+            return _by_start(term.measure, at_start if content == "initial" else None)
+        if style in ("initial", "relative"):
+            return _by_start(term.measure, at_start if style == "initial" else None)
+        return style_factor(style, CHANNELS[int(term.layer[4]) - 1], math.prod(layer_size(term.layer, size)))
+
+    def _kind(self) -> tuple[object, ...]:
+        """What objectives have in common that can be joined."""
+        alike = replace(self.settings, content_weight=1.0, style_weight=1.0, seed=0)
+        return alike, self.space, [(term.kind, term.layer) for term in self.terms]
+
+    def _draw(self, iteration: int, number: int) -> int:
+        """A seed for what term `number` draws at an iteration."""
+        return (self.settings.seed * 1_000_003 + iteration * 1_009 + 2 * number) % 2**63
+
+
+def _joined_term(terms: Sequence[Term]) -> Term | None:
+    measure = joined_measure([term.measure for term in terms])
+    if measure is None:
+        return None
+    one = torch.ones_like(measure.magnitude()[:1])
+    return replace(terms[0], measure=measure, weight=1.0, unit=torch.cat([one * term.scale for term in terms]))
+
+
+def _visitor(terms: Sequence[Term], readings: Sequence[Reading]) -> Visit:
+    def visit(layer: str, features: Tensor, rows: slice) -> None:
+        for term, reading in zip(terms, readings, strict=True):
+            if term.layer == layer:
+                reading.take(features, rows)
+
+    return visit
+
+
+def _by_start(measure: Measure, at_start: Tensor | None) -> Tensor:
+    """One over the error of the start; over the target's own magnitude where the start is the target."""
+    magnitude = measure.magnitude().clamp_min(1e-12)
+    if at_start is None:
+        return 1 / magnitude
+    return 1 / torch.where(at_start > AT_THE_TARGET * magnitude, at_start, magnitude)
+
+
+def style_factor(normalization: StyleNormalization, channels: int, positions: int) -> float:
+    """What makes of mean((G - A)^2), G = F F^T / (H W), of features of C channels at H W positions a program's loss.
+
+    gatys: sum((F F^T - ..)^2) / (4 C^2 (H W)^2) (Gatys 2016, eq. 4); mxnet: sum((F F^T - ..)^2) / (C^2 H W);
+    udacity: mean((F F^T - ..)^2) / (C H W); pytorch, and neural-style: mean((F F^T - ..)^2) / (C H W)^2.
+    """
+    factors = {
+        "none": 1.0,
+        "gatys": 0.25,
+        "mxnet": float(positions),
+        "udacity": positions / channels,
+        "pytorch": 1.0 / channels**2,
+    }
+    return factors[normalization]

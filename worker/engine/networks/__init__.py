@@ -1,0 +1,1 @@
+"""Feature networks, their kernels, strips for large pictures, and weight formats."""

@@ -1,0 +1,46 @@
+"""One form for all pretrained weights: a safetensors file of a whole network's convolutions that says its input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture
+from stylefarm.worker.engine.networks.vgg import convolutions
+from stylefarm.worker.engine.networks.weights import FEATURES, Pretrained, check_tensor, feature_positions
+from stylefarm.worker.engine.networks.weights_metadata import write_metadata
+
+
+def convert(pretrained: Pretrained) -> tuple[Architecture, bytes]:
+    """The architecture, found from the tensors, and the file: float32, the same bytes for the same weights.
+
+    Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
+    """
+    architecture = _architecture(pretrained.tensors)
+    tensors = _whole(pretrained.tensors, architecture)
+    return architecture, safetensors.torch.save(tensors, write_metadata(architecture, pretrained.space))
+
+
+def _architecture(tensors: Mapping[str, Tensor]) -> Architecture:
+    """The one whose number of convolutions the tensors have; VGG-19 if neither, to name what it lacks."""
+    count = sum(tensor.dim() == 4 for tensor in tensors.values())
+    return "vgg16" if count == sum(CONVOLUTIONS["vgg16"]) else "vgg19"
+
+
+def _whole(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
+    positions = feature_positions(architecture)
+    found: dict[str, Tensor] = {}
+    for c in convolutions(architecture):
+        for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):
+            name = f"{FEATURES}{positions[c.name]}.{kind}"
+            label = f"{name} ({c.name})"
+            found[name] = _copy(check_tensor(tensors.get(name), shape, label, architecture))
+    return found
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """In float32. Several tensors of a file may be views of one memory, which safetensors refuses."""
+    return tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)

@@ -1,0 +1,167 @@
+"""Pretrained weights: what is in a file, told by its content, and its way into a network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors
+import torch
+from torch import Tensor
+
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.spec.networks import CONVOLUTIONS, PRETRAINED_FILES, Architecture
+from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
+from stylefarm.worker.engine.networks.matconvnet import read_matconvnet
+from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.engine.networks.weights_metadata import read_metadata
+
+# Where torchvision keeps the convolutions. The rest, the classifier, is most of the file, and nothing paints with it.
+FEATURES = "features."
+
+# Justin Johnson's conversions of the authors' own weights are vgg19-d01eb7cb.pth and vgg16-00b39a1b.pth, after the
+# first digits of their SHA-256. neural-style-pt saves them anew, with another hash, under the same names.
+CAFFE_DIGITS = ("d01eb7cb", "00b39a1b")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The convolutions of a VGG in torchvision's layout, and how the network wants its pixels.
+
+    `tensors` are `features.N.weight` (out, in, 3, 3) and `features.N.bias` (out,) as the file has them, on the CPU;
+    `reason` says in words how `space` is known.
+    """
+
+    tensors: Mapping[str, Tensor]
+    space: InputSpace
+    reason: str
+
+
+class _Content(NamedTuple):
+    tensors: dict[str, Tensor]
+    space: InputSpace | None
+    reason: str
+
+
+def load_state(path: Path, space: InputSpace | None = None) -> Pretrained:
+    """What is in a state dict of torch.save, a safetensors file, or a .mat file of MatConvNet.
+
+    `space` is what a user says of the network's input; without it, the file's own word, or else TORCHVISION. Nothing
+    but tensors is unpickled. Raises InvalidRequest if the file holds anything else, or is damaged.
+    """
+    content = _read(path)
+    if space is None:
+        assumed = "assumed, since the file does not say"
+        return Pretrained(content.tensors, content.space or TORCHVISION, content.reason or assumed)
+    if content.space is not None and (content.space.range, content.space.order) == (space.range, space.order):
+        # The file says the same, and its own mean besides.
+        return Pretrained(content.tensors, content.space, content.reason)
+    return Pretrained(content.tensors, space, "as you say")
+
+
+def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
+    """Copies the convolutions that `vgg` uses out of `state`, torchvision's state dict of the same architecture.
+
+    Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
+    """
+    positions = feature_positions(vgg.architecture)
+    for index, convolution in enumerate(vgg.plan):
+        for kind, parameter in (("weight", vgg.weights[index]), ("bias", vgg.biases[index])):
+            name = f"{FEATURES}{positions[convolution.name]}.{kind}"
+            label = f"{name} ({convolution.name})"
+            parameter.copy_(check_tensor(state.get(name), tuple(parameter.shape), label, vgg.architecture))
+
+
+def feature_positions(architecture: Architecture) -> dict[str, int]:
+    """Where each convolution stands in torchvision's `features`, a Sequential of convolutions, ReLUs and poolings."""
+    positions: dict[str, int] = {}
+    position = 0
+    for block, count in enumerate(CONVOLUTIONS[architecture], start=1):
+        for index in range(1, count + 1):
+            positions[f"conv{block}_{index}"] = position
+            position += 2
+        position += 1
+    return positions
+
+
+def check_tensor(value: Tensor | None, shape: tuple[int, ...], label: str, architecture: Architecture) -> Tensor:
+    """The tensor itself. Raises InvalidRequest, naming it by `label`, if it is not one of `architecture`'s."""
+    if value is None:
+        raise InvalidRequest(f"the weights lack {label}: they are not torchvision's {architecture}")
+    if tuple(value.shape) != shape:
+        raise InvalidRequest(
+            f"the weights have {label} of shape {tuple(value.shape)}, not {shape}:"
+            f" they are not torchvision's {architecture}"
+        )
+    if not value.is_floating_point() or value.layout != torch.strided:
+        raise InvalidRequest(
+            f"the weights have {label} as {value.dtype} ({value.layout}), not as plain floating-point numbers:"
+            " save them as float32"
+        )
+    if not value.float().isfinite().all():
+        raise InvalidRequest(f"the weights have numbers in {label} that are not finite: give a file of whole weights")
+    return value
+
+
+def _read(path: Path) -> _Content:
+    try:
+        with path.open("rb") as file:
+            start = file.read(7)
+        return _reader(start)(path)
+    except InvalidRequest:
+        raise
+    # Damaged files make the readers raise nearly anything: UnpicklingError, SafetensorError, BadZipFile, EOFError,
+    # RuntimeError, IndexError, KeyError, struct.error, zlib.error, FileNotFoundError. All of them mean the same.
+    except Exception as error:
+        raise InvalidRequest(
+            "the weights are neither a torch state dict nor safetensors nor a network of MatConvNet, or the file is"
+            " damaged: give a file that torch.save, safetensors or MatConvNet wrote"
+            f" ({type(error).__name__})"
+        ) from error
+
+
+def _reader(start: bytes) -> Callable[[Path], _Content]:
+    if start.startswith((b"PK", b"\x80\x02")):
+        return _torch
+    return _matconvnet if start.startswith(b"MATLAB ") else _safetensors
+
+
+def _torch(path: Path) -> _Content:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InvalidRequest("the weights file holds no state dict: save model.state_dict(), not the model")
+    features = {name: value.detach() for name, value in state.items() if str(name).startswith(FEATURES)}
+    return _Content(features, *_known(path))
+
+
+def _known(path: Path) -> tuple[InputSpace | None, str]:
+    """What is known of the files that everybody downloads, by their hashes or names."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest.startswith(CAFFE_DIGITS) or any(f"-{digits}" in path.name for digits in CAFFE_DIGITS):
+        return CAFFE, "known from the file's name or hash as converted from Caffe"
+    if any(f"-{digest[:8]}." in name for name in PRETRAINED_FILES.values()):
+        return TORCHVISION, "known from the file's hash as torchvision's own"
+    return None, ""
+
+
+def _safetensors(path: Path) -> _Content:
+    with safetensors.safe_open(path, framework="pt") as file:
+        said = read_metadata(file.metadata())
+        names = [name for name in file.keys() if name.startswith(FEATURES)]  # noqa: SIM118 - no mapping
+        tensors = {name: file.get_tensor(name) for name in names}
+    return _Content(tensors, said.space, "as the file says") if said else _Content(tensors, None, "")
+
+
+def _matconvnet(path: Path) -> _Content:
+    convolutions, mean = read_matconvnet(path)
+    # The first convolution that VGG-16 has not.
+    positions = feature_positions("vgg19" if "conv3_4" in convolutions else "vgg16")
+    tensors: dict[str, Tensor] = {}
+    for name, (weight, bias) in convolutions.items():
+        place = positions.get(name, name)
+        tensors |= {f"{FEATURES}{place}.weight": weight, f"{FEATURES}{place}.bias": bias}
+    return _Content(tensors, replace(MATCONVNET, mean=mean), "as MatConvNet's networks take it")

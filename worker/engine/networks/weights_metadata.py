@@ -1,0 +1,53 @@
+"""What a file of weights in our own form says of itself: the network's architecture, and how it wants its pixels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.spec.networks import Architecture
+from stylefarm.shared.spec.space import InputSpace
+
+# safetensors writes several keys in an order that differs between processes: all is said under this one.
+KEY = "stylefarm"
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Metadata(BaseModel):
+    """The architecture and the parts of an InputSpace, as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    architecture: Architecture
+    range: Positive
+    mean: tuple[Finite, Finite, Finite]
+    deviation: tuple[Positive, Positive, Positive]
+    order: Literal["rgb", "bgr"]
+
+    @property
+    def space(self) -> InputSpace:
+        """How the network wants its pixels."""
+        return InputSpace(self.range, self.mean, self.deviation, self.order)
+
+
+def write_metadata(architecture: Architecture, space: InputSpace) -> dict[str, str]:
+    """The metadata of a safetensors file; the same weights have the same."""
+    return {KEY: Metadata(architecture=architecture, **vars(space)).model_dump_json()}
+
+
+def read_metadata(metadata: dict[str, str] | None) -> Metadata | None:
+    """What a safetensors file says, None if it is not of our own. Raises InvalidRequest if it cannot be read."""
+    text = (metadata or {}).get(KEY)
+    if text is None:
+        return None
+    try:
+        return Metadata.model_validate_json(text)
+    except ValidationError:
+        raise InvalidRequest(
+            "the weights say of themselves what this release cannot read: import the file that they were made from"
+        ) from None

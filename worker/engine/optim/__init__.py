@@ -1,0 +1,1 @@
+"""Optimisers over pixels: L-BFGS, Adam, SGD, and their state."""

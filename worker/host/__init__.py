@@ -1,0 +1,1 @@
+"""The worker's processes: supervisor, GPU pinning, slots, shutdown, registration and logging."""

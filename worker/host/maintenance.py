@@ -1,0 +1,119 @@
+"""The reconciler as a thread of the worker's first process, the supervisor.
+
+There and not in the slots: a slot's process forks the one that paints, and a fork takes along whatever locks and
+connections another thread has at that moment. The supervisor starts its children as programs of their own, has one
+reconciler for all its slots, and imports no torch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+import structlog
+
+from stylefarm.shared.dispatch.reconcile import Reconciler
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.shared.webhooks.caller import Caller
+
+log = structlog.get_logger("stylefarm.worker")
+
+# How often the leader looks whether the hints of a long queue run low, so that no slot waits for the next period.
+LOOK_SECONDS = 0.25
+LEAVING_SECONDS = 5.0
+# How often is asked whether the hour is over.
+SWEEP_LOOK_SECONDS = 60.0
+
+
+class Keeper:
+    """Runs the reconciler, `call_roll` and the `caller`, if there is one, once a period while its `with` block runs."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler,
+        call_roll: Callable[[], None] = lambda: None,
+        caller: Caller | None = None,
+    ) -> None:
+        self.reconciler = reconciler
+        self.call_roll = call_roll
+        self.caller = caller
+        self._over = threading.Event()
+        # By themselves, since a large bucket takes its time to list, and so do those who are called to answer: lost
+        # jobs must not wait for either.
+        works = {"reconciler": self._work, "orphans": self._sweep, "webhooks": self._call}
+        self._threads = [threading.Thread(target=work, name=name, daemon=True) for name, work in works.items()]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        # A call whose answer is not written down would be made again. But the threads are daemons: one that hangs in
+        # a service that is away keeps no worker from ending.
+        deadline = time.monotonic() + LEAVING_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        leads = False
+        while not self._over.is_set():
+            leads = self._run()
+            due = time.monotonic() + self.reconciler.period
+            while not self._over.wait(min(LOOK_SECONDS, self.reconciler.period)) and time.monotonic() < due:
+                if leads and self._runs_low():
+                    break
+        if leads:
+            self._resign()
+
+    def _sweep(self) -> None:
+        while not self._over.wait(SWEEP_LOOK_SECONDS):
+            try:
+                count = self.reconciler.sweep()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next hour's sweep finds the rest
+                log.warning("objects not swept", reason=str(error))
+            else:
+                if count:
+                    log.info("swept objects that nobody names", objects=count)
+
+    def _call(self) -> None:
+        while self.caller is not None and not self._over.wait(self.reconciler.period):
+            try:
+                self.caller.run(self._over)
+            except ServiceUnavailable as error:
+                log.warning("sweeps have called nobody", reason=str(error))
+            except Exception:
+                # A bug here must not end the thread.
+                log.exception("sweeps have called nobody")
+
+    def _run(self) -> bool:
+        try:
+            self.call_roll()
+            return self.reconciler.run()
+        except ServiceUnavailable as error:
+            log.warning("not reconciled", reason=str(error))
+        except Exception:
+            # A bug here must not end the one thread that puts things right.
+            log.exception("not reconciled")
+        return False
+
+    def _runs_low(self) -> bool:
+        try:
+            return self.reconciler.announcer.runs_low()
+        except ServiceUnavailable:
+            pass  # the next period says so
+        except Exception:
+            # As above: loud, and the thread goes on.
+            log.exception("not known whether hints run low")
+        return False
+
+    def _resign(self) -> None:
+        try:
+            self.reconciler.resign()
+        except ServiceUnavailable as error:
+            log.warning("another worker leads a little later", reason=str(error))
+        except Exception:
+            log.exception("another worker leads a little later")

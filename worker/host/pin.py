@@ -1,0 +1,140 @@
+"""Which worker processes a machine gets: one for each slot, and a slot sees one GPU, one slice of one, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stylefarm.shared.errors import InvalidRequest
+
+NO_GPUS = "none"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True)
+class Device:
+    """A GPU, or a MIG slice of one. Numbers are nvidia-smi's: "0", and "0:1" for a slice; `gpu` is the whole one."""
+
+    number: str
+    uuid: str
+    gpu_number: str
+    gpu_uuid: str
+
+    @property
+    def names(self) -> set[str]:
+        """What it can be called by; a whole GPU stands for all its slices."""
+        return {self.number, self.uuid, self.gpu_number, self.gpu_uuid}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place where one worker process paints: its name on this machine, and what it finds in its environment."""
+
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def device(self) -> Literal["cpu", "gpu"]:
+        """What it paints on."""
+        return "gpu" if self.environment.get(VISIBLE) else "cpu"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to paint on.
+
+    `visible` is CUDA_VISIBLE_DEVICES as whoever started us set it, to keep us off the GPUs of others; `threads` is
+    the setting, and where there is none, all `cores` are ours.
+    """
+
+    devices: Sequence[Device] = ()
+    visible: str | None = None
+    threads: int | None = None
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for; None is "as the machine has it"."""
+
+    gpus: str | None = None
+    slots_per_gpu: int = 1
+    cpu: int | None = None
+
+    @property
+    def no_gpus(self) -> bool:
+        """Whether the CPU alone is to paint, whatever else there is."""
+        return self.gpus is not None and self.gpus.strip() == NO_GPUS
+
+
+def slots(wanted: Wanted, machine: Machine) -> list[Slot]:
+    """The slots that this machine is to have. Raises InvalidRequest."""
+    chosen = [] if wanted.no_gpus else _chosen(wanted.gpus, machine)
+    cpu = (0 if chosen else 1) if wanted.cpu is None else wanted.cpu
+    if not chosen and not cpu:
+        raise InvalidRequest(
+            "there is nothing to paint on: no GPU is chosen and --cpu is 0: leave out --cpu, or give the number of"
+            " CPU slots"
+        )
+    return [*_on_gpus(chosen, wanted.slots_per_gpu), *_on_cpu(cpu, machine)]
+
+
+def _chosen(gpus: str | None, machine: Machine) -> list[Device]:
+    if gpus is not None:
+        return _named(gpus, machine.devices, "--gpus")
+    if machine.visible is None or not machine.devices:
+        return list(machine.devices)
+    # As CUDA has it: an empty list hides all, and a negative number what is behind it.
+    seen = f",{machine.visible}".replace(" ", "").partition(",-")[0].strip(",")
+    return _named(seen, machine.devices, VISIBLE) if seen else []
+
+
+def _named(listed: str, devices: Sequence[Device], source: str) -> list[Device]:
+    if not devices:
+        raise InvalidRequest(
+            f"{source} asks for {listed}, but this machine has no GPU, or no driver for it: see what nvidia-smi says,"
+            f" or leave out {source}"
+        )
+    chosen: list[Device] = []
+    for name in (part.strip() for part in listed.split(",")):
+        found = [device for device in devices if name in device.names]
+        if not found:
+            raise InvalidRequest(f"{source} asks for {name!r}, which is not here: give any of {_list(devices)}")
+        twice = next((device for device in found if device in chosen), None)
+        if twice:
+            raise InvalidRequest(
+                f"{source} names GPU {twice.number} twice: for more than one slot on it, give --slots-per-gpu"
+            )
+        chosen += found
+    return chosen
+
+
+def _on_gpus(devices: Iterable[Device], per_gpu: int) -> Iterable[Slot]:
+    for device in devices:
+        environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: device.uuid}
+        for name in _numbered(f"gpu{device.number.replace(':', '.')}", per_gpu):
+            yield Slot(name, environment)
+
+
+def _on_cpu(count: int, machine: Machine) -> Iterable[Slot]:
+    # An empty list, not a missing one: without it, torch would take the first GPU.
+    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: "", **_threads(count, machine)}
+    for number in range(count):
+        yield Slot(f"cpu{number}", environment)
+
+
+def _threads(count: int, machine: Machine) -> dict[str, str]:
+    if count <= 1 and machine.threads is None:
+        return {}  # torch knows best how many threads a whole machine is good for
+    share = str(max(1, (machine.threads or machine.cores) // max(count, 1)))
+    # OpenMP makes its threads by its own variable, before the setting is read.
+    return {"STYLEFARM_THREADS": share, "OMP_NUM_THREADS": share}
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
+
+
+def _list(devices: Iterable[Device]) -> str:
+    return ", ".join(f"{device.number} ({device.uuid})" for device in devices)

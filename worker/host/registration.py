@@ -1,0 +1,43 @@
+"""The slots of a worker in the farm's list of workers: they call in, and hear whether they are to take jobs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+from stylefarm.shared.db.states import WorkerState
+from stylefarm.shared.dispatch.workers import NewWorker, Workers
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.worker.host.supervisor import Supervisor
+
+
+def full_name(name: str) -> str:
+    """What a slot's process is called in the whole farm, by Celery and in the list of workers."""
+    return f"{name}@{socket.gethostname()}"
+
+
+class Roll:
+    """The slots of one supervisor, by their names on this machine."""
+
+    def __init__(self, workers: Workers, slots: Mapping[str, NewWorker], supervisor: Supervisor) -> None:
+        self.workers = workers
+        self.slots = slots
+        self.supervisor = supervisor
+        self._enlisted = False
+
+    def call(self) -> None:
+        """Says that they are alive; those that are drained or benched come to rest. Raises ServiceUnavailable."""
+        if not self._enlisted:
+            self.workers.enlist(list(self.slots.values()))
+            self._enlisted = True
+        states = self.workers.call_roll([slot.name for slot in self.slots.values()])
+        # One that somebody took off the list is no reason to stop.
+        known = {slot: states[worker.name] for slot, worker in self.slots.items() if worker.name in states}
+        self.supervisor.resting = {slot: state for slot, state in known.items() if state is not WorkerState.ACTIVE}
+
+    def leave(self) -> None:
+        """Takes them off the list; where the database is away, they are listed as silent."""
+        try:
+            self.workers.leave([slot.name for slot in self.slots.values()])
+        except ServiceUnavailable:
+            return

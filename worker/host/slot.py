@@ -1,0 +1,91 @@
+"""One slot's process: Celery, with one child that paints. What it sees of GPUs is set in its environment already."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from celery.exceptions import SecurityWarning
+
+from stylefarm import migrations
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings
+from stylefarm.shared.queue import app
+from stylefarm.shared.services import Services, connect_services
+from stylefarm.shared.settings import Settings
+from stylefarm.worker.host import fork, shutdown
+from stylefarm.worker.host.registration import full_name
+
+# What a worker needs beyond a producer: how it is imported, and how it is installed.
+PACKAGES = {
+    "torch": "torch",
+    "safetensors": "safetensors",
+    "pynvml": "nvidia-ml-py",
+    "prometheus_client": "prometheus-client",
+}
+
+
+def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
+    """Takes jobs of these queues until it is stopped, and returns the exit code.
+
+    Raises as `broker_of` and `check_services` do.
+    """
+    shutdown.ignore()
+    fork.share_no_connections()
+    broker_url = broker_of(settings)
+    check_services(connect_services(settings))
+    # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    running = app.application(broker_url).Worker(
+        hostname=full_name(name),
+        pool_cls="prefork",
+        concurrency=1,
+        queues=list(queues),
+        loglevel=settings.log_level,
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
+    )
+    running.start()
+    return int(running.exitcode or 0)
+
+
+def count_in(folder: Path) -> None:
+    """Has what paints below this process count in that folder, which is this slot's alone.
+
+    The files do not go by process ids, as prometheus_client's own would: one that replaces another counts on where
+    that has stopped, even if it was killed, and there are no more files with each.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    from prometheus_client import values
+
+    values.ValueClass = values.MultiProcessValue(lambda: "slot")  # type: ignore[no-untyped-call]
+
+
+def broker_of(settings: Settings) -> str:
+    """The Redis that jobs come from. Raises InvalidRequest where there is none."""
+    if settings.broker_url is None:
+        raise InvalidRequest(
+            "an embedded farm has no workers, it paints while you wait: set STYLEFARM_BROKER_URL,"
+            " STYLEFARM_DATABASE_URL and STYLEFARM_S3_BUCKET for a farm on servers"
+        )
+    return settings.broker_url.get_secret_value()
+
+
+def check_services(services: Services) -> None:
+    """Asks each service for an answer before any job is taken. Raises ServiceUnavailable or NotMigrated."""
+    migrations.check(services.engine)
+    # The children are forked from this process, and a connection must not be shared with them.
+    services.engine.dispose()
+    services.blobs.exists("inputs/none")
+    if services.announcer is not None:
+        services.announcer.hints.check()
+
+
+def check_installed() -> None:
+    """A worker that cannot paint would take every hint and drop it. Raises InvalidSettings; imports nothing."""
+    for module, package in PACKAGES.items():
+        if importlib.util.find_spec(module) is None:
+            raise InvalidSettings(f"a worker needs the package {package}: pip install 'stylefarm[worker]'")

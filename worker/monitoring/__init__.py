@@ -1,0 +1,1 @@
+"""Prometheus metrics, the health endpoint, and the doctor's checks."""

@@ -1,0 +1,208 @@
+"""What is wrong with a farm, seen from this machine, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import select
+
+from stylefarm import migrations
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.connection import translated, where
+from stylefarm.shared.db.states import WorkerState
+from stylefarm.shared.db.tables import Duty
+from stylefarm.shared.dispatch.backlog import Backlog
+from stylefarm.shared.dispatch.reconcile import DUTY
+from stylefarm.shared.dispatch.weights import WeightsRegistry
+from stylefarm.shared.errors import FarmError
+from stylefarm.shared.queue.routes import queue_name
+from stylefarm.shared.services import Services
+from stylefarm.shared.spec.networks import cached_weights
+from stylefarm.worker.host.nvml import find_devices
+
+SKEW_SECONDS = 2.0
+LARGE_SKEW_SECONDS = 60.0
+LITTLE_DISK_BYTES = 2_000_000_000
+NO_DISK_BYTES = 100_000_000
+
+
+class Health(StrEnum):
+    """How grave a finding is."""
+
+    FINE = "fine"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, how it is, in words, and what to do about it."""
+
+    what: str
+    health: Health
+    words: str
+    remedy: str = ""
+
+
+# Health, words and remedy of each finding of one check.
+Found = Iterator[tuple[Health, str, str]]
+
+
+def examine(services: Services) -> Iterator[Finding]:
+    """Looks at everything, each as soon as it is asked for; what cannot be looked at is a finding, too."""
+    for what, check in CHECKS.items():
+        try:
+            for finding in check(services):
+                yield Finding(what, *finding)
+        except FarmError as error:
+            words, _, remedy = str(error).partition(": ")
+            yield Finding(what, Health.WRONG, words, remedy)
+
+
+def _check_database(services: Services) -> Found:
+    engine = services.engine
+    migrations.prepare(engine, embedded=services.settings.embedded)
+    yield Health.FINE, f"{engine.dialect.name} at {where(engine)}, revision {migrations.head()}", ""
+
+
+def _check_redis(services: Services) -> Found:
+    if services.announcer is None:
+        yield Health.FINE, "an embedded farm needs none", ""
+        return
+    hints = services.announcer.hints
+    hints.check()
+    told = hints.about()
+    if told.get("maxmemory_policy") != "noeviction":
+        policy = told.get("maxmemory_policy")
+        yield Health.WARNING, f"Redis may throw hints away ({policy})", "set maxmemory-policy noeviction"
+    if not told.get("aof_enabled"):
+        yield Health.WARNING, "Redis forgets its hints when it restarts", "set appendonly yes"
+    yield Health.FINE, f"it answers, and holds {told.get('used_memory_human')}", ""
+
+
+def _check_objects(services: Services) -> Found:
+    key, data = f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(64)
+    services.blobs.put(key, data, "application/octet-stream")
+    same = services.blobs.get(key) == data
+    services.blobs.delete(key)
+    if same:
+        yield Health.FINE, "an object was written, read and deleted", ""
+    else:
+        yield Health.WRONG, "an object came back with other bytes than were written", "check the object store"
+
+
+def _check_clocks(services: Services) -> Found:
+    started = time.time()
+    with translated(services.engine), services.engine.connect() as connection:
+        moment = connection.execute(select(now())).scalar_one()
+    yield _skew("the database", moment.timestamp() - (started + time.time()) / 2)
+    if services.announcer is not None:
+        started = time.time()
+        seconds = services.announcer.hints.clock()
+        yield _skew("Redis", seconds - (started + time.time()) / 2)
+
+
+def _skew(whose: str, seconds: float) -> tuple[Health, str, str]:
+    if abs(seconds) <= SKEW_SECONDS:
+        return Health.FINE, f"this clock and that of {whose} agree", ""
+    health = Health.WRONG if abs(seconds) > LARGE_SKEW_SECONDS else Health.WARNING
+    ahead = "ahead of" if seconds > 0 else "behind"
+    return health, f"the clock of {whose} is {abs(seconds):.1f} s {ahead} this one", "run NTP on both machines"
+
+
+def _check_workers(services: Services) -> Found:
+    if services.settings.embedded:
+        yield Health.FINE, "an embedded farm paints in the process that waits", ""
+        return
+    listed = services.workers.listed()
+    takers = [entry for entry in listed if entry.state == WorkerState.ACTIVE]
+    for entry in listed:
+        name = entry.worker.name
+        if entry.state == WorkerState.BENCHED:
+            yield Health.WARNING, f"{name} is benched: {entry.worker.reason}", f"stylefarm worker unbench {name}"
+        elif entry not in takers and entry.state != WorkerState.DRAINING:
+            yield (
+                Health.WARNING,
+                f"{name} has been silent for {entry.silent_for:.0f} s",
+                "see its log, or start it again",
+            )
+    heard = {queue for entry in takers for queue in entry.worker.queues}
+    for device, label in Backlog(services.engine).routes():
+        if queue_name(device, label) not in heard:
+            wish = f"device {device}" + (f" and label {label}" if label else "")
+            yield (
+                Health.WARNING,
+                f"jobs for {wish} are queued, and no worker takes them",
+                "start one: worker start --help",
+            )
+    yield Health.FINE, f"{len(takers)} take jobs", ""
+
+
+def _check_leader(services: Services) -> Found:
+    if services.settings.embedded:
+        return
+    with translated(services.engine), services.engine.connect() as connection:
+        held = select(Duty.holder).where(Duty.name == DUTY, Duty.until > now())
+        holder = connection.execute(held).scalar_one_or_none()
+    if holder is None:
+        yield Health.WARNING, "nobody puts lost jobs back into the queue", "start a worker: one of them always leads"
+    else:
+        yield Health.FINE, f"{holder} leads", ""
+
+
+def _check_weights(services: Services) -> Found:
+    names = [row.name for row in WeightsRegistry(services.engine).all()]
+    if "vgg19" in names or cached_weights("vgg19"):
+        yield Health.FINE, "pretrained VGG-19 is at hand", ""
+    else:
+        yield (
+            Health.WARNING,
+            "no pretrained VGG-19: features = auto paints with random ones",
+            "stylefarm weights pull vgg19",
+        )
+
+
+def _check_disk(services: Services) -> Found:
+    home = services.settings.home.expanduser().absolute()
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    words = f"{free / 1e9:.1f} GB are free below {place}"
+    if free > LITTLE_DISK_BYTES:
+        yield Health.FINE, words, ""
+    else:
+        health = Health.WRONG if free < NO_DISK_BYTES else Health.WARNING
+        yield health, words, "make room, or set STYLEFARM_HOME to another disk"
+
+
+def _check_painting(_services: Services) -> Found:
+    missing = [name for name in ("torch", "pynvml") if importlib.util.find_spec(name) is None]
+    if missing:
+        yield Health.FINE, f"this machine only submits: it has no {missing[0]}", ""
+        return
+    devices = find_devices()
+    if devices:
+        yield Health.FINE, "GPUs: " + ", ".join(f"{device.number} ({device.uuid})" for device in devices), ""
+    elif Path("/dev/nvidiactl").exists():
+        yield Health.WRONG, "there is a GPU, and its driver tells of none", "see what nvidia-smi says"
+    else:
+        yield Health.FINE, "no GPU: a worker here paints on the CPU", ""
+
+
+CHECKS: dict[str, Callable[[Services], Found]] = {
+    "database": _check_database,
+    "redis": _check_redis,
+    "objects": _check_objects,
+    "clocks": _check_clocks,
+    "workers": _check_workers,
+    "reconciler": _check_leader,
+    "weights": _check_weights,
+    "disk": _check_disk,
+    "painting": _check_painting,
+}

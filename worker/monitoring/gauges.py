@@ -1,0 +1,191 @@
+"""What is read when Prometheus asks: of the farm, of the GPUs, of the slots and of what these have counted."""
+
+from __future__ import annotations
+
+import math
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from stylefarm import shared
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import FarmError
+from stylefarm.shared.queries.jobs import Total
+from stylefarm.shared.queue.routes import queue_name
+from stylefarm.shared.services import Services
+from stylefarm.worker.host.nvml import Memory, read_memory
+from stylefarm.worker.host.supervisor import STANDINGS, Supervisor
+
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger("stylefarm.worker")
+
+# What services have answered is told again for so long, however often and by however many it is asked for.
+FRESH_SECONDS = 5.0
+# Prometheus gives up after 10 s by default, and would then have nothing at all.
+PATIENCE_SECONDS = 3.0
+
+
+class Question(Generic[Answer]):
+    """A question to a service, asked on a thread of its own, so that one that hangs keeps nobody from the rest."""
+
+    def __init__(self, ask: Callable[[], Answer]) -> None:
+        self._ask = ask
+        self._asking = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._answer: Answer | None = None
+        self._answered_at = -math.inf
+
+    def put(self, asked_at: float) -> None:
+        """Asks, unless it is being asked, or the last answer is fresh at that time (of time.monotonic)."""
+        with self._asking:
+            if self._is_fresh(asked_at) or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._thread = threading.Thread(target=self._work, name="metrics", daemon=True)
+            self._thread.start()
+
+    def answer(self, asked_at: float) -> Answer | None:
+        """The answer to what was put at that time; None if the service is away, or answers too late."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(max(0.0, asked_at + PATIENCE_SECONDS - time.monotonic()))
+        return self._answer if self._is_fresh(asked_at) else None
+
+    def _is_fresh(self, asked_at: float) -> bool:
+        return asked_at - self._answered_at < FRESH_SECONDS
+
+    def _work(self) -> None:
+        try:
+            self._answer = self._ask()
+        except FarmError as error:
+            self._answer = None
+            log.warning("not told in the metrics", reason=str(error))
+        self._answered_at = time.monotonic()
+
+
+class Farm(Collector):
+    """The jobs of the whole farm, and which services answer; `queues` are those of this worker."""
+
+    def __init__(self, services: Services, queues: Iterable[str]) -> None:
+        assert services.announcer is not None, "where there is a broker, there is one"
+        self.queues = sorted(set(queues))
+        self.hints = services.announcer.hints
+        self._database = Question(services.queries.totals)
+        self._redis = Question(lambda: {queue: self.hints.count(queue) for queue in self.queues})
+        self._objects = Question(lambda: services.blobs.exists("inputs/none"))
+
+    def collect(self) -> Iterator[Metric]:
+        asked_at = time.monotonic()
+        for put in (self._database.put, self._redis.put, self._objects.put):
+            put(asked_at)
+        totals, hints = self._database.answer(asked_at), self._redis.answer(asked_at)
+        answers = {"database": totals, "redis": hints, "objects": self._objects.answer(asked_at)}
+        up = GaugeMetricFamily("stylefarm_service_up", "Whether a service answers this worker.", labels=["service"])
+        for service, answer in answers.items():
+            up.add_metric([service], float(answer is not None))
+        yield up
+        if totals is not None:
+            yield from self._jobs(totals)
+        if hints is not None:
+            yield _gauge("stylefarm_hints", "Hints that stand in Redis, by queue.", "queue", hints)
+
+    def _jobs(self, totals: Iterable[Total]) -> Iterator[Metric]:
+        # With zeros: a series that ends looks to Prometheus like one that is not known.
+        states = dict.fromkeys(map(str, State), 0)
+        depths = dict.fromkeys(self.queues, 0)
+        for total in totals:
+            states[total.state] += total.jobs
+            if total.state is State.QUEUED:
+                queue = queue_name(total.device, total.label)
+                depths[queue] = depths.get(queue, 0) + total.jobs
+        yield _gauge("stylefarm_jobs", "Jobs of the farm, by state.", "state", states)
+        yield _gauge("stylefarm_queue_depth", "Jobs that can be claimed, by queue.", "queue", depths)
+
+
+class Gpus(Collector):
+    """The memory of the GPUs that the slots see; `slots` has the UUID of each slot's."""
+
+    def __init__(self, slots: Mapping[str, str]) -> None:
+        self.slots = slots
+        self._memory: Question[Mapping[str, Memory]] = Question(lambda: read_memory(set(slots.values())))
+
+    def collect(self) -> Iterator[Metric]:
+        asked_at = time.monotonic()
+        self._memory.put(asked_at)
+        memory = self._memory.answer(asked_at) or {}
+        labels = ["slot", "gpu"]
+        used = GaugeMetricFamily("stylefarm_gpu_memory_used_bytes", "Memory in use on a slot's GPU.", labels=labels)
+        total = GaugeMetricFamily("stylefarm_gpu_memory_total_bytes", "Memory of a slot's GPU.", labels=labels)
+        for slot, gpu in self.slots.items():
+            if gpu in memory:
+                used.add_metric([slot, gpu], memory[gpu].used)
+                total.add_metric([slot, gpu], memory[gpu].total)
+        yield used
+        yield total
+
+
+class Slots(Collector):
+    """How the slots stand, and how often the process of each was started."""
+
+    def __init__(self, supervisor: Supervisor, names: Mapping[str, str]) -> None:
+        self.supervisor = supervisor
+        self.names = names
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("stylefarm_build", "The release.", value={"version": shared.__version__})
+        tick = self.supervisor.tick
+        counts = dict.fromkeys(STANDINGS, 0)
+        for standing in tick.standings.values():
+            counts[standing] += 1
+        yield _gauge("stylefarm_slots", "Slots of this worker, by how they stand.", "state", counts)
+        starts = CounterMetricFamily("stylefarm_slot_starts", "Times a slot's process was started.", labels=["slot"])
+        for slot, count in tick.starts.items():
+            starts.add_metric([self.names[slot]], count)
+        yield starts
+
+
+class Counts(Collector):
+    """What the slots have counted, each in a folder of its own; `folders` are by the slots' names."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self.folders = folders
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for slot, folder in self.folders.items():
+            for family in _counted(folder):
+                whole = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                whole.samples += [sample._replace(labels={"slot": slot, **sample.labels}) for sample in family.samples]
+        return families.values()
+
+
+def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
+    """A registry of these alone."""
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    return registry
+
+
+def _counted(folder: Path) -> Iterable[Metric]:
+    try:
+        # It has no annotations.
+        return list(MultiProcessCollector(None, str(folder)).collect())  # type: ignore[no-untyped-call]
+    except struct.error:
+        return []  # a file that its process is about to begin: there is nothing in it yet
+
+
+def _gauge(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+    gauge = GaugeMetricFamily(name, documentation, labels=[label])
+    for value, number in values.items():
+        gauge.add_metric([value], number)
+    return gauge

@@ -1,0 +1,57 @@
+"""What a worker keeps from one job to the next: the last networks, and what was read of contents and styles."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.hardware.device import ComputePath
+from stylefarm.worker.engine.losses.targets import TargetCache
+from stylefarm.worker.engine.networks.explicit_pass import Backbone
+from stylefarm.worker.engine.networks.vgg import Vgg
+
+# A network of VGG-19 takes about 100 MB; those of a grid over one content and one style are one and the same.
+NETWORKS = 2
+
+# Random features are scaled on pictures of this long edge at most: a larger one says no more of a layer's deviation.
+CALIBRATION_EDGE = 512
+
+
+class Workshop:
+    """Networks and targets of the jobs before; `cache_bytes` bounds the targets."""
+
+    def __init__(self, cache_bytes: int) -> None:
+        self.targets = TargetCache(cache_bytes)
+        self._networks: OrderedDict[Hashable, Backbone] = OrderedDict()
+
+    def network(self, key: Hashable, make: Callable[[], Vgg]) -> Backbone:
+        """The network of that key, kept or made."""
+        if key not in self._networks:
+            self._networks[key] = Backbone(make())
+            if len(self._networks) > NETWORKS:
+                self._networks.popitem(last=False)
+        self._networks.move_to_end(key)
+        return self._networks[key]
+
+
+def network_key(spec: JobSpec, path: ComputePath) -> Hashable:
+    """What a network depends on; with random weights, or filters that are rescaled, on the pictures too."""
+    own = (str(path), spec.features, spec.weights, spec.layers, spec.pooling, spec.padding, spec.rescale_pooling)
+    if not spec.is_calibrated:
+        return own
+    pictures = (content_key(spec), *(style_key(spec, index) for index in range(len(spec.style))))
+    calibrated = (spec.features_seed, spec.features_deviation, spec.rescale_filters, spec.input_space, spec.sizes[-1])
+    return (*own, *calibrated, *pictures)
+
+
+def content_key(spec: JobSpec) -> Hashable:
+    """What the content's features depend on, but for its size and the network."""
+    return spec.content, spec.color == "luminance"
+
+
+def style_key(spec: JobSpec, index: int) -> Hashable:
+    """What a style's features depend on, but for its size and the network."""
+    mask = spec.style_masks[index] if spec.style_masks else None
+    recoloured = None if spec.color == "style" else (spec.color, spec.content)
+    return spec.style[index], spec.style_aspect, spec.style_scale, mask, recoloured

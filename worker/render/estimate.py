@@ -1,0 +1,122 @@
+"""What a job would take on this machine: told from its sizes for memory, and from a few iterations for time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import psutil
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylefarm.shared.images.decode import long_edge_size
+from stylefarm.shared.settings import Settings
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.hardware.device import ComputePath, choose
+from stylefarm.worker.engine.hardware.memory import available_memory
+from stylefarm.worker.engine.networks.explicit_pass import Backbone
+from stylefarm.worker.engine.networks.vgg import calibrate, randomise
+from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.network import empty_network
+from stylefarm.worker.render.options import make_optimiser
+from stylefarm.worker.render.scale import Bench, fitting, prepared, work_of
+
+# Iterations are timed at no larger size; beyond it time goes with the number of pixels, as benchmarks show.
+LARGEST_TIMED = 512
+TIMED = 3
+
+# What strips cost, for rows that are read twice and activations that are computed again.
+STRIPS_FACTOR = 1.28
+
+
+@dataclass(frozen=True)
+class ScaleEstimate:
+    """One scale: its size in pixels, its iterations, how it fits, its bytes, and the seconds of an iteration."""
+
+    width: int
+    height: int
+    iterations: int
+    way: str
+    bytes: int
+    iteration_seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a job would take. `bytes` is the most that the process holds on its device, `available` what is left."""
+
+    device: str
+    path: str
+    seconds: float
+    bytes: int
+    available: int
+    scales: tuple[ScaleEstimate, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Settings) -> Estimate:
+    """The estimate for a resolved spec, whose pictures `fetch` brings. Raises OutOfMemory with the size that fits.
+
+    Weights are not read: random ones of the same network take the same time and room.
+    """
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    path = choose(spec.precision)
+    inputs = Inputs.fetched(spec, fetch)
+    network = _network(spec, inputs, path)
+    available = available_memory(path.device, settings.memory)
+    bench = Bench(path, network, Workshop(0), partial(available_memory, path.device, settings.memory))
+    held = torch.cuda.memory_allocated() if path.device.type == "cuda" else psutil.Process().memory_info().rss
+    timed: dict[int, tuple[float, float]] = {}
+    scales, seconds = [], 0.0
+    for edge, iterations in spec.schedule:
+        width, height = long_edge_size(inputs.content.size, edge)
+        fit = fitting(work_of(spec, height, width, network, path), available)
+        small = min(edge, LARGEST_TIMED)
+        if small not in timed:
+            timed[small] = _timed(inputs, small, bench)
+        factor = (edge / small) ** 2 * (STRIPS_FACTOR if fit.kind == "strips" else 1.0)
+        start, each = (factor * value for value in timed[small])
+        seconds += start + iterations * each
+        scales.append(ScaleEstimate(width, height, iterations, str(fit), fit.bytes, each))
+    most = held + max(scale.bytes for scale in scales)
+    return Estimate(path.device_name, str(path), seconds, most, available, tuple(scales))
+
+
+def _network(spec: JobSpec, inputs: Inputs, path: ComputePath) -> Backbone:
+    vgg = empty_network(spec, spec.input_space)
+    randomise(vgg, spec.features_seed)
+    vgg = vgg.to(path.device)
+    small = inputs.sized(min(spec.sizes[0], 128), path.device)
+    calibrate(vgg, [small.content], spec.features_deviation)
+    vgg.cast(path.dtype)
+    return Backbone(vgg)
+
+
+def _timed(inputs: Inputs, edge: int, bench: Bench) -> tuple[float, float]:
+    """Seconds to begin at that size, and of an iteration, the quickest of a few."""
+    began = time.perf_counter()
+    image, objective = prepared([inputs], edge, bench)
+    _wait(image)
+    start = time.perf_counter() - began
+    optimiser = make_optimiser(inputs.spec)
+    seconds = []
+    for iteration in range(TIMED + 1):
+        began = time.perf_counter()
+        image = optimiser.step(image, objective.gradient(image, iteration)[1])
+        _wait(image)
+        seconds.append(time.perf_counter() - began)
+    return start, min(seconds[1:])
+
+
+def _wait(image: Tensor) -> None:
+    if image.is_cuda:
+        torch.cuda.synchronize(image.device)

@@ -1,0 +1,76 @@
+"""The feature network that a spec names, ready to use on a device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylefarm.shared.blobs.storage import BlobStore
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.shared.spec.networks import Architecture
+from stylefarm.shared.spec.space import InputSpace
+from stylefarm.shared.spec.spec import BLOB, JobSpec
+from stylefarm.worker.attempt.retry import patiently
+from stylefarm.worker.engine.hardware.device import ComputePath
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise, rescale_filters
+from stylefarm.worker.engine.networks.weights import Pretrained, load_state, load_weights
+
+
+def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cache: Path, path: ComputePath) -> Vgg:
+    """The network of `spec` on `path`'s device, in its precision.
+
+    `images` are the content and the styles, (1, 3, H, W), which random weights are calibrated on, and filters scaled
+    by; pretrained weights come from the object store by way of the folder `cache`, and want the input that they were
+    made for, whatever the spec says. Raises NotFound and InvalidRequest for weights.
+    """
+    pretrained = None if spec.weights is None else _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache))
+    vgg = empty_network(spec, spec.input_space if pretrained is None else pretrained.space)
+    if pretrained is None:
+        randomise(vgg, spec.features_seed)
+    else:
+        load_weights(vgg, pretrained.tensors)
+    vgg = vgg.to(path.device)
+    if pretrained is None:
+        calibrate(vgg, images, spec.features_deviation)
+    if spec.rescale_filters:
+        rescale_filters(vgg, images)
+    vgg.cast(path.dtype)
+    return vgg.to(memory_format=torch.channels_last)
+
+
+def empty_network(spec: JobSpec, space: InputSpace) -> Vgg:
+    """The network that a spec names, without weights, for an input in `space`."""
+    architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+    rescaled = spec.rescale_pooling
+    return Vgg(architecture, spec.layers, spec.pooling, space=space, padding=spec.padding, rescale_pooling=rescaled)
+
+
+def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
+    """The weights in a file of this machine, fetched once and checked against their hash."""
+    file = cache / "weights" / sha256
+    if file.is_file():
+        return file
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceUnavailable(f"the folder {file.parent} cannot be made ({error.strerror}): check it") from error
+    patiently(lambda: blobs.get_file(f"weights/{sha256}", file))
+    with file.open("rb") as opened:
+        fits = hashlib.file_digest(opened, "sha256").hexdigest() == sha256
+    if not fits:
+        file.unlink()
+        raise ServiceUnavailable(
+            f"the weights {sha256[:12]} came back with other bytes than were stored: check the store"
+        )
+    return file
+
+
+@lru_cache(maxsize=1)
+def _state(file: Path) -> Pretrained:
+    """Kept between the jobs of a worker, whose sweeps use one network."""
+    return load_state(file)

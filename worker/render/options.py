@@ -1,0 +1,52 @@
+"""From the words of a spec to the engine's own."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.losses.style import SAMPLE_LOSSES, StyleLossName, StyleOptions
+from stylefarm.worker.engine.methods.objective import LossSettings
+from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.optim.lbfgs import LBFGS
+
+
+def loss_settings(spec: JobSpec) -> LossSettings:
+    """What the spec says of its losses; what is auto in it must be resolved."""
+    if spec.content_layers == "auto" or spec.style_weight == "auto":
+        raise TypeError("what is auto is resolved when a job is submitted")
+    losses = {cast(StyleLossName, name): weight for name, weight in spec.style_loss.items() if weight}
+    alike = (1 / len(spec.style_layers),) * len(spec.style_layers)
+    return LossSettings(
+        content_layers={layer: 1 / len(spec.content_layers) for layer in spec.content_layers},
+        style_layers=dict(zip(spec.style_layers, spec.style_layer_weights or alike, strict=True)),
+        content_weight=spec.content_weight,
+        style_weight=spec.style_weight,
+        tv_weight=spec.tv_weight,
+        content_normalization=spec.content_normalization,
+        style_losses=losses,
+        style_normalization=spec.style_normalization,
+        style_options=StyleOptions(spec.mmd_offset, spec.projections),
+        tv_norm=spec.tv_norm,
+        tv_reduction=spec.tv_reduction,
+        gradient_normalization=spec.normalize_gradients,
+        gradient_clip=spec.gradient_clip,
+        seed=spec.seed,
+    )
+
+
+def make_optimiser(spec: JobSpec) -> Optimiser:
+    """The optimiser that the spec names, with its own numbers."""
+    if spec.learning_rate == "auto":
+        raise TypeError("learning_rate is resolved when a job is submitted")
+    rate = Rate(spec.learning_rate, spec.learning_rate_decay, spec.learning_rate_steps)
+    if spec.optimizer == "adam":
+        return Adam(rate, (spec.beta1, spec.beta2))
+    if spec.optimizer == "sgd":
+        return Sgd(rate, spec.momentum, spec.weight_decay)
+    return LBFGS(rate, spec.corrections, unit=spec.moved_space.unit)
+
+
+def by_autograd(spec: JobSpec) -> list[str]:
+    """The losses whose way back, at their own layer, is autograd's: sorting and kernels have no shorter one."""
+    return [name for name, weight in spec.style_loss.items() if weight and name in SAMPLE_LOSSES]

@@ -1,0 +1,134 @@
+"""One scale of a batch made ready: what it takes in memory, how it is made to fit, its starts and its objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from stylefarm.shared.errors import OutOfMemory
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.hardware.budget import Fit, Work, fit, largest_edge, options
+from stylefarm.worker.engine.hardware.device import ComputePath
+from stylefarm.worker.engine.hardware.graphs import Captured
+from stylefarm.worker.engine.losses.targets import Targets
+from stylefarm.worker.engine.methods.batch import together
+from stylefarm.worker.engine.methods.objective import Gradients, Objective
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pass, WholePass
+from stylefarm.worker.engine.networks.strips import StripPass
+from stylefarm.worker.render.cache import Workshop, content_key, network_key, style_key
+from stylefarm.worker.render.inputs import Inputs, Sized
+from stylefarm.worker.render.options import by_autograd, loss_settings
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a job is painted: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
+
+    `captured` hears whether the evaluation is replayed as a CUDA graph, or why not.
+    """
+
+    path: ComputePath
+    backbone: Backbone
+    workshop: Workshop
+    available: Callable[[], int]
+    captured: Callable[[str], None] = lambda _: None
+
+
+def prepared(
+    batch: Sequence[Inputs], edge: int, bench: Bench, told: Callable[[Fit], None] | None = None
+) -> tuple[Tensor, Gradients]:
+    """The starts and the objective of one scale, of that long edge; `told` hears how it is made to fit.
+
+    The pictures of a batch go through one network, and are of one size. Raises OutOfMemory where they cannot, with the
+    size that can.
+    """
+    device, spec = bench.path.device, batch[0].spec
+    at_once = device.type == "cuda"
+    sized = [inputs.sized(edge, device) for inputs in batch]
+    work = work_of(spec, sized[0].content.shape[2], sized[0].content.shape[3], bench.backbone, bench.path)
+    work = replace(work, batch=len(batch)) if at_once else replace(work, beside=len(batch) - 1)
+    chosen = fitting(work, bench.available())
+    if len(batch) > 1 and chosen.kind != "whole":
+        # Strips would cost more time than a batch gains.
+        raise OutOfMemory(f"{len(batch)} pictures of {work.width} x {work.height} pixels do not fit together")
+    if told is not None:
+        told(chosen)
+    passage = _pass(bench.backbone, chosen)
+    starts, objectives = [], []
+    for inputs, pictures in zip(batch, sized, strict=True):
+        start = inputs.start(pictures)
+        starts.append(start)
+        objectives.append(_objective(inputs.spec, pictures, start, passage, bench))
+    objective = together(objectives, at_once=at_once)
+    if at_once and (chosen.kind != "whole" or by_autograd(spec)):
+        bench.captured("not captured: strips, and losses over samples, go by way of the CPU")
+    elif at_once:
+        objective = Captured(objective, bench.captured)
+    return torch.cat(starts), objective
+
+
+def _objective(spec: JobSpec, sized: Sized, start: Tensor, passage: Pass, bench: Bench) -> Objective:
+    styles = [style.named(style_key(spec, index)) for index, style in enumerate(sized.styles)]
+    return Objective(
+        passage,
+        sized.content,
+        styles,
+        loss_settings(spec),
+        start=start,
+        space=spec.moved_space,
+        targets=Targets(passage, bench.workshop.targets, network_key(spec, bench.path)),
+        content_key=content_key(spec),
+    )
+
+
+def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: ComputePath) -> Work:
+    """What a picture of that size asks of the memory."""
+    if spec.content_layers == "auto":
+        raise TypeError("what is auto is resolved when a job is submitted")
+    pairs = min(spec.corrections, spec.total_iterations)
+    vectors = {"lbfgs": 2 * pairs + 2, "adam": 4, "sgd": 2}[spec.optimizer] + (1 if spec.average else 0)
+    return Work(
+        height,
+        width,
+        network.plan,
+        network.layers,
+        frozenset(spec.content_layers) if spec.content_weight else frozenset(),
+        vectors,
+        path.way,
+        itemsize=path.dtype.itemsize,
+        linear_pooling=network.pool.linear,
+        on_gpu=path.device.type == "cuda",
+        needs_whole=bool(by_autograd(spec)) or spec.normalize_gradients,
+    )
+
+
+def fitting(work: Work, available: int) -> Fit:
+    """The fastest way that fits into `available` bytes. Raises OutOfMemory with the size that does."""
+    chosen = fit(work, available)
+    if chosen is None:
+        raise OutOfMemory(too_large(work, available))
+    return chosen
+
+
+def too_large(work: Work, available: int) -> str:
+    """The sentence for a picture that does not fit, which names the size that does."""
+    least = min(option.bytes for option in options(work))
+    largest = largest_edge(work, available)
+    why = " (sliced, mmd-gaussian and normalize_gradients need the whole picture at once)" if work.needs_whole else ""
+    remedy = f"ask for size = {largest} or less" if largest else "free memory, or use another worker"
+    fewer = ", or for fewer corrections" if work.vectors > 12 and largest else ""
+    return (
+        f"a picture of {work.width} x {work.height} pixels needs about {_gigabytes(least)} of memory{why} and"
+        f" {_gigabytes(available)} are left: {remedy}{fewer}"
+    )
+
+
+def _pass(network: Backbone, chosen: Fit) -> Pass:
+    return WholePass(network) if chosen.kind == "whole" else StripPass(network, chosen.strip_bytes, keeps=chosen.keeps)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

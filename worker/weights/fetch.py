@@ -1,0 +1,153 @@
+"""Fetching weights: torchvision's own, and what a user names by a URL and a SHA-256. Nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch.hub
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from torchvision.models import VGG16_Weights, VGG19_Weights
+
+from stylefarm.shared.blobs.storage import CHUNK_BYTES, replacing
+from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, cached_weights
+from stylefarm.worker.weights.importing import check_sha256, refuse_other_hash
+
+URLS: dict[Architecture, str] = {
+    "vgg19": VGG19_Weights.IMAGENET1K_V1.url,
+    "vgg16": VGG16_Weights.IMAGENET1K_V1.url,
+}
+
+# A server that keeps silent for so long is given up.
+SILENCE_SECONDS = 30
+# What takes no longer shows no progress.
+PATIENCE_SECONDS = 1.0
+
+
+def torchvision_file(architecture: Architecture) -> Path:
+    """torchvision's weights in its own cache, fetched where they are not there yet.
+
+    Raises InvalidRequest if the file there is damaged, ServiceUnavailable, StorageFull.
+    """
+    digits = PRETRAINED_FILES[architecture].rpartition("-")[2].removesuffix(".pth")
+    cached = cached_weights(architecture)
+    if cached is None:
+        cached = Path(torch.hub.get_dir()) / "checkpoints" / PRETRAINED_FILES[architecture]
+        download(URLS[architecture], cached, digits)
+        return cached
+    try:
+        check_sha256(cached, digits, str(cached))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{cached} is not what torchvision offers under that name: delete it") from error
+    return cached
+
+
+def check_url(url: str) -> str:
+    """The URL without what may be secret in it, to be told and kept. Raises InvalidRequest if it is no web address."""
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.hostname}{'' if parts.port is None else f':{parts.port}'}" if parts.hostname else ""
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"} or "@" in parts.netloc or not url.isprintable() or " " in url:
+        raise InvalidRequest(
+            f"{url.split('@')[-1]!r:.100} names no weights to pull: give vgg19, vgg16, or a URL that begins with"
+            " https:// and has no password in it"
+        )
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def download(url: str, path: Path, sha256: str) -> None:
+    """Writes what is at `url` to `path`, whole or not at all; its SHA-256 begins with the digits `sha256`.
+
+    Raises InvalidRequest if it does not; ServiceUnavailable, StorageFull.
+    """
+    digest, shown = hashlib.sha256(), check_url(url)
+    _make_folder(path.parent)
+    with replacing(path) as file, _chunks(url, shown) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+        refuse_other_hash(digest.hexdigest(), sha256, shown)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceUnavailable(f"the folder {folder} cannot be made ({error.strerror}): check it") from error
+
+
+@contextmanager
+def _chunks(url: str, shown: str) -> Iterator[Iterator[bytes]]:
+    request = urllib.request.Request(url, headers={"User-Agent": "stylefarm"})  # noqa: S310 - a web address: check_url
+    with _translated(shown):
+        answer = urllib.request.urlopen(request, timeout=SILENCE_SECONDS)  # noqa: S310
+    with answer, _progress(shown, answer.length) as advance:
+        yield _read(answer, shown, advance)
+
+
+def _read(answer: http.client.HTTPResponse, shown: str, advance: Callable[[int], None]) -> Iterator[bytes]:
+    expected, received = answer.length, 0
+    while True:
+        with _translated(shown):
+            chunk = answer.read(CHUNK_BYTES)
+        if not chunk:
+            break
+        received += len(chunk)
+        advance(received)
+        yield chunk
+    if expected is not None and received < expected:
+        raise ServiceUnavailable(f"{shown} ended after {received:,} of {expected:,} bytes: try again")
+
+
+@contextmanager
+def _translated(shown: str) -> Iterator[None]:
+    """Turns what the network raises into one sentence; whoever writes the chunks has OSErrors of the disk."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+            reason = f"{error.code} {error.reason}"
+        words = " ".join(str(reason).split()) or type(error).__name__
+        raise ServiceUnavailable(
+            f"{shown} cannot be fetched ({words}): check the network, or import a file with `stylefarm weights import`"
+        ) from error
+
+
+@contextmanager
+def _progress(shown: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Takes the bytes that have come; from the first second on a bar on a terminal, elsewhere one line."""
+    console = Console(file=sys.stderr, highlight=False)
+    columns = (BarColumn(bar_width=30), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    bar = Progress(TextColumn("{task.description}"), *columns, console=console, transient=True)
+    task, began, told = bar.add_task(escape(shown.rpartition("/")[2]), total=total), time.monotonic(), False
+
+    def advance(received: int) -> None:
+        nonlocal told
+        bar.update(task, completed=received)
+        if not told and time.monotonic() - began > PATIENCE_SECONDS:
+            told = True
+            if console.is_terminal:
+                bar.start()
+            else:
+                console.print(escape(f"fetching {shown}"), soft_wrap=True)
+
+    try:
+        yield advance
+    finally:
+        if told and console.is_terminal:
+            bar.stop()

@@ -1,0 +1,97 @@
+"""From a file of weights to a name in the farm: read, checked, converted, stored, registered."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylefarm.shared.blobs.storage import read_chunks
+from stylefarm.shared.dispatch.weights import NewWeights, WeightsRegistry
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.services import Services
+from stylefarm.shared.spec.space import InputSpace
+from stylefarm.worker.engine.networks.conversion import convert
+from stylefarm.worker.engine.networks.weights import load_state
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user says of weights: their name (by default the architecture), their input, whether to replace."""
+
+    name: str | None = None
+    space: InputSpace | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Weights that are registered now; `added` is false if they were before. `input_words` say how they take pixels."""
+
+    weights: NewWeights
+    added: bool
+    input_words: str
+
+
+def import_weights(path: Path, source: str, wanted: Wanted, services: Services) -> Imported:
+    """Registers the weights in a file, whose origin is told as `source`.
+
+    Raises InvalidRequest, with nothing stored, for a file that is no whole VGG or a name that is taken; else
+    ServiceUnavailable, NotMigrated and StorageFull.
+    """
+    with _named(source):
+        state = load_state(path, wanted.space)
+        architecture, data = convert(state)
+    digest = hashlib.sha256(data).hexdigest()
+    new = NewWeights(wanted.name or architecture, digest, architecture, source, len(data))
+    added = _store(new, data, services, replace=wanted.force)
+    return Imported(new, added, f"{_words(state.space)} ({state.reason})")
+
+
+def check_sha256(path: Path, expected: str, source: str) -> None:
+    """Raises InvalidRequest unless the file's SHA-256, in hex, is `expected` or begins with it."""
+    digest = hashlib.sha256()
+    for chunk in read_chunks(path):
+        digest.update(chunk)
+    refuse_other_hash(digest.hexdigest(), expected, source)
+
+
+def refuse_other_hash(found: str, expected: str, source: str) -> None:
+    """Raises InvalidRequest unless `found` begins with `expected`."""
+    if not found.startswith(expected):
+        raise InvalidRequest(f"{source} has the SHA-256 {found}, not {expected}: it is damaged, or another file")
+
+
+def parse_sha256(text: str) -> str:
+    """A SHA-256 as a user wrote it, in small letters. Raises InvalidRequest."""
+    digits = text.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise InvalidRequest(f"--sha256 {text!r:.80} is no SHA-256: give all of its 64 hexadecimal digits")
+    return digits
+
+
+def _store(new: NewWeights, data: bytes, services: Services, *, replace: bool) -> bool:
+    registry = WeightsRegistry(services.engine)
+    if not replace:
+        registry.check(new)
+    # The file comes first: a name never stands for a file that is not there.
+    key = f"weights/{new.sha256}"
+    if not services.blobs.exists(key):
+        services.blobs.put(key, data, "application/octet-stream")
+    return registry.add(new, replace=replace)
+
+
+@contextmanager
+def _named(source: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{source}: {error}") from error
+
+
+def _words(space: InputSpace) -> str:
+    mean = ", ".join(f"{part:g}" for part in space.mean)
+    return f"{space.order.upper()} from 0 to {space.range:g} less the mean ({mean})"

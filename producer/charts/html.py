@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stylefarm.producer.charts.losses import COLOURS, TERMS, LossCurve
+from stylefarm.producer.charts.losses import LossCurve
 from stylefarm.producer.charts.tradeoff import Point, Spread, Words, spans_decades
-from stylefarm.producer.sheets.layout import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT
+from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TERMS, TEXT
 from stylefarm.shared.errors import InvalidRequest
 
 # Names that stand below a plot; more of them stand beside it, in a list that scrolls.
@@ -32,7 +32,7 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
         lines = [(term, curve.iterations, getattr(curve, term), colour) for term, colour in TERMS.items()]
     else:
         lines = [
-            (name, curve.iterations, curve.total, COLOURS[number % len(COLOURS)])
+            (name, curve.iterations, curve.total, SERIES[number % len(SERIES)])
             for number, (name, curve) in enumerate(curves.items())
         ]
     traces = [
@@ -88,7 +88,7 @@ def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> by
             "y": [point.y.median],
             "error_x": _arms(point.x),
             "error_y": _arms(point.y),
-            "marker": {"size": 11, "color": COLOURS[number % len(COLOURS)]},
+            "marker": {"size": 11, "color": SERIES[number % len(SERIES)]},
             "hovertemplate": f"{_safe(str(point.y))}<br>in {_safe(str(point.x))} s<br>{point.y.count} jobs",
         }
         for number, point in enumerate(points)

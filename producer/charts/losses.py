@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from stylefarm.producer.sheets.layout import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT
+from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TERMS, TEXT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,10 +33,6 @@ class LossCurve:
 
 MOST_PANELS = 6
 MOST_NAMES = 16
-TERMS = {"total": BRIGHT, "content": "#6fb1f5", "style": "#f2a35e", "tv": "#7cc79a"}
-
-# Calm colours that can be told apart on a dark ground.
-COLOURS = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72c6c9", "#a3adc2", "#d98cb3", "#9fc46b")
 
 
 def loss_plot(

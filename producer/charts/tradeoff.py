@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Literal
 
-from stylefarm.producer.charts.losses import COLOURS, dark_figure, drawn, dress, legend, printable
-from stylefarm.producer.sheets.layout import BRIGHT, MUTED
+from stylefarm.producer.charts.losses import dark_figure, drawn, dress, legend, printable
+from stylefarm.producer.theme import BRIGHT, MUTED, SERIES
 
 # Between the fastest and the slowest; beyond it, a linear scale would push most of them into a corner.
 LINEAR_UP_TO = 20
@@ -71,7 +71,7 @@ def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "
     axes.margins(0.12)
     lines = {}
     for number, point in enumerate(points):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = SERIES[number % len(SERIES)]
         arms = ([[arm] for arm in spread.arms] for spread in (point.x, point.y))
         across, up = arms
         bars = axes.errorbar(

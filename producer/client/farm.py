@@ -5,33 +5,21 @@ The same code works embedded (painting in this process) and against servers; the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ALL_COMPLETED
-from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.jobs import Job, Result, Snapshot
+from stylefarm.producer.client.session import Session, listed, stored
 from stylefarm.producer.client.sweeps import Sweep
-from stylefarm.producer.client.waiting import Waiting, Watcher, is_over, looks, newly_ended, statuses_of
-from stylefarm.producer.views.filters import fitting
-from stylefarm.producer.views.status import Status
 from stylefarm.shared.db import tables
-from stylefarm.shared.db.connection import new_engine
-from stylefarm.shared.db.records import NewJob, Steered
-from stylefarm.shared.db.states import State
-from stylefarm.shared.errors import InvalidRequest, InvalidSettings, InvalidSpec, ServiceUnavailable
+from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.gc_pause import uncollected
-from stylefarm.shared.queries.lists import Wanted
 from stylefarm.shared.queue.routes import Hint, queue_name
-from stylefarm.shared.services import Services
-from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, parted
-from stylefarm.shared.text import nearest
 
 if TYPE_CHECKING:
-    from stylefarm.producer.client.embedded import Painter
     from stylefarm.producer.grids import Grid
     from stylefarm.producer.submission.submission import Intake
     from stylefarm.shared.spec.spec import JobSpec
@@ -39,37 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
 
 
-class Farm:
+class Farm(Session):
     """A connection to a farm; use it in a `with` statement, or close it.
 
     Every method may raise ServiceUnavailable or NotMigrated. Closing an embedded farm puts the job at hand back into
     its queue.
     """
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or load_settings()
-        # Of its own: closing one farm takes no connection from another.
-        self.services = Services(self.settings, new_engine(self.settings.database))
-        self.painter: Painter | None = None
-        if self.settings.embedded:
-            # What only an embedded farm needs, and who asks a farm on servers need not wait for.
-            from stylefarm import migrations
-            from stylefarm.producer.client.embedded import Painter
-
-            migrations.upgrade(self.services.engine)
-            self.painter = Painter(self.services)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stops painting, if this farm is embedded; what is done stays done and the rest stays queued."""
-        if self.painter is not None:
-            self.painter.close()
-        self.services.engine.dispose()
 
     def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
         """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
@@ -166,101 +129,17 @@ class Farm:
         rows = (listed.sweep for listed in self.services.listing.sweeps(limit))
         return [Sweep(self, row.id, row.name, row.axes) for row in rows]
 
-    def jobs(
-        self,
-        *,
-        states: Iterable[State | str] = (),
-        sweep: Sweep | None = None,
-        where: Mapping[str, Any] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int | None = 20,
-    ) -> list[Status]:
-        """Where the jobs stand that are asked for, newest first; those of one sweep in the order of its cells.
-
-        Args:
-            states: in one of them; by default in any.
-            sweep: of that one.
-            where: for some parameters, or axes, the values that are wanted, e.g. {"style_weight": [10]}; a picture may
-                be called by its path, its name or its stem.
-            since, until: submitted then, both aware and included.
-            limit: at most so many; None for all.
-
-        Raises InvalidRequest if there is no such parameter or state.
-        """
-        values = {name: _listed(of) for name, of in (where or {}).items()}
-        of_sweep = None if sweep is None else sweep.id
-        wanted = Wanted(_states(states), of_sweep, since, until, fitting(values))
-        return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
-
     def find_sweep(self, sweep_id: str) -> Sweep:
         """The sweep of that id, which may be shortened. Raises NotFound."""
         found = self.services.queries.sweep(self.services.queries.full_id(tables.Sweep, sweep_id))
         return Sweep(self, found.id, found.name, found.axes)
 
-    def statuses(self, jobs: Sequence[Job | str]) -> list[Status]:
-        """Where these jobs, or those of these whole ids, stand, in their order, by few questions. Raises NotFound."""
-        ids = [job.id if isinstance(job, Job) else job for job in jobs]
-        seen = statuses_of(self.services, ids)
-        return [seen[job_id] for job_id in ids]
-
-    def wait(
-        self,
-        jobs: Sequence[Job],
-        timeout: float | None = None,
-        watch: Watcher | None = None,
-        return_when: str = ALL_COMPLETED,
-    ) -> list[Status]:
-        """Waits until all of `jobs` have ended, however they did; an embedded farm paints them meanwhile.
-
-        `watch` is called a few times a second with the statuses of all of them. `return_when` is one of the words of
-        concurrent.futures: FIRST_COMPLETED returns as soon as one has ended, FIRST_EXCEPTION as soon as one has failed
-        or was cancelled. Raises StillPending after `timeout` seconds, which stops nothing, and NotFound.
-        """
-        now: list[Status] = []
-        with closing(looks(self.waiting(jobs, timeout))) as seen:
-            for now in seen:
-                if watch is not None:
-                    watch(now)
-                if is_over(now, return_when):
-                    break
-        return now
-
-    def as_completed(self, jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
-        """Each of `jobs` once, as they end, however they do; otherwise as `wait`."""
-        by_id = {job.id: job for job in jobs}
-        told: set[str] = set()
-        with closing(looks(self.waiting(list(by_id.values()), timeout))) as seen:
-            for now in seen:
-                yield from (by_id[status.id] for status in newly_ended(now, told))
-
-    def waiting(self, jobs: Sequence[Job], timeout: float | None) -> Waiting:
-        """What looks at `jobs` until they have ended, for who paces that; `wait` does it itself."""
-        paint = None if self.painter is None else self.painter.add
-        return Waiting(self.services, [job.id for job in jobs], timeout, paint)
-
     def terms(self, fields: Mapping[str, Any]) -> Terms:
         """The terms that a user gave; what is to be done first is found by its ids, which may be shortened."""
         after = fields.get("after") or ()
-        named = [entry.id if isinstance(entry, Job) else entry for entry in _listed(after)]
+        named = [entry.id if isinstance(entry, Job) else entry for entry in listed(after)]
         terms = parse_terms({**fields, "after": named})
         return terms.model_copy(update={"after": tuple(self.find_job(job_id).id for job_id in terms.after)})
-
-    def announced(self, steered: Steered) -> int:
-        """Tells workers of jobs that may be in the queue now; how many jobs it was in all."""
-        if self.services.announcer is not None and steered.changed:
-            # While Redis is away, the reconciler does it later.
-            with suppress(ServiceUnavailable):
-                self.services.announcer.announce(steered.changed)
-        return len(steered)
-
-    def check_webhook(self, url: str) -> None:
-        """Raises InvalidRequest if that is no address to call, InvalidSettings if this farm could not sign the call."""
-        from stylefarm.shared.webhooks.delivery import check_url
-
-        check_url(url)
-        if self.painter is not None and self.settings.webhook_secret is None:
-            raise InvalidSettings("a webhook needs a secret to be signed with: set STYLEFARM_WEBHOOK_SECRET")
 
     def before_storing(self, intake: Intake) -> None:
         """Every service is asked first, so that nothing is stored that could not be completed."""
@@ -279,22 +158,8 @@ class Farm:
         # What was just stored need not be asked for.
         terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
         hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
-        with _stored(what):
+        with stored(what):
             self.services.announcer.publish(hints)
-
-    def announce(self, what: str, ids: Sequence[str]) -> None:
-        """Tells workers of those of the jobs that are queued; ServiceUnavailable then says that `what` is stored."""
-        if self.services.announcer is not None:
-            with _stored(what):
-                self.services.announcer.announce(ids)
-
-
-@contextmanager
-def _stored(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ServiceUnavailable as error:
-        raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
 def plain(value: Any) -> Any:
@@ -304,17 +169,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(entry) for name, entry in value.items()}
     return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _listed(value: Any) -> list[Any]:
-    """Values as a list; one alone need not be in one, and a text is not its letters, nor a mapping its keys."""
-    alone = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
-    return [value] if alone else list(value)
-
-
-def _states(states: Iterable[State | str]) -> tuple[State, ...]:
-    names = _listed(states)
-    for name in names:
-        if name not in list(State):
-            raise InvalidRequest(f"no state {name!r}{nearest(str(name), map(str, State))}")
-    return tuple(map(State, names))

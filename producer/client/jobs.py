@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylefarm.producer.client.waiting import Watcher
-from stylefarm.producer.views.status import Status
+from stylefarm.producer.client.session import Session
+from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.blobs.storage import BlobStore, fetch_verified
 from stylefarm.shared.db.records import Of, StoredObject
 from stylefarm.shared.db.states import State
@@ -19,11 +19,7 @@ from stylefarm.shared.spec.terms import parse_terms
 if TYPE_CHECKING:
     from PIL import Image
 
-    from stylefarm.producer.client.farm import Farm
     from stylefarm.producer.views.losses import Losses
-
-# A result is the farm's own picture: a spec allows no larger one.
-RESULT_PIXELS = 16384 * 16384
 
 
 @dataclass(frozen=True)
@@ -36,13 +32,13 @@ class Result:
     @property
     def image(self) -> Image.Image:
         """The picture, RGB."""
-        from stylefarm.shared.images.decode import decode
+        from stylefarm.producer.views.pictures import decoded
 
-        return decode(self.data, "the result", max_pixels=RESULT_PIXELS, min_side=1).image
+        return decoded(self.data, "the result")
 
     def _repr_png_(self) -> bytes:
         """In notebooks: the picture, its longer side at 512 pixels at most."""
-        from stylefarm.producer.reports.notebook import small_png
+        from stylefarm.producer.views.notebook import small_png
 
         return small_png(self.image)
 
@@ -69,7 +65,7 @@ class Snapshot:
 
     def fetch(self) -> Result:
         """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
-        return Result(fetch_verified(self.blobs, self.stored.key, self.stored.sha256), Path(self.stored.key).suffix)
+        return _fetched(self.blobs, self.stored)
 
     @property
     def image(self) -> Image.Image:
@@ -80,7 +76,7 @@ class Snapshot:
 class Job:
     """One stylization in the farm. `created`: the submission that it comes from has queued it; False: it was there."""
 
-    def __init__(self, farm: Farm, job_id: str, *, created: bool = True) -> None:
+    def __init__(self, farm: Session, job_id: str, *, created: bool = True) -> None:
         self.farm = farm
         self.id = job_id
         self.created = created
@@ -90,9 +86,22 @@ class Job:
 
     def _repr_png_(self) -> bytes | None:
         """In notebooks: the newest picture, if there is one yet, its longer side at 512 pixels at most."""
-        from stylefarm.producer.reports.notebook import job_png
+        from stylefarm.producer.views.notebook import small_png
 
-        return job_png(self)
+        newest = self.newest()
+        return None if newest is None else small_png(newest.image)
+
+    def newest(self, status: Status | None = None) -> Result | None:
+        """Return the newest picture: the result, or the last snapshot while it runs; None where there is none yet.
+
+        `status` is the job's, where it is known already.
+        """
+        status = status or self.status()
+        if status.state.final or status.iteration == 0:
+            # A failed job's last snapshot is not its picture.
+            return None if status.result is None else _fetched(self.farm.services.blobs, status.result)
+        snapshots = self.snapshots()
+        return snapshots[-1].fetch() if snapshots else None
 
     def status(self) -> Status:
         """Where it stands now. Raises NotFound if it was deleted."""
@@ -167,10 +176,13 @@ class Job:
         failed = failure_of(status)
         if failed is not None:
             raise failed
-        if status.result_key is None or status.result_sha256 is None:
+        if status.result is None:
             raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
-        data = fetch_verified(self.farm.services.blobs, status.result_key, status.result_sha256)
-        return Result(data, Path(status.result_key).suffix)
+        return _fetched(self.farm.services.blobs, status.result)
+
+
+def _fetched(blobs: BlobStore, stored: StoredObject) -> Result:
+    return Result(fetch_verified(blobs, stored.key, stored.sha256), Path(stored.key).suffix)
 
 
 def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:

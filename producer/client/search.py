@@ -10,13 +10,12 @@ from typing import Any
 
 from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.client.proposals import Tried, propose
-from stylefarm.producer.client.waiting import Watcher
 from stylefarm.producer.grids import Grid
 from stylefarm.producer.grids.pictures import PATHS
 from stylefarm.producer.grids.seeking import Search
 from stylefarm.producer.submission.submission import Intake
 from stylefarm.producer.views.metrics import measured, measures_of
-from stylefarm.producer.views.status import Status
+from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, JobFailed
 

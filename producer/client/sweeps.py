@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.jobs import Job, Result, failure_of
-from stylefarm.producer.client.waiting import Watcher
-from stylefarm.producer.views.status import Status
+from stylefarm.producer.client.session import Session
+from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.records import Of
 from stylefarm.shared.db.states import FINAL, State
 from stylefarm.shared.db.tables import Webhook
@@ -20,8 +20,7 @@ from stylefarm.shared.spec.terms import parse_terms
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from stylefarm.producer.client.farm import Farm
+    from PIL import Image
 
 
 class Sweep:
@@ -34,7 +33,7 @@ class Sweep:
 
     def __init__(
         self,
-        farm: Farm,
+        farm: Session,
         sweep_id: str,
         name: str,
         axes: Mapping[str, Sequence[Any]],
@@ -62,9 +61,9 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         """In notebooks: a small picture of each of its first jobs."""
-        from stylefarm.producer.reports.notebook import sweep_html
+        from stylefarm.producer.views.notebook import CELLS, sweep_html
 
-        return sweep_html(self)
+        return sweep_html(self.name or self.id, self.counts(), self.statuses(limit=CELLS), self._newest)
 
     def jobs(self) -> list[Job]:
         """Its jobs, in the order of its cells: the last axis turns fastest."""
@@ -86,13 +85,13 @@ class Sweep:
         return self.farm.services.queries.changed(self.id, cursor)
 
     def frame(self) -> DataFrame:
-        """A row for each of its cells: ids, axes, state, losses and metrics; see `producer.reports.frame.sweep_frame`.
+        """A row for each of its cells: ids, axes, state, losses and metrics; see `producer.views.frame.sweep_frame`.
 
         Raises InvalidRequest where pandas is not installed.
         """
-        from stylefarm.producer.reports.frame import sweep_frame
+        from stylefarm.producer.views.frame import sweep_frame
 
-        return sweep_frame(self)
+        return sweep_frame(self.id, list(self.axes), self.statuses())
 
     def best(self, metric: str = "loss") -> Job:
         """The done job that is best by a metric of results, or by the last loss; of equals the first.
@@ -184,3 +183,7 @@ class Sweep:
             if failed is not None:
                 raise failed
             yield Job(self.farm, status.id).fetch()
+
+    def _newest(self, status: Status) -> Image.Image | None:
+        picture = Job(self.farm, status.id).newest(status)
+        return None if picture is None else picture.image

@@ -16,8 +16,6 @@ from stylefarm.shared.services import Services
 LOOK_SECONDS = 0.25
 LOOKING_SHARE = 0.05
 
-Watcher = Callable[[Sequence[Status]], None]
-
 
 class Waiting:
     """Looks at jobs, one time after the other with a pause between, until they have ended; then it is to be closed.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stylefarm.producer.submission.s3_objects import SCHEME, Objects
+from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import BLOB
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from stylefarm.producer.client.farm import Job, Sweep
 from stylefarm.producer.parallel import in_parallel
-from stylefarm.producer.sheets.gather import result_of
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.producer.views.file_names import file_names
 from stylefarm.producer.views.selection import select
@@ -74,12 +73,12 @@ def download_sweep(
     wanted: list[Wanted] = []
     for status in chosen:
         name = names[id(status)]
-        if (stored := result_of(status)) is not None:
+        if (stored := status.result) is not None:
             wanted.append(_wanted(Path(folder), name, status.id, stored))
         below = Path(folder, f"{name}_snapshots")
         wanted += [_snapshot(below, shot.iteration, status.id, shot.stored) for shot in shots.get(status.id, ())]
     found = _download(sweep.farm.services, Path(folder), wanted, force)
-    return Downloaded(found.written, found.kept, sum(result_of(status) is None for status in chosen))
+    return Downloaded(found.written, found.kept, sum(status.result is None for status in chosen))
 
 
 def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> Downloaded:

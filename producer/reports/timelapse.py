@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylefarm.producer.client.farm import Job
 from stylefarm.producer.parallel import in_parallel
-from stylefarm.producer.sheets.gather import picture, result_of
+from stylefarm.producer.sheets.gather import picture
 from stylefarm.producer.terminal.progress import counting, working
 from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound
 from stylefarm.shared.files import check_writable, write_atomically
@@ -67,7 +67,7 @@ def write_timelapse(
 
 def _frames(job: Job, size: int | None) -> list[Image.Image]:
     stored = [snapshot.stored for snapshot in job.snapshots()]
-    result = result_of(job.status())
+    result = job.status().result
     if not stored:
         raise NotFound(f"job {job.id} has no snapshots (yet): paint with snapshot_every, e.g. 10")
     if result is not None:

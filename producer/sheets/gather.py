@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from stylefarm.producer.client.farm import Sweep
-from stylefarm.producer.sheets.thumbnails import decoded
+from stylefarm.producer.views.pictures import decoded
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import StoredObject
@@ -55,13 +55,6 @@ def picture(services: Services, stored: StoredObject) -> Image.Image:
     return decoded(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
 
 
-def result_of(status: Status) -> StoredObject | None:
-    """The object that holds the job's result, if it has one."""
-    if status.result_key is None or status.result_sha256 is None:
-        return None
-    return StoredObject(status.result_key, status.result_sha256, status.result_bytes or 0)
-
-
 def addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The content hashes of the pictures that a spec names as its content, or its style."""
     value = spec.get(name) or ()
@@ -84,7 +77,7 @@ def beside(services: Services, hashes: Sequence[str]) -> Image.Image:
 def _shown(status: Status, shots: Sequence[Shot]) -> Shown:
     # A failed job's last snapshot is not its picture.
     if status.state is State.DONE:
-        newest = result_of(status)
+        newest = status.result
     elif status.state.final or not shots:
         newest = None
     else:

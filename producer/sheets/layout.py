@@ -10,11 +10,19 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-BACKGROUND = "#14161b"
-PANEL, HATCH = "#1b1e25", "#252932"
-FAILED_PANEL, FAILED_HATCH = "#241a1d", "#332227"
-BRIGHT, TEXT, MUTED, FAILED, RULE = "#f2f4f8", "#c9ced8", "#858c9a", "#e58a8a", "#2c313b"
-RUNNING = "#6fb1f5"
+from stylefarm.producer.theme import (
+    BACKGROUND,
+    BRIGHT,
+    FAILED_HATCH,
+    FAILED_PANEL,
+    HATCH,
+    MUTED,
+    PANEL,
+    RULE,
+    STATES,
+    TEXT,
+)
+from stylefarm.shared.db.states import State
 
 
 @dataclass(frozen=True)
@@ -213,7 +221,7 @@ class _Sheet:
         x, y = foot
         thick = max(3, self.cell // 50)
         self.pencil.rectangle((x, y - thick, x + self.cell, y), RULE)
-        self.pencil.rectangle((x, y - thick, x + round(self.cell * min(1, progress)), y), RUNNING)
+        self.pencil.rectangle((x, y - thick, x + round(self.cell * min(1, progress)), y), STATES[State.RUNNING])
 
     def _panel(self, box: tuple[int, int, int, int], problem: str) -> None:
         """A hatched panel in place of a picture, with what is the matter in up to four lines."""
@@ -224,12 +232,13 @@ class _Sheet:
         for x in range(-height, width, max(6, self.cell // 20)):
             pencil.line((x, height, x + height, 0), FAILED_HATCH if failed else HATCH, max(1, self.cell // 128))
         self._paste(panel, (box[0], box[1], width, height))
+        color = STATES[State.FAILED] if failed else MUTED
         lines = _wrapped(problem, self.caption_size, width - 2 * self.gap, most=4)
         step = round(self.caption_size * 1.4)
         y = (box[1] + box[3]) // 2 - step * (len(lines) - 1) // 2
         for number, line in enumerate(lines):
             at = ((box[0] + box[2]) // 2, y + number * step)
-            self._text(line, at, width - 2 * self.gap, self.caption_size, FAILED if failed else MUTED, "mm")
+            self._text(line, at, width - 2 * self.gap, self.caption_size, color, "mm")
 
     def _centred(self, image: Image.Image, corner: tuple[int, int], height: int) -> None:
         fitted = _fitted(image, self.cell, self.cell)

@@ -16,9 +16,10 @@ from PIL import Image
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.sheets.gather import Shown, addresses, beside, gathered, picture
-from stylefarm.producer.sheets.thumbnails import webp
 from stylefarm.producer.terminal.progress import counting
+from stylefarm.producer.theme import css_variables
 from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, check_measure, measures_of, more_is_closer
+from stylefarm.producer.views.pictures import webp
 from stylefarm.producer.views.selection import PICTURES, Selection, key_of, title_of
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError
@@ -170,7 +171,7 @@ def _filled(title: str, document: Mapping[str, Any]) -> bytes:
     data = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     texts = {
         "TITLE": html.escape(title),
-        "STYLE": (parts / "page.css").read_text(encoding="utf-8"),
+        "STYLE": (parts / "page.css").read_text(encoding="utf-8").replace("%%PALETTE%%", css_variables()),
         "SCRIPT": (parts / "page.js").read_text(encoding="utf-8"),
         "DATA": data,
     }

@@ -12,9 +12,9 @@ from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.sheets.gather import Shown, addresses, beside, gathered, picture
 from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
-from stylefarm.producer.sheets.thumbnails import shrunk
 from stylefarm.producer.terminal.progress import counting, working
 from stylefarm.producer.views.metrics import NOT_VALIDATED, in_words, measured
+from stylefarm.producer.views.pictures import shrunk
 from stylefarm.producer.views.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import FarmError

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.producer.submission.auto_values import automatic
 from stylefarm.producer.submission.picture_size import check_depth
 from stylefarm.producer.submission.pretrained import Pretrained
-from stylefarm.producer.submission.s3_objects import SCHEME, Objects
 from stylefarm.producer.submission.source import Source
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.blobs.storage import fetch_verified

@@ -12,8 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from stylefarm.producer.client.waiting import Watcher
-from stylefarm.producer.views.status import Status
+from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.states import State
 
 # Jobs that run at once beyond this are counted in the overall bar only.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from stylefarm.shared.db import tables
+from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State
 
 
@@ -77,8 +78,19 @@ class Status:
         """What a person calls the job: its content and its style."""
         return f"{self.content} x {self.style}" if self.style else self.content
 
+    @property
+    def result(self) -> StoredObject | None:
+        """The object that holds the job's result, if it has one."""
+        if self.result_key is None or self.result_sha256 is None:
+            return None
+        return StoredObject(self.result_key, self.result_sha256, self.result_bytes or 0)
+
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values; moments are written in ISO 8601."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
+
+
+# What is told of jobs that are waited for, a few times a second.
+Watcher = Callable[[Sequence[Status]], None]

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.spec.parameters import Parameters
 from stylefarm.shared.text import counted, nearest
-
-if TYPE_CHECKING:
-    from stylefarm.shared.spec.spec import JobSpec
 
 # The WebP format writes a side in 14 bits. The others hold every size that a spec can ask for.
 LONGEST_SIDES = {"webp": 16_383}
 
 
-def check_consistent(spec: JobSpec) -> None:
+def check_consistent(spec: Parameters) -> None:
     """Raises ValueError with one sentence for all that contradicts itself in `spec`."""
     problems = [problem for check in _CHECKS for problem in check(spec)]
     if problems:
         raise ValueError("; ".join(problems))
 
 
-def _weights(spec: JobSpec) -> Iterator[str]:
+def _weights(spec: Parameters) -> Iterator[str]:
     if spec.content_weight == spec.style_weight == 0:
         yield "content_weight and style_weight are both 0: nothing is asked for"
     if not spec.style and spec.style_weight:
@@ -33,7 +30,7 @@ def _weights(spec: JobSpec) -> Iterator[str]:
         yield "the style_weights have the sum 0, and cannot be shares of it: give at least one more than 0"
 
 
-def _layers(spec: JobSpec) -> Iterator[str]:
+def _layers(spec: Parameters) -> Iterator[str]:
     weights, layers = spec.style_layer_weights, spec.style_layers
     if weights and len(weights) != len(layers):
         preset = "" if spec.preset == "auto" else f" (perhaps those of the preset {spec.preset})"
@@ -46,7 +43,7 @@ def _layers(spec: JobSpec) -> Iterator[str]:
                 yield f"VGG-16 has no layer {layer!r}{nearest(layer, layer_names('vgg16'))}"
 
 
-def _masks(spec: JobSpec) -> Iterator[str]:
+def _masks(spec: Parameters) -> Iterator[str]:
     for name, masks in (("content_masks", spec.content_masks), ("style_masks", spec.style_masks)):
         if not masks or len(masks) == len(spec.style):
             continue
@@ -60,7 +57,7 @@ def _of(given: Sequence[object], noun: str, needed: Sequence[object], other: str
     return f"{counted(len(given), noun)} for {counted(len(needed), other)}"
 
 
-def _normalization(spec: JobSpec) -> Iterator[str]:
+def _normalization(spec: Parameters) -> Iterator[str]:
     others = [name for name in spec.style_loss if name != "gram"]
     if spec.style_normalization in ("gatys", "mxnet", "udacity", "pytorch") and others:
         whose = "" if spec.preset == "auto" else f" of the preset {spec.preset}"
@@ -70,12 +67,12 @@ def _normalization(spec: JobSpec) -> Iterator[str]:
         )
 
 
-def _scales(spec: JobSpec) -> Iterator[str]:
+def _scales(spec: Parameters) -> Iterator[str]:
     if spec.first_iterations is not None and spec.min_size is None:
         yield "first_iterations are those of the coarsest scale: give min_size too"
 
 
-def _start(spec: JobSpec) -> Iterator[str]:
+def _start(spec: Parameters) -> Iterator[str]:
     if (spec.init == "image") != (spec.init_image is not None):
         yield "init = image and init_image belong together: give both or neither"
     if spec.init == "style" and not spec.style:
@@ -84,12 +81,12 @@ def _start(spec: JobSpec) -> Iterator[str]:
         yield f"noise_range = {spec.noise_range}: its first number must be less than its second"
 
 
-def _steps(spec: JobSpec) -> Iterator[str]:
+def _steps(spec: Parameters) -> Iterator[str]:
     if spec.optimizer == "sgd" and spec.learning_rate == "auto":
         yield "optimizer = sgd has no step length that suits every loss: give learning_rate"
 
 
-def _file(spec: JobSpec) -> Iterator[str]:
+def _file(spec: Parameters) -> Iterator[str]:
     longest = LONGEST_SIDES.get(spec.format)
     if longest is not None and spec.size != "auto" and spec.size > longest:
         yield (
@@ -100,7 +97,7 @@ def _file(spec: JobSpec) -> Iterator[str]:
         yield f"format = {spec.format} holds 8 bits a channel: take png or tiff for bits = 16"
 
 
-def _features(spec: JobSpec) -> Iterator[str]:
+def _features(spec: Parameters) -> Iterator[str]:
     if spec.features == "random" and spec.weights is not None:
         yield "features = random takes no weights: leave out one of the two"
 

@@ -5,11 +5,13 @@ The defaults are those of the preset `auto`; `stylefarm.shared.spec.presets` hol
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.spec.presets import PresetName, with_preset
 from stylefarm.shared.text import nearest
 
 # torch's generator on the CPU takes the low 32 bits of a seed and drops the others: two seeds must not be one.
@@ -230,3 +232,21 @@ class Saved(Group):
     quality: int = Field(95, ge=1, le=100, description="of jpeg, webp and avif")
     icc: bool = Field(True, description="embed the sRGB colour profile")
     exif: Literal["keep", "drop"] = Field("drop", description="what becomes of the content's EXIF data")
+
+
+# The bases stand in reverse order of their fields, which pydantic takes from the last one first.
+class Parameters(Saved, Optimisation, Network, Losses, Scales, Inputs):
+    """Every parameter, each valid by itself; the values of a preset stand in for what is not given."""
+
+    preset: PresetName = Field("auto", description="a classic program, whose numbers are taken where none are given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, fields: Any) -> Any:
+        return with_preset(fields) if isinstance(fields, Mapping) else fields
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer that is named; none for those that are still "auto"."""
+        content = () if self.content_layers == "auto" else self.content_layers
+        return (*content, *self.style_layers)

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import count, takewhile
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.consistency import check_consistent
@@ -22,14 +22,8 @@ from stylefarm.shared.spec.parameters import (
     FIXED_LENGTHS,
     SEEDS,
     STYLE_LOSSES,
-    Inputs,
-    Losses,
-    Network,
-    Optimisation,
-    Saved,
-    Scales,
+    Parameters,
 )
-from stylefarm.shared.spec.presets import PresetName, with_preset
 from stylefarm.shared.spec.space import PIXELS, InputSpace
 from stylefarm.shared.text import nearest
 
@@ -52,30 +46,16 @@ ENGINE_VERSION = 4
 BLOB = "sha256:"
 
 
-# The bases stand in reverse order of their fields, which pydantic takes from the last one first.
-class JobSpec(Saved, Optimisation, Network, Losses, Scales, Inputs):
+class JobSpec(Parameters):
     """One stylization: a content image, styles, and the parameters of the optimisation.
 
     The defaults are those of the preset `auto`; the values of another one stand in for what is not given.
     """
 
-    preset: PresetName = Field("auto", description="a classic program, whose numbers are taken where none are given")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _preset(cls, fields: Any) -> Any:
-        return with_preset(fields) if isinstance(fields, Mapping) else fields
-
     @model_validator(mode="after")
-    def _consistent(self) -> JobSpec:
+    def _consistent(self) -> Self:
         check_consistent(self)
         return self
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Every layer that is named; none for those that are still "auto"."""
-        content = () if self.content_layers == "auto" else self.content_layers
-        return (*content, *self.style_layers)
 
     @property
     def sizes(self) -> tuple[int, ...]:

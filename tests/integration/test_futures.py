@@ -18,7 +18,7 @@ from PIL import Image
 
 from examples.embedded import embedded_settings
 from stylefarm import Farm, InvalidRequest, JobFailed, JobSpec, NotFound, State, StillPending, Sweep, as_completed
-from stylefarm.producer.reports.frame import AFTER, BEFORE
+from stylefarm.producer.views.frame import AFTER, BEFORE
 from stylefarm.producer.views.metrics import MEASURES
 from stylefarm.shared.db.records import Of
 from tests.made_up import made_up

@@ -14,8 +14,8 @@ from PIL import Image
 
 from examples.embedded import embedded_settings
 from stylefarm import Farm, InvalidRequest, State, Sweep, sweep_sheet, write_sheet
-from stylefarm.producer.sheets.thumbnails import webp
 from stylefarm.producer.views.metrics import NOT_VALIDATED
+from stylefarm.producer.views.pictures import webp
 from tests.made_up import made_up, texture
 from tests.pages import document
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stylefarm.producer.charts.losses import LossCurve, loss_plot
-from stylefarm.producer.sheets.layout import BACKGROUND
+from stylefarm.producer.theme import BACKGROUND
 
 
 def curve(start: float, count: int = 20) -> LossCurve:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylefarm.producer.sheets.layout import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL, Cell, Head, contact_sheet
+from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.producer.theme import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL
 
 RED, LIME, BLUE, GOLD = (200, 30, 30), (40, 200, 40), (40, 40, 220), (230, 190, 40)
 

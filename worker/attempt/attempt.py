@@ -28,12 +28,12 @@ from stylefarm.worker.attempt.checkpoint import CheckpointSink, Shelf
 from stylefarm.worker.attempt.lease import Interrupted, Lease, PauseRequested
 from stylefarm.worker.attempt.metrics import measured
 from stylefarm.worker.attempt.output import Finish
-from stylefarm.worker.attempt.retry import patiently
 from stylefarm.worker.attempt.sinks import Background, LossSink, Sink, SnapshotSink
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.hardware.memory import is_out_of_memory
 from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.methods.iterative import Progress
+from stylefarm.worker.host.retry import patiently
 from stylefarm.worker.monitoring.metrics import uploading
 from stylefarm.worker.render.inputs import Inputs
 from stylefarm.worker.render.options import by_autograd

@@ -29,10 +29,10 @@ from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.attempt.checkpoint_file import CONTENT_TYPE, passing_file, write_checkpoint
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
 from stylefarm.worker.attempt.resume import about, checkpoint_folder
-from stylefarm.worker.attempt.retry import patiently
 from stylefarm.worker.attempt.sinks import Background, Sink
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.engine.optim.state import EngineState
+from stylefarm.worker.host.retry import patiently
 from stylefarm.worker.monitoring import metrics
 
 log = structlog.get_logger("stylefarm.worker")

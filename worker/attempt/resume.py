@@ -17,8 +17,8 @@ from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import ENGINE_VERSION, JobSpec
 from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint
 from stylefarm.worker.attempt.lease import LeaseLost
-from stylefarm.worker.attempt.retry import patiently
 from stylefarm.worker.engine.optim.state import EngineState
+from stylefarm.worker.host.retry import patiently
 
 log = structlog.get_logger("stylefarm.worker")
 

@@ -25,7 +25,7 @@ from stylefarm.shared.services import Services
 from stylefarm.worker.attempt.attempt import Piece
 from stylefarm.worker.attempt.batch import Painting
 from stylefarm.worker.attempt.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested
-from stylefarm.worker.attempt.retry import patiently
+from stylefarm.worker.host.retry import patiently
 from stylefarm.worker.monitoring import metrics
 from stylefarm.worker.render.cache import Workshop
 

@@ -24,9 +24,9 @@ from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.store import Store
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
 from stylefarm.worker.attempt.output import Finish
-from stylefarm.worker.attempt.retry import patiently
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.engine.methods.objective import TERMS
+from stylefarm.worker.host.retry import patiently
 from stylefarm.worker.monitoring import metrics
 
 # How often points of the loss curve are stored; what is shown to a user is no older than this.

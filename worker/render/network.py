@@ -15,10 +15,10 @@ from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.shared.spec.networks import Architecture
 from stylefarm.shared.spec.space import InputSpace
 from stylefarm.shared.spec.spec import BLOB, JobSpec
-from stylefarm.worker.attempt.retry import patiently
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise, rescale_filters
 from stylefarm.worker.engine.networks.weights import Pretrained, load_state, load_weights
+from stylefarm.worker.host.retry import patiently
 
 
 def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cache: Path, path: ComputePath) -> Vgg:

@@ -1,4 +1,4 @@
-"""Small pictures of large ones, each within a number of bytes."""
+"""Pictures of the farm's own: decoded whatever their size, and shrunk to thumbnails within a number of bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from io import BytesIO
 
 from PIL import Image
 
-from stylefarm.producer.client.jobs import RESULT_PIXELS
 from stylefarm.shared.images.decode import decode
+
+# The largest picture that a spec can ask for.
+RESULT_PIXELS = 16384 * 16384
 
 # Of WebP; the lowest still looks like the picture at the size of a thumbnail.
 QUALITIES = (80, 60, 35)

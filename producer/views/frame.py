@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.views.metrics import measures_of
@@ -12,15 +13,13 @@ from stylefarm.shared.errors import InvalidRequest
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from stylefarm.producer.client.sweeps import Sweep
-
 # None of them is the name of a parameter, and so of an axis.
 BEFORE = ("job", "sweep")
 AFTER = ("state", "attempt", "iteration", "loss", "error", "created_at", "started_at", "finished_at")
 
 
-def sweep_frame(sweep: Sweep) -> DataFrame:
-    """A row for each cell, in their order.
+def sweep_frame(sweep: str, axes: Sequence[str], statuses: Sequence[Status]) -> DataFrame:
+    """A row for each job of the sweep of that id and with these axes, in their order.
 
     The columns are `job` and `sweep` (ids; the job of a shared cell has its own sweep's), a column for each axis, then
     `state`, `attempt`, `iteration` (steps done), `loss` (the last total), a column for each metric that any job has
@@ -32,18 +31,17 @@ def sweep_frame(sweep: Sweep) -> DataFrame:
         import pandas
     except ImportError as error:
         raise InvalidRequest("a sweep's frame needs pandas, which is not installed: pip install pandas") from error
-    statuses = sweep.statuses()
     metrics = [name for name in measures_of(statuses) if name != "loss"]
-    rows = [_row(status, sweep, metrics) for status in statuses]
-    columns = [*BEFORE, *sweep.axes, *AFTER[:4], *metrics, *AFTER[4:]]
+    rows = [_row(status, axes, metrics) for status in statuses]
+    columns = [*BEFORE, *axes, *AFTER[:4], *metrics, *AFTER[4:]]
     return pandas.DataFrame(rows, columns=columns)
 
 
-def _row(status: Status, sweep: Sweep, metrics: list[str]) -> dict[str, Any]:
+def _row(status: Status, axes: Sequence[str], metrics: list[str]) -> dict[str, Any]:
     return {
         "job": status.id,
         "sweep": status.sweep,
-        **{axis: _hashable(status.cell.get(axis)) for axis in sweep.axes},
+        **{axis: _hashable(status.cell.get(axis)) for axis in axes},
         "state": str(status.state),
         **{name: getattr(status, name) for name in AFTER[1:]},
         **{name: status.metrics.get(name) for name in metrics},

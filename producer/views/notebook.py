@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 
 from PIL import Image
 
-from stylefarm.producer.client.farm import Job, Sweep
 from stylefarm.producer.parallel import in_parallel
-from stylefarm.producer.sheets.gather import result_of
-from stylefarm.producer.sheets.thumbnails import decoded, shrunk, webp
+from stylefarm.producer.views.pictures import shrunk, webp
 from stylefarm.producer.views.selection import label_of, title_of
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.blobs.storage import fetch_verified
-from stylefarm.shared.db.records import StoredObject
+from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import FarmError
 
 PICTURE_PIXELS = 512
@@ -31,25 +29,28 @@ def small_png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def job_png(job: Job) -> bytes | None:
-    """The newest picture of a job: its result, or the last snapshot; None where there is none yet."""
-    image = _picture(job, job.status())
-    return None if image is None else small_png(image)
-
-
-def sweep_html(sweep: Sweep) -> str:
-    """The first 100 jobs of a sweep, each with a small picture, or its state where there is none, and its cell.
+def sweep_html(
+    name: str,
+    counts: Mapping[State, int],
+    statuses: Sequence[Status],
+    fetch: Callable[[Status], Image.Image | None],
+) -> str:
+    """The jobs of a sweep, each with a small picture, or its state where there is none, and its cell.
 
     It has no link and no script: pictures are data URIs.
+
+    Args:
+        name: what the sweep is called.
+        counts: how many of its jobs are in each state.
+        statuses: those that are shown.
+        fetch: brings the newest picture of a job, None where there is none. What is wrong with it stands in its place.
     """
-    counts = sweep.counts()
-    statuses = sweep.statuses(limit=CELLS)
-    pictures = in_parallel(statuses, lambda status: _thumbnail(Job(sweep.farm, status.id), status), lambda: None)
+    pictures = in_parallel(statuses, lambda status: _thumbnail(fetch(status)), lambda: None)
     cells = "".join(_cell(status, picture) for status, picture in zip(statuses, pictures, strict=True))
     words = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     left_out = sum(counts.values()) - len(statuses)
     rest = f" The first {len(statuses)} of {sum(counts.values()):,}:" if left_out else ""
-    title = html.escape(sweep.name or sweep.id)
+    title = html.escape(name)
     return (
         f"<div><p><b>{title}</b>: {words}.{rest}</p>"
         f'<div style="display:flex;flex-wrap:wrap;gap:8px;font-size:11px;line-height:1.3">{cells}</div></div>'
@@ -74,22 +75,7 @@ def _caption(status: Status) -> str:
     return ", ".join([*cell, *loss]) or status.title
 
 
-def _thumbnail(job: Job, status: Status) -> str | None:
-    image = _picture(job, status)
+def _thumbnail(image: Image.Image | None) -> str | None:
     if image is None:
         return None
     return "data:image/webp;base64," + base64.b64encode(webp(image, CELL_PIXELS, CELL_BYTES)).decode()
-
-
-def _picture(job: Job, status: Status) -> Image.Image | None:
-    stored = _newest(job, status)
-    if stored is None:
-        return None
-    return decoded(fetch_verified(job.farm.services.blobs, stored.key, stored.sha256), stored.key)
-
-
-def _newest(job: Job, status: Status) -> StoredObject | None:
-    """A failed job's last snapshot is not its picture."""
-    if status.state.final or status.iteration == 0:
-        return result_of(status)
-    return next((snapshot.stored for snapshot in reversed(job.snapshots())), None)

@@ -1,0 +1,201 @@
+"""The connection that a farm, its jobs and its sweeps share: the services, waiting, and telling workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ALL_COMPLETED
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+from stylefarm.producer.client.waiting import Waiting, is_over, looks, newly_ended, statuses_of
+from stylefarm.producer.views.filters import fitting
+from stylefarm.producer.views.status import Status, Watcher
+from stylefarm.shared.db.connection import new_engine
+from stylefarm.shared.db.records import Steered
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
+from stylefarm.shared.queries.lists import Wanted
+from stylefarm.shared.services import Services
+from stylefarm.shared.settings import Settings, load_settings
+from stylefarm.shared.text import nearest
+
+if TYPE_CHECKING:
+    from stylefarm.producer.client.embedded import Painter
+
+
+class HasId(Protocol):
+    """Something that stands for a job."""
+
+    @property
+    def id(self) -> str:
+        """The whole id of the job."""
+        ...
+
+
+JobT = TypeVar("JobT", bound=HasId)
+
+
+class Session:
+    """A connection to a farm; use it in a `with` statement, or close it."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or load_settings()
+        # Of its own: closing one farm takes no connection from another.
+        self.services = Services(self.settings, new_engine(self.settings.database))
+        self.painter: Painter | None = None
+        if self.settings.embedded:
+            # What only an embedded farm needs, and who asks a farm on servers need not wait for.
+            from stylefarm import migrations
+            from stylefarm.producer.client.embedded import Painter
+
+            migrations.upgrade(self.services.engine)
+            self.painter = Painter(self.services)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop painting, if this farm is embedded; what is done stays done and the rest stays queued."""
+        if self.painter is not None:
+            self.painter.close()
+        self.services.engine.dispose()
+
+    def jobs(
+        self,
+        *,
+        states: Iterable[State | str] = (),
+        sweep: HasId | None = None,
+        where: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = 20,
+    ) -> list[Status]:
+        """Where the jobs stand that are asked for, newest first; those of one sweep in the order of its cells.
+
+        Args:
+            states: in one of them; by default in any.
+            sweep: of that one.
+            where: for some parameters, or axes, the values that are wanted, e.g. {"style_weight": [10]}; a picture may
+                be called by its path, its name or its stem.
+            since, until: submitted then, both aware and included.
+            limit: at most so many; None for all.
+
+        Raises InvalidRequest if there is no such parameter or state.
+        """
+        values = {name: listed(of) for name, of in (where or {}).items()}
+        of_sweep = None if sweep is None else sweep.id
+        wanted = Wanted(_states(states), of_sweep, since, until, fitting(values))
+        return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
+
+    def statuses(self, jobs: Sequence[HasId | str]) -> list[Status]:
+        """Where these jobs, or those of these whole ids, stand, in their order, by few questions. Raises NotFound."""
+        ids = [job if isinstance(job, str) else job.id for job in jobs]
+        seen = statuses_of(self.services, ids)
+        return [seen[job_id] for job_id in ids]
+
+    def wait(
+        self,
+        jobs: Sequence[HasId],
+        timeout: float | None = None,
+        watch: Watcher | None = None,
+        return_when: str = ALL_COMPLETED,
+    ) -> list[Status]:
+        """Wait until all of `jobs` have ended, however they did; an embedded farm paints them meanwhile.
+
+        Args:
+            jobs: the jobs to wait for.
+            timeout: seconds; None waits without an end.
+            watch: called a few times a second with the statuses of all of them.
+            return_when: one of the words of concurrent.futures. FIRST_COMPLETED returns as soon as one has ended,
+                FIRST_EXCEPTION as soon as one has failed or was cancelled.
+
+        Returns:
+            The statuses, in the order of `jobs`.
+
+        Raises:
+            StillPending: after `timeout` seconds, which stops nothing.
+            NotFound: one of them was deleted.
+            InvalidRequest: `return_when` is another word.
+
+        Example:
+            statuses = farm.wait([farm.submit(content="cat.jpg", style=name) for name in styles], timeout=600)
+        """
+        now: list[Status] = []
+        with closing(looks(self.waiting(jobs, timeout))) as seen:
+            for now in seen:
+                if watch is not None:
+                    watch(now)
+                if is_over(now, return_when):
+                    break
+        return now
+
+    def as_completed(self, jobs: Iterable[JobT], timeout: float | None = None) -> Iterator[JobT]:
+        """Yield each of `jobs` once, as they end, however they do; otherwise as `wait`."""
+        by_id = {job.id: job for job in jobs}
+        told: set[str] = set()
+        with closing(looks(self.waiting(list(by_id.values()), timeout))) as seen:
+            for now in seen:
+                yield from (by_id[status.id] for status in newly_ended(now, told))
+
+    def waiting(self, jobs: Sequence[HasId], timeout: float | None) -> Waiting:
+        """Return what looks at `jobs` until they have ended, for callers that pace it themselves."""
+        paint = None if self.painter is None else self.painter.add
+        return Waiting(self.services, [job.id for job in jobs], timeout, paint)
+
+    def announced(self, steered: Steered) -> int:
+        """Tell workers of jobs that may be in the queue now; return how many jobs were changed in all."""
+        if self.services.announcer is not None and steered.changed:
+            # While Redis is away, the reconciler does it later.
+            with suppress(ServiceUnavailable):
+                self.services.announcer.announce(steered.changed)
+        return len(steered)
+
+    def announce(self, what: str, ids: Sequence[str]) -> None:
+        """Tell workers of those of the jobs that are queued.
+
+        Raises:
+            ServiceUnavailable: Redis is away; the sentence says that `what` is stored all the same.
+        """
+        if self.services.announcer is not None:
+            with stored(what):
+                self.services.announcer.announce(ids)
+
+    def check_webhook(self, url: str) -> None:
+        """Check that `url` can be called, and the call signed.
+
+        Raises:
+            InvalidRequest: it is no address to call.
+            InvalidSettings: an embedded farm has no secret to sign with.
+        """
+        from stylefarm.shared.webhooks.delivery import check_url
+
+        check_url(url)
+        if self.painter is not None and self.settings.webhook_secret is None:
+            raise InvalidSettings("a webhook needs a secret to be signed with: set STYLEFARM_WEBHOOK_SECRET")
+
+
+@contextmanager
+def stored(what: str) -> Iterator[None]:
+    """Say in a ServiceUnavailable that is raised in the `with` block that `what` is stored."""
+    try:
+        yield
+    except ServiceUnavailable as error:
+        raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
+
+
+def listed(value: Any) -> list[Any]:
+    """Values as a list; one alone need not be in one, and a text is not its letters, nor a mapping its keys."""
+    alone = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
+    return [value] if alone else list(value)
+
+
+def _states(states: Iterable[State | str]) -> tuple[State, ...]:
+    names = listed(states)
+    for name in names:
+        if name not in list(State):
+            raise InvalidRequest(f"no state {name!r}{nearest(str(name), map(str, State))}")
+    return tuple(map(State, names))

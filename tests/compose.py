@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).parents[1]
+from tests import REPOSITORY
+
 FILE = REPOSITORY / "docker-compose.yml"
 EXAMPLE = REPOSITORY / ".env.example"
 DOCKERFILE = REPOSITORY / "Dockerfile"

@@ -22,9 +22,9 @@ import pytest
 import yaml
 
 from stylefarm.worker.cli.start import start
+from tests import REPOSITORY
 from tests.compose import (
     FILE,
-    REPOSITORY,
     Service,
     example_variables,
     in_order,

@@ -13,18 +13,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests import REPOSITORY
 from tests.programs import CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.variables import variables_of
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def embedded(pictures: Path, tmp_path: Path) -> CommandLine:
     """A farm in one process."""
     home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
-    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1", "PYTHONPATH": str(ROOT)})
+    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)})
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
 from tests.integration.jobs import claimed, new_job
-from tests.integration.test_reusing import submitted
+from tests.integration.shared.store.test_reusing import submitted
 
 # Enough that the order in which they were written is hardly that of their ids.
 MANY = 60

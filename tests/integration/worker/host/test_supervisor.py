@@ -22,11 +22,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stylefarm.worker.host.supervisor import next_delay
-from tests import fake_nvml
+from tests import REPOSITORY, fake_nvml
 from tests.programs import CommandLine
 from tests.servers.processes import are_gone, free_ports, wait_until
 
-REPOSITORY = Path(__file__).parents[2]
 SECONDS = 30
 
 SETTINGS = {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stylefarm.producer.grids import Grid, parse_settings, read_grid
 from stylefarm.producer.grids.sampling import Sample
 from stylefarm.shared.errors import InvalidSpec
+from tests import REPOSITORY
 
 
 def write(folder: Path, text: str) -> Path:
@@ -332,7 +333,7 @@ def test_a_grid_has_every_cell_once(matrix: dict[str, list[int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[2] / "docs/sweeps.md").read_text(), re.DOTALL)
+    "text", re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/sweeps.md").read_text(), re.DOTALL)
 )
 def test_the_files_of_the_documentation_are_sweep_files(tmp_path: Path, text: str) -> None:
     """Given a file that the documentation shows, I expect it to be taken as it stands, with cells to paint."""

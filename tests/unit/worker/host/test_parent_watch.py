@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests import REPOSITORY
 from tests.servers.processes import are_gone, wait_until
 
 # A process that starts another one, which tells its id and then waits.
@@ -30,7 +30,7 @@ def test_a_process_ends_with_its_parent(before: str) -> None:
     """Given a process and one that it started, if it is killed, I expect the other to end, whoever sees to that."""
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, CHILD.format(before=before)],
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
     ) as parent:
@@ -43,7 +43,5 @@ def test_a_process_ends_with_its_parent(before: str) -> None:
 
 def test_a_process_whose_parent_is_gone_already_ends() -> None:
     """Given a process that is told of a parent that is not its own any more, I expect it to end at once."""
-    ended = subprocess.run(
-        [sys.executable, "-c", CHILD.format(before=""), "1"], cwd=Path(__file__).parents[2], timeout=30
-    )
+    ended = subprocess.run([sys.executable, "-c", CHILD.format(before=""), "1"], cwd=REPOSITORY, timeout=30)
     assert ended.returncode == -9

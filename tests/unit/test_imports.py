@@ -1,13 +1,27 @@
-"""What importing a part of stylefarm brings along: a command must not wait for what it does not use."""
+"""What importing a part of stylefarm brings along, and by which name a module is known."""
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
+import click
 import pytest
 
+from stylefarm.producer import cli
+from stylefarm.producer.cli.lazy_group import LateGroup
+
 HEAVY = {"torch", "torchvision", "skimage"}
+
+
+def imported(statements: str) -> str:
+    """What a fresh process that runs these statements prints."""
+    return subprocess.run(
+        [sys.executable, "-c", statements], capture_output=True, text=True, check=True, timeout=120
+    ).stdout
 
 
 @pytest.mark.parametrize(
@@ -24,8 +38,47 @@ HEAVY = {"torch", "torchvision", "skimage"}
 )
 def test_what_is_not_used_is_not_imported(statements: str, unwanted: set[str]) -> None:
     """Given a fresh process, if it imports a part, I expect none of the packages that this part can do without."""
-    script = f"{statements}\nimport sys\nprint(*sys.modules, sep='\\n')"
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    imported = set(ended.stdout.split())
-    assert "stylefarm.shared" in imported
-    assert not imported & unwanted
+    names = set(imported(f"{statements}\nimport sys\nprint(*sys.modules, sep='\\n')").split())
+    assert "stylefarm.shared" in names
+    assert not names & unwanted
+
+
+def test_every_module_goes_by_one_name() -> None:
+    """Given all modules of the package, if they are imported, I expect none of their files loaded under two names."""
+    statements = (
+        "import pkgutil, stylefarm, sys, importlib\n"
+        "for found in pkgutil.walk_packages(stylefarm.__path__, 'stylefarm.'):\n"
+        "    if not found.name.endswith('__main__') and found.name != 'stylefarm.migrations.env':\n"
+        "        importlib.import_module(found.name)\n"
+        "for name, module in list(sys.modules.items()):\n"
+        "    print(name, getattr(module, '__file__', None), sep='\\t')\n"
+    )
+    root = Path(cli.__file__).resolve().parents[2]
+    rows = [line.split("\t") for line in imported(statements).splitlines()]
+    files = [str(Path(file).resolve()) for _, file in rows if file != "None"]
+    ours = Counter(file for file in files if any(file.startswith(f"{root / part}/") for part in ("shared", "worker")))
+    assert len(ours) > 100
+    assert [file for file, count in ours.items() if count > 1] == []
+
+
+def test_every_command_is_where_the_tables_say() -> None:
+    """Given the tables of commands that are imported late, I expect commands at each place, with a line of help."""
+    later = []
+    for name, (place, words) in cli.COMMANDS.items():
+        (command,) = commands_at(place)
+        assert command.name == name
+        assert words.endswith(".")
+        later += command.more if isinstance(command, LateGroup) else []
+    assert len(later) > 5, "job and sweep have more of them elsewhere"
+    for place in later:
+        assert all(command.get_short_help_str() for command in commands_at(place)), place
+
+
+def commands_at(place: str) -> list[click.Command]:
+    """The command, or the commands by their names, at a "module:name"."""
+    module, _, name = place.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    commands = list(found.values()) if isinstance(found, dict) else [found]
+    assert commands, place
+    assert all(isinstance(command, click.Command) for command in commands), place
+    return commands

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from stylefarm.shared.db.connection import MIGRATE, translated, where
+from stylefarm.shared.db.connection import UPGRADE_HINT, address_of, translate_errors
 from stylefarm.shared.errors import NotMigrated
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def head() -> str:
 def current(engine: Engine) -> str | None:
     """The revision that the database is at; None before the first migration. Raises ServiceUnavailable."""
     # Read only, so that on SQLite nobody who writes is waited for.
-    with translated(engine), engine.execution_options(read_only=True).connect() as connection:
+    with translate_errors(engine), engine.execution_options(read_only=True).connect() as connection:
         return _revision(connection)
 
 
@@ -59,7 +59,7 @@ def check(engine: Engine) -> None:
         return
     _refuse_newer(engine, found)
     state = "has no tables of stylefarm yet" if found is None else f"is of an older release (revision {found})"
-    raise NotMigrated(f"the database at {where(engine)} {state}: {MIGRATE}")
+    raise NotMigrated(f"the database at {address_of(engine)} {state}: {UPGRADE_HINT}")
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
@@ -70,7 +70,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     before = current(engine)
     if before == head():
         return before, head()
-    with translated(engine), engine.begin() as connection:
+    with translate_errors(engine), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             # Of two that upgrade at once the second waits here, and finds its work done. SQLite's BEGIN IMMEDIATE
             # does the same.
@@ -103,5 +103,5 @@ def _revision(connection: Connection) -> str | None:
 def _refuse_newer(engine: Engine, revision: str | None) -> None:
     if revision is not None and revision not in revisions():
         raise NotMigrated(
-            f"the database at {where(engine)} was made by a newer release (revision {revision}): upgrade stylefarm"
+            f"the database at {address_of(engine)} was made by a newer release (revision {revision}): upgrade stylefarm"
         )

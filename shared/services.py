@@ -12,15 +12,15 @@ from stylefarm.shared.blobs.storage import BlobStore, FolderBlobs
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.queries.lists import Listing
-from stylefarm.shared.queries.sweeps import Looking
+from stylefarm.shared.queries.sweeps import SweepReads
 from stylefarm.shared.settings import Settings
 
 if TYPE_CHECKING:
     from stylefarm.shared.dispatch.announcer import Announcer
     from stylefarm.shared.dispatch.reconcile import Reconciler
-    from stylefarm.shared.dispatch.workers import Workers
+    from stylefarm.shared.dispatch.workers import WorkerRegistry
     from stylefarm.shared.store import Store
-    from stylefarm.shared.webhooks.caller import Caller
+    from stylefarm.shared.webhooks.caller import WebhookCaller
     from stylefarm.shared.webhooks.subscriptions import Webhooks
 
 
@@ -56,16 +56,16 @@ class Services:
         return s3.connect(self.settings)
 
     @cached_property
-    def workers(self) -> Workers:
+    def workers(self) -> WorkerRegistry:
         """The workers of the farm."""
-        from stylefarm.shared.dispatch.workers import Workers
+        from stylefarm.shared.dispatch.workers import WorkerRegistry
 
-        return Workers(self.engine)
+        return WorkerRegistry(self.engine)
 
     @cached_property
-    def looking(self) -> Looking:
+    def sweep_reads(self) -> SweepReads:
         """What is asked of whole sweeps."""
-        return Looking(self.engine)
+        return SweepReads(self.engine)
 
     @cached_property
     def listing(self) -> Listing:
@@ -92,12 +92,12 @@ class Services:
         return Webhooks(self.engine)
 
     @cached_property
-    def caller(self) -> Caller:
+    def webhook_caller(self) -> WebhookCaller:
         """Who makes these calls."""
-        from stylefarm.shared.webhooks.caller import Caller
+        from stylefarm.shared.webhooks.caller import WebhookCaller
 
         secret = self.settings.webhook_secret
-        return Caller(
+        return WebhookCaller(
             self.webhooks,
             None if secret is None else secret.get_secret_value(),
             allow_private=self.settings.webhook_private,

@@ -18,7 +18,7 @@ from PIL import Image
 
 from stylefarm.shared.settings import load_settings
 
-pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.callee"]
+pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_receiver"]
 
 
 @pytest.fixture(autouse=True)

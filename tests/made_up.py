@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylefarm import Farm, State, Sweep
 from stylefarm.shared.blobs.storage import store_object
-from stylefarm.shared.db.records import Fence, LossPoint, NewJob, Of
+from stylefarm.shared.db.records import Fence, JobSelector, LossPoint, NewJob
 from stylefarm.shared.errors import InvalidImage
 from stylefarm.shared.spec.spec import BLOB, parse_spec
 
@@ -59,7 +59,7 @@ def made_up(
     cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     files = [png(texture(number, size)) for number in range(variants or len(cells))]
     jobs = [_job(farm, cell) for cell in cells]
-    stored = farm.services.store.submit_sweep(name, axes, jobs)
+    stored = farm.services.store.submissions.submit_sweep(name, axes, jobs)
     new = set(stored.queued)
     for number, (job_id, cell) in enumerate(zip(stored.ids, cells, strict=True)):
         if job_id in new:
@@ -95,23 +95,25 @@ def _bring(farm: Farm, job_id: str, number: int, state: State, files: Sequence[b
     if state is State.QUEUED:
         return
     if state in {State.CANCELLED, State.PAUSED}:
-        (store.cancel if state is State.CANCELLED else store.pause)(Of(job=job_id))
+        (store.commands.cancel if state is State.CANCELLED else store.commands.pause)(JobSelector(job=job_id))
         return
-    job = store.claim(job_id, "made up", lease=3600)
+    job = store.attempts.claim(job_id, "made up", lease=3600)
     assert job is not None
     fence = Fence(job_id, job.attempt)
     if state is State.FAILED:
-        store.fail(fence, InvalidImage("a.png cannot be decoded (cut short): export it again as PNG or JPEG"), {})
+        store.attempts.fail(
+            fence, InvalidImage("a.png cannot be decoded (cut short): export it again as PNG or JPEG"), {}
+        )
         return
     steps = job.iterations if state is State.DONE else job.iterations // 2
-    store.record(
+    store.attempts.record_losses(
         fence, [LossPoint(step, *(1000.0 / (step + 1) + part for part in range(4))) for step in range(steps + 1)]
     )
     for shot in range(snapshots):
         key = f"jobs/{job_id}/{job.attempt}/snapshots/{shot}.png"
         stored = store_object(blobs, key, files[(number + shot + 1) % len(files)], "image/png")
-        store.add_snapshot(fence, (shot + 1) * steps // snapshots, stored)
+        store.attempts.add_snapshot(fence, (shot + 1) * steps // snapshots, stored)
     if state is State.DONE:
         result = store_object(blobs, f"jobs/{job_id}/{job.attempt}/result.png", files[number % len(files)], "image/png")
         metrics = dict.fromkeys(METRICS, number / 1000) | {"seconds": float(number)}
-        assert store.finish(fence, result, {}, metrics)
+        assert store.attempts.finish(fence, result, {}, metrics)

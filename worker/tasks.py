@@ -95,7 +95,7 @@ def _warm_up(**_options: Any) -> None:
     shutdown.heed(INTERRUPTED)
     services = connect_services(load_settings())
     try:
-        lost = services.store.bury(f":{FAMILY}:")
+        lost = services.store.maintenance.reclaim_dead(f":{FAMILY}:")
         # Celery has told that the process died, but not at which job.
         for job in services.queries.jobs(lost):
             told = structlog.get_logger("stylefarm.worker")

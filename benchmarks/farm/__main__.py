@@ -11,19 +11,19 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.farm import broker, death, looking, slots, store
-from benchmarks.farm.ground import Ground, ground
+from benchmarks.farm import broker, death, slots, store, sweep_commands
+from benchmarks.farm.environment import BenchmarkFarm, benchmark_farm
 
 Row = tuple[str, str, str]
 
-MEASUREMENTS: dict[str, Callable[[Ground], list[Row]]] = {
+MEASUREMENTS: dict[str, Callable[[BenchmarkFarm], list[Row]]] = {
     "submitting": store.submitting,
     "claiming": store.claiming,
     "recording": store.recording,
     "cost": slots.recording_cost,
     "starting": slots.starting,
     "counting": store.counting,
-    "looking": looking.looking,
+    "sweep-commands": sweep_commands.sweep_commands,
     "death": death.death,
     "broker": broker.broker,
 }
@@ -55,7 +55,7 @@ def main() -> None:
     rows = []
     for name in arguments.only or MEASUREMENTS:
         # A farm of its own for each, so that none measures what another has left.
-        with ground() as farm:
+        with benchmark_farm() as farm:
             for row in MEASUREMENTS[name](farm):
                 rows.append(row)
                 print(" | ".join(row), flush=True)

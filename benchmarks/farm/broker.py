@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.farm.ground import Ground, told
-from tests.faults.arena import DEFAULT
+from benchmarks.farm.environment import BenchmarkFarm, format_spread
+from tests.faults.environment import DEFAULT
 from tests.faults.runner import run
 
 # As many jobs as two workers paint in that time, so that there is always one to take.
@@ -17,16 +17,16 @@ ROWS = (
 )
 
 
-def broker(ground: Ground) -> list[tuple[str, str, str]]:
-    """The faults of Redis alone, on a farm of their own with two workers. Raises RuntimeError if a law was broken."""
-    folder = ground.folder / "under-fire"
+def broker(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
+    """The faults of Redis alone, on a farm of their own with two workers. Raises RuntimeError if an invariant broke."""
+    folder = setup.folder / "under-fire"
     folder.mkdir()
-    tally = run(folder, seed=1, seconds=SECONDS, jobs=JOBS, times=DEFAULT, lanes={"redis"})
-    if tally.violations:
-        raise RuntimeError("; ".join(tally.violations))
-    found = tally.measured()
+    report = run(folder, seed=1, seconds=SECONDS, jobs=JOBS, times=DEFAULT, lanes={"redis"})
+    if report.violations:
+        raise RuntimeError("; ".join(report.violations))
+    found = report.measured()
     return [(words, target, _row(found.get(f"{what} (s)", []))) for what, words, target in ROWS]
 
 
 def _row(seconds: list[float]) -> str:
-    return f"{told(seconds, 's')}, of {len(seconds)}" if seconds else "not measured"
+    return f"{format_spread(seconds, 's')}, of {len(seconds)}" if seconds else "not measured"

@@ -7,10 +7,10 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
-from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, start_worker, told
+from benchmarks.farm.environment import SHALLOW, BenchmarkFarm, format_spread, kill_worker, start_worker
 from stylefarm import Farm, Job
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Job as Row
+from stylefarm.shared.db.tables import JobRow as Row
 from tests.servers.processes import wait_until
 
 DEATHS = 5
@@ -21,18 +21,18 @@ LONG = 100_000
 SECONDS = 120
 
 
-def death(ground: Ground) -> list[tuple[str, str, str]]:
+def death(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
     """Two workers; the one that paints is killed, with all its processes, and the other one goes on with the job."""
     back, lost, freed = [], [], []
-    workers = {name: start_worker(ground, name) for name in NAMES}
-    content, style = ground.pictures(2)
+    workers = {name: start_worker(setup, name) for name in NAMES}
+    content, style = setup.pictures(2)
     try:
-        with ground.farm() as farm:
+        with setup.farm() as farm:
             for number in range(DEATHS):
                 job = farm.submit(content=content, style=style, **SHALLOW, iterations=LONG, seed=number)
                 wait_until(partial(_paints, farm, job, 1), SECONDS)
                 time.sleep(2 + 5 * number)  # deaths at other moments between two heartbeats and two checkpoints
-                seconds, iterations = _killed(farm, job, workers, ground)
+                seconds, iterations = _killed(farm, job, workers, setup)
                 back.append(seconds)
                 lost.append(iterations)
                 freed.append(_cancelled(farm, job))
@@ -40,20 +40,22 @@ def death(ground: Ground) -> list[tuple[str, str, str]]:
         for process in workers.values():
             kill_worker(process)
     return [
-        ("worker killed to running elsewhere", "45 s, p99", told(back, "s")),
-        ("work lost with it", "30 s", told(lost, "s")),
-        ("cancel to slot free", "10 s, p99", told(freed, "s")),
+        ("worker killed to running elsewhere", "45 s, p99", format_spread(back, "s")),
+        ("work lost with it", "30 s", format_spread(lost, "s")),
+        ("cancel to slot free", "10 s, p99", format_spread(freed, "s")),
     ]
 
 
-def _killed(farm: Farm, job: Job, workers: dict[str, subprocess.Popen[bytes]], ground: Ground) -> tuple[float, float]:
+def _killed(
+    farm: Farm, job: Job, workers: dict[str, subprocess.Popen[bytes]], setup: BenchmarkFarm
+) -> tuple[float, float]:
     """Seconds from the death of the job's worker until it is painted elsewhere, and seconds of painting lost."""
     before = _row(farm, job)
     name = next(name for name in NAMES if str(before.worker).startswith(name))
     killed_at = datetime.now(UTC)
     kill_worker(workers[name])
     at = _row(farm, job)
-    workers[name] = start_worker(ground, name)
+    workers[name] = start_worker(setup, name)
     wait_until(partial(_paints, farm, job, 2), SECONDS)
     after = _row(farm, job)
     assert after.started_at is not None

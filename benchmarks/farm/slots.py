@@ -10,9 +10,9 @@ from functools import partial
 from itertools import pairwise
 from statistics import median
 
-from benchmarks.farm.ground import SHALLOW, Ground, kill_worker, percentile, start_worker, told
+from benchmarks.farm.environment import SHALLOW, BenchmarkFarm, format_spread, kill_worker, percentile, start_worker
 from stylefarm import Farm, Grid, Job
-from stylefarm.shared.db.records import Fence, Of
+from stylefarm.shared.db.records import Fence, JobSelector
 from stylefarm.shared.queries.jobs import Queries
 from tests.servers.processes import wait_until
 
@@ -23,10 +23,10 @@ JOBS = 40
 ROUNDS = 7
 
 
-def starting(ground: Ground) -> list[Row]:
+def starting(setup: BenchmarkFarm) -> list[Row]:
     """Jobs submitted one at a time to a worker that has nothing to do; and many at once."""
-    with ground.farm() as farm, _worker(ground):
-        content, style = ground.pictures(2)
+    with setup.farm() as farm, _worker(setup):
+        content, style = setup.pictures(2)
         submit = partial(farm.submit, content=content, style=style, **SHALLOW, iterations=2)
         submit().wait(timeout=120)  # what the first one brings into memory is there
         pauses = random.Random(0)
@@ -48,21 +48,21 @@ def starting(ground: Ground) -> list[Row]:
     ]
 
 
-def recording_cost(ground: Ground) -> list[Row]:
+def recording_cost(setup: BenchmarkFarm) -> list[Row]:
     """What an optimisation of a few seconds gives to its curve: waiting in its loop, and another thread's work."""
     # Before torch, which reads once what importing the worker sets.
     from benchmarks.farm.engine import steps
     from stylefarm.worker.attempt.sinks import Background, LossSink
 
     shares = []
-    with ground.farm() as farm:
-        content, style = ground.pictures(2)
+    with setup.farm() as farm:
+        content, style = setup.pictures(2)
         for _ in range(ROUNDS):
-            job = farm.services.store.claim(
+            job = farm.services.store.attempts.claim(
                 farm.submit(content=content, style=style, **SHALLOW, iterations=2).id, "bench", lease=600
             )
             assert job is not None
-            fence, background, clock = Fence(job.id, job.attempt), Background(), Clock()
+            fence, background, clock = Fence(job.id, job.attempt), Background(), ThreadTimer()
             sink = LossSink(farm.services.store, fence, background)
             background.submit(clock.start)
             started, waited = time.perf_counter(), 0.0
@@ -75,12 +75,12 @@ def recording_cost(ground: Ground) -> list[Row]:
             background.finish()
             background.close()
             shares.append((waited + clock.seconds) / seconds)
-            farm.services.store.cancel(Of(job=job.id))
-            farm.services.store.stopped(fence, {})
-    return [("recording the curve costs a job", "1 %", told(shares, "%", 100))]
+            farm.services.store.commands.cancel(JobSelector(job=job.id))
+            farm.services.store.attempts.confirm_cancel(fence, {})
+    return [("recording the curve costs a job", "1 %", format_spread(shares, "%", 100))]
 
 
-class Clock:
+class ThreadTimer:
     """The time of a processor that the thread it is called in has used from `start` to `stop`."""
 
     seconds = 0.0
@@ -110,11 +110,11 @@ def _idle(queries: Queries, sweep_id: str) -> list[float]:
 
 
 @contextmanager
-def _worker(ground: Ground) -> Iterator[None]:
+def _worker(setup: BenchmarkFarm) -> Iterator[None]:
     """One slot on a CPU, as a user starts it."""
-    process = start_worker(ground, "bench")
+    process = start_worker(setup, "bench")
     try:
-        with ground.farm() as farm:
+        with setup.farm() as farm:
             wait_until(lambda: bool(farm.services.workers.listed()), 60)
         yield
     finally:

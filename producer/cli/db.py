@@ -6,7 +6,7 @@ import click
 
 from stylefarm import migrations
 from stylefarm.shared.console import json_option, print_json
-from stylefarm.shared.db.connection import connect, where
+from stylefarm.shared.db.connection import address_of, connect
 from stylefarm.shared.settings import load_settings
 
 
@@ -22,8 +22,8 @@ def upgrade(as_json: bool) -> None:
     engine = connect(load_settings().database)
     before, after = migrations.upgrade(engine)
     if as_json:
-        print_json({"database": where(engine), "before": before, "after": after})
+        print_json({"database": address_of(engine), "before": before, "after": after})
     elif before == after:
-        click.echo(f"{where(engine)} is at {after} already")
+        click.echo(f"{address_of(engine)} is at {after} already")
     else:
-        click.echo(f"{where(engine)}: from {before or 'nothing'} to {after}")
+        click.echo(f"{address_of(engine)}: from {before or 'nothing'} to {after}")

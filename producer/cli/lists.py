@@ -14,7 +14,7 @@ from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.selection import parse_where, title_of
 from stylefarm.shared.console import list_options, print_list
 from stylefarm.shared.db.states import State
-from stylefarm.shared.queries.lists import Listed
+from stylefarm.shared.queries.lists import SweepCounts
 
 LIMIT = 20
 
@@ -101,7 +101,7 @@ def list_jobs(
     print_list(form, "jobs", [status.as_json() for status in found], columns, rows)
 
 
-def _entry(listed: Listed) -> dict[str, Any]:
+def _entry(listed: SweepCounts) -> dict[str, Any]:
     return {
         "id": listed.sweep.id,
         "name": listed.sweep.name,

@@ -16,7 +16,7 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable
 from stylefarm.shared.images.encode import suffix_format
 from stylefarm.shared.spec.spec import parse_spec
-from stylefarm.shared.spec.terms import parted
+from stylefarm.shared.spec.terms import split_terms
 
 
 @click.command()
@@ -33,7 +33,7 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
     What this farm has painted before, with the same bytes and parameters, is not painted again unless --force is given.
     A preset gives the numbers of a classic program: see stylefarm presets list.
     """
-    terms, given = parted({name: value for name, value in parameters.items() if value is not None})
+    terms, given = split_terms({name: value for name, value in parameters.items() if value is not None})
     written = suffix_format(output)
     if given.setdefault("format", written) != written:
         raise InvalidRequest(

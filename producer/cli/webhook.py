@@ -6,7 +6,7 @@ import click
 
 from stylefarm.producer.client.farm import Farm
 from stylefarm.shared.console import json_option, print_json, print_table
-from stylefarm.shared.db.tables import Webhook
+from stylefarm.shared.db.tables import WebhookRow
 from stylefarm.shared.webhooks.subscriptions import PAUSES
 
 
@@ -34,7 +34,7 @@ def webhook(sweep_id: str, url: str | None, remove: bool, as_json: bool) -> None
             print_table(("event", "address", "state", "tries", "last error"), rows)
 
 
-def standing(call: Webhook) -> str:
+def standing(call: WebhookRow) -> str:
     """How far a call is, in a word or two."""
     if call.delivered_at is not None:
         return "delivered"
@@ -43,7 +43,7 @@ def standing(call: Webhook) -> str:
     return "given up" if call.tries >= len(PAUSES) else "due"
 
 
-def _document(call: Webhook) -> dict[str, object]:
+def _document(call: WebhookRow) -> dict[str, object]:
     return {
         "event": call.event,
         "url": call.url,

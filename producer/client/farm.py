@@ -17,7 +17,7 @@ from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.gc_pause import uncollected
 from stylefarm.shared.queue.routes import Hint, queue_name
-from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, parted
+from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_terms
 
 if TYPE_CHECKING:
     from stylefarm.producer.grids import Grid
@@ -47,17 +47,17 @@ class Farm(Session):
         from stylefarm.shared.spec.spec import parse_spec
 
         force = fields.pop("force", False)
-        terms, fields = parted(fields)
+        terms, fields = split_terms(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         intake = Intake(self.services)
         spec = spec or parse_spec({name: plain(value) for name, value in fields.items()})
         job = intake.resolve(spec, terms=self.terms(terms))
-        painted = None if force else self.services.queries.painted(job.spec.key)
+        painted = None if force else self.services.queries.find_done(job.spec.key)
         if painted is not None:
             return Job(self, painted.id, created=False)
         self.before_storing(intake)
-        ids = self.services.store.create([job])
+        ids = self.services.store.submissions.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
 
@@ -89,7 +89,7 @@ class Farm(Session):
         from stylefarm.producer.submission.submission import Intake
         from stylefarm.producer.terminal.progress import working
 
-        terms, parts = parted(more)
+        terms, parts = split_terms(more)
         if webhook is not None:
             self.check_webhook(webhook)
         if (grid is None) == (matrix is None and "zip" not in parts):
@@ -107,7 +107,7 @@ class Farm(Session):
             taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
         self.before_storing(intake)
         with working("submitting"), uncollected():
-            stored = self.services.store.submit_sweep(grid.name, grid.axes, taken.jobs, limit, anew=force)
+            stored = self.services.store.submissions.submit_sweep(grid.name, grid.axes, taken.jobs, limit, force=force)
         queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
         if stored.new and len(queued) == len(taken.jobs):
             self._submitted(f"sweep {stored.sweep_id}", queued, taken.jobs, limit)
@@ -122,7 +122,7 @@ class Farm(Session):
 
     def find_job(self, job_id: str) -> Job:
         """The job of that id, which may be shortened. Raises NotFound."""
-        return Job(self, self.services.queries.full_id(tables.Job, job_id))
+        return Job(self, self.services.queries.full_id(tables.JobRow, job_id))
 
     def sweeps(self, limit: int = 20) -> list[Sweep]:
         """The newest sweeps, the newest first."""
@@ -131,7 +131,7 @@ class Farm(Session):
 
     def find_sweep(self, sweep_id: str) -> Sweep:
         """The sweep of that id, which may be shortened. Raises NotFound."""
-        found = self.services.queries.sweep(self.services.queries.full_id(tables.Sweep, sweep_id))
+        found = self.services.queries.sweep(self.services.queries.full_id(tables.SweepRow, sweep_id))
         return Sweep(self, found.id, found.name, found.axes)
 
     def terms(self, fields: Mapping[str, Any]) -> Terms:

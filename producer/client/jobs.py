@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.blobs.storage import BlobStore, fetch_verified
-from stylefarm.shared.db.records import Of, StoredObject
+from stylefarm.shared.db.records import JobSelector, StoredObject
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import JobFailed, StillPending
 from stylefarm.shared.files import write_atomically
@@ -149,28 +149,28 @@ class Job:
 
     def cancel(self) -> bool:
         """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
-        return bool(self.farm.services.store.cancel(Of(job=self.id)))
+        return bool(self.farm.services.store.commands.cancel(JobSelector(job=self.id)))
 
     def pause(self) -> bool:
         """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
 
         A running one is let go within one heartbeat, and will go on from there.
         """
-        return bool(self.farm.services.store.pause(Of(job=self.id)))
+        return bool(self.farm.services.store.commands.pause(JobSelector(job=self.id)))
 
     def resume(self) -> bool:
         """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
-        return self.farm.announced(self.farm.services.store.resume(Of(job=self.id))) > 0
+        return self.farm.announced(self.farm.services.store.commands.resume(JobSelector(job=self.id))) > 0
 
     def retry(self, *, from_checkpoint: bool = False) -> bool:
         """Paints it once more, afresh, or `from_checkpoint`, if one was stored. False if it has not ended yet."""
         store = self.farm.services.store
-        return self.farm.announced(store.retry(Of(job=self.id), from_checkpoint=from_checkpoint)) > 0
+        return self.farm.announced(store.commands.retry(JobSelector(job=self.id), from_checkpoint=from_checkpoint)) > 0
 
     def reprioritise(self, priority: int) -> bool:
         """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
         wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.reprioritise(Of(job=self.id), wish)) > 0
+        return self.farm.announced(self.farm.services.store.commands.reprioritise(JobSelector(job=self.id), wish)) > 0
 
     def _fetch(self, status: Status) -> Result:
         failed = failure_of(status)

@@ -31,7 +31,7 @@ def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | No
     """
     wanted = _wanted(grid)
     intake = Intake(farm.services)
-    sweep_id = farm.services.store.open_sweep(_key(grid, wanted, intake), grid.name, grid.max_running)
+    sweep_id = farm.services.store.submissions.open_sweep(_key(grid, wanted, intake), grid.name, grid.max_running)
     while True:
         sweep = farm.find_sweep(sweep_id)
         farm.announce(f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final])
@@ -107,7 +107,7 @@ def _submit(
     jobs = [intake.resolve(grid.spec(cell), cell, terms) for cell in cells]
     farm.before_storing(intake)
     axes = {axis: _seen(axis, [*before, *cells]) for axis in grid.matrix}
-    stored = farm.services.store.extend_sweep(sweep_id, axes, jobs)
+    stored = farm.services.store.submissions.extend_sweep(sweep_id, axes, jobs)
     farm.announce(f"sweep {sweep_id}", stored.ids)
 
 

@@ -12,10 +12,10 @@ from stylefarm.producer.client.waiting import Waiting, is_over, looks, newly_end
 from stylefarm.producer.views.filters import fitting
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.connection import new_engine
-from stylefarm.shared.db.records import Steered
+from stylefarm.shared.db.records import CommandResult
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
-from stylefarm.shared.queries.lists import Wanted
+from stylefarm.shared.queries.lists import JobFilter
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.text import nearest
@@ -88,7 +88,7 @@ class Session:
         """
         values = {name: listed(of) for name, of in (where or {}).items()}
         of_sweep = None if sweep is None else sweep.id
-        wanted = Wanted(_states(states), of_sweep, since, until, fitting(values))
+        wanted = JobFilter(_states(states), of_sweep, since, until, fitting(values))
         return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
 
     def statuses(self, jobs: Sequence[HasId | str]) -> list[Status]:
@@ -146,7 +146,7 @@ class Session:
         paint = None if self.painter is None else self.painter.add
         return Waiting(self.services, [job.id for job in jobs], timeout, paint)
 
-    def announced(self, steered: Steered) -> int:
+    def announced(self, steered: CommandResult) -> int:
         """Tell workers of jobs that may be in the queue now; return how many jobs were changed in all."""
         if self.services.announcer is not None and steered.changed:
             # While Redis is away, the reconciler does it later.

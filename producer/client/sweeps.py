@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from stylefarm.producer.client.jobs import Job, Result, failure_of
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
-from stylefarm.shared.db.records import Of
+from stylefarm.shared.db.records import JobSelector
 from stylefarm.shared.db.states import FINAL, State
-from stylefarm.shared.db.tables import Webhook
+from stylefarm.shared.db.tables import WebhookRow
 from stylefarm.shared.errors import JobFailed, StillPending
 from stylefarm.shared.queries.jobs import Changes
 from stylefarm.shared.spec.terms import parse_terms
@@ -115,19 +115,19 @@ class Sweep:
 
     def pace(self) -> float:
         """How many of its jobs are done in a second, by the last ten minutes; 0.0 if none was done in them."""
-        return self.farm.services.listing.pace(self.id)
+        return self.farm.services.listing.throughput(self.id)
 
     def cancel(self) -> int:
         """Cancels all of its jobs that have not ended; how many. Those that run stop within one heartbeat."""
-        return len(self.farm.services.store.cancel(Of(sweep=self.id)))
+        return len(self.farm.services.store.commands.cancel(JobSelector(sweep=self.id)))
 
     def pause(self) -> int:
         """Pauses all of its jobs that have not ended; how many. Those that run are let go within one heartbeat."""
-        return len(self.farm.services.store.pause(Of(sweep=self.id)))
+        return len(self.farm.services.store.commands.pause(JobSelector(sweep=self.id)))
 
     def resume(self) -> int:
         """Resumes its paused jobs; how many."""
-        return self.farm.announced(self.farm.services.store.resume(Of(sweep=self.id)))
+        return self.farm.announced(self.farm.services.store.commands.resume(JobSelector(sweep=self.id)))
 
     def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
         """Paints all of its jobs that have ended once more, or only those that `failed`; how many.
@@ -136,12 +136,14 @@ class Sweep:
         """
         states = {State.FAILED} if failed else FINAL
         store = self.farm.services.store
-        return self.farm.announced(store.retry(Of(sweep=self.id), states, from_checkpoint=from_checkpoint))
+        return self.farm.announced(
+            store.commands.retry(JobSelector(sweep=self.id), states, from_checkpoint=from_checkpoint)
+        )
 
     def reprioritise(self, priority: int) -> int:
         """Makes its jobs more or less urgent, 0 to 9; how many had not ended. Raises InvalidSpec."""
         wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.reprioritise(Of(sweep=self.id), wish))
+        return self.farm.announced(self.farm.services.store.commands.reprioritise(JobSelector(sweep=self.id), wish))
 
     def call(self, url: str | None) -> None:
         """Has `url` called once when its first job fails and once when all have ended; None: nobody is.
@@ -153,7 +155,7 @@ class Sweep:
             self.farm.check_webhook(url)
         self.farm.services.webhooks.set(self.id, url)
 
-    def calls(self) -> list[Webhook]:
+    def calls(self) -> list[WebhookRow]:
         """What is called when, and how that went."""
         return self.farm.services.webhooks.of(self.id)
 

@@ -79,7 +79,7 @@ class Waiting:
 
     def _tend(self) -> None:
         if self.services.reconciler is None:
-            self.services.store.requeue_expired()
+            self.services.store.maintenance.requeue_expired()
         else:
             self.services.reconciler.run()
         self._call()
@@ -87,7 +87,7 @@ class Waiting:
     def _call(self) -> None:
         # Where there are workers, they do it.
         if self.services.reconciler is None:
-            self.services.caller.run()
+            self.services.webhook_caller.run()
 
     def _statuses(self, ids: Sequence[str]) -> list[Status]:
         """The statuses of `ids`; of those that have ended, what was seen then."""

@@ -17,7 +17,7 @@ from stylefarm.producer.grids.values import MOST_CELLS, Span, Values, unfolded
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.spec import JobSpec, nearest
-from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, parted
+from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_terms
 
 Section = TypeVar("Section", Sample, Search)
 
@@ -106,7 +106,7 @@ class _Reader:
         matrix, groups = _mapping(document, "matrix"), _entries(document, "zip")
         if not matrix and not groups:
             raise InvalidSpec("the matrix is missing or empty: give at least one axis, as in content: [a.jpg, b.jpg]")
-        terms, _ = parted(document)
+        terms, _ = split_terms(document)
         parse_terms(terms)
         return Grid(
             matrix={axis: self._axis(("matrix", axis), axis, value) for axis, value in matrix.items()},

@@ -69,7 +69,7 @@ def download_sweep(
     statuses = sweep.statuses()
     names = {id(status): name for status, name in zip(statuses, file_names(statuses), strict=True)}
     chosen = select(sweep.axes, statuses, where=where).statuses
-    shots = sweep.farm.services.looking.snapshots(sweep.id) if snapshots else {}
+    shots = sweep.farm.services.sweep_reads.snapshots(sweep.id) if snapshots else {}
     wanted: list[Wanted] = []
     for status in chosen:
         name = names[id(status)]

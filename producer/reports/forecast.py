@@ -77,7 +77,7 @@ def _seconds(farm: Farm, intake: Intake, new: Sequence[NewJob]) -> tuple[float |
         examples.setdefault(kind, job.spec)
     total, done, timed = 0.0, 0, 0
     for (method, size), count in steps.items():
-        paces = farm.services.queries.paces(method, size)
+        paces = farm.services.queries.seconds_per_iteration(method, size)
         done += len(paces)
         if paces:
             total += count * median(paces)

@@ -62,7 +62,7 @@ def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurv
 
 def sweep_points(sweep: Sweep) -> Iterator[tuple[str, list[LossPoint]]]:
     """The loss curve of each of a sweep's jobs that has one, with a bar: a job's id and its points by iteration."""
-    found = groupby(sweep.farm.services.looking.losses(sweep.id), key=itemgetter(0))
+    found = groupby(sweep.farm.services.sweep_reads.losses(sweep.id), key=itemgetter(0))
     with counting("loss curves", sum(sweep.counts().values())) as advance:
         for job_id, pairs in found:
             yield job_id, [point for _, point in pairs]

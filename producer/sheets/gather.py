@@ -14,7 +14,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State
-from stylefarm.shared.queries.sweeps import Shot
+from stylefarm.shared.queries.sweeps import StoredSnapshot
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB
 
@@ -25,7 +25,7 @@ class Shown:
 
     status: Status
     newest: StoredObject | None
-    steps: Sequence[Shot] = ()
+    steps: Sequence[StoredSnapshot] = ()
 
     @property
     def progress(self) -> float | None:
@@ -46,7 +46,7 @@ class Shown:
 
 def gathered(sweep: Sweep, statuses: Sequence[Status]) -> list[Shown]:
     """The jobs with what there is to be seen of them."""
-    shots = sweep.farm.services.looking.snapshots(sweep.id)
+    shots = sweep.farm.services.sweep_reads.snapshots(sweep.id)
     return [_shown(status, shots.get(status.id, [])) for status in statuses]
 
 
@@ -74,7 +74,7 @@ def beside(services: Services, hashes: Sequence[str]) -> Image.Image:
     return joined
 
 
-def _shown(status: Status, shots: Sequence[Shot]) -> Shown:
+def _shown(status: Status, shots: Sequence[StoredSnapshot]) -> Shown:
     # A failed job's last snapshot is not its picture.
     if status.state is State.DONE:
         newest = status.result

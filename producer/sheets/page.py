@@ -23,7 +23,7 @@ from stylefarm.producer.views.pictures import webp
 from stylefarm.producer.views.selection import PICTURES, Selection, key_of, title_of
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError
-from stylefarm.shared.queries.sweeps import Shot
+from stylefarm.shared.queries.sweeps import StoredSnapshot
 
 # The pictures of a page before base64 makes them a third larger; with what is around them it stays below 30 MB.
 MOST_BYTES = 19_000_000
@@ -154,7 +154,7 @@ def _zip(selection: Selection, places: Sequence[dict[str, int]]) -> Any:
     return zip(selection.axes, places, strict=True)
 
 
-def _evenly(shots: Sequence[Shot], most: int) -> list[Shot]:
+def _evenly(shots: Sequence[StoredSnapshot], most: int) -> list[StoredSnapshot]:
     """At most `most` of the snapshots, the last among them."""
     if len(shots) <= most:
         return list(shots)

@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from stylefarm.shared.blobs.storage import BlobStore
-from stylefarm.shared.db.tables import Weights
+from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, cached_weights
@@ -43,7 +43,7 @@ class Pretrained:
         self._choices: dict[tuple[str, str | None], _Choice | None] = {}
 
     @cached_property
-    def _registered(self) -> dict[str, Weights]:
+    def _registered(self) -> dict[str, WeightsRow]:
         """By name, as they were when this submission first asked."""
         return {row.name: row for row in self.registry.all()}
 
@@ -109,7 +109,7 @@ class Pretrained:
         found = {_architecture(row) for row in self._registered.values() if row.sha256 == sha256}
         return _Choice(address, found.pop() if found else None, f"with the weights {address}")
 
-    def _of_registry(self, row: Weights) -> _Choice:
+    def _of_registry(self, row: WeightsRow) -> _Choice:
         if not self.blobs.exists(f"weights/{row.sha256}"):
             raise NotFound(
                 f"weights: the file of the registered weights {row.name} is gone from the object store: import it again"
@@ -146,7 +146,7 @@ class Pretrained:
         return self._files[path]
 
 
-def _architecture(row: Weights) -> Architecture:
+def _architecture(row: WeightsRow) -> Architecture:
     return "vgg16" if row.architecture == "vgg16" else "vgg19"
 
 

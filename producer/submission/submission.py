@@ -29,7 +29,7 @@ from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
 from stylefarm.shared.spec.consistency import check_consistent
 from stylefarm.shared.spec.spec import BLOB, JobSpec
-from stylefarm.shared.spec.terms import ANY_TERMS, Terms
+from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
 # Pictures that are on their way to the object store at a time: most of it is waiting.
 UPLOADS = 8
@@ -50,7 +50,7 @@ class Intake:
         self._objects = Objects(self.services.settings)
         self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.engine))
 
-    def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = ANY_TERMS) -> NewJob:
+    def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = DEFAULT_TERMS) -> NewJob:
         """The job that `spec` asks for. Raises InvalidImage, InvalidSpec, InvalidRequest and NotFound."""
         content, *styles = pictures = [self.source(name) for name in (spec.content, *spec.style)]
         masks = self._masks(spec, content, styles)

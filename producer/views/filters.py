@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stylefarm.producer.views.selection import PICTURES, is_called
-from stylefarm.shared.db.tables import Job
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.text import nearest
 
 _WORDS = {"true": True, "false": False}
 
 
-def fitting(where: Mapping[str, Sequence[Any]]) -> Callable[[Job], bool] | None:
+def fitting(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] | None:
     """Tells of a job whether it has one of the values of each parameter in `where`; None if all have.
 
     What counts is the value in its sweep's cell, and the one in its spec. Raises InvalidRequest if there is no such
@@ -26,7 +26,7 @@ def fitting(where: Mapping[str, Sequence[Any]]) -> Callable[[Job], bool] | None:
         if name not in JobSpec.model_fields:
             raise InvalidRequest(f"no parameter {name!r}{nearest(name, JobSpec.model_fields)}")
 
-    def fits(job: Job) -> bool:
+    def fits(job: JobRow) -> bool:
         return all(
             any(is_called(name, value, _read(wanted)) for value in _values(job, name) for wanted in values)
             for name, values in where.items()
@@ -39,7 +39,7 @@ def _read(wanted: Any) -> Any:
     return _WORDS.get(wanted, wanted) if isinstance(wanted, str) else wanted
 
 
-def _values(job: Job, name: str) -> Iterator[Any]:
+def _values(job: JobRow, name: str) -> Iterator[Any]:
     if name in job.cell:
         yield job.cell[name]
     if name in PICTURES:

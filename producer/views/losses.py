@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stylefarm.shared.db.tables import Loss
+from stylefarm.shared.db.tables import LossRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Losses:
     tv: NDArray[np.float64]
 
     @classmethod
-    def of(cls, rows: Sequence[Loss]) -> Self:
+    def of(cls, rows: Sequence[LossRow]) -> Self:
         """The curve of these rows, in their order."""
         terms = ([getattr(row, term) for row in rows] for term in ("total", "content", "style", "tv"))
         return cls(np.array([row.iteration for row in rows], np.int64), *(np.array(term, np.float64) for term in terms))

@@ -43,7 +43,7 @@ class Status:
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: tables.Job) -> Self:
+    def of(cls, job: tables.JobRow) -> Self:
         """The status that a row tells of."""
         return cls(
             id=job.id,

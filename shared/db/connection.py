@@ -44,7 +44,7 @@ POSTGRESQL = {
 # A connection that was not used for so long may have died without a word, and is asked first.
 PING_AFTER_SECONDS = 1.0
 
-MIGRATE = "run `stylefarm db upgrade` with the same settings"
+UPGRADE_HINT = "run `stylefarm db upgrade` with the same settings"
 
 
 @lru_cache(maxsize=8)
@@ -134,7 +134,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def translated(engine: Engine) -> Iterator[None]:
+def translate_errors(engine: Engine) -> Iterator[None]:
     """Turns what the driver raises inside into ServiceUnavailable, NotMigrated or StorageFull."""
     try:
         yield
@@ -143,8 +143,8 @@ def translated(engine: Engine) -> Iterator[None]:
     except PoolTimeout as error:
         # Others have all of the pool's connections, most likely since they wait for a server that keeps silent.
         raise ServiceUnavailable(
-            f"the database at {where(engine)} keeps all connections of this process waiting: is it running, and can it"
-            " be reached?"
+            f"the database at {address_of(engine)} keeps all connections of this process waiting: is it running, and"
+            " can it be reached?"
         ) from error
     except DBAPIError as error:
         # SQLite says of a damaged file, or of one that is none of its own, no more than that it is an error.
@@ -156,9 +156,9 @@ def translated(engine: Engine) -> Iterator[None]:
 def _in_our_words(engine: Engine, error: DBAPIError) -> Exception:
     text = str(error.orig)
     if "no such table" in text or "no such column" in text or _sqlstate(error) in {"42P01", "42703"}:
-        return NotMigrated(f"the database at {where(engine)} lacks tables of this release: {MIGRATE}")
+        return NotMigrated(f"the database at {address_of(engine)} lacks tables of this release: {UPGRADE_HINT}")
     if "disk is full" in text or _sqlstate(error) == "53100":
-        return StorageFull(f"the disk of the database at {where(engine)} is full: make room and try again")
+        return StorageFull(f"the disk of the database at {address_of(engine)} is full: make room and try again")
     return _unavailable(engine, error)
 
 
@@ -166,15 +166,16 @@ def _unavailable(engine: Engine, error: DBAPIError) -> ServiceUnavailable:
     reason = " ".join(str(error.orig).split())
     if engine.url.get_backend_name() == "sqlite":
         return ServiceUnavailable(
-            f"the database {where(engine)} cannot be used ({reason}): check that file, or set STYLEFARM_HOME to"
+            f"the database {address_of(engine)} cannot be used ({reason}): check that file, or set STYLEFARM_HOME to"
             " another folder"
         )
     if "authentication failed" in reason:
         return ServiceUnavailable(
-            f"the database at {where(engine)} refuses us ({reason}): check the user and the password in database_url"
+            f"the database at {address_of(engine)} refuses us ({reason}): check the user and the password in"
+            " database_url"
         )
     return ServiceUnavailable(
-        f"the database at {where(engine)} does not answer ({reason}): is it running, and is database_url right?"
+        f"the database at {address_of(engine)} does not answer ({reason}): is it running, and is database_url right?"
     )
 
 
@@ -182,7 +183,7 @@ def _sqlstate(error: DBAPIError) -> Any:
     return getattr(error.orig, "sqlstate", None)
 
 
-def where(engine: Engine) -> str:
+def address_of(engine: Engine) -> str:
     """The database's address without its password, for sentences."""
     url = engine.url
     if url.get_backend_name() == "sqlite":

@@ -16,12 +16,12 @@ ATTEMPTS: Mapping[str, int] = {"infrastructure": 3, "memory": 2, DEATH: 3, LOST:
 BENCH_AFTER = 3
 
 
-def counted(failures: Mapping[str, int], kind: str) -> dict[str, int]:
+def add_failure(failures: Mapping[str, int], kind: str) -> dict[str, int]:
     """The counts with one more failure of this kind."""
     return {**failures, kind: failures.get(kind, 0) + 1}
 
 
-def is_tried_again(failures: Mapping[str, int], kind: str, most: int | None = None) -> bool:
+def is_retried(failures: Mapping[str, int], kind: str, most: int | None = None) -> bool:
     """Whether another attempt follows the one that failed last, in this way, and is counted already.
 
     `most` is how many may fail in all.

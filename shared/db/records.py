@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement
 
-from stylefarm.shared.db.tables import Job
-from stylefarm.shared.spec.terms import ANY_TERMS, Terms
+from stylefarm.shared.db.tables import JobRow
+from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
 if TYPE_CHECKING:
     from stylefarm.shared.spec.spec import JobSpec
@@ -24,35 +24,35 @@ class NewJob:
     style_name: str
     notes: Sequence[str] = ()
     cell: Mapping[str, Any] | None = None
-    terms: Terms = ANY_TERMS
+    terms: Terms = DEFAULT_TERMS
     batch_key: str | None = None
     """`stylefarm.shared.spec.batching.batch_key`: with which others it may be painted."""
 
 
 @dataclass(frozen=True)
-class Of:
+class JobSelector:
     """Which jobs are meant: one, or all of a sweep."""
 
     job: str | None = None
     sweep: str | None = None
 
     @property
-    def rows(self) -> ColumnElement[bool]:
+    def condition(self) -> ColumnElement[bool]:
         """The same for the database. Raises ValueError unless it is one of the two."""
         if (self.job is None) == (self.sweep is None):
             raise ValueError("one of a job and a sweep is meant")
-        return Job.sweep_id == self.sweep if self.job is None else Job.id == self.job
+        return JobRow.sweep_id == self.sweep if self.job is None else JobRow.id == self.job
 
 
 @dataclass(frozen=True)
-class Steered:
+class CommandResult:
     """What became of a user's wish: the jobs that were changed, and those whose workers were asked to."""
 
     changed: Sequence[str]
-    asked: Sequence[str] = ()
+    requested: Sequence[str] = ()
 
     def __len__(self) -> int:
-        return len(self.changed) + len(self.asked)
+        return len(self.changed) + len(self.requested)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Checkpoint:
     attempt: int
 
     @classmethod
-    def of(cls, job: Job) -> Checkpoint | None:
+    def of(cls, job: JobRow) -> Checkpoint | None:
         """The one that the job's row names, if it does."""
         if job.checkpoint_key is None or job.checkpoint_sha256 is None:
             return None

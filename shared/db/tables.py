@@ -16,7 +16,7 @@ from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 Counter = BigInteger().with_variant(Integer, "sqlite")
 
 # Jobs that others like them may be painted with: what has failed before is painted alone.
-BATCHED = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
+BATCHABLE = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
 
 
 class Base(DeclarativeBase):
@@ -41,7 +41,7 @@ class Base(DeclarativeBase):
     }
 
 
-class Sweep(Base):
+class SweepRow(Base):
     """A grid of jobs that were asked for together."""
 
     __tablename__ = "sweeps"
@@ -57,7 +57,7 @@ class Sweep(Base):
     """The hash of what it asks for, by which it is found when that is asked for again; None: it is not to be."""
 
 
-class SharedCell(Base):
+class SharedCellRow(Base):
     """A cell of a sweep whose picture was asked for before: its job is another sweep's, or stands in two cells."""
 
     __tablename__ = "shared_cells"
@@ -68,7 +68,7 @@ class SharedCell(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
 
 
-class Job(Base):
+class JobRow(Base):
     """One stylization. Every column below `state` is written by `stylefarm.shared.store` alone."""
 
     __tablename__ = "jobs"
@@ -81,8 +81,8 @@ class Job(Base):
         Index(
             "ix_jobs_batch",
             *("batch_key", "priority", "created_at", "position"),
-            postgresql_where=text(BATCHED),
-            sqlite_where=text(BATCHED),
+            postgresql_where=text(BATCHABLE),
+            sqlite_where=text(BATCHABLE),
         ),
     )
 
@@ -137,17 +137,17 @@ class Job(Base):
     failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
     """How many attempts failed, by kind (`stylefarm.shared.db.failures`)."""
 
-    order: Mapped[Order] = relationship(lazy="joined", innerjoin=True, viewonly=True)
+    request: Mapped[JobRequestRow] = relationship(lazy="joined", innerjoin=True, viewonly=True)
 
     @property
     def spec(self) -> dict[str, Any]:
         """What is to be painted."""
-        return self.order.spec
+        return self.request.spec
 
     @property
     def notes(self) -> list[str]:
         """What was said when it was submitted."""
-        return self.order.notes
+        return self.request.notes
 
     @property
     def is_to_be_smaller(self) -> bool:
@@ -155,7 +155,7 @@ class Job(Base):
         return self.failures.get("memory", 0) > 0
 
 
-class Order(Base):
+class JobRequestRow(Base):
     """What a job was asked for; it never changes.
 
     A table of its own, since every move and every heartbeat writes a job's whole row anew.
@@ -169,7 +169,7 @@ class Order(Base):
     """What "auto" became, and what was converted, in words."""
 
 
-class Attempt(Base):
+class AttemptRow(Base):
     """One claim of a job by a worker, and how it ended."""
 
     __tablename__ = "attempts"
@@ -184,7 +184,7 @@ class Attempt(Base):
     """How it was computed: device, precision, versions, seconds."""
 
 
-class Event(Base):
+class EventRow(Base):
     """A move of a job, with its reason."""
 
     __tablename__ = "events"
@@ -198,7 +198,7 @@ class Event(Base):
     reason: Mapped[str]
 
 
-class Loss(Base):
+class LossRow(Base):
     """A point of a job's loss curve: the weighted terms of the picture after `iteration` steps."""
 
     __tablename__ = "losses"
@@ -211,7 +211,7 @@ class Loss(Base):
     tv: Mapped[float]
 
 
-class Snapshot(Base):
+class SnapshotRow(Base):
     """A picture on the way, in the object store."""
 
     __tablename__ = "snapshots"
@@ -223,7 +223,7 @@ class Snapshot(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
 
 
-class Weights(Base):
+class WeightsRow(Base):
     """Pretrained weights that go by a name; the file is in the object store, under its hash."""
 
     __tablename__ = "weights"
@@ -237,7 +237,7 @@ class Weights(Base):
     created_at: Mapped[datetime] = mapped_column(default=now())
 
 
-class Webhook(Base):
+class WebhookRow(Base):
     """A call that a sweep is to make, once, when something has happened to it."""
 
     __tablename__ = "webhooks"
@@ -253,7 +253,7 @@ class Webhook(Base):
     """Why the last try has failed."""
 
 
-class Duty(Base):
+class LeaderLockRow(Base):
     """Something that one process at a time does for the whole farm, and who does it until when."""
 
     __tablename__ = "duties"
@@ -263,7 +263,7 @@ class Duty(Base):
     until: Mapped[datetime]
 
 
-class Worker(Base):
+class WorkerRow(Base):
     """A slot of a worker, as it was last heard of; what it paints now stands with the jobs."""
 
     __tablename__ = "workers"
@@ -282,7 +282,7 @@ class Worker(Base):
     seen_at: Mapped[datetime] = mapped_column(default=now())
 
 
-class Dependency(Base):
+class DependencyRow(Base):
     """A job that is not painted before another one, its parent, is done."""
 
     __tablename__ = "dependencies"

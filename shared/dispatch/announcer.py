@@ -11,7 +11,7 @@ from stylefarm.shared.queue.routes import Hint, queue_name
 
 
 @dataclass
-class Plan:
+class HintPlan:
     """What is to be done to the hints of one queue: which come, and how many of each priority go, the newest first."""
 
     publish: list[Hint] = field(default_factory=list)
@@ -61,12 +61,12 @@ class Announcer:
         return any(self.hints.count(queue) <= self.window // 2 for queue in self._long)
 
 
-def make_plan(wanted: Sequence[Hint], standing: Mapping[int, Sequence[str]], window: int) -> Plan:
+def make_plan(wanted: Sequence[Hint], standing: Mapping[int, Sequence[str]], window: int) -> HintPlan:
     """What brings the hints that stand, by priority, to those that are wanted; never to more than the window.
 
     Where there is no room, less urgent hints make way; they come back when it is their turn.
     """
-    plan = Plan()
+    plan = HintPlan()
     there = {(job_id, priority) for priority, ids in standing.items() for job_id in ids}
     left = {priority: len(ids) for priority, ids in standing.items() if ids}
     room = window - sum(left.values())

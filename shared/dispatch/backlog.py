@@ -8,15 +8,15 @@ from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Dependency, Job, Sweep
-from stylefarm.shared.queries.jobs import CHUNK, Reading
+from stylefarm.shared.db.tables import DependencyRow, JobRow, SweepRow
+from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader
 from stylefarm.shared.queue.routes import HIGHEST, LOWEST, Hint, queue_name
 from stylefarm.shared.store.limits import is_limited, running
 
 Route = tuple[str, str]
 
 
-class Backlog(Reading):
+class Backlog(DatabaseReader):
     """Asks for the jobs that a worker could claim now; of a limited sweep, no more than may run.
 
     Raises ServiceUnavailable and NotMigrated.
@@ -29,9 +29,9 @@ class Backlog(Reading):
         """
         found: dict[str, Hint] = {}
         limited: dict[str, int] = {}
-        with self._reading() as session:
+        with self._session() as session:
             for start in range(0, len(ids), CHUNK):
-                these = Job.id.in_(ids[start : start + CHUNK])
+                these = JobRow.id.in_(ids[start : start + CHUNK])
                 rows = session.execute(_queued().where(these, ~is_limited())).all()
                 found.update((hint.job_id, hint) for hint in map(_hint, rows))
                 limited.update(_limits(session, these))
@@ -40,21 +40,25 @@ class Backlog(Reading):
 
     def after(self, job_id: str) -> list[Hint]:
         """Hints for what can be claimed since this job is over: what waited for it, and the next of its sweep."""
-        children = select(Dependency.job_id).where(Dependency.parent_id == job_id)
-        with self._reading() as session:
-            released = map(_hint, session.execute(_queued().where(Job.id.in_(children), ~is_limited())).all())
-            return [*released, *_next_of(session, _limits(session, Job.id.in_(children) | (Job.id == job_id)))]
+        children = select(DependencyRow.job_id).where(DependencyRow.parent_id == job_id)
+        with self._session() as session:
+            released = map(_hint, session.execute(_queued().where(JobRow.id.in_(children), ~is_limited())).all())
+            return [*released, *_next_of(session, _limits(session, JobRow.id.in_(children) | (JobRow.id == job_id)))]
 
     def routes(self) -> list[Route]:
         """Device and label of the queues that have jobs in them, in their order.
 
         Each is looked up behind the one before it: DISTINCT would look at every job of a backlog.
         """
-        place = tuple_(Job.device, Job.label)
+        place = tuple_(JobRow.device, JobRow.label)
         found: list[Route] = []
-        with self._reading() as session:
+        with self._session() as session:
             while True:
-                queued = select(Job.device, Job.label).where(Job.state == State.QUEUED).order_by(Job.device, Job.label)
+                queued = (
+                    select(JobRow.device, JobRow.label)
+                    .where(JobRow.state == State.QUEUED)
+                    .order_by(JobRow.device, JobRow.label)
+                )
                 behind = queued.where(place > found[-1]) if found else queued
                 row = session.execute(behind.limit(1)).one_or_none()
                 if row is None:
@@ -64,12 +68,12 @@ class Backlog(Reading):
     def most_urgent(self, route: Route, count: int) -> list[Hint]:
         """The jobs of one queue that are to be claimed next, at most so many: by priority, then by age."""
         hints: list[Hint] = []
-        of_route = _queued().where(Job.device == route[0], Job.label == route[1], ~is_limited())
-        with self._reading() as session:
+        of_route = _queued().where(JobRow.device == route[0], JobRow.label == route[1], ~is_limited())
+        with self._session() as session:
             # One question for each priority: an index then gives the jobs in their order, without sorting a backlog.
             for priority in range(HIGHEST, LOWEST - 1, -1):
                 if len(hints) < count:
-                    in_order = of_route.where(Job.priority == priority).order_by(Job.created_at, Job.position)
+                    in_order = of_route.where(JobRow.priority == priority).order_by(JobRow.created_at, JobRow.position)
                     hints.extend(map(_hint, session.execute(in_order.limit(count - len(hints))).all()))
             queue = queue_name(*route)
             hints += [hint for hint in _next_of(session, _limits(session)) if hint.queue == queue]
@@ -77,7 +81,7 @@ class Backlog(Reading):
 
 
 def _queued() -> Select[str, str, str, int]:
-    return select(Job.id, Job.device, Job.label, Job.priority).where(Job.state == State.QUEUED)
+    return select(JobRow.id, JobRow.device, JobRow.label, JobRow.priority).where(JobRow.state == State.QUEUED)
 
 
 def _hint(row: Row[str, str, str, int]) -> Hint:
@@ -87,8 +91,10 @@ def _hint(row: Row[str, str, str, int]) -> Hint:
 
 def _limits(session: Session, jobs: ColumnElement[bool] | None = None) -> dict[str, int]:
     """The limited sweeps of these jobs, or all of them that have queued jobs, each with its limit."""
-    of_jobs = select(Job.sweep_id).where(Job.state == State.QUEUED if jobs is None else jobs)
-    limited = select(Sweep.id, Sweep.max_running).where(Sweep.max_running.is_not(None), Sweep.id.in_(of_jobs))
+    of_jobs = select(JobRow.sweep_id).where(JobRow.state == State.QUEUED if jobs is None else jobs)
+    limited = select(SweepRow.id, SweepRow.max_running).where(
+        SweepRow.max_running.is_not(None), SweepRow.id.in_(of_jobs)
+    )
     return {sweep_id: limit for sweep_id, limit in session.execute(limited).all() if limit is not None}
 
 
@@ -96,7 +102,7 @@ def _next_of(session: Session, limits: dict[str, int]) -> list[Hint]:
     """The jobs of limited sweeps that there is room for."""
     hints: list[Hint] = []
     for sweep_id, limit in limits.items():
-        in_order = _queued().where(Job.sweep_id == sweep_id).order_by(Job.priority.desc(), Job.position)
+        in_order = _queued().where(JobRow.sweep_id == sweep_id).order_by(JobRow.priority.desc(), JobRow.position)
         room = max(0, limit - running(session, sweep_id))
         hints.extend(map(_hint, session.execute(in_order.limit(room)).all()))
     return hints

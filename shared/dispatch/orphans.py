@@ -9,8 +9,8 @@ from sqlalchemy import Engine, select
 
 from stylefarm.shared.blobs.storage import KEY, BlobStore
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.tables import Attempt, Job, Snapshot
-from stylefarm.shared.queries.jobs import Reading
+from stylefarm.shared.db.tables import AttemptRow, JobRow, SnapshotRow
+from stylefarm.shared.queries.jobs import DatabaseReader
 
 PREFIX = "jobs/"
 
@@ -21,14 +21,14 @@ CHUNK = 500
 GRACE_SECONDS = 3600.0
 
 
-class Orphans(Reading):
+class Orphans(DatabaseReader):
     """Finds and deletes them. Raises ServiceUnavailable."""
 
     def __init__(self, engine: Engine, blobs: BlobStore) -> None:
         super().__init__(engine)
         self.blobs = blobs
 
-    def sweep(self, grace: float = GRACE_SECONDS) -> int:
+    def delete(self, grace: float = GRACE_SECONDS) -> int:
         """Deletes what attempts that ended so many seconds ago have left unnamed; how many objects that was.
 
         Objects of jobs that this database does not know are left alone, since another farm may share the bucket; and
@@ -45,14 +45,14 @@ class Orphans(Reading):
 
     def _unnamed(self, listed: Sequence[tuple[str, list[str]]], grace: float) -> Iterator[str]:
         ids = [job_id for job_id, _ in listed]
-        ended = select(Attempt.job_id, Attempt.attempt).where(
-            Attempt.job_id.in_(ids), Attempt.ended_at.is_not(None), Attempt.ended_at < now(-grace)
+        ended = select(AttemptRow.job_id, AttemptRow.attempt).where(
+            AttemptRow.job_id.in_(ids), AttemptRow.ended_at.is_not(None), AttemptRow.ended_at < now(-grace)
         )
-        with self._reading() as session:
+        with self._session() as session:
             over = {(job_id, str(attempt)) for job_id, attempt in session.execute(ended)}
-            named = set(session.scalars(select(Job.result_key).where(Job.id.in_(ids))))
-            named |= set(session.scalars(select(Job.checkpoint_key).where(Job.id.in_(ids))))
-            named |= set(session.scalars(select(Snapshot.key).where(Snapshot.job_id.in_(ids))))
+            named = set(session.scalars(select(JobRow.result_key).where(JobRow.id.in_(ids))))
+            named |= set(session.scalars(select(JobRow.checkpoint_key).where(JobRow.id.in_(ids))))
+            named |= set(session.scalars(select(SnapshotRow.key).where(SnapshotRow.job_id.in_(ids))))
         for job_id, keys in listed:
             yield from (key for key in keys if (job_id, _attempt_of(key)) in over and key not in named)
 

@@ -10,12 +10,12 @@ from stylefarm.shared.dispatch.announcer import Announcer
 from stylefarm.shared.dispatch.orphans import Orphans
 from stylefarm.shared.store import Store
 
-DUTY = "reconciler"
-SWEEPING = "orphans"
-SWEEP_SECONDS = 3600.0
+RECONCILER_LOCK = "reconciler"
+ORPHANS_LOCK = "orphans"
+ORPHANS_SECONDS = 3600.0
 
 # How many periods a leader that keeps silent still leads.
-PATIENCE = 2.5
+LOCK_PERIODS = 2.5
 
 
 class Reconciler:
@@ -36,19 +36,21 @@ class Reconciler:
 
     def run(self) -> bool:
         """Does what there is to do, if this process leads, or nobody does; whether it led."""
-        if not self.store.take_duty(DUTY, self.name, PATIENCE * self.period):
+        if not self.store.maintenance.acquire_lock(RECONCILER_LOCK, self.name, LOCK_PERIODS * self.period):
             return False
-        self.store.requeue_expired()
+        self.store.maintenance.requeue_expired()
         self.announcer.fill()
         return True
 
-    def sweep(self) -> int:
+    def delete_orphans(self) -> int:
         """Deletes objects that nobody names, if nobody has within the hour; how many."""
         # Another name each time, so that whoever has just swept is not the one who may do so again.
-        if not self.store.take_duty(SWEEPING, f"{self.name}:{secrets.token_hex(4)}", SWEEP_SECONDS):
+        if not self.store.maintenance.acquire_lock(
+            ORPHANS_LOCK, f"{self.name}:{secrets.token_hex(4)}", ORPHANS_SECONDS
+        ):
             return 0
-        return self.orphans.sweep()
+        return self.orphans.delete()
 
     def resign(self) -> None:
         """Lets another lead at once."""
-        self.store.leave_duty(DUTY, self.name)
+        self.store.maintenance.release_lock(RECONCILER_LOCK, self.name)

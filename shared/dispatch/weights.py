@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.connection import translated
-from stylefarm.shared.db.tables import Weights
+from stylefarm.shared.db.connection import translate_errors
+from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture
 
@@ -50,15 +50,15 @@ class WeightsRegistry:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def all(self) -> list[Weights]:
+    def all(self) -> list[WeightsRow]:
         """Everything that is registered, by name."""
-        with self._reading() as session:
-            return list(session.scalars(select(Weights).order_by(Weights.name)).all())
+        with self._session() as session:
+            return list(session.scalars(select(WeightsRow).order_by(WeightsRow.name)).all())
 
-    def find(self, name: str) -> Weights | None:
+    def find(self, name: str) -> WeightsRow | None:
         """The weights of that name, if there are any."""
-        with self._reading() as session:
-            return session.get(Weights, name)
+        with self._session() as session:
+            return session.get(WeightsRow, name)
 
     def check(self, new: NewWeights) -> None:
         """Whether `add` would take them now. Raises InvalidRequest if the name is taken by other weights."""
@@ -69,33 +69,33 @@ class WeightsRegistry:
 
         Raises InvalidRequest if other weights are, unless they are to be replaced.
         """
-        with translated(self.engine), Session(self.engine) as session, session.begin():
+        with translate_errors(self.engine), Session(self.engine) as session, session.begin():
             if _insert(session, new):
                 return True
-            found = session.get(Weights, new.name, with_for_update=True)
+            found = session.get(WeightsRow, new.name, with_for_update=True)
             if found is not None and found.sha256 == new.sha256:
                 return False
             if not replace:
                 _refuse_other(found, new)
             values = {**asdict(new), "created_at": now()}
-            session.execute(update(Weights).where(Weights.name == new.name).values(values))
+            session.execute(update(WeightsRow).where(WeightsRow.name == new.name).values(values))
             return True
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
+    def _session(self) -> Iterator[Session]:
         engine = self.engine.execution_options(read_only=True)
-        with translated(self.engine), Session(engine, expire_on_commit=False) as session:
+        with translate_errors(self.engine), Session(engine, expire_on_commit=False) as session:
             yield session
 
 
 def _insert(session: Session, new: NewWeights) -> bool:
     """Inserts the row unless one of that name is there; of two that try at once, the second waits and hears."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(Weights).values(asdict(new)).on_conflict_do_nothing().returning(Weights.name)
+    statement = insert(WeightsRow).values(asdict(new)).on_conflict_do_nothing().returning(WeightsRow.name)
     return session.execute(statement).first() is not None
 
 
-def _refuse_other(found: Weights | None, new: NewWeights) -> None:
+def _refuse_other(found: WeightsRow | None, new: NewWeights) -> None:
     if found is not None and found.sha256 != new.sha256:
         raise InvalidRequest(
             f"{new.name} is the name of other weights ({found.architecture} from {found.source}): give another --name,"

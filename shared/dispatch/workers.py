@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, literal, select, update
 
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.states import State, WorkerState
-from stylefarm.shared.db.tables import Job, Worker
+from stylefarm.shared.db.tables import JobRow, WorkerRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.store.moves import Transactions
 from stylefarm.shared.store.prepared_statements import slot_of, takes_jobs
@@ -34,10 +34,10 @@ class NewWorker:
 
 
 @dataclass(frozen=True)
-class Listed:
+class WorkerStatus:
     """A worker, the jobs that it paints, and for how many seconds it has been silent."""
 
-    worker: Worker
+    worker: WorkerRow
     job_ids: Sequence[str]
     silent_for: float
 
@@ -47,38 +47,42 @@ class Listed:
         return "silent" if self.silent_for > SILENT_SECONDS else str(self.worker.state)
 
 
-class Workers(Transactions):
+class WorkerRegistry(Transactions):
     """The table of workers. Raises ServiceUnavailable and NotMigrated."""
 
-    def enlist(self, workers: Sequence[NewWorker]) -> None:
+    def register(self, workers: Sequence[NewWorker]) -> None:
         """Writes down slots that start. One that was benched stays so until somebody has looked at it."""
         with self._transaction() as session:
             names = [worker.name for worker in workers]
-            session.execute(delete(Worker).where(Worker.seen_at < now(-FORGET_SECONDS), Worker.name.not_in(names)))
-            session.execute(delete(Worker).where(Worker.name.in_(names), Worker.state != WorkerState.BENCHED))
-            benched = set(session.scalars(select(Worker.name).where(Worker.name.in_(names))))
+            session.execute(
+                delete(WorkerRow).where(WorkerRow.seen_at < now(-FORGET_SECONDS), WorkerRow.name.not_in(names))
+            )
+            session.execute(delete(WorkerRow).where(WorkerRow.name.in_(names), WorkerRow.state != WorkerState.BENCHED))
+            benched = set(session.scalars(select(WorkerRow.name).where(WorkerRow.name.in_(names))))
             rows = [_row(worker) for worker in workers if worker.name not in benched]
             if rows:
-                session.execute(insert(Worker), rows)
+                session.execute(insert(WorkerRow), rows)
 
-    def call_roll(self, names: Sequence[str]) -> dict[str, WorkerState]:
+    def report_alive(self, names: Sequence[str]) -> dict[str, WorkerState]:
         """Says that these are alive, and hears whether they are to take jobs."""
-        seen = update(Worker).where(Worker.name.in_(names)).values(seen_at=now())
+        seen = update(WorkerRow).where(WorkerRow.name.in_(names)).values(seen_at=now())
         with self._transaction() as session:
-            found = session.execute(seen.returning(Worker.name, Worker.state)).all()
+            found = session.execute(seen.returning(WorkerRow.name, WorkerRow.state)).all()
         return {name: WorkerState(state) for name, state in found}
 
-    def leave(self, names: Sequence[str]) -> None:
+    def unregister(self, names: Sequence[str]) -> None:
         """Takes slots that have ended off the list; a benched one stays on it."""
-        ended = delete(Worker).where(Worker.name.in_(names), Worker.state != WorkerState.BENCHED)
+        ended = delete(WorkerRow).where(WorkerRow.name.in_(names), WorkerRow.state != WorkerState.BENCHED)
         with self._transaction() as session:
             session.execute(ended)
 
-    def put(self, name: str, state: WorkerState, reason: str | None) -> None:
+    def set_state(self, name: str, state: WorkerState, reason: str | None) -> None:
         """Lets a worker take jobs, or keeps it from it. Raises NotFound."""
         values: dict[str, Any] = {"state": state, "reason": reason, "failures": 0}
         with self._transaction() as session:
-            found = session.execute(update(Worker).where(Worker.name == name).values(values).returning(Worker.name))
+            found = session.execute(
+                update(WorkerRow).where(WorkerRow.name == name).values(values).returning(WorkerRow.name)
+            )
             if found.first() is None:
                 raise NotFound(f"no worker is called {name}: `stylefarm worker list` names them all")
 
@@ -87,17 +91,19 @@ class Workers(Transactions):
         with self._transaction() as session:
             return bool(session.execute(select(takes_jobs(literal(slot_of(worker))))).scalar_one())
 
-    def listed(self) -> list[Listed]:
+    def listed(self) -> list[WorkerStatus]:
         """All workers by name, each with what it paints."""
         with self._transaction() as session:
-            rows = session.execute(select(Worker, now()).order_by(Worker.name)).all()
+            rows = session.execute(select(WorkerRow, now()).order_by(WorkerRow.name)).all()
             running = (
-                select(Job.worker, Job.id).where(Job.state == State.RUNNING).order_by(Job.started_at, Job.position)
+                select(JobRow.worker, JobRow.id)
+                .where(JobRow.state == State.RUNNING)
+                .order_by(JobRow.started_at, JobRow.position)
             )
             jobs: Mapping[str, list[str]] = defaultdict(list)
             for worker, job_id in session.execute(running):
                 jobs[slot_of(worker or "")].append(job_id)
-        return [Listed(worker, jobs[worker.name], (at - worker.seen_at).total_seconds()) for worker, at in rows]
+        return [WorkerStatus(worker, jobs[worker.name], (at - worker.seen_at).total_seconds()) for worker, at in rows]
 
 
 def _row(worker: NewWorker) -> dict[str, Any]:

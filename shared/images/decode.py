@@ -35,7 +35,7 @@ FORMATS = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and PPM"
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """A picture that can be painted from, or with.
 
     `image` is RGB, 8 bit a channel, sRGB, upright. `notes` say in plain words what was converted to make it so, in the
@@ -88,7 +88,7 @@ def _where_it_was_sought(path: Path) -> str:
     return f"check the path (it is looked for from the current folder, {Path.cwd()})"
 
 
-def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: int = 16) -> Picture:
+def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: int = 16) -> DecodedImage:
     """The picture that `data` holds, upright, 8-bit sRGB, whatever its format, mode and colour profile.
 
     Args:
@@ -112,7 +112,7 @@ def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: i
         rgb = to_srgb(image, rawmode, notes)
         upright = rgb.transpose(method) if method is not None else rgb
         upright.info = {}  # the profile, the EXIF and the transparent colour of the file no longer hold
-        return Picture(upright, tuple(notes))
+        return DecodedImage(upright, tuple(notes))
 
 
 class _Tiff(TiffImageFile):

@@ -12,9 +12,20 @@ from sqlalchemy import Engine, func, select, true
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.clock import settled
-from stylefarm.shared.db.connection import translated
+from stylefarm.shared.db.connection import translate_errors
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Attempt, Base, Dependency, Event, Job, Loss, Order, SharedCell, Snapshot, Sweep
+from stylefarm.shared.db.tables import (
+    AttemptRow,
+    Base,
+    DependencyRow,
+    EventRow,
+    JobRequestRow,
+    JobRow,
+    LossRow,
+    SharedCellRow,
+    SnapshotRow,
+    SweepRow,
+)
 from stylefarm.shared.errors import InvalidRequest, NotFound
 
 Row = TypeVar("Row", bound=Base)
@@ -23,13 +34,13 @@ Row = TypeVar("Row", bound=Base)
 SHORTEST_PREFIX = 4
 
 # Done jobs that say how fast a farm is.
-PACES = 200
+TIMED_JOBS = 200
 
 # Ids of one question; SQLite allows 32,766 parameters in a statement.
 CHUNK = 1000
 
 
-class Change(NamedTuple):
+class JobChange(NamedTuple):
     """How far a job is, for those who look at many."""
 
     id: str
@@ -41,7 +52,7 @@ class Change(NamedTuple):
     updated_at: datetime
 
 
-class Total(NamedTuple):
+class QueueTotal(NamedTuple):
     """How many jobs of one queue stand in one state."""
 
     state: State
@@ -53,24 +64,24 @@ class Total(NamedTuple):
 class Changes(NamedTuple):
     """What has changed, oldest first, and from where to ask on."""
 
-    jobs: Sequence[Change]
+    jobs: Sequence[JobChange]
     cursor: datetime
 
 
-class Reading:
+class DatabaseReader:
     """Something that asks the database and changes nothing."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
+    def _session(self) -> Iterator[Session]:
         engine = self.engine.execution_options(read_only=True)
-        with translated(self.engine), Session(engine, expire_on_commit=False) as session:
+        with translate_errors(self.engine), Session(engine, expire_on_commit=False) as session:
             yield session
 
 
-class Queries(Reading):
+class Queries(DatabaseReader):
     """The reading side of the database. Rows come detached: they are what was true when they were read.
 
     Raises ServiceUnavailable and NotMigrated.
@@ -78,26 +89,26 @@ class Queries(Reading):
 
     def check(self) -> None:
         """Asks the database for an answer. Raises ServiceUnavailable or NotMigrated."""
-        with self._reading() as session:
-            session.execute(select(Job.id).limit(1))
+        with self._session() as session:
+            session.execute(select(JobRow.id).limit(1))
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str) -> JobRow:
         """The job of that id. Raises NotFound."""
-        return self._get(Job, "job", job_id)
+        return self._get(JobRow, "job", job_id)
 
-    def sweep(self, sweep_id: str) -> Sweep:
+    def sweep(self, sweep_id: str) -> SweepRow:
         """The sweep of that id. Raises NotFound."""
-        return self._get(Sweep, "sweep", sweep_id)
+        return self._get(SweepRow, "sweep", sweep_id)
 
-    def full_id(self, kind: type[Job] | type[Sweep], beginning: str) -> str:
+    def full_id(self, kind: type[JobRow] | type[SweepRow], beginning: str) -> str:
         """The id that starts with `beginning`. Raises NotFound, or InvalidRequest if several do."""
-        other, noun, other_noun = (Sweep, "job", "sweep") if kind is Job else (Job, "sweep", "job")
+        other, noun, other_noun = (SweepRow, "job", "sweep") if kind is JobRow else (JobRow, "sweep", "job")
         wanted = beginning.strip().lower()
         if len(wanted) < SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef-"):
             raise NotFound(
                 f"no {noun} is called {beginning!r}: give its id, or its first {SHORTEST_PREFIX} digits or more"
             )
-        with self._reading() as session:
+        with self._session() as session:
             found = session.scalars(select(kind.id).where(kind.id.startswith(wanted)).limit(2)).all()
             mistaken = not found and session.scalar(select(other.id).where(other.id.startswith(wanted)).limit(1))
         if mistaken:
@@ -108,11 +119,11 @@ class Queries(Reading):
             raise InvalidRequest(f"several {noun}s start with {beginning}: give more digits of the id")
         return found[0]
 
-    def jobs(self, ids: Sequence[str]) -> list[Job]:
+    def jobs(self, ids: Sequence[str]) -> list[JobRow]:
         """The jobs of these ids, in the order of the ids; unknown ids are left out."""
-        found: dict[str, Job] = {}
+        found: dict[str, JobRow] = {}
         for start in range(0, len(ids), CHUNK):
-            rows = self._all(select(Job).where(Job.id.in_(ids[start : start + CHUNK])))
+            rows = self._all(select(JobRow).where(JobRow.id.in_(ids[start : start + CHUNK])))
             found.update((row.id, row) for row in rows)
         return [found[job_id] for job_id in ids if job_id in found]
 
@@ -120,123 +131,131 @@ class Queries(Reading):
         """The jobs that these wait for, directly or by way of others; not these themselves."""
         seen, latest = set(ids), list(ids)
         found: list[str] = []
-        with self._reading() as session:
+        with self._session() as session:
             while latest:
                 parents: set[str] = set()
                 for start in range(0, len(latest), CHUNK):
-                    of_these = Dependency.job_id.in_(latest[start : start + CHUNK])
-                    parents.update(session.scalars(select(Dependency.parent_id).where(of_these)))
+                    of_these = DependencyRow.job_id.in_(latest[start : start + CHUNK])
+                    parents.update(session.scalars(select(DependencyRow.parent_id).where(of_these)))
                 latest = sorted(parents - seen)
                 seen.update(latest)
                 found += latest
         return found
 
-    def painted(self, spec_key: str) -> Job | None:
+    def find_done(self, spec_key: str) -> JobRow | None:
         """The newest done job of that key, if there is one."""
-        done = select(Job).where(Job.spec_key == spec_key, Job.state == State.DONE)
-        return next(iter(self._all(done.order_by(Job.finished_at.desc()).limit(1))), None)
+        done = select(JobRow).where(JobRow.spec_key == spec_key, JobRow.state == State.DONE)
+        return next(iter(self._all(done.order_by(JobRow.finished_at.desc()).limit(1))), None)
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys of specs for which a job is done, or will be if all goes well."""
         found: set[str] = set()
         lost = (State.FAILED, State.CANCELLED)
-        with self._reading() as session:
+        with self._session() as session:
             for start in range(0, len(keys), CHUNK):
-                of_keys = select(Job.spec_key).where(Job.spec_key.in_(keys[start : start + CHUNK]))
-                found.update(session.scalars(of_keys.where(Job.state.not_in(lost))))
+                of_keys = select(JobRow.spec_key).where(JobRow.spec_key.in_(keys[start : start + CHUNK]))
+                found.update(session.scalars(of_keys.where(JobRow.state.not_in(lost))))
         return found
 
-    def paces(self, method: str, size: int) -> list[float]:
+    def seconds_per_iteration(self, method: str, size: int) -> list[float]:
         """Seconds an iteration that jobs of a method and a size took, of the newest done ones."""
-        alike = (Order.spec["method"].as_string() == method) & (Order.spec["size"].as_integer() == size)
-        seconds = Job.metrics["seconds"].as_float()
-        timed = select(seconds, Job.iterations).join(Order, Order.job_id == Job.id)
-        timed = timed.where(Job.state == State.DONE, alike, seconds.is_not(None))
-        with self._reading() as session:
-            newest = session.execute(timed.order_by(Job.finished_at.desc()).limit(PACES)).all()
+        alike = (JobRequestRow.spec["method"].as_string() == method) & (JobRequestRow.spec["size"].as_integer() == size)
+        seconds = JobRow.metrics["seconds"].as_float()
+        timed = select(seconds, JobRow.iterations).join(JobRequestRow, JobRequestRow.job_id == JobRow.id)
+        timed = timed.where(JobRow.state == State.DONE, alike, seconds.is_not(None))
+        with self._session() as session:
+            newest = session.execute(timed.order_by(JobRow.finished_at.desc()).limit(TIMED_JOBS)).all()
         return [taken / iterations for taken, iterations in newest]
 
-    def sweep_jobs(self, sweep_id: str, limit: int | None = None) -> list[Job]:
+    def sweep_jobs(self, sweep_id: str, limit: int | None = None) -> list[JobRow]:
         """The jobs of a sweep, in the order of its cells, each with its cell and position there; the first `limit`.
 
         A job that the sweep shares with an older one tells in `sweep_id` that it is of that one.
         """
-        own = self._all(select(Job).where(Job.sweep_id == sweep_id).order_by(Job.position).limit(limit))
-        cells = select(SharedCell.position, SharedCell.cell, Job).join(Job, Job.id == SharedCell.job_id)
-        shared = cells.where(SharedCell.sweep_id == sweep_id).order_by(SharedCell.position).limit(limit)
-        with self._reading() as session:
+        own = self._all(select(JobRow).where(JobRow.sweep_id == sweep_id).order_by(JobRow.position).limit(limit))
+        cells = select(SharedCellRow.position, SharedCellRow.cell, JobRow).join(
+            JobRow, JobRow.id == SharedCellRow.job_id
+        )
+        shared = cells.where(SharedCellRow.sweep_id == sweep_id).order_by(SharedCellRow.position).limit(limit)
+        with self._session() as session:
             rows = session.execute(shared).all()
-        jobs = [*own, *(moved(job, place, cell) for place, cell, job in rows)]
+        jobs = [*own, *(at_cell(job, place, cell) for place, cell, job in rows)]
         return sorted(jobs, key=lambda job: job.position)[:limit]
 
     def counts(self, sweep_id: str) -> dict[State, int]:
         """How many jobs of a sweep are in each state; states without jobs are left out."""
-        own = select(Job.state).where(Job.sweep_id == sweep_id)
-        shared = select(Job.state).join(SharedCell, SharedCell.job_id == Job.id).where(SharedCell.sweep_id == sweep_id)
+        own = select(JobRow.state).where(JobRow.sweep_id == sweep_id)
+        shared = (
+            select(JobRow.state)
+            .join(SharedCellRow, SharedCellRow.job_id == JobRow.id)
+            .where(SharedCellRow.sweep_id == sweep_id)
+        )
         counts: Counter[State] = Counter()
-        with self._reading() as session:
+        with self._session() as session:
             for states in (own, shared):
-                for state, count in session.execute(states.add_columns(func.count()).group_by(Job.state)).all():
+                for state, count in session.execute(states.add_columns(func.count()).group_by(JobRow.state)).all():
                     counts[State(state)] += count
         return dict(counts)
 
-    def totals(self) -> list[Total]:
+    def totals(self) -> list[QueueTotal]:
         """How many jobs the whole farm has, by state and by the queue that they go to; what has none is left out."""
-        place = (Job.state, Job.device, Job.label)
-        with self._reading() as session:
+        place = (JobRow.state, JobRow.device, JobRow.label)
+        with self._session() as session:
             rows = session.execute(select(*place, func.count()).group_by(*place)).all()
-        return [Total(State(state), device, label, jobs) for state, device, label, jobs in rows]
+        return [QueueTotal(State(state), device, label, jobs) for state, device, label, jobs in rows]
 
     def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
         """What has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
 
         A job may be named again: what was changed by transactions that had not ended at that answer is not left out.
         """
-        columns = {name: getattr(Job, name) for name in Change._fields}
-        own = select(*columns.values()).where(Job.sweep_id == sweep_id)
-        shared = select(*{**columns, "position": SharedCell.position}.values()).join(Job, Job.id == SharedCell.job_id)
-        later = true() if since is None else Job.updated_at >= since
-        with self._reading() as session:
+        columns = {name: getattr(JobRow, name) for name in JobChange._fields}
+        own = select(*columns.values()).where(JobRow.sweep_id == sweep_id)
+        shared = select(*{**columns, "position": SharedCellRow.position}.values()).join(
+            JobRow, JobRow.id == SharedCellRow.job_id
+        )
+        later = true() if since is None else JobRow.updated_at >= since
+        with self._session() as session:
             cursor = session.execute(select(settled())).scalar_one()
             rows = [
                 *session.execute(own.where(later)).all(),
-                *session.execute(shared.where(SharedCell.sweep_id == sweep_id, later)).all(),
+                *session.execute(shared.where(SharedCellRow.sweep_id == sweep_id, later)).all(),
             ]
-        named = (Change(*row) for row in rows)
+        named = (JobChange(*row) for row in rows)
         changes = sorted(
             (change._replace(state=State(change.state)) for change in named), key=lambda change: change.updated_at
         )
         return Changes(changes, cursor)
 
-    def losses(self, job_id: str) -> list[Loss]:
+    def losses(self, job_id: str) -> list[LossRow]:
         """The job's loss curve, by iteration."""
-        return self._all(select(Loss).where(Loss.job_id == job_id).order_by(Loss.iteration))
+        return self._all(select(LossRow).where(LossRow.job_id == job_id).order_by(LossRow.iteration))
 
-    def snapshots(self, job_id: str) -> list[Snapshot]:
+    def snapshots(self, job_id: str) -> list[SnapshotRow]:
         """The job's snapshots, by iteration."""
-        return self._all(select(Snapshot).where(Snapshot.job_id == job_id).order_by(Snapshot.iteration))
+        return self._all(select(SnapshotRow).where(SnapshotRow.job_id == job_id).order_by(SnapshotRow.iteration))
 
-    def events(self, job_id: str) -> list[Event]:
+    def events(self, job_id: str) -> list[EventRow]:
         """What happened to the job, oldest first."""
-        return self._all(select(Event).where(Event.job_id == job_id).order_by(Event.id))
+        return self._all(select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.id))
 
-    def attempts(self, job_id: str) -> Sequence[Attempt]:
+    def attempts(self, job_id: str) -> Sequence[AttemptRow]:
         """The job's attempts, oldest first."""
-        return self._all(select(Attempt).where(Attempt.job_id == job_id).order_by(Attempt.attempt))
+        return self._all(select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.attempt))
 
     def _get(self, kind: type[Row], noun: str, row_id: str) -> Row:
-        with self._reading() as session:
+        with self._session() as session:
             row = session.get(kind, row_id)
         if row is None:
             raise NotFound(f"there is no {noun} {row_id}")
         return row
 
     def _all(self, statement: Any) -> list[Any]:
-        with self._reading() as session:
+        with self._session() as session:
             return list(session.scalars(statement).all())
 
 
-def moved(job: Job, position: int, cell: dict[str, Any]) -> Job:
+def at_cell(job: JobRow, position: int, cell: dict[str, Any]) -> JobRow:
     """The same job as it stands in another sweep."""
-    values = {name: getattr(job, name) for name in Job.__table__.columns.keys()}  # noqa: SIM118 - they are columns
-    return Job(**{**values, "position": position, "cell": cell}, order=job.order)
+    values = {name: getattr(job, name) for name in JobRow.__table__.columns.keys()}  # noqa: SIM118 - they are columns
+    return JobRow(**{**values, "position": position, "cell": cell}, request=job.request)

@@ -6,12 +6,12 @@ import hashlib
 from functools import lru_cache
 
 from stylefarm.shared.images.decode import long_edge_size
-from stylefarm.shared.spec.parameters import Saved
+from stylefarm.shared.spec.parameters import OutputParameters
 from stylefarm.shared.spec.spec import ENGINE_VERSION, JobSpec
 from stylefarm.shared.spec.terms import Terms
 
 # Each picture of a batch has its own of these. Networks that are calibrated on a job's pictures are its own, too.
-OWN = {"seed", "content_weight", "style_weight", *Saved.model_fields}
+OWN = {"seed", "content_weight", "style_weight", *OutputParameters.model_fields}
 OWN_AND_PICTURES = {*OWN, "content", "style"}
 
 

@@ -53,13 +53,13 @@ Three = Annotated[tuple[Finite, Finite, Finite], Field(strict=False)]
 Size = Annotated[int, Field(ge=16, le=16384)]
 
 
-class Group(BaseModel):
+class ParameterGroup(BaseModel):
     """A group of parameters: strict, frozen, and with no others than those."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Inputs(Group):
+class InputParameters(ParameterGroup):
     """The pictures, their sizes, and which part of them belongs where."""
 
     content: str = Field(min_length=1, description="the picture whose things are kept: a path")
@@ -84,7 +84,7 @@ class Inputs(Group):
     )
 
 
-class Scales(Group):
+class ScaleParameters(ParameterGroup):
     """How long, and at which sizes."""
 
     iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimiser, at each scale but the first")
@@ -96,7 +96,7 @@ class Scales(Group):
     stop_change: float = Field(0.0, ge=0, lt=1, description="stop when the relative change of a step is less")
 
 
-class Losses(Group):
+class LossParameters(ParameterGroup):
     """What the picture is compared by."""
 
     content_weight: Weight = Field(1.0, description="how much the content counts")
@@ -150,7 +150,7 @@ class Losses(Group):
         return dict(sorted(losses.items()))
 
 
-class Network(Group):
+class NetworkParameters(ParameterGroup):
     """The feature network, and what it and the optimiser see of a pixel."""
 
     features: Literal["auto", "vgg19", "vgg16", "random"] = Field(
@@ -184,7 +184,7 @@ class Network(Group):
     )
 
 
-class Optimisation(Group):
+class OptimizationParameters(ParameterGroup):
     """How the picture is moved, and from where."""
 
     optimizer: Literal["lbfgs", "adam", "sgd"] = Field("lbfgs", description="the optimiser")
@@ -218,7 +218,7 @@ class Optimisation(Group):
     )
 
 
-class Saved(Group):
+class OutputParameters(ParameterGroup):
     """What is written, and how."""
 
     snapshot_every: int = Field(50, ge=0, le=100_000, description="iterations between snapshots; 0: none")
@@ -235,7 +235,9 @@ class Saved(Group):
 
 
 # The bases stand in reverse order of their fields, which pydantic takes from the last one first.
-class Parameters(Saved, Optimisation, Network, Losses, Scales, Inputs):
+class Parameters(
+    OutputParameters, OptimizationParameters, NetworkParameters, LossParameters, ScaleParameters, InputParameters
+):
     """Every parameter, each valid by itself; the values of a preset stand in for what is not given."""
 
     preset: PresetName = Field("auto", description="a classic program, whose numbers are taken where none are given")

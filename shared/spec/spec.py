@@ -34,10 +34,10 @@ __all__ = [
     "SEEDS",
     "JobSpec",
     "content_key",
-    "in_words",
     "load_spec",
     "nearest",
     "parse_spec",
+    "validation_message",
 ]
 
 # Raised whenever the same spec would give another picture than before.
@@ -121,7 +121,7 @@ def parse_spec(fields: Mapping[str, object]) -> JobSpec:
         return JobSpec.model_validate(dict(fields))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]["loc"][:1]
-        raise InvalidSpec(in_words(error, JobSpec.model_fields), first) from None
+        raise InvalidSpec(validation_message(error, JobSpec.model_fields), first) from None
 
 
 def load_spec(fields: Mapping[str, Any]) -> JobSpec:
@@ -134,7 +134,7 @@ def load_spec(fields: Mapping[str, Any]) -> JobSpec:
         ) from None
 
 
-def in_words(error: ValidationError, known: Iterable[str]) -> str:
+def validation_message(error: ValidationError, known: Iterable[str]) -> str:
     """One sentence for all that is wrong with what a user wrote; `known` are the names that there are."""
     names = list(known)
     return "; ".join(_sentence(entry, names) for entry in _distinct(error))

@@ -45,7 +45,7 @@ class Terms(BaseModel):
     )
 
 
-ANY_TERMS = Terms()
+DEFAULT_TERMS = Terms()
 
 
 def parse_terms(fields: Mapping[str, object]) -> Terms:
@@ -53,9 +53,9 @@ def parse_terms(fields: Mapping[str, object]) -> Terms:
     try:
         return Terms.model_validate(dict(fields))
     except ValidationError as error:
-        from stylefarm.shared.spec.spec import in_words
+        from stylefarm.shared.spec.spec import validation_message
 
-        raise InvalidSpec(in_words(error, Terms.model_fields)) from None
+        raise InvalidSpec(validation_message(error, Terms.model_fields)) from None
 
 
 def check_limit(limit: object) -> int | None:
@@ -65,7 +65,7 @@ def check_limit(limit: object) -> int | None:
     raise InvalidSpec(f"max_running = {limit!r:.60}: must be a whole number, 1 to {MOST_RUNNING}")
 
 
-def parted(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_terms(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What of `fields` are terms, and what is left for the spec."""
     terms = {name: value for name, value in fields.items() if name in Terms.model_fields}
     return terms, {name: value for name, value in fields.items() if name not in terms}

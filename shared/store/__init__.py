@@ -7,18 +7,33 @@ change nothing are in `stylefarm.shared.queries.jobs`.
 
 from __future__ import annotations
 
-from stylefarm.shared.store.checkpoints import Checkpointing
-from stylefarm.shared.store.maintenance import Upkeep
-from stylefarm.shared.store.reusing import Reusing
-from stylefarm.shared.store.steering import Steering
-from stylefarm.shared.store.submitting import Submitting
-from stylefarm.shared.store.working import LEASE_SECONDS, Working
+from sqlalchemy import Engine
+
+from stylefarm.shared.store.attempts import LEASE_SECONDS, Attempts
+from stylefarm.shared.store.checkpoints import Checkpoints
+from stylefarm.shared.store.commands import JobCommands
+from stylefarm.shared.store.maintenance import Maintenance
+from stylefarm.shared.store.submissions import Submissions
 
 __all__ = ["LEASE_SECONDS", "Store"]
 
 
-class Store(Submitting, Reusing, Working, Checkpointing, Steering, Upkeep):
-    """The writing side of the database: what is submitted, what workers do, what users ask for, what is put right.
+class Store:
+    """The writing side of the database, by who writes. Every method of its parts may raise ServiceUnavailable and
+    NotMigrated.
 
-    Raises ServiceUnavailable and NotMigrated.
+    Attributes:
+        submissions: what producers write: new jobs and sweeps.
+        attempts: what workers write: claims, heartbeats, losses, snapshots, and how an attempt ends.
+        checkpoints: what workers write so that another attempt can go on from there.
+        commands: what users ask of jobs: cancel, pause, resume, retry, another priority.
+        maintenance: what the reconciler writes: expired leases, dead workers, leader locks.
     """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.submissions = Submissions(engine)
+        self.attempts = Attempts(engine)
+        self.checkpoints = Checkpoints(engine)
+        self.commands = JobCommands(engine)
+        self.maintenance = Maintenance(engine)

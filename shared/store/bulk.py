@@ -71,7 +71,7 @@ def _default(column: Column[Any], at: object) -> Any:
     return json.dumps(value) if isinstance(column.type, JSON) else value
 
 
-def among(session: Session, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+def is_any_of(session: Session, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
     """Whether a column has one of many values: on PostgreSQL they are one parameter, which is told far sooner."""
     if session.get_bind().dialect.name == "postgresql":
         return column == any_(bindparam(None, list(values), type_=ARRAY(String)))

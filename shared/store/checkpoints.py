@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.records import NO_CHECKPOINT, Checkpoint, Fence
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Job
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.store import prepared_statements
-from stylefarm.shared.store.moves import Transactions, held
+from stylefarm.shared.store.moves import Transactions, is_fenced
 
 
-class Checkpointing(Transactions):
+class Checkpoints(Transactions):
     """The moves of a job's checkpoint, fenced: False says that the job is no longer ours."""
 
-    def name_checkpoint(self, fence: Fence, checkpoint: Checkpoint) -> bool:
+    def save(self, fence: Fence, checkpoint: Checkpoint) -> bool:
         """Names a stored checkpoint, in the place of any before it: the next attempt goes on from there.
 
         The curve and the snapshots up to its iteration are to be stored by then: that attempt does not paint them.
@@ -34,7 +34,7 @@ class Checkpointing(Transactions):
         with self._transaction() as session:
             return _changed(session, fence, values) is not None
 
-    def pass_over_checkpoint(self, fence: Fence, reason: str) -> bool:
+    def discard(self, fence: Fence, reason: str) -> bool:
         """Forgets a checkpoint that cannot be used, and what was kept with it: the attempt begins afresh."""
         with self._transaction() as session:
             job = _changed(session, fence, {**NO_CHECKPOINT, "iteration": 0, "loss": None})
@@ -47,7 +47,7 @@ class Checkpointing(Transactions):
         return True
 
 
-def _changed(session: Session, fence: Fence, values: dict[str, Any]) -> Job | None:
-    statement = update(Job).where(held(fence)).values(updated_at=now(), **values)
+def _changed(session: Session, fence: Fence, values: dict[str, Any]) -> JobRow | None:
+    statement = update(JobRow).where(is_fenced(fence)).values(updated_at=now(), **values)
     options = {"synchronize_session": False, "populate_existing": True}
-    return session.scalars(statement.returning(Job), execution_options=options).one_or_none()
+    return session.scalars(statement.returning(JobRow), execution_options=options).one_or_none()

@@ -9,64 +9,64 @@ from sqlalchemy.orm import Session, aliased
 
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.states import Move, State
-from stylefarm.shared.db.tables import Dependency, Job
-from stylefarm.shared.store.moves import CHUNK, in_lock_order, move, move_all, note
+from stylefarm.shared.db.tables import DependencyRow, JobRow
+from stylefarm.shared.store.moves import CHUNK, add_event, lock_in_order, move, move_all
 
-Parent = aliased(Job)
+Parent = aliased(JobRow)
 
 
 def has_parents() -> ColumnElement[bool]:
     """Whether a job was to wait for others, however these stand."""
-    return exists().where(Dependency.job_id == Job.id)
+    return exists().where(DependencyRow.job_id == JobRow.id)
 
 
-def tell_children(session: Session, ids: Sequence[str]) -> None:
+def settle_children(session: Session, ids: Sequence[str]) -> None:
     """Settles what becomes of those that wait for these jobs, which have just ended."""
     while ids:
         children: set[str] = set()
         for start in range(0, len(ids), CHUNK):
-            of_these = Dependency.parent_id.in_(ids[start : start + CHUNK])
-            children.update(session.scalars(select(Dependency.job_id).where(of_these)))
+            of_these = DependencyRow.parent_id.in_(ids[start : start + CHUNK])
+            children.update(session.scalars(select(DependencyRow.job_id).where(of_these)))
         ids = []
         ordered = sorted(children)
         for start in range(0, len(ordered), CHUNK):
-            ids += _settle(session, Job.id.in_(ordered[start : start + CHUNK]))
+            ids += _settle(session, JobRow.id.in_(ordered[start : start + CHUNK]))
 
 
 def settle(session: Session, which: ColumnElement[bool]) -> None:
     """Releases those of the jobs that wait for nothing any more, and fails those that wait in vain."""
-    tell_children(session, _settle(session, which))
+    settle_children(session, _settle(session, which))
 
 
 def _settle(session: Session, which: ColumnElement[bool]) -> list[str]:
     """The same of these jobs alone; those that have failed."""
     # Held first: of two parents that are done at once, the second then sees that the first one is.
-    session.execute(in_lock_order(select(Job.id).where(which, Job.state == State.WAITING)))
+    session.execute(lock_in_order(select(JobRow.id).where(which, JobRow.state == State.WAITING)))
     move_all(session, Move.READY, which & ~_waits(), {}, "all that it waited for is done")
     in_vain = (
-        select(Job.id, Parent)
-        .join(Dependency, Dependency.job_id == Job.id)
-        .join(Parent, Parent.id == Dependency.parent_id)
-        .where(which, Job.state == State.WAITING, Parent.state.in_([State.FAILED, State.CANCELLED]))
+        select(JobRow.id, Parent)
+        .join(DependencyRow, DependencyRow.job_id == JobRow.id)
+        .join(Parent, Parent.id == DependencyRow.parent_id)
+        .where(which, JobRow.state == State.WAITING, Parent.state.in_([State.FAILED, State.CANCELLED]))
     )
-    broken: dict[str, Job] = {child: parent for child, parent in session.execute(in_vain).all()}  # noqa: C416
+    broken: dict[str, JobRow] = {child: parent for child, parent in session.execute(in_vain).all()}  # noqa: C416
     for child, parent in broken.items():
         _abandon(session, child, parent)
     return list(broken)
 
 
-def _abandon(session: Session, child: str, parent: Job) -> None:
+def _abandon(session: Session, child: str, parent: JobRow) -> None:
     why = f"job {parent.id}, which it waited for, {_ended(parent)}"
     values = {"error": why, "error_class": "parent", "finished_at": now()}
-    job = move(session, Move.ABANDON, Job.id == child, values)
+    job = move(session, Move.ABANDON, JobRow.id == child, values)
     if job is not None:
-        note(session, job, why)
+        add_event(session, job, why)
 
 
-def _ended(parent: Job) -> str:
+def _ended(parent: JobRow) -> str:
     return "was cancelled" if parent.state == State.CANCELLED else f"failed: {parent.error}"
 
 
 def _waits() -> ColumnElement[bool]:
-    of_job = (Dependency.job_id == Job.id) & (Dependency.parent_id == Parent.id)
+    of_job = (DependencyRow.job_id == JobRow.id) & (DependencyRow.parent_id == Parent.id)
     return exists().where(of_job, Parent.state != State.DONE)

@@ -6,13 +6,13 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Job, Sweep
+from stylefarm.shared.db.tables import JobRow, SweepRow
 
 
 def is_limited() -> ColumnElement[bool]:
     """Whether a job belongs to a sweep of which only so many may run."""
-    limited = select(Sweep.id).where(Sweep.max_running.is_not(None))
-    return Job.sweep_id.is_not(None) & Job.sweep_id.in_(limited)
+    limited = select(SweepRow.id).where(SweepRow.max_running.is_not(None))
+    return JobRow.sweep_id.is_not(None) & JobRow.sweep_id.in_(limited)
 
 
 def has_room(session: Session, job_id: str) -> bool:
@@ -20,13 +20,13 @@ def has_room(session: Session, job_id: str) -> bool:
 
     Held, because two that count at once would both find the last place free. Only limited sweeps pay for it.
     """
-    sweep_id = select(Job.sweep_id).where(Job.id == job_id, Job.state == State.QUEUED).scalar_subquery()
-    held = select(Sweep.id, Sweep.max_running).where(Sweep.id == sweep_id, Sweep.max_running.is_not(None))
+    sweep_id = select(JobRow.sweep_id).where(JobRow.id == job_id, JobRow.state == State.QUEUED).scalar_subquery()
+    held = select(SweepRow.id, SweepRow.max_running).where(SweepRow.id == sweep_id, SweepRow.max_running.is_not(None))
     sweep = session.execute(held.with_for_update()).one_or_none()
     return sweep is not None and running(session, sweep[0]) < (sweep[1] or 0)
 
 
 def running(session: Session, sweep_id: str) -> int:
     """How many jobs of a sweep run."""
-    count = select(func.count()).where(Job.sweep_id == sweep_id, Job.state == State.RUNNING)
+    count = select(func.count()).where(JobRow.sweep_id == sweep_id, JobRow.state == State.RUNNING)
     return session.execute(count).scalar_one()

@@ -30,12 +30,22 @@ from sqlalchemy.sql.base import Executable
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.records import Fence
 from stylefarm.shared.db.states import MOVES, Move, State, WorkerState
-from stylefarm.shared.db.tables import BATCHED, Attempt, Dependency, Event, Job, Loss, Order, Snapshot, Worker
+from stylefarm.shared.db.tables import (
+    BATCHABLE,
+    AttemptRow,
+    DependencyRow,
+    EventRow,
+    JobRequestRow,
+    JobRow,
+    LossRow,
+    SnapshotRow,
+    WorkerRow,
+)
 from stylefarm.shared.store.limits import is_limited
 
-JOBS, ATTEMPTS, EVENTS = (cast("Table", table.__table__) for table in (Job, Attempt, Event))
+JOBS, ATTEMPTS, EVENTS = (cast("Table", table.__table__) for table in (JobRow, AttemptRow, EventRow))
 
-_ORDERS = select(Order.__table__).where(Order.job_id.in_(bindparam("of_jobs", expanding=True)))
+_REQUESTS = select(JobRequestRow.__table__).where(JobRequestRow.job_id.in_(bindparam("of_jobs", expanding=True)))
 _NEW_ATTEMPT, _NEW_EVENT = insert(ATTEMPTS), insert(EVENTS)
 _CLOSE = (
     update(ATTEMPTS)
@@ -44,11 +54,11 @@ _CLOSE = (
 )
 _FORGET = [
     delete(cast("Table", table.__table__)).where(table.job_id == bindparam("of_job"), table.iteration > bindparam("to"))
-    for table in (Loss, Snapshot)
+    for table in (LossRow, SnapshotRow)
 ]
 _CONSEQUENCES = select(
-    exists().where(Dependency.parent_id == bindparam("of_job")),
-    exists().where(Worker.name == bindparam("slot"), Worker.failures > 0),
+    exists().where(DependencyRow.parent_id == bindparam("of_job")),
+    exists().where(WorkerRow.name == bindparam("slot"), WorkerRow.failures > 0),
 )
 
 
@@ -59,23 +69,23 @@ def slot_of(worker: str) -> str:
 
 def takes_jobs(slot: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a slot may claim; one that is not listed, as an embedded farm's, may."""
-    return ~exists().where(Worker.name == slot, Worker.state != WorkerState.ACTIVE)
+    return ~exists().where(WorkerRow.name == slot, WorkerRow.state != WorkerState.ACTIVE)
 
 
-def claim(session: Session, job_id: str, worker: str, lease: float, priority: int, *, limited: bool) -> Job | None:
+def claim(session: Session, job_id: str, worker: str, lease: float, priority: int, *, limited: bool) -> JobRow | None:
     """Makes a queued job the worker's; one of a limited sweep only if `limited`, when there is room for it."""
     parameters = {"of_job": job_id, "by": worker, "slot": slot_of(worker), "lease": lease, "least": priority}
     return next(iter(_claimed(session, _claim(limited), parameters)), None)
 
 
-def claim_like(session: Session, job: Job, worker: str, lease: float, count: int) -> list[Job]:
+def claim_like(session: Session, job: JobRow, worker: str, lease: float, count: int) -> list[JobRow]:
     """Makes up to `count` queued jobs the worker's that can be painted together with `job` and are as urgent."""
     same = {"key": job.batch_key, "urgency": job.priority, "count": count}
     jobs = _claimed(session, _claim_like(), {"by": worker, "lease": lease, **same})
     return sorted(jobs, key=lambda job: (job.created_at, job.position))
 
 
-def begin_attempt(session: Session, job: Job) -> None:
+def begin_attempt(session: Session, job: JobRow) -> None:
     """Writes down an attempt that was just claimed; what earlier ones recorded after its checkpoint is dropped."""
     connection = session.connection()
     if job.attempt > 1:
@@ -114,15 +124,15 @@ def consequences(session: Session, job_id: str, worker: str) -> tuple[bool, bool
     return bool(row[0]), bool(row[1])
 
 
-def _claimed(session: Session, statement: Executable, parameters: Mapping[str, Any]) -> list[Job]:
+def _claimed(session: Session, statement: Executable, parameters: Mapping[str, Any]) -> list[JobRow]:
     """The jobs that a claim has made the worker's, with what they were asked for."""
     connection = session.connection()
     rows = connection.execute(statement, parameters).all()
     if not rows:
         return []
-    found = connection.execute(_ORDERS, {"of_jobs": [row.id for row in rows]})
-    orders = {order.job_id: Order(**order._mapping) for order in found}
-    return [Job(**row._mapping, order=orders[row.id]) for row in rows]
+    found = connection.execute(_REQUESTS, {"of_jobs": [row.id for row in rows]})
+    requests = {request.job_id: JobRequestRow(**request._mapping) for request in found}
+    return [JobRow(**row._mapping, request=requests[row.id]) for row in rows]
 
 
 @cache
@@ -143,7 +153,7 @@ def _claim_like() -> Executable:
     # In the words of the index, which a parameter in their place would keep from being used.
     waiting = (
         select(JOBS.c.id)
-        .where(text(BATCHED), JOBS.c.batch_key == bindparam("key"), JOBS.c.priority == bindparam("urgency"))
+        .where(text(BATCHABLE), JOBS.c.batch_key == bindparam("key"), JOBS.c.priority == bindparam("urgency"))
         .where(~is_limited())
         .order_by(JOBS.c.created_at, JOBS.c.position)
         .limit(bindparam("count", type_=Integer))

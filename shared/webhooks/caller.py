@@ -9,12 +9,12 @@ from stylefarm.shared.webhooks.delivery import CallFailed, call
 from stylefarm.shared.webhooks.subscriptions import Webhooks
 
 # Of one look; the next one goes on.
-MOST = 100
+CALLS_PER_RUN = 100
 
 UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the workers"
 
 
-class Caller:
+class WebhookCaller:
     """Notices what has happened to sweeps and calls whom it concerns; any number of them may be at work at once.
 
     Without a `secret` nothing can be signed, and nobody is called from here; `Webhooks.of` tells so.
@@ -27,20 +27,20 @@ class Caller:
 
     def run(self, over: threading.Event | None = None) -> int:
         """Makes the calls that are due, until it is `over`; how many were answered well. Raises ServiceUnavailable."""
-        self.webhooks.notice()
+        self.webhooks.mark_due()
         if self.secret is None:
-            self.webhooks.unsigned(UNSIGNED)
+            self.webhooks.mark_unsigned(UNSIGNED)
             return 0
         answered = 0
-        for _ in range(MOST):
-            due = None if over is not None and over.is_set() else self.webhooks.take()
+        for _ in range(CALLS_PER_RUN):
+            due = None if over is not None and over.is_set() else self.webhooks.take_due()
             if due is None:
                 break
             try:
                 call(due.url, due.document, self.secret, allow_private=self.allow_private)
             except (CallFailed, InvalidRequest) as error:
-                self.webhooks.made(due, str(error))
+                self.webhooks.record_outcome(due, str(error))
             else:
-                self.webhooks.made(due, None)
+                self.webhooks.record_outcome(due, None)
                 answered += 1
         return answered

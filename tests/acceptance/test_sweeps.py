@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.callee import Heard
 from tests.programs import SHALLOW, CommandLine, InProcess
+from tests.webhook_receiver import WebhookReceiver
 
 BASE = f"base: {{style: s.png, size: 32, iterations: 2, snapshot_every: 0, {SHALLOW}}}\n"
 
@@ -164,18 +164,18 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(inside: InProcess, tex
         assert sentence in refused.words
 
 
-def test_a_sweep_calls_whom_it_is_told_to(farm: CommandLine, heard: Heard) -> None:
+def test_a_sweep_calls_whom_it_is_told_to(farm: CommandLine, receiver: WebhookReceiver) -> None:
     """Given a secret and an address, if the sweep is painted, I expect one call, and its state to be shown."""
     file = farm.folder / "sweep.yaml"
     file.write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
-    refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", heard.url)
+    refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", receiver.url)
     assert (refused.code, "set STYLEFARM_WEBHOOK_SECRET" in refused.words) == (2, True)
     secret = {"STYLEFARM_WEBHOOK_SECRET": "0123456789abcdef", "STYLEFARM_WEBHOOK_PRIVATE": "true"}
     farm = CommandLine(farm.folder, {**farm.variables, **secret})
     refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", "nowhere")
     assert (refused.code, "'nowhere' is no address to call" in refused.words) == (2, True)
-    found = created(farm, "sweep.yaml", "--webhook", heard.url, "--wait")["sweep"]["id"]
-    assert [(document["event"], document["sweep"]["id"]) for document in heard.documents] == [("sweep.ended", found)]
+    found = created(farm, "sweep.yaml", "--webhook", receiver.url, "--wait")["sweep"]["id"]
+    assert [(document["event"], document["sweep"]["id"]) for document in receiver.documents] == [("sweep.ended", found)]
     shown = farm.run("sweep", "webhook", found, "--json").document["webhooks"]
     assert [(call["event"], call["state"]) for call in shown] == [("ended", "delivered"), ("failed", "waiting")]
     assert farm.run("sweep", "webhook", found, "--remove", "--json").document["webhooks"] == []

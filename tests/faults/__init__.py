@@ -1,7 +1,8 @@
-"""The farm under fire: real servers and workers, something that breaks them, and something that counts the losses.
+"""Fault injection: a whole farm runs on real servers and workers while a nemesis breaks them; a checker counts losses.
 
     python -m tests.faults --seed 3 --seconds 1200
 
-`arena` is the farm, with its servers behind proxies; `customer` asks it for pictures; `nemesis` breaks it, by a plan
-that follows from the seed, with what is in `faults`; `checker` compares what was promised with what is there.
+`environment` starts the farm, with its servers behind proxies; `load_generator` submits jobs and commands; `nemesis`
+injects the faults of `faults`, by a plan that follows from the seed; `checker` compares what was acknowledged with what
+is there; `run_report` prints the counts.
 """

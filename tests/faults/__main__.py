@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: one run, and its tally; ends with 1 if a law was broken."""
+"""`python -m tests.faults`: one run, and its report; ends with 1 if an invariant was broken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.arena import DEFAULT, SHORT
+from tests.faults.environment import DEFAULT, SHORT
 from tests.faults.faults import LANES
 from tests.faults.runner import run
 
@@ -29,9 +29,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stylefarm-faults-", ignore_cleanup_errors=True) as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        tally = run(folder, given.seed, given.seconds, jobs, times, given.lanes)
-    sys.stdout.write(f"{tally}\n")
-    return 1 if tally.violations else 0
+        report = run(folder, given.seed, given.seconds, jobs, times, given.lanes)
+    sys.stdout.write(f"{report}\n")
+    return 1 if report.violations else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The laws of the farm, which hold whatever has happened to it; each violation is a sentence."""
+"""The invariants of the farm, which hold whatever has happened to it; each violation is a sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLAMELESS = {"infrastructure", "poison", "parent"}
 
 
 def violations(facts: Facts, history: Sequence[Entry]) -> list[str]:
-    """Every law that was broken, and by what."""
+    """Every invariant that was broken, and by what."""
     return [
         *promises(facts, history),
         *poison(facts, history),
@@ -51,7 +51,7 @@ def poison(facts: Facts, history: Sequence[Entry]) -> Iterator[str]:
 
 
 def of_job(facts: Facts, history: Sequence[Entry], job: JobFacts) -> Iterator[str]:
-    """The laws of a single job."""
+    """The invariants of a single job."""
     events, attempts = facts.events.get(job.id, ()), facts.attempts.get(job.id, ())
     yield from _moves(job, events)
     yield from _attempts(job, attempts, events)
@@ -115,7 +115,7 @@ def _curve(job: JobFacts, iterations: Sequence[int]) -> Iterator[str]:
 def _reason(facts: Facts, history: Sequence[Entry], job: JobFacts) -> Iterator[str]:
     """It was cancelled because somebody asked for that, or failed for a reason that it tells and that is a true one."""
     if job.state is State.CANCELLED:
-        asked = {entry["job"] for entry in history if entry["kind"] == "steered" and entry["wish"] == "cancel"}
+        asked = {entry["job"] for entry in history if entry["kind"] == "command" and entry["command"] == "cancel"}
         if job.id not in asked:
             yield f"job {job.id} was cancelled, and nobody asked for that"
     if job.state is State.FAILED:

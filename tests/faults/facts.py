@@ -1,4 +1,4 @@
-"""All that a farm has written down, read at once and as plain values, so that its laws are functions of it."""
+"""All that a farm has written down, read at once and as plain values, so that its invariants are functions of it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Attempt, Dependency, Event, Job, Loss, Snapshot, Sweep
-from tests.faults.arena import Arena
+from stylefarm.shared.db.tables import AttemptRow, DependencyRow, EventRow, JobRow, LossRow, SnapshotRow, SweepRow
+from tests.faults.environment import Environment
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedObject:
     """An object that a row names."""
 
     job: str
@@ -27,7 +27,7 @@ class Named:
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A job's row, as far as laws speak of it."""
+    """A job's row, as far as invariants speak of it."""
 
     id: str
     spec_key: str
@@ -35,7 +35,7 @@ class JobFacts:
     attempt: int
     iterations: int
     sweep: str | None = None
-    result: Named | None = None
+    result: NamedObject | None = None
     error: str | None = None
     error_class: str | None = None
     inputs: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ class Facts:
     events: Mapping[str, Sequence[EventFacts]]
     curves: Mapping[str, Sequence[tuple[int, float]]]
     """Iteration and total loss, by iteration."""
-    named: Sequence[Named]
+    named: Sequence[NamedObject]
     """Results, snapshots and checkpoints."""
     objects: Mapping[str, str]
     """The SHA-256 of every object, by its key."""
@@ -87,19 +87,19 @@ class Facts:
     parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def facts_of(farm: Arena) -> Facts:
+def facts_of(farm: Environment) -> Facts:
     """Reads all of a farm that has come to rest."""
-    jobs = [job for (job,) in farm.rows(select(Job))]
-    attempts = farm.rows(select(Attempt).order_by(Attempt.attempt))
-    events = farm.rows(select(Event).order_by(Event.id))
-    losses = farm.rows(select(Loss.job_id, Loss.iteration, Loss.total).order_by(Loss.iteration))
+    jobs = [job for (job,) in farm.rows(select(JobRow))]
+    attempts = farm.rows(select(AttemptRow).order_by(AttemptRow.attempt))
+    events = farm.rows(select(EventRow).order_by(EventRow.id))
+    losses = farm.rows(select(LossRow.job_id, LossRow.iteration, LossRow.total).order_by(LossRow.iteration))
     snapshots = [
-        Named(row.job_id, row.key, row.sha256, row.bytes)
-        for (row,) in farm.rows(select(Snapshot).order_by(Snapshot.key))
+        NamedObject(row.job_id, row.key, row.sha256, row.bytes)
+        for (row,) in farm.rows(select(SnapshotRow).order_by(SnapshotRow.key))
     ]
     results = [named for job in jobs if (named := _result(job)) is not None]
     checkpoints = [
-        Named(job.id, job.checkpoint_key, job.checkpoint_sha256, job.checkpoint_bytes)
+        NamedObject(job.id, job.checkpoint_key, job.checkpoint_sha256, job.checkpoint_bytes)
         for job in jobs
         if job.checkpoint_key is not None
     ]
@@ -111,12 +111,12 @@ def facts_of(farm: Arena) -> Facts:
         _curves(losses),
         [*results, *snapshots, *checkpoints],
         {key: hashlib.sha256(blobs.get(key)).hexdigest() for key in blobs.keys("")},
-        dict(farm.rows(select(Sweep.id, Sweep.max_running).where(Sweep.max_running.is_not(None)))),
-        _parents(farm.rows(select(Dependency.job_id, Dependency.parent_id))),
+        dict(farm.rows(select(SweepRow.id, SweepRow.max_running).where(SweepRow.max_running.is_not(None)))),
+        _parents(farm.rows(select(DependencyRow.job_id, DependencyRow.parent_id))),
     )
 
 
-def _job(job: Job) -> JobFacts:
+def _job(job: JobRow) -> JobFacts:
     pictures = [job.spec["content"], *job.spec["style"]]
     return JobFacts(
         job.id,
@@ -132,13 +132,13 @@ def _job(job: Job) -> JobFacts:
     )
 
 
-def _result(job: Job) -> Named | None:
+def _result(job: JobRow) -> NamedObject | None:
     if job.result_key is None:
         return None
-    return Named(job.id, job.result_key, job.result_sha256 or "", job.result_bytes or 0)
+    return NamedObject(job.id, job.result_key, job.result_sha256 or "", job.result_bytes or 0)
 
 
-def _attempt(row: Attempt) -> AttemptFacts:
+def _attempt(row: AttemptRow) -> AttemptFacts:
     return AttemptFacts(row.job_id, row.attempt, row.worker, row.started_at, row.ended_at, row.outcome, row.record)
 
 

@@ -14,17 +14,17 @@ import psutil
 from sqlalchemy import func, select
 
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Event, Job
+from stylefarm.shared.db.tables import EventRow, JobRow
 from stylefarm.shared.dispatch.announcer import Announcer
 from stylefarm.shared.queue.routes import Hint, queue_name
-from tests.faults.arena import PAUSE_SECONDS, Arena, insisting
+from tests.faults.environment import PAUSE_SECONDS, Environment, retry_until_answered
 from tests.faults.proxy import Mode
 from tests.faults.workers import WorkerProcess, halted
 
 ROUTE = ("auto", "")
 QUEUE = queue_name(*ROUTE)
 
-Strike = Callable[[Arena, random.Random], AbstractContextManager[None]]
+Strike = Callable[[Environment, random.Random], AbstractContextManager[None]]
 Pick = Callable[[WorkerProcess], list[psutil.Process]]
 
 # How long is waited for the farm to get over a fault whose end is measured.
@@ -87,15 +87,15 @@ def _whole(worker: WorkerProcess) -> list[psutil.Process]:
     return [] if worker.root is None else [worker.root]
 
 
-def _victim(farm: Arena, draw: random.Random) -> WorkerProcess:
+def _victim(farm: Environment, draw: random.Random) -> WorkerProcess:
     """One of the workers that paint, if there are any: whose loss costs the most."""
-    painting = [name for (name,) in farm.rows(select(Job.worker).where(Job.state == State.RUNNING))]
+    painting = [name for (name,) in farm.rows(select(JobRow.worker).where(JobRow.state == State.RUNNING))]
     busy = [name for name in farm.workers if any(claimed.startswith(f"{name}-") for claimed in painting)]
     return farm.workers[draw.choice(busy or list(farm.workers))]
 
 
 @contextmanager
-def _killed(farm: Arena, draw: random.Random, pick: Pick) -> Iterator[None]:
+def _killed(farm: Environment, draw: random.Random, pick: Pick) -> Iterator[None]:
     worker = _victim(farm, draw)
     painters = [painter.pid for painter in worker.painters()]
     at = time.time()
@@ -110,11 +110,11 @@ def _killed(farm: Arena, draw: random.Random, pick: Pick) -> Iterator[None]:
     worker.start()
 
 
-def _held_by(farm: Arena, pid: int) -> list[dict[str, object]]:
+def _held_by(farm: Environment, pid: int) -> list[dict[str, object]]:
     """The job that a painting process has, and how far it was."""
-    columns = (Job.id, Job.attempt, Job.iteration, Job.checkpoint_iteration)
+    columns = (JobRow.id, JobRow.attempt, JobRow.iteration, JobRow.checkpoint_iteration)
     # What a worker is called ends in its process's number and a random one.
-    has = select(*columns).where(Job.state == State.RUNNING, Job.worker.regexp_match(f":{pid}:[0-9a-f]+$"))
+    has = select(*columns).where(JobRow.state == State.RUNNING, JobRow.worker.regexp_match(f":{pid}:[0-9a-f]+$"))
     return [
         {"job": job, "attempt": attempt, "iteration": iteration, "checkpoint": checkpoint or 0}
         for job, attempt, iteration, checkpoint in farm.rows(has)
@@ -122,19 +122,19 @@ def _held_by(farm: Arena, pid: int) -> list[dict[str, object]]:
 
 
 @contextmanager
-def _halted(farm: Arena, draw: random.Random, pick: Pick) -> Iterator[None]:
+def _halted(farm: Environment, draw: random.Random, pick: Pick) -> Iterator[None]:
     with halted(pick(_victim(farm, draw))):
         yield
 
 
 @contextmanager
-def _disturbed(farm: Arena, _draw: random.Random, name: str, mode: Mode) -> Iterator[None]:
+def _disturbed(farm: Environment, _draw: random.Random, name: str, mode: Mode) -> Iterator[None]:
     with farm.proxies[name].disturbed(mode):
         yield
 
 
 @contextmanager
-def _redis_killed(farm: Arena, _draw: random.Random) -> Iterator[None]:
+def _redis_killed(farm: Environment, _draw: random.Random) -> Iterator[None]:
     farm.redis.kill()
     yield
     farm.redis.start()
@@ -142,14 +142,14 @@ def _redis_killed(farm: Arena, _draw: random.Random) -> Iterator[None]:
 
 
 @contextmanager
-def _redis_half_open(farm: Arena, _draw: random.Random) -> Iterator[None]:
+def _redis_half_open(farm: Environment, _draw: random.Random) -> Iterator[None]:
     farm.proxies["redis"].strand()
     yield
     _measure_consuming(farm, "connections half-open -> consuming")
 
 
 @contextmanager
-def _redis_emptied(farm: Arena, _draw: random.Random) -> Iterator[None]:
+def _redis_emptied(farm: Environment, _draw: random.Random) -> Iterator[None]:
     announcer = _announcer(farm)
     before = _claimable(farm)
     announcer.hints.client.flushall()
@@ -166,53 +166,55 @@ def _redis_emptied(farm: Arena, _draw: random.Random) -> Iterator[None]:
 
 
 @contextmanager
-def _doubled(farm: Arena, _draw: random.Random) -> Iterator[None]:
+def _doubled(farm: Environment, _draw: random.Random) -> Iterator[None]:
     """Every job that there is, whatever its state, is announced once more, so twice."""
-    jobs = farm.rows(select(Job.id, Job.priority))
+    jobs = farm.rows(select(JobRow.id, JobRow.priority))
     _announcer(farm).hints.publish([Hint(job_id, QUEUE, priority) for job_id, priority in jobs])
     yield
 
 
 @contextmanager
-def _postgres_restarted(farm: Arena, _draw: random.Random) -> Iterator[None]:
+def _postgres_restarted(farm: Environment, _draw: random.Random) -> Iterator[None]:
     farm.postgres.restart()
     yield
 
 
 @contextmanager
-def _postgres_killed(farm: Arena, _draw: random.Random) -> Iterator[None]:
+def _postgres_killed(farm: Environment, _draw: random.Random) -> Iterator[None]:
     farm.postgres.kill()
     yield
     farm.postgres.start()
 
 
 @contextmanager
-def _disk_full(farm: Arena, draw: random.Random) -> Iterator[None]:
+def _disk_full(farm: Environment, draw: random.Random) -> Iterator[None]:
     with _victim(farm, draw).full_disk():
         yield
 
 
 @contextmanager
-def _clock_off(farm: Arena, draw: random.Random, by: tuple[int, ...]) -> Iterator[None]:
+def _clock_off(farm: Environment, draw: random.Random, by: tuple[int, ...]) -> Iterator[None]:
     worker = _victim(farm, draw)
     worker.set_clock(draw.choice(by))
     yield
     worker.set_clock(0)
 
 
-def _announcer(farm: Arena) -> Announcer:
+def _announcer(farm: Environment) -> Announcer:
     announcer = farm.truth.announcer
     assert announcer is not None, "a farm on servers has one"
     return announcer
 
 
-def _claimable(farm: Arena) -> set[str]:
+def _claimable(farm: Environment) -> set[str]:
     """The jobs for which hints are to stand."""
     announcer = _announcer(farm)
-    return {hint.job_id for hint in insisting(lambda: announcer.backlog.most_urgent(ROUTE, announcer.window))}
+    return {
+        hint.job_id for hint in retry_until_answered(lambda: announcer.backlog.most_urgent(ROUTE, announcer.window))
+    }
 
 
-def _measure_consuming(farm: Arena, what: str) -> None:
+def _measure_consuming(farm: Environment, what: str) -> None:
     """Waits for a job to be claimed from now on, if there is one to claim."""
     began = time.monotonic()
     last = _last_claim(farm)
@@ -223,7 +225,7 @@ def _measure_consuming(farm: Arena, what: str) -> None:
     farm.history.add("measured", what=what, seconds=time.monotonic() - began)
 
 
-def _last_claim(farm: Arena) -> int:
+def _last_claim(farm: Environment) -> int:
     """The number of the latest event that is a claim."""
-    ((number,),) = farm.rows(select(func.max(Event.id)).where(Event.reason == "claimed"))
+    ((number,),) = farm.rows(select(func.max(EventRow.id)).where(EventRow.reason == "claimed"))
     return int(number or 0)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.faults.arena import Arena
-from tests.faults.companions import Companion, Work
+from tests.faults.background_tasks import BackgroundTasks, Work
+from tests.faults.environment import Environment
 from tests.faults.faults import LANES, PAUSES, Fault, faults
 
 
@@ -43,10 +43,10 @@ def _lane(seed: int, lane: str, seconds: float, known: Sequence[Fault]) -> list[
     return steps
 
 
-class Nemesis(Companion):
+class Nemesis(BackgroundTasks):
     """Carries out the plan of a seed, or some of its lanes, while its `with` block runs; there all is undone."""
 
-    def __init__(self, farm: Arena, seed: int, seconds: float, lanes: Collection[str] = LANES) -> None:
+    def __init__(self, farm: Environment, seed: int, seconds: float, lanes: Collection[str] = LANES) -> None:
         super().__init__("nemesis")
         self.farm = farm
         self.seconds = seconds

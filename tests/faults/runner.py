@@ -11,17 +11,17 @@ from sqlalchemy import func, select
 
 from stylefarm import Farm
 from stylefarm.shared.db.states import FINAL
-from stylefarm.shared.db.tables import Job
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.dispatch.orphans import Orphans
-from tests.faults.arena import PAUSE_SECONDS, SHORT, Arena, Times, arena
 from tests.faults.checker import violations
-from tests.faults.customer import Customer, Operator, Poisoner
+from tests.faults.environment import PAUSE_SECONDS, SHORT, Environment, Times, start_environment
 from tests.faults.facts import facts_of
 from tests.faults.faults import LANES
+from tests.faults.load_generator import LoadGenerator, PoisonSubmitter, WorkerOperator
 from tests.faults.nemesis import Nemesis
-from tests.faults.orders import SHORT as WARM
-from tests.faults.orders import order
-from tests.faults.tally import Tally
+from tests.faults.run_report import RunReport
+from tests.faults.submissions import SHORT as WARM
+from tests.faults.submissions import submit
 from tests.servers.processes import wait_until
 
 WORKERS = 2
@@ -35,39 +35,39 @@ MARGIN_SECONDS = 120.0
 
 def run(
     folder: Path, seed: int, seconds: float, jobs: int, times: Times = SHORT, lanes: Collection[str] = LANES
-) -> Tally:
+) -> RunReport:
     """Has so many short jobs painted while things break for so many seconds, those of some lanes only if asked."""
-    with arena(folder, times, WORKERS) as farm:
+    with start_environment(folder, times, WORKERS) as farm:
         _warm(farm)
-        with Operator(farm), Poisoner(farm, seconds):
-            with Nemesis(farm, seed, seconds, lanes), Customer(farm, seed, jobs, seconds):
+        with WorkerOperator(farm), PoisonSubmitter(farm, seconds):
+            with Nemesis(farm, seed, seconds, lanes), LoadGenerator(farm, seed, jobs, seconds):
                 time.sleep(seconds)
             healed = time.monotonic()
             at_rest = _rests(farm)
             rest = time.monotonic() - healed
         broken = [] if at_rest else [f"the farm did not come to rest in {rest:.0f} seconds"]
         broken += _drained(farm)
-        Orphans(farm.truth.engine, farm.truth.blobs).sweep(grace=0)
+        Orphans(farm.truth.engine, farm.truth.blobs).delete(grace=0)
         facts, history = facts_of(farm), farm.history.entries()
         # For whoever looks for the cause of a violation, beside the history and the workers' logs.
         (folder / "facts.txt").write_text(pformat(facts, width=160))
-        return Tally(seed, seconds, rest, times, facts, history, [*broken, *violations(facts, history)])
+        return RunReport(seed, seconds, rest, times, facts, history, [*broken, *violations(facts, history)])
 
 
-def _warm(farm: Arena) -> None:
+def _warm(farm: Environment) -> None:
     """Starts the workers, and returns when all of them are up and some jobs are painted."""
     for worker in farm.workers.values():
         worker.start()
     with Farm(farm.direct) as producer:
-        ids = order(farm, producer, "warm", WARM, [1.0])
+        ids = submit(farm, producer, "warm", WARM, [1.0])
         producer.wait([producer.find_job(job_id) for job_id in ids], START_SECONDS)
     wait_until(lambda: all(worker.painters() for worker in farm.workers.values()), START_SECONDS)
 
 
-def _rests(farm: Arena) -> bool:
+def _rests(farm: Environment) -> bool:
     """Waits until all jobs have ended; False if for too long none does."""
     patience = farm.times.lease + farm.times.reconcile + MARGIN_SECONDS
-    unfinished = select(func.count()).where(Job.state.not_in(FINAL))
+    unfinished = select(func.count()).where(JobRow.state.not_in(FINAL))
     left, until = None, 0.0
     while left != 0:
         found = farm.rows(unfinished)[0][0]
@@ -80,7 +80,7 @@ def _rests(farm: Arena) -> bool:
     return True
 
 
-def _drained(farm: Arena) -> Iterator[str]:
+def _drained(farm: Environment) -> Iterator[str]:
     """Workers that do not end as they should, once nothing is broken and nothing to be done."""
     for name, worker in farm.workers.items():
         code = worker.drain(DRAIN_SECONDS)

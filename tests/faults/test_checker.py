@@ -1,4 +1,4 @@
-"""The checker can fail: each law is broken by hand, in what was a farm without a fault."""
+"""The checker can fail: each invariant is broken by hand, in what was a farm without a fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from stylefarm.shared.db.states import State
 from tests.faults.checker import violations
-from tests.faults.facts import AttemptFacts, EventFacts, Facts, JobFacts, Named
+from tests.faults.facts import AttemptFacts, EventFacts, Facts, JobFacts, NamedObject
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 INPUTS = frozenset({"inputs/a", "inputs/s"})
@@ -24,7 +24,7 @@ def at(seconds: float) -> datetime:
 
 
 def done(job_id: str) -> JobFacts:
-    result = Named(job_id, f"jobs/{job_id}/2/result.png", "5ha", 7)
+    result = NamedObject(job_id, f"jobs/{job_id}/2/result.png", "5ha", 7)
     return JobFacts(job_id, "key", State.DONE, 2, 2, result=result, inputs=INPUTS)
 
 
@@ -139,7 +139,7 @@ def test_commits(facts: Facts, history: Entries) -> None:
         "job j is done, and its attempts ended as ['done', 'done']"
     ]
     assert "job j is done, and names no result" in violations(with_job(facts, result=None), history)
-    zombie = Named("j", "jobs/j/1/result.png", "5ha", 7)
+    zombie = NamedObject("j", "jobs/j/1/result.png", "5ha", 7)
     assert "job j names jobs/j/1/result.png, which is not of its attempt 2" in violations(
         with_job(facts, result=zombie), history
     )
@@ -162,7 +162,7 @@ def test_reasons(facts: Facts, history: Entries) -> None:
     swept = replace(cancelled, named=cancelled.named[1:])
     swept = with_objects(swept, {key: value for key, value in facts.objects.items() if not key.startswith("jobs/j")})
     assert violations(swept, history) == ["job j was cancelled, and nobody asked for that"]
-    assert violations(swept, [*history, {"kind": "steered", "job": "j", "wish": "cancel"}]) == []
+    assert violations(swept, [*history, {"kind": "command", "job": "j", "command": "cancel"}]) == []
 
     failed = with_events(swept, [*events("j")[:4], event("j", 4, 2, State.FAILED)])
     puzzled = with_job(failed, state=State.FAILED, error="internal error", error_class="internal")
@@ -190,7 +190,7 @@ def test_objects(facts: Facts, history: Entries) -> None:
 def test_same_bytes(facts: Facts, history: Entries) -> None:
     curves = replace(facts, curves={**facts.curves, "k": [(0, 3.0), (1, 2.5), (2, 1.0)]})
     assert violations(curves, history) == ["jobs j and k are of the same spec, and their curves differ"]
-    other = Named("k", "jobs/k/2/result.png", "other", 7)
+    other = NamedObject("k", "jobs/k/2/result.png", "other", 7)
     changed = replace(facts, jobs={**facts.jobs, "k": replace(facts.jobs["k"], result=other)})
     assert "jobs j and k are of the same spec, and their results differ" in violations(changed, history)
 

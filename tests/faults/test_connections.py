@@ -10,9 +10,9 @@ import pytest
 
 from stylefarm import Farm
 from stylefarm.shared.db.states import State
-from tests.faults.arena import SHORT, Arena, arena
-from tests.faults.orders import SHORT as QUICK
-from tests.faults.orders import order
+from tests.faults.environment import SHORT, Environment, start_environment
+from tests.faults.submissions import SHORT as QUICK
+from tests.faults.submissions import submit
 from tests.servers.processes import wait_until
 
 SECONDS = 60.0
@@ -25,7 +25,7 @@ def test_a_painter_in_the_place_of_one_that_died_has_no_connection_of_its_slot(t
 
     It would keep alive what the slot gives up, and the slot would wait for good for what comes over it.
     """
-    with arena(tmp_path, SHORT, workers=1) as farm:
+    with start_environment(tmp_path, SHORT, workers=1) as farm:
         worker = farm.workers["w0"]
         worker.start()
         _paint(farm, "before")
@@ -39,9 +39,9 @@ def test_a_painter_in_the_place_of_one_that_died_has_no_connection_of_its_slot(t
         assert worker.drain(SECONDS) == 0
 
 
-def _paint(farm: Arena, name: str) -> None:
+def _paint(farm: Environment, name: str) -> None:
     with Farm(farm.direct) as producer:
-        jobs = [producer.find_job(job_id) for job_id in order(farm, producer, name, QUICK, [1.0])]
+        jobs = [producer.find_job(job_id) for job_id in submit(farm, producer, name, QUICK, [1.0])]
         producer.wait(jobs, SECONDS)
         assert {job.status().state for job in jobs} == {State.DONE}
 

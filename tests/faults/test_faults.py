@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stylefarm.shared.db.states import State
-from tests.faults.arena import SHORT
+from tests.faults.environment import SHORT
 from tests.faults.faults import LANES, faults
 from tests.faults.runner import run
 
@@ -18,12 +18,12 @@ JOBS = 300
 
 @pytest.mark.timeout(900)
 def test_the_farm_loses_nothing_and_does_nothing_twice(tmp_path: Path) -> None:
-    """Given a farm of real servers and workers, if all that can break does, I expect every law kept in the end."""
-    tally = run(tmp_path, seed=1, seconds=SECONDS, jobs=JOBS)
-    sys.stdout.write(f"{tally}\n")
-    assert not tally.violations
+    """Given a farm of real servers and workers, if all that can break does, I expect every invariant kept."""
+    report = run(tmp_path, seed=1, seconds=SECONDS, jobs=JOBS)
+    sys.stdout.write(f"{report}\n")
+    assert not report.violations
     # And the run was one: all was asked for, nothing was spared, and most of it was painted for all that.
-    assert len(tally.facts.jobs) >= JOBS
-    done = {entry["fault"] for entry in tally.history if entry["kind"] == "fault"}
+    assert len(report.facts.jobs) >= JOBS
+    done = {entry["fault"] for entry in report.history if entry["kind"] == "fault"}
     assert {fault.lane for fault in faults(SHORT.lease) if fault.name in done} == {*LANES}
-    assert sum(job.state is State.DONE for job in tally.facts.jobs.values()) > JOBS / 2
+    assert sum(job.state is State.DONE for job in report.facts.jobs.values()) > JOBS / 2

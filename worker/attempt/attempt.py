@@ -17,7 +17,7 @@ from structlog.contextvars import bound_contextvars
 from stylefarm import shared
 from stylefarm.shared.blobs.storage import fetch_verified, store_object
 from stylefarm.shared.db.records import Fence, StoredObject
-from stylefarm.shared.db.tables import Job
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import Diverged
 from stylefarm.shared.images.decode import decode
 from stylefarm.shared.images.encode import content_type
@@ -51,7 +51,7 @@ class Piece:
     """
 
     services: Services
-    job: Job
+    job: JobRow
     lease: Lease
     record: dict[str, Any] = field(default_factory=dict)
     began_at: float = field(default_factory=time.monotonic)

@@ -70,7 +70,7 @@ class Shelf:
     def name(self, checkpoint: Checkpoint) -> None:
         """Names it on the job's row, and deletes the one before it. Raises LeaseLost."""
         try:
-            ours = patiently(lambda: self.services.store.name_checkpoint(self.fence, checkpoint))
+            ours = patiently(lambda: self.services.store.checkpoints.save(self.fence, checkpoint))
         except FarmError as error:
             log.warning("checkpoint not named", iteration=checkpoint.iteration, reason=str(error))
             return

@@ -105,7 +105,7 @@ class Lease:
             return
         asked_at = time.monotonic()
         try:
-            heard = self.store.renew(self.fence, lease=self.seconds)
+            heard = self.store.attempts.renew(self.fence, lease=self.seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next beat asks again, until the lease is over
             log.warning("lease not renewed", reason=str(error))
             return

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from stylefarm.shared.db.records import Checkpoint, Fence
-from stylefarm.shared.db.tables import Job
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import ENGINE_VERSION, JobSpec
@@ -39,7 +39,9 @@ def about(spec: JobSpec, state: EngineState) -> dict[str, object]:
 
 
 @contextmanager
-def earlier_state(services: Services, job: Job, spec: JobSpec, record: dict[str, Any]) -> Iterator[EngineState | None]:
+def earlier_state(
+    services: Services, job: JobRow, spec: JobSpec, record: dict[str, Any]
+) -> Iterator[EngineState | None]:
     """What the job goes on from while the `with` block runs, or None if it begins afresh; `record` is told.
 
     What cannot be used is passed over. Raises LeaseLost, ServiceUnavailable, StorageFull.
@@ -81,5 +83,5 @@ def _fetched(services: Services, spec: JobSpec, checkpoint: Checkpoint, stack: E
 
 def _pass_over(services: Services, fence: Fence, checkpoint: Checkpoint, reason: str) -> None:
     log.warning("checkpoint passed over", reason=reason, key=checkpoint.stored.key)
-    if not patiently(lambda: services.store.pass_over_checkpoint(fence, reason)):
+    if not patiently(lambda: services.store.checkpoints.discard(fence, reason)):
         raise LeaseLost

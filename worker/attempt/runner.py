@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 
 from stylefarm.shared.db.records import Fence, StoredObject
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Job
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import DeviceFailed, FarmError, ServiceUnavailable
 from stylefarm.shared.queue.routes import LOWEST
 from stylefarm.shared.services import Services
@@ -76,7 +76,9 @@ class Worker:
         ServiceUnavailable.
         """
         with bound_contextvars(job=job_id):
-            claim = partial(self.services.store.claim_batch, job_id, self.name, priority=priority, most=self._most())
+            claim = partial(
+                self.services.store.attempts.claim_batch, job_id, self.name, priority=priority, most=self._most()
+            )
             jobs = patiently(lambda: claim(lease=self.services.settings.lease_seconds))
             if not jobs:
                 may = patiently(lambda: self.services.workers.takes_jobs(self.name))
@@ -93,7 +95,7 @@ class Worker:
         """How many jobs are painted together: on a CPU they gain nothing by it."""
         return self.services.settings.batch or (BATCH_ON_GPU if torch.cuda.is_available() else 1)
 
-    def _piece(self, job: Job, leases: ExitStack) -> Piece:
+    def _piece(self, job: JobRow, leases: ExitStack) -> Piece:
         with bound_contextvars(job=job.id, attempt=job.attempt):
             piece = Piece(self.services, job, leases.enter_context(self._lease(job)), _record())
             log.info("claimed")
@@ -111,7 +113,7 @@ class Worker:
         _count(outcome, seconds)
         return outcome
 
-    def _lease(self, job: Job) -> Lease:
+    def _lease(self, job: JobRow) -> Lease:
         settings = self.services.settings
         return Lease(
             self.services.store,
@@ -129,18 +131,22 @@ class Worker:
             case StoredObject() as result:
                 return partial(self._finish, piece, result)
             case CancelRequested():
-                return partial(_if_ours, Outcome.CANCELLED, partial(store.stopped, fence, record))
+                return partial(_if_ours, Outcome.CANCELLED, partial(store.attempts.confirm_cancel, fence, record))
             case PauseRequested():
                 # The store knows of the request, and takes it back if the user has resumed the job meanwhile.
-                return partial(_if_ours, Outcome.RELEASED, partial(store.release, fence, "let go to be paused", record))
+                return partial(
+                    _if_ours, Outcome.RELEASED, partial(store.attempts.release, fence, "let go to be paused", record)
+                )
             case Interrupted():
-                released = partial(store.release, fence, "its worker was stopped", record)
+                released = partial(store.attempts.release, fence, "its worker was stopped", record)
                 return partial(_if_ours, Outcome.RELEASED, released)
             case FarmError() as error:
                 return partial(self._fail, fence, error, record)
             case torch.AcceleratorError() if self.broken.is_set() and not alone:
                 # One misfortune, and counted already: three of them would bench the worker.
-                released = partial(store.release, fence, "the GPU failed under another job of its batch", record)
+                released = partial(
+                    store.attempts.release, fence, "the GPU failed under another job of its batch", record
+                )
                 return partial(_if_ours, Outcome.RELEASED, released)
             case torch.AcceleratorError() as error:
                 # After such an error every further call into CUDA fails, until the process ends.
@@ -156,13 +162,13 @@ class Worker:
                 return partial(self._fail, fence, FarmError(told), record)
 
     def _finish(self, piece: Piece, result: StoredObject) -> Outcome:
-        if not self.services.store.finish(piece.fence, result, piece.record, piece.metrics):
+        if not self.services.store.attempts.finish(piece.fence, result, piece.record, piece.metrics):
             return Outcome.LOST
         piece.shelf.clear()
         return Outcome.DONE
 
     def _fail(self, fence: Fence, error: FarmError, record: dict[str, Any]) -> Outcome:
-        state = self.services.store.fail(fence, error, record)
+        state = self.services.store.attempts.fail(fence, error, record)
         if state is None:
             return Outcome.LOST
         return Outcome.FAILED if state == State.FAILED else Outcome.RELEASED

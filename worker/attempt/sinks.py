@@ -140,7 +140,7 @@ class LossSink:
             raise Diverged(f"the picture left the finite numbers at iteration {iterations[-1]} or before: {REMEDY}")
 
     def _record(self, points: list[LossPoint]) -> None:
-        heard = patiently(lambda: self.store.record(self.fence, points))
+        heard = patiently(lambda: self.store.attempts.record_losses(self.fence, points))
         if not heard:
             raise LeaseLost
         if self.hear is not None:
@@ -184,7 +184,7 @@ class SnapshotSink:
         data = self.finish.encode(image, iteration)
         with metrics.uploading("snapshot"):
             stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
-        if not patiently(lambda: self.store.add_snapshot(self.fence, iteration, stored)):
+        if not patiently(lambda: self.store.attempts.add_snapshot(self.fence, iteration, stored)):
             raise LeaseLost
 
 

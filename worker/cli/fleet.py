@@ -9,7 +9,7 @@ import click
 from stylefarm import migrations
 from stylefarm.shared.console import json_option, list_options, print_list
 from stylefarm.shared.db.states import WorkerState
-from stylefarm.shared.dispatch.workers import Listed, Workers
+from stylefarm.shared.dispatch.workers import WorkerRegistry, WorkerStatus
 from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
 
@@ -49,7 +49,7 @@ def unbench(name: str, as_json: bool) -> None:
 COMMANDS = {"list": list_workers, "drain": drain, "bench": bench, "unbench": unbench}
 
 
-def _workers() -> Workers:
+def _workers() -> WorkerRegistry:
     settings = load_settings()
     services = connect_services(settings)
     migrations.prepare(services.engine, embedded=settings.embedded)
@@ -58,23 +58,23 @@ def _workers() -> Workers:
 
 def _put(name: str, state: WorkerState, reason: str | None, as_json: bool) -> None:
     workers = _workers()
-    workers.put(name, state, reason)
+    workers.set_state(name, state, reason)
     _report([listed for listed in workers.listed() if listed.worker.name == name], "json" if as_json else None)
 
 
-def _report(listed: list[Listed], form: str | None) -> None:
+def _report(listed: list[WorkerStatus], form: str | None) -> None:
     columns = ("worker", "device", "labels", "state", "seen", "jobs", "reason")
     print_list(form, "workers", [_document(entry) for entry in listed], columns, [_cells(entry) for entry in listed])
 
 
-def _cells(entry: Listed) -> tuple[str, ...]:
+def _cells(entry: WorkerStatus) -> tuple[str, ...]:
     row = entry.worker
     seen = f"{max(0, entry.silent_for):.0f} s ago"
     jobs = ",".join(job_id[:8] for job_id in entry.job_ids)
     return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, row.reason or ""
 
 
-def _document(entry: Listed) -> dict[str, Any]:
+def _document(entry: WorkerStatus) -> dict[str, Any]:
     row = entry.worker
     return {
         "name": row.name,

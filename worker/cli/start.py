@@ -115,7 +115,7 @@ def start(
         roll = Roll(services.workers, _listed(places, name, choices), supervisor)
         if watch is not None:
             watch.serve(services, supervisor, roll.slots)
-        with Keeper(reconciler, roll.call, services.caller):
+        with Keeper(reconciler, roll.call, services.webhook_caller):
             well = supervisor.run()
         roll.leave()
     return 0 if well else INTERRUPTED

@@ -9,7 +9,7 @@ import click
 from rich.markup import escape
 
 from stylefarm.shared.console import print_json, print_list, say
-from stylefarm.shared.db.tables import Weights
+from stylefarm.shared.db.tables import WeightsRow
 
 COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
 EMPTY = (
@@ -18,7 +18,7 @@ EMPTY = (
 )
 
 
-def print_listed(rows: Sequence[Weights], form: str | None) -> None:
+def print_listed(rows: Sequence[WeightsRow], form: str | None) -> None:
     """All weights, as `stylefarm.shared.console.list_options` says."""
     if rows or form is not None:
         print_list(form, "weights", [_fields(row) for row in rows], COLUMNS, [_row(row) for row in rows])
@@ -26,7 +26,7 @@ def print_listed(rows: Sequence[Weights], form: str | None) -> None:
         say(EMPTY)
 
 
-def print_imported(row: Weights, *, added: bool, as_json: bool) -> None:
+def print_imported(row: WeightsRow, *, added: bool, as_json: bool) -> None:
     """The name under which weights are registered now, and whether they were before."""
     done = "is registered" if added else "is there already, with the same content"
     say(f"{row.name} {done}: {row.architecture}, {_size(row)}, {row.sha256[:12]}")
@@ -36,12 +36,12 @@ def print_imported(row: Weights, *, added: bool, as_json: bool) -> None:
         click.echo(row.name)
 
 
-def _row(row: Weights) -> tuple[str, ...]:
+def _row(row: WeightsRow) -> tuple[str, ...]:
     created = f"{row.created_at:%Y-%m-%d %H:%M}"
     return row.name, row.architecture, escape(row.source), _size(row), row.sha256[:12], created
 
 
-def _fields(row: Weights) -> dict[str, Any]:
+def _fields(row: WeightsRow) -> dict[str, Any]:
     return {
         "name": row.name,
         "architecture": row.architecture,
@@ -52,5 +52,5 @@ def _fields(row: Weights) -> dict[str, Any]:
     }
 
 
-def _size(row: Weights) -> str:
+def _size(row: WeightsRow) -> str:
     return f"{row.bytes / 1e6:.1f} MB"

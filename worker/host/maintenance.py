@@ -16,7 +16,7 @@ import structlog
 
 from stylefarm.shared.dispatch.reconcile import Reconciler
 from stylefarm.shared.errors import ServiceUnavailable
-from stylefarm.shared.webhooks.caller import Caller
+from stylefarm.shared.webhooks.caller import WebhookCaller
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -34,7 +34,7 @@ class Keeper:
         self,
         reconciler: Reconciler,
         call_roll: Callable[[], None] = lambda: None,
-        caller: Caller | None = None,
+        caller: WebhookCaller | None = None,
     ) -> None:
         self.reconciler = reconciler
         self.call_roll = call_roll
@@ -72,7 +72,7 @@ class Keeper:
     def _sweep(self) -> None:
         while not self._over.wait(SWEEP_LOOK_SECONDS):
             try:
-                count = self.reconciler.sweep()
+                count = self.reconciler.delete_orphans()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next hour's sweep finds the rest
                 log.warning("objects not swept", reason=str(error))
             else:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 
 from stylefarm.shared.db.states import WorkerState
-from stylefarm.shared.dispatch.workers import NewWorker, Workers
+from stylefarm.shared.dispatch.workers import NewWorker, WorkerRegistry
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.worker.host.supervisor import Supervisor
 
@@ -19,7 +19,7 @@ def full_name(name: str) -> str:
 class Roll:
     """The slots of one supervisor, by their names on this machine."""
 
-    def __init__(self, workers: Workers, slots: Mapping[str, NewWorker], supervisor: Supervisor) -> None:
+    def __init__(self, workers: WorkerRegistry, slots: Mapping[str, NewWorker], supervisor: Supervisor) -> None:
         self.workers = workers
         self.slots = slots
         self.supervisor = supervisor
@@ -28,9 +28,9 @@ class Roll:
     def call(self) -> None:
         """Says that they are alive; those that are drained or benched come to rest. Raises ServiceUnavailable."""
         if not self._enlisted:
-            self.workers.enlist(list(self.slots.values()))
+            self.workers.register(list(self.slots.values()))
             self._enlisted = True
-        states = self.workers.call_roll([slot.name for slot in self.slots.values()])
+        states = self.workers.report_alive([slot.name for slot in self.slots.values()])
         # One that somebody took off the list is no reason to stop.
         known = {slot: states[worker.name] for slot, worker in self.slots.items() if worker.name in states}
         self.supervisor.resting = {slot: state for slot, state in known.items() if state is not WorkerState.ACTIVE}
@@ -38,6 +38,6 @@ class Roll:
     def leave(self) -> None:
         """Takes them off the list; where the database is away, they are listed as silent."""
         try:
-            self.workers.leave([slot.name for slot in self.slots.values()])
+            self.workers.unregister([slot.name for slot in self.slots.values()])
         except ServiceUnavailable:
             return

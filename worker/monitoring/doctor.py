@@ -15,11 +15,11 @@ from sqlalchemy import select
 
 from stylefarm import migrations
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.connection import translated, where
+from stylefarm.shared.db.connection import address_of, translate_errors
 from stylefarm.shared.db.states import WorkerState
-from stylefarm.shared.db.tables import Duty
+from stylefarm.shared.db.tables import LeaderLockRow
 from stylefarm.shared.dispatch.backlog import Backlog
-from stylefarm.shared.dispatch.reconcile import DUTY
+from stylefarm.shared.dispatch.reconcile import RECONCILER_LOCK
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.queue.routes import queue_name
@@ -69,7 +69,7 @@ def examine(services: Services) -> Iterator[Finding]:
 def _check_database(services: Services) -> Found:
     engine = services.engine
     migrations.prepare(engine, embedded=services.settings.embedded)
-    yield Health.FINE, f"{engine.dialect.name} at {where(engine)}, revision {migrations.head()}", ""
+    yield Health.FINE, f"{engine.dialect.name} at {address_of(engine)}, revision {migrations.head()}", ""
 
 
 def _check_redis(services: Services) -> Found:
@@ -100,7 +100,7 @@ def _check_objects(services: Services) -> Found:
 
 def _check_clocks(services: Services) -> Found:
     started = time.time()
-    with translated(services.engine), services.engine.connect() as connection:
+    with translate_errors(services.engine), services.engine.connect() as connection:
         moment = connection.execute(select(now())).scalar_one()
     yield _skew("the database", moment.timestamp() - (started + time.time()) / 2)
     if services.announcer is not None:
@@ -148,8 +148,8 @@ def _check_workers(services: Services) -> Found:
 def _check_leader(services: Services) -> Found:
     if services.settings.embedded:
         return
-    with translated(services.engine), services.engine.connect() as connection:
-        held = select(Duty.holder).where(Duty.name == DUTY, Duty.until > now())
+    with translate_errors(services.engine), services.engine.connect() as connection:
+        held = select(LeaderLockRow.holder).where(LeaderLockRow.name == RECONCILER_LOCK, LeaderLockRow.until > now())
         holder = connection.execute(held).scalar_one_or_none()
     if holder is None:
         yield Health.WARNING, "nobody puts lost jobs back into the queue", "start a worker: one of them always leads"

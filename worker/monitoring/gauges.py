@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from stylefarm import shared
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import FarmError
-from stylefarm.shared.queries.jobs import Total
+from stylefarm.shared.queries.jobs import QueueTotal
 from stylefarm.shared.queue.routes import queue_name
 from stylefarm.shared.services import Services
 from stylefarm.worker.host.nvml import Memory, read_memory
@@ -98,7 +98,7 @@ class Farm(Collector):
         if hints is not None:
             yield _gauge("stylefarm_hints", "Hints that stand in Redis, by queue.", "queue", hints)
 
-    def _jobs(self, totals: Iterable[Total]) -> Iterator[Metric]:
+    def _jobs(self, totals: Iterable[QueueTotal]) -> Iterator[Metric]:
         # With zeros: a series that ends looks to Prometheus like one that is not known.
         states = dict.fromkeys(map(str, State), 0)
         depths = dict.fromkeys(self.queues, 0)

@@ -20,7 +20,7 @@ from examples.embedded import embedded_settings
 from stylefarm import Farm, InvalidRequest, JobFailed, JobSpec, NotFound, State, StillPending, Sweep, as_completed
 from stylefarm.producer.views.frame import AFTER, BEFORE
 from stylefarm.producer.views.metrics import MEASURES
-from stylefarm.shared.db.records import Of
+from stylefarm.shared.db.records import JobSelector
 from tests.made_up import made_up
 
 AXES: Mapping[str, Any] = {"content": ["cat.png", "dog.png"], "style_weight": [1.0, 10.0, 100.0]}
@@ -139,7 +139,7 @@ def test_changes_since_a_cursor(farm: Farm) -> None:
     sweep = made_up(farm, AXES, outcome=lambda _: State.QUEUED)
     first = sweep.changes()
     assert [change.position for change in sorted(first.jobs, key=lambda change: change.position)] == list(range(6))
-    farm.services.store.cancel(Of(job=sweep.jobs()[4].id))
+    farm.services.store.commands.cancel(JobSelector(job=sweep.jobs()[4].id))
     later = sweep.changes(first.cursor)
     assert {change.position: change.state for change in later.jobs}[4] is State.CANCELLED
     assert later.cursor >= first.cursor

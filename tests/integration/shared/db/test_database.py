@@ -20,14 +20,14 @@ def test_a_restarted_server_is_noticed() -> None:
     with PostgresServer() as server:
         store = Store(connect(server.create_database("farm")))
         migrations.upgrade(store.engine)
-        (job_id,) = store.create([new_job()])
+        (job_id,) = store.submissions.create([new_job()])
         server.restart()
         time.sleep(PING_AFTER_SECONDS + 0.1)
-        assert store.claim(job_id, "w") is not None
+        assert store.attempts.claim(job_id, "w") is not None
         server.restart()
         with pytest.raises(ServiceUnavailable, match="does not answer"):
-            store.create([new_job()])
-        assert len(store.create([new_job()])) == 1
+            store.submissions.create([new_job()])
+        assert len(store.submissions.create([new_job()])) == 1
         store.engine.dispose()
 
 
@@ -37,15 +37,15 @@ def test_who_gets_no_connection_hears_why(postgres_url: str, monkeypatch: pytest
     monkeypatch.setattr(store.engine.pool, "_timeout", 0.1)
     with pytest.raises(ServiceUnavailable, match="keeps all connections of this process"), ExitStack() as held:
         for _ in range(100):
-            held.enter_context(store._transaction()).connection()
+            held.enter_context(store.maintenance._transaction()).connection()
 
 
 def test_rows_are_copied_all_or_none(postgres_url: str) -> None:
     """Given a table that is not migrated as far, if rows are copied into it, I expect our own error and no row."""
     store = Store(connect(postgres_url))
-    with store._transaction() as session:
+    with store.maintenance._transaction() as session:
         session.connection().exec_driver_sql("ALTER TABLE jobs DROP COLUMN label CASCADE")
     with pytest.raises(ServiceUnavailable, match="stylefarm db upgrade"):
-        store.create([new_job()])
-    with store._transaction() as session:
+        store.submissions.create([new_job()])
+    with store.maintenance._transaction() as session:
         assert session.connection().exec_driver_sql("SELECT count(*) FROM jobs").scalar_one() == 0

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from stylefarm.shared.db.records import Fence, NewJob, Submission
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidImage
-from stylefarm.shared.queries.lists import Listing, Wanted
+from stylefarm.shared.queries.lists import JobFilter, Listing
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT
@@ -27,17 +27,17 @@ def listing(engine: Engine) -> Listing:
 def submitted(store: Store, name: str, *seeds: int) -> Submission:
     cells = [(SPEC.model_copy(update={"seed": seed}), {"seed": seed}) for seed in seeds]
     jobs = [NewJob(spec, "a.png", "s.png", cell=cell) for spec, cell in cells]
-    return store.submit_sweep(name, {"seed": list(seeds)}, jobs)
+    return store.submissions.submit_sweep(name, {"seed": list(seeds)}, jobs)
 
 
 def ended(store: Store, job_id: str, *, well: bool) -> None:
-    job = store.claim(job_id, "w")
+    job = store.attempts.claim(job_id, "w")
     assert job is not None
     fence = Fence(job_id, job.attempt)
     if well:
-        store.finish(fence, RESULT, {})
+        store.attempts.finish(fence, RESULT, {})
     else:
-        store.fail(fence, InvalidImage("no"), {})
+        store.attempts.fail(fence, InvalidImage("no"), {})
 
 
 def test_what_sweeps_share_counts_in_each(store: Store, listing: Listing) -> None:
@@ -53,10 +53,10 @@ def test_what_sweeps_share_counts_in_each(store: Store, listing: Listing) -> Non
     assert [job.id for job in listing.failures(newer.sweep_id, 5)] == [older.ids[1], newer.ids[0]]
     assert [job.cell["seed"] for job in listing.failures(newer.sweep_id, 1)] == [2]
     for sweep in (older, newer):
-        assert listing.pace(sweep.sweep_id) > 0
-    found = list(listing.jobs(Wanted(sweep=newer.sweep_id), None))
+        assert listing.throughput(sweep.sweep_id) > 0
+    found = list(listing.jobs(JobFilter(sweep=newer.sweep_id), None))
     assert [(job.position, job.cell["seed"]) for job in found] == [(0, 3), (1, 1), (2, 2)]
-    assert [job.position for job in listing.jobs(Wanted(sweep=newer.sweep_id), 2)] == [0, 1]
+    assert [job.position for job in listing.jobs(JobFilter(sweep=newer.sweep_id), 2)] == [0, 1]
 
 
 def test_what_was_done_before_a_sweep_says_nothing_of_its_pace(store: Store, listing: Listing) -> None:
@@ -65,16 +65,16 @@ def test_what_was_done_before_a_sweep_says_nothing_of_its_pace(store: Store, lis
     ended(store, older.ids[0], well=True)
     time.sleep(0.01)  # SQLite's clock has milliseconds
     newer = submitted(store, "newer", 1, 2)
-    assert (listing.pace(older.sweep_id) > 0, listing.pace(newer.sweep_id)) == (True, 0.0)
+    assert (listing.throughput(older.sweep_id) > 0, listing.throughput(newer.sweep_id)) == (True, 0.0)
     ended(store, newer.ids[1], well=True)
-    assert listing.pace(newer.sweep_id) > 0
+    assert listing.throughput(newer.sweep_id) > 0
 
 
 def test_a_sweep_at_rest_has_no_pace(store: Store, listing: Listing) -> None:
     """Given queued jobs alone, I expect a pace of nothing, no failure, and no sweep more than asked for."""
     queued = submitted(store, "queued", 1)
     submitted(store, "other", 2)
-    assert (listing.pace(queued.sweep_id), listing.failures(queued.sweep_id, 5)) == (0.0, [])
+    assert (listing.throughput(queued.sweep_id), listing.failures(queued.sweep_id, 5)) == (0.0, [])
     assert len(listing.sweeps(1)) == 1
 
 
@@ -82,13 +82,13 @@ def test_jobs_are_found_by_state_time_and_what_fits(store: Store, listing: Listi
     """Given jobs, I expect each condition to count, and the limit of those that fit."""
     sweep = submitted(store, "", *range(10))
     ended(store, sweep.ids[4], well=True)
-    assert [job.id for job in listing.jobs(Wanted(states=(State.DONE,)), 5)] == [sweep.ids[4]]
-    even = Wanted(fits=lambda job: job.spec["seed"] % 2 == 0)
+    assert [job.id for job in listing.jobs(JobFilter(states=(State.DONE,)), 5)] == [sweep.ids[4]]
+    even = JobFilter(predicate=lambda job: job.spec["seed"] % 2 == 0)
     assert [job.cell["seed"] for job in listing.jobs(even, 3)] == [0, 2, 4]
-    assert [job.cell["seed"] for job in listing.jobs(Wanted(), 3)] == [0, 1, 2]
-    assert len(list(listing.jobs(Wanted(), None))) == 10
+    assert [job.cell["seed"] for job in listing.jobs(JobFilter(), 3)] == [0, 1, 2]
+    assert len(list(listing.jobs(JobFilter(), None))) == 10
     hour = timedelta(hours=1)
     now = datetime.now(UTC)
-    assert len(list(listing.jobs(Wanted(since=now - hour, until=now + hour), None))) == 10
-    assert list(listing.jobs(Wanted(since=now + hour), None)) == []
-    assert list(listing.jobs(Wanted(until=now - hour), None)) == []
+    assert len(list(listing.jobs(JobFilter(since=now - hour, until=now + hour), None))) == 10
+    assert list(listing.jobs(JobFilter(since=now + hour), None)) == []
+    assert list(listing.jobs(JobFilter(until=now - hour), None)) == []

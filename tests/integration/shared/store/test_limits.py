@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 
 from stylefarm import migrations
 from stylefarm.shared.db.connection import connect
-from stylefarm.shared.db.records import Fence, NewJob, Of
+from stylefarm.shared.db.records import Fence, JobSelector, NewJob
 from stylefarm.shared.db.states import State
 from stylefarm.shared.dispatch.backlog import Backlog
 from stylefarm.shared.errors import InvalidImage, NotFound, ServiceUnavailable
@@ -24,27 +24,27 @@ from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, new_job
 
 
-class Farm:
+class LimitedFarm:
     """A database, and short ways to ask it."""
 
     def __init__(self, engine: Engine) -> None:
         self.store, self.queries, self.backlog = Store(engine), Queries(engine), Backlog(engine)
 
     def submit(self, **terms: Any) -> str:
-        (job_id,) = self.store.create([on_terms(**terms)])
+        (job_id,) = self.store.submissions.create([on_terms(**terms)])
         return job_id
 
     def claim(self, job_id: str, lease: float = 30) -> Fence | None:
-        job = self.store.claim(job_id, f"w-{job_id}", lease=lease)
+        job = self.store.attempts.claim(job_id, f"w-{job_id}", lease=lease)
         return None if job is None else Fence(job.id, job.attempt)
 
     def end(self, job_id: str, error: Exception | None = None) -> None:
         fence = self.claim(job_id)
         assert fence is not None
         if error is None:
-            assert self.store.finish(fence, RESULT, {})
+            assert self.store.attempts.finish(fence, RESULT, {})
         else:
-            assert self.store.fail(fence, InvalidImage(str(error)), {})
+            assert self.store.attempts.fail(fence, InvalidImage(str(error)), {})
 
     def states(self, *ids: str) -> list[str]:
         return [str(job.state) for job in self.queries.jobs(ids)]
@@ -55,11 +55,11 @@ def on_terms(**terms: Any) -> NewJob:
 
 
 @pytest.fixture
-def farm(engine: Engine) -> Farm:
-    return Farm(engine)
+def farm(engine: Engine) -> LimitedFarm:
+    return LimitedFarm(engine)
 
 
-def test_a_job_waits_until_all_others_are_done(farm: Farm) -> None:
+def test_a_job_waits_until_all_others_are_done(farm: LimitedFarm) -> None:
     """Given a job after two others, I expect it queued, and announced, when the second of them is done."""
     first, second = farm.submit(), farm.submit()
     child = farm.submit(after=[first, second])
@@ -72,7 +72,7 @@ def test_a_job_waits_until_all_others_are_done(farm: Farm) -> None:
     assert [event.reason for event in farm.queries.events(child)] == ["submitted", "all that it waited for is done"]
 
 
-def test_a_job_after_what_is_done_is_queued_at_once(farm: Farm) -> None:
+def test_a_job_after_what_is_done_is_queued_at_once(farm: LimitedFarm) -> None:
     """Given a done job, if another is submitted after it, I expect no waiting; after no job at all, a sentence."""
     parent = farm.submit()
     farm.end(parent)
@@ -82,7 +82,7 @@ def test_a_job_after_what_is_done_is_queued_at_once(farm: Farm) -> None:
 
 
 @pytest.mark.parametrize("way", ["failed", "cancelled"])
-def test_a_parent_s_end_is_its_children_s(farm: Farm, way: str) -> None:
+def test_a_parent_s_end_is_its_children_s(farm: LimitedFarm, way: str) -> None:
     """Given a chain of three, if the first fails or is cancelled, I expect the others failed, with the reason."""
     parent = farm.submit()
     child = farm.submit(after=[parent])
@@ -90,7 +90,7 @@ def test_a_parent_s_end_is_its_children_s(farm: Farm, way: str) -> None:
     if way == "failed":
         farm.end(parent, ValueError("no picture"))
     else:
-        farm.store.cancel(Of(job=parent))
+        farm.store.commands.cancel(JobSelector(job=parent))
     assert farm.states(child, grandchild) == ["failed", "failed"]
     said = farm.queries.job(child)
     reason = "failed: no picture" if way == "failed" else "was cancelled"
@@ -98,33 +98,33 @@ def test_a_parent_s_end_is_its_children_s(farm: Farm, way: str) -> None:
     assert str(farm.queries.job(grandchild).error).startswith(f"job {child}, which it waited for, failed: ")
 
 
-def test_a_failed_chain_is_tried_again_in_its_order(farm: Farm) -> None:
+def test_a_failed_chain_is_tried_again_in_its_order(farm: LimitedFarm) -> None:
     """Given a failed sweep of a parent and its child, if both are retried, I expect the child to wait once more."""
     parent = farm.submit()
     child = farm.submit(after=[parent])
     farm.end(parent, ValueError("no"))
     # By itself the child would wait in vain.
-    assert farm.store.retry(Of(job=child))
+    assert farm.store.commands.retry(JobSelector(job=child))
     assert farm.states(child) == ["failed"]
-    farm.store.retry(Of(job=parent))
-    farm.store.retry(Of(job=child))
+    farm.store.commands.retry(JobSelector(job=parent))
+    farm.store.commands.retry(JobSelector(job=child))
     assert farm.states(parent, child) == ["queued", "waiting"]
     farm.end(parent)
     assert farm.states(child) == ["queued"]
 
 
-def test_a_waiting_job_is_paused_and_resumed(farm: Farm) -> None:
+def test_a_waiting_job_is_paused_and_resumed(farm: LimitedFarm) -> None:
     """Given a waiting job that is paused while its parent is done, if it is resumed, I expect it queued."""
     parent = farm.submit()
     child = farm.submit(after=[parent])
-    farm.store.pause(Of(job=child))
+    farm.store.commands.pause(JobSelector(job=child))
     farm.end(parent)
     assert farm.states(child) == ["paused"]
-    farm.store.resume(Of(job=child))
+    farm.store.commands.resume(JobSelector(job=child))
     assert farm.states(child) == ["queued"]
 
 
-def test_two_parents_that_end_at_once_release_their_child(farm: Farm) -> None:
+def test_two_parents_that_end_at_once_release_their_child(farm: LimitedFarm) -> None:
     """Given a job after eight others, if these are done at the same moment, I expect it queued."""
     parents = [farm.submit() for _ in range(8)]
     child = farm.submit(after=parents)
@@ -134,7 +134,7 @@ def test_two_parents_that_end_at_once_release_their_child(farm: Farm) -> None:
     def finish(fence: Fence | None) -> None:
         barrier.wait()
         assert fence is not None
-        farm.store.finish(fence, RESULT, {})
+        farm.store.attempts.finish(fence, RESULT, {})
 
     threads = [threading.Thread(target=finish, args=(fence,)) for fence in fences]
     for thread in threads:
@@ -144,12 +144,12 @@ def test_two_parents_that_end_at_once_release_their_child(farm: Farm) -> None:
     assert farm.states(child) == ["queued"]
 
 
-def test_a_limited_sweep_leaves_room_for_others(farm: Farm) -> None:
+def test_a_limited_sweep_leaves_room_for_others(farm: LimitedFarm) -> None:
     """Given a sweep of which two may run, if eight workers claim at once, I expect two jobs of it to run.
 
     And hints for no more than these, and for the next one when one of them is done; others are not kept waiting.
     """
-    _, ids = farm.store.create_sweep("", {}, [new_job() for _ in range(8)], max_running=2)
+    _, ids = farm.store.submissions.create_sweep("", {}, [new_job() for _ in range(8)], max_running=2)
     other = farm.submit()
     assert [hint.job_id for hint in farm.backlog.most_urgent(("auto", ""), 10)] == [other, *ids[:2]]
     assert [hint.job_id for hint in farm.backlog.hints_of(ids)] == ids[:2]
@@ -170,29 +170,29 @@ def test_a_limited_sweep_leaves_room_for_others(farm: Farm) -> None:
     assert len(claimed) == 2
     assert farm.claim(other) is not None
     assert farm.backlog.hints_of(ids) == []
-    assert farm.store.finish(claimed[0], RESULT, {})
+    assert farm.store.attempts.finish(claimed[0], RESULT, {})
     (following,) = farm.backlog.after(claimed[0].job_id)
     assert farm.claim(following.job_id) is not None
 
 
-def test_a_hung_job_that_is_over_its_time_fails(farm: Farm) -> None:
+def test_a_hung_job_that_is_over_its_time_fails(farm: LimitedFarm) -> None:
     """Given a job with a time limit whose worker hangs, if its lease runs out, I expect it failed for good."""
     late, early = farm.submit(time_limit=0.001), farm.submit(time_limit=3600)
     for job_id in (late, early):
         farm.claim(job_id, lease=0)
     time.sleep(0.01)
-    farm.store.requeue_expired()
+    farm.store.maintenance.requeue_expired()
     assert farm.states(late, early) == ["failed", "queued"]
     assert farm.queries.job(late).error_class == "limit"
 
 
-def test_attempts_are_capped(farm: Farm) -> None:
+def test_attempts_are_capped(farm: LimitedFarm) -> None:
     """Given a job of which two attempts may fail, if a service is away, I expect it failed after the second."""
     job_id = farm.submit(max_attempts=2)
     for expected in (State.QUEUED, State.FAILED):
         fence = farm.claim(job_id)
         assert fence is not None
-        assert farm.store.fail(fence, ServiceUnavailable("away"), {}) == expected
+        assert farm.store.attempts.fail(fence, ServiceUnavailable("away"), {}) == expected
 
 
 def test_a_job_may_wait_for_more_than_one_statement_names(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_job_may_wait_for_more_than_one_statement_names(tmp_path: Path) -> Non
     engine.dispose()
     few = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 1500
     event.listen(engine, "connect", lambda connection, _entry: connection.setlimit(*few))
-    farm = Farm(engine)
-    parents = farm.store.create([new_job(seed=number) for number in range(2000)])
+    farm = LimitedFarm(engine)
+    parents = farm.store.submissions.create([new_job(seed=number) for number in range(2000)])
     assert farm.states(farm.submit(after=parents)) == ["waiting"]
     engine.dispose()

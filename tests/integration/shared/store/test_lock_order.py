@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from stylefarm.shared.db.connection import connect
-from stylefarm.shared.db.records import Of
+from stylefarm.shared.db.records import JobSelector
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
 from tests.integration.jobs import claimed, new_job
-from tests.integration.shared.store.test_reusing import submitted
+from tests.integration.shared.store.test_submissions import submitted
 
 # Enough that the order in which they were written is hardly that of their ids.
 MANY = 60
@@ -70,7 +70,7 @@ def test_a_sweep_is_steered_while_another_comes_to_share_it(engine: Engine, stor
     first = submitted(store, *range(MANY))
 
     def paused() -> int:
-        return len(store.pause(Of(sweep=first.sweep_id)))
+        return len(store.commands.pause(JobSelector(sweep=first.sweep_id)))
 
     count, other = held_up(engine, second_of(first.ids), paused, lambda: submitted(store, *range(MANY), name="other"))
     assert count == MANY
@@ -80,18 +80,23 @@ def test_a_sweep_is_steered_while_another_comes_to_share_it(engine: Engine, stor
 def test_a_cancelled_sweep_is_tried_again_while_it_is_submitted_again(engine: Engine, store: Store) -> None:
     """Given a cancelled sweep, if it is tried again and submitted again at once, I expect each of its jobs queued."""
     first = submitted(store, *range(MANY))
-    store.cancel(Of(sweep=first.sweep_id))
-    sweep = Of(sweep=first.sweep_id)
-    held_up(engine, second_of(first.ids), lambda: store.retry(sweep), lambda: submitted(store, *range(MANY)))
+    store.commands.cancel(JobSelector(sweep=first.sweep_id))
+    sweep = JobSelector(sweep=first.sweep_id)
+    held_up(engine, second_of(first.ids), lambda: store.commands.retry(sweep), lambda: submitted(store, *range(MANY)))
     assert Queries(engine).counts(first.sweep_id) == {State.QUEUED: MANY}
 
 
-def test_a_sweep_is_cancelled_while_its_painter_is_buried(engine: Engine, store: Store) -> None:
+def test_a_sweep_is_cancelled_while_its_painter_is_reclaimed(engine: Engine, store: Store) -> None:
     """Given a batch of a sweep whose process died, if the sweep is cancelled at that moment, I expect it cancelled."""
     jobs = [dataclasses.replace(new_job(seed=number), batch_key="a") for number in range(MANY)]
-    sweep_id, ids = store.create_sweep("", {}, jobs)
-    assert len(store.claim_batch(ids[0], "w:family:1", most=MANY)) == MANY
-    held_up(engine, second_of(ids), lambda: store.cancel(Of(sweep=sweep_id)), lambda: store.bury(":family:"))
+    sweep_id, ids = store.submissions.create_sweep("", {}, jobs)
+    assert len(store.attempts.claim_batch(ids[0], "w:family:1", most=MANY)) == MANY
+    held_up(
+        engine,
+        second_of(ids),
+        lambda: store.commands.cancel(JobSelector(sweep=sweep_id)),
+        lambda: store.maintenance.reclaim_dead(":family:"),
+    )
     assert Queries(engine).counts(sweep_id) == {State.CANCELLED: MANY}
 
 
@@ -103,15 +108,18 @@ def test_a_job_and_the_one_before_it_are_cancelled_at_once(
     Also if the younger a job is, the sooner its id comes.
     """
     ids = (uuid.UUID(int=number) for number in range(9, 0, -1))
-    monkeypatch.setattr("stylefarm.shared.store.submitting.uuid.uuid4", lambda: next(ids))
+    monkeypatch.setattr("stylefarm.shared.store.insertion.uuid.uuid4", lambda: next(ids))
 
     def after(*parents: str) -> str:
-        return store.create([dataclasses.replace(new_job(), terms=Terms(after=parents))])[0]
+        return store.submissions.create([dataclasses.replace(new_job(), terms=Terms(after=parents))])[0]
 
     first = after()
     middle = after(first)
     last, besides = after(first, middle), after(middle)
-    cancels = [partial(store.cancel, Of(job=middle)), partial(store.cancel, Of(job=first))]
+    cancels = [
+        partial(store.commands.cancel, JobSelector(job=middle)),
+        partial(store.commands.cancel, JobSelector(job=first)),
+    ]
     held_up(engine, besides, *cancels)
     states = [job.state for job in Queries(engine).jobs([first, middle, last, besides])]
     assert states == [State.CANCELLED, State.CANCELLED, State.FAILED, State.FAILED]
@@ -121,6 +129,6 @@ def test_a_job_stops_while_its_sweep_is_asked_for_again(engine: Engine, store: S
     """Given a job that is to be cancelled, if it stops while its sweep is submitted again, I expect it queued."""
     first = submitted(store, 1)
     fence = claimed(store, first.ids[0])
-    store.cancel(Of(sweep=first.sweep_id))
-    held_up(engine, first.ids[0], lambda: store.stopped(fence, {}), lambda: submitted(store, 1))
+    store.commands.cancel(JobSelector(sweep=first.sweep_id))
+    held_up(engine, first.ids[0], lambda: store.attempts.confirm_cancel(fence, {}), lambda: submitted(store, 1))
     assert Queries(engine).counts(first.sweep_id) == {State.QUEUED: 1}

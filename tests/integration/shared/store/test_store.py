@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint, Of, StoredObject
+from stylefarm.shared.db.records import Fence, Heartbeat, JobSelector, LossPoint, StoredObject
 from stylefarm.shared.db.states import MOVES as ALLOWED
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Job, Sweep
+from stylefarm.shared.db.tables import JobRow, SweepRow
 from stylefarm.shared.errors import InvalidImage, InvalidRequest, NotFound
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.spec.terms import Terms
@@ -28,7 +28,7 @@ def point(iteration: int) -> LossPoint:
 
 def test_a_submitted_job_is_queued_with_all_that_was_said_of_it(store: Store, queries: Queries) -> None:
     """Given a new job, if it is created, I expect it queued, with its spec, its notes and one event."""
-    (job_id,) = store.create([new_job(iterations=7)])
+    (job_id,) = store.submissions.create([new_job(iterations=7)])
     job = queries.job(job_id)
     assert (job.state, job.iterations, job.notes, job.attempt) == (State.QUEUED, 7, ["a note"], 0)
     assert [event.reason for event in queries.events(job_id)] == ["submitted"]
@@ -36,7 +36,9 @@ def test_a_submitted_job_is_queued_with_all_that_was_said_of_it(store: Store, qu
 
 def test_a_large_sweep_is_created_whole_and_in_order(store: Store, queries: Queries) -> None:
     """Given more jobs than one statement takes, if they are created as a sweep, I expect all, in their order."""
-    sweep_id, ids = store.create_sweep("big", {"seed": list(range(2500))}, [new_job(seed=n) for n in range(2500)])
+    sweep_id, ids = store.submissions.create_sweep(
+        "big", {"seed": list(range(2500))}, [new_job(seed=n) for n in range(2500)]
+    )
     assert [job.id for job in queries.sweep_jobs(sweep_id)] == ids
     assert [job.spec["seed"] for job in queries.jobs(ids)] == list(range(2500))
     assert queries.counts(sweep_id) == {State.QUEUED: 2500}
@@ -46,7 +48,7 @@ def test_the_totals_of_the_farm_are_by_state_and_queue(store: Store, queries: Qu
     """Given jobs of two queues, one of them claimed, I expect each counted once, and nothing of what there is not."""
     assert queries.totals() == []
     night = dataclasses.replace(new_job(), terms=Terms(device="gpu", label="night"))
-    first, *_ = store.create([new_job(), new_job(), new_job(), night])
+    first, *_ = store.submissions.create([new_job(), new_job(), new_job(), night])
     claimed(store, first)
     assert sorted(queries.totals()) == [
         (State.QUEUED, "auto", "", 2),
@@ -57,21 +59,21 @@ def test_the_totals_of_the_farm_are_by_state_and_queue(store: Store, queries: Qu
 
 def test_a_job_is_claimed_once(store: Store, queries: Queries) -> None:
     """Given a queued job, if a hint for it comes twice, I expect one claim, and the second to change nothing."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     assert claimed(store, job_id) == Fence(job_id, 1)
-    assert store.claim(job_id, "other") is None
+    assert store.attempts.claim(job_id, "other") is None
     assert queries.job(job_id).worker == "w"
 
 
 def test_many_workers_claim_a_job_at_once(store: Store) -> None:
     """Given one queued job, if eight workers claim it at the same moment, I expect exactly one to have it."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     barrier = threading.Barrier(8)
     won: list[str] = []
 
     def claim(name: str) -> None:
         barrier.wait()
-        if store.claim(job_id, name) is not None:
+        if store.attempts.claim(job_id, name) is not None:
             won.append(name)
 
     threads = [threading.Thread(target=claim, args=(f"w{n}",)) for n in range(8)]
@@ -84,11 +86,11 @@ def test_many_workers_claim_a_job_at_once(store: Store) -> None:
 
 def test_a_finished_job_names_its_result(store: Store, queries: Queries) -> None:
     """Given a claimed job, if it finishes, I expect it done, with its result, its curve and its attempt's record."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
-    assert store.record(fence, [point(0), point(1)])
-    assert store.add_snapshot(fence, 1, StoredObject("k", "1" * 64, 5))
-    assert store.finish(fence, RESULT, {"device": "cpu"})
+    assert store.attempts.record_losses(fence, [point(0), point(1)])
+    assert store.attempts.add_snapshot(fence, 1, StoredObject("k", "1" * 64, 5))
+    assert store.attempts.finish(fence, RESULT, {"device": "cpu"})
     job = queries.job(job_id)
     assert (job.state, job.result_key, job.result_bytes, job.iteration) == (State.DONE, RESULT.key, 10, 1)
     assert job.lease_until is None
@@ -101,51 +103,53 @@ def test_a_finished_job_names_its_result(store: Store, queries: Queries) -> None
 
 def test_a_write_may_be_repeated(store: Store, queries: Queries) -> None:
     """Given points and a snapshot that were stored, if the answer got lost and they come again, I expect each once."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
     for _ in range(2):
-        assert store.record(fence, [point(0), point(1)])
-        assert store.add_snapshot(fence, 1, StoredObject("k", "1" * 64, 5))
+        assert store.attempts.record_losses(fence, [point(0), point(1)])
+        assert store.attempts.add_snapshot(fence, 1, StoredObject("k", "1" * 64, 5))
     assert [row.iteration for row in queries.losses(job_id)] == [0, 1]
     assert len(queries.snapshots(job_id)) == 1
 
 
 def test_a_snapshot_is_named_as_it_was_painted_last(store: Store, queries: Queries) -> None:
     """Given a snapshot of an attempt that ran out of memory, if it is painted again, I expect the later one's hash."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
     for digit in "012":
-        assert store.add_snapshot(fence, 5, StoredObject(f"jobs/{job_id}/1/snapshots/000005.png", digit * 64, 10))
+        assert store.attempts.add_snapshot(
+            fence, 5, StoredObject(f"jobs/{job_id}/1/snapshots/000005.png", digit * 64, 10)
+        )
     assert [snapshot.sha256 for snapshot in queries.snapshots(job_id)] == ["2" * 64]
 
 
 def test_a_move_may_be_repeated(store: Store, queries: Queries) -> None:
     """Given a claim and an end whose answers got lost, if each is asked for again, I expect the same answer."""
-    (job_id, let_go) = store.create([new_job(), new_job()])
+    (job_id, let_go) = store.submissions.create([new_job(), new_job()])
     fence = claimed(store, job_id)
     assert claimed(store, job_id) == fence
-    assert [store.finish(fence, RESULT, {}) for _ in range(2)] == [True, True]
-    assert not store.fail(fence, InvalidImage("no"), {})
+    assert [store.attempts.finish(fence, RESULT, {}) for _ in range(2)] == [True, True]
+    assert not store.attempts.fail(fence, InvalidImage("no"), {})
     released = claimed(store, let_go)
-    assert [store.release(released, "stopped", {}) for _ in range(2)] == [True, True]
+    assert [store.attempts.release(released, "stopped", {}) for _ in range(2)] == [True, True]
     assert len(queries.attempts(job_id)) == 1
     assert [event.state for event in queries.events(let_go)] == ["queued", "running", "queued"]
 
 
 def test_an_older_attempt_changes_nothing(store: Store, queries: Queries) -> None:
     """Given a job that was claimed again, if its first worker goes on writing, I expect every write to be refused."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     old = claimed(store, job_id, "zombie", lease=0)
     time.sleep(0.01)
-    assert store.requeue_expired() == [job_id]
+    assert store.maintenance.requeue_expired() == [job_id]
     new = claimed(store, job_id, "heir")
-    assert not store.record(old, [point(5)])
-    assert not store.add_snapshot(old, 5, StoredObject("zombie", "1" * 64, 5))
-    assert not store.renew(old)
-    assert not store.finish(old, RESULT, {})
-    assert not store.fail(old, InvalidImage("no"), {})
-    assert not store.release(old, "no", {})
-    assert not store.stopped(old, {})
+    assert not store.attempts.record_losses(old, [point(5)])
+    assert not store.attempts.add_snapshot(old, 5, StoredObject("zombie", "1" * 64, 5))
+    assert not store.attempts.renew(old)
+    assert not store.attempts.finish(old, RESULT, {})
+    assert not store.attempts.fail(old, InvalidImage("no"), {})
+    assert not store.attempts.release(old, "no", {})
+    assert not store.attempts.confirm_cancel(old, {})
     job = queries.job(job_id)
     assert (job.state, job.worker, job.attempt) == (State.RUNNING, "heir", new.attempt)
     assert queries.losses(job_id) == []
@@ -154,159 +158,159 @@ def test_an_older_attempt_changes_nothing(store: Store, queries: Queries) -> Non
 
 def test_a_new_attempt_starts_the_curve_afresh(store: Store, queries: Queries) -> None:
     """Given a released job with a curve, if it is claimed again, I expect no point of the first attempt to stay."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     first = claimed(store, job_id)
-    store.record(first, [point(0), point(1)])
-    assert store.release(first, "stopped", {})
+    store.attempts.record_losses(first, [point(0), point(1)])
+    assert store.attempts.release(first, "stopped", {})
     second = claimed(store, job_id)
     assert queries.losses(job_id) == []
-    assert store.record(second, [point(0)])
+    assert store.attempts.record_losses(second, [point(0)])
     assert [attempt.outcome for attempt in queries.attempts(job_id)] == ["released", None]
 
 
 def test_only_expired_leases_are_taken_back(store: Store, queries: Queries) -> None:
     """Given one job whose lease ran out and one whose lease holds, I expect only the first back in the queue."""
-    lost, held = store.create([new_job(), new_job()])
+    lost, held = store.submissions.create([new_job(), new_job()])
     claimed(store, lost, lease=0)
     claimed(store, held, lease=60)
     time.sleep(0.01)
-    assert store.requeue_expired() == [lost]
+    assert store.maintenance.requeue_expired() == [lost]
     assert [job.state for job in queries.jobs([lost, held])] == [State.QUEUED, State.RUNNING]
     assert queries.events(lost)[-1].reason == "the lease of w ran out (tried again, failure 1 of 10)"
 
 
 def test_a_renewed_lease_does_not_expire(store: Store) -> None:
     """Given a lease that has run out but was not taken back yet, if it is renewed, I expect the job to stay ours."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id, lease=0)
-    assert store.renew(fence, lease=60)
-    assert store.requeue_expired() == []
+    assert store.attempts.renew(fence, lease=60)
+    assert store.maintenance.requeue_expired() == []
 
 
 def test_a_failed_job_keeps_its_sentence(store: Store, queries: Queries) -> None:
     """Given a claimed job, if it fails, I expect its error and the class of its failure."""
-    (job_id,) = store.create([new_job()])
-    store.fail(claimed(store, job_id), InvalidImage("x.jpg is no picture: give another"), {})
+    (job_id,) = store.submissions.create([new_job()])
+    store.attempts.fail(claimed(store, job_id), InvalidImage("x.jpg is no picture: give another"), {})
     job = queries.job(job_id)
     assert (job.state, job.error_class, job.error) == (State.FAILED, "input", "x.jpg is no picture: give another")
 
 
 def test_who_records_hears_what_the_user_wants(store: Store) -> None:
     """Given a running job, if it is asked to pause, then to be cancelled, I expect the next points to hear of it."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
-    assert store.record(fence, [point(0)]) == Heartbeat(ours=True)
-    store.pause(Of(job=job_id))
-    assert store.record(fence, [point(1)]) == Heartbeat(ours=True, pause=True)
-    store.cancel(Of(job=job_id))
-    assert store.record(fence, [point(2)]).cancel
+    assert store.attempts.record_losses(fence, [point(0)]) == Heartbeat(ours=True)
+    store.commands.pause(JobSelector(job=job_id))
+    assert store.attempts.record_losses(fence, [point(1)]) == Heartbeat(ours=True, pause=True)
+    store.commands.cancel(JobSelector(job=job_id))
+    assert store.attempts.record_losses(fence, [point(2)]).cancel
 
 
 def test_a_queued_job_is_cancelled_at_once(store: Store, queries: Queries) -> None:
     """Given a queued job, if it is cancelled, I expect it cancelled, and not to be claimed any more."""
-    (job_id,) = store.create([new_job()])
-    assert store.cancel(Of(job=job_id))
+    (job_id,) = store.submissions.create([new_job()])
+    assert store.commands.cancel(JobSelector(job=job_id))
     assert queries.job(job_id).state == State.CANCELLED
-    assert store.claim(job_id, "w") is None
-    assert not store.cancel(Of(job=job_id))
+    assert store.attempts.claim(job_id, "w") is None
+    assert not store.commands.cancel(JobSelector(job=job_id))
 
 
 def test_a_running_job_is_cancelled_by_its_worker(store: Store, queries: Queries) -> None:
     """Given a running job, if it is cancelled, I expect its next heartbeat to hear of it, and its worker to end it."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
-    assert not store.renew(fence).cancel
-    assert store.cancel(Of(job=job_id))
+    assert not store.attempts.renew(fence).cancel
+    assert store.commands.cancel(JobSelector(job=job_id))
     assert queries.job(job_id).state == State.RUNNING
-    assert store.renew(fence).cancel
-    assert store.stopped(fence, {})
+    assert store.attempts.renew(fence).cancel
+    assert store.attempts.confirm_cancel(fence, {})
     assert queries.job(job_id).state == State.CANCELLED
 
 
 @pytest.mark.parametrize("way", ["released", "expired"])
 def test_a_cancelled_job_does_not_come_back(store: Store, queries: Queries, way: str) -> None:
     """Given a running job that is to be cancelled, if its worker lets it go, I expect it cancelled, not queued."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id, lease=0)
-    store.cancel(Of(job=job_id))
+    store.commands.cancel(JobSelector(job=job_id))
     if way == "released":
-        store.release(fence, "stopped", {})
+        store.attempts.release(fence, "stopped", {})
     else:
         time.sleep(0.01)
-        store.requeue_expired()
+        store.maintenance.requeue_expired()
     assert queries.job(job_id).state == State.CANCELLED
 
 
 def test_ids_may_be_shortened(store: Store, queries: Queries) -> None:
     """Given a job and a sweep, I expect a unique beginning of an id to find each, and nothing else to find anything."""
-    sweep_id, (job_id,) = store.create_sweep("", {}, [new_job()])
-    assert queries.full_id(Job, job_id[:8]) == job_id
-    assert queries.full_id(Sweep, sweep_id[:8].upper()) == sweep_id
+    sweep_id, (job_id,) = store.submissions.create_sweep("", {}, [new_job()])
+    assert queries.full_id(JobRow, job_id[:8]) == job_id
+    assert queries.full_id(SweepRow, sweep_id[:8].upper()) == sweep_id
     for unknown in ("zzzz", "", "abc", "%", sweep_id + "0"):
         with pytest.raises(NotFound):
-            queries.full_id(Job, unknown)
+            queries.full_id(JobRow, unknown)
 
 
 def test_an_id_of_the_other_kind_is_recognised(store: Store, queries: Queries) -> None:
     """Given a sweep and its job, if one is asked for by the other's id, I expect to be told what that id is of."""
-    sweep_id, (job_id,) = store.create_sweep("", {}, [new_job()])
+    sweep_id, (job_id,) = store.submissions.create_sweep("", {}, [new_job()])
     with pytest.raises(NotFound, match=f"{sweep_id} is a sweep, not a job: ask `stylefarm sweep` for it"):
-        queries.full_id(Job, sweep_id)
+        queries.full_id(JobRow, sweep_id)
     with pytest.raises(NotFound, match=f"{job_id[:8]} is a job, not a sweep: ask `stylefarm job` for it"):
-        queries.full_id(Sweep, job_id[:8])
+        queries.full_id(SweepRow, job_id[:8])
 
 
 def test_an_ambiguous_id_is_refused(store: Store, queries: Queries) -> None:
     """Given so many jobs that two ids must start alike, if such a beginning is given, I expect to be asked for more."""
-    ids = store.create([new_job() for _ in range(2000)])
+    ids = store.submissions.create([new_job() for _ in range(2000)])
     starts = [job_id[:4] for job_id in ids]
     twice = next(start for start in starts if starts.count(start) > 1)
     with pytest.raises(InvalidRequest, match="give more digits"):
-        queries.full_id(Job, twice)
+        queries.full_id(JobRow, twice)
 
 
 def test_a_queued_job_is_paused_and_resumed(store: Store, queries: Queries) -> None:
     """Given a queued job, if it is paused, I expect it not to be claimed until it is resumed, each with an event."""
-    (job_id,) = store.create([new_job()])
-    assert store.pause(Of(job=job_id)).changed == [job_id]
-    assert store.claim(job_id, "w") is None
-    assert not store.pause(Of(job=job_id))
-    assert store.resume(Of(job=job_id)).changed == [job_id]
-    assert store.claim(job_id, "w") is not None
+    (job_id,) = store.submissions.create([new_job()])
+    assert store.commands.pause(JobSelector(job=job_id)).changed == [job_id]
+    assert store.attempts.claim(job_id, "w") is None
+    assert not store.commands.pause(JobSelector(job=job_id))
+    assert store.commands.resume(JobSelector(job=job_id)).changed == [job_id]
+    assert store.attempts.claim(job_id, "w") is not None
     assert [event.state for event in queries.events(job_id)] == ["queued", "paused", "queued", "running"]
 
 
 def test_a_running_job_is_paused_by_its_worker(store: Store, queries: Queries) -> None:
     """Given a running job, if it is paused, I expect its heartbeat to hear of it, and it paused once it is let go."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
-    assert store.pause(Of(job=job_id)).asked == [job_id]
-    assert store.renew(fence).pause
-    assert [store.release(fence, "let go to be paused", {}) for _ in range(2)] == [True, True]
+    assert store.commands.pause(JobSelector(job=job_id)).requested == [job_id]
+    assert store.attempts.renew(fence).pause
+    assert [store.attempts.release(fence, "let go to be paused", {}) for _ in range(2)] == [True, True]
     assert queries.job(job_id).state == State.PAUSED
-    store.resume(Of(job=job_id))
-    assert not store.renew(claimed(store, job_id)).pause
+    store.commands.resume(JobSelector(job=job_id))
+    assert not store.attempts.renew(claimed(store, job_id)).pause
 
 
 def test_a_pause_can_be_taken_back(store: Store, queries: Queries) -> None:
     """Given a running job that is to be paused, if it is resumed first, I expect it queued when it is let go."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
-    store.pause(Of(job=job_id))
-    assert store.resume(Of(job=job_id)).asked == [job_id]
-    assert store.release(fence, "let go to be paused", {})
+    store.commands.pause(JobSelector(job=job_id))
+    assert store.commands.resume(JobSelector(job=job_id)).requested == [job_id]
+    assert store.attempts.release(fence, "let go to be paused", {})
     assert queries.job(job_id).state == State.QUEUED
 
 
 def test_a_job_that_has_ended_is_tried_again(store: Store, queries: Queries) -> None:
     """Given a failed, a cancelled and a done job, if each is retried, I expect it queued with no trace of its end."""
-    ids = store.create([new_job() for _ in range(3)])
-    store.fail(claimed(store, ids[0]), InvalidImage("no"), {})
-    store.cancel(Of(job=ids[1]))
-    store.finish(claimed(store, ids[2]), RESULT, {})
+    ids = store.submissions.create([new_job() for _ in range(3)])
+    store.attempts.fail(claimed(store, ids[0]), InvalidImage("no"), {})
+    store.commands.cancel(JobSelector(job=ids[1]))
+    store.attempts.finish(claimed(store, ids[2]), RESULT, {})
     for job_id in ids:
-        assert store.retry(Of(job=job_id)).changed == [job_id]
-        assert not store.retry(Of(job=job_id))
+        assert store.commands.retry(JobSelector(job=job_id)).changed == [job_id]
+        assert not store.commands.retry(JobSelector(job=job_id))
         job = queries.job(job_id)
         assert (job.state, job.error, job.result_key, job.finished_at) == (State.QUEUED, None, None, None)
     assert claimed(store, ids[0]).attempt == 2
@@ -315,21 +319,21 @@ def test_a_job_that_has_ended_is_tried_again(store: Store, queries: Queries) -> 
 
 def test_a_sweep_is_steered_as_a_whole(store: Store, queries: Queries) -> None:
     """Given a sweep with jobs in many states, if it is steered, I expect each job moved that can be, and no other."""
-    sweep_id, ids = store.create_sweep("", {}, [new_job() for _ in range(5)])
-    (other,) = store.create([new_job()])
-    of = Of(sweep=sweep_id)
-    store.finish(claimed(store, ids[0]), RESULT, {})
-    store.fail(claimed(store, ids[1]), InvalidImage("no"), {})
+    sweep_id, ids = store.submissions.create_sweep("", {}, [new_job() for _ in range(5)])
+    (other,) = store.submissions.create([new_job()])
+    of = JobSelector(sweep=sweep_id)
+    store.attempts.finish(claimed(store, ids[0]), RESULT, {})
+    store.attempts.fail(claimed(store, ids[1]), InvalidImage("no"), {})
     running = claimed(store, ids[2])
-    paused = store.pause(of)
-    assert (sorted(paused.changed), paused.asked) == (sorted(ids[3:]), [ids[2]])
-    assert store.release(running, "let go", {})
-    assert sorted(store.resume(of).changed) == sorted(ids[2:])
-    assert sorted(store.reprioritise(of, 8).changed) == sorted(ids[2:])
+    paused = store.commands.pause(of)
+    assert (sorted(paused.changed), paused.requested) == (sorted(ids[3:]), [ids[2]])
+    assert store.attempts.release(running, "let go", {})
+    assert sorted(store.commands.resume(of).changed) == sorted(ids[2:])
+    assert sorted(store.commands.reprioritise(of, 8).changed) == sorted(ids[2:])
     assert [job.priority for job in queries.jobs(ids)] == [5, 5, 8, 8, 8]
-    assert store.retry(of, {State.FAILED}).changed == [ids[1]]
-    assert sorted(store.cancel(of).changed) == sorted(ids[1:])
-    assert sorted(store.retry(of).changed) == sorted(ids)
+    assert store.commands.retry(of, {State.FAILED}).changed == [ids[1]]
+    assert sorted(store.commands.cancel(of).changed) == sorted(ids[1:])
+    assert sorted(store.commands.retry(of).changed) == sorted(ids)
     assert queries.counts(sweep_id) == {State.QUEUED: 5}
     assert [event.reason for event in queries.events(other)] == ["submitted"]
 
@@ -337,7 +341,7 @@ def test_a_sweep_is_steered_as_a_whole(store: Store, queries: Queries) -> None:
 def test_terms_do_not_change_the_key(store: Store, queries: Queries) -> None:
     """Given one spec on two terms, I expect the same key in both rows: the picture is the same."""
     first, second = new_job(), dataclasses.replace(new_job(), terms=Terms(priority=9, label="night", device="gpu"))
-    jobs = queries.jobs(store.create([first, second]))
+    jobs = queries.jobs(store.submissions.create([first, second]))
     assert jobs[0].spec_key == jobs[1].spec_key
     assert [(job.priority, job.device, job.label) for job in jobs] == [(5, "auto", ""), (9, "gpu", "night")]
 
@@ -352,17 +356,20 @@ MOVES = st.lists(
 @given(moves=MOVES)
 def test_whatever_happens_to_a_job_its_history_holds(store: Store, queries: Queries, moves: list[str]) -> None:
     """Given any order of moves, I expect ends to stay, attempts to grow by claims, and allowed events only."""
-    (job_id,) = store.create([new_job()])
+    (job_id,) = store.submissions.create([new_job()])
     fence = Fence(job_id, 1)
     before = queries.job(job_id)
     for move in moves:
-        if move == "claim" and (job := store.claim(job_id, f"w{len(queries.events(job_id))}", lease=0)) is not None:
+        if (
+            move == "claim"
+            and (job := store.attempts.claim(job_id, f"w{len(queries.events(job_id))}", lease=0)) is not None
+        ):
             fence = Fence(job.id, job.attempt)
         elif move == "expire":
             time.sleep(0.002)
-            store.requeue_expired()
+            store.maintenance.requeue_expired()
         elif move in WISHES:
-            getattr(store, move)(Of(job=job_id))
+            getattr(store.commands, move)(JobSelector(job=job_id))
         else:
             _write(store, move, fence)
         job = queries.job(job_id)
@@ -380,12 +387,12 @@ def test_whatever_happens_to_a_job_its_history_holds(store: Store, queries: Quer
 
 def _write(store: Store, move: str, fence: Fence) -> None:
     if move == "finish":
-        store.finish(fence, RESULT, {})
+        store.attempts.finish(fence, RESULT, {})
     elif move == "fail":
-        store.fail(fence, InvalidImage("no"), {})
+        store.attempts.fail(fence, InvalidImage("no"), {})
     elif move == "release":
-        store.release(fence, "let go", {})
+        store.attempts.release(fence, "let go", {})
     elif move == "stop":
-        store.stopped(fence, {})
+        store.attempts.confirm_cancel(fence, {})
     elif move == "late":
-        assert not store.finish(Fence(fence.job_id, fence.attempt - 1), RESULT, {})
+        assert not store.attempts.finish(Fence(fence.job_id, fence.attempt - 1), RESULT, {})

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from stylefarm import Farm, Job, JobFailed, State
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.db.records import Fence, NewJob, Of
+from stylefarm.shared.db.records import Fence, JobSelector, NewJob
 from stylefarm.shared.dispatch.workers import NewWorker
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.spec.spec import JobSpec
@@ -40,8 +40,8 @@ def new_job(batch_key: str | None = "a", **terms: Any) -> NewJob:
 
 def test_others_like_it_are_claimed_with_a_job(store: Store, engine: Engine) -> None:
     """Given jobs of one key, if one is claimed, I expect the oldest others with it, as many as are wanted."""
-    ids = store.create([new_job() for _ in range(5)])
-    claimed = store.claim_batch(ids[3], "w", most=3)
+    ids = store.submissions.create([new_job() for _ in range(5)])
+    claimed = store.attempts.claim_batch(ids[3], "w", most=3)
     assert claimed[0].id == ids[3]
     assert len({job.id for job in claimed}) == 3
     for job in claimed:
@@ -51,29 +51,33 @@ def test_others_like_it_are_claimed_with_a_job(store: Store, engine: Engine) -> 
         assert [attempt.worker for attempt in Queries(engine).attempts(job.id)] == ["w"]
     left = [job_id for job_id in ids if job_id not in {job.id for job in claimed}]
     assert [Queries(engine).job(job_id).state for job_id in left] == [State.QUEUED] * 2
-    assert {job.id for job in store.claim_batch(ids[3], "w", most=3)} == {job.id for job in claimed}, "asked again"
+    assert {job.id for job in store.attempts.claim_batch(ids[3], "w", most=3)} == {job.id for job in claimed}, (
+        "asked again"
+    )
 
 
 def test_what_is_not_like_it_is_left(store: Store) -> None:
     """Given jobs of other keys, less urgent, tried before, or of a limited sweep, I expect none claimed with it."""
-    first, _, _, _, tried = store.create(
+    first, _, _, _, tried = store.submissions.create(
         [new_job(), new_job("b"), new_job(None), new_job(priority=2), new_job()],
     )
-    store.create_sweep("limited", {}, [new_job(), new_job()], max_running=1)
-    job = store.claim(tried, "v")
+    store.submissions.create_sweep("limited", {}, [new_job(), new_job()], max_running=1)
+    job = store.attempts.claim(tried, "v")
     assert job is not None
-    assert store.release(Fence(job.id, job.attempt), "stopped", {})
-    assert [job.id for job in store.claim_batch(first, "w", most=9)] == [first]
-    assert [job.id for job in store.claim_batch(tried, "w", most=9)] == [tried], "what was tried before goes alone"
+    assert store.attempts.release(Fence(job.id, job.attempt), "stopped", {})
+    assert [job.id for job in store.attempts.claim_batch(first, "w", most=9)] == [first]
+    assert [job.id for job in store.attempts.claim_batch(tried, "w", most=9)] == [tried], (
+        "what was tried before goes alone"
+    )
 
 
 def test_what_was_left_to_its_lease_is_not_painted_with_others(store: Store) -> None:
     """Given jobs that a worker left running, if it claims one of another key twice, I expect that one both times."""
-    left, alone, other, last = store.create([new_job("a"), new_job(None), new_job("b"), new_job(None)])
+    left, alone, other, last = store.submissions.create([new_job("a"), new_job(None), new_job("b"), new_job(None)])
     for job_id in (left, alone, other, last):
-        assert [job.id for job in store.claim_batch(job_id, "w", most=9)] == [job_id]
-    assert [job.id for job in store.claim_batch(other, "w", most=9)] == [other]
-    assert [job.id for job in store.claim_batch(last, "w", most=9)] == [last]
+        assert [job.id for job in store.attempts.claim_batch(job_id, "w", most=9)] == [job_id]
+    assert [job.id for job in store.attempts.claim_batch(other, "w", most=9)] == [other]
+    assert [job.id for job in store.attempts.claim_batch(last, "w", most=9)] == [last]
 
 
 def test_no_job_is_claimed_twice(postgres_url: str) -> None:
@@ -81,14 +85,14 @@ def test_no_job_is_claimed_twice(postgres_url: str) -> None:
     from stylefarm.shared.db.connection import connect
 
     store = Store(connect(postgres_url))
-    ids = store.create([new_job() for _ in range(60)])
+    ids = store.submissions.create([new_job() for _ in range(60)])
     barrier = threading.Barrier(4)
 
     def work(number: int) -> list[str]:
         barrier.wait()
         claimed = []
         for job_id in ids[number::4]:
-            claimed += [job.id for job in store.claim_batch(job_id, f"w{number}:{job_id}", most=4)]
+            claimed += [job.id for job in store.attempts.claim_batch(job_id, f"w{number}:{job_id}", most=4)]
         return claimed
 
     with ThreadPoolExecutor(4) as pool:
@@ -211,7 +215,7 @@ def test_a_gpu_that_fails_under_a_batch_is_one_failure(
 
     monkeypatch.setattr(batch, "optimise", fails)
     jobs = swept(batching, fields, iterations=2)
-    batching.services.workers.enlist([NewWorker("slot", "host", "gpu")])
+    batching.services.workers.register([NewWorker("slot", "host", "gpu")])
     worker = Worker(batching.services, "slot:1", threading.Event())
     assert list(worker.run(jobs[0].id).values()) == [Outcome.RELEASED] * 3
     (listed,) = batching.services.workers.listed()
@@ -222,7 +226,7 @@ def test_a_gpu_that_fails_under_a_batch_is_one_failure(
 def test_a_batch_is_let_go_together(engine: Engine, pictures: Path) -> None:
     """Given jobs of one key, if all are cancelled before they begin, I expect nothing left to claim."""
     store = Store(engine)
-    ids = store.create([new_job() for _ in range(3)])
+    ids = store.submissions.create([new_job() for _ in range(3)])
     for job_id in ids:
-        assert store.cancel(Of(job=job_id))
-    assert store.claim_batch(ids[0], "w", most=3) == []
+        assert store.commands.cancel(JobSelector(job=job_id))
+    assert store.attempts.claim_batch(ids[0], "w", most=3) == []

@@ -64,7 +64,7 @@ class Pausing:
             self.job.resume()
 
 
-def row_of(job: Job) -> tables.Job:
+def row_of(job: Job) -> tables.JobRow:
     return job.farm.services.queries.job(job.id)
 
 
@@ -117,7 +117,7 @@ def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], No
             write_checkpoint(path.with_suffix(".new"), state, {**about, **said})
         data = path.with_suffix(".new").read_bytes()
         farm.services.blobs.put(checkpoint.stored.key, data, "application/octet-stream")
-        row = update(tables.Job).where(tables.Job.id == job.id)
+        row = update(tables.JobRow).where(tables.JobRow.id == job.id)
         with farm.services.engine.begin() as connection:
             connection.execute(row.values(checkpoint_sha256=hashlib.sha256(data).hexdigest()))
 

@@ -57,7 +57,7 @@ def found(services: Services) -> dict[str, list[Finding]]:
 def test_a_healthy_farm(set_up: Set) -> None:
     """Given a farm whose services answer, I expect nothing wrong; and to hear of what it lacks."""
     services = set_up()
-    services.workers.enlist([NewWorker("cpu0@here", "here", "cpu", ["stylefarm.auto"])])
+    services.workers.register([NewWorker("cpu0@here", "here", "cpu", ["stylefarm.auto"])])
     assert services.reconciler is not None
     services.reconciler.run()
     findings = found(services)
@@ -73,7 +73,7 @@ def test_jobs_that_nobody_takes(set_up: Set) -> None:
     """Given queued jobs for a label that no worker has, and no worker at all, I expect warnings that say so."""
     services = set_up()
     job = new_job()
-    services.store.create([NewJob(job.spec, "a", "s", terms=Terms(device="gpu", label="night"))])
+    services.store.submissions.create([NewJob(job.spec, "a", "s", terms=Terms(device="gpu", label="night"))])
     findings = found(services)
     assert "jobs for device gpu and label night are queued, and no worker takes them" in findings["workers"][0].words
     assert [f.health for f in findings["reconciler"]] == [Health.WARNING]

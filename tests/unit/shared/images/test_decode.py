@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from stylefarm.shared.errors import InvalidImage, InvalidRequest
-from stylefarm.shared.images.decode import Picture, decode, from_array, read_bytes, resize, to_array
+from stylefarm.shared.images.decode import DecodedImage, decode, from_array, read_bytes, resize, to_array
 from tests.unit.pictures import (
     cmyk_profile,
     icc_profile,
@@ -27,7 +27,7 @@ from tests.unit.pictures import (
 )
 
 
-def pixel(picture: Picture, x: int = 0, y: int = 0) -> tuple[int, ...]:
+def pixel(picture: DecodedImage, x: int = 0, y: int = 0) -> tuple[int, ...]:
     value = picture.image.getpixel((x, y))
     assert isinstance(value, tuple)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec
-from stylefarm.shared.spec.terms import parse_terms, parted
+from stylefarm.shared.spec.terms import parse_terms, split_terms
 from stylefarm.worker.cli.queues import Choices, read_devices, read_labels
 from stylefarm.worker.host.pin import VISIBLE, Slot
 
@@ -32,7 +32,7 @@ def test_wrong_terms_are_refused_in_a_sentence(field: str, value: object, words:
 
 def test_terms_are_told_from_the_spec() -> None:
     """Given fields of both kinds, I expect them apart."""
-    assert parted({"priority": 3, "size": 64}) == ({"priority": 3}, {"size": 64})
+    assert split_terms({"priority": 3, "size": 64}) == ({"priority": 3}, {"size": 64})
 
 
 @pytest.mark.parametrize(

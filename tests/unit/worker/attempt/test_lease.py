@@ -20,6 +20,7 @@ class Answers:
 
     def __init__(self, answer: Callable[[], Heartbeat]) -> None:
         self.answer = answer
+        self.attempts = self
 
     def renew(self, fence: Fence, *, lease: float) -> Heartbeat:
         return self.answer()

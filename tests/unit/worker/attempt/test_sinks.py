@@ -23,8 +23,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.points: list[LossPoint] = []
+        self.attempts = self
 
-    def record(self, fence: Fence, points: Sequence[LossPoint]) -> Heartbeat:
+    def record_losses(self, fence: Fence, points: Sequence[LossPoint]) -> Heartbeat:
         self.points += points
         return Heartbeat(ours=True)
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from stylefarm.shared.db.states import State
-from tests.faults.arena import Times
+from tests.faults.environment import Times
 from tests.faults.facts import Facts
 from tests.faults.history import Entry
 
 
 @dataclass(frozen=True)
-class Tally:
+class RunReport:
     """The run of one seed; `seconds` are those of the faults, `rest` those until the farm had come to rest."""
 
     seed: int
@@ -38,7 +38,7 @@ class Tally:
         yield f"failed for: {_counted(failed.elements())}"
         yield f"{len(attempts)} attempts: {_counted(str(attempt.outcome) for attempt in attempts)}"
         yield f"faults: {_counted(entry['fault'] for entry in self._of('fault'))}"
-        yield f"asked by users: {_counted(entry['wish'] for entry in self._of('steered'))}"
+        yield f"asked by users: {_counted(entry['command'] for entry in self._of('command'))}"
         yield f"submissions refused, and repeated: {len(self._of('refused'))}"
         yield f"workers benched, and unbenched: {len(self._of('benched'))}"
         for what, values in self.measured().items():
@@ -54,8 +54,8 @@ class Tally:
             found["killed -> running again (s)"] += [
                 at - entry["at"] for job in entry["held"] if (at := self._begun_after(job)) is not None
             ]
-        for entry in self._of("steered"):
-            if entry["wish"] == "cancel" and entry["runs"]:
+        for entry in self._of("command"):
+            if entry["command"] == "cancel" and entry["runs"]:
                 ended = [e for e in self.facts.events[entry["job"]] if e.state is State.CANCELLED]
                 found["cancelled -> slot free (s)"] += [e.at.timestamp() - entry["at"] for e in ended]
         found["iterations painted again after a kill"] = [

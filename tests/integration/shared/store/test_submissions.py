@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stylefarm.shared.db.records import NewJob, Of, Submission
+from stylefarm.shared.db.records import JobSelector, NewJob, Submission
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidImage
 from stylefarm.shared.queries.jobs import Queries
@@ -25,8 +25,8 @@ def cells(*seeds: int, world: int = 0) -> list[NewJob]:
     return [NewJob(spec.model_copy(update={"seed": n}), "a.png", "s.png", cell={"seed": n}) for n in seeds]
 
 
-def submitted(store: Store, *seeds: int, name: str = "", anew: bool = False) -> Submission:
-    return store.submit_sweep(name, {"seed": list(seeds)}, cells(*seeds), anew=anew)
+def submitted(store: Store, *seeds: int, name: str = "", force: bool = False) -> Submission:
+    return store.submissions.submit_sweep(name, {"seed": list(seeds)}, cells(*seeds), force=force)
 
 
 def test_the_same_sweep_is_found_again(store: Store, queries: Queries) -> None:
@@ -51,7 +51,7 @@ def test_another_name_is_another_sweep_of_the_same_jobs(store: Store, queries: Q
 def test_a_longer_axis_queues_the_new_cells_alone(store: Store, queries: Queries) -> None:
     """Given a sweep, if its axis is extended at both ends, I expect the new cells queued, and all of them in order."""
     first = submitted(store, 2, 3)
-    store.finish(claimed(store, first.ids[0]), RESULT, {})
+    store.attempts.finish(claimed(store, first.ids[0]), RESULT, {})
     longer = submitted(store, 1, 2, 3, 4)
     assert list(longer.ids[1:3]) == list(first.ids)
     assert longer.queued == {longer.ids[0], longer.ids[3]}
@@ -66,7 +66,7 @@ def test_a_longer_axis_queues_the_new_cells_alone(store: Store, queries: Queries
 def test_cells_of_one_picture_are_one_job(store: Store, queries: Queries) -> None:
     """Given two cells that ask for the same picture, I expect one job in both, each with its own values."""
     jobs = [dataclasses.replace(job, cell={"size": size}) for job, size in zip(cells(1, 1), ("auto", 64), strict=True)]
-    stored = store.submit_sweep("", {"size": ["auto", 64]}, jobs)
+    stored = store.submissions.submit_sweep("", {"size": ["auto", 64]}, jobs)
     assert stored.ids[0] == stored.ids[1]
     assert stored.queued == {stored.ids[0]}
     assert [job.cell["size"] for job in queries.sweep_jobs(stored.sweep_id)] == ["auto", 64]
@@ -75,7 +75,7 @@ def test_cells_of_one_picture_are_one_job(store: Store, queries: Queries) -> Non
 def test_force_queues_everything_anew(store: Store, queries: Queries) -> None:
     """Given a sweep, if it is submitted anew, I expect new jobs in a new sweep, which is the one that is found then."""
     first = submitted(store, 1, 2)
-    forced = submitted(store, 1, 2, anew=True)
+    forced = submitted(store, 1, 2, force=True)
     assert forced.sweep_id != first.sweep_id
     assert forced.queued == set(forced.ids)
     assert not set(forced.ids) & set(first.ids)
@@ -85,8 +85,8 @@ def test_force_queues_everything_anew(store: Store, queries: Queries) -> None:
 def test_what_was_lost_is_queued_again(store: Store, queries: Queries) -> None:
     """Given a failed and a cancelled job, if their sweep is submitted again, I expect these two queued again."""
     first = submitted(store, 1, 2, 3)
-    store.fail(claimed(store, first.ids[0]), InvalidImage("no"), {})
-    store.cancel(Of(job=first.ids[1]))
+    store.attempts.fail(claimed(store, first.ids[0]), InvalidImage("no"), {})
+    store.commands.cancel(JobSelector(job=first.ids[1]))
     again = submitted(store, 1, 2, 3)
     assert list(again.ids) == list(first.ids)
     assert again.queued == set(first.ids[:2])
@@ -98,12 +98,14 @@ def test_what_is_being_cancelled_is_asked_for_again(store: Store, queries: Queri
     """Given a running job that is to be cancelled, if its sweep is submitted again, I expect it queued once stopped."""
     first = submitted(store, 1, 2)
     fence = claimed(store, first.ids[0])
-    store.cancel(Of(sweep=first.sweep_id))
+    store.commands.cancel(JobSelector(sweep=first.sweep_id))
     again = submitted(store, 1, 2)
     assert list(again.ids) == list(first.ids)
     assert again.queued == {first.ids[1]}
-    assert store.stopped(fence, {}), "its worker has heard that it is to stop, and not that it is to go on"
-    assert store.stopped(fence, {}), "the answer got lost"
+    assert store.attempts.confirm_cancel(fence, {}), (
+        "its worker has heard that it is to stop, and not that it is to go on"
+    )
+    assert store.attempts.confirm_cancel(fence, {}), "the answer got lost"
     assert queries.counts(first.sweep_id) == {State.QUEUED: 2}
     assert [attempt.outcome for attempt in queries.attempts(first.ids[0])] == ["released"]
 
@@ -113,7 +115,7 @@ def test_a_shared_job_that_is_being_cancelled_is_replaced(store: Store, queries:
     older = submitted(store, 1)
     sharing = submitted(store, 1, 2)
     claimed(store, older.ids[0])
-    store.cancel(Of(sweep=older.sweep_id))
+    store.commands.cancel(JobSelector(sweep=older.sweep_id))
     again = submitted(store, 1, 2)
     assert again.queued == {again.ids[0]}
     assert {job.sweep_id for job in queries.sweep_jobs(sharing.sweep_id)} == {sharing.sweep_id}
@@ -123,7 +125,7 @@ def test_a_lost_job_of_another_sweep_is_replaced(store: Store, queries: Queries)
     """Given a sweep that shares a job, if that is cancelled and the sweep submitted again, I expect one of its own."""
     older = submitted(store, 1)
     sharing = submitted(store, 1, 2)
-    store.cancel(Of(sweep=older.sweep_id))
+    store.commands.cancel(JobSelector(sweep=older.sweep_id))
     again = submitted(store, 1, 2)
     assert again.sweep_id == sharing.sweep_id
     assert again.ids[0] != older.ids[0]
@@ -136,7 +138,7 @@ def test_a_shared_job_is_steered_by_its_own_sweep(store: Store, queries: Queries
     """Given a sweep that shares a job, if it is cancelled, I expect the shared job to stay queued."""
     older = submitted(store, 1)
     sharing = submitted(store, 1, 2)
-    assert store.cancel(Of(sweep=sharing.sweep_id)).changed == [sharing.ids[1]]
+    assert store.commands.cancel(JobSelector(sweep=sharing.sweep_id)).changed == [sharing.ids[1]]
     assert queries.job(older.ids[0]).state == State.QUEUED
 
 
@@ -163,7 +165,7 @@ def test_it_is_forced_and_submitted_again_at_once(store: Store, queries: Queries
 
     def submit(number: int) -> list[Submission]:
         together.wait()
-        return [submitted(store, 1, 2, anew=number % 2 == 0) for _ in range(25)]
+        return [submitted(store, 1, 2, force=number % 2 == 0) for _ in range(25)]
 
     with ThreadPoolExecutor(4) as pool:
         done = [submission for found in pool.map(submit, range(4)) for submission in found]
@@ -193,12 +195,12 @@ def test_no_picture_is_asked_for_twice(store: Store, queries: Queries, sweeps: l
     known: dict[int, str] = {}
     for seeds in sweeps:
         jobs = cells(*seeds, world=world)
-        stored = store.submit_sweep("", {"seed": seeds}, jobs)
+        stored = store.submissions.submit_sweep("", {"seed": seeds}, jobs)
         assert stored.queued == {job_id for seed, job_id in zip(seeds, stored.ids, strict=True) if seed not in known}
         for seed, job_id in zip(seeds, stored.ids, strict=True):
             assert known.setdefault(seed, job_id) == job_id
         assert [job.id for job in queries.sweep_jobs(stored.sweep_id)] == list(stored.ids)
         assert [job.cell["seed"] for job in queries.sweep_jobs(stored.sweep_id)] == seeds
-        again = store.submit_sweep("", {"seed": seeds}, jobs)
+        again = store.submissions.submit_sweep("", {"seed": seeds}, jobs)
         assert again == Submission(stored.sweep_id, stored.ids, frozenset(), new=False)
     assert len(set(known.values())) == len(known)

@@ -10,7 +10,7 @@ from typing import Self
 Work = Callable[[], None]
 
 
-class Companion:
+class BackgroundTasks:
     """Does its `works`, each in a thread of its own, until `over` is set, which it is where the block ends.
 
     What one of them raises is raised there, in a group: a fault that could not be done proves nothing, nor does an

@@ -1,10 +1,10 @@
-"""What is submitted becomes rows."""
+"""Insert new jobs: the rows that a submission becomes."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -13,18 +13,18 @@ from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Dependency, Event, Job, Order, Sweep
+from stylefarm.shared.db.tables import DependencyRow, EventRow, JobRequestRow, JobRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.store.bulk import insert_rows
 from stylefarm.shared.store.dependents import settle
-from stylefarm.shared.store.moves import CHUNK, Transactions
+from stylefarm.shared.store.moves import CHUNK
 
 
-class Entry(NamedTuple):
+class NewRows(NamedTuple):
     """A new job as it goes into the tables: its rows, and the ids of the jobs that it waits for."""
 
     job: dict[str, Any]
-    order: dict[str, Any]
+    request: dict[str, Any]
     after: Sequence[str]
 
     @property
@@ -33,36 +33,11 @@ class Entry(NamedTuple):
         return str(self.job["id"])
 
 
-class Submitting(Transactions):
-    """What a producer writes, whatever there is already; `stylefarm.shared.store.reusing` looks at that first."""
-
-    def create(self, jobs: Sequence[NewJob]) -> list[str]:
-        """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
-        entries = [entry_of(job, None, position) for position, job in enumerate(jobs)]
-        with self._transaction() as session:
-            insert_jobs(session, entries)
-        return [entry.id for entry in entries]
-
-    def create_sweep(
-        self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], max_running: int | None = None
-    ) -> tuple[str, list[str]]:
-        """Inserts a sweep and its `jobs` as `create` does; returns the sweep's id and theirs.
-
-        `max_running` is how many of them may run at a time.
-        """
-        sweep_id = str(uuid.uuid4())
-        entries = [entry_of(job, sweep_id, position) for position, job in enumerate(jobs)]
-        with self._transaction() as session:
-            session.execute(insert(Sweep).values(id=sweep_id, name=name, axes=dict(axes), max_running=max_running))
-            insert_jobs(session, entries)
-        return sweep_id, [entry.id for entry in entries]
-
-
-def insert_jobs(session: Session, entries: Sequence[Entry]) -> None:
+def insert_jobs(session: Session, entries: Sequence[NewRows]) -> None:
     """Inserts new jobs, each with its first event and with what it waits for. Raises NotFound."""
-    insert_rows(session, cast("Table", Job.__table__), [entry.job for entry in entries])
-    insert_rows(session, cast("Table", Order.__table__), [entry.order for entry in entries])
-    insert_rows(session, cast("Table", Event.__table__), [_first_event(entry) for entry in entries])
+    insert_rows(session, cast("Table", JobRow.__table__), [entry.job for entry in entries])
+    insert_rows(session, cast("Table", JobRequestRow.__table__), [entry.request for entry in entries])
+    insert_rows(session, cast("Table", EventRow.__table__), [_first_event(entry) for entry in entries])
     _wait(session, [(entry.id, entry.after) for entry in entries if entry.after])
 
 
@@ -80,28 +55,28 @@ def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> Non
     # Held still: one that ended between our look and our commit would not know of its children.
     missing = set(parents)
     for start in range(0, len(parents), CHUNK):
-        held = select(Job.id).where(Job.id.in_(parents[start : start + CHUNK]))
-        missing -= set(session.scalars(held.order_by(Job.created_at, Job.id).with_for_update(read=True)))
+        held = select(JobRow.id).where(JobRow.id.in_(parents[start : start + CHUNK]))
+        missing -= set(session.scalars(held.order_by(JobRow.created_at, JobRow.id).with_for_update(read=True)))
     if missing:
         raise NotFound(f"there is no job {min(missing)} to wait for: give the ids of jobs of this farm")
     rows = [{"job_id": job_id, "parent_id": parent} for job_id, after in waiting for parent in sorted(set(after))]
     for start in range(0, len(rows), CHUNK):
-        session.execute(insert(Dependency), rows[start : start + CHUNK])
+        session.execute(insert(DependencyRow), rows[start : start + CHUNK])
     for start in range(0, len(waiting), CHUNK):
-        settle(session, Job.id.in_([job_id for job_id, _ in waiting[start : start + CHUNK]]))
+        settle(session, JobRow.id.in_([job_id for job_id, _ in waiting[start : start + CHUNK]]))
 
 
-def _first_event(entry: Entry) -> dict[str, Any]:
+def _first_event(entry: NewRows) -> dict[str, Any]:
     return {"job_id": entry.id, "attempt": 0, "state": entry.job["state"], "reason": "submitted"}
 
 
-def entry_of(job: NewJob, sweep_id: str | None, position: int) -> Entry:
+def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
     """What a job becomes as it is submitted, with a new id."""
     # The parameters take a while to import; whoever submits has done it, and whoever only asks need not.
     from stylefarm.shared.spec.spec import content_key
 
     job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms
-    order = {"job_id": job_id, "spec": spec, "notes": _written(tuple(job.notes))}
+    request = {"job_id": job_id, "spec": spec, "notes": _written(tuple(job.notes))}
     row = {
         "id": job_id,
         "sweep_id": sweep_id,
@@ -119,4 +94,4 @@ def entry_of(job: NewJob, sweep_id: str | None, position: int) -> Entry:
         "max_attempts": terms.max_attempts,
         "batch_key": job.batch_key,
     }
-    return Entry(row, order, terms.after)
+    return NewRows(row, request, terms.after)

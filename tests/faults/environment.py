@@ -17,7 +17,7 @@ from sqlalchemy import Executable
 from sqlalchemy.orm import Session
 
 from stylefarm import migrations
-from stylefarm.shared.db.connection import connect, translated
+from stylefarm.shared.db.connection import connect, translate_errors
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import Settings
@@ -55,7 +55,7 @@ DEFAULT = Times(lease=30, heartbeat=10, reconcile=5, checkpoint=20)
 
 
 @dataclass(frozen=True)
-class Arena:
+class Environment:
     """The farm. `settings` lead through the proxies, `direct` past them."""
 
     folder: Path
@@ -80,15 +80,15 @@ class Arena:
 
     def rows(self, statement: Executable) -> list[Any]:
         """The rows of the database. Raises ServiceUnavailable if it does not answer for too long."""
-        return insisting(lambda: self._rows(statement))
+        return retry_until_answered(lambda: self._rows(statement))
 
     def _rows(self, statement: Executable) -> list[Any]:
         engine = self.truth.engine
-        with translated(engine), Session(engine) as session:
+        with translate_errors(engine), Session(engine) as session:
             return list(session.execute(statement).all())
 
 
-def insisting(question: Callable[[], Answer]) -> Answer:
+def retry_until_answered(question: Callable[[], Answer]) -> Answer:
     """The answer, as soon as there is one: whoever asks may have broken the service. Raises ServiceUnavailable."""
     until = time.monotonic() + ASKING_SECONDS
     while True:
@@ -101,7 +101,7 @@ def insisting(question: Callable[[], Answer]) -> Answer:
 
 
 @contextmanager
-def arena(folder: Path, times: Times, workers: int) -> Iterator[Arena]:
+def start_environment(folder: Path, times: Times, workers: int) -> Iterator[Environment]:
     """A farm with so many workers, all of it below `folder`. They do not run yet; in the end nothing does."""
     pictures = folder / "pictures"
     pictures.mkdir()
@@ -137,7 +137,7 @@ def arena(folder: Path, times: Times, workers: int) -> Iterator[Arena]:
         processes = {name: WorkerProcess(name, commands, folder / name, library) for name in names}
         for process in processes.values():
             until_the_end.callback(process.kill)
-        farm = Arena(
+        farm = Environment(
             folder,
             times,
             redis,

@@ -41,7 +41,7 @@ class DurableRedis(RedisServer):
 
 
 @dataclass(frozen=True)
-class Ground:
+class BenchmarkFarm:
     """A farm on servers of its own."""
 
     settings: Settings
@@ -68,7 +68,7 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
+def benchmark_farm() -> Iterator[BenchmarkFarm]:
     """A new farm, gone after the `with` block."""
     with ExitStack() as servers:
         folder = Path(servers.enter_context(TemporaryDirectory(prefix="stylefarm-bench-")))
@@ -90,13 +90,13 @@ def ground() -> Iterator[Ground]:
         for number in range(20):
             noise = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
             Image.fromarray(noise).resize((48, 36), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-        yield Ground(settings, redis, folder)
+        yield BenchmarkFarm(settings, redis, folder)
 
 
-def start_worker(ground: Ground, name: str) -> subprocess.Popen[bytes]:
+def start_worker(benchmark_farm: BenchmarkFarm, name: str) -> subprocess.Popen[bytes]:
     """A worker with one slot on a CPU, as a user starts it, in a session of its own."""
     command = [str(PROGRAM), "worker", "start", "--gpus", "none", "--name", name]
-    return subprocess.Popen(command, env=ground.variables, start_new_session=True)
+    return subprocess.Popen(command, env=benchmark_farm.variables, start_new_session=True)
 
 
 def kill_worker(process: subprocess.Popen[bytes]) -> None:
@@ -105,7 +105,7 @@ def kill_worker(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def told(values: Sequence[float], unit: str, scale: float = 1.0) -> str:
+def format_spread(values: Sequence[float], unit: str, scale: float = 1.0) -> str:
     """Median and extremes."""
     middle, low, high = (f"{scale * value:.3g}" for value in (median(values), min(values), max(values)))
     return f"{middle} {unit} ({low} to {high})"

@@ -12,18 +12,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.records import NO_CHECKPOINT, NewJob, Submission
 from stylefarm.shared.db.states import Move, State
-from stylefarm.shared.db.tables import Job, SharedCell, Sweep
+from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import NotFound
-from stylefarm.shared.store.bulk import among, insert_rows
-from stylefarm.shared.store.moves import CHUNK, Transactions, in_lock_order
-from stylefarm.shared.store.steering import AGAIN, queue_again
-from stylefarm.shared.store.submitting import Entry, entry_of, insert_jobs
+from stylefarm.shared.store.bulk import insert_rows, is_any_of
+from stylefarm.shared.store.commands import RETRY_VALUES, requeue_all
+from stylefarm.shared.store.insertion import NewRows, insert_jobs, new_rows
+from stylefarm.shared.store.moves import CHUNK, Transactions, lock_in_order
 
 # Jobs that will give no picture by themselves.
 LOST = (State.FAILED, State.CANCELLED)
@@ -31,8 +31,29 @@ LOST = (State.FAILED, State.CANCELLED)
 KEYS = 10 * CHUNK
 
 
-class Reusing(Transactions):
+class Submissions(Transactions):
     """Submitting what may have been submitted before."""
+
+    def create(self, jobs: Sequence[NewJob]) -> list[str]:
+        """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
+        entries = [new_rows(job, None, position) for position, job in enumerate(jobs)]
+        with self._transaction() as session:
+            insert_jobs(session, entries)
+        return [entry.id for entry in entries]
+
+    def create_sweep(
+        self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], max_running: int | None = None
+    ) -> tuple[str, list[str]]:
+        """Inserts a sweep and its `jobs` as `create` does; returns the sweep's id and theirs.
+
+        `max_running` is how many of them may run at a time.
+        """
+        sweep_id = str(uuid.uuid4())
+        entries = [new_rows(job, sweep_id, position) for position, job in enumerate(jobs)]
+        with self._transaction() as session:
+            session.execute(insert(SweepRow).values(id=sweep_id, name=name, axes=dict(axes), max_running=max_running))
+            insert_jobs(session, entries)
+        return sweep_id, [entry.id for entry in entries]
 
     def submit_sweep(
         self,
@@ -41,29 +62,29 @@ class Reusing(Transactions):
         jobs: Sequence[NewJob],
         max_running: int | None = None,
         *,
-        anew: bool = False,
+        force: bool = False,
     ) -> Submission:
         """Queues those of `jobs`, the cells of a sweep, for which there is no job yet, all or none.
 
         A sweep of this name and these pictures that is there already keeps its axes, terms and limit; those of its jobs
-        that failed or were cancelled are queued again, and those that are being cancelled are kept. `anew`, all are
+        that failed or were cancelled are queued again, and those that are being cancelled are kept. `force`, all are
         queued, and the sweep is a new one. Raises NotFound.
         """
         sweep_id = str(uuid.uuid4())
-        entries = [entry_of(job, sweep_id, position) for position, job in enumerate(jobs)]
+        entries = [new_rows(job, sweep_id, position) for position, job in enumerate(jobs)]
         key = _sweep_key(name, axes, [entry.job["spec_key"] for entry in entries])
         values = {"id": sweep_id, "name": name, "axes": dict(axes), "max_running": max_running, "key": key}
         with self._transaction() as session:
             while True:
-                if anew:
-                    session.execute(update(Sweep).where(Sweep.key == key).values(key=None))
+                if force:
+                    session.execute(update(SweepRow).where(SweepRow.key == key).values(key=None))
                 if _inserted(session, values):
-                    ids, queued = _fill(session, sweep_id, entries, {} if anew else _known(session, entries))
+                    ids, queued = _fill(session, sweep_id, entries, {} if force else _known(session, entries))
                     return Submission(sweep_id, ids, queued, new=True)
                 # Whoever else submits it at this moment has ended by now: the index let us wait for them. If they did
-                # so anew, theirs is another sweep than we have just met.
-                held = select(Sweep.id).where(Sweep.key == key).with_for_update()
-                found = None if anew else session.scalars(held).one_or_none()
+                # so force, theirs is another sweep than we have just met.
+                held = select(SweepRow.id).where(SweepRow.key == key).with_for_update()
+                found = None if force else session.scalars(held).one_or_none()
                 if found is not None:
                     return _mend(session, found, entries)
 
@@ -74,7 +95,7 @@ class Reusing(Transactions):
         with self._transaction() as session:
             if _inserted(session, values):
                 return sweep_id
-            return session.scalars(select(Sweep.id).where(Sweep.key == key)).one()
+            return session.scalars(select(SweepRow.id).where(SweepRow.key == key)).one()
 
     def extend_sweep(self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> Submission:
         """Gives a sweep further cells at its end, and these axes; queues what of them is not there yet.
@@ -82,12 +103,12 @@ class Reusing(Transactions):
         Raises NotFound.
         """
         with self._transaction() as session:
-            held = update(Sweep).where(Sweep.id == sweep_id).values(axes=dict(axes)).returning(Sweep.id)
+            held = update(SweepRow).where(SweepRow.id == sweep_id).values(axes=dict(axes)).returning(SweepRow.id)
             if session.execute(held).first() is None:
                 raise NotFound(f"there is no sweep {sweep_id}")
-            counts = [select(func.count()).where(kind.sweep_id == sweep_id) for kind in (Job, SharedCell)]
+            counts = [select(func.count()).where(kind.sweep_id == sweep_id) for kind in (JobRow, SharedCellRow)]
             first = sum(session.scalars(count).one() for count in counts)
-            entries = [entry_of(job, sweep_id, first + number) for number, job in enumerate(jobs)]
+            entries = [new_rows(job, sweep_id, first + number) for number, job in enumerate(jobs)]
             ids, queued = _fill(session, sweep_id, entries, _known(session, entries))
             return Submission(sweep_id, ids, queued, new=False)
 
@@ -99,31 +120,31 @@ def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:
 def _inserted(session: Session, values: Mapping[str, Any]) -> bool:
     """Inserts a sweep, unless there is one of its key."""
     postgres = session.get_bind().dialect.name == "postgresql"
-    statement: Any = postgresql.insert(Sweep) if postgres else sqlite.insert(Sweep)
-    statement = statement.values(values).on_conflict_do_nothing(index_elements=["key"]).returning(Sweep.id)
+    statement: Any = postgresql.insert(SweepRow) if postgres else sqlite.insert(SweepRow)
+    statement = statement.values(values).on_conflict_do_nothing(index_elements=["key"]).returning(SweepRow.id)
     return session.execute(statement).first() is not None
 
 
 def _is_hopeful() -> ColumnElement[bool]:
     """Whether a job gives a picture, or will if all goes well."""
-    return Job.state.not_in(LOST) & (Job.cancel_requested.is_(False) | (Job.state == State.DONE))
+    return JobRow.state.not_in(LOST) & (JobRow.cancel_requested.is_(False) | (JobRow.state == State.DONE))
 
 
-def _known(session: Session, entries: Sequence[Entry]) -> dict[str, str]:
+def _known(session: Session, entries: Sequence[NewRows]) -> dict[str, str]:
     """The jobs that give, or will give, the pictures of these: ids by key; of several a done one."""
     keys = list({entry.job["spec_key"] for entry in entries})
     pending: dict[str, str] = {}
     done: dict[str, str] = {}
     for start in range(0, len(keys), KEYS):
-        of_keys = among(session, cast("ColumnElement[str]", Job.spec_key), keys[start : start + KEYS])
-        found = select(Job.spec_key, Job.id, Job.state).where(of_keys, _is_hopeful())
-        for key, job_id, state in session.execute(found.order_by(Job.created_at.desc(), Job.id)).all():
+        of_keys = is_any_of(session, cast("ColumnElement[str]", JobRow.spec_key), keys[start : start + KEYS])
+        found = select(JobRow.spec_key, JobRow.id, JobRow.state).where(of_keys, _is_hopeful())
+        for key, job_id, state in session.execute(found.order_by(JobRow.created_at.desc(), JobRow.id)).all():
             (done if state == State.DONE else pending)[key] = job_id
     return {**pending, **done}
 
 
 def _fill(
-    session: Session, sweep_id: str, entries: Sequence[Entry], known: Mapping[str, str]
+    session: Session, sweep_id: str, entries: Sequence[NewRows], known: Mapping[str, str]
 ) -> tuple[list[str], frozenset[str]]:
     """Gives each cell of a sweep the job that is known for it, or a new one: all their ids, and those of the new."""
     found, new, shared = dict(known), [], []
@@ -136,25 +157,25 @@ def _fill(
             cell = {"sweep_id": sweep_id, "position": row["position"], "cell": row["cell"], "job_id": job_id}
             shared.append(cell)
     insert_jobs(session, new)
-    insert_rows(session, cast("Table", SharedCell.__table__), shared)
+    insert_rows(session, cast("Table", SharedCellRow.__table__), shared)
     ids = [found[entry.job["spec_key"]] for entry in entries]
     return ids, frozenset(entry.id for entry in new)
 
 
-def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submission:
+def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submission:
     """Queues again what was lost of a sweep that is there already."""
     # First: what stops before, or meanwhile, is seen to be lost.
     _keep(session, sweep_id)
-    own = select(Job.position, Job.id, Job.state).where(Job.sweep_id == sweep_id)
+    own = select(JobRow.position, JobRow.id, JobRow.state).where(JobRow.sweep_id == sweep_id)
     jobs = session.execute(own).all()
     lost = sorted(job_id for _, job_id, state in jobs if state in LOST)
     for start in range(0, len(lost), CHUNK):
-        which = Job.id.in_(lost[start : start + CHUNK])
-        session.execute(in_lock_order(select(Job.id).where(which)))
-        queue_again(session, Move.RETRY, which, LOST, {**AGAIN, **NO_CHECKPOINT}, "asked for again")
+        which = JobRow.id.in_(lost[start : start + CHUNK])
+        session.execute(lock_in_order(select(JobRow.id).where(which)))
+        requeue_all(session, Move.RETRY, which, LOST, {**RETRY_VALUES, **NO_CHECKPOINT}, "asked for again")
     # Now, since one of its own jobs may stand in two cells.
-    others = select(SharedCell.position, Job.id, ~_is_hopeful()).join(Job, Job.id == SharedCell.job_id)
-    shared = session.execute(others.where(SharedCell.sweep_id == sweep_id)).all()
+    others = select(SharedCellRow.position, JobRow.id, ~_is_hopeful()).join(JobRow, JobRow.id == SharedCellRow.job_id)
+    shared = session.execute(others.where(SharedCellRow.sweep_id == sweep_id)).all()
     ids = {place: job_id for place, job_id, _ in (*jobs, *shared)}
     gone = [entries[place] for place, _, is_lost in shared if is_lost]
     places = [entry.job["position"] for entry in gone]
@@ -166,14 +187,14 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[Entry]) -> Submissi
 
 def _keep(session: Session, sweep_id: str) -> None:
     """Takes back that jobs of a sweep are to be cancelled whose workers have not done so yet."""
-    asked = (Job.sweep_id == sweep_id) & (Job.state == State.RUNNING) & Job.cancel_requested.is_(True)
-    session.execute(in_lock_order(select(Job.id).where(asked)))
+    asked = (JobRow.sweep_id == sweep_id) & (JobRow.state == State.RUNNING) & JobRow.cancel_requested.is_(True)
+    session.execute(lock_in_order(select(JobRow.id).where(asked)))
     session.execute(
-        update(Job).where(asked).values(cancel_requested=False), execution_options={"synchronize_session": False}
+        update(JobRow).where(asked).values(cancel_requested=False), execution_options={"synchronize_session": False}
     )
 
 
 def _drop(session: Session, sweep_id: str, places: Sequence[int]) -> None:
     for start in range(0, len(places), CHUNK):
-        of_these = SharedCell.position.in_(places[start : start + CHUNK])
-        session.execute(delete(SharedCell).where(SharedCell.sweep_id == sweep_id, of_these))
+        of_these = SharedCellRow.position.in_(places[start : start + CHUNK])
+        session.execute(delete(SharedCellRow).where(SharedCellRow.sweep_id == sweep_id, of_these))

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from stylefarm import Farm
 from stylefarm.producer.grids import Grid
-from stylefarm.shared.db.tables import Job, Sweep
+from stylefarm.shared.db.tables import JobRow, SweepRow
 from stylefarm.shared.errors import ServiceUnavailable, StorageFull
-from tests.faults.arena import Arena
+from tests.faults.environment import Environment
 
 # A network this shallow paints a picture of 32 pixels in an instant; what is tested is the farm around it. Jobs of one
 # spec give the same bytes, however often they were broken off.
@@ -31,8 +31,8 @@ ENDLESS = {"iterations": 90_000}
 AGAIN_SECONDS = 0.5
 
 
-def order(
-    arena: Arena,
+def submit(
+    environment: Environment,
     farm: Farm,
     name: str,
     base: Mapping[str, Any],
@@ -44,17 +44,17 @@ def order(
 
     Its `name` is what it is known by: where the answer got lost, what is stored under it is not asked for again.
     """
-    contents, styles = ([str(arena.pictures / f"{letter}.png") for letter in letters] for letters in pictures)
+    contents, styles = ([str(environment.pictures / f"{letter}.png") for letter in letters] for letters in pictures)
     grid = Grid({"content": contents, "style": styles, "style_weight": list(weights)}, {**COMMON, **base}, name)
     while True:
         try:
             # Anew, since all cells of a spec are to be painted, and compared.
             ids = [job.id for job in farm.sweep(grid, force=True, **terms).jobs()]
         except (ServiceUnavailable, StorageFull) as error:
-            arena.history.add("refused", name=name, reason=str(error))
-            of_name = select(Job.id).join(Sweep, Sweep.id == Job.sweep_id).where(Sweep.name == name)
-            ids = [job_id for (job_id,) in arena.rows(of_name)]
+            environment.history.add("refused", name=name, reason=str(error))
+            of_name = select(JobRow.id).join(SweepRow, SweepRow.id == JobRow.sweep_id).where(SweepRow.name == name)
+            ids = [job_id for (job_id,) in environment.rows(of_name)]
         if ids:
-            arena.history.add("acknowledged", name=name, jobs=ids)
+            environment.history.add("acknowledged", name=name, jobs=ids)
             return ids
         time.sleep(AGAIN_SECONDS)

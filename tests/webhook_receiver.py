@@ -1,4 +1,4 @@
-"""Somebody whom sweeps call: a server of HTTP that writes down what it hears."""
+"""An HTTP server that receives the webhooks of sweeps."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 
 
 @dataclass
-class Heard:
-    """A server that was called: what it heard, and what it answers from now on."""
+class WebhookReceiver:
+    """An HTTP server that records the requests it gets; its answer can be set."""
 
     url: str = ""
     answer: int = 200
@@ -36,10 +36,10 @@ class Heard:
 
 
 @pytest.fixture
-def heard() -> Iterator[Heard]:
-    record = Heard()
+def receiver() -> Iterator[WebhookReceiver]:
+    record = WebhookReceiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class ReceiverHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             record.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
@@ -58,7 +58,7 @@ def heard() -> Iterator[Heard]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
             """Nothing is said."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ReceiverHandler)
     record.url = f"http://127.0.0.1:{server.server_port}/hook?of=farm"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 
-from benchmarks.farm.ground import Ground, told
+from benchmarks.farm.environment import BenchmarkFarm, format_spread
 from benchmarks.farm.store import MANY, new_job, vacuum
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.db.records import Fence, StoredObject
@@ -17,20 +17,22 @@ from tests.programs import PROGRAM
 ENDED = 2_000
 
 
-def looking(ground: Ground) -> list[tuple[str, str, str]]:
+def sweep_commands(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
     """`sweep show`, `sweep list` and `job list` beside a sweep of 100,000 jobs, of which some are done or failed."""
-    store = Store(connect(ground.settings.database))
-    sweep, ids = store.create_sweep("many", {"seed": list(range(MANY))}, [new_job(number) for number in range(MANY)])
+    store = Store(connect(setup.settings.database))
+    sweep, ids = store.submissions.create_sweep(
+        "many", {"seed": list(range(MANY))}, [new_job(number) for number in range(MANY)]
+    )
     result = StoredObject("jobs/bench/1/result.png", "0" * 64, 1)
     for number, job_id in enumerate(ids[: 2 * ENDED]):
-        job = store.claim(job_id, "bench")
+        job = store.attempts.claim(job_id, "bench")
         assert job is not None
         fence = Fence(job_id, job.attempt)
         if number % 2:
-            store.finish(fence, result, {"seconds": 1.0})
+            store.attempts.finish(fence, result, {"seconds": 1.0})
         else:
-            store.fail(fence, InvalidImage("made to fail"), {})
-    vacuum(ground)
+            store.attempts.fail(fence, InvalidImage("made to fail"), {})
+    vacuum(setup)
     commands = {
         f"`sweep show`, {MANY:,} jobs, the whole command": (["sweep", "show", sweep], "0.5 s"),
         "the same with --json": (["sweep", "show", sweep, "--json"], "0.5 s"),
@@ -39,13 +41,13 @@ def looking(ground: Ground) -> list[tuple[str, str, str]]:
         "`job list --sweep`, 1,000 of them": (["job", "list", "--sweep", sweep, "--limit", "1000", "-q"], "1 s"),
         "of these commands, `--help`": (["--help"], "0.3 s"),
     }
-    return [(what, target, told(_seconds(ground, words), "s")) for what, (words, target) in commands.items()]
+    return [(what, target, format_spread(_seconds(setup, words), "s")) for what, (words, target) in commands.items()]
 
 
-def _seconds(ground: Ground, words: list[str], count: int = 7) -> list[float]:
+def _seconds(setup: BenchmarkFarm, words: list[str], count: int = 7) -> list[float]:
     seconds = []
     for _ in range(count):
         started = time.perf_counter()
-        subprocess.run([str(PROGRAM), *words], env=ground.variables, check=True, capture_output=True)
+        subprocess.run([str(PROGRAM), *words], env=setup.variables, check=True, capture_output=True)
         seconds.append(time.perf_counter() - started)
     return seconds

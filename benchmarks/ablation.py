@@ -32,10 +32,10 @@ from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
 from stylefarm.worker.engine.metrics import measure
 from stylefarm.worker.engine.networks.explicit_pass import Backbone
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise
-from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import Inputs
 from stylefarm.worker.render.options import make_optimiser
-from stylefarm.worker.render.scale import Bench, prepared
+from stylefarm.worker.render.scale import RenderContext, prepared
 
 CONTENTS = ("astronaut", "chelsea", "coffee", "rocket")
 STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retina")
@@ -104,8 +104,8 @@ def paint(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[torc
     randomise(vgg, spec.features_seed)
     calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
     started = time.monotonic()
-    bench = Bench(path, Backbone(vgg), Workshop(0), partial(available_memory, path.device))
-    scales = [Scale(n, partial(prepared, [inputs], edge, bench)) for edge, n in spec.schedule]
+    context = RenderContext(path, Backbone(vgg), ModelCache(0), partial(available_memory, path.device))
+    scales = [Scale(n, partial(prepared, [inputs], edge, context)) for edge, n in spec.schedule]
     *_, last = optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
     seconds = time.monotonic() - started
     return last.image, {**asdict(measure(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}

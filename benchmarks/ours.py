@@ -30,11 +30,11 @@ from stylefarm.worker.engine.methods.objective import Gradients
 from stylefarm.worker.engine.networks.explicit_pass import Backbone
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise
 from stylefarm.worker.engine.space import to_input
-from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.estimate import estimate
 from stylefarm.worker.render.inputs import Inputs
 from stylefarm.worker.render.options import make_optimiser
-from stylefarm.worker.render.scale import Bench, prepared
+from stylefarm.worker.render.scale import RenderContext, prepared
 
 # Which operators of a profile belong to which part of an iteration; what is left is told as "rest".
 PARTS = {
@@ -109,11 +109,11 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     vgg.cast(path.dtype)
     backbone = Backbone(vgg, arguments.way or None)
     fits: list[Fit] = []
-    bench = Bench(path, backbone, Workshop(0), partial(available_memory, path.device, arguments.memory))
+    context = RenderContext(path, backbone, ModelCache(0), partial(available_memory, path.device, arguments.memory))
     began: list[float] = []
 
     def prepare(edge: int) -> tuple[torch.Tensor, Gradients]:
-        start, objective = prepared([inputs] * arguments.batch, edge, bench, fits.append)
+        start, objective = prepared([inputs] * arguments.batch, edge, context, fits.append)
         if not began:
             began.append(time.perf_counter())
         return start, objective
@@ -133,7 +133,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
             if exact[-1] <= arguments.aim:
                 break
         began.append(time.perf_counter())
-    parts = _profiled(inputs, arguments, bench, spec) if arguments.profile else {}
+    parts = _profiled(inputs, arguments, context, spec) if arguments.profile else {}
     return {
         "device": path.device_name,
         "precision": path.precision,
@@ -152,8 +152,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
 def _exact(inputs: Inputs, edge: int, network: Backbone) -> Callable[[torch.Tensor], float]:
     """The total loss of a picture of that long edge as float32 with plain convolutions has it."""
     path = choose("fp32")
-    bench = Bench(path, network, Workshop(0), partial(available_memory, path.device))
-    _, objective = prepared([inputs], edge, bench)
+    context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device))
+    _, objective = prepared([inputs], edge, context)
     return lambda image: float(objective.losses(to_input(objective.space, image))[0, 0])
 
 
@@ -165,9 +165,9 @@ def told(arguments: argparse.Namespace) -> dict[str, object]:
     return {"seconds": [scale.iteration_seconds], "losses": [[0.0]]}
 
 
-def _profiled(inputs: Inputs, arguments: argparse.Namespace, bench: Bench, spec: JobSpec) -> dict[str, float]:
+def _profiled(inputs: Inputs, arguments: argparse.Namespace, context: RenderContext, spec: JobSpec) -> dict[str, float]:
     """The share of each part in the time of one iteration's operators."""
-    start, objective = prepared([inputs], arguments.size, bench)
+    start, objective = prepared([inputs], arguments.size, context)
     optimiser = make_optimiser(spec)
     image = start
     for _ in range(3):

@@ -34,18 +34,19 @@ BARRED_SECONDS = 5.0
 INTERRUPTED = threading.Event()
 
 if TYPE_CHECKING:
-    from stylefarm.worker.attempt.runner import Outcome, Worker
+    from stylefarm.worker.attempt.outcome import JobMove
+    from stylefarm.worker.attempt.runner import Worker
 
 
 @shared_task(name=TASK, bind=True)
 def render(self: Task[..., None], job_id: str) -> None:
     """Paints the job, if it is still to be painted."""
-    from stylefarm.worker.attempt.runner import Outcome
+    from stylefarm.worker.attempt.outcome import JobMove
 
     worker = this_worker(str(self.request.hostname))
     step = (self.request.delivery_info or {}).get("priority")
     outcomes = worker.run(job_id, to_redis(HIGHEST if step is None else step))
-    if Outcome.BARRED in outcomes.values():
+    if JobMove.BARRED in outcomes.values():
         # The supervisor is about to stop this process; until then it must not take one hint after the other.
         time.sleep(BARRED_SECONDS)
     for each, outcome in outcomes.items():
@@ -54,14 +55,14 @@ def render(self: Task[..., None], job_id: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _announce(services: Services, job_id: str, outcome: Outcome) -> None:
+def _announce(services: Services, job_id: str, outcome: JobMove) -> None:
     """Tells others what can be claimed now; while Redis is away, the reconciler does it later."""
-    from stylefarm.worker.attempt.runner import Outcome
+    from stylefarm.worker.attempt.outcome import JobMove
 
-    if services.announcer is None or outcome is Outcome.NOT_OURS:
+    if services.announcer is None or outcome is JobMove.NOT_OURS:
         return
     try:
-        if outcome in {Outcome.RELEASED, Outcome.BARRED}:
+        if outcome in {JobMove.RELEASED, JobMove.BARRED}:
             services.announcer.announce([job_id])
         else:
             services.announcer.announce_after(job_id)

@@ -68,7 +68,7 @@ def recording_cost(setup: BenchmarkFarm) -> list[Row]:
             started, waited = time.perf_counter(), 0.0
             for progress in steps():
                 taken = time.perf_counter()
-                sink.take(progress)
+                sink.on_progress(progress)
                 waited += time.perf_counter() - taken
             seconds = time.perf_counter() - started
             background.submit(clock.stop)

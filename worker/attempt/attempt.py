@@ -1,4 +1,4 @@
-"""One job among those that are painted together: its inputs, the sinks that it feeds, and how it ended."""
+"""One attempt at one job: its inputs, the sinks that take its progress, its result, and how it ended."""
 
 from __future__ import annotations
 
@@ -9,45 +9,40 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import structlog
 import torch
 from PIL import Image
 from structlog.contextvars import bound_contextvars
 
 from stylefarm import shared
 from stylefarm.shared.blobs.storage import fetch_verified, store_object
-from stylefarm.shared.db.records import Fence, StoredObject
+from stylefarm.shared.db.records import Fence
 from stylefarm.shared.db.tables import JobRow
-from stylefarm.shared.errors import Diverged
 from stylefarm.shared.images.decode import decode
 from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB, JobSpec, load_spec
-from stylefarm.worker.attempt.checkpoint import CheckpointSink, Shelf
+from stylefarm.worker.attempt.attempt_sinks import AttemptSinks
+from stylefarm.worker.attempt.checkpoint import CheckpointStore
 from stylefarm.worker.attempt.lease import Interrupted, Lease, PauseRequested
 from stylefarm.worker.attempt.metrics import measured
-from stylefarm.worker.attempt.output import Finish
-from stylefarm.worker.attempt.sinks import Background, LossSink, Sink, SnapshotSink
+from stylefarm.worker.attempt.outcome import Outcome, Rendered, outcome_of
+from stylefarm.worker.attempt.output import OutputEncoder
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.hardware.memory import is_out_of_memory
 from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.methods.iterative import Progress
-from stylefarm.worker.host.retry import patiently
+from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring.metrics import uploading
 from stylefarm.worker.render.inputs import Inputs
 from stylefarm.worker.render.options import by_autograd
 
-log = structlog.get_logger("stylefarm.worker")
-
 
 @dataclass
-class Piece:
-    """One attempt at one job. `record` is told what it is computed with.
+class Attempt:
+    """One attempt at one job, alone or in a batch: prepare, start, on_progress for each step, finish.
 
-    In the end `outcome` is its stored result, of which `metrics` were measured, or what ended it: the lease's Stop,
-    Diverged, OutOfMemory, ServiceUnavailable, StorageFull, what is wrong with the inputs, or something that nobody
-    foresaw.
+    `record` collects what it is computed with, as JSON values.
     """
 
     services: Services
@@ -55,13 +50,12 @@ class Piece:
     lease: Lease
     record: dict[str, Any] = field(default_factory=dict)
     began_at: float = field(default_factory=time.monotonic)
-    metrics: dict[str, float] = field(default_factory=dict)
-    outcome: StoredObject | Exception | None = None
-    _sitting: _Sitting | None = None
+    _outcome: Outcome | None = None
+    _sinks: AttemptSinks | None = None
 
     @cached_property
     def spec(self) -> JobSpec:
-        """What is to be painted. Raises InvalidSpec for what another release has submitted."""
+        """What is to be rendered. Raises InvalidSpec for what another release has submitted."""
         return load_spec(self.job.spec)
 
     @property
@@ -70,14 +64,21 @@ class Piece:
         return self.lease.fence
 
     @property
-    def is_open(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.outcome is None
+    def has_ended(self) -> bool:
+        """Whether its outcome is known."""
+        return self._outcome is not None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended. Raises TypeError if it has not."""
+        if self._outcome is None:
+            raise TypeError("the attempt has not ended yet")
+        return self._outcome
 
     @cached_property
-    def shelf(self) -> Shelf:
+    def checkpoint_store(self) -> CheckpointStore:
         """Where the attempt's checkpoints are."""
-        return Shelf(self.services, self.spec, self.fence, self.record)
+        return CheckpointStore(self.services, self.spec, self.fence, self.record)
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -85,117 +86,98 @@ class Piece:
         return Inputs.fetched(self.spec, self._picture)
 
     @cached_property
-    def finish(self) -> Finish:
+    def encoder(self) -> OutputEncoder:
         """How its pictures are saved."""
         names = {"content_name": self.job.content_name, "style_name": self.job.style_name}
-        # Enough to paint the picture again.
+        # Enough to render the picture again.
         parameters = {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
         exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
-        return Finish(self.spec, self.inputs.content, parameters, exif)
+        return OutputEncoder(self.spec, self.inputs.content, parameters, exif)
 
-    def named(self) -> AbstractContextManager[Any]:
-        """What is logged in the `with` block names the job."""
+    def log_context(self) -> AbstractContextManager[Any]:
+        """Name the job and the attempt in what is logged in the `with` block."""
         return bound_contextvars(job=self.job.id, attempt=self.job.attempt)
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """What is raised in the `with` block ends the piece, and no other.
+    def ends_on_error(self) -> Iterator[None]:
+        """Let an exception in the `with` block end this attempt, and no other of its batch.
 
-        Only running out of memory while it is painted goes on: it is a matter of all that are painted together.
+        Raises:
+            Exception: memory ran out while it is rendered, which is a matter of the whole batch.
         """
-        with self.named():
+        with self.log_context():
             try:
                 yield
             except Exception as error:
-                if self._sitting is not None and is_out_of_memory(error):
+                if self._sinks is not None and is_out_of_memory(error):
                     raise
-                self.outcome = error
+                self._outcome = outcome_of(error)
                 self.close()
 
-    def begin(self, path: ComputePath) -> None:
-        """Fetches what is needed, and says what it is computed with."""
+    def prepare(self, path: ComputePath) -> None:
+        """Fetch the pictures, and record what the job is computed with. Raises what is wrong with them."""
         self.record.update(device=path.device_name, precision=path.precision, threads=torch.get_num_threads())
         self.record["path"] = {"convolutions": path.way, "autograd": by_autograd(self.spec), "memory": [], "graphs": []}
-        self.finish  # noqa: B018 - and, by it, the pictures
+        self.encoder  # noqa: B018 - and, by it, the pictures
 
-    def sit(self, room: Callable[[], int]) -> None:
-        """Begins to be painted; `room` is how many bytes a copy of the engine's state may take."""
-        self._sitting = _Sitting.of(self, room)
+    def start(self, memory_left: Callable[[], int]) -> None:
+        """Open the sinks; `memory_left` says how many bytes a copy of the engine's state may take."""
+        settings = self.services.settings
+        self._sinks = AttemptSinks.opened(
+            self.services,
+            self.lease,
+            self.encoder,
+            self.checkpoint_store,
+            snapshot_every=self.spec.snapshot_every,
+            checkpoint_seconds=settings.checkpoint_seconds,
+            memory_left=memory_left,
+        )
 
-    def take(self, progress: Progress) -> None:
-        """Takes one step of the engine. Raises what ends the piece."""
-        sitting = self._at_work()
+    def on_progress(self, progress: Progress) -> None:
+        """Hand one step of the engine to the sinks. Raises what ends the attempt."""
+        sinks = self._open_sinks()
         try:
             self.lease.check()
         except (Interrupted, PauseRequested):
             # What another worker is to go on with is stored before.
-            sitting.checkpoints.last(progress)
+            sinks.checkpoints.store_last(progress)
             raise
-        with sitting.keeping():
-            for sink in sitting.sinks:
-                sink.take(progress)
+        sinks.on_progress(progress)
 
-    def complete(self, progress: Progress, cache: TargetCache) -> None:
-        """Stores the last picture, which is the result, and measures it; `cache` is `measured`'s."""
-        sitting = self._at_work()
-        with sitting.keeping():
-            for sink in sitting.sinks:
-                sink.close()
-            sitting.background.finish()
-        picture = self.finish.finished(progress.image[0])
-        data = self.finish.encode_finished(picture, progress.iteration)
+    def finish(self, progress: Progress, cache: TargetCache) -> None:
+        """Store the last picture, which is the result, and measure it.
+
+        Args:
+            progress: the last step.
+            cache: keeps what was read of contents and styles for the metrics of the next jobs.
+        """
+        self._open_sinks().finish()
+        picture = self.encoder.finished(progress.image[0])
+        data = self.encoder.encode_finished(picture, progress.iteration)
         self.close()
         seconds = time.monotonic() - self.began_at
-        self.metrics = {**measured(self.inputs, progress.image[0], picture, cache), "seconds": round(seconds, 3)}
-        file_format = self.finish.output.format
+        metrics = {**measured(self.inputs, progress.image[0], picture, cache), "seconds": round(seconds, 3)}
+        file_format = self.encoder.output.format
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
+        blobs = self.services.blobs
         with uploading("result"):
-            self.outcome = patiently(lambda: store_object(self.services.blobs, key, data, content_type(file_format)))
+            result = retry_transient(lambda: store_object(blobs, key, data, content_type(file_format)))
+        self._outcome = Rendered(result, metrics)
 
     def close(self) -> None:
-        """Hands over nothing more."""
-        if self._sitting is not None:
-            self._sitting.checkpoints.abandon()
-            self._sitting.background.close()
-            self._sitting = None
+        """Close the sinks: nothing more is handed over."""
+        if self._sinks is not None:
+            self._sinks.close()
+            self._sinks = None
 
-    def _at_work(self) -> _Sitting:
-        if self._sitting is None:
-            raise TypeError("the piece was not begun, or has ended")
-        return self._sitting
+    def _open_sinks(self) -> AttemptSinks:
+        if self._sinks is None:
+            raise TypeError("the attempt was not started, or has ended")
+        return self._sinks
 
     def _picture(self, address: str) -> Image.Image:
         return decode(self._bytes(address), address, max_pixels=self.services.settings.max_pixels).image
 
     def _bytes(self, address: str) -> bytes:
         sha256 = address.removeprefix(BLOB)
-        return patiently(lambda: fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256))
-
-
-@dataclass(frozen=True)
-class _Sitting:
-    """The sinks of a piece while it is painted, and their thread."""
-
-    background: Background
-    checkpoints: CheckpointSink
-    sinks: tuple[Sink, ...]
-
-    @classmethod
-    def of(cls, piece: Piece, room: Callable[[], int]) -> _Sitting:
-        services, fence = piece.services, piece.fence
-        background = Background()
-        losses = LossSink(services.store, fence, background, piece.lease.hear)
-        every = piece.spec.snapshot_every
-        snapshots = SnapshotSink(services.store, services.blobs, fence, background, every=every, finish=piece.finish)
-        seconds = services.settings.checkpoint_seconds
-        checkpoints = CheckpointSink(piece.shelf, losses, background, every=seconds, room=room)
-        return cls(background, checkpoints, (losses, snapshots, checkpoints))
-
-    @contextmanager
-    def keeping(self) -> Iterator[None]:
-        """When the losses leave the numbers, what went before is still worth having: the curve, and the snapshots."""
-        try:
-            yield
-        except Diverged:
-            self.background.finish()
-            raise
+        return retry_transient(lambda: fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256))

@@ -1,4 +1,4 @@
-"""The middle of the way of jobs that are painted together, most often of one: the engine, and the memory it gets."""
+"""Attempts that are rendered together, most often one alone: the engine, and the memory that it gets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from stylefarm.shared.db.records import Checkpoint
 from stylefarm.shared.errors import FarmError, OutOfMemory
 from stylefarm.shared.services import Services
-from stylefarm.worker.attempt.attempt import Piece
+from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.resume import earlier_state
 from stylefarm.worker.engine.hardware.budget import USABLE, Fit
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
@@ -22,26 +22,26 @@ from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, op
 from stylefarm.worker.engine.networks.vgg import Vgg
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.monitoring import metrics
-from stylefarm.worker.render.cache import CALIBRATION_EDGE, Workshop, network_key
+from stylefarm.worker.render.cache import CALIBRATION_EDGE, ModelCache, network_key
 from stylefarm.worker.render.network import build_network
 from stylefarm.worker.render.options import make_optimiser
-from stylefarm.worker.render.scale import Bench, prepared
+from stylefarm.worker.render.scale import RenderContext, prepared
 
 log = structlog.get_logger("stylefarm.worker")
 
-# After an attempt that ran out of memory, so much of what is left is planned with.
-LESS = 0.6
+# The share of the memory left that is planned with after an attempt that ran out of it.
+RETRY_SHARE = 0.6
 
 
 @dataclass
-class Means:
-    """What is computed with: the way on a device, the bytes at hand there, and those planned with."""
+class MemoryBudget:
+    """The memory of a run: the device, the bytes available there, and those that the plan takes."""
 
     path: ComputePath
     available: int
     planned: int = 0
 
-    def room(self) -> int:
+    def left(self) -> int:
         """How many bytes copies of the engine's state may take: on a CPU what the plan of this scale leaves."""
         if self.path.device.type == "cpu":
             return round(self.available * USABLE) - self.planned
@@ -49,145 +49,149 @@ class Means:
 
 
 @dataclass(frozen=True)
-class Painting:
-    """Attempts at jobs that are painted together: they have one `batch_key`."""
+class BatchRun:
+    """Attempts at jobs that are rendered together, most often one alone: they have one `batch_key`."""
 
     services: Services
-    workshop: Workshop
-    pieces: Sequence[Piece]
+    cache: ModelCache
+    attempts: Sequence[Attempt]
 
-    def paint(self) -> Iterator[Piece]:
-        """Yields each piece once, as soon as it has ended, its outcome in it.
+    def render(self) -> Iterator[Attempt]:
+        """Yield each attempt once, as soon as it has ended, its outcome in it.
 
-        What cannot be painted together is painted one after the other. A piece alone goes on from the checkpoint of an
-        earlier attempt, if there is one that can be used, and is tried once more with less memory if that runs out.
+        What cannot be rendered together is rendered one after the other. An attempt alone goes on from the checkpoint
+        of an earlier one, if there is one that can be used, and is tried once more with less memory if that runs out.
         """
-        for piece in self.pieces:
-            with piece.at_work():
-                piece.begin(choose(piece.spec.precision))
-            if not piece.is_open:
-                yield piece
-        together = [piece for piece in self.pieces if piece.is_open]
+        for attempt in self.attempts:
+            with attempt.ends_on_error():
+                attempt.prepare(choose(attempt.spec.precision))
+            if attempt.has_ended:
+                yield attempt
+        together = [attempt for attempt in self.attempts if not attempt.has_ended]
         if len(together) > 1:
-            yield from self._together(together)
-        for piece in together:
-            if piece.is_open:
-                yield from self._alone(piece)
+            yield from self._render_together(together)
+        for attempt in together:
+            if not attempt.has_ended:
+                yield from self._render_alone(attempt)
 
-    def _together(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
-        for piece in pieces:
-            piece.record["batch"] = len(pieces)
+    def _render_together(self, attempts: Sequence[Attempt]) -> Iterator[Attempt]:
+        for attempt in attempts:
+            attempt.record["batch"] = len(attempts)
         try:
-            yield from self._painted(pieces, self._means(pieces[0], 1.0), None)
+            yield from self._rendered(attempts, self._budget(attempts[0], 1.0), None)
         except Exception as error:
             # Whatever one of them has brought about must not touch the others.
             if is_out_of_memory(error):
                 metrics.OUT_OF_MEMORY.inc()
             reason = str(error) or type(error).__name__
-            log.warning("not painted together", pieces=len(pieces), reason=reason, exc_info=not _is_known(error))
-        for piece in pieces:
-            if piece.is_open:
-                del piece.record["batch"]
+            log.warning("not painted together", attempts=len(attempts), reason=reason, exc_info=not _is_known(error))
+        for attempt in attempts:
+            if not attempt.has_ended:
+                del attempt.record["batch"]
 
-    def _alone(self, piece: Piece) -> Iterator[Piece]:
-        with piece.at_work(), earlier_state(self.services, piece.job, piece.spec, piece.record) as state:
-            piece.shelf.named = None if state is None else Checkpoint.of(piece.job)
+    def _render_alone(self, attempt: Attempt) -> Iterator[Attempt]:
+        with attempt.ends_on_error(), earlier_state(self.services, attempt.job, attempt.spec, attempt.record) as state:
+            attempt.checkpoint_store.named = None if state is None else Checkpoint.of(attempt.job)
             # A job that an earlier attempt found too large begins with less.
-            first = LESS if piece.job.is_to_be_smaller else 1.0
-            for share in (first, first * LESS):
+            first = RETRY_SHARE if attempt.job.is_to_be_smaller else 1.0
+            for share in (first, first * RETRY_SHARE):
                 # Outside of any except block, which would hold on to the tensors of the attempt that failed.
                 give_back_memory()
-                if self._fits(piece, share, state):
+                if self._try_render(attempt, share, state):
                     break
             else:
                 raise OutOfMemory(
-                    f"a picture of size = {piece.spec.size} did not fit into this worker's memory, twice: ask for a"
+                    f"a picture of size = {attempt.spec.size} did not fit into this worker's memory, twice: ask for a"
                     " smaller size"
                 )
-        yield piece
+        yield attempt
 
-    def _fits(self, piece: Piece, share: float, state: EngineState | None) -> bool:
-        """Paints a piece alone; False if the memory did not suffice."""
-        means = self._means(piece, share)
+    def _try_render(self, attempt: Attempt, share: float, state: EngineState | None) -> bool:
+        """Render an attempt alone; return False if memory ran out."""
+        budget = self._budget(attempt, share)
         try:
-            for _ in self._painted([piece], means, state):
+            for _ in self._rendered([attempt], budget, state):
                 pass
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             metrics.OUT_OF_MEMORY.inc()
-            log.warning("out of memory", available=means.available)
+            log.warning("out of memory", available=budget.available)
             return False
         return True
 
-    def _means(self, piece: Piece, share: float) -> Means:
-        path = choose(piece.spec.precision)
-        return Means(path, round(share * available_memory(path.device, self.services.settings.memory)))
+    def _budget(self, attempt: Attempt, share: float) -> MemoryBudget:
+        path = choose(attempt.spec.precision)
+        return MemoryBudget(path, round(share * available_memory(path.device, self.services.settings.memory)))
 
-    def _painted(self, pieces: Sequence[Piece], means: Means, state: EngineState | None) -> Iterator[Piece]:
-        """Runs the engine to its end, or until no piece is left; yields those that have ended."""
+    def _rendered(
+        self, attempts: Sequence[Attempt], budget: MemoryBudget, state: EngineState | None
+    ) -> Iterator[Attempt]:
+        """Run the engine to its end, or until no attempt is left; yield those that have ended."""
         try:
-            for piece in pieces:
-                piece.sit(lambda: means.room() // len(pieces))
-            for progress in self._steps(pieces, means, state):
-                yield from _shown(pieces, progress)
-                if not any(piece.is_open for piece in pieces):
+            for attempt in attempts:
+                attempt.start(lambda: budget.left() // len(attempts))
+            for progress in self._steps(attempts, budget, state):
+                yield from _show_progress(attempts, progress)
+                if all(attempt.has_ended for attempt in attempts):
                     return
-            for index, piece in enumerate(pieces):
-                if piece.is_open:
-                    with piece.at_work():
-                        piece.complete(progress.of(index), self.workshop.targets)
-                    yield piece
+            for index, attempt in enumerate(attempts):
+                if not attempt.has_ended:
+                    with attempt.ends_on_error():
+                        attempt.finish(progress.of(index), self.cache.targets)
+                    yield attempt
         finally:
-            for piece in pieces:
-                piece.close()
+            for attempt in attempts:
+                attempt.close()
 
-    def _steps(self, pieces: Sequence[Piece], means: Means, state: EngineState | None) -> Iterator[Progress]:
-        spec, path = pieces[0].spec, means.path
-        backbone = self.workshop.network(network_key(spec, path), partial(self._network, pieces[0], path))
+    def _steps(
+        self, attempts: Sequence[Attempt], budget: MemoryBudget, state: EngineState | None
+    ) -> Iterator[Progress]:
+        spec, path = attempts[0].spec, budget.path
+        backbone = self.cache.network(network_key(spec, path), partial(self._network, attempts[0], path))
 
-        def told(edge: int, chosen: Fit) -> None:
-            means.planned = chosen.bytes
-            for piece in pieces:
+        def on_plan(edge: int, chosen: Fit) -> None:
+            budget.planned = chosen.bytes
+            for attempt in attempts:
                 way = {"size": edge, "way": str(chosen), "bytes": chosen.bytes}
-                piece.record["path"]["memory"].append(way)
+                attempt.record["path"]["memory"].append(way)
 
-        def captured(told: str) -> None:
-            for piece in pieces:
-                piece.record["path"]["graphs"].append(told)
+        def on_capture(note: str) -> None:
+            for attempt in attempts:
+                attempt.record["path"]["graphs"].append(note)
 
-        bench = Bench(path, backbone, self.workshop, lambda: means.available, captured)
-        batch = [piece.inputs for piece in pieces]
+        context = RenderContext(path, backbone, self.cache, lambda: budget.available, on_capture)
+        batch = [attempt.inputs for attempt in attempts]
         scales = [
-            Scale(iterations, partial(prepared, batch, edge, bench, partial(told, edge)))
+            Scale(iterations, partial(prepared, batch, edge, context, partial(on_plan, edge)))
             for edge, iterations in spec.schedule
         ]
         return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change), state)
 
-    def _network(self, piece: Piece, path: ComputePath) -> Vgg:
-        calibration = piece.inputs.sized(min(piece.spec.sizes[-1], CALIBRATION_EDGE), path.device)
+    def _network(self, attempt: Attempt, path: ComputePath) -> Vgg:
+        calibration = attempt.inputs.sized(min(attempt.spec.sizes[-1], CALIBRATION_EDGE), path.device)
         images = [calibration.content, *(style.image for style in calibration.styles)]
         cache = self.services.settings.home.expanduser() / "cache"
-        return build_network(piece.spec, images, self.services.blobs, cache, path)
+        return build_network(attempt.spec, images, self.services.blobs, cache, path)
 
 
-def _shown(pieces: Sequence[Piece], progress: Progress) -> Iterator[Piece]:
-    """Shows each piece its part of a step; yields those that end by it."""
-    sitting = [(index, piece) for index, piece in enumerate(pieces) if piece.is_open]
+def _show_progress(attempts: Sequence[Attempt], progress: Progress) -> Iterator[Attempt]:
+    """Show each attempt its part of a step; yield those that end by it."""
+    running = [(index, attempt) for index, attempt in enumerate(attempts) if not attempt.has_ended]
 
-    def show(numbered: tuple[int, Piece]) -> None:
-        index, piece = numbered
-        with piece.at_work():
-            piece.take(progress.of(index))
+    def show(numbered: tuple[int, Attempt]) -> None:
+        index, attempt = numbered
+        with attempt.ends_on_error():
+            attempt.on_progress(progress.of(index))
 
-    if len(sitting) > 1 and sitting[0][1].lease.interrupted.is_set():
+    if len(running) > 1 and running[0][1].lease.interrupted.is_set():
         # Each is about to store its last checkpoint; one after the other, the last would come too late.
-        with ThreadPoolExecutor(len(sitting)) as pool:
-            list(pool.map(show, sitting))
+        with ThreadPoolExecutor(len(running)) as pool:
+            list(pool.map(show, running))
     else:
-        for numbered in sitting:
+        for numbered in running:
             show(numbered)
-    yield from (piece for _, piece in sitting if not piece.is_open)
+    yield from (attempt for _, attempt in running if attempt.has_ended)
 
 
 def _is_known(error: Exception) -> bool:

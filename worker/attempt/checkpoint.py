@@ -32,7 +32,7 @@ from stylefarm.worker.attempt.resume import about, checkpoint_folder
 from stylefarm.worker.attempt.sinks import Background, Sink
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.engine.optim.state import EngineState
-from stylefarm.worker.host.retry import patiently
+from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring import metrics
 
 log = structlog.get_logger("stylefarm.worker")
@@ -42,7 +42,7 @@ LAST_SECONDS = 8.0
 
 
 @dataclass
-class Shelf:
+class CheckpointStore:
     """Where the checkpoints of one attempt are stored, and the one that the job's row names."""
 
     services: Services
@@ -70,7 +70,7 @@ class Shelf:
     def name(self, checkpoint: Checkpoint) -> None:
         """Names it on the job's row, and deletes the one before it. Raises LeaseLost."""
         try:
-            ours = patiently(lambda: self.services.store.checkpoints.save(self.fence, checkpoint))
+            ours = retry_transient(lambda: self.services.store.checkpoints.save(self.fence, checkpoint))
         except FarmError as error:
             log.warning("checkpoint not named", iteration=checkpoint.iteration, reason=str(error))
             return
@@ -95,7 +95,7 @@ class Shelf:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if not closed.is_set():
                 with metrics.uploading("checkpoint"):
-                    patiently(lambda: self.services.blobs.put_file(key, path, CONTENT_TYPE))
+                    retry_transient(lambda: self.services.blobs.put_file(key, path, CONTENT_TYPE))
             return StoredObject(key, digest, path.stat().st_size)
 
     def _delete(self, key: str) -> None:
@@ -109,23 +109,29 @@ class Shelf:
 class CheckpointSink:
     """Stores a checkpoint each `every` seconds (0: never), and where the work stands when it is let go.
 
-    `losses` is the sink of the curve, `room` how many bytes a copy of the state may take.
+    `losses` is the sink of the curve, `memory_left` how many bytes a copy of the state may take.
     """
 
     def __init__(
-        self, shelf: Shelf, losses: Sink, background: Background, *, every: float, room: Callable[[], int]
+        self,
+        store: CheckpointStore,
+        losses: Sink,
+        background: Background,
+        *,
+        every: float,
+        memory_left: Callable[[], int],
     ) -> None:
-        self.shelf = shelf
+        self.store = store
         self.losses = losses
         self.background = background
         self.every = every
-        self.room = room
+        self.memory_left = memory_left
         self._taken_at: float | None = None
         self._upload: Future[Checkpoint | None] | None = None
         self._closed = threading.Event()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
 
-    def take(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         self._settle()
         if self._taken_at is None:
             self._taken_at = time.monotonic()
@@ -135,11 +141,11 @@ class CheckpointSink:
             state = self._copy(progress.state())
             self._taken_at = time.monotonic()
             if state is not None:
-                self._upload = self._begun(state)
+                self._upload = self._start_upload(state)
 
-    def last(self, progress: Progress) -> None:
+    def store_last(self, progress: Progress) -> None:
         """Stores where the work stands, which is let go here; waits a few seconds at most, and raises nothing."""
-        named = self.shelf.named
+        named = self.store.named
         if not self.every or progress.state is None or progress.iteration <= (named.iteration if named else 0):
             return
         try:
@@ -157,7 +163,7 @@ class CheckpointSink:
         """Names nothing more, and waits for nothing: what is being uploaded, or has just been, is deleted."""
         self._closed.set()
         if self._upload is not None:
-            self._upload.add_done_callback(self.shelf.discard)
+            self._upload.add_done_callback(self.store.discard)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _store_last(self, progress: Progress, state: EngineState) -> None:
@@ -167,14 +173,14 @@ class CheckpointSink:
         self._settle()
         if self._upload is None and _is_finite(progress):
             # Not copied: no step changes it any more.
-            self._upload = self._begun(state)
+            self._upload = self._start_upload(state)
             wait([self._upload], max(0.0, due - time.monotonic()))
             self._settle()
         self.background.finish()
 
-    def _begun(self, state: EngineState) -> Future[Checkpoint | None]:
+    def _start_upload(self, state: EngineState) -> Future[Checkpoint | None]:
         # With the log's context, so that what is told from there names job and attempt, too.
-        return self._pool.submit(contextvars.copy_context().run, self.shelf.store, state, self._closed)
+        return self._pool.submit(contextvars.copy_context().run, self.store.store, state, self._closed)
 
     def _settle(self) -> None:
         """Has an uploaded checkpoint named, after the part of the curve that comes before it."""
@@ -183,13 +189,13 @@ class CheckpointSink:
         stored, self._upload = self._upload.result(), None
         if stored is not None:
             self.losses.close()
-            self.background.submit(lambda: self.shelf.name(stored))
+            self.background.submit(lambda: self.store.name(stored))
 
     def _copy(self, state: EngineState) -> EngineState | None:
         """A copy, as much of the state as there is room for: L-BFGS can begin its history anew."""
-        room = self.room()
+        room = self.memory_left()
         if state.bytes > room:
-            self.shelf.record["checkpoints_without"] = "history of the optimiser, of which no copy fits into the memory"
+            self.store.record["checkpoints_without"] = "history of the optimiser, of which no copy fits into the memory"
             log.warning("checkpoint without history", bytes=state.bytes, room=room)
             state = state.without_history()
         if state.bytes > room:

@@ -61,8 +61,8 @@ class Lease:
         self._renewed_at = self._began_at = time.monotonic()
         self.time_limit = time_limit
         # With the log's context, so that what is told from there names job and attempt, too.
-        told = contextvars.copy_context().run
-        self._thread = threading.Thread(target=told, args=(self._beat,), name=f"lease of {fence.job_id}", daemon=True)
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._beat,), name=f"lease of {fence.job_id}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -105,18 +105,18 @@ class Lease:
             return
         asked_at = time.monotonic()
         try:
-            heard = self.store.attempts.renew(self.fence, lease=self.seconds)
+            heartbeat = self.store.attempts.renew(self.fence, lease=self.seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next beat asks again, until the lease is over
             log.warning("lease not renewed", reason=str(error))
             return
         self._renewed_at = asked_at
-        self.hear(heard)
+        self.on_heartbeat(heartbeat)
 
-    def hear(self, heard: Heartbeat) -> None:
-        """Takes in what the store says of the job, whoever has asked it."""
-        if not heard:
+    def on_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Note what the store says of the job, whoever has asked it."""
+        if not heartbeat:
             self._lost.set()
-        elif heard.cancel:
+        elif heartbeat.cancel:
             self._cancel.set()
-        elif heard.pause:
+        elif heartbeat.pause:
             self._pause.set()

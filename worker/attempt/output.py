@@ -16,7 +16,7 @@ from stylefarm.worker.render.pictures import encode_tensor, to_tensor
 
 
 @dataclass(frozen=True)
-class Finish:
+class OutputEncoder:
     """How pictures of one job are saved; `exif` is the content's, if it is kept."""
 
     spec: JobSpec

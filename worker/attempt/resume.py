@@ -18,7 +18,7 @@ from stylefarm.shared.spec.spec import ENGINE_VERSION, JobSpec
 from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint
 from stylefarm.worker.attempt.lease import LeaseLost
 from stylefarm.worker.engine.optim.state import EngineState
-from stylefarm.worker.host.retry import patiently
+from stylefarm.worker.host.retry import retry_transient
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -67,7 +67,7 @@ def _fetched(services: Services, spec: JobSpec, checkpoint: Checkpoint, stack: E
     stored = checkpoint.stored
     path = stack.enter_context(passing_file(checkpoint_folder(services)))
     try:
-        patiently(lambda: services.blobs.get_file(stored.key, path))
+        retry_transient(lambda: services.blobs.get_file(stored.key, path))
     except NotFound:
         raise UnusableCheckpoint("the checkpoint is not in the object store") from None
     with path.open("rb") as file:
@@ -83,5 +83,5 @@ def _fetched(services: Services, spec: JobSpec, checkpoint: Checkpoint, stack: E
 
 def _pass_over(services: Services, fence: Fence, checkpoint: Checkpoint, reason: str) -> None:
     log.warning("checkpoint passed over", reason=reason, key=checkpoint.stored.key)
-    if not patiently(lambda: services.store.checkpoints.discard(fence, reason)):
+    if not retry_transient(lambda: services.store.checkpoints.discard(fence, reason)):
         raise LeaseLost

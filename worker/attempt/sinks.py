@@ -23,10 +23,10 @@ from stylefarm.shared.errors import Diverged
 from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.store import Store
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
-from stylefarm.worker.attempt.output import Finish
+from stylefarm.worker.attempt.output import OutputEncoder
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.engine.methods.objective import TERMS
-from stylefarm.worker.host.retry import patiently
+from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring import metrics
 
 # How often points of the loss curve are stored; what is shown to a user is no older than this.
@@ -42,12 +42,12 @@ MOST_PENDING = 8
 class Sink(Protocol):
     """Something that is fed by the engine's progress."""
 
-    def take(self, progress: Progress) -> None:
-        """Takes what it needs of one step."""
+    def on_progress(self, progress: Progress) -> None:
+        """Take what it needs of one step, on the rendering thread."""
         ...
 
     def close(self) -> None:
-        """Hands over what is left."""
+        """Hand over what is left."""
         ...
 
 
@@ -98,21 +98,25 @@ class Background:
 class LossSink:
     """Stores the loss curve in batches, and stops the work when a loss is no longer a number.
 
-    `hear` is told what the store says of the job, far more often than the lease is renewed.
+    `on_heartbeat` is called with what the store says of the job, far more often than the lease is renewed.
     """
 
     def __init__(
-        self, store: Store, fence: Fence, background: Background, hear: Callable[[Heartbeat], None] | None = None
+        self,
+        store: Store,
+        fence: Fence,
+        background: Background,
+        on_heartbeat: Callable[[Heartbeat], None] | None = None,
     ) -> None:
         self.store = store
         self.fence = fence
         self.background = background
-        self.hear = hear
+        self.on_heartbeat = on_heartbeat
         self._points: list[tuple[int, Tensor]] = []
         self._image: Tensor | None = None
         self._flushed_at = time.monotonic()
 
-    def take(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         self._points.append((progress.iteration, progress.losses[0]))
         self._image = progress.image[0]
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
@@ -140,11 +144,11 @@ class LossSink:
             raise Diverged(f"the picture left the finite numbers at iteration {iterations[-1]} or before: {REMEDY}")
 
     def _record(self, points: list[LossPoint]) -> None:
-        heard = patiently(lambda: self.store.attempts.record_losses(self.fence, points))
-        if not heard:
+        heartbeat = retry_transient(lambda: self.store.attempts.record_losses(self.fence, points))
+        if not heartbeat:
             raise LeaseLost
-        if self.hear is not None:
-            self.hear(heard)
+        if self.on_heartbeat is not None:
+            self.on_heartbeat(heartbeat)
 
 
 class SnapshotSink:
@@ -158,16 +162,16 @@ class SnapshotSink:
         background: Background,
         *,
         every: int,
-        finish: Finish,
+        encoder: OutputEncoder,
     ) -> None:
         self.store = store
         self.blobs = blobs
         self.fence = fence
         self.background = background
         self.every = every
-        self.finish = finish
+        self.encoder = encoder
 
-    def take(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         iteration = progress.iteration
         if self.every and iteration % self.every == 0 and 0 < iteration < progress.iterations:
             image = progress.image[0].cpu()
@@ -179,12 +183,12 @@ class SnapshotSink:
         """Nothing is left: each snapshot was handed over when it was taken."""
 
     def _upload(self, iteration: int, image: Tensor) -> None:
-        file_format = self.finish.output.format
+        file_format = self.encoder.output.format
         key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{file_format}"
-        data = self.finish.encode(image, iteration)
+        data = self.encoder.encode(image, iteration)
         with metrics.uploading("snapshot"):
-            stored = patiently(lambda: store_object(self.blobs, key, data, content_type(file_format)))
-        if not patiently(lambda: self.store.attempts.add_snapshot(self.fence, iteration, stored)):
+            stored = retry_transient(lambda: store_object(self.blobs, key, data, content_type(file_format)))
+        if not retry_transient(lambda: self.store.attempts.add_snapshot(self.fence, iteration, stored)):
             raise LeaseLost
 
 

@@ -21,10 +21,10 @@ from stylefarm.shared.settings import load_settings
 from stylefarm.worker.cli.fleet import COMMANDS
 from stylefarm.worker.cli.queues import Choices, read_devices, read_labels, read_name
 from stylefarm.worker.host import log, parent_watch, slot
-from stylefarm.worker.host.maintenance import Keeper
+from stylefarm.worker.host.maintenance import MaintenanceThreads
 from stylefarm.worker.host.nvml import find_devices
 from stylefarm.worker.host.pin import VISIBLE, Machine, Slot, Wanted, slots
-from stylefarm.worker.host.registration import Roll, full_name
+from stylefarm.worker.host.registration import Registration, full_name
 from stylefarm.worker.host.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def start(
     choices = Choices(kinds, labels)
     with _watch(settings.metrics_host, metrics_port or settings.metrics_port, places) as watch:
         supervisor = Supervisor(places, partial(_command, name, choices, watch), grace=grace)
-        roll = Roll(services.workers, _listed(places, name, choices), supervisor)
+        roll = Registration(services.workers, _listed(places, name, choices), supervisor)
         if watch is not None:
             watch.serve(services, supervisor, roll.slots)
-        with Keeper(reconciler, roll.call, services.webhook_caller):
+        with MaintenanceThreads(reconciler, roll.call, services.webhook_caller):
             well = supervisor.run()
         roll.leave()
     return 0 if well else INTERRUPTED

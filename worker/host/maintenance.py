@@ -27,17 +27,17 @@ LEAVING_SECONDS = 5.0
 SWEEP_LOOK_SECONDS = 60.0
 
 
-class Keeper:
-    """Runs the reconciler, `call_roll` and the `caller`, if there is one, once a period while its `with` block runs."""
+class MaintenanceThreads:
+    """Runs the reconciler, `register` and the `caller`, if there is one, once a period while its `with` block runs."""
 
     def __init__(
         self,
         reconciler: Reconciler,
-        call_roll: Callable[[], None] = lambda: None,
+        register: Callable[[], None] = lambda: None,
         caller: WebhookCaller | None = None,
     ) -> None:
         self.reconciler = reconciler
-        self.call_roll = call_roll
+        self.register = register
         self.caller = caller
         self._over = threading.Event()
         # By themselves, since a large bucket takes its time to list, and so do those who are called to answer: lost
@@ -91,7 +91,7 @@ class Keeper:
 
     def _run(self) -> bool:
         try:
-            self.call_roll()
+            self.register()
             return self.reconciler.run()
         except ServiceUnavailable as error:
             log.warning("not reconciled", reason=str(error))

@@ -16,7 +16,7 @@ def full_name(name: str) -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-class Roll:
+class Registration:
     """The slots of one supervisor, by their names on this machine."""
 
     def __init__(self, workers: WorkerRegistry, slots: Mapping[str, NewWorker], supervisor: Supervisor) -> None:

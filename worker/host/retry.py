@@ -18,7 +18,7 @@ LONGEST_PAUSE_SECONDS = 8
 log = structlog.get_logger("stylefarm.worker")
 
 
-def patiently(call: Callable[[], Result]) -> Result:
+def retry_transient(call: Callable[[], Result]) -> Result:
     """Calls again, for about a minute, while a service does not answer; then raises its ServiceUnavailable."""
     return Retrying(
         retry=retry_if_exception(_passes),

@@ -18,7 +18,7 @@ NETWORKS = 2
 CALIBRATION_EDGE = 512
 
 
-class Workshop:
+class ModelCache:
     """Networks and targets of the jobs before; `cache_bytes` bounds the targets."""
 
     def __init__(self, cache_bytes: int) -> None:

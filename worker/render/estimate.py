@@ -20,11 +20,11 @@ from stylefarm.worker.engine.hardware.device import ComputePath, choose
 from stylefarm.worker.engine.hardware.memory import available_memory
 from stylefarm.worker.engine.networks.explicit_pass import Backbone
 from stylefarm.worker.engine.networks.vgg import calibrate, randomise
-from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import Inputs
 from stylefarm.worker.render.network import empty_network
 from stylefarm.worker.render.options import make_optimiser
-from stylefarm.worker.render.scale import Bench, fitting, prepared, work_of
+from stylefarm.worker.render.scale import RenderContext, fitting, prepared, work_of
 
 # Iterations are timed at no larger size; beyond it time goes with the number of pixels, as benchmarks show.
 LARGEST_TIMED = 512
@@ -73,7 +73,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     inputs = Inputs.fetched(spec, fetch)
     network = _network(spec, inputs, path)
     available = available_memory(path.device, settings.memory)
-    bench = Bench(path, network, Workshop(0), partial(available_memory, path.device, settings.memory))
+    context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device, settings.memory))
     held = torch.cuda.memory_allocated() if path.device.type == "cuda" else psutil.Process().memory_info().rss
     timed: dict[int, tuple[float, float]] = {}
     scales, seconds = [], 0.0
@@ -82,7 +82,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
         fit = fitting(work_of(spec, height, width, network, path), available)
         small = min(edge, LARGEST_TIMED)
         if small not in timed:
-            timed[small] = _timed(inputs, small, bench)
+            timed[small] = _timed(inputs, small, context)
         factor = (edge / small) ** 2 * (STRIPS_FACTOR if fit.kind == "strips" else 1.0)
         start, each = (factor * value for value in timed[small])
         seconds += start + iterations * each
@@ -101,10 +101,10 @@ def _network(spec: JobSpec, inputs: Inputs, path: ComputePath) -> Backbone:
     return Backbone(vgg)
 
 
-def _timed(inputs: Inputs, edge: int, bench: Bench) -> tuple[float, float]:
+def _timed(inputs: Inputs, edge: int, context: RenderContext) -> tuple[float, float]:
     """Seconds to begin at that size, and of an iteration, the quickest of a few."""
     began = time.perf_counter()
-    image, objective = prepared([inputs], edge, bench)
+    image, objective = prepared([inputs], edge, context)
     _wait(image)
     start = time.perf_counter() - began
     optimiser = make_optimiser(inputs.spec)

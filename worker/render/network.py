@@ -18,7 +18,7 @@ from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise, rescale_filters
 from stylefarm.worker.engine.networks.weights import Pretrained, load_state, load_weights
-from stylefarm.worker.host.retry import patiently
+from stylefarm.worker.host.retry import retry_transient
 
 
 def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cache: Path, path: ComputePath) -> Vgg:
@@ -59,7 +59,7 @@ def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceUnavailable(f"the folder {file.parent} cannot be made ({error.strerror}): check it") from error
-    patiently(lambda: blobs.get_file(f"weights/{sha256}", file))
+    retry_transient(lambda: blobs.get_file(f"weights/{sha256}", file))
     with file.open("rb") as opened:
         fits = hashlib.file_digest(opened, "sha256").hexdigest() == sha256
     if not fits:

@@ -18,59 +18,59 @@ from stylefarm.worker.engine.methods.batch import together
 from stylefarm.worker.engine.methods.objective import Gradients, Objective
 from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pass, WholePass
 from stylefarm.worker.engine.networks.strips import StripPass
-from stylefarm.worker.render.cache import Workshop, content_key, network_key, style_key
+from stylefarm.worker.render.cache import ModelCache, content_key, network_key, style_key
 from stylefarm.worker.render.inputs import Inputs, Sized
 from stylefarm.worker.render.options import by_autograd, loss_settings
 
 
 @dataclass(frozen=True)
-class Bench:
+class RenderContext:
     """Where a job is painted: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
 
-    `captured` hears whether the evaluation is replayed as a CUDA graph, or why not.
+    `on_capture` is told whether the evaluation is replayed as a CUDA graph, or why not.
     """
 
     path: ComputePath
     backbone: Backbone
-    workshop: Workshop
+    cache: ModelCache
     available: Callable[[], int]
-    captured: Callable[[str], None] = lambda _: None
+    on_capture: Callable[[str], None] = lambda _: None
 
 
 def prepared(
-    batch: Sequence[Inputs], edge: int, bench: Bench, told: Callable[[Fit], None] | None = None
+    batch: Sequence[Inputs], edge: int, context: RenderContext, on_plan: Callable[[Fit], None] | None = None
 ) -> tuple[Tensor, Gradients]:
-    """The starts and the objective of one scale, of that long edge; `told` hears how it is made to fit.
+    """The starts and the objective of one scale, of that long edge; `on_plan` is told how it is made to fit.
 
     The pictures of a batch go through one network, and are of one size. Raises OutOfMemory where they cannot, with the
     size that can.
     """
-    device, spec = bench.path.device, batch[0].spec
+    device, spec = context.path.device, batch[0].spec
     at_once = device.type == "cuda"
     sized = [inputs.sized(edge, device) for inputs in batch]
-    work = work_of(spec, sized[0].content.shape[2], sized[0].content.shape[3], bench.backbone, bench.path)
+    work = work_of(spec, sized[0].content.shape[2], sized[0].content.shape[3], context.backbone, context.path)
     work = replace(work, batch=len(batch)) if at_once else replace(work, beside=len(batch) - 1)
-    chosen = fitting(work, bench.available())
+    chosen = fitting(work, context.available())
     if len(batch) > 1 and chosen.kind != "whole":
         # Strips would cost more time than a batch gains.
         raise OutOfMemory(f"{len(batch)} pictures of {work.width} x {work.height} pixels do not fit together")
-    if told is not None:
-        told(chosen)
-    passage = _pass(bench.backbone, chosen)
+    if on_plan is not None:
+        on_plan(chosen)
+    passage = _pass(context.backbone, chosen)
     starts, objectives = [], []
     for inputs, pictures in zip(batch, sized, strict=True):
         start = inputs.start(pictures)
         starts.append(start)
-        objectives.append(_objective(inputs.spec, pictures, start, passage, bench))
+        objectives.append(_objective(inputs.spec, pictures, start, passage, context))
     objective = together(objectives, at_once=at_once)
     if at_once and (chosen.kind != "whole" or by_autograd(spec)):
-        bench.captured("not captured: strips, and losses over samples, go by way of the CPU")
+        context.on_capture("not captured: strips, and losses over samples, go by way of the CPU")
     elif at_once:
-        objective = Captured(objective, bench.captured)
+        objective = Captured(objective, context.on_capture)
     return torch.cat(starts), objective
 
 
-def _objective(spec: JobSpec, sized: Sized, start: Tensor, passage: Pass, bench: Bench) -> Objective:
+def _objective(spec: JobSpec, sized: Sized, start: Tensor, passage: Pass, context: RenderContext) -> Objective:
     styles = [style.named(style_key(spec, index)) for index, style in enumerate(sized.styles)]
     return Objective(
         passage,
@@ -79,7 +79,7 @@ def _objective(spec: JobSpec, sized: Sized, start: Tensor, passage: Pass, bench:
         loss_settings(spec),
         start=start,
         space=spec.moved_space,
-        targets=Targets(passage, bench.workshop.targets, network_key(spec, bench.path)),
+        targets=Targets(passage, context.cache.targets, network_key(spec, context.path)),
         content_key=content_key(spec),
     )
 

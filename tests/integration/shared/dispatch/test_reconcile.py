@@ -30,7 +30,7 @@ from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
 from stylefarm.shared.webhooks.caller import WebhookCaller
 from stylefarm.shared.webhooks.subscriptions import Webhooks
-from stylefarm.worker.host.maintenance import Keeper
+from stylefarm.worker.host.maintenance import MaintenanceThreads
 from tests.servers import RedisServer
 from tests.servers.processes import wait_until
 from tests.webhook_receiver import WebhookReceiver
@@ -247,7 +247,7 @@ def test_workers_do_not_wait_for_the_next_period(postgres_url: str, redis_server
     farm = ReconciledFarm(engine, hints, tmp_path)
     farm.submit(40)
     claimed = 0
-    with Keeper(farm.reconciler(window=4, period=60)):
+    with MaintenanceThreads(farm.reconciler(window=4, period=60)):
         while claimed < 40:
             taken = hints.client.brpop([key_of(QUEUE, 5)], timeout=5)
             assert taken is not None
@@ -269,7 +269,7 @@ def test_workers_call_for_sweeps(
     sweep_id, _ = farm.store.submissions.create_sweep("", {}, [NewJob(SPEC, "a", "s")])
     webhooks.set(sweep_id, receiver.url)
     caller = WebhookCaller(webhooks, "a secret of the test", allow_private=True)
-    with Keeper(farm.reconciler(period=0.1), caller=caller):
+    with MaintenanceThreads(farm.reconciler(period=0.1), caller=caller):
         farm.store.commands.cancel(JobSelector(sweep=sweep_id))
         wait_until(lambda: bool(receiver.calls), 20)
     assert receiver.events == ["sweep.ended"]

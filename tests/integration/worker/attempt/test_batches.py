@@ -21,7 +21,8 @@ from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
 from stylefarm.worker.attempt import batch
-from stylefarm.worker.attempt.runner import Outcome, Worker
+from stylefarm.worker.attempt.outcome import JobMove
+from stylefarm.worker.attempt.runner import Worker
 from stylefarm.worker.engine.hardware.budget import USABLE
 
 SHALLOW: dict[str, Any] = {
@@ -217,7 +218,7 @@ def test_a_gpu_that_fails_under_a_batch_is_one_failure(
     jobs = swept(batching, fields, iterations=2)
     batching.services.workers.register([NewWorker("slot", "host", "gpu")])
     worker = Worker(batching.services, "slot:1", threading.Event())
-    assert list(worker.run(jobs[0].id).values()) == [Outcome.RELEASED] * 3
+    assert list(worker.run(jobs[0].id).values()) == [JobMove.RELEASED] * 3
     (listed,) = batching.services.workers.listed()
     assert (listed.state, listed.worker.failures, worker.broken.is_set()) == ("active", 1, True)
     assert [job.status().state for job in jobs] == [State.QUEUED] * 3

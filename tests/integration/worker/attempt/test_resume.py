@@ -192,8 +192,8 @@ def test_a_history_that_does_not_fit_is_left_out(
 
     A history of 64 x 48 pixels takes 37 kB for each vector.
     """
-    monkeypatch.setattr("stylefarm.worker.attempt.batch.Means.room", lambda _: 48_000)
-    monkeypatch.setattr("stylefarm.worker.attempt.checkpoint.CheckpointSink.last", lambda *_: None)
+    monkeypatch.setattr("stylefarm.worker.attempt.batch.MemoryBudget.left", lambda _: 48_000)
+    monkeypatch.setattr("stylefarm.worker.attempt.checkpoint.CheckpointSink.store_last", lambda *_: None)
     job = farm.submit(**fields, force=True)
     assert job.wait(timeout=120, watch=Pausing(job)).state is State.DONE
     first, second = farm.services.queries.attempts(job.id)

@@ -37,7 +37,7 @@ def painted(contents: Sequence[float], pixel: float) -> tuple[list[int], str]:
         sink = LossSink(cast(Store, recorder), Fence("job", 1), background)
         for iteration, content in enumerate(contents):
             losses = torch.tensor([[content + 1.0, content, 1.0, 0.0]])
-            sink.take(Progress(iteration, len(contents), torch.full((1, 3, 4, 4), pixel), losses))
+            sink.on_progress(Progress(iteration, len(contents), torch.full((1, 3, 4, 4), pixel), losses))
         with pytest.raises(Diverged) as raised:
             sink.close()
         background.finish()

@@ -9,7 +9,7 @@ import pytest
 
 from stylefarm.shared.dispatch.reconcile import Reconciler
 from stylefarm.shared.errors import ServiceUnavailable
-from stylefarm.worker.host.maintenance import Keeper
+from stylefarm.worker.host.maintenance import MaintenanceThreads
 
 
 class Failing:
@@ -46,7 +46,7 @@ class Failing:
 def test_nothing_ends_the_reconciler_but_its_worker(error: Exception) -> None:
     """Given parts that fail, for want of a service or by a bug, I expect it to go on, and to resign at the end."""
     failing = Failing(error, period=1.0)
-    with Keeper(cast("Reconciler", failing)):
+    with MaintenanceThreads(cast("Reconciler", failing)):
         assert failing.went_on.wait(30)
     assert failing.looks >= 2
     assert failing.resigned

@@ -15,9 +15,9 @@ from stylefarm.worker.engine.losses.targets import Style
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
 from stylefarm.worker.engine.networks.explicit_pass import Backbone
 from stylefarm.worker.engine.networks.vgg import Vgg, randomise
-from stylefarm.worker.render.cache import Workshop
+from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import Inputs
-from stylefarm.worker.render.scale import Bench, prepared
+from stylefarm.worker.render.scale import RenderContext, prepared
 
 HEIGHT, WIDTH, HALF = 16, 24, 12
 SETTINGS = {"content_layers": {"relu2_1": 1.0}, "content_normalization": "mean", "style_normalization": "none"}
@@ -168,8 +168,8 @@ def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> 
     vgg = Vgg("vgg19", spec.layers)
     randomise(vgg, 0)
     inputs = Inputs(spec, large, [large], [spot], [], None)
-    bench = Bench(choose("fp32"), Backbone(vgg), Workshop(0), lambda: 2**40)
-    start, measured = prepared([inputs], 32, bench)
+    context = RenderContext(choose("fp32"), Backbone(vgg), ModelCache(0), lambda: 2**40)
+    start, measured = prepared([inputs], 32, context)
     losses, gradient = measured.gradient(start)
     assert losses.isfinite().all()
     assert gradient.isfinite().all()

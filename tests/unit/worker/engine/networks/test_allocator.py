@@ -19,7 +19,7 @@ from pathlib import Path
 
 from stylefarm import worker
 import torch
-from stylefarm.worker.engine.networks import allocator as heap
+from stylefarm.worker.engine.networks import allocator
 
 BYTES = 48 << 20
 

@@ -35,7 +35,7 @@ from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.host.retry import patiently
 from stylefarm.worker.monitoring.metrics import uploading
-from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.options import by_autograd
 
 log = structlog.get_logger("stylefarm.worker")
@@ -80,9 +80,9 @@ class Piece:
         return Shelf(self.services, self.spec, self.fence, self.record)
 
     @cached_property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> JobImages:
         """The pictures that the spec names. Raises what is wrong with them, and ServiceUnavailable."""
-        return Inputs.fetched(self.spec, self._picture)
+        return JobImages.fetched(self.spec, self._picture)
 
     @cached_property
     def finish(self) -> Finish:

@@ -15,17 +15,17 @@ from stylefarm.shared.errors import FarmError, OutOfMemory
 from stylefarm.shared.services import Services
 from stylefarm.worker.attempt.attempt import Piece
 from stylefarm.worker.attempt.resume import earlier_state
-from stylefarm.worker.engine.hardware.budget import USABLE, Fit
+from stylefarm.worker.engine.hardware.budget import USABLE, MemoryPlan
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
-from stylefarm.worker.engine.hardware.memory import available_memory, give_back_memory, is_out_of_memory
-from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.hardware.memory import available_memory, is_out_of_memory, release_memory
+from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.networks.vgg import Vgg
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.monitoring import metrics
 from stylefarm.worker.render.cache import CALIBRATION_EDGE, Workshop, network_key
 from stylefarm.worker.render.network import build_network
-from stylefarm.worker.render.options import make_optimiser
-from stylefarm.worker.render.scale import Bench, prepared
+from stylefarm.worker.render.options import make_optimizer
+from stylefarm.worker.render.scale import RenderContext, prepared
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -96,7 +96,7 @@ class Painting:
             first = LESS if piece.job.is_to_be_smaller else 1.0
             for share in (first, first * LESS):
                 # Outside of any except block, which would hold on to the tensors of the attempt that failed.
-                give_back_memory()
+                release_memory()
                 if self._fits(piece, share, state):
                     break
             else:
@@ -146,7 +146,7 @@ class Painting:
         spec, path = pieces[0].spec, means.path
         backbone = self.workshop.network(network_key(spec, path), partial(self._network, pieces[0], path))
 
-        def told(edge: int, chosen: Fit) -> None:
+        def told(edge: int, chosen: MemoryPlan) -> None:
             means.planned = chosen.bytes
             for piece in pieces:
                 way = {"size": edge, "way": str(chosen), "bytes": chosen.bytes}
@@ -156,13 +156,13 @@ class Painting:
             for piece in pieces:
                 piece.record["path"]["graphs"].append(told)
 
-        bench = Bench(path, backbone, self.workshop, lambda: means.available, captured)
+        bench = RenderContext(path, backbone, self.workshop, lambda: means.available, captured)
         batch = [piece.inputs for piece in pieces]
         scales = [
             Scale(iterations, partial(prepared, batch, edge, bench, partial(told, edge)))
             for edge, iterations in spec.schedule
         ]
-        return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change), state)
+        return optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change), state)
 
     def _network(self, piece: Piece, path: ComputePath) -> Vgg:
         calibration = piece.inputs.sized(min(piece.spec.sizes[-1], CALIBRATION_EDGE), path.device)

@@ -28,13 +28,13 @@ from stylefarm.shared.images.decode import from_array
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.hardware.memory import available_memory
-from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
-from stylefarm.worker.engine.metrics import measure
+from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
+from stylefarm.worker.engine.metrics import compute_metrics
 from stylefarm.worker.engine.networks.explicit_pass import Backbone
-from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
 from stylefarm.worker.render.cache import ModelCache
-from stylefarm.worker.render.inputs import Inputs
-from stylefarm.worker.render.options import make_optimiser
+from stylefarm.worker.render.inputs import JobImages
+from stylefarm.worker.render.options import make_optimizer
 from stylefarm.worker.render.scale import RenderContext, prepared
 
 CONTENTS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -95,20 +95,20 @@ def spec_of(variant: str, arguments: argparse.Namespace) -> JobSpec:
     return parse_spec(fields)
 
 
-def paint(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[torch.Tensor, dict[str, float]]:
+def render(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[torch.Tensor, dict[str, float]]:
     """One picture (1, 3, H, W), and its metrics with the seconds that it took."""
     path = choose("fp32")
-    inputs = Inputs(spec, content, [style], [], [], None)
+    inputs = JobImages(spec, content, [style], [], [], None)
     sized = inputs.sized(spec.sizes[-1], path.device)
     vgg = Vgg("vgg19", spec.layers, spec.pooling, space=spec.input_space).to(path.device)
-    randomise(vgg, spec.features_seed)
+    randomize(vgg, spec.features_seed)
     calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
     started = time.monotonic()
     context = RenderContext(path, Backbone(vgg), ModelCache(0), partial(available_memory, path.device))
     scales = [Scale(n, partial(prepared, [inputs], edge, context)) for edge, n in spec.schedule]
-    *_, last = optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change))
+    *_, last = optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change))
     seconds = time.monotonic() - started
-    return last.image, {**asdict(measure(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}
+    return last.image, {**asdict(compute_metrics(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}
 
 
 def main() -> None:
@@ -161,7 +161,7 @@ def _line(variant: str, arguments: argparse.Namespace) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     for content in arguments.contents:
         for style in arguments.styles:
-            image, metrics = paint(spec, picture(content), picture(style))
+            image, metrics = render(spec, picture(content), picture(style))
             found.append(metrics)
             from_array(image[0].permute(1, 2, 0).cpu().numpy()).save(folder / f"{content}-{style}.png")
     means = {name: fmean(metrics[name] for metrics in found) for name in found[0]}

@@ -23,17 +23,17 @@ from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.networks import layer_names
 from stylefarm.shared.spec.space import CAFFE
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
-from stylefarm.worker.engine.hardware.budget import Fit
+from stylefarm.worker.engine.hardware.budget import MemoryPlan
 from stylefarm.worker.engine.hardware.device import choose
-from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
-from stylefarm.worker.engine.methods.objective import Gradients
+from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
+from stylefarm.worker.engine.methods.objective import ObjectiveFunction
 from stylefarm.worker.engine.networks.explicit_pass import Backbone
-from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
 from stylefarm.worker.engine.space import to_input
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.estimate import estimate
-from stylefarm.worker.render.inputs import Inputs
-from stylefarm.worker.render.options import make_optimiser
+from stylefarm.worker.render.inputs import JobImages
+from stylefarm.worker.render.options import make_optimizer
 from stylefarm.worker.render.scale import RenderContext, prepared
 
 # Which operators of a profile belong to which part of an iteration; what is left is told as "rest".
@@ -50,7 +50,7 @@ NEAR = 1.005
 
 
 def spec_of(arguments: argparse.Namespace) -> JobSpec:
-    """What the peer does, as a spec: its layers, its weights, its optimiser."""
+    """What the peer does, as a spec: its layers, its weights, its optimizer."""
     fields = {
         "content": str(arguments.content),
         "style": str(arguments.style),
@@ -72,17 +72,17 @@ def spec_of(arguments: argparse.Namespace) -> JobSpec:
     return parse_spec({**fields, **json.loads(arguments.set)})
 
 
-def network(layers: tuple[str, ...], pictures: list[torch.Tensor], deviation: float = 1.0) -> Vgg:
+def network(layers: tuple[str, ...], pictures: list[torch.Tensor], std: float = 1.0) -> Vgg:
     """A random network whose features have that deviation on those pictures."""
     vgg = Vgg("vgg19", layers, "average", space=CAFFE)
-    randomise(vgg, 0)
-    calibrate(vgg, pictures, deviation)
+    randomize(vgg, 0)
+    calibrate(vgg, pictures, std)
     return vgg
 
 
-def export(file: Path, pictures: list[torch.Tensor], deviation: float) -> None:
+def export(file: Path, pictures: list[torch.Tensor], std: float) -> None:
     """The random network in the form that the peer loads: torchvision's names, for BGR from 0 to 255 less the mean."""
-    vgg = network(layer_names("vgg19"), pictures, deviation)
+    vgg = network(layer_names("vgg19"), pictures, std)
     position, state = 0, {}
     for index, convolution in enumerate(vgg.plan):
         position += 1 if convolution.pooled else 0
@@ -99,7 +99,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     spec = spec_of(arguments)
     path = choose(spec.precision)
     pictures = [Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)]
-    inputs = Inputs(spec, pictures[0], [pictures[1]], [], [], None)
+    inputs = JobImages(spec, pictures[0], [pictures[1]], [], [], None)
     small = inputs.sized(min(256, arguments.size), path.device)
     calibration = [image.cpu() for image in (small.content, small.styles[0].image)]
     if arguments.export:
@@ -108,11 +108,11 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     plain = Backbone(deepcopy(vgg), "plain") if arguments.exact or arguments.aim else None
     vgg.cast(path.dtype)
     backbone = Backbone(vgg, arguments.way or None)
-    fits: list[Fit] = []
+    fits: list[MemoryPlan] = []
     context = RenderContext(path, backbone, ModelCache(0), partial(available_memory, path.device, arguments.memory))
     began: list[float] = []
 
-    def prepare(edge: int) -> tuple[torch.Tensor, Gradients]:
+    def prepare(edge: int) -> tuple[torch.Tensor, ObjectiveFunction]:
         start, objective = prepared([inputs] * arguments.batch, edge, context, fits.append)
         if not began:
             began.append(time.perf_counter())
@@ -124,7 +124,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     ends = (coarse, spec.total_iterations - 1)
     exactly = _exact(inputs, arguments.size, plain) if plain else None
     spent, losses, exact = [], [], []
-    for progress in islice(optimise(scales, make_optimiser(spec), Rules()), spec.total_iterations):
+    for progress in islice(optimize(scales, make_optimizer(spec), UpdateRules()), spec.total_iterations):
         losses.append(progress.losses[0].tolist())  # which waits for the device
         spent.append(time.perf_counter() - began[-1])
         asked = arguments.exact or progress.iteration in ends or losses[-1][0] <= NEAR * arguments.aim
@@ -149,7 +149,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _exact(inputs: Inputs, edge: int, network: Backbone) -> Callable[[torch.Tensor], float]:
+def _exact(inputs: JobImages, edge: int, network: Backbone) -> Callable[[torch.Tensor], float]:
     """The total loss of a picture of that long edge as float32 with plain convolutions has it."""
     path = choose("fp32")
     context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device))
@@ -157,7 +157,7 @@ def _exact(inputs: Inputs, edge: int, network: Backbone) -> Callable[[torch.Tens
     return lambda image: float(objective.losses(to_input(objective.space, image))[0, 0])
 
 
-def told(arguments: argparse.Namespace) -> dict[str, object]:
+def estimated(arguments: argparse.Namespace) -> dict[str, object]:
     """What `stylefarm estimate` tells of the same."""
     spec = spec_of(arguments)
     pictures = {str(file): Image.open(file).convert("RGB") for file in (arguments.content, arguments.style)}
@@ -165,18 +165,20 @@ def told(arguments: argparse.Namespace) -> dict[str, object]:
     return {"seconds": [scale.iteration_seconds], "losses": [[0.0]]}
 
 
-def _profiled(inputs: Inputs, arguments: argparse.Namespace, context: RenderContext, spec: JobSpec) -> dict[str, float]:
+def _profiled(
+    inputs: JobImages, arguments: argparse.Namespace, context: RenderContext, spec: JobSpec
+) -> dict[str, float]:
     """The share of each part in the time of one iteration's operators."""
     start, objective = prepared([inputs], arguments.size, context)
-    optimiser = make_optimiser(spec)
+    optimizer = make_optimizer(spec)
     image = start
     for _ in range(3):
-        image = optimiser.step(image, objective.gradient(image)[1])
+        image = optimizer.step(image, objective.gradient(image)[1])
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if start.is_cuda else [])
     with profile(activities=activities) as both:
         _, gradient = objective.gradient(image)
     with profile(activities=activities) as step:
-        optimiser.step(image, gradient)
+        optimizer.step(image, gradient)
     found: dict[str, float] = {}
     for event in both.key_averages():
         part = next((name for name, words in PARTS.items() if any(word in event.key for word in words)), "rest")
@@ -210,7 +212,7 @@ def main() -> None:
     parser.add_argument("--export", type=Path)
     parser.add_argument("--estimate", action="store_true", help="tell, instead of painting")
     arguments = parser.parse_args()
-    print(json.dumps(told(arguments) if arguments.estimate else measured(arguments)))
+    print(json.dumps(estimated(arguments) if arguments.estimate else measured(arguments)))
 
 
 if __name__ == "__main__":

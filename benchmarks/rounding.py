@@ -27,10 +27,10 @@ from benchmarks.ours import network
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.methods.objective import Objective
-from stylefarm.worker.engine.networks.kernels import Kernel
+from stylefarm.worker.engine.networks.conv3x3 import Conv3x3
 from stylefarm.worker.engine.networks.vgg import Vgg
-from stylefarm.worker.render.inputs import Inputs
-from stylefarm.worker.render.options import loss_settings, make_optimiser
+from stylefarm.worker.render.inputs import JobImages
+from stylefarm.worker.render.options import loss_settings, make_optimizer
 
 SIZE = 96
 ITERATIONS = 100
@@ -59,15 +59,15 @@ def rounded(x: Tensor) -> Tensor:
 class RoundedKernel:
     """A convolution of which everything that goes in and comes out is rounded."""
 
-    kernel: Kernel
+    kernel: Conv3x3
 
     def __call__(self, x: Tensor, *, relu: bool = False) -> Tensor:
-        """As `Kernel` does it."""
+        """As `Conv3x3` does it."""
         return rounded(self.kernel(rounded(x), relu=relu))
 
-    def gradient(self, slope: Tensor) -> Tensor:
-        """As `Kernel` does it."""
-        return rounded(self.kernel.gradient(rounded(slope)))
+    def gradient(self, grad: Tensor) -> Tensor:
+        """As `Conv3x3` does it."""
+        return rounded(self.kernel.gradient(rounded(grad)))
 
 
 class RoundedBackbone(Backbone):
@@ -77,7 +77,7 @@ class RoundedBackbone(Backbone):
         for weight in vgg.weights:
             weight.data = rounded(weight.data)
         super().__init__(vgg)
-        self.kernels = [RoundedKernel(kernel) for kernel in self.kernels]  # type: ignore[misc]
+        self.convs = [RoundedKernel(kernel) for kernel in self.convs]  # type: ignore[misc]
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Pair:
         fields = {"content": content, "style": style, "size": SIZE, "tv_weight": tv, "content_layers": ["relu4_2"]}
         spec = parse_spec({**fields, "style_loss": "gram", "style_weight": 100.0, "learning_rate": 1.0})
         pictures = [Image.fromarray(getattr(data, name)()).convert("RGB") for name in (content, style)]
-        inputs = Inputs(spec, pictures[0], [pictures[1]], [], [], None)
+        inputs = JobImages(spec, pictures[0], [pictures[1]], [], [], None)
         sized = inputs.sized(SIZE, choose("fp32").device)
         start = inputs.start(sized)
         make = partial(Objective, content=sized.content, styles=sized.styles, settings=loss_settings(spec), start=start)
@@ -104,10 +104,10 @@ class Pair:
         return cls(spec, start, make(WholePass(exact)), make(WholePass(coarse)))
 
     def losses(self, plan: Sequence[tuple[Objective, int]], begin: int) -> list[float]:
-        """The loss in float32 after each iteration from `begin` on; the optimiser goes on from part to part."""
-        optimiser, image, found = make_optimiser(self.spec), self.start, []
+        """The loss in float32 after each iteration from `begin` on; the optimizer goes on from part to part."""
+        optimizer, image, found = make_optimizer(self.spec), self.start, []
         for objective in (objective for objective, count in plan for _ in range(count)):
-            image = optimiser.step(image, objective.gradient(image)[1])
+            image = optimizer.step(image, objective.gradient(image)[1])
             found.append(image)
         return [float(self.exact.losses(image)[0, 0]) for image in found[begin - 1 :]]
 

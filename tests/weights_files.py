@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from stylefarm.shared.spec.networks import CHANNELS, CONVOLUTIONS, Architecture
-from stylefarm.worker.engine.networks.weights import feature_positions
+from stylefarm.worker.engine.networks.weights import torchvision_positions
 
 
 @cache
 def state_dict(architecture: Architecture, seed: int = 0) -> Mapping[str, Tensor]:
     """A whole network's convolutions in torchvision's layout; float16, since half the bytes do for a test."""
     draw, inputs, found = torch.Generator().manual_seed(seed), 3, {}
-    for name, position in feature_positions(architecture).items():
+    for name, position in torchvision_positions(architecture).items():
         outputs = CHANNELS[int(name[4]) - 1]
         weight = torch.randn(outputs, inputs, 3, 3, generator=draw) * 0.05
         found[f"features.{position}.weight"] = weight.half()
@@ -52,7 +52,7 @@ def write_matconvnet(
     `old` is the form before 1.0-beta8; `average` is put where the mean of the network's input stands.
     """
     layers: list[dict[str, Any]] = []
-    for name, position in feature_positions(architecture).items():
+    for name, position in torchvision_positions(architecture).items():
         if f"features.{position}.weight" in state:
             filters = state[f"features.{position}.weight"].float().numpy().transpose(2, 3, 1, 0)
             biases = state[f"features.{position}.bias"].float().numpy().reshape(1, -1)

@@ -6,7 +6,7 @@ import sys
 # Both are read once, when torch is loaded.
 if "torch" not in sys.modules:
     # Convolutions run on threads of their own, which threads of OpenMP that wait by spinning would keep from their
-    # cores; see `stylefarm.worker.engine.networks.kernels.way_of`.
+    # cores; see `stylefarm.worker.engine.networks.conv3x3.way_of`.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # Some 30 microseconds of spinning all the same: an eigendecomposition is thousands of short tasks, and takes four
     # times as long where each of them has to wake a thread.

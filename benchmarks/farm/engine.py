@@ -1,4 +1,4 @@
-"""An optimisation of about three seconds, beside which recording is weighed."""
+"""An optimization of about three seconds, beside which recording is weighed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
 # isort: split
 import torch
 
-from stylefarm.worker.engine.losses.targets import Style
-from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.losses.targets import StyleImage
+from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.vgg import Vgg, randomise
-from stylefarm.worker.engine.optim.first_order import Rate
+from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+from stylefarm.worker.engine.optim.first_order import LearningRate
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -23,10 +23,10 @@ ITERATIONS = 60
 
 
 def steps() -> Iterator[Progress]:
-    """The steps of one optimisation, the same each time."""
+    """The steps of one optimization, the same each time."""
     vgg = Vgg("vgg19", LAYERS)
-    randomise(vgg, 0)
+    randomize(vgg, 0)
     content, style = (torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(n)) for n in range(2))
     settings = LossSettings({"relu3_1": 1.0}, dict.fromkeys(LAYERS, 1 / 3), style_weight=10.0, tv_weight=1.0)
-    objective = Objective(WholePass(Backbone(vgg)), content, [Style(style)], settings)
-    return optimise([Scale(ITERATIONS, lambda: (content, objective))], LBFGS(Rate(1.0), 20), Rules())
+    objective = Objective(WholePass(Backbone(vgg)), content, [StyleImage(style)], settings)
+    return optimize([Scale(ITERATIONS, lambda: (content, objective))], LBFGS(LearningRate(1.0), 20), UpdateRules())

@@ -10,20 +10,20 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class InputSpace:
-    """input = (range x rgb - mean) / deviation, with its channels in `order`.
+    """input = (range x rgb - mean) / std, with its channels in `order`.
 
-    `rgb` is in [0, 1]; `mean` and `deviation` are in the order red, green, blue, in units of `range`.
+    `rgb` is in [0, 1]; `mean` and `std` are in the order red, green, blue, in units of `range`.
     """
 
     range: float
     mean: Triple
-    deviation: Triple = (1.0, 1.0, 1.0)
+    std: Triple = (1.0, 1.0, 1.0)
     order: Literal["rgb", "bgr"] = "rgb"
 
     @property
     def unit(self) -> float:
         """How long the way from black to white is, on average over the channels."""
-        return self.range * 3 / sum(self.deviation)
+        return self.range * 3 / sum(self.std)
 
 
 CAFFE_MEAN: Triple = (123.68, 116.779, 103.939)

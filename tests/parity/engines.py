@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylefarm.shared.spec.networks import CHANNELS, CONVOLUTIONS
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
-from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.objective import Objective
 from stylefarm.worker.engine.networks.vgg import Vgg
 from stylefarm.worker.render.options import loss_settings
@@ -74,7 +74,7 @@ def engine_of(spec: JobSpec, content: Tensor, style: Tensor, network: Network, s
     for index in range(len(vgg.plan)):
         vgg.weights[index].data, vgg.biases[index].data = network[index]
     settings = loss_settings(spec)
-    return Objective(vgg, content[None], [Style(style[None])], settings, start=start[None], space=spec.moved_space)
+    return Objective(vgg, content[None], [StyleImage(style[None])], settings, start=start[None], space=spec.moved_space)
 
 
 def reference_gradient(
@@ -91,7 +91,7 @@ def reference_gradient(
     return gradient
 
 
-def deviation(found: Tensor, expected: Tensor) -> float:
+def relative_error(found: Tensor, expected: Tensor) -> float:
     """How far `found` is from `expected`, relative to its length."""
     assert found.dtype == expected.dtype == torch.float64
     return float((found - expected).norm() / expected.norm())

@@ -1,6 +1,6 @@
 """The programs that the presets are named for, each as plainly as its source states it, in its own coordinates.
 
-Pictures are (3, H, W), RGB in [0, 1]; `x` is what the program's optimiser moves. Nothing of the engine is used here.
+Pictures are (3, H, W), RGB in [0, 1]; `x` is what the program's optimizer moves. Nothing of the engine is used here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONVOLUTIONS_OF_BLOCKS = (2, 2, 4, 4, 4)
 RELU_1_TO_5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
-class Losses(NamedTuple):
+class ProgramLosses(NamedTuple):
     """What a program adds up, each term with its weight."""
 
     content: Tensor
@@ -33,7 +33,7 @@ class Program(NamedTuple):
 
     coordinates: Callable[[Tensor], Tensor]
     picture: Callable[[Tensor], Tensor]
-    losses: Callable[[Tensor, Tensor, Tensor, Network], Losses]
+    losses: Callable[[Tensor, Tensor, Tensor, Network], ProgramLosses]
 
 
 def vgg19(x: Tensor, network: Network, pool: Pool, edges: str = "zeros") -> Features:
@@ -106,7 +106,7 @@ def of_channels(values: Sequence[float]) -> Tensor:
 
 
 CAFFE_MEAN = of_channels((123.68, 116.779, 103.939))
-IMAGENET_MEAN, IMAGENET_DEVIATION = of_channels((0.485, 0.456, 0.406)), of_channels((0.229, 0.224, 0.225))
+IMAGENET_MEAN, IMAGENET_STD = of_channels((0.485, 0.456, 0.406)), of_channels((0.229, 0.224, 0.225))
 
 
 def caffe(white: float, bgr: bool) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
@@ -123,12 +123,12 @@ def caffe(white: float, bgr: bool) -> tuple[Callable[[Tensor], Tensor], Callable
     return there, back
 
 
-def normalised(picture: Tensor) -> Tensor:
-    return (picture - IMAGENET_MEAN) / IMAGENET_DEVIATION
+def normalized(picture: Tensor) -> Tensor:
+    return (picture - IMAGENET_MEAN) / IMAGENET_STD
 
 
-def denormalised(x: Tensor) -> Tensor:
-    return x * IMAGENET_DEVIATION + IMAGENET_MEAN
+def denormalized(x: Tensor) -> Tensor:
+    return x * IMAGENET_STD + IMAGENET_MEAN
 
 
 def as_it_is(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""jcjohnson's normalised gradients: of each layer's features, before the layer's weight."""
+"""jcjohnson's normalized gradients: of each layer's features, before the layer's weight."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stylefarm.worker.engine.methods.objective import Objective
-from tests.parity.engines import deviation, engine_of, pictures, random_network, spec_of
+from tests.parity.engines import engine_of, pictures, random_network, relative_error, spec_of
 from tests.parity.programs import NEURAL_STYLE, PROGRAMS
 from tests.parity.references import RELU_1_TO_5, maximum, products, vgg19
 
@@ -27,28 +27,28 @@ def layer_losses(x: Tensor, content: Tensor, style: Tensor) -> list[tuple[Tensor
 def normalised_gradient(x: Tensor, content: Tensor, style: Tensor) -> Tensor:
     """-normalize_gradients: gradInput:div(torch.norm(gradInput, 1) + 1e-8), then mul(strength).
 
-    That of total variation is not normalised.
+    That of total variation is not normalized.
     """
     leaf = x.clone().requires_grad_()
-    gradient = 1e-3 * variation_gradient(x)
+    gradient = 1e-3 * total_variation_grad(x)
     for features, loss, strength in layer_losses(leaf, content, style):
-        (slope,) = torch.autograd.grad(loss, features, retain_graph=True)
-        slope = strength * slope / (slope.abs().sum() + 1e-8)
-        gradient = gradient + torch.autograd.grad(features, leaf, slope, retain_graph=True)[0]
+        (grad,) = torch.autograd.grad(loss, features, retain_graph=True)
+        grad = strength * grad / (grad.abs().sum() + 1e-8)
+        gradient = gradient + torch.autograd.grad(features, leaf, grad, retain_graph=True)[0]
     return gradient
 
 
 def divided_loss_gradient(x: Tensor, content: Tensor, style: Tensor) -> Tensor:
     """What neural-style-pt does instead, and what is wrong: each layer's loss divided by its features' gradient."""
     leaf = x.clone().requires_grad_()
-    gradient = 1e-3 * variation_gradient(x)
+    gradient = 1e-3 * total_variation_grad(x)
     for _, loss, strength in layer_losses(leaf, content, style):
         gradient = gradient + torch.autograd.grad(strength * loss / loss.detach(), leaf, retain_graph=True)[0]
     return gradient
 
 
-def variation_gradient(x: Tensor) -> Tensor:
-    """Each value less its neighbours, as many as it has."""
+def total_variation_grad(x: Tensor) -> Tensor:
+    """Each value less its neighbors, as many as it has."""
     gradient = torch.zeros_like(x)
     down, across = x[:, 1:] - x[:, :-1], x[:, :, 1:] - x[:, :, :-1]
     gradient[:, 1:] += down
@@ -66,17 +66,17 @@ def prepared(**changes: object) -> tuple[Objective, Tensor, Tensor, Tensor]:
 
 
 def test_each_layer_s_feature_gradient_is_normalised_before_its_weight() -> None:
-    """Given neural-style with normalised gradients, I expect jcjohnson's gradient: strength times one of L1 norm 1."""
+    """Given neural-style with normalized gradients, I expect jcjohnson's gradient: strength times one of L1 norm 1."""
     objective, x, content, style = prepared()
     gradient = objective.gradient(x[None])[1][0]
-    assert deviation(gradient, normalised_gradient(x, content, style)) < 1e-5
+    assert relative_error(gradient, normalised_gradient(x, content, style)) < 1e-5
 
 
 def test_it_is_not_the_loss_that_is_divided() -> None:
     """Given the same, I expect a gradient that is far from the one of divided losses."""
     objective, x, content, style = prepared()
     gradient = objective.gradient(x[None])[1][0]
-    assert deviation(gradient, divided_loss_gradient(x, content, style)) > 0.1
+    assert relative_error(gradient, divided_loss_gradient(x, content, style)) > 0.1
 
 
 def test_a_single_layer_s_gradient_has_its_weight_as_l1_norm() -> None:
@@ -84,6 +84,6 @@ def test_a_single_layer_s_gradient_has_its_weight_as_l1_norm() -> None:
     objective, x, content, style = prepared(style_weight=0.0, tv_weight=0.0)
     leaf = x.clone().requires_grad_()
     features, loss, strength = layer_losses(leaf, content, style)[0]
-    (slope,) = torch.autograd.grad(loss, features, retain_graph=True)
-    expected = torch.autograd.grad(features, leaf, strength * slope / (slope.abs().sum() + 1e-8))[0]
-    assert deviation(objective.gradient(x[None])[1][0], expected) < 1e-5
+    (grad,) = torch.autograd.grad(loss, features, retain_graph=True)
+    expected = torch.autograd.grad(features, leaf, strength * grad / (grad.abs().sum() + 1e-8))[0]
+    assert relative_error(objective.gradient(x[None])[1][0], expected) < 1e-5

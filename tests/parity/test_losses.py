@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from tests.parity.engines import (
-    deviation,
     engine_of,
     pictures,
     random_network,
     reference_gradient,
+    relative_error,
     scaled,
     spec_of,
 )
 from tests.parity.programs import PROGRAMS, laplacian, multiscale
-from tests.parity.references import Losses, Network, Pool, Program, length, twice_the_average
+from tests.parity.references import Network, Pool, Program, ProgramLosses, length, twice_the_average
 
 
 def measured(
     preset: str, network: Network, program: Program, **changes: object
-) -> tuple[Tensor, Tensor, Losses, Tensor]:
+) -> tuple[Tensor, Tensor, ProgramLosses, Tensor]:
     """The engine's losses and gradient, and the program's."""
     image, content, style = pictures(preset)
     x = program.coordinates(image)
@@ -42,7 +42,7 @@ def check(
     for found, term in zip(losses[1:], expected, strict=True):
         torch.testing.assert_close(found, term.to(found), rtol=within, atol=0)
     torch.testing.assert_close(losses[0], losses[1:].sum())
-    assert deviation(gradient, expected_gradient) < within
+    assert relative_error(gradient, expected_gradient) < within
 
 
 @pytest.mark.parametrize("preset", PROGRAMS)

@@ -34,7 +34,7 @@ from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring.metrics import uploading
-from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.options import by_autograd
 
 
@@ -81,9 +81,9 @@ class Attempt:
         return CheckpointStore(self.services, self.spec, self.fence, self.record)
 
     @cached_property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> JobImages:
         """The pictures that the spec names. Raises what is wrong with them, and ServiceUnavailable."""
-        return Inputs.fetched(self.spec, self._picture)
+        return JobImages.fetched(self.spec, self._picture)
 
     @cached_property
     def encoder(self) -> OutputEncoder:

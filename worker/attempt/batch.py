@@ -15,16 +15,16 @@ from stylefarm.shared.errors import FarmError, OutOfMemory
 from stylefarm.shared.services import Services
 from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.resume import earlier_state
-from stylefarm.worker.engine.hardware.budget import USABLE, Fit
+from stylefarm.worker.engine.hardware.budget import USABLE, MemoryPlan
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
-from stylefarm.worker.engine.hardware.memory import available_memory, give_back_memory, is_out_of_memory
-from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.hardware.memory import available_memory, is_out_of_memory, release_memory
+from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.networks.vgg import Vgg
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.monitoring import metrics
 from stylefarm.worker.render.cache import CALIBRATION_EDGE, ModelCache, network_key
 from stylefarm.worker.render.network import build_network
-from stylefarm.worker.render.options import make_optimiser
+from stylefarm.worker.render.options import make_optimizer
 from stylefarm.worker.render.scale import RenderContext, prepared
 
 log = structlog.get_logger("stylefarm.worker")
@@ -96,7 +96,7 @@ class BatchRun:
             first = RETRY_SHARE if attempt.job.is_to_be_smaller else 1.0
             for share in (first, first * RETRY_SHARE):
                 # Outside of any except block, which would hold on to the tensors of the attempt that failed.
-                give_back_memory()
+                release_memory()
                 if self._try_render(attempt, share, state):
                     break
             else:
@@ -150,7 +150,7 @@ class BatchRun:
         spec, path = attempts[0].spec, budget.path
         backbone = self.cache.network(network_key(spec, path), partial(self._network, attempts[0], path))
 
-        def on_plan(edge: int, chosen: Fit) -> None:
+        def on_plan(edge: int, chosen: MemoryPlan) -> None:
             budget.planned = chosen.bytes
             for attempt in attempts:
                 way = {"size": edge, "way": str(chosen), "bytes": chosen.bytes}
@@ -166,7 +166,7 @@ class BatchRun:
             Scale(iterations, partial(prepared, batch, edge, context, partial(on_plan, edge)))
             for edge, iterations in spec.schedule
         ]
-        return optimise(scales, make_optimiser(spec), Rules(spec.clamp, spec.average, spec.stop_change), state)
+        return optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change), state)
 
     def _network(self, attempt: Attempt, path: ComputePath) -> Vgg:
         calibration = attempt.inputs.sized(min(attempt.spec.sizes[-1], CALIBRATION_EDGE), path.device)

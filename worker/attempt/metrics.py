@@ -15,8 +15,8 @@ from torch.nn import functional
 from stylefarm.shared.images.decode import long_edge_size
 from stylefarm.worker.engine.hardware.memory import is_out_of_memory
 from stylefarm.worker.engine.losses.targets import TargetCache
-from stylefarm.worker.engine.metrics import OfStyle, clipped, compare, read_content, read_style
-from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.engine.metrics import StyleFeatures, clipped, compare, read_content, read_style
+from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.pictures import to_tensor
 
 log = structlog.get_logger("stylefarm.worker")
@@ -27,7 +27,7 @@ EDGE = 256
 SMALLEST = 16
 
 
-def measured(inputs: Inputs, painted: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
+def measured(inputs: JobImages, painted: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
     """The metrics by name, as `Metrics` tells of them: of what was painted and of the finished picture, (3, H, W).
 
     What is read of the content and the styles is kept in `cache`, since the jobs of a sweep share them. Of several
@@ -47,7 +47,7 @@ def measured(inputs: Inputs, painted: Tensor, picture: Tensor, cache: TargetCach
         return share
 
 
-def _compared(inputs: Inputs, picture: Tensor, size: tuple[int, int], cache: TargetCache) -> dict[str, float]:
+def _compared(inputs: JobImages, picture: Tensor, size: tuple[int, int], cache: TargetCache) -> dict[str, float]:
     small = functional.interpolate(picture, (size[1], size[0]), mode="bilinear", antialias=True)
     spec, device = inputs.spec, small.device
     content = cache.get(
@@ -66,6 +66,6 @@ def _compared(inputs: Inputs, picture: Tensor, size: tuple[int, int], cache: Tar
     return {name: fmean((found[name] for found in each), weights) for name in each[0] if name != "clipped"}
 
 
-def _read(style: Image.Image, device: torch.device) -> OfStyle:
+def _read(style: Image.Image, device: torch.device) -> StyleFeatures:
     width, height = long_edge_size(style.size, min(EDGE, max(style.size)))
     return read_style(to_tensor(style, (max(width, SMALLEST), max(height, SMALLEST)), device))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylefarm.shared.images.encode import Output
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.color import with_colours_of
+from stylefarm.worker.engine.color import keep_colors
 from stylefarm.worker.render.pictures import encode_tensor, to_tensor
 
 
@@ -43,7 +43,7 @@ class OutputEncoder:
         image = image.float().cpu().clamp(0, 1)
         if self.spec.color == "luminance":
             content = to_tensor(self.content, (image.shape[2], image.shape[1]), image.device)
-            image = with_colours_of(content, image[None])[0]
+            image = keep_colors(content, image[None])[0]
         return _denoised(image, self.spec.denoise) if self.spec.denoise else image
 
 

@@ -1,4 +1,4 @@
-"""Keeping the content's colours (Gatys, Bethge, Hertzmann and Shechtman 2016, arXiv 1606.05897).
+"""Keeping the content's colors (Gatys, Bethge, Hertzmann and Shechtman 2016, arXiv 1606.05897).
 
 Pictures are (1 or B, 3, H, W), RGB in [0, 1].
 """
@@ -18,22 +18,22 @@ def luminance(image: Tensor) -> Tensor:
     return (image * weights).sum(1, keepdim=True)
 
 
-def grey(image: Tensor) -> Tensor:
-    """The picture without its colours, (B, 3, H, W)."""
+def grayscale(image: Tensor) -> Tensor:
+    """The picture without its colors, (B, 3, H, W)."""
     return luminance(image).expand(-1, 3, -1, -1).contiguous()
 
 
 def match_luminance(style: Tensor, content: Tensor) -> Tensor:
-    """The style without its colours, its brightness shifted and scaled to the content's mean and deviation (eq. 10)."""
+    """The style without its colors, its brightness shifted and scaled to the content's mean and deviation (eq. 10)."""
     y, wanted = luminance(style), luminance(content)
     scale = wanted.std() / y.std().clamp_min(1e-6)
     return (scale * (y - y.mean()) + wanted.mean()).clamp(0, 1).expand(-1, 3, -1, -1).contiguous()
 
 
-def match_colours(style: Tensor, content: Tensor) -> Tensor:
-    """The style with the content's mean and covariance of colours: CORAL (Sun, Feng and Saenko 2016), eq. 1 to 4 there.
+def match_colors(style: Tensor, content: Tensor) -> Tensor:
+    """The style with the content's mean and covariance of colors: CORAL (Sun, Feng and Saenko 2016), eq. 1 to 4 there.
 
-    It is the symmetric transformation C_content^1/2 C_style^-1/2, which turns colours as little as it can.
+    It is the symmetric transformation C_content^1/2 C_style^-1/2, which turns colors as little as it can.
     """
     x, y = (image[0].flatten(1).double().cpu() for image in (style, content))
     mean_x, mean_y = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
@@ -41,13 +41,13 @@ def match_colours(style: Tensor, content: Tensor) -> Tensor:
     return turned.clamp(0, 1).to(style).view_as(style)
 
 
-def with_colours_of(content: Tensor, painted: Tensor) -> Tensor:
-    """The brightness of `painted` with the chroma of `content`, both (B, 3, H, W).
+def keep_colors(content: Tensor, rendered: Tensor) -> Tensor:
+    """The brightness of `rendered` with the chroma of `content`, both (B, 3, H, W).
 
     In YIQ the chroma stays when red, green and blue move by the same amount; a pixel moves no further than [0, 1]
     allows, so that its chroma is the content's whatever its brightness should be.
     """
-    change = luminance(painted) - luminance(content)
+    change = luminance(rendered) - luminance(content)
     lowest, highest = content.amin(1, keepdim=True), content.amax(1, keepdim=True)
     return content + change.maximum(-lowest).minimum(1 - highest)
 

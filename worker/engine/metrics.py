@@ -1,4 +1,4 @@
-"""How a painting stands to its content and its style, on features that nothing optimised.
+"""How a painting stands to its content and its style, on features that nothing optimized.
 
 None of these numbers has been validated against people's judgement; they compare methods, and rank nothing. Pictures
 are (1, 3, H, W), float32 in [0, 1].
@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylefarm.worker.engine.color import luminance
-from stylefarm.worker.engine.losses.content import squared_error
-from stylefarm.worker.engine.losses.sample_losses import sorted_projections, transport
-from stylefarm.worker.engine.networks.vgg import Vgg, randomise
+from stylefarm.worker.engine.losses.content import mse_per_image
+from stylefarm.worker.engine.losses.sample_losses import sliced_distance, sorted_projections
+from stylefarm.worker.engine.networks.vgg import Vgg, randomize
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 SIMILARITY_LAYER = "relu4_1"
@@ -28,7 +28,7 @@ PROJECTIONS = 128
 
 
 @dataclass(frozen=True)
-class Metrics:
+class RenderMetrics:
     """Distances, 0 for the same, and shares.
 
     `gram` and `sliced` are to the style, relative, over held-out random networks. `self_similarity` is the root mean
@@ -45,7 +45,7 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class OfContent:
+class ContentFeatures:
     """What a painting's content is compared by: itself, and its self-similarities on each network."""
 
     image: Tensor
@@ -53,7 +53,7 @@ class OfContent:
 
 
 @dataclass(frozen=True)
-class OfStyle:
+class StyleFeatures:
     """What a painting's style is compared by, on each network and layer: its Gram matrix, its sorted projections."""
 
     grams: Mapping[tuple[int, str], Tensor]
@@ -63,14 +63,14 @@ class OfStyle:
 
 
 @torch.no_grad()
-def read_content(content: Tensor) -> OfContent:
+def read_content(content: Tensor) -> ContentFeatures:
     """Reads the content, which has the size of what is painted."""
     similarities = {seed: _similarities(_features(seed, content)[SIMILARITY_LAYER]) for seed in HELD_OUT_SEEDS}
-    return OfContent(content, similarities)
+    return ContentFeatures(content, similarities)
 
 
 @torch.no_grad()
-def read_style(style: Tensor) -> OfStyle:
+def read_style(style: Tensor) -> StyleFeatures:
     """Reads a style of any size."""
     grams, projections, squares = {}, {}, {}
     for seed in HELD_OUT_SEEDS:
@@ -78,26 +78,26 @@ def read_style(style: Tensor) -> OfStyle:
             place = seed, layer
             grams[place], projections[place] = _gram(features), _projections(features, seed)
             squares[place] = features.square().mean()
-    return OfStyle(grams, projections, squares)
+    return StyleFeatures(grams, projections, squares)
 
 
 @torch.no_grad()
-def compare(painted: Tensor, content: OfContent, style: OfStyle) -> Metrics:
+def compare(rendered: Tensor, content: ContentFeatures, style: StyleFeatures) -> RenderMetrics:
     """The metrics of a painting. Its content and its style need be read but once for all their paintings."""
-    shown = painted.clamp(0, 1)
+    shown = rendered.clamp(0, 1)
     gram, sliced, similarity = torch.tensor([_on(seed, shown, content, style) for seed in HELD_OUT_SEEDS]).mean(0)
-    return Metrics(float(gram), float(sliced), float(similarity), ssim(shown, content.image), clipped(painted))
+    return RenderMetrics(float(gram), float(sliced), float(similarity), ssim(shown, content.image), clipped(rendered))
 
 
-def measure(painted: Tensor, content: Tensor, style: Tensor) -> Metrics:
+def compute_metrics(rendered: Tensor, content: Tensor, style: Tensor) -> RenderMetrics:
     """The metrics of one painting; the content is brought to its size."""
-    content = functional.interpolate(content, painted.shape[2:], mode="bilinear", antialias=True)
-    return compare(painted, read_content(content), read_style(style))
+    content = functional.interpolate(content, rendered.shape[2:], mode="bilinear", antialias=True)
+    return compare(rendered, read_content(content), read_style(style))
 
 
-def clipped(painted: Tensor) -> float:
+def clipped(rendered: Tensor) -> float:
     """The share of values outside [0, 1] of a picture of any shape."""
-    return float(((painted < 0) | (painted > 1)).float().mean())
+    return float(((rendered < 0) | (rendered > 1)).float().mean())
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
@@ -117,19 +117,19 @@ def ssim(a: Tensor, b: Tensor) -> float:
     return float((both / ((mean_x**2 + mean_y**2 + c1) * (variances + c2))).mean())
 
 
-def _on(seed: int, painted: Tensor, content: OfContent, style: OfStyle) -> tuple[float, float, float]:
+def _on(seed: int, rendered: Tensor, content: ContentFeatures, style: StyleFeatures) -> tuple[float, float, float]:
     """Gram and sliced distance to the style, and self-similarity to the content, on one random network.
 
     Each is relative, or of directions alone: the scale of a layer of the network changes none of them.
     """
-    features = _features(seed, painted)
+    features = _features(seed, rendered)
     grams, sliced = [], []
     for layer, found in features.items():
         target = style.grams[seed, layer]
-        grams.append(squared_error(_gram(found), target) / target.square().mean())
-        distance = transport(_projections(found, seed), style.projections[seed, layer])
+        grams.append(mse_per_image(_gram(found), target) / target.square().mean())
+        distance = sliced_distance(_projections(found, seed), style.projections[seed, layer])
         sliced.append(distance.mean() / style.squares[seed, layer])
-    similar = squared_error(_similarities(features[SIMILARITY_LAYER]), content.similarities[seed])
+    similar = mse_per_image(_similarities(features[SIMILARITY_LAYER]), content.similarities[seed])
     return float(torch.stack(grams).mean()), float(torch.stack(sliced).mean()), float(similar.sqrt())
 
 
@@ -150,7 +150,7 @@ def _projections(features: Tensor, seed: int) -> Tensor:
 @lru_cache(maxsize=2 * len(HELD_OUT_SEEDS))
 def _held_out(seed: int, device: torch.device) -> Vgg:
     vgg = Vgg("vgg19", STYLE_LAYERS)
-    randomise(vgg, seed)
+    randomize(vgg, seed)
     return vgg.to(device)
 
 

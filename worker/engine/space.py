@@ -1,4 +1,4 @@
-"""Between a picture's pixels and the numbers that a network, or an optimiser, works on."""
+"""Between a picture's pixels and the numbers that a network, or an optimizer, works on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def to_input(space: InputSpace, pixels: Tensor) -> Tensor:
     """The pixels (B, 3, H, W), RGB in [0, 1], in the coordinates of `space`; same shape and dtype."""
     if space == PIXELS:
         return pixels
-    mean, deviation = _moments(space, pixels.device, pixels.dtype)
-    x = (pixels * space.range - mean) / deviation
+    mean, std = _moments(space, pixels.device, pixels.dtype)
+    x = (pixels * space.range - mean) / std
     return x.flip(1) if space.order == "bgr" else x
 
 
@@ -23,9 +23,9 @@ def to_pixels(space: InputSpace, x: Tensor) -> Tensor:
     """The inverse of `to_input`."""
     if space == PIXELS:
         return x
-    mean, deviation = _moments(space, x.device, x.dtype)
+    mean, std = _moments(space, x.device, x.dtype)
     rgb = x.flip(1) if space.order == "bgr" else x
-    return (rgb * deviation + mean) / space.range
+    return (rgb * std + mean) / space.range
 
 
 def clamp(space: InputSpace, x: Tensor) -> Tensor:
@@ -36,22 +36,22 @@ def clamp(space: InputSpace, x: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 def _moments(space: InputSpace, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Mean and deviation, (1, 3, 1, 1); made once, since a copy to the device makes the device wait."""
-    mean, deviation = (torch.tensor(values, dtype=dtype, device=device) for values in (space.mean, space.deviation))
-    return mean.view(1, 3, 1, 1), deviation.view(1, 3, 1, 1)
+    mean, std = (torch.tensor(values, dtype=dtype, device=device) for values in (space.mean, space.std))
+    return mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
 
 
-def from_input_gradient(space: InputSpace, slope: Tensor) -> Tensor:
+def from_input_gradient(space: InputSpace, grad: Tensor) -> Tensor:
     """The gradient for pixels of the gradient for what `to_input` made of them."""
     if space == PIXELS:
-        return slope
-    _, deviation = _moments(space, slope.device, slope.dtype)
-    return (slope.flip(1) if space.order == "bgr" else slope) * (space.range / deviation)
+        return grad
+    _, std = _moments(space, grad.device, grad.dtype)
+    return (grad.flip(1) if space.order == "bgr" else grad) * (space.range / std)
 
 
-def from_pixels_gradient(space: InputSpace, slope: Tensor) -> Tensor:
+def from_pixels_gradient(space: InputSpace, grad: Tensor) -> Tensor:
     """The gradient for coordinates of `space` of the gradient for the pixels that `to_pixels` made of them."""
     if space == PIXELS:
-        return slope
-    _, deviation = _moments(space, slope.device, slope.dtype)
-    slope = slope * (deviation / space.range)
-    return slope.flip(1) if space.order == "bgr" else slope
+        return grad
+    _, std = _moments(space, grad.device, grad.dtype)
+    grad = grad * (std / space.range)
+    return grad.flip(1) if space.order == "bgr" else grad

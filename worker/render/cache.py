@@ -53,5 +53,5 @@ def content_key(spec: JobSpec) -> Hashable:
 def style_key(spec: JobSpec, index: int) -> Hashable:
     """What a style's features depend on, but for its size and the network."""
     mask = spec.style_masks[index] if spec.style_masks else None
-    recoloured = None if spec.color == "style" else (spec.color, spec.content)
-    return spec.style[index], spec.style_aspect, spec.style_scale, mask, recoloured
+    recolored = None if spec.color == "style" else (spec.color, spec.content)
+    return spec.style[index], spec.style_aspect, spec.style_scale, mask, recolored

@@ -19,11 +19,11 @@ from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
 from stylefarm.worker.engine.hardware.memory import available_memory
 from stylefarm.worker.engine.networks.explicit_pass import Backbone
-from stylefarm.worker.engine.networks.vgg import calibrate, randomise
+from stylefarm.worker.engine.networks.vgg import calibrate, randomize
 from stylefarm.worker.render.cache import ModelCache
-from stylefarm.worker.render.inputs import Inputs
+from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.network import empty_network
-from stylefarm.worker.render.options import make_optimiser
+from stylefarm.worker.render.options import make_optimizer
 from stylefarm.worker.render.scale import RenderContext, fitting, prepared, work_of
 
 # Iterations are timed at no larger size; beyond it time goes with the number of pixels, as benchmarks show.
@@ -70,7 +70,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     path = choose(spec.precision)
-    inputs = Inputs.fetched(spec, fetch)
+    inputs = JobImages.fetched(spec, fetch)
     network = _network(spec, inputs, path)
     available = available_memory(path.device, settings.memory)
     context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device, settings.memory))
@@ -91,9 +91,9 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     return Estimate(path.device_name, str(path), seconds, most, available, tuple(scales))
 
 
-def _network(spec: JobSpec, inputs: Inputs, path: ComputePath) -> Backbone:
+def _network(spec: JobSpec, inputs: JobImages, path: ComputePath) -> Backbone:
     vgg = empty_network(spec, spec.input_space)
-    randomise(vgg, spec.features_seed)
+    randomize(vgg, spec.features_seed)
     vgg = vgg.to(path.device)
     small = inputs.sized(min(spec.sizes[0], 128), path.device)
     calibrate(vgg, [small.content], spec.features_deviation)
@@ -101,17 +101,17 @@ def _network(spec: JobSpec, inputs: Inputs, path: ComputePath) -> Backbone:
     return Backbone(vgg)
 
 
-def _timed(inputs: Inputs, edge: int, context: RenderContext) -> tuple[float, float]:
+def _timed(inputs: JobImages, edge: int, context: RenderContext) -> tuple[float, float]:
     """Seconds to begin at that size, and of an iteration, the quickest of a few."""
     began = time.perf_counter()
     image, objective = prepared([inputs], edge, context)
     _wait(image)
     start = time.perf_counter() - began
-    optimiser = make_optimiser(inputs.spec)
+    optimizer = make_optimizer(inputs.spec)
     seconds = []
     for iteration in range(TIMED + 1):
         began = time.perf_counter()
-        image = optimiser.step(image, objective.gradient(image, iteration)[1])
+        image = optimizer.step(image, objective.gradient(image, iteration)[1])
         _wait(image)
         seconds.append(time.perf_counter() - began)
     return start, min(seconds[1:])

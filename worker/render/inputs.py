@@ -12,23 +12,23 @@ from torch import Tensor
 
 from stylefarm.shared.images.decode import long_edge_size
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.color import grey, match_colours, match_luminance
-from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.color import grayscale, match_colors, match_luminance
+from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.initial import noise_like
 from stylefarm.worker.engine.space import to_input
 from stylefarm.worker.render.pictures import to_tensor
 
 
 @dataclass(frozen=True)
-class Sized:
+class ScaledImages:
     """The pictures of one scale on the engine's device, float32 in [0, 1]; the content is (1, 3, H, W)."""
 
     content: Tensor
-    styles: Sequence[Style]
+    styles: Sequence[StyleImage]
 
 
 @dataclass(frozen=True)
-class Inputs:
+class JobImages:
     """The decoded pictures that a spec names, as large as they came."""
 
     spec: JobSpec
@@ -39,7 +39,7 @@ class Inputs:
     init_image: Image.Image | None
 
     @classmethod
-    def fetched(cls, spec: JobSpec, fetch: Callable[[str], Image.Image]) -> Inputs:
+    def fetched(cls, spec: JobSpec, fetch: Callable[[str], Image.Image]) -> JobImages:
         """All of them by way of `fetch`, which takes an address."""
         return cls(
             spec,
@@ -50,37 +50,37 @@ class Inputs:
             None if spec.init_image is None else fetch(spec.init_image),
         )
 
-    def sized(self, edge: int, device: torch.device) -> Sized:
-        """The pictures for a result of that long edge, coloured as the spec wants them."""
+    def sized(self, edge: int, device: torch.device) -> ScaledImages:
+        """The pictures for a result of that long edge, colored as the spec wants them."""
         size = long_edge_size(self.content.size, edge)
         content = to_tensor(self.content, size, device)
         styles = [self._style(index, size, content) for index in range(len(self.styles))]
-        return Sized(grey(content) if self.spec.color == "luminance" else content, styles)
+        return ScaledImages(grayscale(content) if self.spec.color == "luminance" else content, styles)
 
-    def start(self, sized: Sized) -> Tensor:
-        """What the optimisation begins with, in the coordinates that it moves: shaped as the content."""
+    def start(self, sized: ScaledImages) -> Tensor:
+        """What the optimization begins with, in the coordinates that it moves: shaped as the content."""
         spec, space = self.spec, self.spec.moved_space
         content = to_input(space, sized.content)
         if spec.init in ("style", "image"):
             size = (content.shape[3], content.shape[2])
             picture = self.init_image if self.init_image is not None else self.styles[0]
             image = to_tensor(picture, size, content.device)
-            return to_input(space, grey(image) if spec.color == "luminance" else image)
+            return to_input(space, grayscale(image) if spec.color == "luminance" else image)
         if spec.init == "content":
             return content
         noise = noise_like(content, spec.noise, spec.noise_range, spec.seed)
         ratio = spec.noise_ratio if spec.init == "blend" else 1.0
         return ratio * noise + (1 - ratio) * content
 
-    def _style(self, index: int, size: tuple[int, int], content: Tensor) -> Style:
+    def _style(self, index: int, size: tuple[int, int], content: Tensor) -> StyleImage:
         spec, picture = self.spec, self.styles[index]
         own = size if spec.style_aspect == "squash" else long_edge_size(picture.size, max(size))
         scaled = (max(1, round(own[0] * spec.style_scale)), max(1, round(own[1] * spec.style_scale)))
         image = to_tensor(picture, scaled, content.device)
         if spec.color != "style":
-            image = match_luminance(image, content) if spec.color == "luminance" else match_colours(image, content)
+            image = match_luminance(image, content) if spec.color == "luminance" else match_colors(image, content)
         shares = spec.style_weights or (1.0,) * len(self.styles)
-        return Style(
+        return StyleImage(
             image,
             shares[index] / sum(shares),
             _mask(self.style_masks, index, scaled, content.device),
@@ -93,5 +93,5 @@ def _mask(masks: Sequence[Image.Image], index: int, size: tuple[int, int], devic
     if not masks:
         return None
     # In real numbers: of a spot smaller than a pixel of this size, 8 bits would leave nothing.
-    grey = masks[index].convert("L").convert("F").resize(size, Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.asarray(grey) / np.float32(255))[None, None].to(device)
+    grayscale = masks[index].convert("L").convert("F").resize(size, Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.asarray(grayscale) / np.float32(255))[None, None].to(device)

@@ -16,8 +16,8 @@ from stylefarm.shared.spec.networks import Architecture
 from stylefarm.shared.spec.space import InputSpace
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.worker.engine.hardware.device import ComputePath
-from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise, rescale_filters
-from stylefarm.worker.engine.networks.weights import Pretrained, load_state, load_weights
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
+from stylefarm.worker.engine.networks.weights import PretrainedWeights, load_weights, read_weights
 from stylefarm.worker.host.retry import retry_transient
 
 
@@ -31,7 +31,7 @@ def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cac
     pretrained = None if spec.weights is None else _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache))
     vgg = empty_network(spec, spec.input_space if pretrained is None else pretrained.space)
     if pretrained is None:
-        randomise(vgg, spec.features_seed)
+        randomize(vgg, spec.features_seed)
     else:
         load_weights(vgg, pretrained.tensors)
     vgg = vgg.to(path.device)
@@ -71,6 +71,6 @@ def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _state(file: Path) -> Pretrained:
+def _state(file: Path) -> PretrainedWeights:
     """Kept between the jobs of a worker, whose sweeps use one network."""
-    return load_state(file)
+    return read_weights(file)

@@ -7,7 +7,7 @@ from typing import cast
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.engine.losses.style import SAMPLE_LOSSES, StyleLossName, StyleOptions
 from stylefarm.worker.engine.methods.objective import LossSettings
-from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
 
@@ -35,11 +35,11 @@ def loss_settings(spec: JobSpec) -> LossSettings:
     )
 
 
-def make_optimiser(spec: JobSpec) -> Optimiser:
-    """The optimiser that the spec names, with its own numbers."""
+def make_optimizer(spec: JobSpec) -> Optimizer:
+    """The optimizer that the spec names, with its own numbers."""
     if spec.learning_rate == "auto":
         raise TypeError("learning_rate is resolved when a job is submitted")
-    rate = Rate(spec.learning_rate, spec.learning_rate_decay, spec.learning_rate_steps)
+    rate = LearningRate(spec.learning_rate, spec.learning_rate_decay, spec.learning_rate_steps)
     if spec.optimizer == "adam":
         return Adam(rate, (spec.beta1, spec.beta2))
     if spec.optimizer == "sgd":

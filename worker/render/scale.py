@@ -10,16 +10,16 @@ from torch import Tensor
 
 from stylefarm.shared.errors import OutOfMemory
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.hardware.budget import Fit, Work, fit, largest_edge, options
+from stylefarm.worker.engine.hardware.budget import MemoryPlan, Workload, fit, largest_edge, options
 from stylefarm.worker.engine.hardware.device import ComputePath
-from stylefarm.worker.engine.hardware.graphs import Captured
-from stylefarm.worker.engine.losses.targets import Targets
+from stylefarm.worker.engine.hardware.graphs import CapturedObjective
+from stylefarm.worker.engine.losses.targets import TargetReader
 from stylefarm.worker.engine.methods.batch import together
-from stylefarm.worker.engine.methods.objective import Gradients, Objective
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pass, WholePass
+from stylefarm.worker.engine.methods.objective import Objective, ObjectiveFunction
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, ForwardPass, WholePass
 from stylefarm.worker.engine.networks.strips import StripPass
 from stylefarm.worker.render.cache import ModelCache, content_key, network_key, style_key
-from stylefarm.worker.render.inputs import Inputs, Sized
+from stylefarm.worker.render.inputs import JobImages, ScaledImages
 from stylefarm.worker.render.options import by_autograd, loss_settings
 
 
@@ -27,7 +27,7 @@ from stylefarm.worker.render.options import by_autograd, loss_settings
 class RenderContext:
     """Where a job is painted: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
 
-    `on_capture` is told whether the evaluation is replayed as a CUDA graph, or why not.
+    `on_capture` hears whether the evaluation is replayed as a CUDA graph, or why not.
     """
 
     path: ComputePath
@@ -38,9 +38,9 @@ class RenderContext:
 
 
 def prepared(
-    batch: Sequence[Inputs], edge: int, context: RenderContext, on_plan: Callable[[Fit], None] | None = None
-) -> tuple[Tensor, Gradients]:
-    """The starts and the objective of one scale, of that long edge; `on_plan` is told how it is made to fit.
+    batch: Sequence[JobImages], edge: int, context: RenderContext, on_plan: Callable[[MemoryPlan], None] | None = None
+) -> tuple[Tensor, ObjectiveFunction]:
+    """The starts and the objective of one scale, of that long edge; `on_plan` hears how it is made to fit.
 
     The pictures of a batch go through one network, and are of one size. Raises OutOfMemory where they cannot, with the
     size that can.
@@ -56,41 +56,43 @@ def prepared(
         raise OutOfMemory(f"{len(batch)} pictures of {work.width} x {work.height} pixels do not fit together")
     if on_plan is not None:
         on_plan(chosen)
-    passage = _pass(context.backbone, chosen)
+    forward_pass = _pass(context.backbone, chosen)
     starts, objectives = [], []
     for inputs, pictures in zip(batch, sized, strict=True):
         start = inputs.start(pictures)
         starts.append(start)
-        objectives.append(_objective(inputs.spec, pictures, start, passage, context))
+        objectives.append(_objective(inputs.spec, pictures, start, forward_pass, context))
     objective = together(objectives, at_once=at_once)
     if at_once and (chosen.kind != "whole" or by_autograd(spec)):
         context.on_capture("not captured: strips, and losses over samples, go by way of the CPU")
     elif at_once:
-        objective = Captured(objective, context.on_capture)
+        objective = CapturedObjective(objective, context.on_capture)
     return torch.cat(starts), objective
 
 
-def _objective(spec: JobSpec, sized: Sized, start: Tensor, passage: Pass, context: RenderContext) -> Objective:
+def _objective(
+    spec: JobSpec, sized: ScaledImages, start: Tensor, forward_pass: ForwardPass, context: RenderContext
+) -> Objective:
     styles = [style.named(style_key(spec, index)) for index, style in enumerate(sized.styles)]
     return Objective(
-        passage,
+        forward_pass,
         sized.content,
         styles,
         loss_settings(spec),
         start=start,
         space=spec.moved_space,
-        targets=Targets(passage, context.cache.targets, network_key(spec, context.path)),
+        targets=TargetReader(forward_pass, context.cache.targets, network_key(spec, context.path)),
         content_key=content_key(spec),
     )
 
 
-def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: ComputePath) -> Work:
+def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: ComputePath) -> Workload:
     """What a picture of that size asks of the memory."""
     if spec.content_layers == "auto":
         raise TypeError("what is auto is resolved when a job is submitted")
     pairs = min(spec.corrections, spec.total_iterations)
     vectors = {"lbfgs": 2 * pairs + 2, "adam": 4, "sgd": 2}[spec.optimizer] + (1 if spec.average else 0)
-    return Work(
+    return Workload(
         height,
         width,
         network.plan,
@@ -105,7 +107,7 @@ def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: Com
     )
 
 
-def fitting(work: Work, available: int) -> Fit:
+def fitting(work: Workload, available: int) -> MemoryPlan:
     """The fastest way that fits into `available` bytes. Raises OutOfMemory with the size that does."""
     chosen = fit(work, available)
     if chosen is None:
@@ -113,7 +115,7 @@ def fitting(work: Work, available: int) -> Fit:
     return chosen
 
 
-def too_large(work: Work, available: int) -> str:
+def too_large(work: Workload, available: int) -> str:
     """The sentence for a picture that does not fit, which names the size that does."""
     least = min(option.bytes for option in options(work))
     largest = largest_edge(work, available)
@@ -126,7 +128,7 @@ def too_large(work: Work, available: int) -> str:
     )
 
 
-def _pass(network: Backbone, chosen: Fit) -> Pass:
+def _pass(network: Backbone, chosen: MemoryPlan) -> ForwardPass:
     return WholePass(network) if chosen.kind == "whole" else StripPass(network, chosen.strip_bytes, keeps=chosen.keeps)
 
 

@@ -15,7 +15,7 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.space import InputSpace
 from stylefarm.worker.engine.networks.conversion import convert
-from stylefarm.worker.engine.networks.weights import load_state
+from stylefarm.worker.engine.networks.weights import read_weights
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def import_weights(path: Path, source: str, wanted: Wanted, services: Services) 
     ServiceUnavailable, NotMigrated and StorageFull.
     """
     with _named(source):
-        state = load_state(path, wanted.space)
+        state = read_weights(path, wanted.space)
         architecture, data = convert(state)
     digest = hashlib.sha256(data).hexdigest()
     new = NewWeights(wanted.name or architecture, digest, architecture, source, len(data))

@@ -1,4 +1,4 @@
-"""How many bytes an optimisation takes, and how it is made to fit: whole, in strips, or not at all.
+"""How many bytes an optimization takes, and how it is made to fit: whole, in strips, or not at all.
 
 The sizes of all large tensors follow from the sizes of the picture and of the network; docs/benchmarks.md has what was
 measured beside what is told here.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from stylefarm.worker.engine.losses.targets import layer_size
-from stylefarm.worker.engine.networks.kernels import WINOGRAD_POSITIONS, Way
+from stylefarm.worker.engine.networks.conv3x3 import WINOGRAD_POSITIONS, ConvAlgorithm
 from stylefarm.worker.engine.networks.strips import KEPT_FROM
 from stylefarm.worker.engine.networks.vgg import Convolution
 
@@ -25,13 +25,13 @@ OVERHEAD = 50 << 20
 # Of the memory at hand this share is planned with; what is told here is a tenth more than what is taken, besides.
 USABLE = 0.95
 
-# Vectors of the picture's size beside the optimiser's own: content, picture, its predecessor, gradients, what is shown.
+# Vectors of the picture's size beside the optimizer's own: content, picture, its predecessor, gradients, what is shown.
 PICTURES = 5
 
 
 @dataclass(frozen=True)
-class Work:
-    """What there is to be held: pictures of a size, a network, its losses, and the optimiser's vectors a picture.
+class Workload:
+    """What there is to be held: pictures of a size, a network, its losses, and the optimizer's vectors a picture.
 
     `batch` pictures go through the network at once; `beside` are those whose turn comes later.
     """
@@ -42,7 +42,7 @@ class Work:
     layers: frozenset[str]
     content_layers: frozenset[str]
     vectors: int
-    way: Way
+    way: ConvAlgorithm
     itemsize: int = 4
     batch: int = 1
     beside: int = 0
@@ -62,7 +62,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Fit:
+class MemoryPlan:
     """How it is made to fit: whole, or in strips of `strip_bytes`, deep features kept or not; and its bytes."""
 
     kind: Literal["whole", "strips"]
@@ -76,17 +76,17 @@ class Fit:
         return f"strips of {self.strip_bytes >> 20} MiB" + ("" if self.keeps else ", deep features computed again")
 
 
-def fit(work: Work, available: int) -> Fit | None:
+def fit(work: Workload, available: int) -> MemoryPlan | None:
     """The fastest way that fits into `available` bytes; None if none does."""
     return next((option for option in options(work) if option.bytes <= available * USABLE), None)
 
 
-def options(work: Work) -> list[Fit]:
+def options(work: Workload) -> list[MemoryPlan]:
     """Every way of doing the work, the fastest first."""
-    found = [Fit("whole", whole_bytes(work))]
+    found = [MemoryPlan("whole", whole_bytes(work))]
     if not work.needs_whole:
         found += [
-            Fit("strips", strips_bytes(work, strip, keeps), strip, keeps)
+            MemoryPlan("strips", strips_bytes(work, strip, keeps), strip, keeps)
             for keeps in (True, False)
             for strip in STRIPS
             if keeps or strip == STRIPS[-1]
@@ -94,11 +94,11 @@ def options(work: Work) -> list[Fit]:
     return found
 
 
-def largest_edge(work: Work, available: int) -> int:
+def largest_edge(work: Workload, available: int) -> int:
     """The longest edge, in steps of 16 pixels, at which a picture of this aspect fits; 0 if none does."""
     longest = max(work.size)
 
-    def at(edge: int) -> Work:
+    def at(edge: int) -> Workload:
         height, width = (max(1, round(side * edge / longest)) for side in work.size)
         return replace(work, height=height, width=width)
 
@@ -109,7 +109,7 @@ def largest_edge(work: Work, available: int) -> int:
     return low * 16
 
 
-def whole_bytes(work: Work) -> int:
+def whole_bytes(work: Workload) -> int:
     """The most that is held at once when a picture is gone through as a whole."""
     held, most, before = 0, 0, work.batch * 3 * work.height * work.width
     for convolution in work.plan:
@@ -122,7 +122,7 @@ def whole_bytes(work: Work) -> int:
     return _common(work) + most + _workspace(work, work.height)
 
 
-def strips_bytes(work: Work, strip: int, keeps: bool) -> int:
+def strips_bytes(work: Workload, strip: int, keeps: bool) -> int:
     """The most that is held at once when the network is gone through in strips."""
     keeps = keeps and work.linear_pooling
     inputs = work.batch * 3 * work.height * work.width
@@ -147,7 +147,7 @@ def strips_bytes(work: Work, strip: int, keeps: bool) -> int:
     return _common(work) + held + in_hand
 
 
-def _common(work: Work) -> int:
+def _common(work: Workload) -> int:
     """Weights, targets, and everything of the picture's own size."""
     weights = sum(9 * c.inputs * c.outputs for c in work.plan) * work.itemsize * 2
     targets = sum(_outputs(work, c) for c in work.plan if {c.name, c.activation} & work.content_layers) * work.itemsize
@@ -155,7 +155,7 @@ def _common(work: Work) -> int:
     return OVERHEAD + weights + (targets + pictures) * (work.batch + work.beside) // work.batch
 
 
-def _workspace(work: Work, rows: int) -> int:
+def _workspace(work: Workload, rows: int) -> int:
     """What NNPACK works in: every 8 x 8 tile's 64 values for each channel, at 6 x 6 outputs a tile; and the weights."""
     if work.way != "winograd":
         return 0
@@ -171,7 +171,7 @@ def _workspace(work: Work, rows: int) -> int:
     return most
 
 
-def _outputs(work: Work, convolution: Convolution) -> int:
+def _outputs(work: Workload, convolution: Convolution) -> int:
     """Values of all that the convolution gives."""
     height, width = layer_size(convolution.name, work.size)
     return work.batch * convolution.outputs * height * width

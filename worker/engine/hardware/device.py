@@ -7,14 +7,14 @@ from typing import Literal
 
 import torch
 
-from stylefarm.worker.engine.networks.kernels import Way, way_of
+from stylefarm.worker.engine.networks.conv3x3 import ConvAlgorithm, choose_algorithm
 
 Precision = Literal["fp32", "tf32", "bf16"]
 
 
 @dataclass(frozen=True)
 class ComputePath:
-    """The device and the precision of the convolutions; the picture, the losses and the optimiser stay in float32."""
+    """The device and the precision of the convolutions; the picture, the losses and the optimizer stay in float32."""
 
     device: torch.device
     precision: Precision
@@ -25,9 +25,9 @@ class ComputePath:
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     @property
-    def way(self) -> Way:
+    def way(self) -> ConvAlgorithm:
         """How the convolutions are computed."""
-        return way_of(self.device, self.dtype)
+        return choose_algorithm(self.device, self.dtype)
 
     @property
     def device_name(self) -> str:

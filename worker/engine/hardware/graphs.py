@@ -1,6 +1,6 @@
 """On a GPU: the evaluation of loss and gradient, captured once and replayed, so that no launch is waited for.
 
-Departure from the design: the optimiser's step stays outside of the graph. Its few kernels are enqueued while the graph
+Departure from the design: the optimizer's step stays outside of the graph. Its few kernels are enqueued while the graph
 runs, and cost no time of their own; inside, L-BFGS, whose slots go round, would need a graph for each slot.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.methods.objective import Gradients
+from stylefarm.worker.engine.methods.objective import ObjectiveFunction
 
 # Evaluations before the capture, in which cuDNN and cuBLAS make their choices and allocations.
 WARM_UP = 3
@@ -22,13 +22,13 @@ TOLERANCE = 1e-2
 CAPTURED = "captured"
 
 
-class Captured:
-    """An objective for one shape of pictures, replayed as a CUDA graph; `told` hears "captured", or why it is not."""
+class CapturedObjective:
+    """An objective for one shape of pictures, replayed as a CUDA graph; `on_capture` gets "captured" or why not."""
 
-    def __init__(self, objective: Gradients, told: Callable[[str], None]) -> None:
+    def __init__(self, objective: ObjectiveFunction, on_capture: Callable[[str], None]) -> None:
         self.objective = objective
         self.space = objective.space
-        self._told = told
+        self._on_capture = on_capture
         self._graph: torch.cuda.CUDAGraph | None = None
         self._tried = False
         self._image: Tensor | None = None
@@ -42,16 +42,16 @@ class Captured:
         """The losses (B, 4) and the gradient (B, 3, H, W)."""
         if not self._tried:
             self._tried = True
-            return self._captured(image, iteration)
+            return self._capture(image, iteration)
         if self._graph is None or self._image is None or self._found is None:
             return self.objective.gradient(image, iteration)
         self._image.copy_(image)
         self._graph.replay()
-        # Copies, since the next replay writes where these lie, and optimisers remember what they were given.
+        # Copies, since the next replay writes where these lie, and optimizers remember what they were given.
         losses, gradient = self._found
         return losses.clone(), gradient.clone()
 
-    def _captured(self, image: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
+    def _capture(self, image: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
         """Evaluates as it is, and captures; what goes wrong in the capture is told, and changes nothing."""
         own = image.clone()
         stream = torch.cuda.Stream(image.device)
@@ -66,11 +66,11 @@ class Captured:
                 found = self.objective.gradient(own, iteration)
             graph.replay()
         except RuntimeError as error:
-            self._told(f"not captured: {str(error).splitlines()[0]}")
+            self._on_capture(f"not captured: {str(error).splitlines()[0]}")
             return expected
         if not torch.allclose(found[0], expected[0], rtol=TOLERANCE):
-            self._told("not captured: the replay gave other losses than the evaluation before it")
+            self._on_capture("not captured: the replay gave other losses than the evaluation before it")
             return expected
         self._graph, self._image, self._found = graph, own, found
-        self._told(CAPTURED)
+        self._on_capture(CAPTURED)
         return expected

@@ -10,7 +10,7 @@ import psutil
 import torch
 
 
-def give_back_memory() -> None:
+def release_memory() -> None:
     """Gives freed memory back to the system, and to other processes on the GPU."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -20,8 +20,8 @@ def give_back_memory() -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether that is what went wrong; the CPU's allocator has no exception class of its own."""
-    told = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return told or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    from_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return from_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def available_memory(device: torch.device, limit: int | None = None) -> int:

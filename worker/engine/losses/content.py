@@ -13,7 +13,7 @@ WIDENED = 1 << 22
 ContentNormalization = Literal["initial", "relative", "mean", "sum", "half-sum"]
 
 
-def squared_error(value: Tensor, target: Tensor) -> Tensor:
+def mse_per_image(value: Tensor, target: Tensor) -> Tensor:
     """mean((value - target)^2) of each of the B pictures: (B,); of half precision it is summed in float32."""
     if value.itemsize >= 4:
         return (value - target).square().flatten(1).mean(1)

@@ -16,7 +16,7 @@ from torch import Tensor
 STEPS = {torch.float64: 40, torch.float32: 18}
 
 
-def sqrt_matrix(matrix: Tensor) -> Tensor:
+def matrix_sqrt(matrix: Tensor) -> Tensor:
     """The square root of (B, C, C), symmetric and positive definite."""
     if matrix.device.type != "cpu":
         return newton_schulz(matrix)[0]

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.losses.matrix_sqrt import sqrt_matrix, trace_sqrt
-from stylefarm.worker.engine.losses.moments import Kind, Moments, Weights, moments_of
+from stylefarm.worker.engine.losses.matrix_sqrt import matrix_sqrt, trace_sqrt
+from stylefarm.worker.engine.losses.moments import MomentKind, Moments, PositionWeights, compute_moments
 
 Vectors = tuple[Tensor, ...]
 
@@ -28,22 +28,22 @@ class MomentLoss:
     target: Vectors
     offset: float = 1.0
 
-    kinds: ClassVar[frozenset[Kind]]
+    kinds: ClassVar[frozenset[MomentKind]]
     precise: ClassVar[bool] = False
 
     @classmethod
     def of(cls, sources: Sequence[tuple[float, Moments]], offset: float) -> MomentLoss:
         """The loss for the mixture of styles by their shares, which sum to 1."""
-        described = [tuple(share * vector for vector in cls.describe(moments)) for share, moments in sources]
+        described = [tuple(share * vector for vector in cls.statistics(moments)) for share, moments in sources]
         return cls(tuple(torch.stack(kind).sum(0) for kind in zip(*described, strict=True)), offset)
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int = 0) -> Tensor:
         """How far features (B, C, H, W) are from the style, over `region`, (1 or B, 1, H, W): (B,)."""
-        weights = Weights.over(features.shape[2], features.shape[3], region)
-        return self.compare(moments_of(features, self.kinds, weights, slice(None)))
+        weights = PositionWeights.over(features.shape[2], features.shape[3], region)
+        return self.compare(compute_moments(features, self.kinds, weights, slice(None)))
 
     @staticmethod
-    def describe(moments: Moments) -> Vectors:
+    def statistics(moments: Moments) -> Vectors:
         """What of the moments is compared, and mixed where styles are."""
         raise NotImplementedError
 
@@ -56,51 +56,51 @@ class MomentLoss:
         raise NotImplementedError
 
 
-def _needed(vector: Tensor | None) -> Tensor:
+def _require(vector: Tensor | None) -> Tensor:
     if vector is None:
         raise TypeError("a moment that was not asked for")
     return vector
 
 
 def _second(moments: Moments) -> Vectors:
-    return (_needed(moments.second),)
+    return (_require(moments.second),)
 
 
 def _mean(moments: Moments) -> Vectors:
-    return (_needed(moments.mean),)
+    return (_require(moments.mean),)
 
 
 def _second_and_mean(moments: Moments) -> Vectors:
-    return _needed(moments.second), _needed(moments.mean)
+    return _require(moments.second), _require(moments.mean)
 
 
 def _mean_and_deviation(moments: Moments) -> Vectors:
     # The bound keeps the root's gradient finite where a channel is constant.
-    return _needed(moments.mean), _needed(moments.variance).clamp_min(1e-12).sqrt()
+    return _require(moments.mean), _require(moments.variance).clamp_min(1e-12).sqrt()
 
 
 class Gram(MomentLoss):
     """mean((G - A)^2): the squared maximum mean discrepancy with the kernel (x.y)^2, over C^2."""
 
     kinds = frozenset({"second"})
-    describe = staticmethod(_second)
+    statistics = staticmethod(_second)
 
     def compare(self, moments: Moments) -> Tensor:
-        return (_needed(moments.second) - self.target[0]).square().mean((1, 2))
+        return (_require(moments.second) - self.target[0]).square().mean((1, 2))
 
     def magnitude(self) -> Tensor:
         return self.target[0].square().mean((1, 2))
 
 
 class MeanStd(MomentLoss):
-    """(1 / C) sum((mu - mu')^2 + (sigma - sigma')^2), what Li et al. call the batch normalisation statistics."""
+    """(1 / C) sum((mu - mu')^2 + (sigma - sigma')^2), what Li et al. call the batch normalization statistics."""
 
     kinds = frozenset({"mean", "variance"})
-    describe = staticmethod(_mean_and_deviation)
+    statistics = staticmethod(_mean_and_deviation)
 
     def compare(self, moments: Moments) -> Tensor:
-        mean, deviation = _mean_and_deviation(moments)
-        return (mean - self.target[0]).square().mean(1) + (deviation - self.target[1]).square().mean(1)
+        mean, std = _mean_and_deviation(moments)
+        return (mean - self.target[0]).square().mean(1) + (std - self.target[1]).square().mean(1)
 
     def magnitude(self) -> Tensor:
         return self.target[0].square().mean(1) + self.target[1].square().mean(1)
@@ -110,10 +110,10 @@ class MmdLinear(MomentLoss):
     """The squared distance of the mean feature vectors: the kernel x.y."""
 
     kinds = frozenset({"mean"})
-    describe = staticmethod(_mean)
+    statistics = staticmethod(_mean)
 
     def compare(self, moments: Moments) -> Tensor:
-        return (_needed(moments.mean) - self.target[0]).square().sum(1)
+        return (_require(moments.mean) - self.target[0]).square().sum(1)
 
     def magnitude(self) -> Tensor:
         return self.target[0].square().sum(1)
@@ -123,7 +123,7 @@ class MmdPoly(MomentLoss):
     """The kernel (x.y + c)^2 = (x.y)^2 + 2 c x.y + c^2, so: |G - A|^2 + 2 c |mu - mu'|^2."""
 
     kinds = frozenset({"second", "mean"})
-    describe = staticmethod(_second_and_mean)
+    statistics = staticmethod(_second_and_mean)
 
     def compare(self, moments: Moments) -> Tensor:
         second, mean = _second_and_mean(moments)
@@ -147,12 +147,12 @@ class Wasserstein(MomentLoss):
 
     kinds = frozenset({"second", "mean"})
     precise = True
-    describe = staticmethod(_second_and_mean)
+    statistics = staticmethod(_second_and_mean)
 
     def __post_init__(self) -> None:
         covariance = _covariance(*self.target)
         object.__setattr__(self, "covariance", covariance)
-        object.__setattr__(self, "root", sqrt_matrix(covariance))
+        object.__setattr__(self, "root", matrix_sqrt(covariance))
 
     def compare(self, moments: Moments) -> Tensor:
         second, mean = _second_and_mean(moments)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stylefarm.worker.engine.losses.content import WIDENED
 
-Kind = Literal["mean", "variance", "second"]
+MomentKind = Literal["mean", "variance", "second"]
 
 # Positions in one product of half precision; its sum, rounded once, is added to the others in float32.
 CHUNK = 4096
@@ -52,14 +52,14 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Weights:
+class PositionWeights:
     """How much each position of a layer counts: `region`, (1 or B, 1, H, W), summing to 1; None: 1 / `positions`."""
 
     positions: int
     region: Tensor | None = None
 
     @classmethod
-    def over(cls, height: int, width: int, region: Tensor | None) -> Weights:
+    def over(cls, height: int, width: int, region: Tensor | None) -> PositionWeights:
         """The weights of a layer of that size, by a region (1 or B, 1, H, W) in [0, 1] with something in it."""
         return cls(height * width, None if region is None else region / region.sum((2, 3), keepdim=True))
 
@@ -75,12 +75,12 @@ def gram(features: Tensor, region: Tensor | None = None) -> Tensor:
     With a region, (1 or B, 1, H, W), it is the guided Gram matrix of Gatys 2017 (arXiv 1611.07865, section 5.1),
     sum_k w_k f_k f_k^T over the region's weights w, which sum to 1.
     """
-    weights = Weights.over(features.shape[2], features.shape[3], region)
+    weights = PositionWeights.over(features.shape[2], features.shape[3], region)
     return _second(features.flatten(2), weights.of(slice(None)), weights.positions, precise=True)
 
 
-def moments_of(
-    features: Tensor, kinds: frozenset[Kind], weights: Weights, rows: slice, *, precise: bool = True
+def compute_moments(
+    features: Tensor, kinds: frozenset[MomentKind], weights: PositionWeights, rows: slice, *, precise: bool = True
 ) -> Moments:
     """The moments of `rows` of a layer, whose features (B, C, N rows, W) are given.
 
@@ -97,42 +97,42 @@ def moments_of(
     if not kinds.isdisjoint(("mean", "variance")):
         mean = _weighted(flat, region, weights.positions)
     if "variance" in kinds and mean is not None:
-        centred = flat - (mean / _column(share).clamp_min(LEAST_SHARE))[:, :, None]
-        variance = _weighted(centred.square_(), region, weights.positions)
+        centered = flat - (mean / _column(share).clamp_min(LEAST_SHARE))[:, :, None]
+        variance = _weighted(centered.square_(), region, weights.positions)
     return Moments(share, mean, second, variance)
 
 
 @dataclass(frozen=True)
-class MomentSlope:
+class MomentGrad:
     """The gradient of a loss for features, as A (B, C, C), b (B, C) and the diagonal d (B, C): (A f + d f + b) w.
 
     If it is `precise`, that sum is made in float32 of features in half precision, and rounded once.
     """
 
-    weights: Weights
+    weights: PositionWeights
     matrix: Tensor | None
     constant: Tensor | None
     diagonal: Tensor | None
     precise: bool = False
 
     @classmethod
-    def of(cls, moments: Moments, gradient: Moments, weights: Weights, *, precise: bool = False) -> MomentSlope:
+    def of(cls, moments: Moments, gradient: Moments, weights: PositionWeights, *, precise: bool = False) -> MomentGrad:
         """From the gradient for each of the moments; all of a whole picture."""
         matrix, constant, diagonal = gradient.second, gradient.mean, gradient.variance
         if matrix is not None:
             matrix = matrix + matrix.mT
         if diagonal is not None and moments.mean is not None:
             diagonal = 2 * diagonal
-            centre = -diagonal * moments.mean
-            constant = centre if constant is None else constant + centre
+            center = -diagonal * moments.mean
+            constant = center if constant is None else constant + center
         return cls(weights, matrix, constant, diagonal, precise)
 
-    def scaled(self, scale: float | Tensor) -> MomentSlope:
+    def scaled(self, scale: float | Tensor) -> MomentGrad:
         """`scale` times it, a number or (B,)."""
         if isinstance(scale, Tensor):
             scale = scale[:, None]
         matrix = None if self.matrix is None else self.matrix * (scale if isinstance(scale, float) else scale[:, None])
-        return MomentSlope(
+        return MomentGrad(
             self.weights,
             matrix,
             None if self.constant is None else self.constant * scale,
@@ -140,19 +140,19 @@ class MomentSlope:
             self.precise,
         )
 
-    def add_to(self, slope: Tensor | None, features: Tensor, rows: slice) -> Tensor:
-        """`slope` and it, for `rows` of the layer; in the place of `slope` where that is given."""
+    def add_to(self, grad: Tensor | None, features: Tensor, rows: slice) -> Tensor:
+        """`grad` and it, for `rows` of the layer; in the place of `grad` where that is given."""
         if not self.precise or features.itemsize >= 4:
-            return self._added(slope, features, rows)
-        slope = torch.zeros_like(features) if slope is None else slope
+            return self._added(grad, features, rows)
+        grad = torch.zeros_like(features) if grad is None else grad
         first, at_once = rows.start or 0, max(1, WIDENED // features[:, :, 0].numel())
         for start in range(0, features.shape[2], at_once):
-            part, own = (x[:, :, start : start + at_once] for x in (features, slope))
+            part, own = (x[:, :, start : start + at_once] for x in (features, grad))
             of_layer = slice(first + start, first + start + part.shape[2])
             own.copy_(self._added(own.float(), part.float(), of_layer))
-        return slope
+        return grad
 
-    def _added(self, slope: Tensor | None, features: Tensor, rows: slice) -> Tensor:
+    def _added(self, grad: Tensor | None, features: Tensor, rows: slice) -> Tensor:
         region = self.weights.of(rows)
         share = 1 / self.weights.positions if region is None else 1.0
         if region is not None:
@@ -160,16 +160,16 @@ class MomentSlope:
         else:
             weighted = features
         if self.matrix is not None:
-            slope = _with_product(slope, (self.matrix * share).to(features.dtype), weighted)
+            grad = _with_product(grad, (self.matrix * share).to(features.dtype), weighted)
         if self.diagonal is not None:
             part = weighted * (self.diagonal * share).to(features.dtype)[:, :, None, None]
-            slope = part if slope is None else slope.add_(part)
+            grad = part if grad is None else grad.add_(part)
         if self.constant is not None:
             part = (self.constant * share).to(features.dtype)[:, :, None, None]
             if region is not None:
                 part = part * region.view(*region.shape[:2], *features.shape[2:]).to(features.dtype)
-            slope = part.expand_as(features).clone() if slope is None else slope.add_(part)
-        return torch.zeros_like(features) if slope is None else slope
+            grad = part.expand_as(features).clone() if grad is None else grad.add_(part)
+        return torch.zeros_like(features) if grad is None else grad
 
 
 def _second(flat: Tensor, region: Tensor | None, positions: int, precise: bool) -> Tensor:
@@ -221,21 +221,21 @@ def _sum(flat: Tensor, region: Tensor | None) -> Tensor:
     return flat.sum(2) if region is None else (flat @ region.to(flat.dtype).mT)[:, :, 0]
 
 
-def _with_product(slope: Tensor | None, matrix: Tensor, features: Tensor) -> Tensor:
-    """slope + matrix @ features at each position; the matrix (B, C, C) is symmetric."""
+def _with_product(grad: Tensor | None, matrix: Tensor, features: Tensor) -> Tensor:
+    """grad + matrix @ features at each position; the matrix (B, C, C) is symmetric."""
     last = not features.is_contiguous() and features.is_contiguous(memory_format=torch.channels_last)
-    if slope is not None and slope.stride() == features.stride() and (last or features.is_contiguous()):
+    if grad is not None and grad.stride() == features.stride() and (last or features.is_contiguous()):
         if last:
-            slope.permute(0, 2, 3, 1).flatten(1, 2).baddbmm_(features.permute(0, 2, 3, 1).flatten(1, 2), matrix)
+            grad.permute(0, 2, 3, 1).flatten(1, 2).baddbmm_(features.permute(0, 2, 3, 1).flatten(1, 2), matrix)
         else:
-            slope.flatten(2).baddbmm_(matrix, features.flatten(2))
-        return slope
+            grad.flatten(2).baddbmm_(matrix, features.flatten(2))
+        return grad
     if last:
         found = (features.permute(0, 2, 3, 1).flatten(1, 2) @ matrix).unflatten(1, features.shape[2:])
         product = found.permute(0, 3, 1, 2)
     else:
         product = (matrix @ features.flatten(2)).view(features.shape)
-    return product if slope is None else slope.add_(product)
+    return product if grad is None else grad.add_(product)
 
 
 def _sums(x: Tensor) -> torch.dtype:

@@ -31,10 +31,10 @@ class Sliced(SampleLoss):
     """The mean squared distance of sorted random projections of both sets of feature vectors (Heitz 2021, eq. 2)."""
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int) -> Tensor:
-        x = sorted_projections(selected(features, region), self.projections, seed)
+        x = sorted_projections(select_positions(features, region), self.projections, seed)
         total = x.new_zeros(x.shape[0])
         for share, y in self.samples:
-            total = total + share * transport(x, sorted_projections(y, self.projections, seed))
+            total = total + share * sliced_distance(x, sorted_projections(y, self.projections, seed))
         return total
 
     def magnitude(self) -> Tensor:
@@ -50,7 +50,7 @@ def sorted_projections(x: Tensor, count: int, seed: int) -> Tensor:
     return projected.sort(2).values
 
 
-def transport(x: Tensor, y: Tensor) -> Tensor:
+def sliced_distance(x: Tensor, y: Tensor) -> Tensor:
     """The mean squared distance of sorted projections of as many directions, `y` brought to the number of `x`: (B,)."""
     if y.shape[2] != x.shape[2]:
         y = functional.interpolate(y, x.shape[2], mode="linear", align_corners=False)
@@ -78,7 +78,7 @@ class MmdGaussian(SampleLoss):
         object.__setattr__(self, "bandwidths", [_mean_pair_distance(y) for _, y in self.samples])
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int) -> Tensor:
-        x = selected(features, region)
+        x = select_positions(features, region)
         total = x.new_zeros(x.shape[0])
         for (share, y), bandwidth in zip(self.samples, self.bandwidths, strict=True):
             # Of a single position, which makes no pair, it is taken twice.
@@ -110,7 +110,7 @@ def _mean_pair_distance(y: Tensor) -> Tensor:
     return 2 * (y.square().sum(1).mean(1) - y.mean(2).square().sum(1)).clamp_min(1e-12)
 
 
-def selected(features: Tensor, region: Tensor | None) -> Tensor:
+def select_positions(features: Tensor, region: Tensor | None) -> Tensor:
     """The feature vectors (B, C, N) in the region, which samples take at its half; all of them without a region."""
     flat = features.flatten(2)
     flat = flat if flat.itemsize >= 4 else flat.float()

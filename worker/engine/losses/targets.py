@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylefarm.worker.engine.losses.moments import Kind, Moments, Weights, moments_of
-from stylefarm.worker.engine.losses.sample_losses import selected
+from stylefarm.worker.engine.losses.moments import MomentKind, Moments, PositionWeights, compute_moments
+from stylefarm.worker.engine.losses.sample_losses import select_positions
 from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
-from stylefarm.worker.engine.losses.terms import Measure, MomentMeasure, SampleMeasure
-from stylefarm.worker.engine.networks.explicit_pass import Pass
+from stylefarm.worker.engine.losses.terms import LossTarget, MomentTarget, SampleTarget
+from stylefarm.worker.engine.networks.explicit_pass import ForwardPass
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Style:
+class StyleImage:
     """A style's picture (1 or B, 3, H, W) in [0, 1], the part of it that counts, and where in the result it belongs.
 
     `source_mask` and `mask` are (1, 1, H, W) in [0, 1], of the size of the style and of the result; None: all of it.
@@ -35,13 +35,13 @@ class Style:
     mask: Tensor | None = None
     key: Hashable = None
 
-    def named(self, key: Hashable) -> Style:
+    def named(self, key: Hashable) -> StyleImage:
         """The same with a name for a cache."""
         return replace(self, key=key)
 
 
 @dataclass(frozen=True)
-class Described:
+class StyleStatistics:
     """A style at one layer: the moments that were asked for, and its feature vectors (1 or B, C, N)."""
 
     moments: Moments | None
@@ -49,11 +49,11 @@ class Described:
 
 
 @dataclass(frozen=True)
-class StyleMeasure:
+class LayerStyleTarget:
     """One style loss at one layer, and its share among the layer's."""
 
     layer: str
-    measure: Measure
+    target: LossTarget
     share: float
 
 
@@ -92,26 +92,26 @@ class TargetCache:
             self.held = 0
 
 
-class Targets:
-    """Reads pictures through `passage`, once if there is a cache; `network` names the network in the cache's keys."""
+class TargetReader:
+    """Reads pictures through `forward_pass`, once if there is a cache, whose keys name the `network`."""
 
-    def __init__(self, passage: Pass, cache: TargetCache | None = None, network: Hashable = None) -> None:
-        self.passage = passage
+    def __init__(self, forward_pass: ForwardPass, cache: TargetCache | None = None, network: Hashable = None) -> None:
+        self.forward_pass = forward_pass
         self.cache = cache
         self.network = network
 
     def content(self, image: Tensor, layers: frozenset[str], key: Hashable = None) -> Mapping[str, Tensor]:
         """The features of those layers of pictures (B, 3, H, W)."""
-        return self._kept(("content", key), key, image, layers, lambda: _features(self.passage, image, layers))
+        return self._kept(("content", key), key, image, layers, lambda: _features(self.forward_pass, image, layers))
 
     def style(
         self,
-        styles: Sequence[Style],
+        styles: Sequence[StyleImage],
         layers: Sequence[str],
         losses: Mapping[StyleLossName, float],
         options: StyleOptions,
         size: Sequence[int],
-    ) -> list[StyleMeasure]:
+    ) -> list[LayerStyleTarget]:
         """Each loss at each layer, for a result of height and width `size`.
 
         There is one for a mixture that is painted everywhere, and one for each region of the result.
@@ -120,21 +120,21 @@ class Targets:
         sampled = any(name in SAMPLE_LOSSES for name in losses)
         described = [self._described(style, frozenset(layers), kinds, sampled) for style in styles]
         return [
-            StyleMeasure(layer, measure, weight * share)
+            LayerStyleTarget(layer, target, weight * share)
             for layer in layers
             for name, weight in losses.items()
-            for measure, share in _measures(name, layer, styles, described, options, size)
+            for target, share in _layer_targets(name, layer, styles, described, options, size)
         ]
 
     def _described(
-        self, style: Style, layers: frozenset[str], kinds: frozenset[Kind], sampled: bool
-    ) -> Mapping[str, Described]:
+        self, style: StyleImage, layers: frozenset[str], kinds: frozenset[MomentKind], sampled: bool
+    ) -> Mapping[str, StyleStatistics]:
         return self._kept(
             ("style", style.key, kinds, sampled),
             style.key,
             style.image,
             layers,
-            lambda: _described(self.passage, style, layers, kinds, sampled),
+            lambda: _described(self.forward_pass, style, layers, kinds, sampled),
         )
 
     def _kept(self, what: Hashable, key: Hashable, image: Tensor, layers: frozenset[str], make: Callable[[], T]) -> T:
@@ -149,10 +149,10 @@ def layer_size(layer: str, size: Sequence[int]) -> tuple[int, int]:
     return size[0] >> (block - 1), size[1] >> (block - 1)
 
 
-def _features(passage: Pass, image: Tensor, layers: frozenset[str]) -> dict[str, Tensor]:
+def _features(forward_pass: ForwardPass, image: Tensor, layers: frozenset[str]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
 
-    def visit(layer: str, features: Tensor, rows: slice) -> None:
+    def on_features(layer: str, features: Tensor, rows: slice) -> None:
         if layer not in layers:
             return
         if rows == slice(None):
@@ -163,7 +163,7 @@ def _features(passage: Pass, image: Tensor, layers: frozenset[str]) -> dict[str,
             found[layer] = _empty(shape, features)
         found[layer][:, :, rows] = features
 
-    passage.read(image, visit)
+    forward_pass.forward(image, on_features)
     return found
 
 
@@ -175,56 +175,56 @@ def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
 
 
 def _described(
-    passage: Pass, style: Style, layers: frozenset[str], kinds: frozenset[Kind], sampled: bool
-) -> dict[str, Described]:
+    forward_pass: ForwardPass, style: StyleImage, layers: frozenset[str], kinds: frozenset[MomentKind], sampled: bool
+) -> dict[str, StyleStatistics]:
     size = style.image.shape[2:]
     regions = {layer: _shrunk(style.source_mask, layer_size(layer, size)) for layer in layers}
-    weights = {layer: Weights.over(*layer_size(layer, size), regions[layer]) for layer in layers}
+    weights = {layer: PositionWeights.over(*layer_size(layer, size), regions[layer]) for layer in layers}
     moments: dict[str, Moments] = {}
     samples: dict[str, Tensor] = {}
 
-    def visit(layer: str, features: Tensor, rows: slice) -> None:
+    def on_features(layer: str, features: Tensor, rows: slice) -> None:
         if layer not in layers:
             return
         if kinds:
-            part = moments_of(features, kinds, weights[layer], rows)
+            part = compute_moments(features, kinds, weights[layer], rows)
             moments[layer] = moments[layer].joined(part) if layer in moments else part
         if sampled:
-            samples[layer] = selected(features, regions[layer])
+            samples[layer] = select_positions(features, regions[layer])
 
-    passage.read(style.image, visit)
-    return {layer: Described(moments.get(layer), samples.get(layer)) for layer in layers}
+    forward_pass.forward(style.image, on_features)
+    return {layer: StyleStatistics(moments.get(layer), samples.get(layer)) for layer in layers}
 
 
-def _measures(
+def _layer_targets(
     name: StyleLossName,
     layer: str,
-    styles: Sequence[Style],
-    described: Sequence[Mapping[str, Described]],
+    styles: Sequence[StyleImage],
+    described: Sequence[Mapping[str, StyleStatistics]],
     options: StyleOptions,
     size: Sequence[int],
-) -> Iterator[tuple[Measure, float]]:
+) -> Iterator[tuple[LossTarget, float]]:
     shape = layer_size(layer, size)
     here = [(style.share, found[layer]) for style, found in zip(styles, described, strict=True)]
     if all(style.mask is None for style in styles):
-        yield _measure(name, here, None, shape, options), 1.0
+        yield _target(name, here, None, shape, options), 1.0
         return
     for style, (share, found) in zip(styles, here, strict=True):
-        yield _measure(name, [(1.0, found)], _shrunk(style.mask, shape), shape, options), share
+        yield _target(name, [(1.0, found)], _shrunk(style.mask, shape), shape, options), share
 
 
-def _measure(
+def _target(
     name: StyleLossName,
-    sources: Sequence[tuple[float, Described]],
+    sources: Sequence[tuple[float, StyleStatistics]],
     region: Tensor | None,
     shape: tuple[int, int],
     options: StyleOptions,
-) -> Measure:
+) -> LossTarget:
     if name in SAMPLE_LOSSES:
         samples = [(share, found.samples) for share, found in sources if found.samples is not None]
-        return SampleMeasure(SAMPLE_LOSSES[name](samples, options.projections), region)
+        return SampleTarget(SAMPLE_LOSSES[name](samples, options.projections), region)
     moments = [(share, found.moments) for share, found in sources if found.moments is not None]
-    return MomentMeasure(MOMENT_LOSSES[name].of(moments, options.offset), Weights.over(*shape, region))
+    return MomentTarget(MOMENT_LOSSES[name].of(moments, options.offset), PositionWeights.over(*shape, region))
 
 
 def _shrunk(mask: Tensor | None, shape: tuple[int, int]) -> Tensor | None:

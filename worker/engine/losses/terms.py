@@ -9,19 +9,19 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.losses.content import squared_error
+from stylefarm.worker.engine.losses.content import mse_per_image
 from stylefarm.worker.engine.losses.moment_losses import MomentLoss
-from stylefarm.worker.engine.losses.moments import Moments, MomentSlope, Weights, moments_of
+from stylefarm.worker.engine.losses.moments import MomentGrad, Moments, PositionWeights, compute_moments
 from stylefarm.worker.engine.losses.sample_losses import SampleLoss
 
-# The gradient of one term: adds it to a layer's slope, for rows of its features, times a number or (B,).
-AddSlope = Callable[[Tensor | None, Tensor, slice, float | Tensor], Tensor]
+# The gradient of one term: adds it to a layer's grad, for rows of its features, times a number or (B,).
+AddTermGrad = Callable[[Tensor | None, Tensor, slice, float | Tensor], Tensor]
 
 
-class Reading(Protocol):
+class Accumulator(Protocol):
     """One term at one picture: it is shown the layer's rows in turn, and then knows its error."""
 
-    def take(self, features: Tensor, rows: slice) -> None:
+    def update(self, features: Tensor, rows: slice) -> None:
         """Looks at rows of the layer."""
         ...
 
@@ -29,15 +29,15 @@ class Reading(Protocol):
         """The error (B,), of the rows that were taken."""
         ...
 
-    def slope(self) -> tuple[Tensor, AddSlope]:
+    def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
         """The error, and its gradient."""
         ...
 
 
-class Measure(Protocol):
+class LossTarget(Protocol):
     """What a term compares a picture's features with."""
 
-    def reading(self, seed: int) -> Reading:
+    def accumulator(self, seed: int) -> Accumulator:
         """Begins to read a picture; samples are drawn by `seed`."""
         ...
 
@@ -47,71 +47,71 @@ class Measure(Protocol):
 
 
 @dataclass(frozen=True)
-class ContentMeasure:
+class ContentTarget:
     """The mean squared error to features (1 or B, C, H, W)."""
 
     target: Tensor
 
-    def reading(self, seed: int) -> Reading:
-        return _ContentReading(self.target)
+    def accumulator(self, seed: int) -> Accumulator:
+        return _ContentAccumulator(self.target)
 
     def magnitude(self) -> Tensor:
-        return squared_error(self.target, torch.zeros_like(self.target[:1, :1, :1, :1]))
+        return mse_per_image(self.target, torch.zeros_like(self.target[:1, :1, :1, :1]))
 
 
-class _ContentReading:
+class _ContentAccumulator:
     def __init__(self, target: Tensor) -> None:
         self.target = target
         self.sum: Tensor | float = 0.0
 
-    def take(self, features: Tensor, rows: slice) -> None:
+    def update(self, features: Tensor, rows: slice) -> None:
         target = self.target[:, :, rows]
         share = target.shape[2] / self.target.shape[2]
-        self.sum = self.sum + squared_error(features, target) * share
+        self.sum = self.sum + mse_per_image(features, target) * share
 
     def error(self) -> Tensor:
         return torch.as_tensor(self.sum)
 
-    def slope(self) -> tuple[Tensor, AddSlope]:
+    def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
         return self.error(), self._add
 
-    def _add(self, slope: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
+    def _add(self, grad: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
         difference = features - self.target[:, :, rows]
         factor = scale * (2 / self.target[0].numel())
         if isinstance(factor, Tensor):
             difference = difference.mul_(factor.to(difference.dtype).view(-1, 1, 1, 1))
-            return difference if slope is None else slope.add_(difference)
-        return difference.mul_(factor) if slope is None else slope.add_(difference, alpha=factor)
+            return difference if grad is None else grad.add_(difference)
+        return difference.mul_(factor) if grad is None else grad.add_(difference, alpha=factor)
 
 
 @dataclass(frozen=True)
-class MomentMeasure:
+class MomentTarget:
     """A style's moments, over the positions that count."""
 
     loss: MomentLoss
-    weights: Weights
+    weights: PositionWeights
 
-    def reading(self, seed: int) -> Reading:
-        return _MomentReading(self.loss, self.weights)
+    def accumulator(self, seed: int) -> Accumulator:
+        return _MomentAccumulator(self.loss, self.weights)
 
     def magnitude(self) -> Tensor:
         return self.loss.magnitude()
 
 
-class _MomentReading:
-    def __init__(self, loss: MomentLoss, weights: Weights) -> None:
+class _MomentAccumulator:
+    def __init__(self, loss: MomentLoss, weights: PositionWeights) -> None:
         self.loss = loss
         self.weights = weights
         self.found: Moments | None = None
 
-    def take(self, features: Tensor, rows: slice) -> None:
-        part = moments_of(features, self.loss.kinds, self.weights, rows, precise=self.loss.precise)
+    def update(self, features: Tensor, rows: slice) -> None:
+        part = compute_moments(features, self.loss.kinds, self.weights, rows, precise=self.loss.precise)
         self.found = part if self.found is None else self.found.joined(part)
 
     def error(self) -> Tensor:
         return self.loss.compare(self.moments)
 
-    def slope(self) -> tuple[Tensor, AddSlope]:
+    def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
         found = self.moments
         every = {kind: getattr(found, kind) for kind in sorted(self.loss.kinds)}
         leaves = {kind: value.detach().requires_grad_() for kind, value in every.items()}
@@ -120,8 +120,8 @@ class _MomentReading:
             # No picture's error depends on another picture, so the gradient of their sum holds each one's own.
             gradients = torch.autograd.grad(error.sum(), list(leaves.values()))
         gradient = Moments(found.share, **dict(zip(leaves, gradients, strict=True)))
-        slope = MomentSlope.of(found, gradient, self.weights, precise=self.loss.precise)
-        return error.detach(), lambda g, features, rows, scale: slope.scaled(scale).add_to(g, features, rows)
+        grad = MomentGrad.of(found, gradient, self.weights, precise=self.loss.precise)
+        return error.detach(), lambda g, features, rows, scale: grad.scaled(scale).add_to(g, features, rows)
 
     @property
     def moments(self) -> Moments:
@@ -132,32 +132,32 @@ class _MomentReading:
 
 
 @dataclass(frozen=True)
-class SampleMeasure:
+class SampleTarget:
     """A style's feature vectors, against those of a region (1 or B, 1, H, W); None: all."""
 
     loss: SampleLoss
     region: Tensor | None
 
-    def reading(self, seed: int) -> Reading:
-        return _SampleReading(self.loss, self.region, seed)
+    def accumulator(self, seed: int) -> Accumulator:
+        return _SampleAccumulator(self.loss, self.region, seed)
 
     def magnitude(self) -> Tensor:
         return self.loss.magnitude()
 
 
-def joined_measure(measures: Sequence[Measure]) -> Measure | None:
+def batched_target(targets: Sequence[LossTarget]) -> LossTarget | None:
     """What a batch is compared with, of what its pictures are, one each; None for samples, and for regions."""
-    first = measures[0]
-    if isinstance(first, ContentMeasure):
-        return ContentMeasure(torch.cat([m.target for m in measures if isinstance(m, ContentMeasure)]))
-    moments = [m for m in measures if isinstance(m, MomentMeasure) and m.weights.region is None]
-    if not isinstance(first, MomentMeasure) or len(moments) < len(measures):
+    first = targets[0]
+    if isinstance(first, ContentTarget):
+        return ContentTarget(torch.cat([m.target for m in targets if isinstance(m, ContentTarget)]))
+    moments = [m for m in targets if isinstance(m, MomentTarget) and m.weights.region is None]
+    if not isinstance(first, MomentTarget) or len(moments) < len(targets):
         return None
     target = tuple(torch.cat(vectors) for vectors in zip(*(m.loss.target for m in moments), strict=True))
-    return MomentMeasure(type(first.loss)(target, first.loss.offset), first.weights)
+    return MomentTarget(type(first.loss)(target, first.loss.offset), first.weights)
 
 
-class _SampleReading:
+class _SampleAccumulator:
     """It is known to autograd, at its own layer: sorting has no shorter way back."""
 
     def __init__(self, loss: SampleLoss, region: Tensor | None, seed: int) -> None:
@@ -166,7 +166,7 @@ class _SampleReading:
         self.seed = seed
         self.features: Tensor | None = None
 
-    def take(self, features: Tensor, rows: slice) -> None:
+    def update(self, features: Tensor, rows: slice) -> None:
         if self.features is not None or rows != slice(None):
             raise TypeError("a loss over samples needs all of its layer at once")
         self.features = features
@@ -174,16 +174,16 @@ class _SampleReading:
     def error(self) -> Tensor:
         return self.loss.distance(self._all(), self.region, self.seed)
 
-    def slope(self) -> tuple[Tensor, AddSlope]:
+    def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
         leaf = self._all().detach().requires_grad_()
         with torch.enable_grad():
             error = self.loss.distance(leaf, self.region, self.seed)
             (own,) = torch.autograd.grad(error.sum(), leaf)
 
-        def add(slope: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
+        def add(grad: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
             part = own * (scale.view(-1, 1, 1, 1) if isinstance(scale, Tensor) else scale)
             part = part.to(features.dtype)
-            return part if slope is None else slope.add_(part)
+            return part if grad is None else grad.add_(part)
 
         return error.detach(), add
 

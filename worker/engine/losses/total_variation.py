@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Norm = Literal["l1", "l2", "laplacian", "nine-point"]
-Reduction = Literal["mean", "sum"]
+TvNorm = Literal["l1", "l2", "laplacian", "nine-point"]
+TvReduction = Literal["mean", "sum"]
 
 
-def total_variation(image: Tensor, norm: Norm = "l2", reduction: Reduction = "mean") -> Tensor:
+def total_variation(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction = "mean") -> Tensor:
     """The total variation in that norm.
 
-    l1: the absolute differences of neighbours, down and across (Rudin, Osher and Fatemi 1992, anisotropic).
+    l1: the absolute differences of neighbors, down and across (Rudin, Osher and Fatemi 1992, anisotropic).
     l2: their squares (Mahendran and Vedaldi 2015, arXiv 1412.0035, eq. 6 with beta = 2); its sum is halved, so that its
     gradient is the plain differences, as jcjohnson/neural-style writes it.
     laplacian: the energy whose gradient is the 3 x 3 Laplacian / 8 of the picture with zeros around it, as in the mxnet
     program; always a sum.
-    nine-point: squares of the differences to all eight neighbours, the diagonal ones at a quarter, edges repeated, as
+    nine-point: squares of the differences to all eight neighbors, the diagonal ones at a quarter, edges repeated, as
     in crowsonkb/style-transfer-pytorch; always a mean.
     """
     if norm == "laplacian":
@@ -37,7 +37,7 @@ def total_variation(image: Tensor, norm: Norm = "l2", reduction: Reduction = "me
     return 0.5 * total if norm == "l2" and reduction == "sum" else total
 
 
-def variation_gradient(image: Tensor, norm: Norm = "l2", reduction: Reduction = "mean") -> Tensor:
+def total_variation_grad(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction = "mean") -> Tensor:
     """The gradient of the sum of the pictures' total variations, shaped as `image`."""
     if norm == "laplacian":
         return laplacian(image)
@@ -59,16 +59,16 @@ def variation_gradient(image: Tensor, norm: Norm = "l2", reduction: Reduction = 
 
 
 def laplacian(image: Tensor) -> Tensor:
-    """Four times each value less its four neighbours, zero outside, over eight: shaped as `image`."""
+    """Four times each value less its four neighbors, zero outside, over eight: shaped as `image`."""
     padded = functional.pad(image, (1, 1, 1, 1))
-    neighbours = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1] + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
-    return (4 * image - neighbours) / 8
+    neighbors = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1] + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    return (4 * image - neighbors) / 8
 
 
 def _nine_point(image: Tensor) -> Tensor:
     padded = functional.pad(image, (1, 1, 1, 1), "replicate")
-    centre = padded[..., 1:-1, 1:-1]
-    straight = ((padded[..., 1:-1, 2:] - centre), (padded[..., 2:, 1:-1] - centre))
+    center = padded[..., 1:-1, 1:-1]
+    straight = ((padded[..., 1:-1, 2:] - center), (padded[..., 2:, 1:-1] - center))
     diagonal = (padded[..., 1:, 1:] - padded[..., :-1, :-1], padded[..., 1:, :-1] - padded[..., :-1, 1:])
     means = [d.square().mean((1, 2, 3)) / 3 for d in straight] + [d.square().mean((1, 2, 3)) / 12 for d in diagonal]
     return 2 * torch.stack(means).sum(0)

@@ -1,4 +1,4 @@
-"""The picture that the optimisation starts from."""
+"""The picture that the optimization starts from."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Noise = Literal["uniform", "normal"]
+NoiseKind = Literal["uniform", "normal"]
 
 
-def noise_like(image: Tensor, kind: Noise, bounds: tuple[float, float], seed: int) -> Tensor:
+def noise_like(image: Tensor, kind: NoiseKind, bounds: tuple[float, float], seed: int) -> Tensor:
     """Noise shaped as `image`, (B, 3, H, W), each picture the same.
 
     `uniform` lies between the bounds; `normal` has its mean in their middle and half their distance as deviation. It is

@@ -1,4 +1,4 @@
-"""Style transfer by optimising the pixels (Gatys, Ecker and Bethge 2016, "Image Style Transfer Using CNNs")."""
+"""Style transfer by optimizing the pixels (Gatys, Ecker and Bethge 2016, "Image Style Transfer Using CNNs")."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylefarm.worker.engine.methods.objective import Gradients
-from stylefarm.worker.engine.optim.first_order import Optimiser
+from stylefarm.worker.engine.methods.objective import ObjectiveFunction
+from stylefarm.worker.engine.optim.first_order import Optimizer
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.engine.space import clamp, to_pixels
 
 # What the names of their parts in a state begin with.
-CANVAS, OPTIMISER = "canvas.", "optimiser."
+CANVAS, OPTIMIZER = "canvas.", "optimiser."
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Scale:
     """
 
     iterations: int
-    prepare: Callable[[], tuple[Tensor, Gradients]]
+    prepare: Callable[[], tuple[Tensor, ObjectiveFunction]]
 
 
 @dataclass(frozen=True)
-class Rules:
+class UpdateRules:
     """What happens to the picture after a step.
 
     `clamp` brings every pixel back into [0, 1]; `average` is the decay of the averaged iterate (0: none), which is what
@@ -67,8 +67,8 @@ class Rules:
     stop_change: float = 0.0
 
 
-def optimise(
-    scales: Sequence[Scale], optimiser: Optimiser, rules: Rules | None = None, state: EngineState | None = None
+def optimize(
+    scales: Sequence[Scale], optimizer: Optimizer, rules: UpdateRules | None = None, state: EngineState | None = None
 ) -> Iterator[Progress]:
     """Yields the picture and its losses before the first step and after each, over all scales, coarse to fine.
 
@@ -78,7 +78,7 @@ def optimise(
     Whoever iterates may stop at any time. Nothing waits for the device, unless `stop_change` asks; reading the tensors
     does. Raises KeyError or ValueError for a state of something else.
     """
-    rules = rules or Rules()
+    rules = rules or UpdateRules()
     iterations = sum(scale.iterations for scale in scales)
     at = _Place() if state is None else _Place.of(state)
     image: Tensor | None = None
@@ -86,20 +86,20 @@ def optimise(
         at.scale, scale = number, scales[number]
         start, objective = scale.prepare()
         if state is not None:
-            canvas = _Canvas.restored(state.part(CANVAS), start, objective, rules)
-            optimiser.restore(state.part(OPTIMISER), start.device)
+            iterate = _Iterate.restored(state.part(CANVAS), start, objective, rules)
+            optimizer.restore(state.part(OPTIMIZER), start.device)
             state = None
         else:
-            image = start if image is None else _carried_up(image, start, objective, optimiser, rules)
-            canvas = _Canvas(image, objective, rules)
-        while at.step < scale.iterations and not canvas.stands_still():
-            losses, gradient = objective.gradient(canvas.image, at.done)
-            yield Progress(at.done, iterations, canvas.shown(), losses, partial(_state, at, canvas, optimiser))
-            canvas.move(optimiser.step(canvas.image, gradient))
+            image = start if image is None else _carried_up(image, start, objective, optimizer, rules)
+            iterate = _Iterate(image, objective, rules)
+        while at.step < scale.iterations and not iterate.stands_still():
+            losses, gradient = objective.gradient(iterate.image, at.done)
+            yield Progress(at.done, iterations, iterate.shown(), losses, partial(_state, at, iterate, optimizer))
+            iterate.move(optimizer.step(iterate.image, gradient))
             at.step, at.done = at.step + 1, at.done + 1
-        image, at.step = canvas.average(), 0
+        image, at.step = iterate.average(), 0
     if image is not None:
-        yield Progress(at.done, iterations, canvas.shown(), objective.losses(canvas.image, at.done))
+        yield Progress(at.done, iterations, iterate.shown(), objective.losses(iterate.image, at.done))
 
 
 @dataclass
@@ -115,41 +115,43 @@ class _Place:
         return cls(*(int(state.numbers[name]) for name in ("scale", "step", "done")))
 
 
-def _state(at: _Place, canvas: _Canvas, optimiser: Optimiser) -> EngineState:
+def _state(at: _Place, iterate: _Iterate, optimizer: Optimizer) -> EngineState:
     place = EngineState({}, asdict(at))
-    return place.joined(canvas.state().named(CANVAS)).joined(optimiser.state().named(OPTIMISER))
+    return place.joined(iterate.state().named(CANVAS)).joined(optimizer.state().named(OPTIMIZER))
 
 
-def _carried_up(image: Tensor, start: Tensor, objective: Gradients, optimiser: Optimiser, rules: Rules) -> Tensor:
+def _carried_up(
+    image: Tensor, start: Tensor, objective: ObjectiveFunction, optimizer: Optimizer, rules: UpdateRules
+) -> Tensor:
     height, width = start.shape[2:]
-    optimiser.resize(height, width)
+    optimizer.resize(height, width)
     larger = functional.interpolate(image, (height, width), mode="bicubic")
     return clamp(objective.space, larger) if rules.clamp else larger
 
 
-class _Canvas:
+class _Iterate:
     """The picture under work at one scale, its average, and which pictures of the batch still move."""
 
-    def __init__(self, image: Tensor, objective: Gradients, rules: Rules) -> None:
+    def __init__(self, image: Tensor, objective: ObjectiveFunction, rules: UpdateRules) -> None:
         self.image = image
         self.space = objective.space
         self.rules = rules
         self.moving = torch.ones(image.shape[0], dtype=torch.bool, device=image.device)
         self._sum = torch.zeros_like(image)
         self._left = 1.0
-        self._take(image)
+        self._update_average(image)
 
     @classmethod
-    def restored(cls, state: EngineState, start: Tensor, objective: Gradients, rules: Rules) -> _Canvas:
+    def restored(cls, state: EngineState, start: Tensor, objective: ObjectiveFunction, rules: UpdateRules) -> _Iterate:
         """The canvas that `state` was given of; `start` says where it lies, and its shape."""
         image, moving = (state.tensors[name].to(start.device) for name in ("image", "moving"))
         if image.shape != start.shape:
             raise ValueError(f"a state of pictures {tuple(image.shape)} is none of pictures {tuple(start.shape)}")
-        canvas = cls(image, objective, rules)
-        canvas.moving, canvas._left = moving, state.numbers["left"]
+        iterate = cls(image, objective, rules)
+        iterate.moving, iterate._left = moving, state.numbers["left"]
         if rules.average:
-            canvas._sum = state.tensors["sum"].to(start.device)
-        return canvas
+            iterate._sum = state.tensors["sum"].to(start.device)
+        return iterate
 
     def state(self) -> EngineState:
         tensors = {"image": self.image, "moving": self.moving}
@@ -166,7 +168,7 @@ class _Canvas:
             image = torch.where(moving.view(-1, 1, 1, 1), image, self.image)
             self.moving = moving & (change >= self.rules.stop_change)
         self.image = image
-        self._take(image)
+        self._update_average(image)
 
     def stands_still(self) -> bool:
         return bool(self.rules.stop_change) and not bool(self.moving.any())
@@ -178,7 +180,7 @@ class _Canvas:
     def shown(self) -> Tensor:
         return to_pixels(self.space, self.average())
 
-    def _take(self, image: Tensor) -> None:
+    def _update_average(self, image: Tensor) -> None:
         decay = self.rules.average
         if decay:
             self._left *= decay

@@ -1,4 +1,4 @@
-"""The weighted sum of content, style and total variation that a picture is optimised for."""
+"""The weighted sum of content, style and total variation that a picture is optimized for."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from stylefarm.shared.spec.networks import CHANNELS
 from stylefarm.shared.spec.space import PIXELS, InputSpace
 from stylefarm.worker.engine.losses.content import ContentNormalization, content_factor
 from stylefarm.worker.engine.losses.style import StyleLossName, StyleOptions
-from stylefarm.worker.engine.losses.targets import Style, Targets, layer_size
-from stylefarm.worker.engine.losses.terms import ContentMeasure, Measure, Reading, joined_measure
+from stylefarm.worker.engine.losses.targets import StyleImage, TargetReader, layer_size
+from stylefarm.worker.engine.losses.terms import Accumulator, ContentTarget, LossTarget, batched_target
 from stylefarm.worker.engine.losses.total_variation import (
-    Norm,
-    Reduction,
+    TvNorm,
+    TvReduction,
     laplacian,
     total_variation,
-    variation_gradient,
+    total_variation_grad,
 )
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pass, Visit, WholePass
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, ForwardPass, OnFeatures, WholePass
 from stylefarm.worker.engine.networks.vgg import Vgg
 from stylefarm.worker.engine.space import from_pixels_gradient, to_pixels
 
@@ -39,10 +39,10 @@ AT_THE_TARGET = 1e-6
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Which terms there are, how each is normalised, and how much it counts.
+    """Which terms there are, how each is normalized, and how much it counts.
 
     The layers' weights are multiplied by their term's; `style_losses` are mixed by weight. docs/methods.md has the
-    normalisations; `gradient_normalization` divides each layer's gradient by its L1 norm before the weight.
+    normalizations; `gradient_normalization` divides each layer's gradient by its L1 norm before the weight.
     """
 
     content_layers: Mapping[str, float]
@@ -54,20 +54,20 @@ class LossSettings:
     style_losses: Mapping[StyleLossName, float] = field(default_factory=lambda: {"gram": 1.0})
     style_normalization: StyleNormalization = "relative"
     style_options: StyleOptions = field(default_factory=StyleOptions)
-    tv_norm: Norm = "l2"
-    tv_reduction: Reduction = "mean"
+    tv_norm: TvNorm = "l2"
+    tv_reduction: TvReduction = "mean"
     gradient_normalization: bool = False
     gradient_clip: float | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class Term:
+class LossTerm:
     """One loss at one layer: `weight` times `unit`, a number or (B,), times the error (B,) of what is measured."""
 
     kind: int
     layer: str
-    measure: Measure
+    target: LossTarget
     weight: float
     unit: float | Tensor = 1.0
 
@@ -77,8 +77,8 @@ class Term:
         return self.weight * self.unit
 
 
-class Gradients(Protocol):
-    """What an optimisation follows: losses of pictures (B, 3, H, W) in `space`, and their gradient."""
+class ObjectiveFunction(Protocol):
+    """What an optimization follows: losses of pictures (B, 3, H, W) in `space`, and their gradient."""
 
     space: InputSpace
 
@@ -92,30 +92,30 @@ class Gradients(Protocol):
 
 
 class Objective:
-    """The losses of pictures, and their gradient, in the coordinates `space` that the optimiser works in.
+    """The losses of pictures, and their gradient, in the coordinates `space` that the optimizer works in.
 
     `content` is (B, 3, H, W), float32 or float64 in [0, 1], on the device of the network; `start`, of the same shape
-    and in `space`, is what the optimisation begins with, for normalisation by the initial value. `content_key` names
+    and in `space`, is what the optimization begins with, for normalization by the initial value. `content_key` names
     the content in the cache of `targets`.
     """
 
     def __init__(
         self,
-        network: Vgg | Pass,
+        network: Vgg | ForwardPass,
         content: Tensor,
-        styles: Sequence[Style],
+        styles: Sequence[StyleImage],
         settings: LossSettings,
         *,
         start: Tensor | None = None,
         space: InputSpace = PIXELS,
-        targets: Targets | None = None,
+        targets: TargetReader | None = None,
         content_key: Hashable = None,
     ) -> None:
-        self.passage = WholePass(Backbone(network)) if isinstance(network, Vgg) else network
+        self.forward_pass = WholePass(Backbone(network)) if isinstance(network, Vgg) else network
         self.settings = settings
         self.space = space
         with torch.no_grad():
-            targets = targets or Targets(self.passage)
+            targets = targets or TargetReader(self.forward_pass)
             terms = self._content_terms(targets, content, content_key)
             terms += self._style_terms(targets, styles, content.shape[2:])
             by_start = "initial" in (settings.content_normalization, settings.style_normalization)
@@ -129,10 +129,10 @@ class Objective:
     def joined(cls, objectives: Sequence[Objective]) -> Objective | None:
         """One objective for the pictures of several, which go through the network together; None if they cannot.
 
-        That is: by samples, in regions, with normalised gradients, or with different networks or kinds of losses.
+        That is: by samples, in regions, with normalized gradients, or with different networks or kinds of losses.
         """
         first = objectives[0]
-        alike = all(each.passage is first.passage and each._kind() == first._kind() for each in objectives)
+        alike = all(each.forward_pass is first.forward_pass and each._kind() == first._kind() for each in objectives)
         if not alike or first.settings.gradient_normalization:
             return None
         terms = [_joined_term(terms) for terms in zip(*(each.terms for each in objectives), strict=True)]
@@ -159,36 +159,38 @@ class Objective:
             return self._with_variation(parts, image), self._clipped_with_variation(gradient, image)
 
     def _network_gradient(self, image: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
-        readings = self._readings(self.terms, iteration)
-        back = self.passage.record(to_pixels(self.space, image), _visitor(self.terms, readings))
-        found = [reading.slope() for reading in readings]
+        accumulators = self._accumulators(self.terms, iteration)
+        back = self.forward_pass.forward_with_grad(
+            to_pixels(self.space, image), _feature_callback(self.terms, accumulators)
+        )
+        found = [accumulator.error_and_grad() for accumulator in accumulators]
         by_layer = defaultdict(list)
         for term, (_, add) in zip(self.terms, found, strict=True):
             by_layer[term.layer].append((term, add))
-        del readings
+        del accumulators
 
-        def pull(layer: str, features: Tensor, rows: slice, slope: Tensor | None) -> Tensor | None:
+        def add_grad(layer: str, features: Tensor, rows: slice, grad: Tensor | None) -> Tensor | None:
             for term, add in by_layer[layer]:
                 if self.settings.gradient_normalization:
                     # Of the features' gradient, as jcjohnson's; dividing the loss would be something else.
                     own = add(None, features, rows, 1.0)
                     own = own * (term.weight / (own.abs().sum((1, 2, 3), keepdim=True) + 1e-8))
-                    slope = own if slope is None else slope.add_(own)
+                    grad = own if grad is None else grad.add_(own)
                 else:
-                    slope = add(slope, features, rows, term.scale)
-            return slope
+                    grad = add(grad, features, rows, term.scale)
+            return grad
 
-        gradient = from_pixels_gradient(self.space, back(pull))
+        gradient = from_pixels_gradient(self.space, back(add_grad))
         return self._parts([error for error, _ in found], image), gradient
 
-    def _errors(self, terms: Sequence[Term], pixels: Tensor, iteration: int = 0) -> list[Tensor]:
-        readings = self._readings(terms, iteration)
+    def _errors(self, terms: Sequence[LossTerm], pixels: Tensor, iteration: int = 0) -> list[Tensor]:
+        accumulators = self._accumulators(terms, iteration)
         if terms:
-            self.passage.read(pixels, _visitor(terms, readings))
-        return [reading.error() for reading in readings]
+            self.forward_pass.forward(pixels, _feature_callback(terms, accumulators))
+        return [accumulator.error() for accumulator in accumulators]
 
-    def _readings(self, terms: Iterable[Term], iteration: int) -> list[Reading]:
-        return [term.measure.reading(self._draw(iteration, number)) for number, term in enumerate(terms)]
+    def _accumulators(self, terms: Iterable[LossTerm], iteration: int) -> list[Accumulator]:
+        return [term.target.accumulator(self._draw(iteration, number)) for number, term in enumerate(terms)]
 
     def _parts(self, errors: Sequence[Tensor], image: Tensor) -> Tensor:
         parts = image.new_zeros(len(TERMS), image.shape[0])
@@ -206,7 +208,7 @@ class Objective:
     def _clipped_with_variation(self, gradient: Tensor, image: Tensor) -> Tensor:
         settings = self.settings
         if settings.tv_weight and settings.tv_norm != "laplacian":
-            own = variation_gradient(image, settings.tv_norm, settings.tv_reduction)
+            own = total_variation_grad(image, settings.tv_norm, settings.tv_reduction)
             gradient = gradient + settings.tv_weight * own
         if settings.gradient_clip is not None:
             longest = settings.gradient_clip * gradient[0].numel()
@@ -216,33 +218,33 @@ class Objective:
             gradient = gradient + settings.tv_weight * laplacian(image)
         return gradient
 
-    def _content_terms(self, targets: Targets, content: Tensor, key: Hashable) -> list[Term]:
+    def _content_terms(self, targets: TargetReader, content: Tensor, key: Hashable) -> list[LossTerm]:
         weight = self.settings.content_weight
         layers = self.settings.content_layers if weight else {}
         if not layers:
             return []
         found = targets.content(content, frozenset(layers), key)
-        return [Term(1, layer, ContentMeasure(found[layer]), weight * part) for layer, part in layers.items()]
+        return [LossTerm(1, layer, ContentTarget(found[layer]), weight * part) for layer, part in layers.items()]
 
-    def _style_terms(self, targets: Targets, styles: Sequence[Style], size: Sequence[int]) -> list[Term]:
+    def _style_terms(self, targets: TargetReader, styles: Sequence[StyleImage], size: Sequence[int]) -> list[LossTerm]:
         settings = self.settings
         if not (settings.style_weight and styles):
             return []
         weights, losses = settings.style_layers, settings.style_losses
-        measures = targets.style(styles, list(weights), losses, settings.style_options, size)
+        found_targets = targets.style(styles, list(weights), losses, settings.style_options, size)
         return [
-            Term(2, found.layer, found.measure, settings.style_weight * weights[found.layer] * found.share)
-            for found in measures
+            LossTerm(2, found.layer, found.target, settings.style_weight * weights[found.layer] * found.share)
+            for found in found_targets
         ]
 
-    def _unit(self, term: Term, at_start: Tensor | None, size: Sequence[int]) -> float | Tensor:
+    def _unit(self, term: LossTerm, at_start: Tensor | None, size: Sequence[int]) -> float | Tensor:
         content, style = self.settings.content_normalization, self.settings.style_normalization
-        if isinstance(term.measure, ContentMeasure):
+        if isinstance(term.target, ContentTarget):
             if content in ("mean", "sum", "half-sum"):
-                return content_factor(content, term.measure.target)
-            return _by_start(term.measure, at_start if content == "initial" else None)
+                return content_factor(content, term.target.target)
+            return _by_start(term.target, at_start if content == "initial" else None)
         if style in ("initial", "relative"):
-            return _by_start(term.measure, at_start if style == "initial" else None)
+            return _by_start(term.target, at_start if style == "initial" else None)
         return style_factor(style, CHANNELS[int(term.layer[4]) - 1], math.prod(layer_size(term.layer, size)))
 
     def _kind(self) -> tuple[object, ...]:
@@ -255,26 +257,26 @@ class Objective:
         return (self.settings.seed * 1_000_003 + iteration * 1_009 + 2 * number) % 2**63
 
 
-def _joined_term(terms: Sequence[Term]) -> Term | None:
-    measure = joined_measure([term.measure for term in terms])
-    if measure is None:
+def _joined_term(terms: Sequence[LossTerm]) -> LossTerm | None:
+    target = batched_target([term.target for term in terms])
+    if target is None:
         return None
-    one = torch.ones_like(measure.magnitude()[:1])
-    return replace(terms[0], measure=measure, weight=1.0, unit=torch.cat([one * term.scale for term in terms]))
+    one = torch.ones_like(target.magnitude()[:1])
+    return replace(terms[0], target=target, weight=1.0, unit=torch.cat([one * term.scale for term in terms]))
 
 
-def _visitor(terms: Sequence[Term], readings: Sequence[Reading]) -> Visit:
-    def visit(layer: str, features: Tensor, rows: slice) -> None:
-        for term, reading in zip(terms, readings, strict=True):
+def _feature_callback(terms: Sequence[LossTerm], accumulators: Sequence[Accumulator]) -> OnFeatures:
+    def on_features(layer: str, features: Tensor, rows: slice) -> None:
+        for term, accumulator in zip(terms, accumulators, strict=True):
             if term.layer == layer:
-                reading.take(features, rows)
+                accumulator.update(features, rows)
 
-    return visit
+    return on_features
 
 
-def _by_start(measure: Measure, at_start: Tensor | None) -> Tensor:
+def _by_start(target: LossTarget, at_start: Tensor | None) -> Tensor:
     """One over the error of the start; over the target's own magnitude where the start is the target."""
-    magnitude = measure.magnitude().clamp_min(1e-12)
+    magnitude = target.magnitude().clamp_min(1e-12)
     if at_start is None:
         return 1 / magnitude
     return 1 / torch.where(at_start > AT_THE_TARGET * magnitude, at_start, magnitude)

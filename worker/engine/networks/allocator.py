@@ -23,7 +23,7 @@ TRIMMED_FROM = 2 * MAPPED_FROM
 
 
 @contextmanager
-def reused() -> Iterator[None]:
+def reuse_memory() -> Iterator[None]:
     """What is allocated while the block runs comes from the heap, and what is freed is kept for what comes next.
 
     Meant for blocks that free what they allocate, in a few sizes: what outlives them, and small things that are

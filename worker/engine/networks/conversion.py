@@ -10,11 +10,11 @@ from torch import Tensor
 
 from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture
 from stylefarm.worker.engine.networks.vgg import convolutions
-from stylefarm.worker.engine.networks.weights import FEATURES, Pretrained, check_tensor, feature_positions
+from stylefarm.worker.engine.networks.weights import FEATURES, PretrainedWeights, check_tensor, torchvision_positions
 from stylefarm.worker.engine.networks.weights_metadata import write_metadata
 
 
-def convert(pretrained: Pretrained) -> tuple[Architecture, bytes]:
+def convert(pretrained: PretrainedWeights) -> tuple[Architecture, bytes]:
     """The architecture, found from the tensors, and the file: float32, the same bytes for the same weights.
 
     Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
@@ -31,7 +31,7 @@ def _architecture(tensors: Mapping[str, Tensor]) -> Architecture:
 
 
 def _whole(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
-    positions = feature_positions(architecture)
+    positions = torchvision_positions(architecture)
     found: dict[str, Tensor] = {}
     for c in convolutions(architecture):
         for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):

@@ -65,7 +65,7 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _mean(content: Mapping[str, Any]) -> Triple:
-    """The network's own average, of a colour or of a whole picture; without one, that of the authors."""
+    """The network's own average, of a color or of a whole picture; without one, that of the authors."""
     meta = content.get("meta")
     normalization = meta.get("normalization") if isinstance(meta, Mapping) else content.get("normalization")
     average = normalization.get("averageImage") if isinstance(normalization, Mapping) else None

@@ -41,28 +41,28 @@ class Pool:
             x = (4 * functional.avg_pool2d(x.square(), 2)).clamp_min(LEAST_SQUARE).sqrt()
         return x if self.scale == 1 else x * self.scale
 
-    def gradient(self, slope: Tensor, size: Sequence[int], x: Tensor | None) -> Tensor:
+    def gradient(self, grad: Tensor, size: Sequence[int], x: Tensor | None) -> Tensor:
         """The gradient for x, of height and width `size`, of that for what was pooled; `linear` needs no x."""
         if self.scale != 1:
-            slope = slope * self.scale
+            grad = grad * self.scale
         if self.kind == "average":
-            return _quartered(slope, size[0], size[1])
+            return _upsample_quarter(grad, size[0], size[1])
         if x is None:
             raise TypeError(f"the way back through {self.kind} pooling needs what was pooled")
         if self.kind == "max":
             _, positions = functional.max_pool2d(x, 2, return_indices=True)
             back: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
-                slope, x, [2, 2], [2, 2], [0, 0], [1, 1], False, positions
+                grad, x, [2, 2], [2, 2], [0, 0], [1, 1], False, positions
             )
             return back
         square = 4 * functional.avg_pool2d(x.square(), 2)
         # d sqrt(s) / dx = x / sqrt(s); of what the bound holds fast the gradient is zero.
-        ratio = torch.where(square > LEAST_SQUARE, slope / square.clamp_min(LEAST_SQUARE).sqrt(), 0)
-        return (4 * x).mul_(_quartered(ratio, x.shape[2], x.shape[3]))
+        ratio = torch.where(square > LEAST_SQUARE, grad / square.clamp_min(LEAST_SQUARE).sqrt(), 0)
+        return (4 * x).mul_(_upsample_quarter(ratio, x.shape[2], x.shape[3]))
 
 
-def _quartered(slope: Tensor, height: int, width: int) -> Tensor:
+def _upsample_quarter(grad: Tensor, height: int, width: int) -> Tensor:
     """A quarter of each value at each of its four places; zero in an odd row or column that was not pooled."""
-    spread = functional.interpolate(slope * 0.25, scale_factor=2, mode="nearest")
+    spread = functional.interpolate(grad * 0.25, scale_factor=2, mode="nearest")
     odd = (0, width - spread.shape[3], 0, height - spread.shape[2])
     return functional.pad(spread, odd) if any(odd) else spread

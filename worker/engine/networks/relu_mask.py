@@ -13,7 +13,7 @@ from torch import Tensor
 _ORDERS = {torch.contiguous_format: (0, 1, 2, 3), torch.channels_last: (0, 2, 3, 1)}
 
 
-class Signs:
+class ReluMask:
     """Of activations of `shape` (B, C, H, W) that lie in memory as `layout` says, set and asked for by rows."""
 
     def __init__(self, shape: Sequence[int], layout: torch.memory_format, device: torch.device) -> None:
@@ -34,15 +34,15 @@ class Signs:
         known = ordered if ordered.itemsize >= 4 else ordered.view(torch.int16)
         self._of(rows).copy_(torch.from_numpy(np.packbits(known.numpy() > 0, axis=3)))
 
-    def applied(self, rows: slice, slope: Tensor) -> Tensor:
+    def applied(self, rows: slice, grad: Tensor) -> Tensor:
         """The gradient before the ReLU of that after it, for some rows; may be in its place."""
         kept = self._of(rows)
         if self.packed:
             kept = torch.from_numpy(np.unpackbits(kept.numpy(), axis=3, count=self.shape[self.order[3]]))
-        within = slope.permute(self.order)
+        within = grad.permute(self.order)
         # Of one dtype, which is several times as fast as a product with truth values.
-        torch.ops.aten.threshold_backward.grad_input(within, kept.to(slope.dtype), 0, grad_input=within)
-        return slope
+        torch.ops.aten.threshold_backward.grad_input(within, kept.to(grad.dtype), 0, grad_input=within)
+        return grad
 
     def _of(self, rows: slice) -> Tensor:
         lines = range(self.values.shape[self.order.index(2)])[rows]

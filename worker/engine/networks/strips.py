@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylefarm.worker.engine.networks import allocator
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pull, Visit, WayBack, masked
-from stylefarm.worker.engine.networks.relu_mask import Signs
+from stylefarm.worker.engine.networks.explicit_pass import AddGrad, Backbone, Backward, OnFeatures, relu_grad
+from stylefarm.worker.engine.networks.relu_mask import ReluMask
 
 # From the fourth block on a layer takes an eighth of the first one's room, or less, and most of its time.
 KEPT_FROM = 3
@@ -37,7 +37,7 @@ class _Block:
     last: int
     again: int
     input: Tensor
-    signs: dict[int, Signs] = field(default_factory=dict)
+    signs: dict[int, ReluMask] = field(default_factory=dict)
     kept: dict[int, Tensor] = field(default_factory=dict)
 
     @property
@@ -64,17 +64,17 @@ class StripPass:
         self.strip_bytes = strip_bytes
         self.keeps = keeps and backbone.pool.linear
 
-    def read(self, pixels: Tensor, visit: Visit) -> None:
+    def forward(self, pixels: Tensor, on_features: OnFeatures) -> None:
         """Goes forward; every row of every named layer is visited once."""
-        for _ in self._forward(pixels, visit, recorded=False):
+        for _ in self._forward(pixels, on_features, recorded=False):
             pass
 
-    def record(self, pixels: Tensor, visit: Visit) -> WayBack:
+    def forward_with_grad(self, pixels: Tensor, on_features: OnFeatures) -> Backward:
         """Goes forward, and returns the way back."""
-        blocks = list(self._forward(pixels, visit, recorded=True))
-        return lambda pull: self._back(blocks, pull, pixels.dtype)
+        blocks = list(self._forward(pixels, on_features, recorded=True))
+        return lambda add_grad: self._back(blocks, add_grad, pixels.dtype)
 
-    def _forward(self, pixels: Tensor, visit: Visit, *, recorded: bool) -> Iterator[_Block]:
+    def _forward(self, pixels: Tensor, on_features: OnFeatures, *, recorded: bool) -> Iterator[_Block]:
         net = self.backbone
         starts = [index for index, convolution in enumerate(net.plan) if index == 0 or convolution.pooled]
         x = net.inputs(pixels)
@@ -86,11 +86,11 @@ class StripPass:
             if recorded:
                 shape = (x.shape[0], net.plan[first].outputs, *x.shape[2:])
                 block.kept = {index: self._empty(shape, x) for index in kept}
-                block.signs = {i: Signs(shape, net.format, x.device) for i in range(again, last) if i not in kept}
-            x = self._through(block, visit, last < len(net.plan))
+                block.signs = {i: ReluMask(shape, net.format, x.device) for i in range(again, last) if i not in kept}
+            x = self._through(block, on_features, last < len(net.plan))
             yield block
 
-    def _through(self, block: _Block, visit: Visit, pooled: bool) -> Tensor:
+    def _through(self, block: _Block, on_features: OnFeatures, pooled: bool) -> Tensor:
         """Visits the block's layers; returns what is pooled of its output, or nothing."""
         net = self.backbone
         batch, _, height, width = block.input.shape
@@ -99,10 +99,10 @@ class StripPass:
         result = self._empty(size, block.input)
         with _reused(block):
             for start, stop in self._strips(block):
-                self._strip_through(block, start, stop, visit, result[:, :, start // 2 : stop // 2])
+                self._strip_through(block, start, stop, on_features, result[:, :, start // 2 : stop // 2])
         return result
 
-    def _strip_through(self, block: _Block, start: int, stop: int, visit: Visit, pooled: Tensor) -> None:
+    def _strip_through(self, block: _Block, start: int, stop: int, on_features: OnFeatures, pooled: Tensor) -> None:
         """Visits rows `start` to `stop` of the block's layers, and writes into `pooled` what is pooled of them."""
         net = self.backbone
         top, bottom = block.around(start, stop)
@@ -113,9 +113,9 @@ class StripPass:
             x = net.activation(index, y)
             convolution = net.plan[index]
             if convolution.name in net.layers:
-                visit(convolution.name, y[:, :, own], slice(start, stop))
+                on_features(convolution.name, y[:, :, own], slice(start, stop))
             if convolution.activation in net.layers:
-                visit(convolution.activation, x[:, :, own], slice(start, stop))
+                on_features(convolution.activation, x[:, :, own], slice(start, stop))
             if index in block.signs:
                 block.signs[index].set(slice(start, stop), x[:, :, own])
             if index in block.kept:
@@ -123,53 +123,53 @@ class StripPass:
         if pooled.shape[2]:  # not at the end, nor for the last row of an odd height
             pooled.copy_(net.pool(x[:, :, own]))
 
-    def _back(self, blocks: list[_Block], pull: Pull, dtype: torch.dtype) -> Tensor:
-        slope: Tensor | None = None
+    def _back(self, blocks: list[_Block], add_grad: AddGrad, dtype: torch.dtype) -> Tensor:
+        grad: Tensor | None = None
         while blocks:
             block = blocks.pop()
             whole = torch.zeros_like(block.input)
             with _reused(block):
                 for start, stop in self._strips(block):
-                    above = None if slope is None else slope[:, :, start // 2 : stop // 2]
-                    self._strip_back(block, start, stop, above, pull, whole)
-            slope = whole
-        if slope is None:
+                    above = None if grad is None else grad[:, :, start // 2 : stop // 2]
+                    self._strip_back(block, start, stop, above, add_grad, whole)
+            grad = whole
+        if grad is None:
             raise TypeError("a plan of no convolutions")
-        return self.backbone.pixels_gradient(slope, dtype)
+        return self.backbone.pixels_gradient(grad, dtype)
 
     def _strip_back(
-        self, block: _Block, start: int, stop: int, above: Tensor | None, pull: Pull, whole: Tensor
+        self, block: _Block, start: int, stop: int, above: Tensor | None, add_grad: AddGrad, whole: Tensor
     ) -> None:
         """Adds to `whole`, the gradient for the block's input, that of what rows `start` to `stop` give."""
         net = self.backbone
         top, found = self._found(block, start, stop)
         own = slice(start, stop)
-        slope = None
+        grad = None
         if above is not None and above.shape[2]:  # the last row of an odd height is not pooled
             x = None if net.pool.linear else net.activation(block.last - 1, found[block.last - 1])
             here = None if x is None else x[:, :, start - top : stop - top]
-            slope = net.pool.gradient(above, (stop - start, block.input.shape[3]), here)
+            grad = net.pool.gradient(above, (stop - start, block.input.shape[3]), here)
         low = start
         for index in reversed(range(block.first, block.last)):
             y = found.get(index)
             named = net.plan[index]
             if y is not None and named.activation in net.layers:
                 features = net.activation(index, y[:, :, start - top : stop - top])
-                slope = _pulled(pull, named.activation, features, own, slope, low)
-            if slope is not None:
-                rows = slice(low, low + slope.shape[2])
+                grad = _with_layer_grad(add_grad, named.activation, features, own, grad, low)
+            if grad is not None:
+                rows = slice(low, low + grad.shape[2])
                 if y is None:
-                    slope = block.signs[index].applied(rows, slope)
+                    grad = block.signs[index].applied(rows, grad)
                 else:
-                    slope = masked(
-                        slope.contiguous(memory_format=net.format), y[:, :, rows.start - top : rows.stop - top]
+                    grad = relu_grad(
+                        grad.contiguous(memory_format=net.format), y[:, :, rows.start - top : rows.stop - top]
                     )
             if y is not None and named.name in net.layers:
-                slope = _pulled(pull, named.name, y[:, :, start - top : stop - top], own, slope, low)
-            if slope is not None:
-                low, slope = self._spread(block, index, low, slope)
-        if slope is not None:
-            whole[:, :, low : low + slope.shape[2]] += slope
+                grad = _with_layer_grad(add_grad, named.name, y[:, :, start - top : stop - top], own, grad, low)
+            if grad is not None:
+                low, grad = self._spread(block, index, low, grad)
+        if grad is not None:
+            whole[:, :, low : low + grad.shape[2]] += grad
 
     def _found(self, block: _Block, start: int, stop: int) -> tuple[int, dict[int, Tensor]]:
         """What convolutions gave around rows `start` to `stop`, kept or computed again; and the first row of it."""
@@ -183,11 +183,11 @@ class StripPass:
             x = self.backbone.activation(index, found[index])
         return top, found
 
-    def _spread(self, block: _Block, index: int, low: int, slope: Tensor) -> tuple[int, Tensor]:
+    def _spread(self, block: _Block, index: int, low: int, grad: Tensor) -> tuple[int, Tensor]:
         """One convolution back: a row more on either side, where the picture has one."""
-        high = low + slope.shape[2]
+        high = low + grad.shape[2]
         up, down = min(1, low), min(1, block.height - high)
-        return low - up, self.backbone.convolve_gradient(index, functional.pad(slope, (0, 0, up, down)))
+        return low - up, self.backbone.convolve_gradient(index, functional.pad(grad, (0, 0, up, down)))
 
     def _empty(self, size: Sequence[int], like: Tensor) -> Tensor:
         return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=self.backbone.format)
@@ -205,15 +205,17 @@ class StripPass:
 
 def _reused(block: _Block) -> AbstractContextManager[None]:
     """A strip's tensors come after another's of the same sizes."""
-    return allocator.reused() if block.input.is_cpu else nullcontext()
+    return allocator.reuse_memory() if block.input.is_cpu else nullcontext()
 
 
-def _pulled(pull: Pull, layer: str, features: Tensor, own: slice, slope: Tensor | None, low: int) -> Tensor | None:
-    """The slope with the layer's own on the strip's own rows; `low` is the slope's first row."""
-    if slope is None:
-        return pull(layer, features, own, None)
-    part = slope[:, :, own.start - low : own.stop - low]
-    found = pull(layer, features, own, part)
+def _with_layer_grad(
+    add_grad: AddGrad, layer: str, features: Tensor, own: slice, grad: Tensor | None, low: int
+) -> Tensor | None:
+    """The grad with the layer's own on the strip's own rows; `low` is the grad's first row."""
+    if grad is None:
+        return add_grad(layer, features, own, None)
+    part = grad[:, :, own.start - low : own.stop - low]
+    found = add_grad(layer, features, own, part)
     if found is not None and found is not part:
         part.copy_(found)
-    return slope
+    return grad

@@ -92,7 +92,7 @@ class Vgg(nn.Module):
         for parameter in (*self.weights, *self.biases):
             parameter.data = parameter.data.to(dtype)
 
-    def normalise(self, image: Tensor) -> Tensor:
+    def normalize(self, image: Tensor) -> Tensor:
         """The network's input, in the precision of its weights."""
         return to_input(self.space, image).to(self.weights[0].dtype)
 
@@ -106,7 +106,7 @@ class Vgg(nn.Module):
         return functional.conv2d(x, weight, bias, padding=1)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        x = self.normalise(image)
+        x = self.normalize(image)
         features: dict[str, Tensor] = {}
         for index, convolution in enumerate(self.plan):
             x = self.convolve(index, x)
@@ -119,7 +119,7 @@ class Vgg(nn.Module):
         return features
 
 
-def randomise(vgg: Vgg, seed: int) -> None:
+def randomize(vgg: Vgg, seed: int) -> None:
     """Fills `vgg` with Gaussian weights of variance 2 / (9 C) and zero biases, the same on every device.
 
     Each layer draws from its own generator, so that a network cut at a shallower layer has the same weights.
@@ -132,19 +132,19 @@ def randomise(vgg: Vgg, seed: int) -> None:
 
 
 @torch.no_grad()
-def calibrate(vgg: Vgg, images: Sequence[Tensor], deviation: float = 1.0) -> None:
+def calibrate(vgg: Vgg, images: Sequence[Tensor], std: float = 1.0) -> None:
     """Rescales each layer as a whole so that its output has that deviation over `images`, each (1, 3, H, W) in [0, 1].
 
-    Only a scale for the whole layer keeps the painting: centred or orthogonal filters and a scale for each channel
-    leave the photograph as it was and turn its colours alone. The network must hold random weights without biases; it
+    Only a scale for the whole layer keeps the painting: centered or orthogonal filters and a scale for each channel
+    leave the photograph as it was and turn its colors alone. The network must hold random weights without biases; it
     is then homogeneous, and the scales depend on the pictures and the weights only.
     """
-    inputs = [vgg.normalise(image) for image in images]
+    inputs = [vgg.normalize(image) for image in images]
     for index in range(len(vgg.plan)):
         outputs = [vgg.convolve(index, x) for x in inputs]
         found = torch.cat([x.flatten() for x in outputs]).std()
         # A flat picture has no deviation to divide by; any scale serves it.
-        scale = torch.where(found > 0, deviation / found, torch.ones_like(found))
+        scale = torch.where(found > 0, std / found, torch.ones_like(found))
         vgg.weights[index].mul_(scale)
         inputs = [functional.relu(x * scale) for x in outputs]
 
@@ -157,7 +157,7 @@ def rescale_filters(vgg: Vgg, images: Sequence[Tensor]) -> None:
     each channel. Departure from the paper: the mean is over the pictures at hand, not over ImageNet.
     It is for pretrained weights: of random filters some hardly ever fire, and would be blown up.
     """
-    inputs = [vgg.normalise(image) for image in images]
+    inputs = [vgg.normalize(image) for image in images]
     for index in range(len(vgg.plan)):
         outputs = [functional.relu(vgg.convolve(index, x)) for x in inputs]
         mean = torch.stack([x.mean((0, 2, 3)) for x in outputs]).mean(0)

@@ -28,7 +28,7 @@ CAFFE_DIGITS = ("d01eb7cb", "00b39a1b")
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PretrainedWeights:
     """The convolutions of a VGG in torchvision's layout, and how the network wants its pixels.
 
     `tensors` are `features.N.weight` (out, in, 3, 3) and `features.N.bias` (out,) as the file has them, on the CPU;
@@ -46,7 +46,7 @@ class _Content(NamedTuple):
     reason: str
 
 
-def load_state(path: Path, space: InputSpace | None = None) -> Pretrained:
+def read_weights(path: Path, space: InputSpace | None = None) -> PretrainedWeights:
     """What is in a state dict of torch.save, a safetensors file, or a .mat file of MatConvNet.
 
     `space` is what a user says of the network's input; without it, the file's own word, or else TORCHVISION. Nothing
@@ -55,11 +55,11 @@ def load_state(path: Path, space: InputSpace | None = None) -> Pretrained:
     content = _read(path)
     if space is None:
         assumed = "assumed, since the file does not say"
-        return Pretrained(content.tensors, content.space or TORCHVISION, content.reason or assumed)
+        return PretrainedWeights(content.tensors, content.space or TORCHVISION, content.reason or assumed)
     if content.space is not None and (content.space.range, content.space.order) == (space.range, space.order):
         # The file says the same, and its own mean besides.
-        return Pretrained(content.tensors, content.space, content.reason)
-    return Pretrained(content.tensors, space, "as you say")
+        return PretrainedWeights(content.tensors, content.space, content.reason)
+    return PretrainedWeights(content.tensors, space, "as you say")
 
 
 def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
@@ -67,7 +67,7 @@ def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
 
     Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
     """
-    positions = feature_positions(vgg.architecture)
+    positions = torchvision_positions(vgg.architecture)
     for index, convolution in enumerate(vgg.plan):
         for kind, parameter in (("weight", vgg.weights[index]), ("bias", vgg.biases[index])):
             name = f"{FEATURES}{positions[convolution.name]}.{kind}"
@@ -75,7 +75,7 @@ def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
             parameter.copy_(check_tensor(state.get(name), tuple(parameter.shape), label, vgg.architecture))
 
 
-def feature_positions(architecture: Architecture) -> dict[str, int]:
+def torchvision_positions(architecture: Architecture) -> dict[str, int]:
     """Where each convolution stands in torchvision's `features`, a Sequential of convolutions, ReLUs and poolings."""
     positions: dict[str, int] = {}
     position = 0
@@ -159,7 +159,7 @@ def _safetensors(path: Path) -> _Content:
 def _matconvnet(path: Path) -> _Content:
     convolutions, mean = read_matconvnet(path)
     # The first convolution that VGG-16 has not.
-    positions = feature_positions("vgg19" if "conv3_4" in convolutions else "vgg16")
+    positions = torchvision_positions("vgg19" if "conv3_4" in convolutions else "vgg16")
     tensors: dict[str, Tensor] = {}
     for name, (weight, bias) in convolutions.items():
         place = positions.get(name, name)

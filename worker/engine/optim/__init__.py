@@ -1,1 +1,1 @@
-"""Optimisers over pixels: L-BFGS, Adam, SGD, and their state."""
+"""Optimizers over pixels: L-BFGS, Adam, SGD, and their state."""

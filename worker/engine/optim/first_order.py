@@ -1,4 +1,4 @@
-"""Optimisers over a batch of pictures, each picture with a state of its own.
+"""Optimizers over a batch of pictures, each picture with a state of its own.
 
 A step takes pictures and gradients of shape (B, 3, H, W), float32 or float64, and returns the next pictures. Nothing
 here waits for the device: what depends on values is chosen by masks, not by Python's `if`.
@@ -16,7 +16,7 @@ from torch.nn import functional
 from stylefarm.worker.engine.optim.state import EngineState
 
 
-class Optimiser(Protocol):
+class Optimizer(Protocol):
     """Anything that turns a picture and its gradient into the next picture."""
 
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ class Optimiser(Protocol):
         ...
 
     def state(self) -> EngineState:
-        """What the next step depends on; its tensors are the optimiser's own, and its next step may change them."""
+        """What the next step depends on; its tensors are the optimizer's own, and its next step may change them."""
         ...
 
     def restore(self, state: EngineState, device: torch.device) -> None:
@@ -37,7 +37,7 @@ class Optimiser(Protocol):
 
 
 @dataclass(frozen=True)
-class Rate:
+class LearningRate:
     """The length of a step: `start`, times `decay` after each `every` steps (0: never)."""
 
     start: float
@@ -52,7 +52,7 @@ class Rate:
 class Adam:
     """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1)."""
 
-    def __init__(self, rate: Rate, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+    def __init__(self, rate: LearningRate, betas: tuple[float, float] = (0.9, 0.999)) -> None:
         self.rate = rate
         self.betas = betas
         self.iteration = 0
@@ -68,8 +68,8 @@ class Adam:
         self.mean.lerp_(gradient, 1 - first)
         self.square.lerp_(gradient.square(), 1 - second)
         mean = self.mean / (1 - first**self.iteration)
-        deviation = (self.square / (1 - second**self.iteration)).sqrt()
-        return image - rate * mean / (deviation + 1e-8)
+        std = (self.square / (1 - second**self.iteration)).sqrt()
+        return image - rate * mean / (std + 1e-8)
 
     def resize(self, height: int, width: int) -> None:
         """Both moments are carried up, as crowsonkb/style-transfer-pytorch does."""
@@ -98,7 +98,7 @@ class Sgd:
     v <- momentum v - rate (g + weight_decay x); x <- x + v.
     """
 
-    def __init__(self, rate: Rate, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
+    def __init__(self, rate: LearningRate, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
         self.rate = rate
         self.momentum = momentum
         self.weight_decay = weight_decay

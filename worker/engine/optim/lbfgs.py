@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.optim.first_order import Rate
+from stylefarm.worker.engine.optim.first_order import LearningRate
 from stylefarm.worker.engine.optim.state import HISTORY, EngineState
 
 # The first step has no curvature to go by; it moves the picture by one grey level, root mean square.
@@ -25,7 +25,7 @@ class LBFGS:
 
     The step length 1 without a line search is what the field uses since Gatys' own code: a line search costs more
     evaluations than it saves. Departure from it: no step is longer than `longest_step`, root mean square over the
-    picture, so that a pair of little curvature cannot throw the picture far away (None: no limit). `corrections` pairs
+    picture, so that a pair of little curvature cannot throw the picture far away (None: no limit). `history_size` pairs
     of vectors are kept for each picture. Both lengths are in units of `unit`, the way from black to white.
 
     The inverse Hessian is applied in its compact form (Byrd, Nocedal and Schnabel 1994, eq. 2.6), which is the two-loop
@@ -34,10 +34,10 @@ class LBFGS:
     """
 
     def __init__(
-        self, rate: Rate, corrections: int = 20, longest_step: float | None = LONGEST_STEP, unit: float = 1.0
+        self, rate: LearningRate, history_size: int = 20, longest_step: float | None = LONGEST_STEP, unit: float = 1.0
     ) -> None:
         self.rate = rate
-        self.corrections = corrections
+        self.history_size = history_size
         self.longest_step = longest_step
         self.unit = unit
         self.iteration = 0
@@ -47,7 +47,7 @@ class LBFGS:
         x, g = image.flatten(1), gradient.flatten(1)
         if self.pairs is None:
             scale = FIRST_STEP * self.unit / _root_mean_square(g).clamp_min(1e-30)
-            self.pairs = _Pairs(x, g, self.corrections, scale)
+            self.pairs = _Pairs(x, g, self.history_size, scale)
             direction = g * scale
         else:
             direction = self.pairs.direction(x, g)
@@ -67,7 +67,7 @@ class LBFGS:
         """Without the history that `state` gave, the pairs begin anew, as they do at a new scale."""
         self.iteration = int(state.numbers["iteration"])
         history = state.part(HISTORY)
-        self.pairs = _Pairs.restored(history, self.corrections, device) if history.numbers else None
+        self.pairs = _Pairs.restored(history, self.history_size, device) if history.numbers else None
 
     def _bounded(self, step: Tensor) -> Tensor:
         if self.longest_step is None:
@@ -83,13 +83,13 @@ class _Pairs:
     Row 2 i holds s of slot i, and row 2 i + 1 its y. Slots are filled in turn; what is not filled yet is not touched.
     """
 
-    def __init__(self, x: Tensor, g: Tensor, corrections: int, scale: Tensor) -> None:
+    def __init__(self, x: Tensor, g: Tensor, history_size: int, scale: Tensor) -> None:
         batch, size = x.shape
         self.x, self.g = x, g
-        self.rows = torch.empty(batch, 2 * corrections, size, dtype=x.dtype, device=x.device)
-        self.products = torch.zeros(batch, 2 * corrections, 2 * corrections, dtype=torch.float64, device=x.device)
+        self.rows = torch.empty(batch, 2 * history_size, size, dtype=x.dtype, device=x.device)
+        self.products = torch.zeros(batch, 2 * history_size, 2 * history_size, dtype=torch.float64, device=x.device)
         self.scale = scale.to(torch.float64)
-        self.corrections = corrections
+        self.history_size = history_size
         self.taken = 0
 
     def state(self) -> EngineState:
@@ -97,27 +97,27 @@ class _Pairs:
 
         All of them are views of memory that the next pair is written to.
         """
-        filled = 2 * min(self.taken, self.corrections)
+        filled = 2 * min(self.taken, self.history_size)
         rows = {f"row.{row:04d}": self.rows[:, row] for row in range(filled)}
         own = {"x": self.x, "g": self.g, "scale": self.scale, "products": self.products}
         return EngineState({**own, **rows}, {"taken": self.taken})
 
     @classmethod
-    def restored(cls, state: EngineState, corrections: int, device: torch.device) -> _Pairs:
+    def restored(cls, state: EngineState, history_size: int, device: torch.device) -> _Pairs:
         """The pairs that `state` was given of."""
         x, g, scale = (state.tensors[name].to(device) for name in ("x", "g", "scale"))
-        pairs = cls(x, g, corrections, scale)
+        pairs = cls(x, g, history_size, scale)
         pairs.taken = int(state.numbers["taken"])
         pairs.products.copy_(state.tensors["products"])
-        for row in range(2 * min(pairs.taken, corrections)):
+        for row in range(2 * min(pairs.taken, history_size)):
             pairs.rows[:, row].copy_(state.tensors[f"row.{row:04d}"])
         return pairs
 
     def direction(self, x: Tensor, g: Tensor) -> Tensor:
         """Takes in the pair that led here, and returns H g, (B, N)."""
-        slot = self.taken % self.corrections
+        slot = self.taken % self.history_size
         self.taken += 1
-        filled = min(self.taken, self.corrections)
+        filled = min(self.taken, self.history_size)
         pair = slice(2 * slot, 2 * slot + 2)
         torch.sub(x, self.x, out=self.rows[:, 2 * slot])
         torch.sub(g, self.g, out=self.rows[:, 2 * slot + 1])

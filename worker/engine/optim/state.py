@@ -1,4 +1,4 @@
-"""Where an optimisation stands, as tensors and plain numbers: enough to go on from there, elsewhere and later."""
+"""Where an optimization stands, as tensors and plain numbers: enough to go on from there, elsewhere and later."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-# What an optimiser remembers of steps past, and can begin anew without: its names begin so.
+# What an optimizer remembers of steps past, and can begin anew without: its names begin so.
 HISTORY = "history."
 
 
@@ -49,7 +49,7 @@ class EngineState:
         return EngineState(own, self.numbers)
 
     def without_history(self) -> EngineState:
-        """The same but for what an optimiser can begin anew without, which is most of it with L-BFGS."""
+        """The same but for what an optimizer can begin anew without, which is most of it with L-BFGS."""
         return EngineState(
             {name: tensor for name, tensor in self.tensors.items() if HISTORY not in name},
             {name: number for name, number in self.numbers.items() if HISTORY not in name},

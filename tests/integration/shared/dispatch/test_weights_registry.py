@@ -23,7 +23,7 @@ from stylefarm.shared.spec.networks import Architecture, cached_weights
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION
 from stylefarm.shared.spec.spec import parse_spec
 from stylefarm.worker.engine.networks.vgg import convolutions
-from stylefarm.worker.engine.networks.weights import feature_positions, load_state
+from stylefarm.worker.engine.networks.weights import read_weights, torchvision_positions
 from stylefarm.worker.weights.importing import Imported, Wanted, import_weights
 from tests.weights_files import state_dict, write_matconvnet, write_torch
 
@@ -52,7 +52,7 @@ def stored(services: Services, name: str, folder: Path) -> Mapping[str, Tensor]:
     assert row is not None
     services.blobs.get_file(f"weights/{row.sha256}", folder / name)
     assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == row.sha256
-    return load_state(folder / name).tensors
+    return read_weights(folder / name).tensors
 
 
 def test_a_name_is_given_once(registry: WeightsRegistry) -> None:
@@ -113,7 +113,7 @@ def test_all_formats_give_the_same_tensors(services: Services, architecture: Arc
     (tmp_path / "out").mkdir()
     for name, space in names.items():
         tensors = stored(services, name, tmp_path / "out")
-        assert load_state(tmp_path / "out" / name).space == space
+        assert read_weights(tmp_path / "out" / name).space == space
         assert tensors.keys() == state.keys()
         assert all(torch.equal(tensors[key], state[key].float()) for key in state)
     again = bring(services, tmp_path / "out" / "mat", Wanted("mat"))
@@ -126,7 +126,7 @@ def test_a_network_from_matconvnet_computes_what_it_computed(tmp_path: Path) -> 
     filters = torch.zeros(64, 3, 3, 3)
     filters[5, 2, :, 2] = 1.0
     state = {"features.0.weight": filters, "features.0.bias": torch.zeros(64)}
-    tensors = load_state(write_matconvnet(tmp_path / "w.mat", "vgg19", state)).tensors
+    tensors = read_weights(write_matconvnet(tmp_path / "w.mat", "vgg19", state)).tensors
     edge = torch.zeros(1, 3, 5, 6)
     edge[:, 2, :, 3:] = 1.0
     response = torch.nn.functional.conv2d(edge, tensors["features.0.weight"])[0, 5]
@@ -212,7 +212,7 @@ def test_a_name_that_is_taken_stores_nothing(services: Services, registry: Weigh
 def test_tensors_that_share_memory_are_taken_apart(services: Services, tmp_path: Path) -> None:
     """Given a state dict whose tensors are views of one memory, I expect it imported as any other."""
     memory, start, views = torch.zeros(15_000_000), 0, {}
-    positions = feature_positions("vgg16")
+    positions = torchvision_positions("vgg16")
     for c in convolutions("vgg16"):
         for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):
             size = torch.Size(shape).numel()

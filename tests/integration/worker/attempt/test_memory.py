@@ -14,7 +14,7 @@ from PIL import Image
 
 from stylefarm import Farm, Job, JobFailed
 from stylefarm.worker.attempt import batch
-from stylefarm.worker.engine.methods.iterative import Progress, optimise
+from stylefarm.worker.engine.methods.iterative import Progress, optimize
 
 MEGABYTE = 1 << 20
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "style_loss": "gram"}
@@ -86,7 +86,7 @@ def test_memory_that_ran_out_is_tried_once_more_with_less(
     def fails_once(*arguments: Any) -> Iterator[Progress]:
         nonlocal attempts
         attempts += 1
-        for progress in optimise(*arguments):
+        for progress in optimize(*arguments):
             if attempts == 1 and progress.iteration == 2:
                 raise torch.OutOfMemoryError
             yield progress

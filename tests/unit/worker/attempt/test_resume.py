@@ -18,26 +18,26 @@ from torch.nn import functional
 
 from stylefarm.shared.spec.space import PIXELS
 from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint, write_checkpoint
-from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
-from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
+from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
 from stylefarm.worker.engine.optim.state import EngineState
 
 SCALES = ((8, 7), (12, 7))
 ITERATIONS = sum(iterations for _, iterations in SCALES)
 
-OPTIMISERS: dict[str, Callable[[], Optimiser]] = {
-    "adam": lambda: Adam(Rate(0.02, 0.5, 5)),
-    "sgd": lambda: Sgd(Rate(0.05), 0.9, 0.01),
+OPTIMISERS: dict[str, Callable[[], Optimizer]] = {
+    "adam": lambda: Adam(LearningRate(0.02, 0.5, 5)),
+    "sgd": lambda: Sgd(LearningRate(0.05), 0.9, 0.01),
     # Four pairs are full within a scale of seven steps; twenty never are.
-    "lbfgs, full": lambda: LBFGS(Rate(1.0), corrections=4),
-    "lbfgs, part-filled": lambda: LBFGS(Rate(1.0), corrections=20),
+    "lbfgs, full": lambda: LBFGS(LearningRate(1.0), history_size=4),
+    "lbfgs, part-filled": lambda: LBFGS(LearningRate(1.0), history_size=20),
 }
 
 RULES = {
-    "plain": Rules(),
-    "clamped and averaged": Rules(clamp=True, average=0.6),
-    "stopping": Rules(average=0.3, stop_change=0.02),
+    "plain": UpdateRules(),
+    "clamped and averaged": UpdateRules(clamp=True, average=0.6),
+    "stopping": UpdateRules(average=0.3, stop_change=0.02),
 }
 
 
@@ -72,9 +72,9 @@ def scales(prepared: list[int] | None = None) -> list[Scale]:
     return [Scale(iterations, lambda edge=edge: prepare(edge)) for edge, iterations in SCALES]  # type: ignore[misc]
 
 
-def cut(steps: int, name: str, rules: Rules) -> EngineState:
+def cut(steps: int, name: str, rules: UpdateRules) -> EngineState:
     """A copy of the state with which the Progress after so many steps comes, before the run goes on."""
-    running = optimise(scales(), OPTIMISERS[name](), rules)
+    running = optimize(scales(), OPTIMISERS[name](), rules)
     progress = next(islice(running, steps, None))
     assert progress.state is not None
     state = progress.state().copied()
@@ -93,11 +93,11 @@ def assert_same(found: list[Progress], expected: list[Progress]) -> None:
 @pytest.mark.parametrize("name", OPTIMISERS)
 @given(st.data())
 @settings(max_examples=8, deadline=None)
-def test_what_is_gone_on_with_ends_with_the_same_bits(name: str, rules: Rules, data: st.DataObject) -> None:
+def test_what_is_gone_on_with_ends_with_the_same_bits(name: str, rules: UpdateRules, data: st.DataObject) -> None:
     """Given a run over two scales that is cut anywhere, if another goes on, I expect all that follows bit for bit."""
-    expected = list(optimise(scales(), OPTIMISERS[name](), rules))
+    expected = list(optimize(scales(), OPTIMISERS[name](), rules))
     steps = data.draw(st.integers(0, len(expected) - 2))
-    found = list(optimise(scales(), OPTIMISERS[name](), rules, cut(steps, name, rules)))
+    found = list(optimize(scales(), OPTIMISERS[name](), rules, cut(steps, name, rules)))
     assert_same(found, expected[steps:])
 
 
@@ -106,7 +106,7 @@ def test_scales_that_are_over_are_not_prepared() -> None:
     prepared: list[int] = []
     state = cut(SCALES[0][1], "adam", RULES["plain"])
     assert state.numbers["scale"] == 1
-    list(optimise(scales(prepared), OPTIMISERS["adam"](), None, state))
+    list(optimize(scales(prepared), OPTIMISERS["adam"](), None, state))
     assert prepared == [SCALES[1][0]]
 
 
@@ -114,7 +114,7 @@ def test_pairs_begin_anew_where_the_history_is_left_out() -> None:
     """Given a state without its history, I expect it to be the picture alone, the run to go on, and to descend."""
     state = cut(5, "lbfgs, full", RULES["plain"]).without_history()
     assert set(state.tensors) == {"canvas.image", "canvas.moving"}
-    found = list(optimise(scales(), OPTIMISERS["lbfgs, full"](), None, state))
+    found = list(optimize(scales(), OPTIMISERS["lbfgs, full"](), None, state))
     assert [progress.iteration for progress in found] == list(range(5, ITERATIONS + 1))
     assert (found[-1].losses < found[0].losses).all()
 
@@ -122,7 +122,7 @@ def test_pairs_begin_anew_where_the_history_is_left_out() -> None:
 def test_a_state_of_another_size_is_refused() -> None:
     """Given a state of a picture of 8 pixels, if the scale has other ones now, I expect a ValueError."""
     with pytest.raises(ValueError, match="none of pictures"):
-        list(optimise(scales()[1:], OPTIMISERS["adam"](), None, cut(2, "adam", RULES["plain"])))
+        list(optimize(scales()[1:], OPTIMISERS["adam"](), None, cut(2, "adam", RULES["plain"])))
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
@@ -132,15 +132,15 @@ def test_a_state_comes_back_from_its_file(name: str, tmp_path: Path) -> None:
     That is: any program that reads safetensors reads the file, and finds in it what it says of itself.
     """
     rules = RULES["clamped and averaged"]
-    expected = list(optimise(scales(), OPTIMISERS[name](), rules))
-    progress = next(islice(optimise(scales(), OPTIMISERS[name](), rules), 6, None))
+    expected = list(optimize(scales(), OPTIMISERS[name](), rules))
+    progress = next(islice(optimize(scales(), OPTIMISERS[name](), rules), 6, None))
     assert progress.state is not None
     state, path = progress.state(), tmp_path / "checkpoint"
     write_checkpoint(path, state, {"engine_version": 3, "scale": 0})
     with read_checkpoint(path) as (read, about):
         assert about == {"engine_version": 3, "scale": 0}
         assert dict(read.numbers) == dict(state.numbers)
-        assert_same(list(optimise(scales(), OPTIMISERS[name](), rules, read)), expected[6:])
+        assert_same(list(optimize(scales(), OPTIMISERS[name](), rules, read)), expected[6:])
     loaded = safetensors.torch.load_file(path)
     assert loaded.keys() == state.tensors.keys()
     assert all(torch.equal(loaded[key], state.tensors[key]) for key in loaded)

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from stylefarm.worker.engine.hardware.device import choose
-from stylefarm.worker.engine.hardware.graphs import CAPTURED, Captured
+from stylefarm.worker.engine.hardware.graphs import CAPTURED, CapturedObjective
 from stylefarm.worker.engine.losses.style import StyleLossName
-from stylefarm.worker.engine.losses.targets import Style
-from stylefarm.worker.engine.methods.iterative import Rules, Scale, optimise
-from stylefarm.worker.engine.methods.objective import Gradients, LossSettings, Objective
+from stylefarm.worker.engine.losses.targets import StyleImage
+from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
+from stylefarm.worker.engine.methods.objective import LossSettings, Objective, ObjectiveFunction
 from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
-from stylefarm.worker.engine.networks.vgg import Vgg, randomise
-from stylefarm.worker.engine.optim.first_order import Rate
+from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+from stylefarm.worker.engine.optim.first_order import LearningRate
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -23,14 +23,14 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 
 def objective_on(device: torch.device, dtype: torch.dtype, loss: StyleLossName) -> tuple[torch.Tensor, Objective]:
     vgg = Vgg("vgg19", LAYERS)
-    randomise(vgg, 0)
+    randomize(vgg, 0)
     vgg = vgg.to(device)
     vgg.cast(dtype)
     image = torch.rand(2, 3, 96, 128, generator=torch.Generator().manual_seed(0)).to(device)
     chosen = LossSettings(
         {"relu3_1": 1.0}, dict.fromkeys(LAYERS, 1 / 3), style_weight=10.0, tv_weight=1.0, style_losses={loss: 1.0}
     )
-    return image, Objective(WholePass(Backbone(vgg)), image, [Style(image[:1].flip(2) ** 2)], chosen)
+    return image, Objective(WholePass(Backbone(vgg)), image, [StyleImage(image[:1].flip(2) ** 2)], chosen)
 
 
 @pytest.mark.parametrize("loss", ["gram", "wasserstein", "mean-std"])
@@ -50,14 +50,14 @@ def test_a_replayed_graph_paints_the_same_picture() -> None:
     device = choose("fp32").device
     image, plain = objective_on(device, torch.float32, "gram")
     heard: list[str] = []
-    captured = Captured(plain, heard.append)
+    on_capture = CapturedObjective(plain, heard.append)
 
-    def painted(objective: Gradients) -> torch.Tensor:
-        *_, last = optimise([Scale(12, lambda: (image, objective))], LBFGS(Rate(1.0), 4), Rules())
+    def rendered(objective: ObjectiveFunction) -> torch.Tensor:
+        *_, last = optimize([Scale(12, lambda: (image, objective))], LBFGS(LearningRate(1.0), 4), UpdateRules())
         return last.image
 
-    expected = painted(plain)
-    assert (painted(captured) - expected).abs().max() < 2e-2
+    expected = rendered(plain)
+    assert (rendered(on_capture) - expected).abs().max() < 2e-2
     assert heard == [CAPTURED]
 
 
@@ -65,6 +65,6 @@ def test_what_cannot_be_captured_is_told_and_painted() -> None:
     """given a loss that draws on the CPU; if it is captured; I expect the reason told, and a gradient all the same."""
     image, plain = objective_on(choose("fp32").device, torch.float32, "sliced")
     heard: list[str] = []
-    _, gradient = Captured(plain, heard.append).gradient(image)
+    _, gradient = CapturedObjective(plain, heard.append).gradient(image)
     assert gradient.isfinite().all()
     assert heard[0].startswith("not captured: ")

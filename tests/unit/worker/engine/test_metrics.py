@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from stylefarm.worker.engine.color import luminance
-from stylefarm.worker.engine.metrics import measure, ssim
+from stylefarm.worker.engine.metrics import compute_metrics, ssim
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> Tensor:
@@ -32,7 +32,7 @@ def test_ssim_is_scikit_image_s() -> None:
 def test_a_picture_is_itself() -> None:
     """Given a painting that is its content, or its style, I expect no distance to that one, and some to the other."""
     content, style = picture(0), picture(1) * 0.3
-    of_content, of_style = measure(content, content, style), measure(style, content, style)
+    of_content, of_style = compute_metrics(content, content, style), compute_metrics(style, content, style)
     assert (of_content.self_similarity, of_content.ssim) == pytest.approx((0, 1), abs=1e-5)
     assert (of_style.gram, of_style.sliced) == pytest.approx((0, 0), abs=1e-6)
     assert of_content.gram > 0.01
@@ -42,6 +42,6 @@ def test_a_picture_is_itself() -> None:
 
 def test_what_lies_outside_is_counted() -> None:
     """Given a painting of which a quarter lies outside [0, 1], I expect a share of a quarter."""
-    painted = picture(0)
-    painted[..., :24] = torch.cat([painted[..., :12] + 2, painted[..., 12:24]], dim=3)
-    assert measure(painted, picture(0), picture(1)).clipped == pytest.approx(0.25)
+    rendered = picture(0)
+    rendered[..., :24] = torch.cat([rendered[..., :12] + 2, rendered[..., 12:24]], dim=3)
+    assert compute_metrics(rendered, picture(0), picture(1)).clipped == pytest.approx(0.25)

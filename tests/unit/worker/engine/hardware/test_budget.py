@@ -6,16 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylefarm.worker.engine.hardware.budget import USABLE, Work, fit, largest_edge, options
+from stylefarm.worker.engine.hardware.budget import USABLE, Workload, fit, largest_edge, options
 from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.networks.vgg import convolutions
 
 LAYERS = frozenset({"relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu4_2", "relu5_1"})
 
 
-def work(height: int, width: int, *, needs_whole: bool = False) -> Work:
+def work(height: int, width: int, *, needs_whole: bool = False) -> Workload:
     plan = convolutions("vgg19")[:13]
-    return Work(height, width, plan, LAYERS, frozenset({"relu4_2"}), 4, "winograd", needs_whole=needs_whole)
+    return Workload(height, width, plan, LAYERS, frozenset({"relu4_2"}), 4, "winograd", needs_whole=needs_whole)
 
 
 @given(st.integers(16, 6000), st.integers(16, 6000), st.integers(10**8, 10**11))
@@ -38,7 +38,7 @@ def test_the_largest_edge_fits_and_sixteen_more_do_not(height: int, width: int, 
     edge = largest_edge(wanted, available)
     longest = max(height, width)
 
-    def at(size: int) -> Work:
+    def at(size: int) -> Workload:
         return work(max(1, round(height * size / longest)), max(1, round(width * size / longest)))
 
     if edge:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from stylefarm.worker.engine.losses.matrix_sqrt import newton_schulz, sqrt_matrix, trace_sqrt
+from stylefarm.worker.engine.losses.matrix_sqrt import matrix_sqrt, newton_schulz, trace_sqrt
 from stylefarm.worker.engine.losses.moment_losses import RIDGE
 from stylefarm.worker.engine.losses.style import StyleLossName, StyleOptions
-from tests.unit.style_targets import Source, style_target
+from tests.unit.style_targets import StyleSource, style_target
 
 EVERY: tuple[StyleLossName, ...] = get_args(StyleLossName)
 # An unbiased estimate, which draws some of the positions: it knows neither their order nor an exact zero.
@@ -39,7 +39,7 @@ def any_features() -> st.SearchStrategy[Tensor]:
 
 
 def distance(name: StyleLossName, x: Tensor, y: Tensor, options: StyleOptions | None = None, seed: int = 0) -> Tensor:
-    return style_target(name, [Source(y)], options).distance(x, None, seed)[0]
+    return style_target(name, [StyleSource(y)], options).distance(x, None, seed)[0]
 
 
 def vectors(x: Tensor) -> list[list[float]]:
@@ -134,7 +134,7 @@ def test_wasserstein_is_that_of_exact_roots(width: int) -> None:
 def test_wasserstein_stays_finite_where_positions_are_few() -> None:
     """Given 512 channels at four positions, in float32, I expect a finite distance with a finite gradient."""
     x, y = (features(seed, 512, 2, 2).float().relu() for seed in (0, 1))
-    target = style_target("wasserstein", [Source(y)])
+    target = style_target("wasserstein", [StyleSource(y)])
     for start in (x, y, torch.zeros_like(x)):
         leaf = start.clone().requires_grad_()
         value = target.distance(leaf, None, 0).sum()
@@ -151,7 +151,7 @@ def test_the_trace_of_a_root_has_its_gradient() -> None:
         """Symmetric however one of the factor's numbers is moved."""
         return factor @ factor.mT + 0.1 * torch.eye(4, dtype=torch.float64)
 
-    root = sqrt_matrix(product(factors))
+    root = matrix_sqrt(product(factors))
     torch.testing.assert_close(root @ root, product(factors))
     torch.testing.assert_close(trace_sqrt(product(factors)), root.diagonal(dim1=1, dim2=2).sum(1))
     assert torch.autograd.gradcheck(lambda factor: trace_sqrt(product(factor)), factors.requires_grad_())
@@ -220,7 +220,7 @@ def test_mmd_gaussian_is_unbiased() -> None:
         pairs = [kernel(listed[i], listed[j]) for i in range(count) for j in range(count) if i != j]
         within += sum(pairs) / len(pairs)
     across = [kernel(a, b) for a in vectors(x) for b in vectors(y)]
-    target = style_target("mmd-gaussian", [Source(y)])
+    target = style_target("mmd-gaussian", [StyleSource(y)])
     found = torch.stack([target.distance(x, None, 2 * seed)[0] for seed in range(3000)])
     error = found.std() / len(found) ** 0.5
     assert abs(found.mean() - (within - 2 * sum(across) / len(across))) < 3.5 * error
@@ -240,7 +240,7 @@ def test_features_are_at_no_distance_from_themselves(name: StyleLossName, x: Ten
 @LAWS
 def test_two_equal_styles_are_one(name: StyleLossName, x: Tensor, y: Tensor, share: float, seed: int) -> None:
     """Given one style twice, at any shares, I expect the distance to it alone."""
-    twice = style_target(name, [Source(y, share=share), Source(y, share=1 - share)])
+    twice = style_target(name, [StyleSource(y, share=share), StyleSource(y, share=1 - share)])
     torch.testing.assert_close(twice.distance(x, None, seed)[0], distance(name, x, y, seed=seed), rtol=1e-6, atol=1e-6)
 
 
@@ -250,7 +250,7 @@ def test_two_equal_styles_are_one(name: StyleLossName, x: Tensor, y: Tensor, sha
 def test_a_region_that_is_everywhere_is_none(name: StyleLossName, x: Tensor, y: Tensor, seed: int) -> None:
     """Given regions of ones for both sides, I expect what is found without them."""
     everywhere = torch.ones(1, 1, *SHAPE[1:], dtype=torch.float64)
-    found = style_target(name, [Source(y, everywhere)]).distance(x, everywhere, seed)[0]
+    found = style_target(name, [StyleSource(y, everywhere)]).distance(x, everywhere, seed)[0]
     torch.testing.assert_close(found, distance(name, x, y, seed=seed), rtol=1e-6, atol=1e-6)
 
 

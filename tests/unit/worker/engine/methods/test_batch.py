@@ -1,4 +1,4 @@
-"""Pictures that are optimised together: each gives what it gives alone."""
+"""Pictures that are optimized together: each gives what it gives alone."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 from stylefarm.worker.engine.losses.style import StyleLossName
-from stylefarm.worker.engine.losses.targets import Style
-from stylefarm.worker.engine.methods.batch import OneByOne, together
-from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.losses.targets import StyleImage
+from stylefarm.worker.engine.methods.batch import SequentialObjectives, together
+from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
 from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
-from stylefarm.worker.engine.networks.vgg import Vgg, randomise
-from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
-OPTIMISERS: dict[str, Callable[[], Optimiser]] = {
-    "lbfgs": lambda: LBFGS(Rate(1.0), 3),
-    "adam": lambda: Adam(Rate(0.02)),
-    "sgd": lambda: Sgd(Rate(0.01)),
+OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
+    "lbfgs": lambda: LBFGS(LearningRate(1.0), 3),
+    "adam": lambda: Adam(LearningRate(0.02)),
+    "sgd": lambda: Sgd(LearningRate(0.01)),
 }
 
 
@@ -29,16 +29,16 @@ def pictures(count: int, seed: int) -> Tensor:
     return torch.rand(count, 3, 40, 52, generator=torch.Generator().manual_seed(seed))
 
 
-def painted(contents: Tensor, styles: Tensor, optimiser: Optimiser) -> Progress:
+def rendered(contents: Tensor, styles: Tensor, optimizer: Optimizer) -> Progress:
     vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
-    randomise(vgg, 0)
-    passage = WholePass(Backbone(vgg))
+    randomize(vgg, 0)
+    forward_pass = WholePass(Backbone(vgg))
     settings = LossSettings({"relu2_2": 1.0}, {"relu1_1": 0.5, "relu2_1": 0.5}, style_weight=10.0, tv_weight=1.0)
     each = [
-        Objective(passage, c, [Style(s)], settings, start=c)
+        Objective(forward_pass, c, [StyleImage(s)], settings, start=c)
         for c, s in zip(contents.split(1), styles.split(1), strict=True)
     ]
-    *_, last = optimise([Scale(6, lambda: (contents, OneByOne(each)))], optimiser, Rules(clamp=True))
+    *_, last = optimize([Scale(6, lambda: (contents, SequentialObjectives(each)))], optimizer, UpdateRules(clamp=True))
     return last
 
 
@@ -52,13 +52,13 @@ def _two_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_two_threads")
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_picture_of_a_batch_has_the_bits_that_it_has_alone(name: str) -> None:
     """given three contents and three styles; if they are painted together; I expect each one's bytes as alone."""
     contents, styles = pictures(3, 1), pictures(3, 2)
-    batch = painted(contents, styles, OPTIMISERS[name]())
+    batch = rendered(contents, styles, OPTIMIZERS[name]())
     for index in range(3):
-        alone = painted(contents[index : index + 1], styles[index : index + 1], OPTIMISERS[name]())
+        alone = rendered(contents[index : index + 1], styles[index : index + 1], OPTIMIZERS[name]())
         assert torch.equal(batch.image[index], alone.image[0])
         assert torch.equal(batch.losses[index], alone.losses[0])
     assert not torch.equal(batch.image, contents)
@@ -66,15 +66,15 @@ def test_a_picture_of_a_batch_has_the_bits_that_it_has_alone(name: str) -> None:
 
 def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: StyleLossName) -> list[Objective]:
     vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
-    randomise(vgg, 0)
+    randomize(vgg, 0)
     vgg.cast(dtype)
-    passage = WholePass(Backbone(vgg))
+    forward_pass = WholePass(Backbone(vgg))
     weights = (3.0, 10.0, 40.0)
     return [
         Objective(
-            passage,
+            forward_pass,
             content.to(dtype),
-            [Style(style.to(dtype))],
+            [StyleImage(style.to(dtype))],
             LossSettings(
                 {"relu2_2": 1.0},
                 {"relu1_1": 0.5, "relu2_1": 0.5},
@@ -105,22 +105,22 @@ def test_what_cannot_be_joined_goes_one_by_one() -> None:
     """given losses over samples, or other layers; if they are to go at once; I expect one after the other."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     sampled = objectives(contents, styles, torch.float32, "sliced")
-    assert isinstance(together(sampled, at_once=True), OneByOne)
+    assert isinstance(together(sampled, at_once=True), SequentialObjectives)
     mixed = [*objectives(contents, styles, torch.float32, "gram")[:1], *sampled[:1]]
-    assert isinstance(together(mixed, at_once=True), OneByOne)
+    assert isinstance(together(mixed, at_once=True), SequentialObjectives)
     alike = objectives(contents, styles, torch.float32, "gram")
     assert isinstance(together(alike, at_once=True), Objective)
-    assert isinstance(together(alike, at_once=False), OneByOne)
+    assert isinstance(together(alike, at_once=False), SequentialObjectives)
     assert together(alike[:1], at_once=False) is alike[0]
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_one_that_is_no_number_any_more_does_not_touch_the_others(name: str) -> None:
     """given a batch in which one picture is NaN; if it is painted; I expect the others' bytes as alone."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     contents[1, 0, 0, 0] = torch.nan
-    batch = painted(contents, styles, OPTIMISERS[name]())
+    batch = rendered(contents, styles, OPTIMIZERS[name]())
     assert not batch.losses[1].isfinite().all()
     for index in (0, 2):
-        alone = painted(contents[index : index + 1], styles[index : index + 1], OPTIMISERS[name]())
+        alone = rendered(contents[index : index + 1], styles[index : index + 1], OPTIMIZERS[name]())
         assert torch.equal(batch.image[index], alone.image[0])

@@ -1,4 +1,4 @@
-"""The engine, against closed forms, torch's own optimisers and torchvision's own VGG."""
+"""The engine, against closed forms, torch's own optimizers and torchvision's own VGG."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from torch.nn import functional
 from torchvision.models import VGG16_Weights, VGG19_Weights
 
 from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, layer_names
-from stylefarm.worker.engine.losses.matrix_sqrt import newton_schulz, sqrt_matrix
+from stylefarm.worker.engine.losses.matrix_sqrt import matrix_sqrt, newton_schulz
 from stylefarm.worker.engine.losses.moments import gram
-from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.losses.total_variation import total_variation
 from stylefarm.worker.engine.methods.initial import noise_like
-from stylefarm.worker.engine.methods.iterative import Progress, Rules, Scale, optimise
+from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomise, rescale_filters
-from stylefarm.worker.engine.networks.weights import feature_positions, load_weights
-from stylefarm.worker.engine.optim.first_order import Adam, Optimiser, Rate, Sgd
+from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
+from stylefarm.worker.engine.networks.weights import load_weights, torchvision_positions
+from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
-from tests.unit.style_targets import Source, style_target
+from tests.unit.style_targets import StyleSource, style_target
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 CONTENT_LAYERS = ("relu2_2",)
@@ -38,7 +38,7 @@ def picture(seed: int, *shape: int) -> Tensor:
 
 def random_vgg(*images: Tensor, seed: int = 0) -> Vgg:
     vgg = Vgg("vgg19", (*STYLE_LAYERS, *CONTENT_LAYERS))
-    randomise(vgg, seed)
+    randomize(vgg, seed)
     calibrate(vgg, images)
     return vgg
 
@@ -51,24 +51,29 @@ SETTINGS = LossSettings(
 )
 
 
-def optimiser(name: str) -> Optimiser:
+def optimizer(name: str) -> Optimizer:
     if name == "sgd":
-        return Sgd(Rate(0.01))
-    return LBFGS(Rate(1.0)) if name == "lbfgs" else Adam(Rate(0.02))
+        return Sgd(LearningRate(0.01))
+    return LBFGS(LearningRate(1.0)) if name == "lbfgs" else Adam(LearningRate(0.02))
 
 
-def paint(
-    content: Tensor, style: Tensor, name: str, iterations: int, rules: Rules | None = None, sizes: tuple[int, ...] = ()
+def render(
+    content: Tensor,
+    style: Tensor,
+    name: str,
+    iterations: int,
+    rules: UpdateRules | None = None,
+    sizes: tuple[int, ...] = (),
 ) -> list[Progress]:
     """Paints with one network for all, so that batched and alone differ in nothing but the batch."""
     vgg = random_vgg(picture(100, 1, 3, 24, 24), picture(101, 1, 3, 24, 24))
 
     def prepare(size: int | None) -> tuple[Tensor, Objective]:
         sized = content if size is None else functional.interpolate(content, (size, size), mode="bilinear")
-        return sized, Objective(vgg, sized, [Style(style)], SETTINGS, start=sized)
+        return sized, Objective(vgg, sized, [StyleImage(style)], SETTINGS, start=sized)
 
     scales = [Scale(iterations, partial(prepare, size)) for size in sizes or (None,)]
-    return list(optimise(scales, optimiser(name), rules))
+    return list(optimize(scales, optimizer(name), rules))
 
 
 def test_the_gram_matrix_is_the_sum_over_positions() -> None:
@@ -103,14 +108,14 @@ def test_relative_losses_know_no_unit(seed: int, unit: float) -> None:
     for scale in (1.0, unit):
         for layer in range(len(vgg.plan)):
             vgg.weights[layer].mul_(scale if layer == 0 else 1.0)
-        measured.append(Objective(vgg, content, [Style(style)], SETTINGS).losses(other))
+        measured.append(Objective(vgg, content, [StyleImage(style)], SETTINGS).losses(other))
     torch.testing.assert_close(measured[0], measured[1], rtol=1e-4, atol=1e-5)
 
 
 def test_adam_is_torch_s_adam() -> None:
     """Given a quadratic, I expect the iterates of torch.optim.Adam, step for step."""
     scale = picture(0, 1, 3, 4, 4) + 0.1
-    ours, adam = picture(1, 1, 3, 4, 4), Adam(Rate(0.05))
+    ours, adam = picture(1, 1, 3, 4, 4), Adam(LearningRate(0.05))
     theirs = ours.clone().requires_grad_()
     reference = torch.optim.Adam([theirs], lr=0.05)
     for _ in range(20):
@@ -124,11 +129,11 @@ def test_adam_is_torch_s_adam() -> None:
 def test_lbfgs_is_torch_s_lbfgs_after_the_first_step() -> None:
     """Given a quadratic, I expect torch.optim.LBFGS's iterates, once it starts with a first step as long as ours."""
     scale = picture(0, 1, 3, 4, 4).double() + 0.5
-    start, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(Rate(1.0), corrections=10, longest_step=None)
+    start, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(LearningRate(1.0), history_size=10, longest_step=None)
     ours = lbfgs.step(start, scale * start)
     theirs = ours.clone().requires_grad_()
     reference = torch.optim.LBFGS([theirs], lr=1, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0)
-    # As torch's optimiser would remember it, had its own first step been this one.
+    # As torch's optimizer would remember it, had its own first step been this one.
     reference.state[theirs].update(
         d=(ours - start).flatten(),
         t=1.0,
@@ -158,23 +163,23 @@ def test_lbfgs_is_torch_s_lbfgs_after_the_first_step() -> None:
 def test_the_first_step_of_lbfgs_is_one_grey_level() -> None:
     """Given any gradient, I expect the first step to move the picture by 1/255, root mean square."""
     start = picture(0, 2, 3, 8, 8)
-    moved = LBFGS(Rate(1.0)).step(start, picture(1, 2, 3, 8, 8) * 1e6) - start
+    moved = LBFGS(LearningRate(1.0)).step(start, picture(1, 2, 3, 8, 8) * 1e6) - start
     torch.testing.assert_close(moved.square().mean((1, 2, 3)).sqrt(), torch.full((2,), 1 / 255))
 
 
 def test_no_step_of_lbfgs_is_longer_than_its_bound() -> None:
     """Given a gradient that almost stops growing, which asks for a huge step, I expect the bound for it alone."""
-    lbfgs, start = LBFGS(Rate(1.0), longest_step=0.2), torch.zeros(2, 3, 4, 4)
+    lbfgs, start = LBFGS(LearningRate(1.0), longest_step=0.2), torch.zeros(2, 3, 4, 4)
     first = lbfgs.step(start, torch.ones(2, 3, 4, 4))
-    slope = torch.tensor([0.999999, 0.9]).view(2, 1, 1, 1)
-    second = lbfgs.step(first, slope.expand(2, 3, 4, 4).contiguous())
+    grad = torch.tensor([0.999999, 0.9]).view(2, 1, 1, 1)
+    second = lbfgs.step(first, grad.expand(2, 3, 4, 4).contiguous())
     lengths = (second - first).square().mean((1, 2, 3)).sqrt()
     torch.testing.assert_close(lengths, torch.tensor([0.2, 9 / 255]), rtol=1e-4, atol=1e-6)
 
 
 def test_a_pair_without_curvature_is_left_out() -> None:
     """Given a step along which the gradient does not change, I expect the next step to be finite."""
-    lbfgs, gradient = LBFGS(Rate(1.0)), torch.ones(1, 3, 4, 4)
+    lbfgs, gradient = LBFGS(LearningRate(1.0)), torch.ones(1, 3, 4, 4)
     image = torch.zeros(1, 3, 4, 4)
     for _ in range(4):
         image = lbfgs.step(image, gradient)
@@ -184,7 +189,7 @@ def test_a_pair_without_curvature_is_left_out() -> None:
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_painting_brings_the_loss_down(optimizer: str) -> None:
     """Given two pictures, if one is painted as the other, I expect a tenth of the loss, and each step told."""
-    steps = paint(picture(0, 1, 3, 24, 32), picture(1, 1, 3, 20, 28) * 0.4, optimizer, 40)
+    steps = render(picture(0, 1, 3, 24, 32), picture(1, 1, 3, 20, 28) * 0.4, optimizer, 40)
     assert [step.iteration for step in steps] == list(range(41))
     assert steps[-1].losses[0, 0] < 0.1 * steps[0].losses[0, 0]
     torch.testing.assert_close(steps[-1].losses[:, 0], steps[-1].losses[:, 1:].sum(1))
@@ -194,9 +199,9 @@ def test_painting_brings_the_loss_down(optimizer: str) -> None:
 def test_a_batch_gives_what_each_gives_alone(optimizer: str) -> None:
     """Given two jobs of one shape, if they are painted as one batch, I expect each as if it were alone."""
     content, style = picture(0, 2, 3, 16, 16), picture(1, 2, 3, 16, 16)
-    together = paint(content, style, optimizer, 8)[-1]
+    together = render(content, style, optimizer, 8)[-1]
     for index in range(2):
-        alone = paint(content[index : index + 1], style[index : index + 1], optimizer, 8)[-1]
+        alone = render(content[index : index + 1], style[index : index + 1], optimizer, 8)[-1]
         torch.testing.assert_close(together.image[index], alone.image[0], rtol=1e-3, atol=1e-3)
 
 
@@ -207,7 +212,7 @@ def test_bfloat16_measures_what_float32_measures() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         vgg = random_vgg(content, style)
         vgg.cast(dtype)
-        objective = Objective(vgg, content, [Style(style)], SETTINGS)
+        objective = Objective(vgg, content, [StyleImage(style)], SETTINGS)
         measured.append(objective.gradient(picture(2, 1, 3, 24, 24)))
     (losses, gradient), (rough_losses, rough_gradient) = measured
     assert rough_losses.dtype == rough_gradient.dtype == torch.float32
@@ -217,13 +222,13 @@ def test_bfloat16_measures_what_float32_measures() -> None:
 
 def test_the_same_seed_gives_the_same_bits() -> None:
     """Given one spec, if it is painted twice, I expect the very same picture."""
-    runs = [paint(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "lbfgs", 10)[-1].image for _ in range(2)]
+    runs = [render(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "lbfgs", 10)[-1].image for _ in range(2)]
     assert torch.equal(runs[0], runs[1])
 
 
 def test_progress_belongs_to_the_receiver() -> None:
     """Given progress that is kept, if painting goes on, I expect its picture to stay as it was."""
-    steps = paint(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "adam", 3)
+    steps = render(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "adam", 3)
     assert len({float(step.image.sum()) for step in steps}) == 4
 
 
@@ -232,7 +237,7 @@ def test_random_features_have_deviation_one_on_the_two_pictures() -> None:
     one, other = picture(0, 1, 3, 24, 24), picture(1, 1, 3, 16, 20)
     layers = [layer for layer in layer_names("vgg19") if layer.startswith("conv")][:8]
     vgg = Vgg("vgg19", layers)
-    randomise(vgg, 3)
+    randomize(vgg, 3)
     calibrate(vgg, [one, other])
     for layer in layers:
         both = torch.cat([vgg(image)[layer].flatten() for image in (one, other)])
@@ -243,7 +248,7 @@ def test_random_features_depend_on_their_seed_alone() -> None:
     """Given a seed, I expect the same weights however deep the network, and others for another seed."""
     shallow, deep, other = Vgg("vgg19", ["relu1_2"]), Vgg("vgg19", ["relu3_1"]), Vgg("vgg19", ["relu1_2"])
     for vgg, seed in ((shallow, 5), (deep, 5), (other, 6)):
-        randomise(vgg, seed)
+        randomize(vgg, seed)
     assert torch.equal(shallow.weights[1], deep.weights[1])
     assert not torch.equal(shallow.weights[1], other.weights[1])
 
@@ -264,8 +269,8 @@ def test_our_vgg_is_torchvision_s(architecture: Architecture) -> None:
     load_weights(ours, state)
     image = picture(0, 1, 3, 32, 32)
     features = ours(image)
-    positions = feature_positions(architecture)
-    x = ours.normalise(image)
+    positions = torchvision_positions(architecture)
+    x = ours.normalize(image)
     wanted = {positions["conv1_2"]: "conv1_2", positions["conv3_3"] + 1: "relu3_3", positions["conv5_1"] + 1: "relu5_1"}
     with torch.no_grad():
         for index, layer in enumerate(theirs):
@@ -312,7 +317,7 @@ def test_filters_get_the_mean_activation_and_the_network_stays_what_it_was() -> 
 @pytest.mark.parametrize("name", ["lbfgs", "adam", "sgd"])
 def test_painting_goes_from_coarse_to_fine(name: str) -> None:
     """Given three scales, I expect one curve over all, pictures that grow, and the fine start to be the coarse end."""
-    steps = paint(picture(0, 1, 3, 32, 32), picture(1, 1, 3, 20, 28) * 0.4, name, 6, sizes=(12, 16, 24))
+    steps = render(picture(0, 1, 3, 32, 32), picture(1, 1, 3, 20, 28) * 0.4, name, 6, sizes=(12, 16, 24))
     assert [step.iteration for step in steps] == list(range(19))
     assert [step.image.shape[3] for step in steps] == [12] * 6 + [16] * 6 + [24] * 7
     content = functional.interpolate(picture(0, 1, 3, 32, 32), (16, 16), mode="bilinear")
@@ -323,14 +328,14 @@ def test_painting_goes_from_coarse_to_fine(name: str) -> None:
 
 def test_a_clamped_picture_never_leaves_black_and_white() -> None:
     """Given a start at the edge, if the picture is clamped, I expect every pixel in [0, 1] after each step."""
-    steps = paint(picture(0, 1, 3, 16, 16).round(), picture(1, 1, 3, 16, 16), "adam", 5, Rules(clamp=True))
+    steps = render(picture(0, 1, 3, 16, 16).round(), picture(1, 1, 3, 16, 16), "adam", 5, UpdateRules(clamp=True))
     assert all(float(step.image.min()) >= 0 and float(step.image.max()) <= 1 for step in steps)
 
 
 def test_the_averaged_iterate_is_the_weighted_mean_of_all() -> None:
     """Given a decay, I expect the shown picture to be sum(decay^(n-i) x_i) / sum(decay^(n-i)) of the plain ones."""
     pair = picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16)
-    plain, averaged = paint(*pair, "adam", 5), paint(*pair, "adam", 5, Rules(average=0.9))
+    plain, averaged = render(*pair, "adam", 5), render(*pair, "adam", 5, UpdateRules(average=0.9))
     weights = [0.9 ** (5 - i) for i in range(6)]
     expected = sum(w * step.image for w, step in zip(weights, plain, strict=True)) / sum(weights)
     torch.testing.assert_close(averaged[-1].image, expected)
@@ -339,7 +344,7 @@ def test_the_averaged_iterate_is_the_weighted_mean_of_all() -> None:
 def test_a_picture_that_hardly_moves_stands_still() -> None:
     """Given a bound on the relative change, if steps fall below it, I expect the work to end there, early."""
     pair = picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16)
-    steps = paint(*pair, "lbfgs", 200, Rules(stop_change=0.02))
+    steps = render(*pair, "lbfgs", 200, UpdateRules(stop_change=0.02))
     assert 1 < len(steps) < 200
     changes = [float((b.image - a.image).norm() / b.image.norm()) for a, b in pairwise(steps)]
     assert all(change >= 0.02 for change in changes[:-1])
@@ -350,10 +355,10 @@ def test_pictures_of_a_batch_stop_each_by_itself() -> None:
     """Given two jobs that stop at different times, I expect each to end as it does alone."""
     content, style = picture(0, 2, 3, 16, 16), picture(1, 2, 3, 16, 16)
     content[1] = style[1] * 0.9
-    rules = Rules(stop_change=0.02)
-    together = paint(content, style, "adam", 100, rules)[-1].image
+    rules = UpdateRules(stop_change=0.02)
+    together = render(content, style, "adam", 100, rules)[-1].image
     for index in range(2):
-        alone = paint(content[index : index + 1], style[index : index + 1], "adam", 100, rules)[-1].image
+        alone = render(content[index : index + 1], style[index : index + 1], "adam", 100, rules)[-1].image
         torch.testing.assert_close(together[index], alone[0], rtol=1e-3, atol=1e-3)
 
 
@@ -362,7 +367,7 @@ def test_both_ways_to_a_matrix_s_root_agree(positions: int) -> None:
     """Given covariances, of full rank or of few positions with a ridge, I expect the eigenvalues' root, squared too."""
     features = picture(0, 2, 40, positions).double()
     matrix = features @ features.mT / positions + 1e-4 * torch.eye(40, dtype=torch.float64)
-    root = sqrt_matrix(matrix)
+    root = matrix_sqrt(matrix)
     torch.testing.assert_close(root @ root, matrix)
     iterated, inverse = newton_schulz(matrix)
     torch.testing.assert_close(iterated, root, rtol=1e-6, atol=1e-7)
@@ -372,6 +377,6 @@ def test_both_ways_to_a_matrix_s_root_agree(positions: int) -> None:
 def test_a_distance_of_gaussians_does_not_fall_below_zero() -> None:
     """Given float32 features of many channels and few positions, of large and small size, I expect 0 to themselves."""
     features = picture(0, 1, 512, 6, 6) * torch.logspace(-3, 2, 512)[None, :, None, None]
-    target = style_target("wasserstein", [Source(features)])
+    target = style_target("wasserstein", [StyleSource(features)])
     distance = target.distance(features, None, 0) / target.magnitude()
     torch.testing.assert_close(distance, torch.zeros(1), rtol=0, atol=1e-4)

@@ -42,7 +42,7 @@ def held():
 
 one_by_one()
 before, held_before = one_by_one(), held()
-with allocator.reused():
+with allocator.reuse_memory():
     within, held_within = one_by_one(), held()
 held_after, after = held(), one_by_one()
 print(json.dumps([before, held_before, within, held_within, held_after, after]))
@@ -60,8 +60,8 @@ def test_large_tensors_take_the_room_of_those_before_them_and_the_system_gets_it
     Before and afterwards each is given its own, and the process is as small as before. Not the first one alone: small
     things that are allocated meanwhile may leave too little between them.
     """
-    told = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True).stdout
-    before, held_before, within, held_within, held_after, after = json.loads(told)
+    on_plan = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True).stdout
+    before, held_before, within, held_within, held_after, after = json.loads(on_plan)
     assert sum(within) < sum(before)
     assert within[-1] < min(before) / 10
     assert min(after) > min(before) / 2
@@ -71,7 +71,7 @@ def test_large_tensors_take_the_room_of_those_before_them_and_the_system_gets_it
 
 def test_what_outlives_the_block_stays_as_it_is() -> None:
     """Given a tensor made in the block, if the block ends, I expect its values unharmed."""
-    with allocator.reused():
+    with allocator.reuse_memory():
         kept = torch.arange(1 << 20)
         torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
     torch.empty(64 << 20, dtype=torch.uint8).fill_(1)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, StyleLossName
-from stylefarm.worker.engine.losses.targets import Style
+from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, Pass, WholePass
+from stylefarm.worker.engine.networks.explicit_pass import Backbone, ForwardPass, WholePass
 from stylefarm.worker.engine.networks.pooling import Pooling
 from stylefarm.worker.engine.networks.strips import StripPass
-from stylefarm.worker.engine.networks.vgg import Padding, Vgg, randomise
+from stylefarm.worker.engine.networks.vgg import Padding, Vgg, randomize
 
 LAYERS = ("relu1_1", "conv2_1", "relu3_1", "relu4_1")
 
@@ -28,11 +28,13 @@ def picture(seed: int, height: int, width: int) -> Tensor:
 
 def network(pooling: Pooling, padding: Padding, layers: tuple[str, ...] = LAYERS) -> Backbone:
     vgg = Vgg("vgg19", [*layers, "relu3_2"], pooling, padding=padding)
-    randomise(vgg, 3)
+    randomize(vgg, 3)
     return Backbone(vgg.double())
 
 
-def evaluated(passage: Pass, size: tuple[int, int], loss: StyleLossName, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+def evaluated(
+    forward_pass: ForwardPass, size: tuple[int, int], loss: StyleLossName, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
     chosen = LossSettings(
         {"relu3_2": 1.0},
         dict.fromkeys(LAYERS, 0.25),
@@ -41,9 +43,9 @@ def evaluated(passage: Pass, size: tuple[int, int], loss: StyleLossName, mask: T
         style_normalization="initial",
         style_losses={loss: 1.0},
     )
-    style = Style(picture(2, 37, 50), mask=mask)
+    style = StyleImage(picture(2, 37, 50), mask=mask)
     start = picture(3, *size)
-    objective = Objective(passage, picture(1, *size), [style], chosen, start=start)
+    objective = Objective(forward_pass, picture(1, *size), [style], chosen, start=start)
     losses, gradient = objective.gradient(0.9 * start)
     assert torch.allclose(losses, objective.losses(0.9 * start), rtol=1e-12)
     return losses, gradient
@@ -78,17 +80,17 @@ def test_any_size_can_be_cut_into_strips_of_any_height(height: int, width: int, 
     net = network("average", "zeros")
     seen: dict[str, list[Tensor]] = {}
 
-    def visit(layer: str, features: Tensor, rows: slice) -> None:
+    def on_features(layer: str, features: Tensor, rows: slice) -> None:
         found = seen.setdefault(layer, [])
         if rows != slice(None):
             assert rows.start == sum(part.shape[2] for part in found)
         found.append(features.clone())
 
     image = picture(4, height, width)
-    WholePass(net).read(image, visit)
+    WholePass(net).forward(image, on_features)
     whole = {layer: parts[0] for layer, parts in seen.items()}
     seen.clear()
-    StripPass(net, strip_bytes).read(image, visit)
+    StripPass(net, strip_bytes).forward(image, on_features)
     for layer, parts in seen.items():
         assert torch.allclose(torch.cat(parts, 2), whole[layer], rtol=1e-10, atol=1e-12)
 

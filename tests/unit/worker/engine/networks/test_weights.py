@@ -20,7 +20,7 @@ from stylefarm.shared.errors import FarmError, InvalidRequest
 from stylefarm.shared.spec.networks import PRETRAINED_FILES
 from stylefarm.shared.spec.space import CAFFE, CAFFE_MEAN, MATCONVNET, TORCHVISION, InputSpace
 from stylefarm.worker.engine.networks import weights
-from stylefarm.worker.engine.networks.weights import load_state
+from stylefarm.worker.engine.networks.weights import read_weights
 from stylefarm.worker.engine.networks.weights_metadata import KEY, write_metadata
 from tests.weights_files import write_matconvnet
 
@@ -64,7 +64,7 @@ SPACES = {
 def test_only_the_features_are_kept(kind: str, files: dict[str, bytes], tmp_path: Path) -> None:
     """Given a file with a classifier, if it is loaded, I expect the features, no others, and its kind of input."""
     (tmp_path / "weights").write_bytes(files[kind])
-    state = load_state(tmp_path / "weights")
+    state = read_weights(tmp_path / "weights")
     assert state.tensors.keys() == STATE.keys()
     assert all(torch.equal(state.tensors[name], value) for name, value in STATE.items())
     assert state.space == SPACES[kind]
@@ -75,23 +75,23 @@ def test_only_the_features_are_kept(kind: str, files: dict[str, bytes], tmp_path
 def test_the_user_s_word_on_the_input_counts(kind: str, files: dict[str, bytes], tmp_path: Path) -> None:
     """Given any file, if the user says how its network takes pixels, I expect it taken so."""
     (tmp_path / "weights").write_bytes(files[kind])
-    state = load_state(tmp_path / "weights", CAFFE)
+    state = read_weights(tmp_path / "weights", CAFFE)
     assert (state.space, state.reason) == (CAFFE, "as you say")
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
 @pytest.mark.parametrize("shape", [(3,), (1, 1, 3), (5, 4, 3)])
 def test_a_mat_file_has_a_mean_of_its_own(old: bool, shape: tuple[int, ...], tmp_path: Path) -> None:
-    """Given a MatConvNet file with an average colour or picture, I expect its mean, also beside the user's word."""
+    """Given a MatConvNet file with an average color or picture, I expect its mean, also beside the user's word."""
     average = np.broadcast_to(np.array([10.0, 20.5, 30.0]), shape)
     path = write_matconvnet(tmp_path / "w.mat", "vgg19", STATE, old=old, average=average)
-    assert load_state(path).space == load_state(path, MATCONVNET).space == InputSpace(255.0, (10.0, 20.5, 30.0))
+    assert read_weights(path).space == read_weights(path, MATCONVNET).space == InputSpace(255.0, (10.0, 20.5, 30.0))
 
 
 @pytest.mark.parametrize("average", [[1.0, 2.0], "none", np.zeros((0, 0))], ids=["two", "text", "empty"])
 def test_a_mean_that_is_none_is_the_authors_own(average: object, tmp_path: Path) -> None:
-    """Given a MatConvNet file whose average is no colour, I expect the mean that the authors of VGG give."""
-    assert load_state(write_matconvnet(tmp_path / "w.mat", "vgg16", STATE, average=average)).space.mean == CAFFE_MEAN
+    """Given a MatConvNet file whose average is no color, I expect the mean that the authors of VGG give."""
+    assert read_weights(write_matconvnet(tmp_path / "w.mat", "vgg16", STATE, average=average)).space.mean == CAFFE_MEAN
 
 
 def test_the_files_that_everybody_has_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,12 +100,12 @@ def test_the_files_that_everybody_has_are_known(tmp_path: Path, monkeypatch: pyt
     path.write_bytes(pickled(zipped=True))
     digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
     monkeypatch.setitem(PRETRAINED_FILES, "vgg16", f"vgg16-{digits}.pth")
-    assert (load_state(path).space, "assumed" in load_state(path).reason) == (TORCHVISION, False)
+    assert (read_weights(path).space, "assumed" in read_weights(path).reason) == (TORCHVISION, False)
     monkeypatch.setattr(weights, "CAFFE_DIGITS", (digits,))
-    assert load_state(path).space == CAFFE
+    assert read_weights(path).space == CAFFE
     monkeypatch.undo()
-    assert "assumed" in load_state(path).reason
-    assert load_state(path.rename(tmp_path / "vgg19-d01eb7cb.pth")).space == CAFFE
+    assert "assumed" in read_weights(path).reason
+    assert read_weights(path.rename(tmp_path / "vgg19-d01eb7cb.pth")).space == CAFFE
 
 
 @pytest.mark.parametrize("kind", SPACES)
@@ -119,7 +119,7 @@ def test_a_file_that_is_cut_off_says_so(
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     # Of MATLAB's files the head alone is whole too.
     with pytest.raises(InvalidRequest, match=r"the file is damaged|the .mat file holds no network"):
-        load_state(path)
+        read_weights(path)
 
 
 STARTS = (b"PK", b"\x80\x02", b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM", b"\x10\0\0\0\0\0\0\0{")
@@ -131,7 +131,7 @@ def test_nothing_but_our_own_errors_comes_out(tmp_path_factory: pytest.TempPathF
     path = tmp_path_factory.getbasetemp() / "any-weights"
     path.write_bytes(content)
     try:
-        load_state(path)
+        read_weights(path)
     except FarmError as error:
         assert isinstance(error, InvalidRequest)
 
@@ -148,7 +148,7 @@ def test_a_changed_byte_raises_nothing_else(
     path = tmp_path_factory.getbasetemp() / "changed-weights"
     path.write_bytes(content)
     try:
-        load_state(path)
+        read_weights(path)
     except FarmError as error:
         assert isinstance(error, InvalidRequest)
 
@@ -156,7 +156,7 @@ def test_a_changed_byte_raises_nothing_else(
 def test_a_file_that_is_gone_is_no_traceback(tmp_path: Path) -> None:
     """Given no file at all, I expect an InvalidRequest that names the cause."""
     with pytest.raises(InvalidRequest, match="FileNotFoundError"):
-        load_state(tmp_path / "none")
+        read_weights(tmp_path / "none")
 
 
 class _Command:
@@ -176,11 +176,11 @@ def test_code_in_a_pickle_does_not_run(zipped: bool, tmp_path: Path) -> None:
     content = {**STATE, "features.2.weight": _Command(f"touch {trap}")}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(InvalidRequest, match="UnpicklingError"):
-        load_state(path)
+        read_weights(path)
     assert not trap.exists()
     path.write_bytes(pickle.dumps(_Command(f"touch {trap}"), protocol=2))
     with pytest.raises(InvalidRequest, match="neither a torch state dict"):
-        load_state(path)
+        read_weights(path)
     assert not trap.exists()
     pickle.loads(path.read_bytes())
     assert trap.exists()
@@ -202,14 +202,14 @@ def test_a_mat_file_that_is_no_network(content: dict[str, object], sentence: str
     """Given a .mat file of something else, I expect to be told what is missing."""
     scipy.io.savemat(tmp_path / "w.mat", content)
     with pytest.raises(InvalidRequest, match=sentence):
-        load_state(tmp_path / "w.mat")
+        read_weights(tmp_path / "w.mat")
 
 
 def test_a_mat_file_of_matlab_7_3_names_the_remedy(tmp_path: Path) -> None:
     """Given a .mat file that is HDF5, I expect to be told how to save it."""
     (tmp_path / "w.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF")
     with pytest.raises(InvalidRequest, match=r"save -v7$"):
-        load_state(tmp_path / "w.mat")
+        read_weights(tmp_path / "w.mat")
 
 
 @pytest.mark.parametrize("text", ["", "1", "{}", '{"version": 2}', '{"range": NaN}'])
@@ -217,4 +217,4 @@ def test_metadata_of_another_release_are_refused(text: str, tmp_path: Path) -> N
     """Given a file of our own kind that says of itself what cannot be read, I expect to be told what to do."""
     safetensors.torch.save_file(STATE, tmp_path / "w", {KEY: text})
     with pytest.raises(InvalidRequest, match="import the file that they were made from"):
-        load_state(tmp_path / "w")
+        read_weights(tmp_path / "w")

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Way = Literal["winograd", "onednn", "plain"]
+ConvAlgorithm = Literal["winograd", "onednn", "plain"]
 
 # Below so many positions NNPACK, which transforms the weights anew in each call, is slower than oneDNN.
 WINOGRAD_POSITIONS = 32 * 32
 
 
-def way_of(device: torch.device, dtype: torch.dtype) -> Way:
+def choose_algorithm(device: torch.device, dtype: torch.dtype) -> ConvAlgorithm:
     """How convolutions are computed there.
 
     `winograd`: NNPACK's F(6 x 6, 3 x 3) (Lavin and Gray 2016, arXiv 1509.09308), a fifth of the multiplications, for
@@ -40,15 +40,15 @@ def _cores_are_left() -> bool:
     return torch.get_num_threads() == 1 or os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
 
 
-def memory_format(way: Way, device: torch.device) -> torch.memory_format:
+def memory_format(way: ConvAlgorithm, device: torch.device) -> torch.memory_format:
     """How pictures and features lie in memory, that nothing is copied on the way."""
     return torch.channels_last if way == "onednn" or device.type == "cuda" else torch.contiguous_format
 
 
-class Kernel:
+class Conv3x3:
     """One convolution: `weight` (K, C, 3, 3) and `bias` (K,), both of one dtype and on one device."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, way: Way) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, way: ConvAlgorithm) -> None:
         if way == "winograd" and not torch.backends.nnpack.is_available():  # which also makes NNPACK ready
             raise ValueError("this torch comes without NNPACK, or the processor is too old for it")
         self.way = way
@@ -61,14 +61,14 @@ class Kernel:
         """Of x (B, C, H, W) what the convolution makes, (B, K, H, W), after a ReLU if that is wanted."""
         return _convolved(x, self.weight, self.bias, self.way, relu=relu)
 
-    def gradient(self, slope: Tensor) -> Tensor:
+    def gradient(self, grad: Tensor) -> Tensor:
         """The gradient for x, (B, C, H, W), of the gradient for what was made of it, (B, K, H, W)."""
         # The transform of the many inputs is too much for the three outputs of the picture.
         way = "plain" if self.few_outputs and self.way == "winograd" else self.way
-        return _convolved(slope, self.turned, None, way, relu=False)
+        return _convolved(grad, self.turned, None, way, relu=False)
 
 
-def _packed(weight: Tensor, way: Way) -> Tensor:
+def _packed(weight: Tensor, way: ConvAlgorithm) -> Tensor:
     if way != "onednn":
         return weight.contiguous(memory_format=memory_format(way, weight.device))
     # The size of the input is a hint for the choice of a layout; any will do.
@@ -78,7 +78,7 @@ def _packed(weight: Tensor, way: Way) -> Tensor:
     return reordered
 
 
-def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, way: Way, *, relu: bool) -> Tensor:
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, way: ConvAlgorithm, *, relu: bool) -> Tensor:
     if way == "onednn":
         after = "relu" if relu else "none"
         fused: Tensor = torch.ops.mkldnn._convolution_pointwise(

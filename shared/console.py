@@ -11,10 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from stylefarm.shared import schema
 
-# Raised when a field of `--json` goes or changes its meaning; new fields may come at any time.
-SCHEMA_VERSION = 1
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
@@ -55,7 +54,7 @@ def timeout_option(command: Command) -> Command:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Prints one JSON object, with the version of its schema."""
-    click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **document}, indent=2, ensure_ascii=False))
+    click.echo(json.dumps({"schema_version": schema.VERSION, **document}, indent=2, ensure_ascii=False))
 
 
 def print_list(

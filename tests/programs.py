@@ -16,6 +16,7 @@ import pytest
 
 from stylefarm.producer import cli
 from stylefarm.shared.settings import load_settings
+from tests.answers import check_answer
 
 # A network this shallow paints a small picture in an instant; what is tested is the farm around it.
 SHALLOW = "content_layers: [relu2_1], style_layers: [relu1_1, relu2_1], style_loss: gram"
@@ -26,16 +27,20 @@ PROGRAM = Path(sys.executable).parent / "stylefarm"
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command left: its exit code, its data, its words."""
+    """What a command left: its exit code, its data, its words, and how it was called."""
 
     code: int
     out: str
     words: str
+    arguments: Sequence[str] = ()
 
     @property
     def document(self) -> Any:
-        """The JSON object that it printed."""
-        return json.loads(self.out)
+        """The JSON object that it printed, which is one of those that the schema says it prints."""
+        document = json.loads(self.out)
+        if self.arguments:
+            check_answer(self.arguments, document)
+        return document
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class CommandLine:
             timeout=timeout,
             stdin=subprocess.DEVNULL,
         )
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
+        return Ended(ended.returncode, ended.stdout, ended.stderr, arguments)
 
     def start(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> subprocess.Popen[str]:
         """Starts a command, in a session of its own so that it can be stopped with all its children."""
@@ -99,7 +104,7 @@ class InProcess(CommandLine):
         del timeout
         load_settings.cache_clear()
         self.capsys.readouterr()
-        return Ended(cli._run(list(arguments)), *self.capsys.readouterr())
+        return Ended(cli._run(list(arguments)), *self.capsys.readouterr(), arguments)
 
 
 def _heed_interrupts() -> None:

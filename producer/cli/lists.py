@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import click
 from rich.markup import escape
@@ -15,6 +14,7 @@ from stylefarm.producer.views.selection import parse_where, title_of
 from stylefarm.shared.console import list_options, print_list
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.lists import SweepCounts
+from stylefarm.shared.schema import ListedSweepDocument
 
 LIMIT = 20
 
@@ -101,7 +101,7 @@ def list_jobs(
     print_list(form, "jobs", [status.as_json() for status in found], columns, rows)
 
 
-def _entry(listed: SweepCounts) -> dict[str, Any]:
+def _entry(listed: SweepCounts) -> ListedSweepDocument:
     return {
         "id": listed.sweep.id,
         "name": listed.sweep.name,

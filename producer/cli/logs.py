@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import cast
 
 import click
 from rich.markup import escape
@@ -12,6 +12,8 @@ from rich.markup import escape
 from stylefarm.producer.cli.text import coloured
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.shared.console import json_option, print_json, print_line, print_pairs, print_table
+from stylefarm.shared.db.states import State
+from stylefarm.shared.schema import AttemptDocument, EventDocument
 
 
 @click.command()
@@ -32,14 +34,14 @@ def logs(job_id: str, jsonl: bool, as_json: bool) -> None:
         _print_words(events, attempts)
 
 
-def _print_words(events: Sequence[dict[str, Any]], attempts: Sequence[dict[str, Any]]) -> None:
+def _print_words(events: Sequence[EventDocument], attempts: Sequence[AttemptDocument]) -> None:
     if attempts:
         print_pairs({f"attempt {attempt['attempt']}": _line(attempt) for attempt in attempts})
         click.echo()
     rows = [
         (
             f"{datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S}",
-            coloured(event["state"]),
+            coloured(State(event["state"])),
             str(event["attempt"] or ""),
             escape(event["worker"] or ""),
             escape(event["reason"]),
@@ -49,10 +51,10 @@ def _print_words(events: Sequence[dict[str, Any]], attempts: Sequence[dict[str, 
     print_table(("time (UTC)", "state", "attempt", "worker", "reason"), rows)
 
 
-def history(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def history(job: Job) -> tuple[list[EventDocument], list[AttemptDocument]]:
     """The events and the attempts of a job, oldest first, as plain JSON values."""
     queries = job.farm.services.queries
-    events = [
+    events: list[EventDocument] = [
         {
             "at": event.at.isoformat(),
             "state": event.state,
@@ -62,21 +64,21 @@ def history(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         }
         for event in queries.events(job.id)
     ]
-    attempts = [
+    attempts: list[AttemptDocument] = [
         {
             "attempt": attempt.attempt,
             "worker": attempt.worker,
             "started_at": attempt.started_at.isoformat(),
             "ended_at": None if attempt.ended_at is None else attempt.ended_at.isoformat(),
             "outcome": attempt.outcome,
-            **attempt.record,
+            **cast("AttemptDocument", attempt.record),
         }
         for attempt in queries.attempts(job.id)
     ]
     return events, attempts
 
 
-def _line(attempt: dict[str, Any]) -> str:
+def _line(attempt: AttemptDocument) -> str:
     words = [attempt["outcome"] or "runs", f"by {attempt['worker']}", f"from {attempt['started_at'][:19]}"]
     if attempt["ended_at"] is not None:
         words.append(f"to {attempt['ended_at'][:19]}")

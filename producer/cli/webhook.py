@@ -7,6 +7,7 @@ import click
 from stylefarm.producer.client.farm import Farm
 from stylefarm.shared.console import json_option, print_json, print_table
 from stylefarm.shared.db.tables import WebhookRow
+from stylefarm.shared.schema import WebhookDocument
 from stylefarm.shared.webhooks.subscriptions import PAUSES
 
 
@@ -43,7 +44,7 @@ def standing(call: WebhookRow) -> str:
     return "given up" if call.tries >= len(PAUSES) else "due"
 
 
-def _document(call: WebhookRow) -> dict[str, object]:
+def _document(call: WebhookRow) -> WebhookDocument:
     return {
         "event": call.event,
         "url": call.url,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from PIL import Image
 
+    from stylefarm.shared.schema import SweepDocument
+
 
 class Sweep:
     """A grid of jobs that were asked for together; iterating over it gives them, and `len` counts its cells.
@@ -55,9 +57,9 @@ class Sweep:
     def __len__(self) -> int:
         return sum(self.counts().values())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> SweepDocument:
         """What it is called, and its axes, as plain JSON values."""
-        return {"id": self.id, "name": self.name, "axes": dict(self.axes)}
+        return {"id": self.id, "name": self.name, "axes": {axis: list(values) for axis, values in self.axes.items()}}
 
     def _repr_html_(self) -> str:
         """In notebooks: a small picture of each of its first jobs."""

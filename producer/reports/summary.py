@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
+from stylefarm.shared.schema import SweepAnswer
 
 FAILURES = 5
 
@@ -43,7 +43,7 @@ class Summary:
         """How many of its jobs failed or were cancelled."""
         return self.counts.get(State.FAILED, 0) + self.counts.get(State.CANCELLED, 0)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> SweepAnswer:
         """The same as plain JSON values; `left_out` is how many jobs are not among `jobs`."""
         return {
             "sweep": self.sweep.as_json(),

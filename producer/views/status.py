@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from stylefarm.shared.db import tables
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State
+
+if TYPE_CHECKING:
+    from stylefarm.shared.schema import JobDocument
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,12 @@ class Status:
             return None
         return StoredObject(self.result_key, self.result_sha256, self.result_bytes or 0)
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON values; moments are written in ISO 8601."""
-        return {
+    def as_json(self) -> JobDocument:
+        """Return the same as plain JSON values; moments are texts in ISO 8601."""
+        document: Any = {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }
+        return cast("JobDocument", document)
 
 
 # What is told of jobs that are waited for, a few times a second.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from stylefarm import migrations
 from stylefarm.shared.console import json_option, list_options, print_list
 from stylefarm.shared.db.states import WorkerState
 from stylefarm.shared.dispatch.workers import WorkerRegistry, WorkerStatus
+from stylefarm.shared.schema import WorkerDocument
 from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
 
@@ -74,7 +73,7 @@ def _cells(entry: WorkerStatus) -> tuple[str, ...]:
     return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, row.reason or ""
 
 
-def _document(entry: WorkerStatus) -> dict[str, Any]:
+def _document(entry: WorkerStatus) -> WorkerDocument:
     row = entry.worker
     return {
         "name": row.name,

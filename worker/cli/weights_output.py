@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 from rich.markup import escape
 
 from stylefarm.shared.console import print_json, print_list, say
 from stylefarm.shared.db.tables import WeightsRow
+from stylefarm.shared.schema import WeightsDocument
 
 COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
 EMPTY = (
@@ -41,7 +41,7 @@ def _row(row: WeightsRow) -> tuple[str, ...]:
     return row.name, row.architecture, escape(row.source), _size(row), row.sha256[:12], created
 
 
-def _fields(row: WeightsRow) -> dict[str, Any]:
+def _fields(row: WeightsRow) -> WeightsDocument:
     return {
         "name": row.name,
         "architecture": row.architecture,

@@ -1,0 +1,35 @@
+"""What commands print with `--json`, held against the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from stylefarm.shared import schema
+
+
+def check_answer(arguments: Sequence[str], document: Any) -> None:
+    """Fail unless a document is an answer of the command that was called so, with all fields of it and no others."""
+    words = [word for word in arguments if not word.startswith("-")]
+    command = next(name for name in (" ".join(words[:2]), words[0]) if name in schema.ANSWERS)
+    assert document.get("schema_version") == schema.VERSION, command
+    fields = {name: value for name, value in document.items() if name != "schema_version"}
+    problems = [problem for answer in schema.ANSWERS[command] if (problem := _problem(answer, fields))]
+    assert len(problems) < len(schema.ANSWERS[command]), f"stylefarm {command}: {problems}"
+
+
+def _problem(answer: type, fields: dict[str, Any]) -> str:
+    try:
+        read = _adapter(answer).validate_python(fields, strict=True)
+    except ValidationError as error:
+        return str(error)
+    # What the schema does not name is left out of what was read.
+    return "" if read == fields else f"{answer.__name__} does not name all of {fields}"
+
+
+@cache
+def _adapter(answer: type) -> TypeAdapter[Any]:
+    return TypeAdapter(answer)

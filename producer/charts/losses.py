@@ -62,10 +62,10 @@ def loss_plot(
     if title:
         figure.suptitle(printable(title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
     FigureCanvasAgg(figure)
-    return drawn(figure, kind)
+    return figure_bytes(figure, kind)
 
 
-def drawn(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
+def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     """The figure as a file."""
     file = BytesIO()
     # Without the moment of its making.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Literal
 
-from stylefarm.producer.charts.losses import dark_figure, drawn, dress, legend, printable
+from stylefarm.producer.charts.losses import dark_figure, dress, figure_bytes, legend, printable
 from stylefarm.producer.theme import BRIGHT, MUTED, SERIES
 
 # Between the fastest and the slowest; beyond it, a linear scale would push most of them into a corner.
@@ -90,4 +90,4 @@ def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "
     figure.suptitle(printable(words.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
     figure.supxlabel(fill(words.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
     FigureCanvasAgg(figure)
-    return drawn(figure, kind)
+    return figure_bytes(figure, kind)

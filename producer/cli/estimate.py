@@ -10,7 +10,7 @@ from stylefarm.producer.cli.options import spec_options
 from stylefarm.producer.cli.text import duration
 from stylefarm.producer.client.embedded import estimate as estimated
 from stylefarm.producer.client.farm import Farm
-from stylefarm.producer.submission.submission import Intake
+from stylefarm.producer.submission.resolver import SpecResolver
 from stylefarm.shared.console import json_option, print_json, print_pairs, print_table, say
 from stylefarm.shared.spec.spec import parse_spec
 
@@ -28,9 +28,9 @@ def estimate(content: str, style: tuple[str, ...], as_json: bool, **parameters: 
     given = {name: value for name, value in parameters.items() if value is not None}
     spec = parse_spec({"content": content, **({"style": style} if style else {}), **given})
     with Farm() as farm:
-        intake = Intake(farm.services)
-        job = intake.resolve(spec)
-        found = estimated(job.spec, intake.picture, farm.settings)
+        resolver = SpecResolver(farm.services)
+        job = resolver.resolve(spec)
+        found = estimated(job.spec, resolver.picture, farm.settings)
     if as_json:
         print_json({"estimate": found.as_json()})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from stylefarm.producer.cli.lazy_group import LateGroup
+from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_jobs
 from stylefarm.producer.cli.logs import history, logs
 from stylefarm.producer.cli.text import loss_of, progress_of
@@ -24,7 +24,7 @@ MORE = (
 )
 
 
-@click.group(cls=LateGroup, more=MORE)
+@click.group(cls=LazyGroup, more=MORE)
 def job() -> None:
     """Look at jobs, wait for them, download, cancel, pause or retry them."""
 

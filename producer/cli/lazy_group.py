@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 
-class LateGroup(click.Group):
+class LazyGroup(click.Group):
     """A group with commands of its own, and more in other modules, imported when it has none of a name that is given.
 
     `more` names what is in these modules, as in "package.module:name": a command, or commands by their names.

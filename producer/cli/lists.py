@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 
 from stylefarm.producer.cli.datetime_param import MOMENT
-from stylefarm.producer.cli.text import coloured, loss_of, progress_of
+from stylefarm.producer.cli.text import colored, loss_of, progress_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.selection import parse_where, title_of
 from stylefarm.shared.console import list_options, print_list
@@ -91,7 +91,7 @@ def list_jobs(
             f"{status.created_at:%Y-%m-%d %H:%M}",
             "" if status.sweep is None else status.sweep[:8],
             escape(title_of(status)),
-            coloured(status.state),
+            colored(status.state),
             progress_of(status),
             loss_of(status),
         )

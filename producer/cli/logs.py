@@ -9,7 +9,7 @@ from typing import cast
 import click
 from rich.markup import escape
 
-from stylefarm.producer.cli.text import coloured
+from stylefarm.producer.cli.text import colored
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.shared.console import json_option, print_json, print_line, print_pairs, print_table
 from stylefarm.shared.db.states import State
@@ -41,7 +41,7 @@ def _print_words(events: Sequence[EventDocument], attempts: Sequence[AttemptDocu
     rows = [
         (
             f"{datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S}",
-            coloured(State(event["state"])),
+            colored(State(event["state"])),
             str(event["attempt"] or ""),
             escape(event["worker"] or ""),
             escape(event["reason"]),

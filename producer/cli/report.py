@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from stylefarm.producer.cli.text import coloured, duration, loss_of, progress_of
+from stylefarm.producer.cli.text import colored, duration, loss_of, progress_of
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.reports.summary import Summary, summary
 from stylefarm.producer.views.status import Status
@@ -69,7 +69,7 @@ def _print_jobs(found: Summary, statuses: Sequence[Status]) -> None:
         (
             status.id[:8],
             *(escape(_value(status.cell.get(axis, ""))) for axis in axes),
-            coloured(status.state),
+            colored(status.state),
             progress_of(status),
             loss_of(status),
         )

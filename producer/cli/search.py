@@ -11,7 +11,7 @@ from stylefarm.producer.cli.sweep_wait import document
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.client.search import best, metric_of, search
 from stylefarm.producer.grids import read_grid
-from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.search import Search
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import json_option, print_json, say

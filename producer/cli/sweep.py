@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from stylefarm.producer.cli.datetime_param import MOMENT
-from stylefarm.producer.cli.lazy_group import LateGroup
+from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_sweeps
 from stylefarm.producer.cli.report import report
 from stylefarm.producer.cli.sweep_wait import follow, raise_failed
@@ -27,7 +27,7 @@ MORE = (
 )
 
 
-@click.group(cls=LateGroup, more=MORE)
+@click.group(cls=LazyGroup, more=MORE)
 def sweep() -> None:
     """Ask for many pictures at once, and follow them."""
 

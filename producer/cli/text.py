@@ -13,7 +13,7 @@ COLOURS = {
 }
 
 
-def coloured(state: State) -> str:
+def colored(state: State) -> str:
     """The state in its colour, as rich markup."""
     colour = COLOURS.get(state)
     return f"[{colour}]{state}[/]" if colour else str(state)

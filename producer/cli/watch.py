@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stylefarm.producer.cli.report import counts_of, failures_of, numbers, pace_of
-from stylefarm.producer.cli.text import coloured, duration, loss_of, progress_of
+from stylefarm.producer.cli.text import colored, duration, loss_of, progress_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.client.jobs import failure_of
 from stylefarm.producer.reports.summary import Summary, summary
@@ -132,7 +132,7 @@ def _of_job(status: Status) -> Look:
     words = None if left is None else f"{duration(left)} left"
     loss = f"loss {loss_of(status)}" if loss_of(status) else None
     table = _pairs({"job": status.title, "iteration": progress_of(status), "loss": loss_of(status), "left": words})
-    table.add_row("state", coloured(status.state))
+    table.add_row("state", colored(status.state))
     line = "  ".join(word for word in (str(status.state), progress_of(status), loss, words) if word)
     return Look(table, line, {"job": status.as_json(), "seconds_left": left}, status.state.final)
 

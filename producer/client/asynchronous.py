@@ -27,7 +27,7 @@ from stylefarm.shared.settings import Settings
 WAITING = ("wait", "result", "exception", "results")
 
 
-class Awaited:
+class AsyncProxy:
     """A Farm, Job, Sweep or Snapshot whose methods are awaited: each runs in a thread, so that the event loop goes on.
 
     Plain attributes (`job.id`, `sweep.axes`) are as they are; properties are awaited too (`await snapshot.image`);
@@ -60,20 +60,20 @@ class Awaited:
         """Calls a method that waits when it need not wait any more."""
         over = options.get("return_when", ALL_COMPLETED)
         jobs, timeout = await self._waited_for(*given, **options)
-        async with aclosing(_looks(jobs, timeout)) as seen:
+        async with aclosing(_poll(jobs, timeout)) as seen:
             async for now in seen:
                 if is_over(now, over):
                     break
         return await _in_thread(method, *given, **options)
 
-    async def _as_completed(self, *given: Any, **options: Any) -> AsyncGenerator[Awaited]:
+    async def _as_completed(self, *given: Any, **options: Any) -> AsyncGenerator[AsyncProxy]:
         jobs, timeout = await self._waited_for(*given, **options)
         by_id = {job.id: job for job in jobs}
         told: set[str] = set()
-        async with aclosing(_looks(list(by_id.values()), timeout)) as seen:
+        async with aclosing(_poll(list(by_id.values()), timeout)) as seen:
             async for now in seen:
                 for status in newly_ended(now, told):
-                    yield Awaited(by_id[status.id])
+                    yield AsyncProxy(by_id[status.id])
 
     async def _waited_for(self, *given: Any, **options: Any) -> tuple[list[Job], float | None]:
         """The jobs that are waited for and the seconds at most, from what was given to a method that waits."""
@@ -86,7 +86,7 @@ class Awaited:
         return jobs, named.get("timeout")
 
 
-class AsyncFarm(Awaited):
+class AsyncFarm(AsyncProxy):
     """A Farm whose methods are awaited; use it in an `async with` statement. `settings` as for Farm."""
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -100,14 +100,14 @@ class AsyncFarm(Awaited):
         await self.close()
 
 
-async def _looks(jobs: Sequence[Job], timeout: float | None) -> AsyncGenerator[list[Status]]:
+async def _poll(jobs: Sequence[Job], timeout: float | None) -> AsyncGenerator[list[Status]]:
     """What each look at the jobs finds, the last of them that all have ended."""
     if not jobs:
         return
     waiting = jobs[0].farm.waiting(jobs, timeout)
     try:
         while True:
-            yield await asyncio.to_thread(waiting.look)
+            yield await asyncio.to_thread(waiting.poll_once)
             if not waiting.pending:
                 return
             await asyncio.sleep(waiting.pause())
@@ -126,12 +126,12 @@ async def _in_thread(method: Callable[..., Any], *given: Any, **options: Any) ->
 def _wrapped(value: Any) -> Any:
     if isinstance(value, list):
         return [_wrapped(entry) for entry in value]
-    return Awaited(value) if isinstance(value, Job | Sweep | Snapshot) else value
+    return AsyncProxy(value) if isinstance(value, Job | Sweep | Snapshot) else value
 
 
 def _plain(value: Any) -> Any:
     """A value with what is wrapped in the place of wrappers, also within lists and mappings."""
-    if isinstance(value, Awaited):
+    if isinstance(value, AsyncProxy):
         return value.wrapped
     if isinstance(value, dict):
         return {name: _plain(entry) for name, entry in value.items()}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stylefarm.worker.render.estimate import Estimate
 
 
-class Painter:
+class EmbeddedWorker:
     """Paints jobs one after the other on a thread of its own; torch is imported when the first one comes."""
 
     def __init__(self, services: Services) -> None:

@@ -1,6 +1,6 @@
 """The farm as a program sees it: submit, wait, look at what came out.
 
-The same code works embedded (painting in this process) and against servers; the settings alone decide.
+The same code works embedded (rendering in this process) and against servers; the settings alone decide.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.jobs import Job, Result, Snapshot
-from stylefarm.producer.client.session import Session, listed, stored
+from stylefarm.producer.client.session import Session, as_list, stored_despite_broker
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.shared.db import tables
 from stylefarm.shared.db.records import NewJob
@@ -21,7 +21,7 @@ from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_t
 
 if TYPE_CHECKING:
     from stylefarm.producer.grids import Grid
-    from stylefarm.producer.submission.submission import Intake
+    from stylefarm.producer.submission.resolver import SpecResolver
     from stylefarm.shared.spec.spec import JobSpec
 
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
@@ -30,33 +30,58 @@ __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
 class Farm(Session):
     """A connection to a farm; use it in a `with` statement, or close it.
 
-    Every method may raise ServiceUnavailable or NotMigrated. Closing an embedded farm puts the job at hand back into
-    its queue.
+    Closing an embedded farm puts the job that it renders back into its queue.
+
+    Args:
+        settings: which farm; by default those of the environment and of stylefarm.toml. Without servers in them the
+            farm is embedded: this process renders while it waits.
+
+    Raises:
+        ServiceUnavailable: a service does not answer; any method may raise it.
+        NotMigrated: the database has another schema than this release; any method may raise it.
+
+    Example:
+        with Farm() as farm:
+            farm.submit(content="cat.jpg", style="waves.jpg").result().save("cat-waves.png")
     """
 
     def submit(self, spec: JobSpec | None = None, /, **fields: Any) -> Job:
-        """Submits one stylization: a spec, or its fields (`content`, `style`, any parameter).
+        """Submit one stylization.
 
-        If its picture was painted before, the job that painted it is the answer, unless `force=True` asks for another.
-        Besides, either takes terms, which say how it is to be done: `priority` (0 to 9, higher is sooner), `device`,
-        `label`, `after` (jobs, or their ids, that are to be done first), `time_limit` (seconds), `max_attempts`. Raises
-        NotFound, InvalidSpec, InvalidImage, InvalidRequest; then nothing is submitted.
+        Args:
+            spec: what to render; or leave it out and give its fields.
+            **fields: `content`, `style` and any other parameter of a spec. Besides, with a spec too: `force=True`
+                renders once more what was rendered before, and these terms say how the job is done: `priority` (0 to
+                9, higher is sooner), `device`, `label`, `after` (jobs, or their ids, that must be done first),
+                `time_limit` (seconds), `max_attempts`.
+
+        Returns:
+            The job. If its picture was rendered before, it is the job that rendered it, unless `force` is given.
+
+        Raises:
+            NotFound: a picture, or a job of `after`, is not there.
+            InvalidSpec: a parameter is wrong.
+            InvalidImage: a picture cannot be used.
+            InvalidRequest: the request contradicts itself. After each of these, nothing is submitted.
+
+        Example:
+            job = farm.submit(content="cat.jpg", style=["waves.jpg", "night.jpg"], iterations=200, priority=8)
         """
-        # What only submitting needs is imported here: whoever looks on need not wait for it.
-        from stylefarm.producer.submission.submission import Intake
+        # Imported here, since programs that only look on need not wait for it.
+        from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.shared.spec.spec import parse_spec
 
         force = fields.pop("force", False)
         terms, fields = split_terms(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
-        intake = Intake(self.services)
-        spec = spec or parse_spec({name: plain(value) for name, value in fields.items()})
-        job = intake.resolve(spec, terms=self.terms(terms))
-        painted = None if force else self.services.queries.find_done(job.spec.key)
-        if painted is not None:
-            return Job(self, painted.id, created=False)
-        self.before_storing(intake)
+        resolver = SpecResolver(self.services)
+        spec = spec or parse_spec({name: to_plain(value) for name, value in fields.items()})
+        job = resolver.resolve(spec, terms=self.terms(terms))
+        rendered = None if force else self.services.queries.find_done(job.spec.key)
+        if rendered is not None:
+            return Job(self, rendered.id, created=False)
+        self.check_and_upload(resolver)
         ids = self.services.store.submissions.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
@@ -75,18 +100,39 @@ class Farm(Session):
         webhook: str | None = None,
         **more: Any,
     ) -> Sweep:
-        """Submits a job for each cell of a grid: a Grid, a sweep file, or what stands in one, from `matrix` on.
+        """Submit a job for each cell of a grid.
 
-        What was asked for before is not queued again, unless `force` asks for it: the same sweep is found again, and a
-        cell of another one is shared. At most `max_running` of its jobs run at a time. `skip_bad` leaves out the cells
-        of pictures that cannot be used; `webhook` is called as `Sweep.call` says. `more` are `zip`, `include`,
-        `exclude` and `sample`, as in a sweep file, and terms for all of them, as in `submit`; these and `max_running`
-        come before those of the file. Raises NotFound, InvalidSpec, InvalidImage, InvalidRequest, InvalidSettings;
-        then nothing is submitted.
+        What was submitted before is not queued again: the same sweep is found again, and a cell that belongs to another
+        sweep is shared with it.
+
+        Args:
+            grid: a Grid, or the path of a sweep file; or leave it out and give `matrix` and the rest.
+            matrix: the values of each axis; every combination is a cell.
+            base: parameters that are the same in all cells.
+            name: what to call the sweep.
+            max_running: at most so many of its jobs run at a time; comes before that of the file.
+            force: render all of it once more.
+            skip_bad: leave out the cells whose pictures cannot be used.
+            webhook: an address to call, as `Sweep.call` does.
+            **more: `zip`, `include`, `exclude` and `sample` as in a sweep file, and terms as in `submit`, which come
+                before those of the file.
+
+        Returns:
+            The sweep; its `created`, `skipped` and `problems` say what this submission did.
+
+        Raises:
+            NotFound: a picture, or a job of `after`, is not there.
+            InvalidSpec: a parameter, or the grid, is wrong.
+            InvalidImage: pictures cannot be used; the sentence names all of them.
+            InvalidRequest: the request contradicts itself.
+            InvalidSettings: a webhook could not be signed. After each of these, nothing is submitted.
+
+        Example:
+            sweep = farm.sweep(matrix={"content": ["cat.jpg"], "style": ["waves.jpg"], "style_weight": [2, 5, 12]})
         """
         from stylefarm.producer.grids import Grid, parse_grid, read_grid
-        from stylefarm.producer.submission.resolve_grid import take
-        from stylefarm.producer.submission.submission import Intake
+        from stylefarm.producer.submission.resolve_grid import resolve_grid
+        from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.producer.terminal.progress import working
 
         terms, parts = split_terms(more)
@@ -96,60 +142,72 @@ class Farm(Session):
             raise InvalidSpec("a sweep is either a grid (or its file), or a matrix: give one of the two")
         if grid is None:
             parts = {"matrix": matrix or {}, "base": base or {}, "name": name, **parts}
-            grid = parse_grid(plain(parts), self.settings)
+            grid = parse_grid(to_plain(parts), self.settings)
         elif parts:
             raise InvalidSpec(f"{min(parts)} stands in the grid, or its file: give it there")
         elif not isinstance(grid, Grid):
             grid = read_grid(Path(grid), self.settings)
         limit = check_limit(grid.max_running if max_running is None else max_running)
-        intake = Intake(self.services)
+        resolver = SpecResolver(self.services)
         with uncollected():
-            taken = take(intake, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
-        self.before_storing(intake)
+            resolved = resolve_grid(resolver, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
+        self.check_and_upload(resolver)
         with working("submitting"), uncollected():
-            stored = self.services.store.submissions.submit_sweep(grid.name, grid.axes, taken.jobs, limit, force=force)
-        queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
-        if stored.new and len(queued) == len(taken.jobs):
-            self._submitted(f"sweep {stored.sweep_id}", queued, taken.jobs, limit)
+            submission = self.services.store.submissions.submit_sweep(
+                grid.name, grid.axes, resolved.jobs, limit, force=force
+            )
+        queued = [job_id for job_id in dict.fromkeys(submission.ids) if job_id in submission.queued]
+        if submission.new and len(queued) == len(resolved.jobs):
+            self._submitted(f"sweep {submission.sweep_id}", queued, resolved.jobs, limit)
         else:
             # Nothing new may mean that it was stored before and never announced.
-            self.announce(f"sweep {stored.sweep_id}", queued or stored.ids)
-        found = self.find_sweep(stored.sweep_id)
-        found.created, found.skipped, found.problems = stored.queued, taken.skipped, taken.problems
+            self.announce(f"sweep {submission.sweep_id}", queued or submission.ids)
+        found = self.find_sweep(submission.sweep_id)
+        found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
         if webhook is not None:
             found.call(webhook)
         return found
 
     def find_job(self, job_id: str) -> Job:
-        """The job of that id, which may be shortened. Raises NotFound."""
+        """Return the job of that id, which may be shortened. Raises NotFound."""
         return Job(self, self.services.queries.full_id(tables.JobRow, job_id))
 
     def sweeps(self, limit: int = 20) -> list[Sweep]:
-        """The newest sweeps, the newest first."""
+        """Return the newest sweeps, the newest first; at most `limit`."""
         rows = (listed.sweep for listed in self.services.listing.sweeps(limit))
         return [Sweep(self, row.id, row.name, row.axes) for row in rows]
 
     def find_sweep(self, sweep_id: str) -> Sweep:
-        """The sweep of that id, which may be shortened. Raises NotFound."""
+        """Return the sweep of that id, which may be shortened. Raises NotFound."""
         found = self.services.queries.sweep(self.services.queries.full_id(tables.SweepRow, sweep_id))
         return Sweep(self, found.id, found.name, found.axes)
 
     def terms(self, fields: Mapping[str, Any]) -> Terms:
-        """The terms that a user gave; what is to be done first is found by its ids, which may be shortened."""
+        """Read the terms that a user gave, in which ids of jobs may be shortened.
+
+        Raises:
+            NotFound: there is no such job.
+            InvalidSpec: a term is out of range.
+        """
         after = fields.get("after") or ()
-        named = [entry.id if isinstance(entry, Job) else entry for entry in listed(after)]
+        named = [entry.id if isinstance(entry, Job) else entry for entry in as_list(after)]
         terms = parse_terms({**fields, "after": named})
         return terms.model_copy(update={"after": tuple(self.find_job(job_id).id for job_id in terms.after)})
 
-    def before_storing(self, intake: Intake) -> None:
-        """Every service is asked first, so that nothing is stored that could not be completed."""
+    def check_and_upload(self, resolver: SpecResolver) -> None:
+        """Check that every service answers, then upload the pictures, so that no job is stored without them.
+
+        Raises:
+            ServiceUnavailable: a service does not answer.
+            StorageFull: the pictures do not fit.
+        """
         self.services.queries.check()
         if self.services.announcer is not None:
             self.services.announcer.hints.check()
-        intake.upload()
+        resolver.upload()
 
     def _submitted(self, what: str, ids: Sequence[str], jobs: Sequence[NewJob], limit: int | None) -> None:
-        # An embedded farm has no announcer: it paints only what is waited for.
+        # An embedded farm has no announcer: it renders only what is waited for.
         if self.services.announcer is None:
             return
         if limit is not None or jobs[0].terms.after:
@@ -158,14 +216,19 @@ class Farm(Session):
         # What was just stored need not be asked for.
         terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
         hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
-        with stored(what):
+        with stored_despite_broker(what):
             self.services.announcer.publish(hints)
 
 
-def plain(value: Any) -> Any:
-    """A value as a spec and JSON take it: paths as text, also within lists and mappings."""
+def to_plain(value: Any) -> Any:
+    """Return a value as a spec and JSON take it: paths as text, also within lists and mappings.
+
+    Example:
+        >>> to_plain({"content": Path("cat.jpg"), "style": (Path("waves.jpg"),)})
+        {'content': 'cat.jpg', 'style': ['waves.jpg']}
+    """
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {name: plain(entry) for name, entry in value.items()}
-    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+        return {name: to_plain(entry) for name, entry in value.items()}
+    return [to_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""One job as a program sees it: its state, its pictures, its curve."""
+"""One job as a program sees it: its state, its pictures, its loss curve."""
 
 from __future__ import annotations
 
@@ -24,28 +24,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png")."""
+    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png").
+
+    Example:
+        job.result().save("cat-waves.png")
+    """
 
     data: bytes
     suffix: str
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB."""
-        from stylefarm.producer.views.pictures import decoded
+        """The picture, RGB. Raises InvalidImage where the bytes are not those of a picture."""
+        from stylefarm.producer.views.pictures import decode_own
 
-        return decoded(self.data, "the result")
+        return decode_own(self.data, "the result")
 
     def _repr_png_(self) -> bytes:
-        """In notebooks: the picture, its longer side at 512 pixels at most."""
+        """Show the picture in a notebook, its longer side at 512 pixels at most."""
         from stylefarm.producer.views.notebook import small_png
 
         return small_png(self.image)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Writes the file.
+        """Write the file, whole or not at all.
 
-        Raises InvalidRequest if `path` exists (and no `force`), names another format, or cannot be written.
+        Args:
+            path: where to; its suffix must be that of the format, or none of a picture.
+            force: replace a file that is there.
+
+        Returns:
+            The path.
+
+        Raises:
+            InvalidRequest: `path` exists (and no `force`), names another format, or cannot be written.
+            StorageFull: the disk is full.
+
+        Example:
+            job.result().save("cat-waves.png", force=True)
         """
         from stylefarm.shared.images.encode import check_suffix
 
@@ -57,24 +73,46 @@ class Result:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The picture after `iteration` steps, in the object store."""
+    """The picture after `iteration` steps, in the object store.
+
+    Example:
+        for snapshot in job.snapshots():
+            snapshot.fetch().save(f"{snapshot.iteration:06}.png")
+    """
 
     iteration: int
     stored: StoredObject
     blobs: BlobStore
 
     def fetch(self) -> Result:
-        """Its file. Raises ServiceUnavailable, and NotFound if it was deleted."""
+        """Fetch its file.
+
+        Raises:
+            NotFound: it was deleted.
+            ServiceUnavailable: the object store does not answer.
+        """
         return _fetched(self.blobs, self.stored)
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB; fetched anew each time."""
+        """The picture, RGB; fetched anew each time. Raises what `fetch` does."""
         return self.fetch().image
 
 
 class Job:
-    """One stylization in the farm. `created`: the submission that it comes from has queued it; False: it was there."""
+    """One stylization in the farm, as `Farm.submit` and `Farm.find_job` return it.
+
+    It is used like a future of `concurrent.futures`.
+
+    Args:
+        farm: the connection that it is asked through.
+        job_id: its whole id.
+        created: whether the submission that it comes from has queued it; False where it was there before.
+
+    Example:
+        job = farm.submit(content="cat.jpg", style="waves.jpg")
+        job.result(timeout=600).save("cat-waves.png")
+    """
 
     def __init__(self, farm: Session, job_id: str, *, created: bool = True) -> None:
         self.farm = farm
@@ -85,16 +123,24 @@ class Job:
         return f"Job({self.id!r})"
 
     def _repr_png_(self) -> bytes | None:
-        """In notebooks: the newest picture, if there is one yet, its longer side at 512 pixels at most."""
+        """Show the newest picture in a notebook, if there is one yet, its longer side at 512 pixels at most."""
         from stylefarm.producer.views.notebook import small_png
 
         newest = self.newest()
         return None if newest is None else small_png(newest.image)
 
     def newest(self, status: Status | None = None) -> Result | None:
-        """Return the newest picture: the result, or the last snapshot while it runs; None where there is none yet.
+        """Return the newest picture: the result, or the last snapshot while the job runs.
 
-        `status` is the job's, where it is known already.
+        Args:
+            status: the job's, where it is known already.
+
+        Returns:
+            The picture; None where there is none yet, and of a job that failed or was cancelled.
+
+        Raises:
+            NotFound: the job, or its picture, was deleted.
+            ServiceUnavailable: a service does not answer.
         """
         status = status or self.status()
         if status.state.final or status.iteration == 0:
@@ -104,73 +150,154 @@ class Job:
         return snapshots[-1].fetch() if snapshots else None
 
     def status(self) -> Status:
-        """Where it stands now. Raises NotFound if it was deleted."""
+        """Return where the job stands now. Raises NotFound if it was deleted."""
         return Status.of(self.farm.services.queries.job(self.id))
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
-        """Waits until it has ended, well or not. Raises StillPending after `timeout` seconds."""
+        """Wait until the job has ended, well or not; an embedded farm renders it meanwhile.
+
+        Args:
+            timeout: seconds to wait at most; None: without end.
+            watch: called a few times a second with a list of the job's status.
+
+        Returns:
+            Its last status.
+
+        Raises:
+            StillPending: the time is over; the job goes on.
+            NotFound: it was deleted.
+
+        Example:
+            status = job.wait(timeout=60)
+        """
         return self.farm.wait([self], timeout, watch)[0]
 
     def result(self, timeout: float | None = None) -> Result:
-        """Waits for the picture. Raises JobFailed with the job's own error, or StillPending."""
+        """Wait for the picture.
+
+        Args:
+            timeout: seconds to wait at most; None: without end.
+
+        Returns:
+            The finished picture.
+
+        Raises:
+            JobFailed: the job failed or was cancelled; the exception has the job's own error.
+            StillPending: the time is over; the job goes on.
+
+        Example:
+            job.result(timeout=600).image.show()
+        """
         return self._fetch(self.wait(timeout))
 
     def exception(self, timeout: float | None = None) -> JobFailed | None:
-        """Waits until it has ended; what `result` would raise, also of a cancelled job. Raises StillPending."""
+        """Wait until the job has ended, and return what `result` would raise; None if it is done.
+
+        Args:
+            timeout: seconds to wait at most; None: without end.
+
+        Returns:
+            The failure, also of a cancelled job, or None.
+
+        Raises:
+            StillPending: the time is over; the job goes on.
+        """
         return failure_of(self.wait(timeout))
 
     def done(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Return whether the job has ended, well or not."""
         return self.status().state.final
 
     def cancelled(self) -> bool:
-        """Whether it was cancelled, and has stopped."""
+        """Return whether the job was cancelled, and has stopped."""
         return self.status().state is State.CANCELLED
 
     def running(self) -> bool:
-        """Whether a worker paints it now."""
+        """Return whether a worker renders the job now."""
         return self.status().state is State.RUNNING
 
     def fetch(self) -> Result:
-        """The picture, without waiting. Raises StillPending if it is not done, JobFailed if it never will be."""
+        """Return the picture without waiting.
+
+        Raises:
+            StillPending: the job is not done yet.
+            JobFailed: it failed or was cancelled.
+        """
         return self._fetch(self.status())
 
     def losses(self) -> Losses:
-        """The loss curve so far, as arrays; each term is weighted."""
+        """Return the loss curve so far, as arrays; each term is weighted.
+
+        Example:
+            losses = job.losses()
+            print(losses.iteration[-1], losses.total[-1])
+        """
         from stylefarm.producer.views.losses import Losses
 
         return Losses.of(self.farm.services.queries.losses(self.id))
 
     def snapshots(self) -> list[Snapshot]:
-        """The pictures on the way, by iteration; each is fetched when it is asked for."""
+        """Return the snapshots, by iteration; the picture of each is fetched when it is used."""
         blobs = self.farm.services.blobs
         rows = self.farm.services.queries.snapshots(self.id)
         return [Snapshot(row.iteration, StoredObject(row.key, row.sha256, row.bytes), blobs) for row in rows]
 
     def cancel(self) -> bool:
-        """Cancels it; a running one stops within one heartbeat. False if it had ended already."""
-        return bool(self.farm.services.store.commands.cancel(JobSelector(job=self.id)))
+        """Cancel the job; a running one stops within one heartbeat.
+
+        Returns:
+            False if it had ended already.
+        """
+        return bool(self.farm.services.store.commands.cancel(self._selector))
 
     def pause(self) -> bool:
-        """Takes it out of the queue until it is resumed. False if it has ended, or is paused already.
+        """Take the job out of the queue until it is resumed.
 
-        A running one is let go within one heartbeat, and will go on from there.
+        A running job is stopped within one heartbeat, its state stored; it goes on from there.
+
+        Returns:
+            False if it has ended, or is paused already.
         """
-        return bool(self.farm.services.store.commands.pause(JobSelector(job=self.id)))
+        return bool(self.farm.services.store.commands.pause(self._selector))
 
     def resume(self) -> bool:
-        """Puts it back into the queue, or takes back that it was to be paused. False if it is not paused."""
-        return self.farm.announced(self.farm.services.store.commands.resume(JobSelector(job=self.id))) > 0
+        """Put a paused job back into the queue, or withdraw the request to pause it.
+
+        Returns:
+            False if it is not paused.
+        """
+        return self.farm.announce_changes(self.farm.services.store.commands.resume(self._selector)) > 0
 
     def retry(self, *, from_checkpoint: bool = False) -> bool:
-        """Paints it once more, afresh, or `from_checkpoint`, if one was stored. False if it has not ended yet."""
-        store = self.farm.services.store
-        return self.farm.announced(store.commands.retry(JobSelector(job=self.id), from_checkpoint=from_checkpoint)) > 0
+        """Render a job that has ended once more.
+
+        Args:
+            from_checkpoint: go on from the last checkpoint, if one was stored, instead of from the beginning.
+
+        Returns:
+            False if it has not ended yet.
+        """
+        commands = self.farm.services.store.commands
+        return self.farm.announce_changes(commands.retry(self._selector, from_checkpoint=from_checkpoint)) > 0
 
     def reprioritise(self, priority: int) -> bool:
-        """Makes it more or less urgent, 0 to 9; higher is sooner. False if it has ended. Raises InvalidSpec."""
-        wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.commands.reprioritise(JobSelector(job=self.id), wish)) > 0
+        """Change how urgent the job is.
+
+        Args:
+            priority: 0 to 9; jobs of a higher priority are rendered first.
+
+        Returns:
+            False if it has ended.
+
+        Raises:
+            InvalidSpec: `priority` is out of range.
+        """
+        checked = parse_terms({"priority": priority}).priority
+        return self.farm.announce_changes(self.farm.services.store.commands.reprioritise(self._selector, checked)) > 0
+
+    @property
+    def _selector(self) -> JobSelector:
+        return JobSelector(job=self.id)
 
     def _fetch(self, status: Status) -> Result:
         failed = failure_of(status)
@@ -181,19 +308,31 @@ class Job:
         return _fetched(self.farm.services.blobs, status.result)
 
 
-def _fetched(blobs: BlobStore, stored: StoredObject) -> Result:
-    return Result(fetch_verified(blobs, stored.key, stored.sha256), Path(stored.key).suffix)
-
-
 def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
-    """Each of `jobs`, which are of one farm, once, as they end; see `Farm.as_completed`."""
+    """Yield each of `jobs` once, as they end, well or not.
+
+    Args:
+        jobs: jobs of one farm.
+        timeout: seconds to wait at most, in all; None: without end.
+
+    Yields:
+        The jobs, in the order in which they end.
+
+    Raises:
+        StillPending: the time is over; the jobs go on.
+        NotFound: one of them was deleted.
+
+    Example:
+        for job in as_completed(jobs, timeout=3600):
+            print(job.id, job.exception() or "done")
+    """
     listed = list(jobs)
     if listed:
         yield from listed[0].farm.as_completed(listed, timeout)
 
 
 def failure_of(status: Status) -> JobFailed | None:
-    """What tells that a job failed or was cancelled, and why; None if it did not, or not yet."""
+    """Return the exception that tells that a job failed or was cancelled, and why; None if it did not, or not yet."""
     if status.state not in {State.FAILED, State.CANCELLED}:
         return None
     why = status.error or "at the request of its user"
@@ -203,3 +342,7 @@ def failure_of(status: Status) -> JobFailed | None:
         error_class=status.error_class,
         error=status.error,
     )
+
+
+def _fetched(blobs: BlobStore, stored: StoredObject) -> Result:
+    return Result(fetch_verified(blobs, stored.key, stored.sha256), Path(stored.key).suffix)

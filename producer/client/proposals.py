@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.search import Search
 from stylefarm.producer.grids.values import Span, Values
 from stylefarm.shared.errors import InvalidSettings
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """A cell that was painted, and its metric; None where it failed."""
 
     cell: Mapping[str, Any]
     value: float | None
 
 
-def propose(space: Mapping[str, Values], search: Search, tried: Sequence[Tried], count: int) -> list[dict[str, Any]]:
+def propose(space: Mapping[str, Values], search: Search, tried: Sequence[Trial], count: int) -> list[dict[str, Any]]:
     """The next cells to try, `count` of them. Raises InvalidSettings where Optuna is not installed."""
     with _needs_optuna():
         study = _study(search, len(tried))
@@ -65,7 +65,7 @@ def _value(values: Values, found: Any) -> Any:
     return found if isinstance(values, Span) else values[found]
 
 
-def _trial(space: Mapping[str, Values], distributions: Mapping[str, BaseDistribution], tried: Tried) -> FrozenTrial:
+def _trial(space: Mapping[str, Values], distributions: Mapping[str, BaseDistribution], tried: Trial) -> FrozenTrial:
     from optuna.trial import TrialState, create_trial
 
     params = {

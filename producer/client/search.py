@@ -9,12 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from stylefarm.producer.client.farm import Farm, Sweep
-from stylefarm.producer.client.proposals import Tried, propose
+from stylefarm.producer.client.proposals import Trial, propose
 from stylefarm.producer.grids import Grid
 from stylefarm.producer.grids.pictures import PATHS
-from stylefarm.producer.grids.seeking import Search
-from stylefarm.producer.submission.submission import Intake
-from stylefarm.producer.views.metrics import measured, measures_of
+from stylefarm.producer.grids.search import Search
+from stylefarm.producer.submission.resolver import SpecResolver
+from stylefarm.producer.views.metrics import measured, metric_names
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, JobFailed
@@ -30,8 +30,8 @@ def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | No
     painted.
     """
     wanted = _wanted(grid)
-    intake = Intake(farm.services)
-    sweep_id = farm.services.store.submissions.open_sweep(_key(grid, wanted, intake), grid.name, grid.max_running)
+    resolver = SpecResolver(farm.services)
+    sweep_id = farm.services.store.submissions.open_sweep(_key(grid, wanted, resolver), grid.name, grid.max_running)
     while True:
         sweep = farm.find_sweep(sweep_id)
         farm.announce(f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final])
@@ -43,9 +43,9 @@ def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | No
         if len(tried) >= wanted.trials:
             return sweep
         count = min(wanted.batch, wanted.trials - len(tried))
-        outcomes = [Tried(status.cell, metric_of(status, wanted.metric)) for status in tried]
+        outcomes = [Trial(status.cell, metric_of(status, wanted.metric)) for status in tried]
         cells = propose(grid.matrix, wanted, outcomes, count)
-        _submit(farm, grid, intake, sweep_id, [dict(one.cell) for one in outcomes], cells)
+        _submit(farm, grid, resolver, sweep_id, [dict(one.cell) for one in outcomes], cells)
 
 
 def best(statuses: Sequence[Status], wanted: Search) -> Status:
@@ -63,7 +63,7 @@ def metric_of(status: Status, metric: str) -> float | None:
         return None
     value = measured(status, metric)
     if value is None:
-        known = ", ".join(measures_of([status]))
+        known = ", ".join(metric_names([status]))
         raise InvalidRequest(f"job {status.id} has no metric {metric}: it has {known}")
     return value
 
@@ -74,11 +74,11 @@ def _wanted(grid: Grid) -> Search:
     return grid.search
 
 
-def _key(grid: Grid, wanted: Search, intake: Intake) -> str:
+def _key(grid: Grid, wanted: Search, resolver: SpecResolver) -> str:
     """What a search is found again by: all that changes its results, so not how many trials it is to have."""
     named = {**asdict(wanted), "trials": None, "batch": None}
-    base = {name: _content(name, value, intake) for name, value in grid.base.items()}
-    matrix = {axis: _content(axis, _written(values), intake) for axis, values in grid.matrix.items()}
+    base = {name: _content(name, value, resolver) for name, value in grid.base.items()}
+    matrix = {axis: _content(axis, _written(values), resolver) for axis, values in grid.matrix.items()}
     return hashlib.sha256(json.dumps(["search", grid.name, named, base, matrix]).encode()).hexdigest()
 
 
@@ -86,26 +86,28 @@ def _written(values: Any) -> Any:
     return list(values) if isinstance(values, Sequence) else asdict(values)
 
 
-def _content(name: str, value: Any, intake: Intake) -> Any:
+def _content(name: str, value: Any, resolver: SpecResolver) -> Any:
     """A parameter with addresses in the place of pictures, whose files may change, or be named otherwise."""
     if name not in PATHS or name == "weights":
         return value
     return (
-        [_content(name, entry, intake) for entry in value] if isinstance(value, list) else intake.source(value).address
+        [_content(name, entry, resolver) for entry in value]
+        if isinstance(value, list)
+        else resolver.source(value).address
     )
 
 
 def _submit(
     farm: Farm,
     grid: Grid,
-    intake: Intake,
+    resolver: SpecResolver,
     sweep_id: str,
     before: Sequence[Mapping[str, Any]],
     cells: Sequence[dict[str, Any]],
 ) -> None:
     terms = farm.terms(grid.terms)
-    jobs = [intake.resolve(grid.spec(cell), cell, terms) for cell in cells]
-    farm.before_storing(intake)
+    jobs = [resolver.resolve(grid.spec(cell), cell, terms) for cell in cells]
+    farm.check_and_upload(resolver)
     axes = {axis: _seen(axis, [*before, *cells]) for axis in grid.matrix}
     stored = farm.services.store.submissions.extend_sweep(sweep_id, axes, jobs)
     farm.announce(f"sweep {sweep_id}", stored.ids)

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from stylefarm.producer.client.waiting import Waiting, is_over, looks, newly_ended, statuses_of
-from stylefarm.producer.views.filters import fitting
+from stylefarm.producer.client.waiting import Waiting, is_over, newly_ended, poll, statuses_of
+from stylefarm.producer.views.filters import job_filter
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.connection import new_engine
 from stylefarm.shared.db.records import CommandResult
@@ -21,7 +21,7 @@ from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.text import nearest
 
 if TYPE_CHECKING:
-    from stylefarm.producer.client.embedded import Painter
+    from stylefarm.producer.client.embedded import EmbeddedWorker
 
 
 class HasId(Protocol):
@@ -37,20 +37,24 @@ JobT = TypeVar("JobT", bound=HasId)
 
 
 class Session:
-    """A connection to a farm; use it in a `with` statement, or close it."""
+    """A connection to a farm: its services, and waiting for its jobs.
+
+    Args:
+        settings: which farm; by default those of the environment and of stylefarm.toml.
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
         # Of its own: closing one farm takes no connection from another.
         self.services = Services(self.settings, new_engine(self.settings.database))
-        self.painter: Painter | None = None
+        self.embedded_worker: EmbeddedWorker | None = None
         if self.settings.embedded:
-            # What only an embedded farm needs, and who asks a farm on servers need not wait for.
+            # Imported here, since programs that use a farm on servers need not wait for it.
             from stylefarm import migrations
-            from stylefarm.producer.client.embedded import Painter
+            from stylefarm.producer.client.embedded import EmbeddedWorker
 
             migrations.upgrade(self.services.engine)
-            self.painter = Painter(self.services)
+            self.embedded_worker = EmbeddedWorker(self.services)
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +64,8 @@ class Session:
 
     def close(self) -> None:
         """Stop painting, if this farm is embedded; what is done stays done and the rest stays queued."""
-        if self.painter is not None:
-            self.painter.close()
+        if self.embedded_worker is not None:
+            self.embedded_worker.close()
         self.services.engine.dispose()
 
     def jobs(
@@ -74,25 +78,40 @@ class Session:
         until: datetime | None = None,
         limit: int | None = 20,
     ) -> list[Status]:
-        """Where the jobs stand that are asked for, newest first; those of one sweep in the order of its cells.
+        """Return where jobs stand, newest first; those of one sweep in the order of its cells.
 
         Args:
-            states: in one of them; by default in any.
-            sweep: of that one.
-            where: for some parameters, or axes, the values that are wanted, e.g. {"style_weight": [10]}; a picture may
-                be called by its path, its name or its stem.
-            since, until: submitted then, both aware and included.
-            limit: at most so many; None for all.
+            states: only jobs in one of these; by default in any.
+            sweep: only jobs of that sweep.
+            where: the values that are wanted of some parameters, or axes, e.g. {"style_weight": [10]}; a picture may be
+                called by its path, its name or its stem.
+            since: submitted at that moment or later; aware.
+            until: submitted at that moment or before; aware.
+            limit: at most so many; None: all.
 
-        Raises InvalidRequest if there is no such parameter or state.
+        Returns:
+            The statuses.
+
+        Raises:
+            InvalidRequest: there is no such parameter or state.
+
+        Example:
+            failed = farm.jobs(states="failed", where={"size": 512}, limit=None)
         """
-        values = {name: listed(of) for name, of in (where or {}).items()}
+        values = {name: as_list(of) for name, of in (where or {}).items()}
         of_sweep = None if sweep is None else sweep.id
-        wanted = JobFilter(_states(states), of_sweep, since, until, fitting(values))
+        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values))
         return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
 
     def statuses(self, jobs: Sequence[HasId | str]) -> list[Status]:
-        """Where these jobs, or those of these whole ids, stand, in their order, by few questions. Raises NotFound."""
+        """Return where jobs stand, in their order, by few questions to the database.
+
+        Args:
+            jobs: jobs, or whole ids of jobs.
+
+        Raises:
+            NotFound: one of them is not there.
+        """
         ids = [job if isinstance(job, str) else job.id for job in jobs]
         seen = statuses_of(self.services, ids)
         return [seen[job_id] for job_id in ids]
@@ -125,7 +144,7 @@ class Session:
             statuses = farm.wait([farm.submit(content="cat.jpg", style=name) for name in styles], timeout=600)
         """
         now: list[Status] = []
-        with closing(looks(self.waiting(jobs, timeout))) as seen:
+        with closing(poll(self.waiting(jobs, timeout))) as seen:
             for now in seen:
                 if watch is not None:
                     watch(now)
@@ -137,16 +156,16 @@ class Session:
         """Yield each of `jobs` once, as they end, however they do; otherwise as `wait`."""
         by_id = {job.id: job for job in jobs}
         told: set[str] = set()
-        with closing(looks(self.waiting(list(by_id.values()), timeout))) as seen:
+        with closing(poll(self.waiting(list(by_id.values()), timeout))) as seen:
             for now in seen:
                 yield from (by_id[status.id] for status in newly_ended(now, told))
 
     def waiting(self, jobs: Sequence[HasId], timeout: float | None) -> Waiting:
         """Return what looks at `jobs` until they have ended, for callers that pace it themselves."""
-        paint = None if self.painter is None else self.painter.add
+        paint = None if self.embedded_worker is None else self.embedded_worker.add
         return Waiting(self.services, [job.id for job in jobs], timeout, paint)
 
-    def announced(self, steered: CommandResult) -> int:
+    def announce_changes(self, steered: CommandResult) -> int:
         """Tell workers of jobs that may be in the queue now; return how many jobs were changed in all."""
         if self.services.announcer is not None and steered.changed:
             # While Redis is away, the reconciler does it later.
@@ -161,7 +180,7 @@ class Session:
             ServiceUnavailable: Redis is away; the sentence says that `what` is stored all the same.
         """
         if self.services.announcer is not None:
-            with stored(what):
+            with stored_despite_broker(what):
                 self.services.announcer.announce(ids)
 
     def check_webhook(self, url: str) -> None:
@@ -174,12 +193,12 @@ class Session:
         from stylefarm.shared.webhooks.delivery import check_url
 
         check_url(url)
-        if self.painter is not None and self.settings.webhook_secret is None:
+        if self.embedded_worker is not None and self.settings.webhook_secret is None:
             raise InvalidSettings("a webhook needs a secret to be signed with: set STYLEFARM_WEBHOOK_SECRET")
 
 
 @contextmanager
-def stored(what: str) -> Iterator[None]:
+def stored_despite_broker(what: str) -> Iterator[None]:
     """Say in a ServiceUnavailable that is raised in the `with` block that `what` is stored."""
     try:
         yield
@@ -187,14 +206,21 @@ def stored(what: str) -> Iterator[None]:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
-def listed(value: Any) -> list[Any]:
-    """Values as a list; one alone need not be in one, and a text is not its letters, nor a mapping its keys."""
+def as_list(value: Any) -> list[Any]:
+    """Return values as a list; one value alone need not be in one.
+
+    A text is one value, not its letters, and a mapping is one, not its keys.
+
+    Example:
+        >>> as_list("failed"), as_list(("failed", "done"))
+        (['failed'], ['failed', 'done'])
+    """
     alone = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
     return [value] if alone else list(value)
 
 
 def _states(states: Iterable[State | str]) -> tuple[State, ...]:
-    names = listed(states)
+    names = as_list(states)
     for name in names:
         if name not in list(State):
             raise InvalidRequest(f"no state {name!r}{nearest(str(name), map(str, State))}")

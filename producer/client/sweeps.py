@@ -26,11 +26,26 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """A grid of jobs that were asked for together; iterating over it gives them, and `len` counts its cells.
+    """A grid of jobs that were submitted together; iterating over it gives them, and `len` counts its cells.
 
-    Some of them may be older sweeps', where the same pictures were asked for first; these are steered there. As
-    `Farm.sweep` returns it, `created` are the ids of the jobs that this submission has queued, `skipped` is how many
-    cells it left out, and `problems` say what is wrong with their pictures.
+    Some of its jobs may belong to older sweeps, where the same pictures were asked for first; commands on this sweep
+    leave those alone.
+
+    Args:
+        farm: the connection that it is asked through.
+        sweep_id: its whole id.
+        name: what its user calls it.
+        axes: the values of each axis, the last of which turns fastest.
+
+    Attributes:
+        created: as `Farm.sweep` returns it, the ids of the jobs that this submission has queued.
+        skipped: how many cells it left out, since their pictures cannot be used.
+        problems: what is wrong with these pictures, a sentence each.
+
+    Example:
+        sweep = farm.sweep("cats.yaml")
+        for job in sweep.as_completed():
+            print(job.id, job.status().state)
     """
 
     def __init__(
@@ -58,48 +73,83 @@ class Sweep:
         return sum(self.counts().values())
 
     def as_json(self) -> SweepDocument:
-        """What it is called, and its axes, as plain JSON values."""
+        """Return its id, its name and its axes as plain JSON values."""
         return {"id": self.id, "name": self.name, "axes": {axis: list(values) for axis, values in self.axes.items()}}
 
     def _repr_html_(self) -> str:
-        """In notebooks: a small picture of each of its first jobs."""
+        """Show a small picture of each of its first jobs in a notebook."""
         from stylefarm.producer.views.notebook import CELLS, sweep_html
 
         return sweep_html(self.name or self.id, self.counts(), self.statuses(limit=CELLS), self._newest)
 
     def jobs(self) -> list[Job]:
-        """Its jobs, in the order of its cells: the last axis turns fastest."""
+        """Return its jobs, in the order of its cells: the last axis turns fastest."""
         return [Job(self.farm, status.id, created=status.id in self.created) for status in self.statuses()]
 
     def statuses(self, limit: int | None = None) -> list[Status]:
-        """Where each of its jobs stands, in the order of its cells; at most the first `limit` of them."""
+        """Return where each of its jobs stands.
+
+        Args:
+            limit: only the first so many; None: all.
+
+        Returns:
+            The statuses in the order of its cells.
+        """
         return [Status.of(row) for row in self.farm.services.queries.sweep_jobs(self.id, limit)]
 
     def counts(self) -> dict[State, int]:
-        """How many of its jobs are in each state."""
+        """Return how many of its jobs are in each state; states of none are left out."""
         return self.farm.services.queries.counts(self.id)
 
     def changes(self, cursor: datetime | None = None) -> Changes:
-        """What has changed since the `cursor` of an earlier answer, and the next cursor; without one, all its jobs.
+        """Return what has changed since an earlier answer.
 
-        A few milliseconds for a sweep of 100,000 jobs, as long as little has changed. A job may be named again.
+        It takes a few milliseconds for a sweep of 100,000 jobs, as long as little has changed.
+
+        Args:
+            cursor: that of the earlier answer; None: all jobs count as changed.
+
+        Returns:
+            The changes and the next cursor. A job may be named again without a change; none is left out.
+
+        Example:
+            changes = sweep.changes()
+            changes = sweep.changes(changes.cursor)
         """
         return self.farm.services.queries.changed(self.id, cursor)
 
     def frame(self) -> DataFrame:
-        """A row for each of its cells: ids, axes, state, losses and metrics; see `producer.views.frame.sweep_frame`.
+        """Return a row for each of its cells, with ids, axes, state, losses and metrics.
 
-        Raises InvalidRequest where pandas is not installed.
+        See `producer.views.frame.sweep_frame` for the columns.
+
+        Raises:
+            InvalidRequest: pandas is not installed.
+
+        Example:
+            sweep.frame().groupby("style_weight")["ssim"].mean()
         """
         from stylefarm.producer.views.frame import sweep_frame
 
         return sweep_frame(self.id, list(self.axes), self.statuses())
 
     def best(self, metric: str = "loss") -> Job:
-        """The done job that is best by a metric of results, or by the last loss; of equals the first.
+        """Return the done job that is best by a metric.
 
-        The best one has the highest value of ssim and the lowest of all others. Raises InvalidRequest if there is no
-        such metric, StillPending if no job is done yet, JobFailed if none will be.
+        Args:
+            metric: "loss" (the last total) or a metric of results. The best job has the highest value of ssim and the
+                lowest of all others.
+
+        Returns:
+            The job; of equals the first.
+
+        Raises:
+            InvalidRequest: there is no such metric.
+            StillPending: no job is done yet.
+            JobFailed: no job is done, and none will be.
+
+        Example:
+            sweep.best("ssim").result().save("best.png")
         """
         from stylefarm.producer.views.selection import ranked
 
@@ -112,61 +162,100 @@ class Sweep:
         raise StillPending(f"no job of sweep {self.id} is done yet: wait for it first")
 
     def failures(self, limit: int = 5) -> list[Status]:
-        """Its jobs that failed last, the newest first."""
+        """Return its jobs that failed last, the newest first; at most `limit`."""
         return [Status.of(row) for row in self.farm.services.listing.failures(self.id, limit)]
 
     def pace(self) -> float:
-        """How many of its jobs are done in a second, by the last ten minutes; 0.0 if none was done in them."""
-        return self.farm.services.listing.throughput(self.id)
+        """Return how many of its jobs are done in a second, over the last ten minutes; 0.0 if none was."""
+        return self.farm.services.listing.pace(self.id)
 
     def cancel(self) -> int:
-        """Cancels all of its jobs that have not ended; how many. Those that run stop within one heartbeat."""
-        return len(self.farm.services.store.commands.cancel(JobSelector(sweep=self.id)))
+        """Cancel all of its jobs that have not ended; those that run stop within one heartbeat.
+
+        Returns:
+            How many jobs were cancelled or asked to stop.
+        """
+        return len(self.farm.services.store.commands.cancel(self._selector))
 
     def pause(self) -> int:
-        """Pauses all of its jobs that have not ended; how many. Those that run are let go within one heartbeat."""
-        return len(self.farm.services.store.commands.pause(JobSelector(sweep=self.id)))
+        """Pause all of its jobs that have not ended; those that run are stopped within one heartbeat.
+
+        Returns:
+            How many jobs were paused or asked to.
+        """
+        return len(self.farm.services.store.commands.pause(self._selector))
 
     def resume(self) -> int:
-        """Resumes its paused jobs; how many."""
-        return self.farm.announced(self.farm.services.store.commands.resume(JobSelector(sweep=self.id)))
+        """Resume its paused jobs.
+
+        Returns:
+            How many there were.
+        """
+        return self.farm.announce_changes(self.farm.services.store.commands.resume(self._selector))
 
     def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
-        """Paints all of its jobs that have ended once more, or only those that `failed`; how many.
+        """Render all of its jobs that have ended once more.
 
-        They begin afresh, or `from_checkpoint` where one was stored.
+        Args:
+            failed: only those that failed.
+            from_checkpoint: go on from the last checkpoint, where one was stored, instead of from the beginning.
+
+        Returns:
+            How many jobs are tried again.
         """
         states = {State.FAILED} if failed else FINAL
-        store = self.farm.services.store
-        return self.farm.announced(
-            store.commands.retry(JobSelector(sweep=self.id), states, from_checkpoint=from_checkpoint)
-        )
+        commands = self.farm.services.store.commands
+        return self.farm.announce_changes(commands.retry(self._selector, states, from_checkpoint=from_checkpoint))
 
     def reprioritise(self, priority: int) -> int:
-        """Makes its jobs more or less urgent, 0 to 9; how many had not ended. Raises InvalidSpec."""
-        wish = parse_terms({"priority": priority}).priority
-        return self.farm.announced(self.farm.services.store.commands.reprioritise(JobSelector(sweep=self.id), wish))
+        """Change how urgent its jobs are.
+
+        Args:
+            priority: 0 to 9; jobs of a higher priority are rendered first.
+
+        Returns:
+            How many jobs had not ended.
+
+        Raises:
+            InvalidSpec: `priority` is out of range.
+        """
+        checked = parse_terms({"priority": priority}).priority
+        return self.farm.announce_changes(self.farm.services.store.commands.reprioritise(self._selector, checked))
 
     def call(self, url: str | None) -> None:
-        """Has `url` called once when its first job fails and once when all have ended; None: nobody is.
+        """Have `url` called once when the first job fails, and once when all have ended; None: nobody is called.
 
-        What has happened already is told, too. Workers call, or an embedded farm while it is waited for. Raises
-        InvalidRequest, InvalidSettings.
+        What has happened already is reported, too. Workers make the call, or an embedded farm while it waits.
+
+        Raises:
+            InvalidRequest: it is no address to call.
+            InvalidSettings: an embedded farm has no secret to sign with.
+
+        Example:
+            sweep.call("https://example.org/rendered")
         """
         if url is not None:
             self.farm.check_webhook(url)
         self.farm.services.webhooks.set(self.id, url)
 
     def calls(self) -> list[WebhookRow]:
-        """What is called when, and how that went."""
+        """Return what is called for which event, and how that went."""
         return self.farm.services.webhooks.of(self.id)
 
     def wait(
         self, timeout: float | None = None, watch: Watcher | None = None, return_when: str = ALL_COMPLETED
     ) -> list[Status]:
-        """Waits until all its jobs have ended, well or not; the statuses in the order of its cells.
+        """Wait until all its jobs have ended, well or not; arguments and errors as `Farm.wait`.
 
-        As `Farm.wait` otherwise. Raises StillPending after `timeout` seconds.
+        Returns:
+            The statuses in the order of its cells.
+
+        Raises:
+            StillPending: the time is over; the jobs go on.
+
+        Example:
+            for status in sweep.wait():
+                print(status.cell, status.state, status.loss)
         """
         before = self.statuses()
         now = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch, return_when)
@@ -174,19 +263,35 @@ class Sweep:
         return [replace(status, cell=here.cell) for status, here in zip(now, before, strict=True)]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Job]:
-        """Its jobs as they end, each once. Raises StillPending after `timeout` seconds."""
+        """Yield its jobs as they end, each once. Raises StillPending after `timeout` seconds."""
         return self.farm.as_completed(self.jobs(), timeout)
 
     def results(self, timeout: float | None = None) -> Iterator[Result]:
-        """Waits for all its jobs; then their pictures in the order of its cells, each fetched when it is its turn.
+        """Wait for all its jobs, then yield their pictures in the order of its cells, each fetched at its turn.
 
-        Raises StillPending after `timeout` seconds, and JobFailed at the first job that failed or was cancelled.
+        Args:
+            timeout: seconds to wait at most; None: without end.
+
+        Yields:
+            The picture of each cell.
+
+        Raises:
+            StillPending: the time is over; the jobs go on.
+            JobFailed: the turn is at a job that failed or was cancelled.
+
+        Example:
+            for number, result in enumerate(sweep.results()):
+                result.save(f"{number:03}.png")
         """
         for status in self.wait(timeout):
             failed = failure_of(status)
             if failed is not None:
                 raise failed
             yield Job(self.farm, status.id).fetch()
+
+    @property
+    def _selector(self) -> JobSelector:
+        return JobSelector(sweep=self.id)
 
     def _newest(self, status: Status) -> Image.Image | None:
         picture = Job(self.farm, status.id).newest(status)

@@ -13,8 +13,8 @@ from stylefarm.shared.errors import InvalidRequest, NotFound, ServiceUnavailable
 from stylefarm.shared.services import Services
 
 # How often is looked, while little is waited for; a look at many jobs takes longer, and is taken less often.
-LOOK_SECONDS = 0.25
-LOOKING_SHARE = 0.05
+POLL_SECONDS = 0.25
+POLL_SHARE = 0.05
 
 
 class Waiting:
@@ -36,17 +36,17 @@ class Waiting:
         self.paint = paint
         self.pending = len(ids)
         self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._tended_at = float("-inf")
-        self._looked_at = time.monotonic()
+        self._maintained_at = float("-inf")
+        self._polled_at = time.monotonic()
         self._ended: dict[str, Status] = {}
         self._before: Sequence[str] | None = None
 
-    def look(self) -> list[Status]:
+    def poll_once(self) -> list[Status]:
         """The statuses of all of them, in the order of their ids. Raises NotFound."""
-        self._looked_at = time.monotonic()
-        if self._looked_at - self._tended_at >= self.services.settings.reconcile_seconds:
-            self._tend()
-            self._tended_at = self._looked_at
+        self._polled_at = time.monotonic()
+        if self._polled_at - self._maintained_at >= self.services.settings.reconcile_seconds:
+            self._maintain()
+            self._maintained_at = self._polled_at
         now = self._statuses(self.ids)
         self.pending = sum(not status.state.final for status in now)
         if not self.pending:
@@ -61,7 +61,7 @@ class Waiting:
 
     def pause(self) -> float:
         """Seconds until the next look. Raises StillPending when the time is over."""
-        pause = max(LOOK_SECONDS, (time.monotonic() - self._looked_at) / LOOKING_SHARE)
+        pause = max(POLL_SECONDS, (time.monotonic() - self._polled_at) / POLL_SHARE)
         if self._deadline is None:
             return pause
         left = self._deadline - time.monotonic()
@@ -77,7 +77,7 @@ class Waiting:
             with suppress(ServiceUnavailable):
                 self.services.reconciler.resign()
 
-    def _tend(self) -> None:
+    def _maintain(self) -> None:
         if self.services.reconciler is None:
             self.services.store.maintenance.requeue_expired()
         else:
@@ -96,11 +96,11 @@ class Waiting:
         return [self._ended.get(job_id) or seen[job_id] for job_id in ids]
 
 
-def looks(waiting: Waiting) -> Generator[list[Status]]:
+def poll(waiting: Waiting) -> Generator[list[Status]]:
     """What each look finds, the last of them that all have ended. Raises StillPending and NotFound."""
     with closing(waiting):
         while True:
-            yield waiting.look()
+            yield waiting.poll_once()
             if not waiting.pending:
                 return
             time.sleep(waiting.pause())

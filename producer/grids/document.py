@@ -12,7 +12,7 @@ from stylefarm.producer.grids.pictures import PATHS, beside, pictures_of
 from stylefarm.producer.grids.reading import Places, read_document, read_value
 from stylefarm.producer.grids.s3_objects import Objects
 from stylefarm.producer.grids.sampling import Sample
-from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.search import Search
 from stylefarm.producer.grids.values import MOST_CELLS, Span, Values, unfolded
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.settings import Settings, load_settings

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from stylefarm.producer.grids.reading import Places
 from stylefarm.producer.grids.sampling import Sample
-from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.grids.search import Search
 from stylefarm.producer.grids.values import MOST_CELLS, Span, Values
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import JobSpec, nearest, parse_spec

@@ -12,7 +12,7 @@ import numpy as np
 
 from stylefarm.producer.charts.tradeoff import Spread
 from stylefarm.producer.client.farm import Sweep
-from stylefarm.producer.views.metrics import measures_of
+from stylefarm.producer.views.metrics import metric_names
 from stylefarm.producer.views.selection import PICTURES, Axis, key_of, select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
@@ -97,7 +97,7 @@ def compare(
         values.setdefault(_key(value), value)
         jobs.setdefault(_key(value), {})[entry.status.id] = entry.status
     labels = Axis(by, list(values.values())).labels
-    metrics = [name for name in measures_of(entry.status for entry in entries) if name != "loss"]
+    metrics = [name for name in metric_names(entry.status for entry in entries) if name != "loss"]
     titles = dict.fromkeys(sweep.name for sweep in sweeps if sweep.name)
     groups = [_group(label, jobs[key].values(), metrics) for key, label in zip(values, labels, strict=True)]
     return Comparison(by, groups, metrics, ", ".join(titles))

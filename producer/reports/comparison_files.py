@@ -12,7 +12,7 @@ from stylefarm.producer.charts.html import trade_off_page
 from stylefarm.producer.charts.tradeoff import Point, Words, trade_off_plot
 from stylefarm.producer.reports.comparison import Comparison
 from stylefarm.producer.terminal.progress import working
-from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, more_is_closer
+from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, higher_is_better
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable, write_atomically
 from stylefarm.shared.spec.spec import nearest
@@ -96,7 +96,7 @@ def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
 
 
 def _up(metric: str) -> str:
-    return f"{metric.replace('_', '-')} ({'more' if more_is_closer(metric) else 'less'} is closer)"
+    return f"{metric.replace('_', '-')} ({'more' if higher_is_better(metric) else 'less'} is closer)"
 
 
 def _note(metric: str) -> str:

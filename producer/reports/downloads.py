@@ -21,7 +21,7 @@ from stylefarm.shared.services import Services
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DownloadItem:
     """A picture of a job, and the file that it is to be."""
 
     path: Path
@@ -36,8 +36,8 @@ class Downloaded:
     `missing` is how many of the jobs have no result (yet).
     """
 
-    written: Sequence[Wanted]
-    kept: Sequence[Wanted]
+    written: Sequence[DownloadItem]
+    kept: Sequence[DownloadItem]
     missing: int = 0
 
 
@@ -70,11 +70,11 @@ def download_sweep(
     names = {id(status): name for status, name in zip(statuses, file_names(statuses), strict=True)}
     chosen = select(sweep.axes, statuses, where=where).statuses
     shots = sweep.farm.services.sweep_reads.snapshots(sweep.id) if snapshots else {}
-    wanted: list[Wanted] = []
+    wanted: list[DownloadItem] = []
     for status in chosen:
         name = names[id(status)]
         if (stored := status.result) is not None:
-            wanted.append(_wanted(Path(folder), name, status.id, stored))
+            wanted.append(_item(Path(folder), name, status.id, stored))
         below = Path(folder, f"{name}_snapshots")
         wanted += [_snapshot(below, shot.iteration, status.id, shot.stored) for shot in shots.get(status.id, ())]
     found = _download(sweep.farm.services, Path(folder), wanted, force)
@@ -92,15 +92,15 @@ def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> 
     return _download(job.farm.services, Path(folder), wanted, force)
 
 
-def _snapshot(folder: Path, iteration: int, job_id: str, stored: StoredObject) -> Wanted:
-    return _wanted(folder, f"{iteration:06}", job_id, stored)
+def _snapshot(folder: Path, iteration: int, job_id: str, stored: StoredObject) -> DownloadItem:
+    return _item(folder, f"{iteration:06}", job_id, stored)
 
 
-def _wanted(folder: Path, name: str, job_id: str, stored: StoredObject) -> Wanted:
-    return Wanted(folder / (name + Path(stored.key).suffix), job_id, stored)
+def _item(folder: Path, name: str, job_id: str, stored: StoredObject) -> DownloadItem:
+    return DownloadItem(folder / (name + Path(stored.key).suffix), job_id, stored)
 
 
-def _download(services: Services, folder: Path, wanted: Sequence[Wanted], force: bool) -> Downloaded:
+def _download(services: Services, folder: Path, wanted: Sequence[DownloadItem], force: bool) -> Downloaded:
     make_folder(folder)
     check_writable(folder / ".stylefarm", force=True)
     there = [one for one in wanted if one.path.exists()]
@@ -123,7 +123,7 @@ def _download(services: Services, folder: Path, wanted: Sequence[Wanted], force:
     return Downloaded(left, list(kept.values()))
 
 
-def _is_alike(wanted: Wanted) -> bool:
+def _is_alike(wanted: DownloadItem) -> bool:
     """Whether a file that is there has the bytes of what is wanted."""
     if not wanted.path.is_file() or wanted.path.stat().st_size != wanted.stored.bytes:
         return False
@@ -133,6 +133,6 @@ def _is_alike(wanted: Wanted) -> bool:
     return sha256.hexdigest() == wanted.stored.sha256
 
 
-def _fetch(services: Services, wanted: Wanted, force: bool) -> None:
+def _fetch(services: Services, wanted: DownloadItem, force: bool) -> None:
     data = fetch_verified(services.blobs, wanted.stored.key, wanted.stored.sha256)
     write_atomically(wanted.path, data, force=force)

@@ -12,7 +12,7 @@ from typing import Any
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.reports.overview import sweep_points
 from stylefarm.producer.terminal.progress import working
-from stylefarm.producer.views.metrics import measures_of
+from stylefarm.producer.views.metrics import metric_names
 from stylefarm.producer.views.selection import select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
@@ -41,7 +41,7 @@ def export_results(
     """
     path = _checked(path, force)
     statuses = select(sweep.axes, sweep.statuses(), where=where).statuses
-    metrics = [name for name in measures_of(statuses) if name != "loss"]
+    metrics = [name for name in metric_names(statuses) if name != "loss"]
     return _write([_result(status, sweep, metrics) for status in statuses], path, force)
 
 

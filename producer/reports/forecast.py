@@ -11,8 +11,8 @@ from typing import Any
 from stylefarm.producer.client.embedded import estimate
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.grids import Grid
-from stylefarm.producer.submission.resolve_grid import take
-from stylefarm.producer.submission.submission import Intake
+from stylefarm.producer.submission.resolve_grid import resolve_grid
+from stylefarm.producer.submission.resolver import SpecResolver
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.db.states import WorkerState
 from stylefarm.shared.spec.spec import JobSpec
@@ -40,34 +40,34 @@ class Forecast:
 
 def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
     """Takes in a grid as `Farm.sweep` does, and stores nothing. Raises what that raises, and OutOfMemory."""
-    intake = Intake(farm.services)
-    taken = take(intake, grid, farm.terms(grid.terms), skip_bad=skip_bad)
-    by_key = {job.spec.key: job for job in taken.jobs}
+    resolver = SpecResolver(farm.services)
+    resolved = resolve_grid(resolver, grid, farm.terms(grid.terms), skip_bad=skip_bad)
+    by_key = {job.spec.key: job for job in resolved.jobs}
     known = farm.services.queries.known_keys(list(by_key))
     new = [job for key, job in by_key.items() if key not in known]
     workers = _workers(farm)
-    seconds, basis = _seconds(farm, intake, new)
+    seconds, basis = _seconds(farm, resolver, new)
     return Forecast(
-        cells=len(taken.jobs) + taken.skipped,
+        cells=len(resolved.jobs) + resolved.skipped,
         axes=grid.axes,
-        skipped=taken.skipped,
+        skipped=resolved.skipped,
         known=len(known),
         new=len(new),
         hours=None if seconds is None else seconds / 3600 / max(1, workers),
         workers=workers,
         basis=basis,
-        notes=[*taken.problems, *dict.fromkeys(note for job in taken.jobs for note in job.notes)],
+        notes=[*resolved.problems, *dict.fromkeys(note for job in resolved.jobs for note in job.notes)],
     )
 
 
 def _workers(farm: Farm) -> int:
     """How many take jobs now; an embedded farm is one itself."""
-    if farm.painter is not None:
+    if farm.embedded_worker is not None:
         return 1
     return sum(listed.state == WorkerState.ACTIVE for listed in farm.services.workers.listed())
 
 
-def _seconds(farm: Farm, intake: Intake, new: Sequence[NewJob]) -> tuple[float | None, str]:
+def _seconds(farm: Farm, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple[float | None, str]:
     """What all of the jobs take one after the other, and where that was taken from."""
     steps: Counter[tuple[str, int]] = Counter()
     examples: dict[tuple[str, int], JobSpec] = {}
@@ -81,9 +81,9 @@ def _seconds(farm: Farm, intake: Intake, new: Sequence[NewJob]) -> tuple[float |
         done += len(paces)
         if paces:
             total += count * median(paces)
-        elif farm.painter is not None:
+        elif farm.embedded_worker is not None:
             spec = examples[method, size]
-            total += count * estimate(spec, intake.picture, farm.settings).seconds / spec.total_iterations
+            total += count * estimate(spec, resolver.picture, farm.settings).seconds / spec.total_iterations
             timed += 1
         else:
             return None, f"unknown: no job of size {size} is done yet in this farm"

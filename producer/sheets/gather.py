@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from stylefarm.producer.client.farm import Sweep
-from stylefarm.producer.views.pictures import decoded
+from stylefarm.producer.views.pictures import decode_own
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import StoredObject
@@ -20,7 +20,7 @@ from stylefarm.shared.spec.spec import BLOB
 
 
 @dataclass(frozen=True)
-class Shown:
+class SheetJob:
     """A job on a sheet: its newest picture, if it has one yet, and the snapshots on the way, by iteration."""
 
     status: Status
@@ -44,26 +44,26 @@ class Shown:
         return f"{status.state}: {status.error}" if status.error else str(status.state)
 
 
-def gathered(sweep: Sweep, statuses: Sequence[Status]) -> list[Shown]:
+def gather_jobs(sweep: Sweep, statuses: Sequence[Status]) -> list[SheetJob]:
     """The jobs with what there is to be seen of them."""
     shots = sweep.farm.services.sweep_reads.snapshots(sweep.id)
-    return [_shown(status, shots.get(status.id, [])) for status in statuses]
+    return [_sheet_job(status, shots.get(status.id, [])) for status in statuses]
 
 
 def picture(services: Services, stored: StoredObject) -> Image.Image:
     """The picture in the object store, RGB. Raises NotFound, InvalidImage, ServiceUnavailable."""
-    return decoded(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
+    return decode_own(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
 
 
-def addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def image_addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The content hashes of the pictures that a spec names as its content, or its style."""
     value = spec.get(name) or ()
     return tuple([value] if isinstance(value, str) else value)
 
 
-def beside(services: Services, hashes: Sequence[str]) -> Image.Image:
+def side_by_side(services: Services, hashes: Sequence[str]) -> Image.Image:
     """The pictures of these content hashes side by side, as high as the lowest of them."""
-    images = [decoded(services.blobs.get(f"inputs/{one.removeprefix(BLOB)}"), one) for one in hashes]
+    images = [decode_own(services.blobs.get(f"inputs/{one.removeprefix(BLOB)}"), one) for one in hashes]
     height = min(image.height for image in images)
     images = [image.resize((max(1, image.width * height // image.height), height)) for image in images]
     joined = Image.new("RGB", (sum(image.width for image in images), height))
@@ -74,7 +74,7 @@ def beside(services: Services, hashes: Sequence[str]) -> Image.Image:
     return joined
 
 
-def _shown(status: Status, shots: Sequence[StoredSnapshot]) -> Shown:
+def _sheet_job(status: Status, shots: Sequence[StoredSnapshot]) -> SheetJob:
     # A failed job's last snapshot is not its picture.
     if status.state is State.DONE:
         newest = status.result
@@ -82,4 +82,4 @@ def _shown(status: Status, shots: Sequence[StoredSnapshot]) -> Shown:
         newest = None
     else:
         newest = shots[-1].stored
-    return Shown(status, newest, shots)
+    return SheetJob(status, newest, shots)

@@ -15,10 +15,10 @@ from PIL import Image
 
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.parallel import in_parallel
-from stylefarm.producer.sheets.gather import Shown, addresses, beside, gathered, picture
+from stylefarm.producer.sheets.gather import SheetJob, gather_jobs, image_addresses, picture, side_by_side
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.producer.theme import css_variables
-from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, check_measure, measures_of, more_is_closer
+from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, check_metric, higher_is_better, metric_names
 from stylefarm.producer.views.pictures import webp
 from stylefarm.producer.views.selection import PICTURES, Selection, key_of, title_of
 from stylefarm.shared.db.records import StoredObject
@@ -58,7 +58,7 @@ def page(sweep: Sweep, selection: Selection, opening: Opening) -> bytes:
     Of each job its newest picture is in it, of few jobs also snapshots, evenly chosen. Raises InvalidRequest.
     """
     for metric in (opening.metric, opening.sort_by or opening.metric):
-        check_measure(metric, selection.statuses)
+        check_metric(metric, selection.statuses)
     document, pictures = _document(sweep, selection, opening)
     with counting("thumbnails", len(pictures)) as advance:
         made = in_parallel(pictures, _encoded, advance)
@@ -68,7 +68,7 @@ def page(sweep: Sweep, selection: Selection, opening: Opening) -> bytes:
 
 def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dict[str, Any], list[Picture]]:
     """What the page knows, and the pictures that it names by their places in the list."""
-    jobs = gathered(sweep, selection.statuses)
+    jobs = gather_jobs(sweep, selection.statuses)
     pictures, inputs = _inputs(sweep, jobs)
     steps = [_evenly(shown.steps, min(MOST_STEPS, MOST_SNAPSHOTS // max(1, len(jobs)))) for shown in jobs]
     left = MOST_BYTES - sum(one.most_bytes for one in pictures)
@@ -86,14 +86,14 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
         {
             "at": [found[key_of(shown.status.cell.get(axis.name))] for axis, found in _zip(selection, places)],
             **_told(shown),
-            "inputs": [inputs.get(addresses(shown.status.spec, name)) for name in PICTURES],
+            "inputs": [inputs.get(image_addresses(shown.status.spec, name)) for name in PICTURES],
             "image": place(shown.newest, 1),
             "steps": [[shot.iteration, place(shot.stored, 0.5)] for shot in of_job],
         }
         for shown, of_job in zip(jobs, steps, strict=True)
     ]
     names = [axis.name for axis in selection.axes]
-    measures = measures_of(selection.statuses)
+    measures = metric_names(selection.statuses)
     document = {
         "title": sweep.name or f"sweep {sweep.id[:8]}",
         "id": sweep.id,
@@ -104,7 +104,7 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
         "rows": names.index(selection.rows.name) if selection.rows.name else None,
         "columns": names.index(selection.columns.name) if selection.columns.name else None,
         "measures": [
-            {"name": name, "words": MEASURES[name].words if name in MEASURES else name, "more": more_is_closer(name)}
+            {"name": name, "words": MEASURES[name].words if name in MEASURES else name, "more": higher_is_better(name)}
             for name in measures
         ],
         "metric": opening.metric,
@@ -115,7 +115,7 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
     return document, pictures
 
 
-def _told(shown: Shown) -> dict[str, Any]:
+def _told(shown: SheetJob) -> dict[str, Any]:
     status = shown.status
     numbers = {**status.metrics, "loss": status.loss}
     return {
@@ -130,14 +130,14 @@ def _told(shown: Shown) -> dict[str, Any]:
     }
 
 
-def _inputs(sweep: Sweep, jobs: Sequence[Shown]) -> tuple[list[Picture], dict[tuple[str, ...], int]]:
+def _inputs(sweep: Sweep, jobs: Sequence[SheetJob]) -> tuple[list[Picture], dict[tuple[str, ...], int]]:
     """The contents and styles of all jobs, each once, and their places by their content hashes."""
-    found = dict.fromkeys(addresses(shown.status.spec, name) for shown in jobs for name in PICTURES)
+    found = dict.fromkeys(image_addresses(shown.status.spec, name) for shown in jobs for name in PICTURES)
     found.pop((), None)
     most = min(INPUT_BYTES, MOST_INPUT_BYTES // max(1, len(found)))
 
     def of(hashes: tuple[str, ...]) -> Picture:
-        return Picture(lambda: beside(sweep.farm.services, hashes), INPUT_EDGE, most)
+        return Picture(lambda: side_by_side(sweep.farm.services, hashes), INPUT_EDGE, most)
 
     return [of(hashes) for hashes in found], {hashes: index for index, hashes in enumerate(found)}
 
@@ -146,7 +146,7 @@ def _head_images(selection: Selection, name: str, inputs: Mapping[tuple[str, ...
     values = next(axis.values for axis in selection.axes if axis.name == name)
     if name not in PICTURES:
         return [None] * len(values)
-    found = {key_of(status.cell[name]): inputs.get(addresses(status.spec, name)) for status in selection.statuses}
+    found = {key_of(status.cell[name]): inputs.get(image_addresses(status.spec, name)) for status in selection.statuses}
     return [found.get(key_of(value)) for value in values]
 
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.parallel import in_parallel
-from stylefarm.producer.sheets.gather import Shown, addresses, beside, gathered, picture
+from stylefarm.producer.sheets.gather import SheetJob, gather_jobs, image_addresses, picture, side_by_side
 from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
 from stylefarm.producer.terminal.progress import counting, working
 from stylefarm.producer.views.metrics import NOT_VALIDATED, in_words, measured
-from stylefarm.producer.views.pictures import shrunk
+from stylefarm.producer.views.pictures import shrink
 from stylefarm.producer.views.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import FarmError
@@ -77,15 +77,15 @@ def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Image.Imag
 def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[Cell]:
     services = sweep.farm.services
 
-    def cell_of(shown: Shown) -> Cell:
+    def cell_of(shown: SheetJob) -> Cell:
         caption = in_words(drawing.metric, measured(shown.status, drawing.metric))
-        image = None if shown.newest is None else shrunk(picture(services, shown.newest), drawing.cell)
+        image = None if shown.newest is None else shrink(picture(services, shown.newest), drawing.cell)
         if shown.progress is not None and image is not None:
             caption = f"{shown.status.state} {shown.status.iteration}/{shown.status.iterations}"
         return Cell(image, caption, shown.problem, shown.progress)
 
     with counting("pictures", len(statuses)) as advance:
-        made = in_parallel(gathered(sweep, statuses), cell_of, advance)
+        made = in_parallel(gather_jobs(sweep, statuses), cell_of, advance)
     return [Cell(problem=f"missing: {one}") if isinstance(one, FarmError) else one for one in made]
 
 
@@ -101,10 +101,10 @@ def _heads(sweep: Sweep, selection: Selection, axis: Axis) -> list[Head]:
 
 def head_pictures(sweep: Sweep, statuses: Sequence[Status], axis: str) -> Mapping[str, Image.Image]:
     """The pictures of an axis of pictures by `key_of` their values; without those that are gone."""
-    found = {key_of(status.cell[axis]): addresses(status.spec, axis) for status in statuses}
+    found = {key_of(status.cell[axis]): image_addresses(status.spec, axis) for status in statuses}
 
     def head_of(hashes: Sequence[str]) -> Image.Image:
-        return shrunk(beside(sweep.farm.services, hashes), LONGEST_HEAD)
+        return shrink(side_by_side(sweep.farm.services, hashes), LONGEST_HEAD)
 
     with counting(f"pictures of {axis}", len(found)) as advance:
         made = in_parallel(found.values(), head_of, advance)

@@ -14,7 +14,7 @@ from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.sheets.page import Opening, page
 from stylefarm.producer.sheets.raster import Drawing, cell_width, pages
 from stylefarm.producer.terminal.progress import working
-from stylefarm.producer.views.metrics import check_measure
+from stylefarm.producer.views.metrics import check_metric
 from stylefarm.producer.views.selection import Selection, select
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable, write_atomically
@@ -68,7 +68,7 @@ def write_sheet(
     selection = select(sweep.axes, statuses, rows, columns, where)
     for name in (metric, sort_by):
         if name is not None:
-            check_measure(name, statuses)
+            check_metric(name, statuses)
     if suffix == ".html":
         check_writable(path, force=force)
         write_atomically(path, page(sweep, selection, Opening(metric, sort_by)), force=force)

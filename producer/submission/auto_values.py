@@ -22,7 +22,7 @@ STYLE_WEIGHTS = {
 LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
 
 
-def automatic(spec: JobSpec, content: Source, features: str, notes: list[str]) -> dict[str, object]:
+def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]) -> dict[str, object]:
     """A value for every parameter of `spec` that is still "auto", now that its `features` are known."""
     changes: dict[str, object] = {}
     if spec.size == "auto":

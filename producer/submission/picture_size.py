@@ -11,7 +11,7 @@ from stylefarm.shared.spec.networks import smallest_side
 from stylefarm.shared.spec.spec import JobSpec
 
 
-def check_depth(spec: JobSpec, content: Source, styles: Sequence[Source]) -> None:
+def check_size(spec: JobSpec, content: Source, styles: Sequence[Source]) -> None:
     """Each pooling halves a picture; at the deepest layer something must be left of it, at every scale.
 
     The spec's size must be resolved. Raises InvalidImage.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stylefarm.producer.grids import Grid
-from stylefarm.producer.submission.submission import Intake, pictures_of
+from stylefarm.producer.submission.resolver import SpecResolver, pictures_of
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.errors import FarmError, InvalidImage
@@ -14,7 +14,7 @@ from stylefarm.shared.text import counted
 
 
 @dataclass(frozen=True)
-class Taken:
+class ResolvedGrid:
     """The jobs of the cells that can be painted, in order, and what kept the others out, by sentence."""
 
     jobs: list[NewJob]
@@ -22,14 +22,14 @@ class Taken:
     problems: tuple[str, ...] = ()
 
 
-def take(intake: Intake, grid: Grid, terms: Terms, *, skip_bad: bool = False) -> Taken:
+def resolve_grid(resolver: SpecResolver, grid: Grid, terms: Terms, *, skip_bad: bool = False) -> ResolvedGrid:
     """Resolves every cell of a grid. Every picture is read before any is judged.
 
     With `skip_bad`, cells whose pictures cannot be used are left out. Raises InvalidImage with all that is wrong with
     all pictures, or if no cell is left; InvalidSpec, InvalidRequest, NotFound, ServiceUnavailable.
     """
     cells = list(grid.cells())
-    unread = intake.survey(spec for _, spec in cells)
+    unread = resolver.survey(spec for _, spec in cells)
     problems: dict[str, FarmError] = {str(error): error for error in unread.values()}
     jobs: list[NewJob] = []
     with counting("cells", len(cells)) as advance:
@@ -38,12 +38,12 @@ def take(intake: Intake, grid: Grid, terms: Terms, *, skip_bad: bool = False) ->
             if unread and any(name in unread for name in pictures_of(spec)):
                 continue
             try:
-                jobs.append(intake.resolve(spec, cell, terms))
+                jobs.append(resolver.resolve(spec, cell, terms))
             except InvalidImage as error:
                 problems.setdefault(str(error), error)
     if problems and not (skip_bad and jobs):
         raise _all_of(list(problems.values()), none_left=skip_bad)
-    return Taken(jobs, len(cells) - len(jobs), tuple(problems))
+    return ResolvedGrid(jobs, len(cells) - len(jobs), tuple(problems))
 
 
 def _all_of(problems: list[FarmError], *, none_left: bool) -> FarmError:

@@ -13,7 +13,7 @@ from stylefarm.shared.text import nearest
 _WORDS = {"true": True, "false": False}
 
 
-def fitting(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] | None:
+def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] | None:
     """Tells of a job whether it has one of the values of each parameter in `where`; None if all have.
 
     What counts is the value in its sweep's cell, and the one in its spec. Raises InvalidRequest if there is no such

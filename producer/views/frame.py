@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.producer.views.metrics import measures_of
+from stylefarm.producer.views.metrics import metric_names
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 
@@ -31,7 +31,7 @@ def sweep_frame(sweep: str, axes: Sequence[str], statuses: Sequence[Status]) -> 
         import pandas
     except ImportError as error:
         raise InvalidRequest("a sweep's frame needs pandas, which is not installed: pip install pandas") from error
-    metrics = [name for name in measures_of(statuses) if name != "loss"]
+    metrics = [name for name in metric_names(statuses) if name != "loss"]
     rows = [_row(status, axes, metrics) for status in statuses]
     columns = [*BEFORE, *axes, *AFTER[:4], *metrics, *AFTER[4:]]
     return pandas.DataFrame(rows, columns=columns)

@@ -17,21 +17,21 @@ NOT_VALIDATED = (
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A number of a finished job. `more_is_closer` tells which end of a ranking comes first."""
+class MetricInfo:
+    """A number of a finished job. `higher_is_better` tells which end of a ranking comes first."""
 
     words: str
-    more_is_closer: bool = False
+    higher_is_better: bool = False
 
 
-MEASURES: Mapping[str, Measure] = {
-    "gram": Measure("distance to the style, Gram matrices of held-out networks"),
-    "sliced": Measure("distance to the style, sliced Wasserstein on held-out networks"),
-    "self_similarity": Measure("distance to the content, self-similarities on held-out networks"),
-    "ssim": Measure("structural similarity to the content, 1 for the same", more_is_closer=True),
-    "clipped": Measure("share of values that were clipped"),
-    "seconds": Measure("seconds of painting"),
-    "loss": Measure("the last loss; of jobs that differ in no weight of it"),
+MEASURES: Mapping[str, MetricInfo] = {
+    "gram": MetricInfo("distance to the style, Gram matrices of held-out networks"),
+    "sliced": MetricInfo("distance to the style, sliced Wasserstein on held-out networks"),
+    "self_similarity": MetricInfo("distance to the content, self-similarities on held-out networks"),
+    "ssim": MetricInfo("structural similarity to the content, 1 for the same", higher_is_better=True),
+    "clipped": MetricInfo("share of values that were clipped"),
+    "seconds": MetricInfo("seconds of painting"),
+    "loss": MetricInfo("the last loss; of jobs that differ in no weight of it"),
 }
 
 
@@ -40,26 +40,26 @@ def measured(status: Status, name: str) -> float | None:
     return status.loss if name == "loss" else status.metrics.get(name)
 
 
-def measures_of(statuses: Iterable[Status]) -> list[str]:
+def metric_names(statuses: Iterable[Status]) -> list[str]:
     """The names that at least one of the jobs has a number for: first those that are known here, in their order."""
     found = {"loss"} | {name for status in statuses for name in status.metrics}
     return [*(name for name in MEASURES if name in found), *sorted(found - set(MEASURES))]
 
 
-def check_measure(name: str, statuses: Iterable[Status]) -> str:
+def check_metric(name: str, statuses: Iterable[Status]) -> str:
     """The name itself. Raises InvalidRequest if it is none that is known, or that one of the jobs has."""
     if name in MEASURES:
         return name
-    names = measures_of(statuses)
+    names = metric_names(statuses)
     if name not in names:
         known = list(dict.fromkeys([*MEASURES, *names]))
         raise InvalidRequest(f"unknown metric {name!r}{nearest(name, known)}")
     return name
 
 
-def more_is_closer(name: str) -> bool:
+def higher_is_better(name: str) -> bool:
     """Whether a larger number comes first in a ranking."""
-    return name in MEASURES and MEASURES[name].more_is_closer
+    return name in MEASURES and MEASURES[name].higher_is_better
 
 
 def in_words(name: str, value: float | None) -> str:

@@ -10,7 +10,7 @@ from io import BytesIO
 from PIL import Image
 
 from stylefarm.producer.parallel import in_parallel
-from stylefarm.producer.views.pictures import shrunk, webp
+from stylefarm.producer.views.pictures import shrink, webp
 from stylefarm.producer.views.selection import label_of, title_of
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
@@ -25,7 +25,7 @@ CELL_BYTES = 8_000
 def small_png(image: Image.Image) -> bytes:
     """The PNG of a picture, its longer side at 512 pixels at most."""
     file = BytesIO()
-    shrunk(image, PICTURE_PIXELS).save(file, "PNG")
+    shrink(image, PICTURE_PIXELS).save(file, "PNG")
     return file.getvalue()
 
 

@@ -15,12 +15,12 @@ RESULT_PIXELS = 16384 * 16384
 QUALITIES = (80, 60, 35)
 
 
-def decoded(data: bytes, name: str) -> Image.Image:
+def decode_own(data: bytes, name: str) -> Image.Image:
     """A picture of the farm's own, RGB, of any size that a spec allows. Raises InvalidImage."""
     return decode(data, name, max_pixels=RESULT_PIXELS, min_side=1).image
 
 
-def shrunk(image: Image.Image, edge: int) -> Image.Image:
+def shrink(image: Image.Image, edge: int) -> Image.Image:
     """The picture with its longer side at `edge` pixels at most."""
     small = image.copy()
     small.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=1.1)
@@ -33,7 +33,7 @@ def webp(image: Image.Image, edge: int, most_bytes: int) -> bytes:
     `most_bytes` are kept to down to a picture of 16 pixels.
     """
     while True:
-        small = shrunk(image, edge)
+        small = shrink(image, edge)
         for quality in QUALITIES:
             file = BytesIO()
             small.save(file, "WEBP", quality=quality, method=2)

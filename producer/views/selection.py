@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from stylefarm.producer.views.metrics import check_measure, measured, more_is_closer
+from stylefarm.producer.views.metrics import check_metric, higher_is_better, measured
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 
@@ -113,9 +113,9 @@ def ranked(statuses: Sequence[Status], metric: str) -> list[Status]:
 
     Raises InvalidRequest if there is no such metric.
     """
-    check_measure(metric, statuses)
+    check_metric(metric, statuses)
     having = [status for status in statuses if measured(status, metric) is not None]
-    return sorted(having, key=lambda status: measured(status, metric) or 0.0, reverse=more_is_closer(metric))
+    return sorted(having, key=lambda status: measured(status, metric) or 0.0, reverse=higher_is_better(metric))
 
 
 def parse_where(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 A spec is complete in itself: the same resolved spec gives the same picture on the same machine. As a user writes it,
 `content` and `style` are paths and some parameters are "auto"; as it is stored, they are content hashes and numbers
-(`stylefarm.producer.submission.submission` takes it from one to the other).
+(`stylefarm.producer.submission.resolver` takes it from one to the other).
 """
 
 from __future__ import annotations

@@ -312,9 +312,9 @@ def test_an_emptied_redis_loses_no_job(
 def painting_processes(worker: subprocess.Popen[str]) -> list[int]:
     """The process of the worker's one slot, and the one below it that paints; waits until both are there."""
     wait_until(lambda: len(psutil.Process(worker.pid).children(recursive=True)) == 2, 60)
-    slot, painter = psutil.Process(worker.pid).children(recursive=True)
-    assert painter.ppid() == slot.pid
-    return [slot.pid, painter.pid]
+    slot, embedded_worker = psutil.Process(worker.pid).children(recursive=True)
+    assert embedded_worker.ppid() == slot.pid
+    return [slot.pid, embedded_worker.pid]
 
 
 def check_it_paints(farm: CommandLine) -> None:

@@ -163,8 +163,8 @@ def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: CommandLine
     assert value(samples, "slots", "state=running") == value(samples, "slot_starts_total", mine) == 1
     assert _get(farm, "/elsewhere")[0] == 404
 
-    slot, painter = psutil.Process(worker.pid).children(recursive=True)
-    painter.kill()
+    slot, embedded_worker = psutil.Process(worker.pid).children(recursive=True)
+    embedded_worker.kill()
     painted(farm, 3)
     slot.kill()
     painted(farm, 2)

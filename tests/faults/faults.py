@@ -97,7 +97,7 @@ def _victim(farm: Environment, draw: random.Random) -> WorkerProcess:
 @contextmanager
 def _killed(farm: Environment, draw: random.Random, pick: Pick) -> Iterator[None]:
     worker = _victim(farm, draw)
-    painters = [painter.pid for painter in worker.painters()]
+    painters = [embedded_worker.pid for embedded_worker in worker.painters()]
     at = time.time()
     if pick is _whole:
         worker.kill()

@@ -29,9 +29,9 @@ def test_a_painter_in_the_place_of_one_that_died_has_no_connection_of_its_slot(t
         worker = farm.workers["w0"]
         worker.start()
         _paint(farm, "before")
-        (painter,) = worker.painters()
-        painter.kill()
-        wait_until(lambda: any(other.pid != painter.pid for other in worker.painters()), SECONDS)
+        (embedded_worker,) = worker.painters()
+        embedded_worker.kill()
+        wait_until(lambda: any(other.pid != embedded_worker.pid for other in worker.painters()), SECONDS)
         _paint(farm, "after")
         (slot,), (successor,) = worker.slots(), worker.painters()
         assert len(_connections(slot)) > 1

@@ -111,7 +111,7 @@ class WorkerProcess:
 
     def painters(self) -> list[psutil.Process]:
         """The processes that paint, below those of the slots."""
-        return [painter for slot in self.slots() for painter in _children(slot)]
+        return [embedded_worker for slot in self.slots() for embedded_worker in _children(slot)]
 
     @contextmanager
     def full_disk(self) -> Iterator[bool]:

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from stylefarm.producer import cli
-from stylefarm.producer.cli.lazy_group import LateGroup
+from stylefarm.producer.cli.lazy_group import LazyGroup
 
 HEAVY = {"torch", "torchvision", "skimage"}
 
@@ -68,7 +68,7 @@ def test_every_command_is_where_the_tables_say() -> None:
         (command,) = commands_at(place)
         assert command.name == name
         assert words.endswith(".")
-        later += command.more if isinstance(command, LateGroup) else []
+        later += command.more if isinstance(command, LazyGroup) else []
     assert len(later) > 5, "job and sweep have more of them elsewhere"
     for place in later:
         assert all(command.get_short_help_str() for command in commands_at(place)), place

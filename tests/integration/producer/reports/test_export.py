@@ -66,9 +66,10 @@ def test_a_row_for_each_job(sweep: Sweep, tmp_path: Path, suffix: str, read: Rea
     assert "cut short" in rows[1]["error"]
 
 
-def test_every_row_is_of_the_sweep(farm: Farm, sweep: Sweep, tmp_path: Path) -> None:
+def test_every_row_is_of_the_sweep(sweep: Sweep, tmp_path: Path) -> None:
     """Given a sweep whose cells are shared with an older one, I expect its own id in each row."""
-    newer = made_up(farm, {**AXES, "seed": [1, 3]}, name="newer")
+    assert isinstance(sweep.farm, Farm)
+    newer = made_up(sweep.farm, {**AXES, "seed": [1, 3]}, name="newer")
     rows = from_csv(export_results(newer, tmp_path / "newer.csv"))
     assert {status.sweep for status in newer.statuses()} == {sweep.id, newer.id}
     assert {row["sweep"] for row in rows} == {newer.id}

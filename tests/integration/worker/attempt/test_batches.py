@@ -214,7 +214,7 @@ def test_a_gpu_that_fails_under_a_batch_is_one_failure(
     def fails(*_: object) -> None:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(batch, "optimise", fails)
+    monkeypatch.setattr(batch, "optimize", fails)
     jobs = swept(batching, fields, iterations=2)
     batching.services.workers.register([NewWorker("slot", "host", "gpu")])
     worker = Worker(batching.services, "slot:1", threading.Event())

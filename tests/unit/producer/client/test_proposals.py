@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylefarm.producer.client.proposals import Tried, propose
-from stylefarm.producer.grids.seeking import Search
+from stylefarm.producer.client.proposals import Trial, propose
+from stylefarm.producer.grids.search import Search
 from stylefarm.producer.grids.values import Span, Values
 from stylefarm.shared.errors import InvalidSettings, InvalidSpec
 
@@ -35,13 +35,13 @@ def lies_in(value: object, values: Values) -> bool:
 def test_what_is_proposed_lies_in_the_space(space: dict[str, Values], count: int, seed: int) -> None:
     """Given any space, I expect as many cells as are asked for, each value of them on its axis, the same each time."""
     search = Search(trials=40, seed=seed)
-    tried: list[Tried] = []
+    tried: list[Trial] = []
     for _ in range(2):
         cells = propose(space, search, tried, count)
         assert len(cells) == count
         assert all(lies_in(cell[axis], values) for cell in cells for axis, values in space.items())
         assert cells == propose(space, search, tried, count)
-        tried += [Tried(cell, None if number == 1 else float(number)) for number, cell in enumerate(cells)]
+        tried += [Trial(cell, None if number == 1 else float(number)) for number, cell in enumerate(cells)]
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
@@ -50,10 +50,10 @@ def test_a_search_gets_closer(direction: str) -> None:
     search = Search(direction=direction, trials=60, seed=1)  # type: ignore[arg-type]
     space: dict[str, Values] = {"style_weight": Span(0.0, 100.0)}
     sign = 1 if direction == "minimize" else -1
-    tried: list[Tried] = []
+    tried: list[Trial] = []
     for _ in range(15):
         cells = propose(space, search, tried, 4)
-        tried += [Tried(cell, sign * (cell["style_weight"] - 70.0) ** 2) for cell in cells]
+        tried += [Trial(cell, sign * (cell["style_weight"] - 70.0) ** 2) for cell in cells]
     distances = [abs(one.cell["style_weight"] - 70.0) for one in tried]
     assert sum(distances[-20:]) < 0.5 * sum(distances[:20])
 

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from stylefarm.producer.grids.s3_objects import SCHEME, Objects
-from stylefarm.producer.submission.auto_values import automatic
-from stylefarm.producer.submission.picture_size import check_depth
+from stylefarm.producer.submission.auto_values import resolve_auto
+from stylefarm.producer.submission.picture_size import check_size
 from stylefarm.producer.submission.pretrained import Pretrained
 from stylefarm.producer.submission.source import Source
 from stylefarm.producer.terminal.progress import counting
@@ -38,7 +38,7 @@ READS = 4
 
 
 @dataclass
-class Intake:
+class SpecResolver:
     """Resolves the specs of one submission; remembers what it has read, so that a sweep reads each file once."""
 
     services: Services
@@ -63,9 +63,9 @@ class Intake:
             **masks,
         }
         changes.update(self._pretrained.resolve(spec, notes))
-        changes.update(automatic(spec, content, str(changes.get("features", spec.features)), notes))
+        changes.update(resolve_auto(spec, content, str(changes.get("features", spec.features)), notes))
         resolved = _checked(spec.model_copy(update=changes))
-        check_depth(resolved, content, styles)
+        check_size(resolved, content, styles)
         alike = batch_key(resolved, (content.width, content.height), terms)
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
 

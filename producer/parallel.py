@@ -19,10 +19,23 @@ Made = TypeVar("Made")
 def in_parallel(
     items: Iterable[Item], make: Callable[[Item], Made], advance: Callable[[], None]
 ) -> list[Made | FarmError]:
-    """What `make` gives for each of the items, in their order, or the error of those that it failed for.
+    """Return what `make` returns for each item, in order, or the error where it failed.
 
-    `advance` is called after each. Raises ServiceUnavailable and StorageFull as soon as one of them does: then the
-    others would too. What was begun by then is finished, and what was not is left out.
+    Args:
+        items: what to work on.
+        make: called for one item, in one of several threads.
+        advance: called after each item, in the calling thread.
+
+    Returns:
+        For each item its result, or the FarmError that `make` raised.
+
+    Raises:
+        ServiceUnavailable: as soon as one item meets it, since the others would too.
+        StorageFull: likewise. Items that were begun are finished, the others are left out.
+
+    Example:
+        >>> in_parallel([1, 2, 3], lambda number: number * number, lambda: None)
+        [1, 4, 9]
     """
 
     def attempted(item: Item) -> Made | FarmError:

@@ -34,13 +34,16 @@ class AsyncProxy:
     `as_completed` is for `async for`, and what is a generator elsewhere (`sweep.results`) comes as a list. Jobs, sweeps
     and snapshots in what comes back are wrapped likewise. When a coroutine that waits is cancelled, the waiting ends at
     once, and the jobs go on.
+
+    Args:
+        wrapped: what is called.
     """
 
     def __init__(self, wrapped: Farm | Job | Sweep | Snapshot) -> None:
         self.wrapped = wrapped
 
     def __repr__(self) -> str:
-        return f"Awaited({self.wrapped!r})"
+        return f"AsyncProxy({self.wrapped!r})"
 
     def __getattr__(self, name: str) -> Any:
         if name == "wrapped":
@@ -87,7 +90,16 @@ class AsyncProxy:
 
 
 class AsyncFarm(AsyncProxy):
-    """A Farm whose methods are awaited; use it in an `async with` statement. `settings` as for Farm."""
+    """A Farm whose methods are awaited; use it in an `async with` statement.
+
+    Args:
+        settings: as for Farm.
+
+    Example:
+        async with AsyncFarm() as farm:
+            job = await farm.submit(content="cat.jpg", style="waves.jpg")
+            (await job.result()).save("cat-waves.png")
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings

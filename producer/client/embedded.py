@@ -1,4 +1,4 @@
-"""The farm in one process: a thread that paints what is queued. The one door from here to `worker`."""
+"""The farm in one process: a thread that renders what is queued. The one door from here to `worker`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddedWorker:
-    """Paints jobs one after the other on a thread of its own; torch is imported when the first one comes."""
+    """Renders jobs one after the other on a thread of its own; torch is imported when the first one comes."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -38,9 +38,14 @@ class EmbeddedWorker:
         self._error: BaseException | None = None
 
     def add(self, job_ids: Iterable[str]) -> None:
-        """Queues jobs, in that order, that are not queued here already.
+        """Queue jobs, in that order, that are not queued here already.
 
-        Raises what ended the painting before, once; InvalidRequest when the painter is closed.
+        Args:
+            job_ids: whole ids.
+
+        Raises:
+            InvalidRequest: the farm is closed.
+            BaseException: what ended the thread before; raised once.
         """
         with self._starting:
             self._raise_error()
@@ -58,7 +63,7 @@ class EmbeddedWorker:
                 self._thread.start()
 
     def close(self) -> None:
-        """Stops: the job at hand goes back into the queue of the farm, with those that have not begun."""
+        """Stop: the running job goes back into the queue of the farm, with those that have not begun."""
         self._interrupted.set()
         self._queue.put(None)
         if self._thread is not None:
@@ -102,7 +107,17 @@ class EmbeddedWorker:
 
 
 def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Settings) -> Estimate:
-    """What a resolved spec takes on this machine; `fetch` brings its pictures. Raises OutOfMemory, InvalidSettings."""
+    """Estimate the time and the memory that a resolved spec takes on this machine.
+
+    Args:
+        spec: its pictures are content hashes.
+        fetch: returns the picture of a content hash.
+        settings: the memory and the threads that may be used.
+
+    Raises:
+        OutOfMemory: it cannot fit; the sentence names the size that can.
+        InvalidSettings: the worker's packages are not installed.
+    """
     # Imported here, since whoever paints needs no terminal's signs.
     from stylefarm.producer.terminal.progress import working
 

@@ -1,7 +1,7 @@
-"""Optuna's part in a search: from the cells that were tried, and what came of them, to the next ones.
+"""Optuna's part in a search: from the cells that were tried, and their metrics, to the next cells.
 
 The study is built anew from the jobs of the sweep each time, and its sampler from the seed and their number: a search
-that was interrupted goes on as if it had not been, and nothing but the farm's own tables remembers it.
+that was interrupted goes on as if it had not been, and all of its state is in the farm's own tables.
 """
 
 from __future__ import annotations
@@ -23,14 +23,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """A cell that was painted, and its metric; None where it failed."""
+    """A cell that was rendered, and its metric; None where it failed."""
 
     cell: Mapping[str, Any]
     value: float | None
 
 
 def propose(space: Mapping[str, Values], search: Search, tried: Sequence[Trial], count: int) -> list[dict[str, Any]]:
-    """The next cells to try, `count` of them. Raises InvalidSettings where Optuna is not installed."""
+    """Propose the next cells to try.
+
+    Args:
+        space: the values, or the span, of each axis.
+        search: the direction and the seed.
+        tried: what was tried before.
+        count: how many cells to propose.
+
+    Returns:
+        A value on each axis, for each cell.
+
+    Raises:
+        InvalidSettings: Optuna is not installed.
+    """
     with _needs_optuna():
         study = _study(search, len(tried))
     distributions = {axis: _distribution(values) for axis, values in space.items()}

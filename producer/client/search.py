@@ -1,4 +1,4 @@
-"""Searching: a few cells are proposed, painted and measured, then the next ones, until enough have been tried."""
+"""Search for the best cell: propose a few cells, render and measure them, and so on until enough were tried."""
 
 from __future__ import annotations
 
@@ -19,15 +19,29 @@ from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, JobFailed
 
-Told = Callable[[Sequence[Status]], None]
 
+def search(
+    farm: Farm, grid: Grid, watch: Watcher | None = None, on_batch: Callable[[Sequence[Status]], None] | None = None
+) -> Sweep:
+    """Run the search of a grid to its end, or go on with it.
 
-def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | None = None) -> Sweep:
-    """Runs the search of a grid to its end, or goes on with it; the sweep holds every cell that was tried.
+    Args:
+        farm: where it runs.
+        grid: a grid with a `search` section.
+        watch: called while jobs are rendered, as in `Farm.wait`.
+        on_batch: called after each batch with all jobs that were tried.
 
-    `watch` is called while jobs are painted, as in `Farm.wait`; `told` after each batch, with all that was tried.
-    Raises InvalidSpec, InvalidImage, InvalidSettings (no Optuna), and JobFailed if nothing that was tried could be
-    painted.
+    Returns:
+        The sweep, with every cell that was tried.
+
+    Raises:
+        InvalidSpec: the grid has no search.
+        InvalidImage: a picture cannot be used.
+        InvalidSettings: Optuna is not installed.
+        JobFailed: every cell that was tried has failed.
+
+    Example:
+        sweep = search(farm, read_grid(Path("cats.yaml")))
     """
     wanted = _wanted(grid)
     resolver = SpecResolver(farm.services)
@@ -36,8 +50,8 @@ def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | No
         sweep = farm.find_sweep(sweep_id)
         farm.announce(f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final])
         tried = sweep.wait(watch=watch)
-        if told is not None and tried:
-            told(tried)
+        if on_batch is not None and tried:
+            on_batch(tried)
         if tried and all(status.state is not State.DONE for status in tried):
             raise JobFailed(f"nothing of what was tried could be painted: {tried[0].error or tried[0].state}")
         if len(tried) >= wanted.trials:
@@ -49,7 +63,11 @@ def search(farm: Farm, grid: Grid, watch: Watcher | None = None, told: Told | No
 
 
 def best(statuses: Sequence[Status], wanted: Search) -> Status:
-    """The done job with the best metric; of equals the first. Raises JobFailed if there is none."""
+    """Return the done job with the best metric; of equals the first.
+
+    Raises:
+        JobFailed: no job is done.
+    """
     done = [status for status in statuses if metric_of(status, wanted.metric) is not None]
     if not done:
         raise JobFailed("none of the jobs is done: there is no best one")
@@ -58,7 +76,11 @@ def best(statuses: Sequence[Status], wanted: Search) -> Status:
 
 
 def metric_of(status: Status, metric: str) -> float | None:
-    """The metric of a done job; None of another one. Raises InvalidRequest if it was not measured."""
+    """Return the metric of a done job; None of another one.
+
+    Raises:
+        InvalidRequest: it was not measured.
+    """
     if status.state is not State.DONE:
         return None
     value = measured(status, metric)

@@ -199,7 +199,7 @@ class Session:
 
 @contextmanager
 def stored_despite_broker(what: str) -> Iterator[None]:
-    """Say in a ServiceUnavailable that is raised in the `with` block that `what` is stored."""
+    """Say in a ServiceUnavailable of the `with` block that `what` is stored, and announced when Redis is back."""
     try:
         yield
     except ServiceUnavailable as error:

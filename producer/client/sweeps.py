@@ -167,7 +167,7 @@ class Sweep:
 
     def pace(self) -> float:
         """Return how many of its jobs are done in a second, over the last ten minutes; 0.0 if none was."""
-        return self.farm.services.listing.pace(self.id)
+        return self.farm.services.listing.throughput(self.id)
 
     def cancel(self) -> int:
         """Cancel all of its jobs that have not ended; those that run stop within one heartbeat.

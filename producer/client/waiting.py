@@ -1,4 +1,4 @@
-"""Waiting for jobs, by looking; what a dead worker has left is put right meanwhile."""
+"""Wait for jobs by polling, and recover meanwhile what a dead worker has left."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ POLL_SHARE = 0.05
 
 
 class Waiting:
-    """Looks at jobs, one time after the other with a pause between, until they have ended; then it is to be closed.
+    """Polls jobs, with a pause between, until they have ended; close it then.
 
-    In an embedded farm, `paint` is told of those of `ids` that are queued. In one on servers, whoever waits puts right
-    what workers that died have left, as long as no worker does; so the jobs are announced when one starts.
+    In an embedded farm, `render` is called with those of the jobs that are queued. In one on servers, whoever waits
+    also requeues the jobs of workers that died, as long as no worker runs to do it, so that they are announced when one
+    starts.
+
+    Args:
+        services: the farm's.
+        ids: whole ids of jobs.
+        timeout: seconds to wait at most; None: without end.
+        render: takes ids of queued jobs, in an embedded farm; None on servers.
     """
 
     def __init__(
@@ -29,11 +36,11 @@ class Waiting:
         services: Services,
         ids: Sequence[str],
         timeout: float | None,
-        paint: Callable[[Sequence[str]], None] | None,
+        render: Callable[[Sequence[str]], None] | None,
     ) -> None:
         self.services = services
         self.ids = ids
-        self.paint = paint
+        self.render = render
         self.pending = len(ids)
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._maintained_at = float("-inf")
@@ -42,7 +49,7 @@ class Waiting:
         self._before: Sequence[str] | None = None
 
     def poll_once(self) -> list[Status]:
-        """The statuses of all of them, in the order of their ids. Raises NotFound."""
+        """Return the statuses of all jobs, in the order of their ids. Raises NotFound."""
         self._polled_at = time.monotonic()
         if self._polled_at - self._maintained_at >= self.services.settings.reconcile_seconds:
             self._maintain()
@@ -51,28 +58,32 @@ class Waiting:
         self.pending = sum(not status.state.final for status in now)
         if not self.pending:
             self._call()
-        if self.paint is not None and self.pending:
+        if self.render is not None and self.pending:
             if self._before is None:
                 # An embedded farm paints only what is waited for; what that waits for, too.
                 self._before = self.services.queries.ancestors(self.ids)
             queued = [status for status in (*now, *self._statuses(self._before)) if status.state is State.QUEUED]
-            self.paint([status.id for status in sorted(queued, key=lambda status: -status.priority)])
+            self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
         return now
 
     def pause(self) -> float:
-        """Seconds until the next look. Raises StillPending when the time is over."""
+        """Return the seconds until the next poll.
+
+        Raises:
+            StillPending: the timeout is over.
+        """
         pause = max(POLL_SECONDS, (time.monotonic() - self._polled_at) / POLL_SHARE)
         if self._deadline is None:
             return pause
         left = self._deadline - time.monotonic()
         if left <= 0:
-            stops = self.paint is not None
+            stops = self.render is not None
             what = "they are painted only while a program waits for them" if stops else "the workers go on"
             raise StillPending(f"{self.pending} of {len(self.ids)} jobs have not ended in the time given; {what}")
         return min(pause, left)
 
     def close(self) -> None:
-        """Leaves putting right what died to others: a worker that starts now does it at once."""
+        """Let others requeue what died: a worker that starts now does it at once."""
         if self.services.reconciler is not None:
             with suppress(ServiceUnavailable):
                 self.services.reconciler.resign()
@@ -97,7 +108,12 @@ class Waiting:
 
 
 def poll(waiting: Waiting) -> Generator[list[Status]]:
-    """What each look finds, the last of them that all have ended. Raises StillPending and NotFound."""
+    """Yield the statuses of each poll; after the last of them all jobs have ended.
+
+    Raises:
+        StillPending: the timeout is over.
+        NotFound: one of the jobs was deleted.
+    """
     with closing(waiting):
         while True:
             yield waiting.poll_once()
@@ -107,7 +123,19 @@ def poll(waiting: Waiting) -> Generator[list[Status]]:
 
 
 def is_over(now: Sequence[Status], return_when: str) -> bool:
-    """Whether a wait ends here, in the words of concurrent.futures. Raises InvalidRequest if it is none of them."""
+    """Return whether a wait ends here.
+
+    Args:
+        now: the statuses of all jobs.
+        return_when: a constant of concurrent.futures.
+
+    Raises:
+        InvalidRequest: `return_when` is none of them.
+
+    Example:
+        >>> is_over([], "ALL_COMPLETED")
+        True
+    """
     if return_when not in (ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION):
         known = f"{ALL_COMPLETED}, {FIRST_COMPLETED} or {FIRST_EXCEPTION}"
         raise InvalidRequest(f"return_when = {return_when!r}: it is {known}, as in concurrent.futures")
@@ -119,14 +147,18 @@ def is_over(now: Sequence[Status], return_when: str) -> bool:
 
 
 def newly_ended(now: Sequence[Status], told: set[str]) -> list[Status]:
-    """Those that have ended and were not told before, in the order of their ends; they are told then."""
+    """Return the jobs that have ended and are not in `told`, in the order of their ends, and add them to it."""
     ended = {status.id: status for status in now if status.state.final and status.id not in told}
     told.update(ended)
     return sorted(ended.values(), key=lambda status: status.finished_at or status.created_at)
 
 
 def statuses_of(services: Services, ids: Sequence[str]) -> dict[str, Status]:
-    """Where the jobs of these ids stand, by id. Raises NotFound for the first that there is not."""
+    """Return where the jobs of these whole ids stand, by id.
+
+    Raises:
+        NotFound: one of them is not there; the first is named.
+    """
     seen = {row.id: Status.of(row) for row in services.queries.jobs(ids)}
     for job_id in ids:
         if job_id not in seen:

@@ -1,4 +1,4 @@
-"""What "auto" becomes. Each choice is told in a note of the job."""
+"""The values of parameters that are "auto". Each choice is told in a note of the job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,17 @@ LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
 
 
 def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]) -> dict[str, object]:
-    """A value for every parameter of `spec` that is still "auto", now that its `features` are known."""
+    """Choose a value for every parameter of a spec that is still "auto".
+
+    Args:
+        spec: as the user wrote it.
+        content: its content picture.
+        features: the feature network, already chosen.
+        notes: where each choice is told.
+
+    Returns:
+        The values by parameter.
+    """
     changes: dict[str, object] = {}
     if spec.size == "auto":
         changes["size"] = _size(content, notes)
@@ -43,13 +53,13 @@ def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]
 
 
 def style_weight(spec: JobSpec) -> float:
-    """The weight that suits the style losses: of a mixture, the mean by share."""
+    """Return the weight that suits the style losses of a spec: of a mixture, the mean by share."""
     shares = spec.style_loss
     return sum(share * STYLE_WEIGHTS[name] for name, share in shares.items()) / sum(shares.values())
 
 
 def learning_rate(spec: JobSpec) -> float:
-    """The step length that suits the optimiser, and the coordinates that it moves in."""
+    """Return the step length that suits the optimizer of a spec, and the coordinates that it moves in."""
     return LEARNING_RATES[spec.optimizer] * (1.0 if spec.optimizer == "lbfgs" else spec.moved_space.unit)
 
 

@@ -12,9 +12,15 @@ from stylefarm.shared.spec.spec import JobSpec
 
 
 def check_size(spec: JobSpec, content: Source, styles: Sequence[Source]) -> None:
-    """Each pooling halves a picture; at the deepest layer something must be left of it, at every scale.
+    """Check that something of each picture is left at the deepest layer, at every scale: each pooling halves it.
 
-    The spec's size must be resolved. Raises InvalidImage.
+    Args:
+        spec: its size must be resolved.
+        content: the content picture.
+        styles: the style pictures.
+
+    Raises:
+        InvalidImage: a picture is too small; the sentence says by how much.
     """
     edge = spec.sizes[0]
     _check(content, edge, spec.layers, edge)

@@ -1,4 +1,4 @@
-"""The jobs of a grid's cells, with everything that is wrong with their pictures told at once."""
+"""The jobs of a grid's cells, with everything that is wrong with their pictures reported at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylefarm.shared.text import counted
 
 @dataclass(frozen=True)
 class ResolvedGrid:
-    """The jobs of the cells that can be painted, in order, and what kept the others out, by sentence."""
+    """The jobs of the cells that can be rendered, in order, how many cells are left out, and why, a sentence each."""
 
     jobs: list[NewJob]
     skipped: int = 0
@@ -23,10 +23,23 @@ class ResolvedGrid:
 
 
 def resolve_grid(resolver: SpecResolver, grid: Grid, terms: Terms, *, skip_bad: bool = False) -> ResolvedGrid:
-    """Resolves every cell of a grid. Every picture is read before any is judged.
+    """Resolve every cell of a grid. Every picture is read before any is judged.
 
-    With `skip_bad`, cells whose pictures cannot be used are left out. Raises InvalidImage with all that is wrong with
-    all pictures, or if no cell is left; InvalidSpec, InvalidRequest, NotFound, ServiceUnavailable.
+    Args:
+        resolver: that of the submission.
+        grid: the cells.
+        terms: how all jobs are to be done.
+        skip_bad: leave out cells whose pictures cannot be used.
+
+    Returns:
+        The jobs.
+
+    Raises:
+        InvalidImage: pictures cannot be used (and no `skip_bad`), or no cell is left; all of them are named.
+        InvalidSpec: a cell contradicts itself.
+        InvalidRequest: weights cannot be used.
+        NotFound: a picture is not there.
+        ServiceUnavailable: a service does not answer.
     """
     cells = list(grid.cells())
     unread = resolver.survey(spec for _, spec in cells)

@@ -39,7 +39,11 @@ READS = 4
 
 @dataclass
 class SpecResolver:
-    """Resolves the specs of one submission; remembers what it has read, so that a sweep reads each file once."""
+    """Resolves the specs of one submission; reads each picture once, however many specs name it.
+
+    Args:
+        services: the farm's.
+    """
 
     services: Services
     _sources: dict[str, Source] = field(default_factory=dict)
@@ -51,7 +55,22 @@ class SpecResolver:
         self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.engine))
 
     def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = DEFAULT_TERMS) -> NewJob:
-        """The job that `spec` asks for. Raises InvalidImage, InvalidSpec, InvalidRequest and NotFound."""
+        """Return the job that a spec asks for.
+
+        Args:
+            spec: as the user wrote it: pictures are paths, parameters may be "auto".
+            cell: its values on the axes of its sweep.
+            terms: how it is to be done.
+
+        Returns:
+            The job, not stored yet, with notes on what "auto" became.
+
+        Raises:
+            InvalidImage: a picture cannot be used.
+            InvalidSpec: what "auto" became contradicts what the user wrote.
+            InvalidRequest: the weights cannot be used.
+            NotFound: a picture or weights are not there.
+        """
         content, *styles = pictures = [self.source(name) for name in (spec.content, *spec.style)]
         masks = self._masks(spec, content, styles)
         start = None if spec.init_image is None else self.source(spec.init_image)
@@ -70,7 +89,11 @@ class SpecResolver:
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
 
     def survey(self, specs: Iterable[JobSpec]) -> dict[str, FarmError]:
-        """Reads every picture that the specs name, once each; what is wrong with those that cannot be used, by name."""
+        """Read every picture that the specs name, once each.
+
+        Returns:
+            What is wrong with those that cannot be used, by name.
+        """
         names = dict.fromkeys(name for spec in specs for name in pictures_of(spec))
         bad: dict[str, FarmError] = {}
 
@@ -106,7 +129,13 @@ class SpecResolver:
         }
 
     def upload(self) -> None:
-        """Stores what the resolved specs name, where it is not stored yet. Raises ServiceUnavailable, StorageFull."""
+        """Store what the resolved specs name, where it is not stored yet.
+
+        Raises:
+            InvalidImage: a file has changed since it was read.
+            ServiceUnavailable: the object store does not answer.
+            StorageFull: the object store is full.
+        """
         count = len(self._sources)
         with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool, counting("uploads", count) as advance:
             for _ in pool.map(self._upload, self._sources.values()):
@@ -123,12 +152,12 @@ class SpecResolver:
         blobs.put(key, data, "application/octet-stream")
 
     def picture(self, address: str) -> Image.Image:
-        """The picture of an address that a resolved spec names. Raises InvalidImage and NotFound."""
+        """Return the picture of a content hash that a resolved spec names. Raises InvalidImage and NotFound."""
         source = next(source for source in self._sources.values() if source.address == address)
         return decode(self._bytes(source), source.name, max_pixels=self.services.settings.max_pixels).image
 
     def source(self, name: str) -> Source:
-        """The picture that `name`, a path or an address, stands for. Raises InvalidImage and NotFound."""
+        """Return the picture that `name`, a path or a content hash, stands for. Raises InvalidImage and NotFound."""
         if name not in self._sources:
             self._sources[name] = self._read(name)
         return self._sources[name]
@@ -161,7 +190,7 @@ def _origin(name: str) -> Path | str | None:
 
 
 def pictures_of(spec: JobSpec) -> tuple[str, ...]:
-    """The names of all pictures that a spec needs."""
+    """Return the names of all pictures that a spec needs."""
     start = () if spec.init_image is None else (spec.init_image,)
     return (spec.content, *spec.style, *spec.content_masks, *spec.style_masks, *start)
 

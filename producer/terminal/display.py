@@ -1,4 +1,4 @@
-"""The live display of jobs that are waited for: one bar for each that runs, one for all of them."""
+"""The live display of jobs that a command waits for: a bar for each that runs, and one for all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ MOST_BARS = 8
 
 @contextmanager
 def live_display() -> Iterator[Watcher]:
-    """A watcher for `wait`: bars on a terminal, a line for each job that ends elsewhere. All on standard error."""
+    """Yield a watcher for `Farm.wait`: bars on a terminal, elsewhere a line for each job that ends; on standard error.
+
+    Example:
+        with live_display() as watch:
+            farm.wait(jobs, watch=watch)
+    """
     console = Console(file=sys.stderr, highlight=False)
     if not console.is_terminal:
         yield Lines(console).watch
@@ -38,14 +43,14 @@ def live_display() -> Iterator[Watcher]:
 
 
 class Lines:
-    """Says once of each job that it has ended, and how."""
+    """Prints one line for each job that has ended."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.told: set[str] = set()
 
     def watch(self, statuses: Sequence[Status]) -> None:
-        """Takes a look at all of them."""
+        """Print the jobs that have ended since the last call."""
         for status in statuses:
             # Of a single job that fails, the command itself says why.
             silent = len(statuses) == 1 and status.state is not State.DONE
@@ -66,7 +71,7 @@ class Bars:
         self.first_steps = 0
 
     def watch(self, statuses: Sequence[Status]) -> None:
-        """Takes a look at all of them."""
+        """Update the bars from the statuses of all jobs."""
         self._overall(statuses)
         if len(statuses) > 1:
             self.lines.watch(statuses)
@@ -111,15 +116,16 @@ class Bars:
 
 
 class TimeLeft(ProgressColumn):
-    """The seconds that are left, as far as the pace so far tells."""
+    """The seconds that are left, estimated from the pace so far."""
 
     def render(self, task: Task) -> Text:
+        """Return the text of the column for one bar."""
         left = task.fields.get("left")
         return Text("" if left is None else f"{_duration(left)} left", style="cyan")
 
 
 def seconds_left(status: Status) -> float | None:
-    """What a running job still needs, as far as its pace so far tells; None where it does not."""
+    """Estimate the seconds that a running job still needs from its pace so far; None where it has made no step."""
     if status.started_at is None or status.iteration == 0:
         return None
     passed = time.time() - status.started_at.timestamp()

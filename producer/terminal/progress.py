@@ -1,4 +1,4 @@
-"""A bar, or a moving sign, for whatever takes longer than a second: downloads, thumbnails, films."""
+"""A bar, or a spinner, for whatever takes longer than a second: downloads, thumbnails, animations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PATIENCE_SECONDS = 1.0
 
 
 class Counter:
-    """A bar that appears on standard error when it has been needed for a second; none where that is no terminal.
+    """A bar on standard error that appears after a second; none where that is no terminal.
 
-    Call it once for each piece that is done; from any thread.
+    Call it once for each item that is done, from any thread.
     """
 
     def __init__(self, words: str, total: int) -> None:
@@ -42,14 +42,20 @@ class Counter:
                 self.progress.update(self.progress.task_ids[0], completed=self.done)
 
     def close(self) -> None:
-        """Takes the bar away from the terminal's cursor; it stays to be read."""
+        """Stop updating the bar; it stays to be read."""
         if self.progress is not None:
             self.progress.stop()
 
 
 @contextmanager
 def counting(words: str, total: int) -> Iterator[Counter]:
-    """A counter for `total` pieces of what `words` say, e.g. "thumbnails"."""
+    """Yield a counter for `total` items of what `words` name.
+
+    Example:
+        with counting("thumbnails", len(jobs)) as advance:
+            for job in jobs:
+                advance()
+    """
     counter = Counter(words, total)
     try:
         yield counter
@@ -59,7 +65,7 @@ def counting(words: str, total: int) -> Iterator[Counter]:
 
 @contextmanager
 def working(words: str) -> Iterator[None]:
-    """A moving sign with `words`, e.g. "encoding", for one piece of work; it appears and goes as a `Counter` does."""
+    """Show a spinner with `words`, e.g. "encoding", while the `with` block runs; it appears after a second."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield

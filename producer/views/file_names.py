@@ -1,4 +1,4 @@
-"""File names that a person can read, for what a sweep has painted."""
+"""File names for the results of a sweep, which a person can read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ _UNFIT = re.compile(r"[^\w.,=+-]+")
 
 
 def file_names(statuses: Sequence[Status]) -> list[str]:
-    """A name without suffix for each job of a whole sweep, as in `cat_waves_style_weight-10`.
+    """Return a name without suffix for each job of a whole sweep, as in `cat_waves_style_weight-10`.
 
-    It says the pictures and the values on the other axes. It depends on the cells and their order alone, so it stays as
-    it is while jobs are painted and when cells are added at the end. No two are the same, also where case and accents
-    are not told apart: of cells that would be called alike, the second one ends in `~2`.
+    A name says the pictures and the values on the other axes. It depends on the cells and their order alone, so that it
+    stays as it is while jobs are rendered, and when cells are added at the end. No two names are the same, not even
+    where case and accents are ignored: of cells that would be called alike, the second one ends in `~2`.
+
+    Args:
+        statuses: all jobs of the sweep, in the order of its cells.
+
+    Returns:
+        A name of at most 180 bytes in UTF-8, and a number, for each of them.
     """
     seen: dict[str, int] = {}
     return [_numbered(_name_of(status), seen) for status in statuses]

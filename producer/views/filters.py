@@ -1,4 +1,4 @@
-"""Which jobs have the values of parameters that a user asks for."""
+"""Which jobs have the parameter values that a user asks for."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ _WORDS = {"true": True, "false": False}
 
 
 def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] | None:
-    """Tells of a job whether it has one of the values of each parameter in `where`; None if all have.
+    """Return a predicate that is true of jobs with one of the wanted values of each parameter.
 
-    What counts is the value in its sweep's cell, and the one in its spec. Raises InvalidRequest if there is no such
-    parameter.
+    Both the value in the cell of its sweep and the one in its spec count.
+
+    Args:
+        where: the values that are wanted of each parameter.
+
+    Returns:
+        The predicate; None where every job fits.
+
+    Raises:
+        InvalidRequest: there is no such parameter.
     """
     # Its parameters take a while to import, which only those wait for who name one.
     from stylefarm.shared.spec.spec import JobSpec

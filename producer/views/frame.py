@@ -19,13 +19,23 @@ AFTER = ("state", "attempt", "iteration", "loss", "error", "created_at", "starte
 
 
 def sweep_frame(sweep: str, axes: Sequence[str], statuses: Sequence[Status]) -> DataFrame:
-    """A row for each job of the sweep of that id and with these axes, in their order.
+    """Return a sweep as a pandas DataFrame with a row for each job.
 
     The columns are `job` and `sweep` (ids; the job of a shared cell has its own sweep's), a column for each axis, then
     `state`, `attempt`, `iteration` (steps done), `loss` (the last total), a column for each metric that any job has
-    (`seconds` are those of painting), `error`, and the moments `created_at`, `started_at`, `finished_at` in UTC.
-    Values of axes that are lists are tuples, and mappings JSON, so that they can be grouped by. Raises InvalidRequest
-    where pandas is not installed.
+    (`seconds` are those of rendering), `error`, and the moments `created_at`, `started_at`, `finished_at` in UTC.
+    Values of axes that are lists become tuples, and mappings become JSON, so that they can be grouped by.
+
+    Args:
+        sweep: the id of the sweep.
+        axes: the names of its axes.
+        statuses: its jobs, in the order of its cells.
+
+    Returns:
+        The frame, its rows in the order of `statuses`.
+
+    Raises:
+        InvalidRequest: pandas is not installed.
     """
     try:
         import pandas

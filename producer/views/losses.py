@@ -14,10 +14,20 @@ from stylefarm.shared.db.tables import LossRow
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """How the losses of one job fell: one number of each array for each recorded iteration, by iteration.
+    """The loss curve of one job: an element of each array for each recorded iteration, by iteration.
 
-    `iteration` is int64 and counts steps; `total`, `content`, `style` and `tv` (total variation) are float64, and the
-    terms are as they are in the total, weighted.
+    Attributes:
+        iteration: int64, counted in steps; 0 is the start.
+        total: float64, the sum of the terms.
+        content: float64, weighted as it is in the total.
+        style: float64, likewise.
+        tv: float64, total variation, likewise.
+
+    Example:
+        >>> import numpy as np
+        >>> curve = Losses(np.array([0, 1]), *(np.array([2.0, 1.0]) for _ in range(4)))
+        >>> len(curve), float(curve.total[-1])
+        (2, 1.0)
     """
 
     iteration: NDArray[np.int64]
@@ -28,7 +38,7 @@ class Losses:
 
     @classmethod
     def of(cls, rows: Sequence[LossRow]) -> Self:
-        """The curve of these rows, in their order."""
+        """Return the curve of these rows, in their order."""
         terms = ([getattr(row, term) for row in rows] for term in ("total", "content", "style", "tv"))
         return cls(np.array([row.iteration for row in rows], np.int64), *(np.array(term, np.float64) for term in terms))
 

@@ -1,4 +1,4 @@
-"""The numbers that results are compared by: what each of them means, and what none of them can tell."""
+"""The metrics that results are compared by: what each of them means, and what none of them can tell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_VALIDATED = (
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """A number of a finished job. `higher_is_better` tells which end of a ranking comes first."""
+    """What a metric of a finished job means, and which end of a ranking comes first."""
 
     words: str
     higher_is_better: bool = False
@@ -36,18 +36,35 @@ MEASURES: Mapping[str, MetricInfo] = {
 
 
 def measured(status: Status, name: str) -> float | None:
-    """The number of that name of a job, or None where it has none (yet)."""
+    """Return a metric of a job, or None where it has none yet.
+
+    Args:
+        status: the job.
+        name: "loss" (the last total) or the name of a metric.
+    """
     return status.loss if name == "loss" else status.metrics.get(name)
 
 
 def metric_names(statuses: Iterable[Status]) -> list[str]:
-    """The names that at least one of the jobs has a number for: first those that are known here, in their order."""
+    """Return the names of the metrics that at least one of the jobs has; known ones first, in their order."""
     found = {"loss"} | {name for status in statuses for name in status.metrics}
     return [*(name for name in MEASURES if name in found), *sorted(found - set(MEASURES))]
 
 
 def check_metric(name: str, statuses: Iterable[Status]) -> str:
-    """The name itself. Raises InvalidRequest if it is none that is known, or that one of the jobs has."""
+    """Return `name` if there is such a metric.
+
+    Args:
+        name: the metric.
+        statuses: jobs, whose own metrics count as known.
+
+    Raises:
+        InvalidRequest: there is no such metric; the sentence names the nearest one.
+
+    Example:
+        >>> check_metric("ssim", [])
+        'ssim'
+    """
     if name in MEASURES:
         return name
     names = metric_names(statuses)
@@ -58,10 +75,20 @@ def check_metric(name: str, statuses: Iterable[Status]) -> str:
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether a larger number comes first in a ranking."""
+    """Return whether a larger value of the metric comes first in a ranking.
+
+    Example:
+        >>> higher_is_better("ssim"), higher_is_better("loss")
+        (True, False)
+    """
     return name in MEASURES and MEASURES[name].higher_is_better
 
 
 def in_words(name: str, value: float | None) -> str:
-    """The number with its name, in three digits, as in "ssim 0.512"; nothing where there is none."""
+    """Return a metric with its name in three digits; an empty text where it has no value.
+
+    Example:
+        >>> in_words("self_similarity", 0.51234)
+        'self-similarity 0.512'
+    """
     return "" if value is None else f"{name.replace('_', '-')} {value:.3g}"

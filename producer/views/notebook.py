@@ -23,7 +23,7 @@ CELL_BYTES = 8_000
 
 
 def small_png(image: Image.Image) -> bytes:
-    """The PNG of a picture, its longer side at 512 pixels at most."""
+    """Return the PNG of a picture, its longer side at 512 pixels at most."""
     file = BytesIO()
     shrink(image, PICTURE_PIXELS).save(file, "PNG")
     return file.getvalue()
@@ -35,15 +35,19 @@ def sweep_html(
     statuses: Sequence[Status],
     fetch: Callable[[Status], Image.Image | None],
 ) -> str:
-    """The jobs of a sweep, each with a small picture, or its state where there is none, and its cell.
+    """Return the jobs of a sweep as HTML: a small picture of each, or its state where there is none, and its cell.
 
     It has no link and no script: pictures are data URIs.
 
     Args:
         name: what the sweep is called.
         counts: how many of its jobs are in each state.
-        statuses: those that are shown.
-        fetch: brings the newest picture of a job, None where there is none. What is wrong with it stands in its place.
+        statuses: the jobs to show.
+        fetch: returns the newest picture of a job, None where there is none; what it raises stands in the picture's
+            place.
+
+    Returns:
+        One `<div>`.
     """
     pictures = in_parallel(statuses, lambda status: _thumbnail(fetch(status)), lambda: None)
     cells = "".join(_cell(status, picture) for status, picture in zip(statuses, pictures, strict=True))

@@ -1,4 +1,4 @@
-"""Pictures of the farm's own: decoded whatever their size, and shrunk to thumbnails within a number of bytes."""
+"""Pictures that the farm made: decoded whatever their size, and shrunk to thumbnails of a limited number of bytes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,43 @@ QUALITIES = (80, 60, 35)
 
 
 def decode_own(data: bytes, name: str) -> Image.Image:
-    """A picture of the farm's own, RGB, of any size that a spec allows. Raises InvalidImage."""
+    """Decode a picture that the farm made, which may be as large as a spec allows.
+
+    Args:
+        data: the bytes of its file.
+        name: what an error calls it.
+
+    Returns:
+        The picture, RGB.
+
+    Raises:
+        InvalidImage: the bytes are not those of a picture.
+    """
     return decode(data, name, max_pixels=RESULT_PIXELS, min_side=1).image
 
 
 def shrink(image: Image.Image, edge: int) -> Image.Image:
-    """The picture with its longer side at `edge` pixels at most."""
+    """Return a copy with its longer side at `edge` pixels at most.
+
+    Example:
+        >>> shrink(Image.new("RGB", (64, 32)), 16).size
+        (16, 8)
+    """
     small = image.copy()
     small.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=1.1)
     return small
 
 
 def webp(image: Image.Image, edge: int, most_bytes: int) -> bytes:
-    """The WebP of the picture, its longer side at `edge` pixels or, where that is too many bytes, less.
+    """Return a WebP of at most `most_bytes`, as large as that allows.
 
-    `most_bytes` are kept to down to a picture of 16 pixels.
+    Args:
+        image: the picture.
+        edge: its longer side in pixels, at most.
+        most_bytes: kept by a lower quality, then by a smaller picture, down to one of 16 pixels.
+
+    Returns:
+        The bytes of the file.
     """
     while True:
         small = shrink(image, edge)

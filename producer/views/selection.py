@@ -1,4 +1,4 @@
-"""Which jobs of a sweep are on a sheet: two axes, slices of the others, a page for each combination of the rest."""
+"""Which jobs of a sweep are shown: two axes, slices of the others, a page for each combination of the rest."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Where = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis with those of its values that are looked at. An axis without a name has one value, and no head."""
+    """An axis with those of its values that are shown; one without a name has a single value and no head."""
 
     name: str
     values: Sequence[Any]
 
     @property
     def labels(self) -> list[str]:
-        """A word for each of its values; the whole path of pictures that have a name in common."""
+        """A label for each of its values; the whole path of pictures whose names are the same."""
         labels = [label_of(self.name, value) for value in self.values]
         repeated = {label for label, count in Counter(labels).items() if count > 1}
         return [
@@ -43,7 +43,7 @@ NO_AXIS = Axis("", (None,))
 
 @dataclass(frozen=True)
 class Page:
-    """One value of each of the other axes, and the jobs by row and column, counted from 0."""
+    """One value of each of the other axes, and the jobs by (row, column), counted from 0."""
 
     slice: Mapping[str, Any]
     cells: Mapping[tuple[int, int], Status]
@@ -56,7 +56,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is looked at: two axes, the others, and the jobs that are left of the sweep, in its order."""
+    """What is shown: two axes, the other axes, and the selected jobs, in the order of the sweep."""
 
     rows: Axis
     columns: Axis
@@ -69,7 +69,7 @@ class Selection:
         return [axis for axis in (self.rows, self.columns, *self.others) if axis.name]
 
     def pages(self) -> Iterator[Page]:
-        """A page for each combination of the other axes; the last of them turns fastest."""
+        """Yield a page for each combination of the other axes; the last of them turns fastest."""
         on_page: dict[tuple[int, ...], dict[tuple[int, int], Status]] = {}
         places = [_places(axis) for axis in (self.rows, self.columns, *self.others)]
         for status in self.statuses:
@@ -87,14 +87,17 @@ def select(
     columns: str | None = None,
     where: Where | None = None,
 ) -> Selection:
-    """The jobs of a sweep of these `axes` that are wanted, and how they are laid out.
+    """Select jobs of a sweep, and lay them out in rows and columns.
 
     Args:
         axes: the values of each axis.
         statuses: all jobs, in the order of the cells.
         rows: an axis; by default content, or else the first that is free.
         columns: an axis; by default style, or else the next.
-        where: for some axes the values that are wanted. A picture may be called by its path, its name, or its stem.
+        where: the values that are wanted of some axes. A picture may be called by its path, its name, or its stem.
+
+    Returns:
+        The selection.
 
     Raises:
         InvalidRequest: there is no such axis or value, or rows and columns are the same.
@@ -109,9 +112,10 @@ def select(
 
 
 def ranked(statuses: Sequence[Status], metric: str) -> list[Status]:
-    """The jobs that have the metric, the closest to the content or style first; equals keep their order.
+    """Return the jobs that have a metric, the best first; equals keep their order.
 
-    Raises InvalidRequest if there is no such metric.
+    Raises:
+        InvalidRequest: there is no such metric.
     """
     check_metric(metric, statuses)
     having = [status for status in statuses if measured(status, metric) is not None]
@@ -119,7 +123,15 @@ def ranked(statuses: Sequence[Status], metric: str) -> list[Status]:
 
 
 def parse_where(texts: Sequence[str]) -> dict[str, list[str]]:
-    """What `--where axis=value`, repeated, asks for. Raises InvalidRequest."""
+    """Parse `axis=value` texts, as `--where` takes them, into the values that are wanted of each axis.
+
+    Raises:
+        InvalidRequest: a text has no axis or no equals sign.
+
+    Example:
+        >>> parse_where(["style_weight=10", "style_weight=20"])
+        {'style_weight': ['10', '20']}
+    """
     where: dict[str, list[str]] = {}
     for text in texts:
         axis, equals, value = text.partition("=")
@@ -130,7 +142,12 @@ def parse_where(texts: Sequence[str]) -> dict[str, list[str]]:
 
 
 def label_of(axis: str, value: Any) -> str:
-    """A value in few letters: of pictures their names without folder and suffix, of mappings name=weight."""
+    """Return a short label of a value: pictures without folder and suffix, mappings as name=weight.
+
+    Example:
+        >>> label_of("content", "photos/cat.jpg"), label_of("style_loss", {"gram": 1.0})
+        ('cat', 'gram=1')
+    """
     if isinstance(value, dict):
         return ", ".join(f"{name}={label_of('', weight)}" for name, weight in value.items())
     if isinstance(value, list | tuple):
@@ -188,7 +205,12 @@ def _chosen(axes: Mapping[str, Sequence[Any]], axis: str, wanted: Sequence[Any])
 
 
 def is_called(axis: str, known: Any, wanted: Any) -> bool:
-    """Whether a user who wants `wanted` of an axis means the value `known`."""
+    """Return whether a user who asks for `wanted` on an axis means the value `known`.
+
+    Example:
+        >>> is_called("content", "photos/cat.jpg", "cat"), is_called("style_weight", 10.0, "10")
+        (True, True)
+    """
     label = label_of(axis, known)
     # Options take lists without spaces.
     if key_of(known) == key_of(wanted) or wanted in (str(known), label, label.replace(", ", ",")):
@@ -214,5 +236,10 @@ def _places(axis: Axis) -> tuple[str, dict[str, int]]:
 
 
 def key_of(value: Any) -> str:
-    """A text that values of an axis have in common only if they are the same: they may be lists, and True is not 1."""
+    """Return a text that two values of an axis share only if they are the same; they may be lists, and True is not 1.
+
+    Example:
+        >>> key_of([1, 2]), key_of(True) == key_of(1)
+        ('[1, 2]', False)
+    """
     return json.dumps(value, sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""Where a job stands, as a value: what scripts poll and what `--json` prints."""
+"""Where a job stands, as a value: what scripts poll, and what `--json` prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Status:
-    """A job at one moment. `loss` is the last total; `cell` its values on the axes of its sweep; times are in UTC."""
+    """A job at one moment.
+
+    `loss` is the last total, `cell` its values on the axes of its sweep, and `iteration` the steps done of
+    `iterations`. Times are aware, in UTC.
+    """
 
     id: str
     sweep: str | None
@@ -47,7 +51,7 @@ class Status:
 
     @classmethod
     def of(cls, job: tables.JobRow) -> Self:
-        """The status that a row tells of."""
+        """Return the status that a row of the database tells of."""
         return cls(
             id=job.id,
             sweep=job.sweep_id,
@@ -78,12 +82,12 @@ class Status:
 
     @property
     def title(self) -> str:
-        """What a person calls the job: its content and its style."""
+        """The content and the style, as in "cat x waves"."""
         return f"{self.content} x {self.style}" if self.style else self.content
 
     @property
     def result(self) -> StoredObject | None:
-        """The object that holds the job's result, if it has one."""
+        """The object that holds the result; None where there is none yet."""
         if self.result_key is None or self.result_sha256 is None:
             return None
         return StoredObject(self.result_key, self.result_sha256, self.result_bytes or 0)

@@ -1,4 +1,4 @@
-"""Plots as HTML files that need nothing else: Plotly with its own script in them, once."""
+"""Plots as HTML files that need nothing else: Plotly, with its own script in them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ _NO_PLOTLY = "an interactive plot needs Plotly, which is not installed: pip inst
 
 
 def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = True) -> bytes:
-    """The HTML of loss curves: of one job by term, of more jobs their totals; a scale can be chosen above.
+    """Return the HTML of loss curves: of one job by term, of more their totals; the scale can be changed on the page.
 
     Args:
         curves: by the name of the job.
-        title: above all.
+        title: above the plot.
         log: whether the scale is logarithmic at first.
 
-    Raises InvalidRequest if Plotly is not installed.
+    Returns:
+        The page, UTF-8.
+
+    Raises:
+        InvalidRequest: Plotly is not installed.
     """
     if len(curves) == 1:
         (curve,) = curves.values()
@@ -70,14 +74,18 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
 
 
 def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> bytes:
-    """The HTML of a point for each method, with arms to the quartiles in both directions.
+    """Return the HTML of a point for each method, with arms to the quartiles in both directions.
 
     Args:
         points: the methods.
-        words: what stands around the plot.
+        words: title, axes and note of the plot.
         below: HTML for under it.
 
-    Raises InvalidRequest if Plotly is not installed.
+    Returns:
+        The page, UTF-8.
+
+    Raises:
+        InvalidRequest: Plotly is not installed.
     """
     traces = [
         {

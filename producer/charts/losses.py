@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LossCurve:
-    """How the losses of one job fell: one number of each sequence for each recorded iteration.
+    """The loss curve of one job: an element of each sequence for each recorded iteration.
 
-    The terms are as they are in the total, weighted. A sequence may be empty where a job has no such term.
+    The terms are weighted as they are in the total. A sequence may be empty where a job has no such term.
+
+    Example:
+        >>> LossCurve(iterations=[0, 1], total=[2.0, 1.0]).total[-1]
+        1.0
     """
 
     iterations: Sequence[float]
@@ -43,17 +47,23 @@ def loss_plot(
     log: bool = True,
     overlay: bool | None = None,
 ) -> bytes:
-    """The PNG or SVG of loss curves over iterations.
+    r"""Return a PNG or SVG of loss curves over iterations. It may be called from several threads.
 
-    Numbers that cannot be drawn (NaN, infinite; of a logarithmic scale also zero and less) are gaps. Safe to call from
-    several threads.
+    Numbers that cannot be drawn (NaN, infinite; on a logarithmic scale also zero and less) are gaps.
 
     Args:
         curves: by the name of the job.
-        title: above all.
+        title: above the plot.
         kind: the format.
         log: a logarithmic scale.
         overlay: the totals of all jobs in one panel; by default of more than six. Else each job has a panel, by term.
+
+    Returns:
+        The bytes of the file.
+
+    Example:
+        >>> loss_plot({"cat": LossCurve([0, 1, 2], [4.0, 2.0, 1.0])})[:4]
+        b'\x89PNG'
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -66,7 +76,7 @@ def loss_plot(
 
 
 def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """The figure as a file."""
+    """Return a figure as the bytes of a file."""
     file = BytesIO()
     # Without the moment of its making.
     metadata = {"Date": None} if kind == "svg" else None
@@ -75,7 +85,7 @@ def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
 
 
 def dark_figure(width: float, height: float) -> Figure:
-    """An empty figure of that many inches."""
+    """Return an empty figure of that many inches, on the palette's background."""
     # Not pyplot, which keeps every figure it makes, and is not safe to use from several threads.
     from matplotlib.figure import Figure
 
@@ -153,7 +163,7 @@ def _dress(axes: Axes, log: bool, *, left: bool, below: bool) -> None:
 
 
 def dress(axes: Axes) -> None:
-    """Dark and calm, whatever the reader's own settings are."""
+    """Give axes the palette's colors, whatever the reader's own settings of matplotlib are."""
     axes.set_facecolor(PANEL)
     axes.grid(visible=True, color=RULE, linewidth=0.6)
     axes.tick_params(which="both", colors=MUTED, labelsize=8, length=0)
@@ -161,7 +171,7 @@ def dress(axes: Axes) -> None:
 
 
 def legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any) -> None:
-    """Names the lines at the figure's `place`, as matplotlib calls it, so many `across`."""
+    """Add a legend of the lines at `place`, as matplotlib names places, with `across` names in a row."""
     if not lines:
         return
     # A name that begins with an underscore would be left out by matplotlib.
@@ -174,7 +184,12 @@ def legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any)
 
 
 def printable(text: str, most: int) -> str:
-    """`text` on one line of at most `most` letters; for letters that the font lacks, which would warn, a square."""
+    """Return `text` on one line of at most `most` letters, with squares for letters that the font lacks.
+
+    Example:
+        >>> printable("a long name", 6)
+        'a lon…'
+    """
     from matplotlib.font_manager import findfont, get_font
 
     font = get_font(findfont("DejaVu Sans"))

@@ -1,4 +1,4 @@
-"""The plot of methods by what they gave and how long they took."""
+"""The plot of methods by what they reached and how long they took."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINEAR_UP_TO = 20
 
 @dataclass(frozen=True)
 class Spread:
-    """Numbers of `count` jobs: their median, and the quartiles between which the middle half of them lies."""
+    """The median and the quartiles of a metric over `count` jobs."""
 
     count: int
     median: float
@@ -29,13 +29,13 @@ class Spread:
 
     @property
     def arms(self) -> tuple[float, float]:
-        """How far the quartiles are from the median, below and above it; not below 0."""
+        """The distances of the quartiles from the median, below and above it; at least 0."""
         return max(0.0, self.median - self.low), max(0.0, self.high - self.median)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A method: seconds from left to right, a metric from below to above."""
+    """A method: seconds on the horizontal axis, a metric on the vertical one."""
 
     name: str
     x: Spread
@@ -44,7 +44,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Words:
-    """What stands around a plot: above it, at its axes, and below it."""
+    """The texts of a plot: title, axes, and a note below it."""
 
     title: str
     across: str
@@ -53,13 +53,22 @@ class Words:
 
 
 def spans_decades(points: Sequence[Point]) -> bool:
-    """Whether seconds are told on a logarithmic scale."""
+    """Return whether the seconds of the points need a logarithmic scale."""
     seconds = [point.x.median for point in points]
     return min(seconds, default=0) > 0 and max(seconds) > LINEAR_UP_TO * min(seconds)
 
 
 def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "svg"] = "png") -> bytes:
-    """The PNG or SVG of a point for each method, with arms to the quartiles in both directions."""
+    """Return a PNG or SVG of a point for each method, with arms to the quartiles in both directions.
+
+    Args:
+        points: the methods.
+        words: title, axes and note.
+        kind: the format.
+
+    Returns:
+        The bytes of the file.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = dark_figure(8, 5)

@@ -25,15 +25,40 @@ KEYS = ("name", "base", "matrix", "zip", "include", "exclude", "sample", "search
 
 
 def read_grid(path: Path, settings: Settings | None = None) -> Grid:
-    """Reads a sweep file. Paths of pictures in it are looked for beside it; `settings` say how S3 is reached.
+    """Read a sweep file.
 
-    Raises InvalidSpec with line and column for what is not YAML and what is not a sweep; ServiceUnavailable.
+    Args:
+        path: a YAML file. Paths of pictures in it are relative to its folder.
+        settings: how S3 is reached; by default those of the environment.
+
+    Returns:
+        The grid.
+
+    Raises:
+        InvalidSpec: it is not YAML, or not a sweep; the sentence has line and column.
+        ServiceUnavailable: a bucket that it names does not answer.
+
+    Example:
+        sweep = farm.sweep(read_grid(Path("cats.yaml")))
     """
     return load_grid(path, {}, settings)
 
 
 def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = None) -> Grid:
-    """The same, with further `axes` of the matrix, which stand in for what the file says of these parameters."""
+    """Read a sweep file with further axes, which replace what the file says of these parameters.
+
+    Args:
+        path: as for `read_grid`.
+        axes: values by parameter; paths in them are relative to the current folder.
+        settings: as for `read_grid`.
+
+    Returns:
+        The grid.
+
+    Raises:
+        InvalidSpec: as `read_grid`, or it is nested too deeply.
+        ServiceUnavailable: as `read_grid`.
+    """
     try:
         document, places = read_document(path)
         with named(path, places):
@@ -44,15 +69,41 @@ def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = N
 
 
 def parse_grid(document: object, settings: Settings | None = None) -> Grid:
-    """The grid that the content of a sweep file means, with paths beside the current folder.
+    """Return the grid that the content of a sweep file means; paths in it are relative to the current folder.
 
-    Raises InvalidSpec, ServiceUnavailable.
+    Args:
+        document: what YAML or JSON holds.
+        settings: how S3 is reached; by default those of the environment.
+
+    Raises:
+        InvalidSpec: it is not a sweep.
+        ServiceUnavailable: a bucket that it names does not answer.
+
+    Example:
+        >>> pictures = {"content": "a.png", "style": "b.png"}
+        >>> grid = parse_grid({"matrix": {"seed": "1..3", "tv_weight": [0, 1]}, "base": pictures})
+        >>> len(grid), list(grid.values())[1]
+        (6, {'seed': 1, 'tv_weight': 1})
     """
     return _Reader(Path(), settings, frozenset()).grid(document, None, None)
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """The axes that "k=1,2,3" mean, one for each of the words. Raises InvalidSpec."""
+    """Parse texts such as "style_weight=1,10" into axes.
+
+    Args:
+        words: a parameter and its values each.
+
+    Returns:
+        The values by parameter.
+
+    Raises:
+        InvalidSpec: a text has no equals sign or no value, or a parameter is set twice.
+
+    Example:
+        >>> parse_settings(["style-weight=1,10", "init=content"])
+        {'style_weight': [1, 10], 'init': ['content']}
+    """
     axes: dict[str, Any] = {}
     for word in words:
         axis, sign, values = word.partition("=")

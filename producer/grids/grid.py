@@ -37,20 +37,37 @@ class Factor(NamedTuple):
         return None if isinstance(self.columns[0], Span) else len(self.columns[0])
 
     def at(self, place: Any) -> Iterator[tuple[str, Any]]:
-        """Its axes' values at a place: a number, or of a span a share."""
+        """Yield each axis with its value at a place: an index, or, of a span, a share in [0, 1)."""
         for axis, column in zip(self.axes, self.columns, strict=True):
             yield axis, column.at(place) if isinstance(column, Span) else column[place]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Fixed parameters (`base`), axes with their values (`matrix`), and groups of axes that turn together (`zip`).
+    """The cells of a sweep: fixed parameters, axes with their values, and groups of axes that turn together.
 
-    `exclude` takes out the cells that have one of the values listed for each axis that an entry names. An entry of
-    `include` sets parameters that are no axes in the cells that have its values on the axes; where there is no such
-    cell, it is one more. `sample` draws from the whole grid first. A grid with `search` is not unfolded: its matrix is
-    what is searched. `terms` say how its jobs are to be done,
-    `max_running` how many at a time. `file` is where it was read from, and `places` where in it each thing stands.
+    Args:
+        matrix: the values of each axis; every combination is a cell, and the last axis turns fastest.
+        base: parameters that are the same in all cells.
+        name: what the sweep is called.
+        file: where it was read from.
+        terms: how its jobs are to be done.
+        max_running: how many of them run at a time.
+        zip: groups of axes that turn together.
+        include: sets parameters that are no axes in the cells that have its values on the axes; where there is no such
+            cell, it is one more.
+        exclude: takes out the cells that have one of the values listed for each axis that an entry names.
+        sample: draws cells from the whole grid first.
+        search: the matrix is searched, and not expanded.
+        places: where in the file each thing stands.
+
+    Raises:
+        InvalidSpec: a value is wrong, or no cell is left.
+
+    Example:
+        >>> grid = Grid({"seed": [1, 2]}, base={"content": "a.png", "style": "b.png"})
+        >>> [cell for cell, spec in grid.cells()]
+        [{'seed': 1}, {'seed': 2}]
     """
 
     matrix: Mapping[str, Values]
@@ -104,7 +121,7 @@ class Grid:
 
     @property
     def axes(self) -> dict[str, list[Any]]:
-        """Each axis and the values that its cells have, in order; those that only `include` names stand at the end."""
+        """The values of each axis that its cells have, in order; axes that only `include` names come last."""
         drawn = None if self.sample is None else self._drawn()
         found: dict[str, list[Any]] = {}
         for number, factor in enumerate(self.factors):
@@ -118,7 +135,7 @@ class Grid:
         return {axis: _distinct(values) for axis, values in found.items()}
 
     def values(self) -> Iterator[Cell]:
-        """Each cell's values by axis, with what `include` gives it besides, in order. Raises InvalidSpec."""
+        """Yield each cell's values by axis, with what `include` adds to it, in order. Raises InvalidSpec."""
         axes = {axis for factor in self.factors for axis in factor.axes}
         met = set()
         for cell in self._unfolded():
@@ -135,7 +152,11 @@ class Grid:
                 yield self._another(number, entry)
 
     def cells(self) -> Iterator[tuple[Cell, JobSpec]]:
-        """Each cell's values, as `values` has them, and its spec. Raises InvalidSpec."""
+        """Yield each cell's values and its spec, in order.
+
+        Raises:
+            InvalidSpec: the values of a cell do not fit together, or this is a search.
+        """
         if self.search is not None:
             raise InvalidSpec("this is a search: stylefarm sweep search runs it")
         with named(self.file, self.places):
@@ -143,7 +164,7 @@ class Grid:
                 yield cell, self._spec(cell)
 
     def spec(self, cell: Cell) -> JobSpec:
-        """The spec of one cell. Raises InvalidSpec."""
+        """Return the spec of one cell. Raises InvalidSpec."""
         with named(self.file, self.places):
             return self._spec(cell)
 
@@ -254,7 +275,7 @@ class Grid:
 
 @contextmanager
 def named(file: Path | None, places: Places | None = None) -> Iterator[None]:
-    """Puts the file's name before what is wrong with it, and where it stands."""
+    """Put the name of the file, and the place in it, before what is wrong in the `with` block."""
     try:
         yield
     except InvalidSpec as error:
@@ -266,7 +287,7 @@ def named(file: Path | None, places: Places | None = None) -> Iterator[None]:
 
 @contextmanager
 def placed(at: tuple[str | int, ...]) -> Iterator[None]:
-    """Says where it stands of what is wrong inside."""
+    """Note where in a file that stands which is wrong in the `with` block."""
     try:
         yield
     except InvalidSpec as error:

@@ -17,12 +17,17 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", "
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file of this name is taken for a picture, where a whole folder of them is meant."""
+    """Return whether a file of this name counts as a picture where a whole folder is meant.
+
+    Example:
+        >>> is_picture("cat.JPG"), is_picture("notes.txt")
+        (True, False)
+    """
     return Path(name).suffix.lower() in SUFFIXES and not Path(name).name.startswith(".")
 
 
 def beside(folder: Path, parameter: str, value: Any) -> Any:
-    """The value with its paths beside `folder`; what is no path stays."""
+    """Return the value of a parameter with its paths relative to `folder`; other values stay."""
     if parameter not in PATHS:
         return value
     if isinstance(value, list):
@@ -35,9 +40,20 @@ def beside(folder: Path, parameter: str, value: Any) -> Any:
 
 
 def pictures_of(folder: Path, axis: str, value: str, objects: Objects) -> Sequence[str]:
-    """The pictures that an entry of an axis stands for, sorted by name: of a folder, a pattern, an S3 prefix.
+    """Return the pictures that an entry of an axis stands for, sorted by name.
 
-    Raises InvalidSpec if there is none, ServiceUnavailable.
+    Args:
+        folder: what paths are relative to.
+        axis: the parameter.
+        value: a file, a folder, a pattern, or an S3 address or prefix.
+        objects: reads buckets.
+
+    Returns:
+        Paths or S3 addresses.
+
+    Raises:
+        InvalidSpec: there is no picture.
+        ServiceUnavailable: the bucket does not answer.
     """
     if axis == "weights" or value.startswith(BLOB):
         return [beside(folder, axis, value)]

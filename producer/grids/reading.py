@@ -1,4 +1,4 @@
-"""YAML as sweep files have it, and where in the file each thing stands."""
+"""Read YAML as sweep files have it, and know where in the file each thing stands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Places:
     root: yaml.Node
 
     def words(self, at: Sequence[str | int]) -> str:
-        """ ", line 3, column 5" for the entry `at` these keys and numbers, or the nearest one around it."""
+        """Return ", line 3, column 5" for the entry at these keys and indices, or for the nearest one around it."""
         node, mark = self.root, None
         for step in at:
             if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one, where a list of them may stand
@@ -49,9 +49,14 @@ def _words(mark: yaml.Mark) -> str:
 
 
 def read_document(path: Path) -> tuple[object, Places | None]:
-    """What is in a YAML file, and where; an empty file is None.
+    """Read a YAML file.
 
-    Raises InvalidSpec, with line and column where there is one; RecursionError for what is nested too deeply.
+    Returns:
+        What is in it, None of an empty file, and where each entry stands.
+
+    Raises:
+        InvalidSpec: it cannot be read, or is not YAML; with line and column where there is one.
+        RecursionError: it is nested too deeply.
     """
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
@@ -75,9 +80,14 @@ def read_document(path: Path) -> tuple[object, Places | None]:
 
 
 def read_value(text: str) -> Any:
-    """One value as a sweep file would have it; what YAML keeps for itself is text, such as the * of a pattern.
+    """Read one value as a sweep file would have it; what YAML keeps for itself, such as a leading *, is text.
 
-    Raises InvalidSpec.
+    Raises:
+        InvalidSpec: it is not a value.
+
+    Example:
+        >>> read_value("1e-3"), read_value("*.jpg"), read_value("[1, 2]")
+        (0.001, '*.jpg', [1, 2])
     """
     loader = _Loader("")
     try:

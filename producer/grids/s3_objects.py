@@ -16,13 +16,20 @@ SCHEME = "s3://"
 
 @dataclass(frozen=True)
 class Objects:
-    """Reads objects with the farm's own settings of S3; where it has none, as boto3 finds them."""
+    """Reads objects with the farm's own settings of S3; where it has none, with those that boto3 finds."""
 
     settings: Settings
     _buckets: dict[str, OtherBucket] = field(default_factory=dict)
 
     def get(self, address: str) -> bytes:
-        """The object's bytes. Raises InvalidImage, InvalidSpec, ServiceUnavailable, and NotFound."""
+        """Return the bytes of an object.
+
+        Raises:
+            NotFound: there is no such object.
+            InvalidImage: it is empty, or larger than the limit.
+            InvalidSpec: the address names no bucket.
+            ServiceUnavailable: the bucket does not answer.
+        """
         name, key = _parted(address)
         bucket = self._bucket(name)
         size = bucket.size(key)
@@ -32,9 +39,11 @@ class Objects:
         return bucket.get(key)
 
     def listed(self, address: str) -> list[str]:
-        """The address itself if an object has it, or those below it, as below a folder, sorted.
+        """Return the address itself if an object has it; else the addresses below it, as in a folder, sorted.
 
-        Raises InvalidSpec, ServiceUnavailable.
+        Raises:
+            InvalidSpec: the address names no bucket.
+            ServiceUnavailable: the bucket does not answer.
         """
         name, key = _parted(address)
         bucket = self._bucket(name)

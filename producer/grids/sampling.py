@@ -1,6 +1,6 @@
-"""Cells that are drawn from a grid, by a seed: at random, or as a Latin hypercube.
+"""Draw cells from a grid by a seed: at random, or as a Latin hypercube.
 
-Only `Random.random()` is asked, whose numbers Python promises not to change: a seed gives the same cells everywhere.
+Only `Random.random()` is used, whose numbers Python promises not to change: a seed draws the same cells everywhere.
 """
 
 from __future__ import annotations
@@ -37,10 +37,22 @@ class Sample:
             raise InvalidSpec(f"sample has seed = {self.seed!r:.60}: must be a whole number below {SEEDS}", ("sample",))
 
     def places(self, lengths: Sequence[int | None]) -> list[tuple[Any, ...]]:
-        """The drawn cells, each once: for a factor of that many values a number, for a span (None) a share in [0, 1).
+        """Draw cells, each once.
 
-        At random, these are `count` cells, unless the factors have fewer: raises InvalidSpec. Of a Latin hypercube each
-        factor is cut into `count` equal parts, each part has one cell, and cells that fall together are one.
+        At random, `count` cells are drawn. For a Latin hypercube each factor is cut into `count` equal parts, each part
+        has one cell, and cells that fall together are one.
+
+        Args:
+            lengths: how many values each factor has; None for a span.
+
+        Returns:
+            For each cell an index into each factor, or a share in [0, 1) of a span.
+
+        Raises:
+            InvalidSpec: the factors have fewer cells than are drawn at random.
+
+        Source:
+            McKay, Beckman and Conover 1979, "A comparison of three methods for selecting values of input variables".
         """
         # A pseudo-random generator is just what is wanted here: nothing is kept secret by it.
         random = Random(self.seed).random  # noqa: S311

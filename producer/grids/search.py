@@ -1,4 +1,4 @@
-"""What a search looks for: the `search` of a sweep file."""
+"""What a search looks for: the `search` section of a sweep file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_TRIALS = 10_000
 
 @dataclass(frozen=True)
 class Search:
-    """How many cells are tried, `batch` of them at a time, to bring a metric of the results down, or up."""
+    """How many cells are tried, `batch` of them at a time, to minimize or maximize a metric of the results."""
 
     metric: str = "loss"
     direction: Literal["minimize", "maximize"] = "minimize"

@@ -1,4 +1,4 @@
-"""The values of an axis as a sweep file writes them: lists, ranges, spacings, spans that are drawn from."""
+"""The values of an axis as a sweep file writes them: lists, ranges, spacings, and spans to draw from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGEST = 1e12
 
 @dataclass(frozen=True)
 class Span:
-    """All numbers from `low` to `high`, which are drawn from evenly, or evenly in the logarithm."""
+    """All numbers from `low` to `high`, drawn uniformly, or uniformly in the logarithm."""
 
     low: float
     high: float
@@ -35,7 +35,12 @@ class Span:
     whole: bool = False
 
     def at(self, share: float) -> float:
-        """The number at a share of the way, from 0 to 1."""
+        """Return the number at a share of the way from `low` to `high`.
+
+        Example:
+            >>> Span(1, 100, log=True).at(0.5)
+            10.0
+        """
         value = self.low * (self.high / self.low) ** share if self.log else self.low + (self.high - self.low) * share
         return round(value) if self.whole else float(f"{value:.{_DIGITS}g}")
 
@@ -44,7 +49,15 @@ Values = Sequence[Any] | Span
 
 
 def unfolded(axis: str, entry: Any) -> Values:
-    """What one entry of an axis stands for: itself, a range, a spacing; or a span. Raises InvalidSpec."""
+    """Return the values that one entry of an axis stands for: itself, a range, a spacing, or a span.
+
+    Raises:
+        InvalidSpec: the entry is none of them.
+
+    Example:
+        >>> list(unfolded("seed", "1..10 step 3")), unfolded("tv_weight", {"linspace": [0, 1, 3]})
+        ([1, 4, 7, 10], [0.0, 0.5, 1.0])
+    """
     if isinstance(entry, str) and (found := _RANGE.fullmatch(entry)):
         return _range(axis, entry, *found.groups())
     if isinstance(entry, Mapping) and len(entry) == 1:
@@ -59,7 +72,12 @@ def unfolded(axis: str, entry: Any) -> Values:
 
 
 def takes_whole_numbers(parameter: str) -> bool:
-    """Whether a parameter's numbers are whole ones."""
+    """Return whether a parameter takes whole numbers only.
+
+    Example:
+        >>> takes_whole_numbers("iterations"), takes_whole_numbers("style_weight")
+        (True, False)
+    """
     field = JobSpec.model_fields.get(parameter)
     return field is not None and _has(field.annotation, int) and not _has(field.annotation, float)
 

@@ -1,4 +1,4 @@
-"""Sweeps beside each other: what each method, or each value of an axis, gave and how long it took."""
+"""Compare sweeps: what each method, or each value of an axis, reached and how long it took."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ METHOD, SWEEP = "method", "sweep"
 
 @dataclass(frozen=True)
 class Group:
-    """The jobs of one method: how many there are, how many are done, and the numbers of these by metric."""
+    """The jobs of one method: how many there are, how many are done, and the spread of each metric over these."""
 
     name: str
     jobs: int
@@ -34,7 +34,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups of jobs by a word for what they differ in, and the metrics that at least one of the jobs has."""
+    """Groups of jobs, what they differ in (`by`), and the metrics that at least one of the jobs has."""
 
     by: str
     groups: Sequence[Group]
@@ -42,7 +42,7 @@ class Comparison:
     title: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
+        """Return the same as plain JSON values."""
         return {
             "by": self.by,
             "metrics": list(self.metrics),
@@ -69,19 +69,25 @@ class _Entry:
 def compare(
     sweeps: Sequence[Sweep], *, by: str | None = None, where: Mapping[str, Sequence[Any]] | None = None
 ) -> Comparison:
-    """Medians and quartiles of each metric, and of the seconds, over the jobs of one or several sweeps.
+    """Compute medians and quartiles of each metric, and of the seconds, over the jobs of one or several sweeps.
 
-    The last loss is left out, since methods differ in what it is. A job counts once in a group, in however many cells
-    it stands.
+    The last loss is left out, since methods differ in what it is. A job counts once in a group, however many cells it
+    is.
 
     Args:
         sweeps: whose jobs are compared.
         by: what the groups differ in: an axis, a parameter of the spec, or "sweep". By default the method; where all
             jobs have one, the sweep, if there are several, or else the first axis that is no picture.
-        where: for some axes, which every sweep has, the values that are wanted.
+        where: the values that are wanted of some axes, which every sweep has.
+
+    Returns:
+        The comparison.
 
     Raises:
         InvalidRequest: there is no such axis, parameter or value.
+
+    Example:
+        write_comparison(compare([sweep], by="style_loss"), "style-losses.html")
     """
     names = _names(sweeps)
     entries = [

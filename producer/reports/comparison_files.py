@@ -24,7 +24,7 @@ SPREADS = "Each number is the median over the jobs that are done, with the quart
 
 
 def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = "gram", force: bool = False) -> Path:
-    """Writes a comparison: as CSV or Markdown its table, as PNG or SVG its plot, as HTML both.
+    """Write a comparison: as CSV or Markdown its table, as PNG or SVG its plot, as HTML both.
 
     Args:
         comparison: what is written.
@@ -32,9 +32,12 @@ def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = 
         metric: what the plot shows over the seconds.
         force: overwrite the file if it exists.
 
+    Returns:
+        The path.
+
     Raises:
         InvalidRequest: no job has the metric, the file cannot be written, or Plotly is missing for HTML.
-        StorageFull: nothing half-written is left.
+        StorageFull: the disk is full; nothing half-written is left.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -48,7 +51,7 @@ def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = 
 
 
 def table(comparison: Comparison) -> Iterator[list[str]]:
-    """The comparison in words: its head, then a row for each group."""
+    """Return the comparison as texts: a head, then a row for each group."""
     yield [comparison.by, "jobs", "done", *(name.replace("_", "-") for name in comparison.metrics)]
     for group in comparison.groups:
         numbers = (group.numbers.get(name) for name in comparison.metrics)

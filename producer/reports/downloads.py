@@ -22,7 +22,7 @@ from stylefarm.shared.services import Services
 
 @dataclass(frozen=True)
 class DownloadItem:
-    """A picture of a job, and the file that it is to be."""
+    """A picture of a job, and the file that it becomes."""
 
     path: Path
     job: str
@@ -31,9 +31,9 @@ class DownloadItem:
 
 @dataclass(frozen=True)
 class Downloaded:
-    """The files that are in the folder now: those that were written, and those that had been there.
+    """The files that are in the folder now: those that were written, and those that were there already.
 
-    `missing` is how many of the jobs have no result (yet).
+    `missing` is how many of the jobs have no result yet.
     """
 
     written: Sequence[DownloadItem]
@@ -49,22 +49,29 @@ def download_sweep(
     snapshots: bool = False,
     force: bool = False,
 ) -> Downloaded:
-    """Writes every result of a sweep under the name of its cell, e.g. `cat_waves_style_weight-10.png`.
+    """Write every result of a sweep under the name of its cell, e.g. `cat_waves_style_weight-10.png`.
 
-    Each file appears whole. What is there already with the bytes of the result is left alone, so that after an
-    interruption, or a full disk, or when more is painted, the same call goes on.
+    Each file appears whole. A file that has the bytes of the result already is left alone, so that the same call
+    continues after an interruption, after a full disk, or when more is rendered.
 
     Args:
         sweep: what is downloaded.
         folder: is made if need be.
-        where: for some axes the values that are wanted.
+        where: the values that are wanted of some axes.
         snapshots: also those of each job, e.g. `cat_waves_style_weight-10_snapshots/000050.png`.
-        force: write over files of these names that hold something else.
+        force: overwrite files of these names that hold something else.
+
+    Returns:
+        What was written, what was there, and how many are missing.
 
     Raises:
-        InvalidRequest: no such axis or value, or a file of that name holds something else; nothing is written then.
-        NotFound: of some results the objects were deleted; the others are there.
-        StorageFull, ServiceUnavailable: what was written stays, and nothing is half-written.
+        InvalidRequest: there is no such axis or value, or a file of that name holds something else; nothing is written.
+        NotFound: the objects of some results were deleted; the others are written.
+        StorageFull: the disk is full; what was written stays, and nothing is half-written.
+        ServiceUnavailable: likewise.
+
+    Example:
+        download_sweep(sweep, "results", where={"style_weight": [10]})
     """
     statuses = sweep.statuses()
     names = {id(status): name for status, name in zip(statuses, file_names(statuses), strict=True)}
@@ -82,9 +89,19 @@ def download_sweep(
 
 
 def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> Downloaded:
-    """Writes the snapshots of a job, each as its iteration, e.g. `000050.png`; otherwise as `download_sweep`.
+    """Write the snapshots of a job, each named by its iteration, e.g. `000050.png`.
 
-    Raises NotFound if there are none.
+    Args:
+        job: whose snapshots.
+        folder: is made if need be.
+        force: overwrite files of these names that hold something else.
+
+    Returns:
+        What was written, and what was there.
+
+    Raises:
+        NotFound: the job has no snapshots.
+        InvalidRequest: as `download_sweep`; so are StorageFull and ServiceUnavailable.
     """
     wanted = [_snapshot(Path(folder), shot.iteration, job.id, shot.stored) for shot in job.snapshots()]
     if not wanted:

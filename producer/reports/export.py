@@ -27,17 +27,23 @@ Row = Mapping[str, Any]
 def export_results(
     sweep: Sweep, path: str | Path, *, where: Mapping[str, Sequence[Any]] | None = None, force: bool = False
 ) -> Path:
-    """Writes a row for each job: ids, its value on each axis, state, loss, metrics, and where its result lies.
+    """Write a row for each job: ids, its value on each axis, state, loss, metrics, and where its result is stored.
 
     Args:
         sweep: what is exported.
         path: a file that ends in .csv, .jsonl or .parquet.
-        where: for some axes the values that are wanted.
+        where: the values that are wanted of some axes.
         force: overwrite the file if it exists.
+
+    Returns:
+        The path.
 
     Raises:
         InvalidRequest: no such axis or value, a file that cannot be written, or pyarrow missing for Parquet.
-        StorageFull: nothing half-written is left.
+        StorageFull: the disk is full; nothing half-written is left.
+
+    Example:
+        export_results(sweep, "cats.parquet")
     """
     path = _checked(path, force)
     statuses = select(sweep.axes, sweep.statuses(), where=where).statuses
@@ -48,9 +54,20 @@ def export_results(
 def export_losses(
     sweep: Sweep, path: str | Path, *, where: Mapping[str, Sequence[Any]] | None = None, force: bool = False
 ) -> Path:
-    """Writes a row for each point of each job's loss curve: the job, its values on the axes, and the weighted terms.
+    """Write a row for each point of each job's loss curve: the job, its values on the axes, and the weighted terms.
 
-    As `export_results` otherwise.
+    Args:
+        sweep: what is exported.
+        path: a file that ends in .csv, .jsonl or .parquet.
+        where: the values that are wanted of some axes.
+        force: overwrite the file if it exists.
+
+    Returns:
+        The path.
+
+    Raises:
+        InvalidRequest: as `export_results`.
+        StorageFull: the disk is full; nothing half-written is left.
     """
     path = _checked(path, force)
     cells: dict[str, list[Row]] = {}

@@ -1,4 +1,4 @@
-"""What a sweep would ask of the farm, before it is asked for."""
+"""What a sweep would ask of the farm, before it is submitted."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from stylefarm.shared.text import counted
 
 @dataclass(frozen=True)
 class Forecast:
-    """How many cells a sweep has, what of it is still to be painted, and how long that takes.
+    """How many cells a sweep has, how many of them are still to be rendered, and how long that takes.
 
-    `known` pictures are painted or asked for already, `new` ones are not; `hours` is for all of these on `workers`,
-    None where nothing tells, and `basis` says what it was taken from, or what is missing.
+    `known` pictures are rendered or submitted already, `new` ones are not; `hours` is for all new ones on `workers`,
+    None where nothing tells, and `basis` says what it was computed from, or what is missing.
     """
 
     cells: int
@@ -39,7 +39,20 @@ class Forecast:
 
 
 def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
-    """Takes in a grid as `Farm.sweep` does, and stores nothing. Raises what that raises, and OutOfMemory."""
+    """Resolve a grid as `Farm.sweep` does, and store nothing.
+
+    Args:
+        farm: where it would run.
+        grid: the cells.
+        skip_bad: leave out cells whose pictures cannot be used.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        InvalidSpec: as `Farm.sweep`; so are InvalidImage, InvalidRequest and NotFound.
+        OutOfMemory: a picture cannot fit into this machine's memory, in an embedded farm.
+    """
     resolver = SpecResolver(farm.services)
     resolved = resolve_grid(resolver, grid, farm.terms(grid.terms), skip_bad=skip_bad)
     by_key = {job.spec.key: job for job in resolved.jobs}

@@ -27,19 +27,25 @@ def write_losses(
     overlay: bool | None = None,
     force: bool = False,
 ) -> Path:
-    """Writes the loss curves of a job, by term, or of the jobs of a sweep, as far as they have come.
+    """Write the loss curves of a job, by term, or of the jobs of a sweep, as far as they have come.
 
     Args:
         of: a job or a sweep.
         path: a file that ends in .png, .svg or .html.
-        where: for some axes of a sweep the values that are wanted.
+        where: the values that are wanted of some axes of a sweep.
         log: a logarithmic scale; on the HTML page it can be changed.
         overlay: the totals of all jobs in one panel; without it, PNG and SVG of up to six jobs have a panel for each.
         force: overwrite the file if it exists.
 
+    Returns:
+        The path.
+
     Raises:
         InvalidRequest: there is no such axis or value, the file cannot be written, or Plotly is missing for HTML.
-        StorageFull: nothing half-written is left.
+        StorageFull: the disk is full; nothing half-written is left.
+
+    Example:
+        write_losses(job, "losses.png")
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -28,16 +28,24 @@ def sweep_sheet(
     metric: str = "loss",
     cell: int = 256,
 ) -> Image.Image:
-    """The contact sheet of a sweep over two of its axes; `write_sheet` makes files of it.
+    """Draw the contact sheet of a sweep over two of its axes; `write_sheet` makes files of it.
 
     Args:
-        sweep: what is looked at.
-        rows, columns: two axes; by default content and style, or else what there is.
-        where: for axes the values that are wanted; one of each that is neither rows nor columns.
+        sweep: what is shown.
+        rows: an axis; by default content, or else what there is.
+        columns: an axis; by default style, or else what there is.
+        where: the values that are wanted of axes; one of each that is neither rows nor columns.
         metric: the number under each cell.
         cell: pixels across a cell.
 
-    Raises InvalidRequest if there is no such axis, value or metric, or if more than one page is left.
+    Returns:
+        The sheet, RGB.
+
+    Raises:
+        InvalidRequest: there is no such axis, value or metric, or more than one page is left.
+
+    Example:
+        sweep_sheet(sweep, where={"seed": [1]}).save("sheet.png")
     """
     selection = select(sweep.axes, sweep.statuses(), rows, columns, where)
     several = [axis.name for axis in selection.others if len(axis.values) > 1]
@@ -48,12 +56,12 @@ def sweep_sheet(
 
 
 def sweep_losses(sweep: Sweep) -> bytes:
-    """The loss curves of a sweep's jobs, as a PNG."""
+    """Return a PNG of the loss curves of a sweep's jobs."""
     return loss_plot(sweep_curves(sweep, sweep.statuses()), title=sweep.name)
 
 
 def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurve]:
-    """The loss curves of these jobs of a sweep by a name for each that no other has."""
+    """Return the loss curves of these jobs of a sweep, by a unique name of each."""
     wanted = {status.id for status in statuses}
     curves = {job_id: _curve(points) for job_id, points in sweep_points(sweep) if job_id in wanted}
     names = zip(curve_labels(statuses), statuses, strict=True)
@@ -61,7 +69,7 @@ def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurv
 
 
 def sweep_points(sweep: Sweep) -> Iterator[tuple[str, list[LossPoint]]]:
-    """The loss curve of each of a sweep's jobs that has one, with a bar: a job's id and its points by iteration."""
+    """Yield the id and the points of each job of a sweep that has a loss curve, with a progress bar."""
     found = groupby(sweep.farm.services.sweep_reads.losses(sweep.id), key=itemgetter(0))
     with counting("loss curves", sum(sweep.counts().values())) as advance:
         for job_id, pairs in found:
@@ -70,7 +78,7 @@ def sweep_points(sweep: Sweep) -> Iterator[tuple[str, list[LossPoint]]]:
 
 
 def curve_labels(statuses: Sequence[Status]) -> list[str]:
-    """A name for each job that no other of them has: its pictures, its other axes, a number if need be."""
+    """Return a unique name for each job: its pictures, its other axes, a number if need be."""
     labels: dict[str, None] = {}  # a set that keeps the order
     for status in statuses:
         others = (f", {axis} = {value}" for axis, value in status.cell.items() if axis not in PICTURES)
@@ -85,7 +93,7 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
 
 
 def loss_curve(job: Job) -> LossCurve:
-    """The loss curve of one job, as far as it has come."""
+    """Return the loss curve of one job, as far as it has come."""
     losses = job.losses()
     terms = (losses.iteration, losses.total, losses.content, losses.style, losses.tv)
     return LossCurve(*(term.tolist() for term in terms))

@@ -1,4 +1,4 @@
-"""A sweep in a few numbers, however large it is: what can be asked for again and again."""
+"""A sweep in a few numbers, however large it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Summary:
     """How far a sweep is at one moment.
 
     `done_per_second` is that of the last ten minutes, and `seconds_left` what the rest takes at that pace; None where
-    it does not tell. `failures` are the newest ones, `jobs` the first ones in the order of its cells.
+    it is unknown. `failures` are the newest ones, `jobs` the first ones in the order of its cells.
     """
 
     sweep: Sweep
@@ -35,7 +35,7 @@ class Summary:
 
     @property
     def ended(self) -> bool:
-        """Whether all its jobs have."""
+        """Whether all its jobs have ended."""
         return all(state.final for state in self.counts)
 
     @property
@@ -44,7 +44,7 @@ class Summary:
         return self.counts.get(State.FAILED, 0) + self.counts.get(State.CANCELLED, 0)
 
     def as_json(self) -> SweepAnswer:
-        """The same as plain JSON values; `left_out` is how many jobs are not among `jobs`."""
+        """Return the same as plain JSON values; `left_out` is how many jobs are not among `jobs`."""
         return {
             "sweep": self.sweep.as_json(),
             "counts": {str(state): self.counts[state] for state in State if state in self.counts},
@@ -57,7 +57,13 @@ class Summary:
 
 
 def summary(sweep: Sweep, *, jobs: int | None = 0, failures: int = FAILURES) -> Summary:
-    """A sweep at this moment, with its first `jobs`; None: all of them."""
+    """Summarize a sweep at this moment.
+
+    Args:
+        sweep: which one.
+        jobs: how many of its first jobs to include; None: all.
+        failures: how many of the newest failures to include.
+    """
     counts = sweep.counts()
     pace = sweep.pace() if any(not state.final for state in counts) else 0.0
     left = sum(count for state, count in counts.items() if not state.final)

@@ -1,4 +1,4 @@
-"""The snapshots of a job as a short film: GIF, WebP, and MP4 where ffmpeg is there."""
+"""The snapshots of a job as a short animation: GIF, WebP, and MP4 where ffmpeg is installed."""
 
 from __future__ import annotations
 
@@ -34,20 +34,26 @@ def write_timelapse(
     size: int | None = None,
     force: bool = False,
 ) -> Path:
-    """Writes a film of the job's snapshots, by iteration, and its result at the end, which stays for a while.
+    """Write an animation of the job's snapshots, by iteration, with its result at the end, shown for longer.
 
     Args:
         job: one that has snapshots (`snapshot_every`).
         path: a file that ends in .gif, .webp or .mp4.
         frames_per_second: above 0, at most 50.
-        size: the longer side in pixels, if it is to be smaller than what was painted.
+        size: the longer side in pixels, if it is to be smaller than what was rendered.
         force: overwrite the file if it exists.
 
+    Returns:
+        The path.
+
     Raises:
-        NotFound: the job has no snapshots.
+        NotFound: the job has no snapshots, or one was deleted.
         InvalidRequest: ffmpeg is missing for MP4, or the file cannot be written.
-        NotFound: a snapshot was deleted.
-        StorageFull, ServiceUnavailable: nothing half-written is left.
+        StorageFull: the disk is full; nothing half-written is left.
+        ServiceUnavailable: likewise.
+
+    Example:
+        write_timelapse(job, "cat.webp", frames_per_second=8, size=512)
     """
     path = Path(path)
     suffix = path.suffix.lower()

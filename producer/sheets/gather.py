@@ -21,7 +21,7 @@ from stylefarm.shared.spec.spec import BLOB
 
 @dataclass(frozen=True)
 class SheetJob:
-    """A job on a sheet: its newest picture, if it has one yet, and the snapshots on the way, by iteration."""
+    """A job on a sheet: its newest picture, if it has one yet, and its snapshots, by iteration."""
 
     status: Status
     newest: StoredObject | None
@@ -45,24 +45,24 @@ class SheetJob:
 
 
 def gather_jobs(sweep: Sweep, statuses: Sequence[Status]) -> list[SheetJob]:
-    """The jobs with what there is to be seen of them."""
+    """Return the jobs with the objects of their pictures."""
     shots = sweep.farm.services.sweep_reads.snapshots(sweep.id)
     return [_sheet_job(status, shots.get(status.id, [])) for status in statuses]
 
 
 def picture(services: Services, stored: StoredObject) -> Image.Image:
-    """The picture in the object store, RGB. Raises NotFound, InvalidImage, ServiceUnavailable."""
+    """Return the picture in the object store, RGB. Raises NotFound, InvalidImage, ServiceUnavailable."""
     return decode_own(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
 
 
 def image_addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """The content hashes of the pictures that a spec names as its content, or its style."""
+    """Return the content hashes of the pictures that a spec names as its content, or its style."""
     value = spec.get(name) or ()
     return tuple([value] if isinstance(value, str) else value)
 
 
 def side_by_side(services: Services, hashes: Sequence[str]) -> Image.Image:
-    """The pictures of these content hashes side by side, as high as the lowest of them."""
+    """Return the pictures of these content hashes side by side, as high as the lowest of them."""
     images = [decode_own(services.blobs.get(f"inputs/{one.removeprefix(BLOB)}"), one) for one in hashes]
     height = min(image.height for image in images)
     images = [image.resize((max(1, image.width * height // image.height), height)) for image in images]

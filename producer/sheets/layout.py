@@ -27,7 +27,7 @@ from stylefarm.shared.db.states import State
 
 @dataclass(frozen=True)
 class Head:
-    """What a row or a column stands for: a picture with its name, or the value of a parameter, which is only text."""
+    """What a row or a column stands for: a picture with its name, or the value of a parameter, as text."""
 
     label: str
     image: Image.Image | None = None
@@ -35,10 +35,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """One result: its picture, or the problem that there is none ("failed: ...", "waiting").
+    """One result: its picture, or the problem in its place ("failed: ...", "waiting").
 
     The caption has at most two lines. `progress` is 0 to 1, drawn as a line at the foot of a picture that is not done.
-    Of a `blank` one nothing is drawn.
+    A `blank` cell is left empty.
     """
 
     image: Image.Image | None = None
@@ -58,7 +58,7 @@ def contact_sheet(
     foot: str = "",
     cell: int = 256,
 ) -> Image.Image:
-    """A dark grid of pictures, RGB, with the pictures or values of its rows and columns at its edges.
+    """Draw a dark grid of pictures, with the pictures or values of its rows and columns at its edges.
 
     Pictures keep their aspect; rows are as high as their highest picture. Texts that are too long end in "…".
 
@@ -70,6 +70,14 @@ def contact_sheet(
         title: above all.
         foot: below all, small.
         cell: the width of a column, and the most that a picture is high, in pixels.
+
+    Returns:
+        The sheet, RGB.
+
+    Example:
+        >>> red = Image.new("RGB", (8, 8), "red")
+        >>> contact_sheet([Head("cat")], [Head("waves")], {(0, 0): Cell(red)}, cell=64).mode
+        'RGB'
     """
     return _Sheet(rows, columns, cells, corner, title, foot, cell).drawn()
 

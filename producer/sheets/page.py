@@ -37,7 +37,7 @@ MOST_STEPS, MOST_SNAPSHOTS = 12, 1200
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of the page that is to be made: what makes it, and within what size."""
+    """A picture of the page: what makes it, and how large it may be."""
 
     make: Callable[[], Image.Image]
     edge: int
@@ -46,16 +46,27 @@ class Picture:
 
 @dataclass(frozen=True)
 class Opening:
-    """What the page shows when it is opened: the metric under each cell, and the ranking, if it is to be one."""
+    """What the page shows when it is opened: the metric under each cell, and the metric it is ranked by, if any."""
 
     metric: str
     sort_by: str | None = None
 
 
 def page(sweep: Sweep, selection: Selection, opening: Opening) -> bytes:
-    """The HTML of a sheet, in UTF-8, below 30 MB for 2,000 results.
+    """Return a sheet as one HTML file, below 30 MB for 2,000 results.
 
-    Of each job its newest picture is in it, of few jobs also snapshots, evenly chosen. Raises InvalidRequest.
+    The newest picture of each job is in it, and, where there are few jobs, snapshots too, evenly chosen.
+
+    Args:
+        sweep: what is shown.
+        selection: its jobs, in rows and columns.
+        opening: what the page shows first.
+
+    Returns:
+        The page, UTF-8.
+
+    Raises:
+        InvalidRequest: there is no such metric.
     """
     for metric in (opening.metric, opening.sort_by or opening.metric):
         check_metric(metric, selection.statuses)

@@ -25,7 +25,7 @@ LONGEST_HEAD = 1024
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a sheet is drawn: the metric under each cell, the width of a cell in pixels, and how many are ranked."""
+    """How a sheet is drawn: the metric under each cell, a cell's width in pixels, and how many results are ranked."""
 
     metric: str
     cell: int
@@ -34,7 +34,7 @@ class Drawing:
 
 
 def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tuple[str, Image.Image]]:
-    """Each page with what its slice is called: a grid, or one ranked list. Raises InvalidRequest."""
+    """Yield each page with the words for its slice: a grid, or one ranked list. Raises InvalidRequest."""
     if drawing.sort_by is not None:
         yield drawing.sort_by, _ranking(sweep, selection, drawing)
         return
@@ -52,7 +52,7 @@ def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tupl
 
 
 def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
-    """The width of a cell with which that many square ones stay below `most_bytes` in a file."""
+    """Return the width of a cell, in pixels, with which that many square ones stay below `most_bytes` in a file."""
     return max(NARROWEST, min(WIDEST, math.isqrt(round(most_bytes / max(1, count) / bytes_per_pixel))))
 
 
@@ -100,7 +100,7 @@ def _heads(sweep: Sweep, selection: Selection, axis: Axis) -> list[Head]:
 
 
 def head_pictures(sweep: Sweep, statuses: Sequence[Status], axis: str) -> Mapping[str, Image.Image]:
-    """The pictures of an axis of pictures by `key_of` their values; without those that are gone."""
+    """Return the pictures of an axis of pictures, by `key_of` their values; without those that are gone."""
     found = {key_of(status.cell[axis]): image_addresses(status.spec, axis) for status in statuses}
 
     def head_of(hashes: Sequence[str]) -> Image.Image:

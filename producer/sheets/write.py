@@ -40,25 +40,33 @@ def write_sheet(
     cell: int | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Writes the contact sheet of a sweep, and says which files were written.
+    """Write the contact sheet of a sweep.
 
     An HTML file holds all pages, with choosers for the other axes; a PDF has a page for each combination of them; of
     PNG and JPEG there is a file for each, numbered where there are several.
 
     Args:
-        sweep: what is looked at.
+        sweep: what is shown.
         path: a file that ends in .html, .png, .jpg or .pdf.
-        rows, columns: two axes; by default content and style, or else what there is.
-        where: for some axes the values that are wanted, e.g. {"style_weight": [10]}.
+        rows: an axis; by default content, or else what there is.
+        columns: an axis; by default style, or else what there is.
+        where: the values that are wanted of some axes, e.g. {"style_weight": [10]}.
         metric: the number under each cell.
-        sort_by: a metric; instead of a grid, all results in one list, the closest first.
+        sort_by: a metric; instead of a grid, all results in one list, the best first.
         top: how many of that list are drawn; HTML has them all.
         cell: pixels across a cell; by default as many as keep the file below 30 MB, at most 256.
         force: overwrite files that exist.
 
+    Returns:
+        The files that were written.
+
     Raises:
-        InvalidRequest: an axis, value or metric that there is not, or a file that cannot be written.
-        StorageFull, ServiceUnavailable: nothing half-written is left.
+        InvalidRequest: there is no such axis, value or metric, or the file cannot be written.
+        StorageFull: the disk is full; nothing half-written is left.
+        ServiceUnavailable: likewise.
+
+    Example:
+        write_sheet(sweep, "sheet.html", sort_by="ssim")
     """
     path = Path(path)
     suffix = path.suffix.lower()

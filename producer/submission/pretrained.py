@@ -1,4 +1,4 @@
-"""Pretrained weights of a submission: what a spec means by them, and their way into the object store."""
+"""Pretrained weights of a submission: which ones a spec means, and their way into the object store."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Choice:
     words: str
 
 
-class Pretrained:
+class PretrainedWeights:
     """Resolves `features` and `weights` of specs; hashes each file once, and stores it once."""
 
     def __init__(self, blobs: BlobStore, registry: WeightsRegistry) -> None:
@@ -48,9 +48,16 @@ class Pretrained:
         return {row.name: row for row in self.registry.all()}
 
     def resolve(self, spec: JobSpec, notes: list[str]) -> dict[str, object]:
-        """The network and the address of its weights, never "auto", so that every worker sees the same.
+        """Return the feature network and the address of its weights, never "auto", so that every worker sees the same.
 
-        What was chosen is added to `notes`. Raises InvalidSpec, InvalidRequest and NotFound.
+        Args:
+            spec: as the user wrote it.
+            notes: what was chosen is added to them.
+
+        Raises:
+            InvalidSpec: the weights are of another network.
+            InvalidRequest: the file is not one of weights.
+            NotFound: there are no such weights.
         """
         if spec.features == "random":
             return {}
@@ -63,7 +70,7 @@ class Pretrained:
         return {"features": architecture, "weights": choice.address}
 
     def upload(self) -> None:
-        """Stores the files that specs named, where they are not stored yet. Raises InvalidRequest if one changed."""
+        """Store the files that specs named, where they are not stored yet. Raises InvalidRequest if one has changed."""
         for path, address in self._files.items():
             key = _key(address)
             if not self.blobs.exists(key):

@@ -17,7 +17,7 @@ from PIL import Image
 from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.producer.submission.auto_values import resolve_auto
 from stylefarm.producer.submission.picture_size import check_size
-from stylefarm.producer.submission.pretrained import Pretrained
+from stylefarm.producer.submission.pretrained import PretrainedWeights
 from stylefarm.producer.submission.source import Source
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.blobs.storage import fetch_verified
@@ -47,12 +47,12 @@ class SpecResolver:
 
     services: Services
     _sources: dict[str, Source] = field(default_factory=dict)
-    _pretrained: Pretrained = field(init=False)
+    _pretrained: PretrainedWeights = field(init=False)
     _objects: Objects = field(init=False)
 
     def __post_init__(self) -> None:
         self._objects = Objects(self.services.settings)
-        self._pretrained = Pretrained(self.services.blobs, WeightsRegistry(self.services.engine))
+        self._pretrained = PretrainedWeights(self.services.blobs, WeightsRegistry(self.services.engine))
 
     def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = DEFAULT_TERMS) -> NewJob:
         """Return the job that a spec asks for.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Source:
-    """A picture's address in the object store, and what was found in it.
+    """A picture that a spec names: its address in the object store, and what was found in it.
 
-    `origin` is the file or the s3:// address that it is read from; None: it is in the farm's object store already.
-    `brightest` is the highest value of any channel, 0 to 255; `notes` say what was converted.
+    `origin` is the file or the s3:// address that it is read from; None where the farm has it already. `brightest` is
+    the highest value of any channel, 0 to 255; `notes` say what was converted.
     """
 
     address: str

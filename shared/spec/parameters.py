@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.spec.networks import known_layers
 from stylefarm.shared.spec.presets import PresetName, with_preset
 from stylefarm.shared.text import nearest
 
@@ -133,8 +133,8 @@ class LossParameters(ParameterGroup):
         if layers == "auto":
             return layers
         for layer in layers:
-            if layer not in layer_names("vgg19"):
-                raise ValueError(f"no layer {layer!r}{nearest(layer, layer_names('vgg19'))}")
+            if layer not in known_layers():
+                raise ValueError(f"no layer {layer!r}{nearest(layer, known_layers())}")
         if len(set(layers)) < len(layers):
             raise ValueError("a layer is named twice")
         return layers

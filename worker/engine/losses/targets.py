@@ -16,7 +16,7 @@ from stylefarm.worker.engine.losses.moments import MomentKind, Moments, Position
 from stylefarm.worker.engine.losses.sample_losses import select_positions
 from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
 from stylefarm.worker.engine.losses.terms import LossTarget, MomentTarget, SampleTarget
-from stylefarm.worker.engine.networks.explicit_pass import ForwardPass
+from stylefarm.worker.engine.networks.feature_network import ForwardPass
 
 T = TypeVar("T")
 
@@ -123,7 +123,9 @@ class TargetReader:
             LayerStyleTarget(layer, target, weight * share)
             for layer in layers
             for name, weight in losses.items()
-            for target, share in _layer_targets(name, layer, styles, described, options, size)
+            for target, share in _layer_targets(
+                name, layer, styles, described, options, self.forward_pass.layer_size(layer, size)
+            )
         ]
 
     def _described(
@@ -143,12 +145,6 @@ class TargetReader:
         return self.cache.get((self.network, what, tuple(image.shape), layers), make)
 
 
-def layer_size(layer: str, size: Sequence[int]) -> tuple[int, int]:
-    """Height and width of a layer's features, of a picture of that height and width."""
-    block = int(layer[4])
-    return size[0] >> (block - 1), size[1] >> (block - 1)
-
-
 def _features(forward_pass: ForwardPass, image: Tensor, layers: frozenset[str]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
 
@@ -159,7 +155,7 @@ def _features(forward_pass: ForwardPass, image: Tensor, layers: frozenset[str]) 
             found[layer] = features
             return
         if layer not in found:
-            shape = (*features.shape[:2], *layer_size(layer, image.shape[2:]))
+            shape = (*features.shape[:2], *forward_pass.layer_size(layer, image.shape[2:]))
             found[layer] = _empty(shape, features)
         found[layer][:, :, rows] = features
 
@@ -178,8 +174,8 @@ def _described(
     forward_pass: ForwardPass, style: StyleImage, layers: frozenset[str], kinds: frozenset[MomentKind], sampled: bool
 ) -> dict[str, StyleStatistics]:
     size = style.image.shape[2:]
-    regions = {layer: _shrunk(style.source_mask, layer_size(layer, size)) for layer in layers}
-    weights = {layer: PositionWeights.over(*layer_size(layer, size), regions[layer]) for layer in layers}
+    regions = {layer: _shrunk(style.source_mask, forward_pass.layer_size(layer, size)) for layer in layers}
+    weights = {layer: PositionWeights.over(*forward_pass.layer_size(layer, size), regions[layer]) for layer in layers}
     moments: dict[str, Moments] = {}
     samples: dict[str, Tensor] = {}
 
@@ -202,9 +198,8 @@ def _layer_targets(
     styles: Sequence[StyleImage],
     described: Sequence[Mapping[str, StyleStatistics]],
     options: StyleOptions,
-    size: Sequence[int],
+    shape: tuple[int, int],
 ) -> Iterator[tuple[LossTarget, float]]:
-    shape = layer_size(layer, size)
     here = [(style.share, found[layer]) for style, found in zip(styles, described, strict=True)]
     if all(style.mask is None for style in styles):
         yield _target(name, here, None, shape, options), 1.0

@@ -11,8 +11,9 @@ from stylefarm.worker.engine.losses.style import StyleLossName
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective, ObjectiveFunction
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+from stylefarm.worker.engine.networks.whole_pass import WholePass
 from stylefarm.worker.engine.optim.first_order import LearningRate
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
@@ -30,7 +31,7 @@ def objective_on(device: torch.device, dtype: torch.dtype, loss: StyleLossName) 
     chosen = LossSettings(
         {"relu3_1": 1.0}, dict.fromkeys(LAYERS, 1 / 3), style_weight=10.0, tv_weight=1.0, style_losses={loss: 1.0}
     )
-    return image, Objective(WholePass(Backbone(vgg)), image, [StyleImage(image[:1].flip(2) ** 2)], chosen)
+    return image, Objective(WholePass(VggNetwork(vgg)), image, [StyleImage(image[:1].flip(2) ** 2)], chosen)
 
 
 @pytest.mark.parametrize("loss", ["gram", "wasserstein", "mean-std"])

@@ -13,8 +13,9 @@ from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.batch import SequentialObjectives, together
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+from stylefarm.worker.engine.networks.whole_pass import WholePass
 from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
 
@@ -32,7 +33,7 @@ def pictures(count: int, seed: int) -> Tensor:
 def rendered(contents: Tensor, styles: Tensor, optimizer: Optimizer) -> Progress:
     vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
     randomize(vgg, 0)
-    forward_pass = WholePass(Backbone(vgg))
+    forward_pass = WholePass(VggNetwork(vgg))
     settings = LossSettings({"relu2_2": 1.0}, {"relu1_1": 0.5, "relu2_1": 0.5}, style_weight=10.0, tv_weight=1.0)
     each = [
         Objective(forward_pass, c, [StyleImage(s)], settings, start=c)
@@ -68,7 +69,7 @@ def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: Style
     vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
     randomize(vgg, 0)
     vgg.cast(dtype)
-    forward_pass = WholePass(Backbone(vgg))
+    forward_pass = WholePass(VggNetwork(vgg))
     weights = (3.0, 10.0, 40.0)
     return [
         Objective(

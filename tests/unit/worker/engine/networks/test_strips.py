@@ -13,10 +13,12 @@ from torch import Tensor
 from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, StyleLossName
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, ForwardPass, WholePass
+from stylefarm.worker.engine.networks.feature_network import ForwardPass
 from stylefarm.worker.engine.networks.pooling import Pooling
 from stylefarm.worker.engine.networks.strips import StripPass
 from stylefarm.worker.engine.networks.vgg import Padding, Vgg, randomize
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+from stylefarm.worker.engine.networks.whole_pass import WholePass
 
 LAYERS = ("relu1_1", "conv2_1", "relu3_1", "relu4_1")
 
@@ -26,10 +28,10 @@ def picture(seed: int, height: int, width: int) -> Tensor:
     return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64)
 
 
-def network(pooling: Pooling, padding: Padding, layers: tuple[str, ...] = LAYERS) -> Backbone:
+def network(pooling: Pooling, padding: Padding, layers: tuple[str, ...] = LAYERS) -> VggNetwork:
     vgg = Vgg("vgg19", [*layers, "relu3_2"], pooling, padding=padding)
     randomize(vgg, 3)
-    return Backbone(vgg.double())
+    return VggNetwork(vgg.double())
 
 
 def evaluated(

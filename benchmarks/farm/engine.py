@@ -15,8 +15,8 @@ from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
-from stylefarm.worker.engine.optim.first_order import LearningRate
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 SIZE = 128

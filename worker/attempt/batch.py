@@ -18,7 +18,7 @@ from stylefarm.worker.attempt.resume import earlier_state
 from stylefarm.worker.engine.hardware.budget import USABLE
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
 from stylefarm.worker.engine.hardware.memory import available_memory, is_out_of_memory, release_memory
-from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
+from stylefarm.worker.engine.methods.method import Progress, RunRequest, Scale, UpdateRules, load_method
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
 from stylefarm.worker.engine.networks.memory_plan import MemoryPlan
 from stylefarm.worker.engine.optim.state import EngineState
@@ -167,7 +167,8 @@ class BatchRun:
             Scale(iterations, partial(prepared, batch, edge, context, partial(on_plan, edge)))
             for edge, iterations in spec.schedule
         ]
-        return optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change), state)
+        rules = UpdateRules(spec.clamp, spec.average, spec.stop_change)
+        return load_method(spec.method).run(RunRequest(scales, make_optimizer(spec), rules, state))
 
     def _network(self, attempt: Attempt, path: ComputePath) -> FeatureNetwork:
         calibration = attempt.inputs.sized(min(attempt.spec.sizes[-1], CALIBRATION_EDGE), path.device)

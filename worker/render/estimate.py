@@ -18,11 +18,12 @@ from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.hardware.memory import available_memory
+from stylefarm.worker.engine.methods.method import load_method
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.network import random_network
 from stylefarm.worker.render.options import make_optimizer
-from stylefarm.worker.render.scale import RenderContext, fitting, prepared, work_of
+from stylefarm.worker.render.scale import RenderContext, fitting, prepared
 
 # Iterations are timed at no larger size; beyond it time goes with the number of pixels, as benchmarks show.
 LARGEST_TIMED = 512
@@ -67,7 +68,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    path = choose(spec.precision)
+    path, method = choose(spec.precision), load_method(spec.method)
     inputs = JobImages.fetched(spec, fetch)
     small = inputs.sized(min(spec.sizes[0], 128), path.device)
     network = random_network(spec, [small.content], path)
@@ -78,7 +79,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     scales, seconds = [], 0.0
     for edge, iterations in spec.schedule:
         width, height = long_edge_size(inputs.content.size, edge)
-        fit = fitting(network, work_of(spec, height, width), available)
+        fit = fitting(network, method.workload(spec, height, width), available)
         timed_edge = min(edge, LARGEST_TIMED)
         if timed_edge not in timed:
             timed[timed_edge] = _timed(inputs, timed_edge, context)

@@ -15,6 +15,7 @@ from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.hardware.graphs import CapturedObjective
 from stylefarm.worker.engine.losses.targets import TargetReader
 from stylefarm.worker.engine.methods.batch import together
+from stylefarm.worker.engine.methods.method import load_method
 from stylefarm.worker.engine.methods.objective import Objective, ObjectiveFunction
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork, ForwardPass
 from stylefarm.worker.engine.networks.memory_plan import MemoryPlan, Workload
@@ -48,7 +49,7 @@ def prepared(
     device, spec = context.path.device, batch[0].spec
     at_once = device.type == "cuda"
     sized = [inputs.sized(edge, device) for inputs in batch]
-    work = work_of(spec, sized[0].content.shape[2], sized[0].content.shape[3])
+    work = load_method(spec.method).workload(spec, sized[0].content.shape[2], sized[0].content.shape[3])
     work = replace(work, batch=len(batch)) if at_once else replace(work, waiting=len(batch) - 1)
     chosen = fitting(context.backbone, work, context.available())
     if len(batch) > 1 and chosen.kind != "whole":
@@ -83,21 +84,6 @@ def _objective(
         space=spec.moved_space,
         targets=TargetReader(forward_pass, context.cache.targets, network_key(spec, context.path)),
         content_key=content_key(spec),
-    )
-
-
-def work_of(spec: JobSpec, height: int, width: int) -> Workload:
-    """Return what an image of that size asks of the memory, for a resolved spec."""
-    if spec.content_layers == "auto":
-        raise TypeError("what is auto is resolved when a job is submitted")
-    pairs = min(spec.corrections, spec.total_iterations)
-    vectors = {"lbfgs": 2 * pairs + 2, "adam": 4, "sgd": 2}[spec.optimizer] + (1 if spec.average else 0)
-    return Workload(
-        height,
-        width,
-        frozenset(spec.content_layers) if spec.content_weight else frozenset(),
-        vectors,
-        needs_whole=bool(by_autograd(spec)) or spec.normalize_gradients,
     )
 
 

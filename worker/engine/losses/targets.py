@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stylefarm.worker.engine.losses.moment_losses import MomentLoss
 from stylefarm.worker.engine.losses.moments import MomentKind, Moments, PositionWeights, compute_moments
-from stylefarm.worker.engine.losses.sample_losses import select_positions
-from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
+from stylefarm.worker.engine.losses.options import StyleOptions
+from stylefarm.worker.engine.losses.sample_losses import SampleLoss, select_positions
+from stylefarm.worker.engine.losses.style import load_loss
 from stylefarm.worker.engine.losses.terms import LossTarget, MomentTarget, SampleTarget
 from stylefarm.worker.engine.networks.feature_network import ForwardPass
 
@@ -108,7 +110,7 @@ class TargetReader:
         self,
         styles: Sequence[StyleImage],
         layers: Sequence[str],
-        losses: Mapping[StyleLossName, float],
+        losses: Mapping[str, float],
         options: StyleOptions,
         size: Sequence[int],
     ) -> list[LayerStyleTarget]:
@@ -116,8 +118,9 @@ class TargetReader:
 
         There is one for a mixture that is painted everywhere, and one for each region of the result.
         """
-        kinds = frozenset(kind for name in losses if name in MOMENT_LOSSES for kind in MOMENT_LOSSES[name].kinds)
-        sampled = any(name in SAMPLE_LOSSES for name in losses)
+        classes = [load_loss(name) for name in losses]
+        kinds = frozenset(kind for cls in classes if issubclass(cls, MomentLoss) for kind in cls.moments)
+        sampled = any(issubclass(cls, SampleLoss) for cls in classes)
         described = [self._described(style, frozenset(layers), kinds, sampled) for style in styles]
         return [
             LayerStyleTarget(layer, target, weight * share)
@@ -193,7 +196,7 @@ def _described(
 
 
 def _layer_targets(
-    name: StyleLossName,
+    name: str,
     layer: str,
     styles: Sequence[StyleImage],
     described: Sequence[Mapping[str, StyleStatistics]],
@@ -209,17 +212,18 @@ def _layer_targets(
 
 
 def _target(
-    name: StyleLossName,
+    name: str,
     sources: Sequence[tuple[float, StyleStatistics]],
     region: Tensor | None,
     shape: tuple[int, int],
     options: StyleOptions,
 ) -> LossTarget:
-    if name in SAMPLE_LOSSES:
+    loss = load_loss(name)
+    if issubclass(loss, SampleLoss):
         samples = [(share, found.samples) for share, found in sources if found.samples is not None]
-        return SampleTarget(SAMPLE_LOSSES[name](samples, options.projections), region)
+        return SampleTarget(loss.for_styles(samples, options), region)
     moments = [(share, found.moments) for share, found in sources if found.moments is not None]
-    return MomentTarget(MOMENT_LOSSES[name].of(moments, options.offset), PositionWeights.over(*shape, region))
+    return MomentTarget(loss.for_styles(moments, options), PositionWeights.over(*shape, region))
 
 
 def _shrunk(mask: Tensor | None, shape: tuple[int, int]) -> Tensor | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stylefarm.shared.spec.space import PIXELS, InputSpace
 from stylefarm.worker.engine.losses.content import ContentNormalization, content_factor
-from stylefarm.worker.engine.losses.style import StyleLossName, StyleOptions
+from stylefarm.worker.engine.losses.options import StyleOptions
 from stylefarm.worker.engine.losses.targets import StyleImage, TargetReader
 from stylefarm.worker.engine.losses.terms import Accumulator, ContentTarget, LossTarget, batched_target
 from stylefarm.worker.engine.losses.total_variation import (
@@ -49,7 +49,7 @@ class LossSettings:
     style_weight: float = 1.0
     tv_weight: float = 0.0
     content_normalization: ContentNormalization = "relative"
-    style_losses: Mapping[StyleLossName, float] = field(default_factory=lambda: {"gram": 1.0})
+    style_losses: Mapping[str, float] = field(default_factory=lambda: {"gram": 1.0})
     style_normalization: StyleNormalization = "relative"
     style_options: StyleOptions = field(default_factory=StyleOptions)
     tv_norm: TvNorm = "l2"

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.losses.style import StyleLossName
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.batch import SequentialObjectives, together
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
@@ -16,8 +15,9 @@ from stylefarm.worker.engine.methods.objective import LossSettings, Objective
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.networks.whole_pass import WholePass
-from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
+from stylefarm.worker.engine.optim.first_order import Adam, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer
 
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "lbfgs": lambda: LBFGS(LearningRate(1.0), 3),
@@ -65,7 +65,7 @@ def test_a_picture_of_a_batch_has_the_bits_that_it_has_alone(name: str) -> None:
     assert not torch.equal(batch.image, contents)
 
 
-def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: StyleLossName) -> list[Objective]:
+def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: str) -> list[Objective]:
     vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
     randomize(vgg, 0)
     vgg.cast(dtype)
@@ -89,7 +89,7 @@ def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: Style
 
 
 @pytest.mark.parametrize("loss", ["gram", "mean-std", "mmd-poly", "wasserstein"])
-def test_joined_objectives_have_the_gradients_of_each(loss: StyleLossName) -> None:
+def test_joined_objectives_have_the_gradients_of_each(loss: str) -> None:
     """given objectives of other contents, styles and weights; if they are joined; I expect the gradients of each."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     each = objectives(contents, styles, torch.float64, loss)

@@ -25,8 +25,9 @@ from stylefarm.worker.engine.methods.objective import LossSettings, Objective
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.networks.weights import load_weights, torchvision_positions
-from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
+from stylefarm.worker.engine.optim.first_order import Adam, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer
 from tests.unit.style_targets import StyleSource, style_target
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")

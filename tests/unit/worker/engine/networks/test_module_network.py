@@ -17,8 +17,8 @@ from stylefarm.worker.engine.networks.memory_plan import Workload
 from stylefarm.worker.engine.networks.module_network import ModuleNetwork, measure_layers
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
-from stylefarm.worker.engine.optim.first_order import LearningRate
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate
 from stylefarm.worker.engine.space import to_input
 
 CONTENT, STYLE = "block", "1"

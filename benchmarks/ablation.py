@@ -30,8 +30,8 @@ from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.hardware.memory import available_memory
 from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
 from stylefarm.worker.engine.metrics import compute_metrics
-from stylefarm.worker.engine.networks.explicit_pass import Backbone
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.options import make_optimizer
@@ -104,7 +104,7 @@ def render(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[tor
     randomize(vgg, spec.features_seed)
     calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
     started = time.monotonic()
-    context = RenderContext(path, Backbone(vgg), ModelCache(0), partial(available_memory, path.device))
+    context = RenderContext(path, VggNetwork(vgg), ModelCache(0), partial(available_memory, path.device))
     scales = [Scale(n, partial(prepared, [inputs], edge, context)) for edge, n in spec.schedule]
     *_, last = optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change))
     seconds = time.monotonic() - started

@@ -23,12 +23,12 @@ from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.networks import layer_names
 from stylefarm.shared.spec.space import CAFFE
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
-from stylefarm.worker.engine.hardware.budget import MemoryPlan
 from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import ObjectiveFunction
-from stylefarm.worker.engine.networks.explicit_pass import Backbone
+from stylefarm.worker.engine.networks.memory_plan import MemoryPlan
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.space import to_input
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.estimate import estimate
@@ -84,7 +84,7 @@ def export(file: Path, pictures: list[torch.Tensor], std: float) -> None:
     """The random network in the form that the peer loads: torchvision's names, for BGR from 0 to 255 less the mean."""
     vgg = network(layer_names("vgg19"), pictures, std)
     position, state = 0, {}
-    for index, convolution in enumerate(vgg.plan):
+    for index, convolution in enumerate(vgg.convolutions):
         position += 1 if convolution.pooled else 0
         state[f"features.{position}.weight"] = vgg.weights[index].data
         state[f"features.{position}.bias"] = vgg.biases[index].data
@@ -105,9 +105,9 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.export:
         export(arguments.export, calibration, spec.features_deviation)
     vgg = network(spec.layers, calibration, spec.features_deviation).to(path.device)
-    plain = Backbone(deepcopy(vgg), "plain") if arguments.exact or arguments.aim else None
+    plain = VggNetwork(deepcopy(vgg), "plain") if arguments.exact or arguments.aim else None
     vgg.cast(path.dtype)
-    backbone = Backbone(vgg, arguments.way or None)
+    backbone = VggNetwork(vgg, arguments.way or None)
     fits: list[MemoryPlan] = []
     context = RenderContext(path, backbone, ModelCache(0), partial(available_memory, path.device, arguments.memory))
     began: list[float] = []
@@ -137,7 +137,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     return {
         "device": path.device_name,
         "precision": path.precision,
-        "way": backbone.way,
+        "way": backbone.algorithm,
         "fit": str(fits[-1]),
         "estimated_bytes": fits[-1].bytes,
         "first": spent[0],
@@ -149,7 +149,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     }
 
 
-def _exact(inputs: JobImages, edge: int, network: Backbone) -> Callable[[torch.Tensor], float]:
+def _exact(inputs: JobImages, edge: int, network: VggNetwork) -> Callable[[torch.Tensor], float]:
     """The total loss of a picture of that long edge as float32 with plain convolutions has it."""
     path = choose("fp32")
     context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device))

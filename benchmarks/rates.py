@@ -29,6 +29,6 @@ def iteration_flops(height: int, width: int) -> float:
     """The operations of plain convolutions from the pixels to relu5_1 of VGG-19, forward and back to the pixels."""
     total = 0.0
     for convolution in convolutions("vgg19")[:13]:
-        block = int(convolution.name[4]) - 1
-        total += 2 * 9 * convolution.inputs * convolution.outputs * (height >> block) * (width >> block)
+        rows, columns = convolution.size((height, width))
+        total += 2 * 9 * convolution.inputs * convolution.outputs * rows * columns
     return 2 * total

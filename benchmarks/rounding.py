@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 # Before torch, since importing the worker says how OpenMP's threads are to wait.
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+from stylefarm.worker.engine.networks.whole_pass import WholePass
 
 # isort: split
 from PIL import Image
@@ -70,7 +71,7 @@ class RoundedKernel:
         return rounded(self.kernel.gradient(rounded(grad)))
 
 
-class RoundedBackbone(Backbone):
+class RoundedNetwork(VggNetwork):
     """A network in bfloat16, computed in float32."""
 
     def __init__(self, vgg: Vgg) -> None:
@@ -100,7 +101,7 @@ class Pair:
         start = inputs.start(sized)
         make = partial(Objective, content=sized.content, styles=sized.styles, settings=loss_settings(spec), start=start)
         shown = [sized.content, sized.styles[0].image]
-        exact, coarse = (kind(network(spec.layers, shown)) for kind in (Backbone, RoundedBackbone))
+        exact, coarse = (kind(network(spec.layers, shown)) for kind in (VggNetwork, RoundedNetwork))
         return cls(spec, start, make(WholePass(exact)), make(WholePass(coarse)))
 
     def losses(self, plan: Sequence[tuple[Objective, int]], begin: int) -> list[float]:

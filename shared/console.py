@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from stylefarm.shared import schema
+from stylefarm.shared.schema import answers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,7 +54,7 @@ def timeout_option(command: Command) -> Command:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Prints one JSON object, with the version of its schema."""
-    click.echo(json.dumps({"schema_version": schema.VERSION, **document}, indent=2, ensure_ascii=False))
+    click.echo(json.dumps({"schema_version": answers.VERSION, **document}, indent=2, ensure_ascii=False))
 
 
 def print_list(

@@ -12,7 +12,7 @@ import scipy.io
 import torch
 from torch import Tensor
 
-from stylefarm.shared.spec.networks import CHANNELS, CONVOLUTIONS, Architecture
+from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture, network_layers
 from stylefarm.worker.engine.networks.weights import torchvision_positions
 
 
@@ -21,7 +21,7 @@ def state_dict(architecture: Architecture, seed: int = 0) -> Mapping[str, Tensor
     """A whole network's convolutions in torchvision's layout; float16, since half the bytes do for a test."""
     draw, inputs, found = torch.Generator().manual_seed(seed), 3, {}
     for name, position in torchvision_positions(architecture).items():
-        outputs = CHANNELS[int(name[4]) - 1]
+        outputs = network_layers(architecture)[name].channels
         weight = torch.randn(outputs, inputs, 3, 3, generator=draw) * 0.05
         found[f"features.{position}.weight"] = weight.half()
         found[f"features.{position}.bias"] = torch.randn(outputs, generator=draw).half()

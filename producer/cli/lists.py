@@ -14,7 +14,7 @@ from stylefarm.producer.views.selection import parse_where, title_of
 from stylefarm.shared.console import list_options, print_list
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.lists import SweepCounts
-from stylefarm.shared.schema import ListedSweepDocument
+from stylefarm.shared.schema.documents import ListedSweepDocument
 
 LIMIT = 20
 

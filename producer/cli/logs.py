@@ -13,7 +13,7 @@ from stylefarm.producer.cli.text import colored
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.shared.console import json_option, print_json, print_line, print_pairs, print_table
 from stylefarm.shared.db.states import State
-from stylefarm.shared.schema import AttemptDocument, EventDocument
+from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
 
 
 @click.command()

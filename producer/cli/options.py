@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import click
+from pydantic.fields import FieldInfo
 
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.spec.terms import Terms
@@ -70,7 +71,7 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
             flag = "--" + name.replace("_", "-")
             help_text = f"{info.description}  [{_default(info.default)}]"
             # A preset's name is left to the spec, which knows the nearest one.
-            kind = click.STRING if name == "preset" else _type(info.annotation)
+            kind = click.STRING if name == "preset" else _choice(info) or _type(info.annotation)
             command = click.option(flag, name, type=kind, default=None, help=help_text)(command)
     return command
 
@@ -82,6 +83,13 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
         flag = "--" + name.replace("_", "-")
         command = click.option(flag, name, type=_type(info.annotation), default=None, help=help_text)(command)
     return command
+
+
+def _choice(info: FieldInfo) -> click.ParamType[Any] | None:
+    """Return a choice for a parameter whose words stand in a table."""
+    extra = info.json_schema_extra
+    words = extra.get("enum") if isinstance(extra, dict) else None
+    return click.Choice([str(word) for word in words]) if isinstance(words, list) else None
 
 
 def _type(annotation: Any) -> click.ParamType[Any]:

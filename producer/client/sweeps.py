@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from PIL import Image
 
-    from stylefarm.shared.schema import SweepDocument
+    from stylefarm.shared.schema.documents import SweepDocument
 
 
 class Sweep:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
-from stylefarm.shared.schema import SweepAnswer
+from stylefarm.shared.schema.answers import SweepAnswer
 
 FAILURES = 5
 

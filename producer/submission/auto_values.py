@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from stylefarm.producer.submission.source import Source
+from stylefarm.shared.spec.builtin import OPTIMIZERS, auto_weight
 from stylefarm.shared.spec.spec import JobSpec
 
 SIZE = 512
 # Of random features, a deep layer knows the picture's things less well than one of a trained network does.
 CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",)}
-# Of relative losses. docs/ablation.md tells of the first two; the others are as near to them by eye.
-STYLE_WEIGHTS = {
-    "wasserstein": 5.0,
-    "gram": 100.0,
-    "mean-std": 100.0,
-    "mmd-linear": 100.0,
-    "mmd-poly": 100.0,
-    "mmd-gaussian": 20.0,
-    "sliced": 100.0,
-}
-# Of adam in shares of the way from black to white; of lbfgs, whose steps have a length of their own, a factor.
-LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
 
 
 def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]) -> dict[str, object]:
@@ -55,12 +44,15 @@ def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]
 def style_weight(spec: JobSpec) -> float:
     """Return the weight that suits the style losses of a spec: of a mixture, the mean by share."""
     shares = spec.style_loss
-    return sum(share * STYLE_WEIGHTS[name] for name, share in shares.items()) / sum(shares.values())
+    return sum(share * auto_weight(name) for name, share in shares.items()) / sum(shares.values())
 
 
 def learning_rate(spec: JobSpec) -> float:
     """Return the step length that suits the optimizer of a spec, and the coordinates that it moves in."""
-    return LEARNING_RATES[spec.optimizer] * (1.0 if spec.optimizer == "lbfgs" else spec.moved_space.unit)
+    entry = OPTIMIZERS[spec.optimizer]
+    if entry.learning_rate is None:
+        raise TypeError("a spec without a step length that its optimiser needs is not valid")
+    return entry.learning_rate * (spec.moved_space.unit if entry.scales_with_input else 1.0)
 
 
 def _size(content: Source, notes: list[str]) -> int:

@@ -14,7 +14,7 @@ from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
-from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, cached_weights
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, cached_weights, default_network
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 
 # A file of torch.save is a ZIP, or of old a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
@@ -86,7 +86,7 @@ class PretrainedWeights:
 
     def _unnamed(self, spec: JobSpec) -> _Choice | None:
         """What `features` alone means: the weights registered as the architecture, or torchvision's own."""
-        architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+        architecture = default_network(spec.features)
         if architecture in self._registered:
             return self._of_registry(self._registered[architecture])
         cached = cached_weights(architecture)
@@ -159,7 +159,7 @@ def _architecture(row: WeightsRow) -> Architecture:
 
 def _agreed(spec: JobSpec, choice: _Choice) -> Architecture:
     """The architecture of both the spec and its weights. Raises InvalidSpec if they differ."""
-    asked: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+    asked = default_network(spec.features)
     if choice.architecture in (None, asked):
         return asked
     if spec.features != "auto":

@@ -12,7 +12,7 @@ from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State
 
 if TYPE_CHECKING:
-    from stylefarm.shared.schema import JobDocument
+    from stylefarm.shared.schema.documents import JobDocument
 
 
 @dataclass(frozen=True)

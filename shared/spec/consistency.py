@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.spec.builtin import GRAM, OPTIMIZERS
+from stylefarm.shared.spec.networks import TITLES, default_network, layer_names, network_layers
 from stylefarm.shared.spec.parameters import Parameters
 from stylefarm.shared.text import counted, nearest
 
@@ -37,10 +38,10 @@ def _layers(spec: Parameters) -> Iterator[str]:
         yield f"style_layer_weights{preset} has {_of(weights, 'weight', layers, 'style layer')}: give one for each"
     if weights and not sum(weights) and spec.style_weight:
         yield "the style_layer_weights are all 0, but style_weight is not: give at least one more than 0"
-    if spec.features == "vgg16":
-        for layer in spec.layers:
-            if layer not in layer_names("vgg16"):
-                yield f"VGG-16 has no layer {layer!r}{nearest(layer, layer_names('vgg16'))}"
+    network = default_network(spec.features)
+    for layer in spec.layers:
+        if layer not in network_layers(network):
+            yield f"{TITLES[network]} has no layer {layer!r}{nearest(layer, layer_names(network))}"
 
 
 def _masks(spec: Parameters) -> Iterator[str]:
@@ -58,7 +59,7 @@ def _of(given: Sequence[object], noun: str, needed: Sequence[object], other: str
 
 
 def _normalization(spec: Parameters) -> Iterator[str]:
-    others = [name for name in spec.style_loss if name != "gram"]
+    others = [name for name in spec.style_loss if name != GRAM]
     if spec.style_normalization in ("gatys", "mxnet", "udacity", "pytorch") and others:
         whose = "" if spec.preset == "auto" else f" of the preset {spec.preset}"
         yield (
@@ -82,8 +83,8 @@ def _start(spec: Parameters) -> Iterator[str]:
 
 
 def _steps(spec: Parameters) -> Iterator[str]:
-    if spec.optimizer == "sgd" and spec.learning_rate == "auto":
-        yield "optimizer = sgd has no step length that suits every loss: give learning_rate"
+    if OPTIMIZERS[spec.optimizer].learning_rate is None and spec.learning_rate == "auto":
+        yield f"optimizer = {spec.optimizer} has no step length that suits every loss: give learning_rate"
 
 
 def _file(spec: Parameters) -> Iterator[str]:

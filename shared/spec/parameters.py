@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from stylefarm.shared.spec.networks import layer_names
+from stylefarm.shared.spec.builtin import LOSS_ENTRIES, LOSSES, METHODS, OPTIMIZERS
+from stylefarm.shared.spec.networks import known_layers
 from stylefarm.shared.spec.presets import PresetName, with_preset
 from stylefarm.shared.text import nearest
 
@@ -22,7 +23,8 @@ FEATURES_SEEDS = SEEDS >> 8
 # Parameters that are so many numbers, no more and no fewer.
 FIXED_LENGTHS = {"noise_range": 2, "input_mean": 3, "input_deviation": 3}
 
-STYLE_LOSSES = ("gram", "mean-std", "mmd-linear", "mmd-poly", "mmd-gaussian", "wasserstein", "sliced")
+# The built-in ones; other packages may provide more.
+STYLE_LOSSES = tuple(LOSS_ENTRIES)
 
 
 def _listed(value: object) -> object:
@@ -64,7 +66,7 @@ class InputParameters(ParameterGroup):
 
     content: str = Field(min_length=1, description="the picture whose things are kept: a path")
     style: Paths = Field(description="the picture whose manner is taken over, or several: paths")
-    method: Literal["gatys"] = Field("gatys", description="how it is painted")
+    method: str = Field("gatys", description="how it is painted: gatys, or a method of an installed package")
     size: Size | Literal["auto"] = Field(
         "auto", description="long edge of the result in pixels; auto: the content's own, at most 512"
     )
@@ -82,6 +84,12 @@ class InputParameters(ParameterGroup):
     color: Literal["style", "luminance", "match"] = Field(
         "style", description="luminance: the content's colours are kept; match: the style is given them before"
     )
+
+    @field_validator("method")
+    @classmethod
+    def _provided(cls, method: str) -> str:
+        METHODS.check(method)
+        return method
 
 
 class ScaleParameters(ParameterGroup):
@@ -133,8 +141,8 @@ class LossParameters(ParameterGroup):
         if layers == "auto":
             return layers
         for layer in layers:
-            if layer not in layer_names("vgg19"):
-                raise ValueError(f"no layer {layer!r}{nearest(layer, layer_names('vgg19'))}")
+            if layer not in known_layers():
+                raise ValueError(f"no layer {layer!r}{nearest(layer, known_layers())}")
         if len(set(layers)) < len(layers):
             raise ValueError("a layer is named twice")
         return layers
@@ -143,8 +151,7 @@ class LossParameters(ParameterGroup):
     @classmethod
     def _named(cls, losses: dict[str, float]) -> dict[str, float]:
         for name in losses:
-            if name not in STYLE_LOSSES:
-                raise ValueError(f"no style loss {name!r}{nearest(name, STYLE_LOSSES)}")
+            LOSSES.check(name)
         if not sum(losses.values()):
             raise ValueError("no style loss counts: give at least one a weight")
         return dict(sorted(losses.items()))
@@ -187,7 +194,7 @@ class NetworkParameters(ParameterGroup):
 class OptimizationParameters(ParameterGroup):
     """How the picture is moved, and from where."""
 
-    optimizer: Literal["lbfgs", "adam", "sgd"] = Field("lbfgs", description="the optimiser")
+    optimizer: str = Field("lbfgs", description="the optimiser", json_schema_extra={"enum": list(OPTIMIZERS)})
     learning_rate: Annotated[float, Field(gt=0, le=1e3)] | Literal["auto"] = Field(
         "auto", description="step length; auto: 1 for lbfgs, 0.02 for adam"
     )
@@ -216,6 +223,14 @@ class OptimizationParameters(ParameterGroup):
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
         "auto", description="of the convolutions; auto: bf16 where the worker's hardware has it"
     )
+
+    @field_validator("optimizer")
+    @classmethod
+    def _registered(cls, optimizer: str) -> str:
+        if optimizer not in OPTIMIZERS:
+            *others, last = map(repr, OPTIMIZERS)
+            raise ValueError(f"must be {', '.join(others)} or {last}")
+        return optimizer
 
 
 class OutputParameters(ParameterGroup):

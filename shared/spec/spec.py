@@ -16,12 +16,12 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 
 from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.builtin import LOSSES
 from stylefarm.shared.spec.consistency import check_consistent
 from stylefarm.shared.spec.parameters import (
     FEATURES_SEEDS,
     FIXED_LENGTHS,
     SEEDS,
-    STYLE_LOSSES,
     Parameters,
 )
 from stylefarm.shared.spec.space import PIXELS, InputSpace
@@ -159,7 +159,7 @@ def _sentence(entry: Mapping[str, Any], known: Iterable[str]) -> str:
         return message
     # Which of several values it is: an entry of a list is counted from 1, one of a mapping has its name.
     inner = () if entry["type"] == "missing" else entry["loc"][1:]
-    which = next((part for part in inner if isinstance(part, int) or part in STYLE_LOSSES), None)
+    which = next((part for part in inner if isinstance(part, int) or part in LOSSES), None)
     where = "" if which is None else f" ({which + 1 if isinstance(which, int) else which})"
     shown = repr(entry["input"])
     return f"{name}{where} = {shown if len(shown) <= 60 else shown[:57] + '...'}: {message}"

@@ -12,6 +12,7 @@ from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.objective import Objective
 from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.render.options import loss_settings
 from tests.parity.references import Network, Program
 
@@ -71,10 +72,17 @@ def engine_of(spec: JobSpec, content: Tensor, style: Tensor, network: Network, s
         padding=spec.padding,
         rescale_pooling=spec.rescale_pooling,
     ).double()
-    for index in range(len(vgg.plan)):
+    for index in range(len(vgg.convolutions)):
         vgg.weights[index].data, vgg.biases[index].data = network[index]
     settings = loss_settings(spec)
-    return Objective(vgg, content[None], [StyleImage(style[None])], settings, start=start[None], space=spec.moved_space)
+    return Objective(
+        VggNetwork(vgg).forward_pass(),
+        content[None],
+        [StyleImage(style[None])],
+        settings,
+        start=start[None],
+        space=spec.moved_space,
+    )
 
 
 def reference_gradient(

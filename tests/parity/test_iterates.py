@@ -11,7 +11,8 @@ from torch import Tensor
 
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
-from stylefarm.worker.engine.optim.first_order import LearningRate, Sgd
+from stylefarm.worker.engine.optim.first_order import Sgd
+from stylefarm.worker.engine.optim.optimizer import LearningRate
 from stylefarm.worker.render.options import make_optimizer
 from tests.parity.engines import (
     engine_of,

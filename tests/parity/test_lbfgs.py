@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.optim.first_order import LearningRate
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate
 from stylefarm.worker.render.options import make_optimizer
 from tests.parity.engines import engine_of, pictures, random_network, relative_error, spec_of
 from tests.parity.programs import PROGRAMS

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from stylefarm.worker.engine.losses.moment_losses import MomentLoss
 from stylefarm.worker.engine.losses.moments import PositionWeights, compute_moments
+from stylefarm.worker.engine.losses.options import StyleOptions
 from stylefarm.worker.engine.losses.sample_losses import SampleLoss, select_positions
-from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
+from stylefarm.worker.engine.losses.style import load_loss
 
 StyleTarget = MomentLoss | SampleLoss
 
@@ -24,18 +25,16 @@ class StyleSource:
     share: float = 1.0
 
 
-def style_target(
-    name: StyleLossName, sources: Sequence[StyleSource], options: StyleOptions | None = None
-) -> StyleTarget:
+def style_target(name: str, sources: Sequence[StyleSource], options: StyleOptions | None = None) -> StyleTarget:
     """The loss `name` for one style or a mixture of several."""
     options = options or StyleOptions()
-    if name in SAMPLE_LOSSES:
+    loss = load_loss(name)
+    if issubclass(loss, SampleLoss):
         samples = [(source.share, select_positions(source.features, source.region)) for source in sources]
-        return SAMPLE_LOSSES[name](samples, options.projections)
-    loss = MOMENT_LOSSES[name]
+        return loss.for_styles(samples, options)
     moments = []
     for source in sources:
         height, width = source.features.shape[2:]
         weights = PositionWeights.over(height, width, source.region)
-        moments.append((source.share, compute_moments(source.features, loss.kinds, weights, slice(None))))
-    return loss.of(moments, options.offset)
+        moments.append((source.share, compute_moments(source.features, loss.moments, weights, slice(None))))
+    return loss.for_styles(moments, options)

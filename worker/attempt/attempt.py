@@ -117,7 +117,12 @@ class Attempt:
     def prepare(self, path: ComputePath) -> None:
         """Fetch the pictures, and record what the job is computed with. Raises what is wrong with them."""
         self.record.update(device=path.device_name, precision=path.precision, threads=torch.get_num_threads())
-        self.record["path"] = {"convolutions": path.way, "autograd": by_autograd(self.spec), "memory": [], "graphs": []}
+        self.record["path"] = {
+            "convolutions": path.algorithm,
+            "autograd": by_autograd(self.spec),
+            "memory": [],
+            "graphs": [],
+        }
         self.encoder  # noqa: B018 - and, by it, the pictures
 
     def start(self, memory_left: Callable[[], int]) -> None:

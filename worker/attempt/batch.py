@@ -15,11 +15,12 @@ from stylefarm.shared.errors import FarmError, OutOfMemory
 from stylefarm.shared.services import Services
 from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.resume import earlier_state
-from stylefarm.worker.engine.hardware.budget import USABLE, MemoryPlan
+from stylefarm.worker.engine.hardware.budget import USABLE
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
 from stylefarm.worker.engine.hardware.memory import available_memory, is_out_of_memory, release_memory
-from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
-from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.engine.methods.method import Progress, RunRequest, Scale, UpdateRules, load_method
+from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
+from stylefarm.worker.engine.networks.memory_plan import MemoryPlan
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.monitoring import metrics
 from stylefarm.worker.render.cache import CALIBRATION_EDGE, ModelCache, network_key
@@ -166,9 +167,10 @@ class BatchRun:
             Scale(iterations, partial(prepared, batch, edge, context, partial(on_plan, edge)))
             for edge, iterations in spec.schedule
         ]
-        return optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change), state)
+        rules = UpdateRules(spec.clamp, spec.average, spec.stop_change)
+        return load_method(spec.method).run(RunRequest(scales, make_optimizer(spec), rules, state))
 
-    def _network(self, attempt: Attempt, path: ComputePath) -> Vgg:
+    def _network(self, attempt: Attempt, path: ComputePath) -> FeatureNetwork:
         calibration = attempt.inputs.sized(min(attempt.spec.sizes[-1], CALIBRATION_EDGE), path.device)
         images = [calibration.content, *(style.image for style in calibration.styles)]
         cache = self.services.settings.home.expanduser() / "cache"

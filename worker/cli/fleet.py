@@ -8,7 +8,7 @@ from stylefarm import migrations
 from stylefarm.shared.console import json_option, list_options, print_list
 from stylefarm.shared.db.states import WorkerState
 from stylefarm.shared.dispatch.workers import WorkerRegistry, WorkerStatus
-from stylefarm.shared.schema import WorkerDocument
+from stylefarm.shared.schema.documents import WorkerDocument
 from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from stylefarm.shared.console import print_json, print_list, say
 from stylefarm.shared.db.tables import WeightsRow
-from stylefarm.shared.schema import WeightsDocument
+from stylefarm.shared.schema.documents import WeightsDocument
 
 COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
 EMPTY = (

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from stylefarm.worker.engine.color import luminance
 from stylefarm.worker.engine.losses.content import mse_per_image
-from stylefarm.worker.engine.losses.sample_losses import sliced_distance, sorted_projections
+from stylefarm.worker.engine.losses.sample_losses import sorted_distance, sorted_projections
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -127,7 +127,7 @@ def _on(seed: int, rendered: Tensor, content: ContentFeatures, style: StyleFeatu
     for layer, found in features.items():
         target = style.grams[seed, layer]
         grams.append(mse_per_image(_gram(found), target) / target.square().mean())
-        distance = sliced_distance(_projections(found, seed), style.projections[seed, layer])
+        distance = sorted_distance(_projections(found, seed), style.projections[seed, layer])
         sliced.append(distance.mean() / style.squares[seed, layer])
     similar = mse_per_image(_similarities(features[SIMILARITY_LAYER]), content.similarities[seed])
     return float(torch.stack(grams).mean()), float(torch.stack(sliced).mean()), float(similar.sqrt())

@@ -21,10 +21,12 @@ from stylefarm.shared.db.tables import LeaderLockRow
 from stylefarm.shared.dispatch.backlog import Backlog
 from stylefarm.shared.dispatch.reconcile import RECONCILER_LOCK
 from stylefarm.shared.dispatch.weights import WeightsRegistry
-from stylefarm.shared.errors import FarmError
+from stylefarm.shared.errors import FarmError, InvalidSpec
 from stylefarm.shared.queue.routes import queue_name
 from stylefarm.shared.services import Services
+from stylefarm.shared.spec.builtin import LOSSES, METHODS
 from stylefarm.shared.spec.networks import cached_weights
+from stylefarm.shared.spec.registry import Plugin, Registry
 from stylefarm.worker.host.nvml import find_devices
 
 SKEW_SECONDS = 2.0
@@ -195,6 +197,30 @@ def _check_painting(_services: Services) -> Found:
         yield Health.FINE, "no GPU: a worker here paints on the CPU", ""
 
 
+def _check_plugins(_services: Services) -> Found:
+    for registry in (LOSSES, METHODS):
+        for plugin in registry.plugins():
+            what = f"the {registry.noun} {plugin.name!r} of {plugin.distribution}"
+            if plugin.name in registry.builtin:
+                yield Health.WARNING, f"{what} is not used: the name is built in", "give it another name"
+            elif importlib.util.find_spec("torch") is None:
+                yield Health.FINE, f"{what}; it is loaded where there is torch", ""
+            else:
+                yield _loaded(registry, plugin, what)
+
+
+def _loaded(registry: Registry, plugin: Plugin, what: str) -> tuple[Health, str, str]:
+    # Imported here, since both bring torch along.
+    from stylefarm.worker.engine.losses.style import load_loss
+    from stylefarm.worker.engine.methods.method import load_method
+
+    try:
+        (load_loss if registry is LOSSES else load_method)(plugin.name)
+    except InvalidSpec as error:
+        return Health.WARNING, f"{what} cannot be used: {error.__cause__ or error}", f"reinstall {plugin.distribution}"
+    return Health.FINE, what, ""
+
+
 CHECKS: dict[str, Callable[[Services], Found]] = {
     "database": _check_database,
     "redis": _check_redis,
@@ -205,4 +231,5 @@ CHECKS: dict[str, Callable[[Services], Found]] = {
     "weights": _check_weights,
     "disk": _check_disk,
     "painting": _check_painting,
+    "plugins": _check_plugins,
 }

@@ -8,8 +8,7 @@ from collections.abc import Callable, Hashable
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.targets import TargetCache
-from stylefarm.worker.engine.networks.explicit_pass import Backbone
-from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
 
 # A network of VGG-19 takes about 100 MB; those of a grid over one content and one style are one and the same.
 NETWORKS = 2
@@ -23,12 +22,12 @@ class ModelCache:
 
     def __init__(self, cache_bytes: int) -> None:
         self.targets = TargetCache(cache_bytes)
-        self._networks: OrderedDict[Hashable, Backbone] = OrderedDict()
+        self._networks: OrderedDict[Hashable, FeatureNetwork] = OrderedDict()
 
-    def network(self, key: Hashable, make: Callable[[], Vgg]) -> Backbone:
+    def network(self, key: Hashable, make: Callable[[], FeatureNetwork]) -> FeatureNetwork:
         """The network of that key, kept or made."""
         if key not in self._networks:
-            self._networks[key] = Backbone(make())
+            self._networks[key] = make()
             if len(self._networks) > NETWORKS:
                 self._networks.popitem(last=False)
         self._networks.move_to_end(key)

@@ -16,15 +16,14 @@ from torch import Tensor
 from stylefarm.shared.images.decode import long_edge_size
 from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.hardware.device import ComputePath, choose
+from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.hardware.memory import available_memory
-from stylefarm.worker.engine.networks.explicit_pass import Backbone
-from stylefarm.worker.engine.networks.vgg import calibrate, randomize
+from stylefarm.worker.engine.methods.method import load_method
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import JobImages
-from stylefarm.worker.render.network import empty_network
+from stylefarm.worker.render.network import random_network
 from stylefarm.worker.render.options import make_optimizer
-from stylefarm.worker.render.scale import RenderContext, fitting, prepared, work_of
+from stylefarm.worker.render.scale import RenderContext, fitting, prepared
 
 # Iterations are timed at no larger size; beyond it time goes with the number of pixels, as benchmarks show.
 LARGEST_TIMED = 512
@@ -69,9 +68,10 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    path = choose(spec.precision)
+    path, method = choose(spec.precision), load_method(spec.method)
     inputs = JobImages.fetched(spec, fetch)
-    network = _network(spec, inputs, path)
+    small = inputs.sized(min(spec.sizes[0], 128), path.device)
+    network = random_network(spec, [small.content], path)
     available = available_memory(path.device, settings.memory)
     context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device, settings.memory))
     held = torch.cuda.memory_allocated() if path.device.type == "cuda" else psutil.Process().memory_info().rss
@@ -79,26 +79,16 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     scales, seconds = [], 0.0
     for edge, iterations in spec.schedule:
         width, height = long_edge_size(inputs.content.size, edge)
-        fit = fitting(work_of(spec, height, width, network, path), available)
-        small = min(edge, LARGEST_TIMED)
-        if small not in timed:
-            timed[small] = _timed(inputs, small, context)
-        factor = (edge / small) ** 2 * (STRIPS_FACTOR if fit.kind == "strips" else 1.0)
-        start, each = (factor * value for value in timed[small])
+        fit = fitting(network, method.workload(spec, height, width), available)
+        timed_edge = min(edge, LARGEST_TIMED)
+        if timed_edge not in timed:
+            timed[timed_edge] = _timed(inputs, timed_edge, context)
+        factor = (edge / timed_edge) ** 2 * (STRIPS_FACTOR if fit.kind == "strips" else 1.0)
+        start, each = (factor * value for value in timed[timed_edge])
         seconds += start + iterations * each
         scales.append(ScaleEstimate(width, height, iterations, str(fit), fit.bytes, each))
     most = held + max(scale.bytes for scale in scales)
     return Estimate(path.device_name, str(path), seconds, most, available, tuple(scales))
-
-
-def _network(spec: JobSpec, inputs: JobImages, path: ComputePath) -> Backbone:
-    vgg = empty_network(spec, spec.input_space)
-    randomize(vgg, spec.features_seed)
-    vgg = vgg.to(path.device)
-    small = inputs.sized(min(spec.sizes[0], 128), path.device)
-    calibrate(vgg, [small.content], spec.features_deviation)
-    vgg.cast(path.dtype)
-    return Backbone(vgg)
 
 
 def _timed(inputs: JobImages, edge: int, context: RenderContext) -> tuple[float, float]:

@@ -12,16 +12,20 @@ from torch import Tensor
 
 from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.errors import ServiceUnavailable
-from stylefarm.shared.spec.networks import Architecture
+from stylefarm.shared.spec.networks import default_network
 from stylefarm.shared.spec.space import InputSpace
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.worker.engine.hardware.device import ComputePath
+from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.networks.weights import PretrainedWeights, load_weights, read_weights
 from stylefarm.worker.host.retry import retry_transient
 
 
-def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cache: Path, path: ComputePath) -> Vgg:
+def build_network(
+    spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cache: Path, path: ComputePath
+) -> FeatureNetwork:
     """The network of `spec` on `path`'s device, in its precision.
 
     `images` are the content and the styles, (1, 3, H, W), which random weights are calibrated on, and filters scaled
@@ -40,12 +44,22 @@ def build_network(spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cac
     if spec.rescale_filters:
         rescale_filters(vgg, images)
     vgg.cast(path.dtype)
-    return vgg.to(memory_format=torch.channels_last)
+    return VggNetwork(vgg.to(memory_format=torch.channels_last))
+
+
+def random_network(spec: JobSpec, images: Sequence[Tensor], path: ComputePath) -> FeatureNetwork:
+    """Return the network of `spec` with random weights, calibrated on `images`, whatever weights the spec names."""
+    vgg = empty_network(spec, spec.input_space)
+    randomize(vgg, spec.features_seed)
+    vgg = vgg.to(path.device)
+    calibrate(vgg, images, spec.features_deviation)
+    vgg.cast(path.dtype)
+    return VggNetwork(vgg)
 
 
 def empty_network(spec: JobSpec, space: InputSpace) -> Vgg:
     """The network that a spec names, without weights, for an input in `space`."""
-    architecture: Architecture = "vgg16" if spec.features == "vgg16" else "vgg19"
+    architecture = default_network(spec.features)
     rescaled = spec.rescale_pooling
     return Vgg(architecture, spec.layers, spec.pooling, space=space, padding=spec.padding, rescale_pooling=rescaled)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.losses.style import SAMPLE_LOSSES, StyleLossName, StyleOptions
+from stylefarm.worker.engine.losses.options import StyleOptions
+from stylefarm.worker.engine.losses.style import losses_over_samples
 from stylefarm.worker.engine.methods.objective import LossSettings
-from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
-from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer, OptimizerSettings, load_optimizer
 
 
 def loss_settings(spec: JobSpec) -> LossSettings:
     """What the spec says of its losses; what is auto in it must be resolved."""
     if spec.content_layers == "auto" or spec.style_weight == "auto":
         raise TypeError("what is auto is resolved when a job is submitted")
-    losses = {cast(StyleLossName, name): weight for name, weight in spec.style_loss.items() if weight}
+    losses = {name: weight for name, weight in spec.style_loss.items() if weight}
     alike = (1 / len(spec.style_layers),) * len(spec.style_layers)
     return LossSettings(
         content_layers={layer: 1 / len(spec.content_layers) for layer in spec.content_layers},
@@ -36,17 +34,21 @@ def loss_settings(spec: JobSpec) -> LossSettings:
 
 
 def make_optimizer(spec: JobSpec) -> Optimizer:
-    """The optimizer that the spec names, with its own numbers."""
+    """Return the optimizer that the spec names, with its own parameters."""
     if spec.learning_rate == "auto":
         raise TypeError("learning_rate is resolved when a job is submitted")
-    rate = LearningRate(spec.learning_rate, spec.learning_rate_decay, spec.learning_rate_steps)
-    if spec.optimizer == "adam":
-        return Adam(rate, (spec.beta1, spec.beta2))
-    if spec.optimizer == "sgd":
-        return Sgd(rate, spec.momentum, spec.weight_decay)
-    return LBFGS(rate, spec.corrections, unit=spec.moved_space.unit)
+    settings = OptimizerSettings(
+        LearningRate(spec.learning_rate, spec.learning_rate_decay, spec.learning_rate_steps),
+        history_size=spec.corrections,
+        beta1=spec.beta1,
+        beta2=spec.beta2,
+        momentum=spec.momentum,
+        weight_decay=spec.weight_decay,
+        unit=spec.moved_space.unit,
+    )
+    return load_optimizer(spec.optimizer).from_settings(settings)
 
 
 def by_autograd(spec: JobSpec) -> list[str]:
-    """The losses whose way back, at their own layer, is autograd's: sorting and kernels have no shorter one."""
-    return [name for name, weight in spec.style_loss.items() if weight and name in SAMPLE_LOSSES]
+    """Return the losses whose gradient at their own layer is autograd's: sorting and kernels have no shorter one."""
+    return losses_over_samples(spec.style_loss)

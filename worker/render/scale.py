@@ -10,14 +10,15 @@ from torch import Tensor
 
 from stylefarm.shared.errors import OutOfMemory
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.hardware.budget import MemoryPlan, Workload, fit, largest_edge, options
+from stylefarm.worker.engine.hardware.budget import choose_plan, largest_edge
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.hardware.graphs import CapturedObjective
 from stylefarm.worker.engine.losses.targets import TargetReader
 from stylefarm.worker.engine.methods.batch import together
+from stylefarm.worker.engine.methods.method import load_method
 from stylefarm.worker.engine.methods.objective import Objective, ObjectiveFunction
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, ForwardPass, WholePass
-from stylefarm.worker.engine.networks.strips import StripPass
+from stylefarm.worker.engine.networks.feature_network import FeatureNetwork, ForwardPass
+from stylefarm.worker.engine.networks.memory_plan import MemoryPlan, Workload
 from stylefarm.worker.render.cache import ModelCache, content_key, network_key, style_key
 from stylefarm.worker.render.inputs import JobImages, ScaledImages
 from stylefarm.worker.render.options import by_autograd, loss_settings
@@ -31,7 +32,7 @@ class RenderContext:
     """
 
     path: ComputePath
-    backbone: Backbone
+    backbone: FeatureNetwork
     cache: ModelCache
     available: Callable[[], int]
     on_capture: Callable[[str], None] = lambda _: None
@@ -48,15 +49,15 @@ def prepared(
     device, spec = context.path.device, batch[0].spec
     at_once = device.type == "cuda"
     sized = [inputs.sized(edge, device) for inputs in batch]
-    work = work_of(spec, sized[0].content.shape[2], sized[0].content.shape[3], context.backbone, context.path)
-    work = replace(work, batch=len(batch)) if at_once else replace(work, beside=len(batch) - 1)
-    chosen = fitting(work, context.available())
+    work = load_method(spec.method).workload(spec, sized[0].content.shape[2], sized[0].content.shape[3])
+    work = replace(work, batch=len(batch)) if at_once else replace(work, waiting=len(batch) - 1)
+    chosen = fitting(context.backbone, work, context.available())
     if len(batch) > 1 and chosen.kind != "whole":
         # Strips would cost more time than a batch gains.
         raise OutOfMemory(f"{len(batch)} pictures of {work.width} x {work.height} pixels do not fit together")
     if on_plan is not None:
         on_plan(chosen)
-    forward_pass = _pass(context.backbone, chosen)
+    forward_pass = context.backbone.forward_pass(chosen)
     starts, objectives = [], []
     for inputs, pictures in zip(batch, sized, strict=True):
         start = inputs.start(pictures)
@@ -86,50 +87,25 @@ def _objective(
     )
 
 
-def work_of(spec: JobSpec, height: int, width: int, network: Backbone, path: ComputePath) -> Workload:
-    """What a picture of that size asks of the memory."""
-    if spec.content_layers == "auto":
-        raise TypeError("what is auto is resolved when a job is submitted")
-    pairs = min(spec.corrections, spec.total_iterations)
-    vectors = {"lbfgs": 2 * pairs + 2, "adam": 4, "sgd": 2}[spec.optimizer] + (1 if spec.average else 0)
-    return Workload(
-        height,
-        width,
-        network.plan,
-        network.layers,
-        frozenset(spec.content_layers) if spec.content_weight else frozenset(),
-        vectors,
-        path.way,
-        itemsize=path.dtype.itemsize,
-        linear_pooling=network.pool.linear,
-        on_gpu=path.device.type == "cuda",
-        needs_whole=bool(by_autograd(spec)) or spec.normalize_gradients,
-    )
-
-
-def fitting(work: Workload, available: int) -> MemoryPlan:
-    """The fastest way that fits into `available` bytes. Raises OutOfMemory with the size that does."""
-    chosen = fit(work, available)
+def fitting(network: FeatureNetwork, work: Workload, available: int) -> MemoryPlan:
+    """Return the fastest plan that fits into `available` bytes. Raises OutOfMemory with the size that does."""
+    chosen = choose_plan(network, work, available)
     if chosen is None:
-        raise OutOfMemory(too_large(work, available))
+        raise OutOfMemory(too_large(network, work, available))
     return chosen
 
 
-def too_large(work: Workload, available: int) -> str:
+def too_large(network: FeatureNetwork, work: Workload, available: int) -> str:
     """The sentence for a picture that does not fit, which names the size that does."""
-    least = min(option.bytes for option in options(work))
-    largest = largest_edge(work, available)
+    least = min(plan.bytes for plan in network.memory_plans(work))
+    largest = largest_edge(network, work, available)
     why = " (sliced, mmd-gaussian and normalize_gradients need the whole picture at once)" if work.needs_whole else ""
     remedy = f"ask for size = {largest} or less" if largest else "free memory, or use another worker"
-    fewer = ", or for fewer corrections" if work.vectors > 12 and largest else ""
+    fewer = ", or for fewer corrections" if work.optimizer_vectors > 12 and largest else ""
     return (
         f"a picture of {work.width} x {work.height} pixels needs about {_gigabytes(least)} of memory{why} and"
         f" {_gigabytes(available)} are left: {remedy}{fewer}"
     )
-
-
-def _pass(network: Backbone, chosen: MemoryPlan) -> ForwardPass:
-    return WholePass(network) if chosen.kind == "whole" else StripPass(network, chosen.strip_bytes, keeps=chosen.keeps)
 
 
 def _gigabytes(count: int) -> str:

@@ -25,7 +25,7 @@ class ComputePath:
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     @property
-    def way(self) -> ConvAlgorithm:
+    def algorithm(self) -> ConvAlgorithm:
         """How the convolutions are computed."""
         return choose_algorithm(self.device, self.dtype)
 
@@ -35,7 +35,7 @@ class ComputePath:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
 
     def __str__(self) -> str:
-        return f"{self.device} {self.precision} {self.way}"
+        return f"{self.device} {self.precision} {self.algorithm}"
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -1,160 +1,221 @@
-"""Losses of moments: they describe a style by numbers, whose mixture is that of the styles."""
+"""Style losses of moments: a style is described by statistics, whose mixture is that of the styles.
+
+Notation: f_k is the feature vector at position k, of C channels; w_k the weight of the position, summing to 1;
+mu = sum_k w_k f_k; G = sum_k w_k f_k f_k^T; S = G - mu mu^T. Letters with a prime are the style's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from stylefarm.worker.engine.losses.matrix_sqrt import matrix_sqrt, trace_sqrt
 from stylefarm.worker.engine.losses.moments import MomentKind, Moments, PositionWeights, compute_moments
+from stylefarm.worker.engine.losses.options import StyleOptions
 
-Vectors = tuple[Tensor, ...]
+Statistics = tuple[Tensor, ...]
 
-# Added to a covariance, which has no full rank where there are fewer positions than channels.
+# Added to the diagonal of a covariance, which is singular where there are fewer positions than channels.
 RIDGE = 1e-4
 
 
 @dataclass(frozen=True)
 class MomentLoss:
-    """A style's description and how far another is from it; `offset` is the constant of the polynomial kernel.
+    """A style loss that needs only moments, so that an image may be read in strips. The base class of such losses.
 
-    `precise`: whether the moments of a picture must not be rounded to the precision of its features.
+    A subclass sets `moments`, and defines `statistics`, `distance_from` and `magnitude`.
+
+    Args:
+        target: The statistics of the style, or of the mixture of styles, each (1 or B, ...).
+        options: Parameters of style losses.
+
+    Attributes:
+        moments: The moments that are computed of features.
+        precise: Whether moments must not be rounded to the precision of the features.
     """
 
-    target: Vectors
-    offset: float = 1.0
+    target: Statistics
+    options: StyleOptions = field(default_factory=StyleOptions)
 
-    kinds: ClassVar[frozenset[MomentKind]]
+    moments: ClassVar[frozenset[MomentKind]]
     precise: ClassVar[bool] = False
 
     @classmethod
-    def of(cls, sources: Sequence[tuple[float, Moments]], offset: float) -> MomentLoss:
-        """The loss for the mixture of styles by their shares, which sum to 1."""
-        described = [tuple(share * vector for vector in cls.statistics(moments)) for share, moments in sources]
-        return cls(tuple(torch.stack(kind).sum(0) for kind in zip(*described, strict=True)), offset)
+    def for_styles(cls, sources: Sequence[tuple[float, Moments]], options: StyleOptions) -> Self:
+        """Return the loss for a mixture of styles.
+
+        Args:
+            sources: The share of each style, which sum to 1, and its moments.
+            options: Parameters of style losses.
+        """
+        parts = [tuple(share * statistic for statistic in cls.statistics(moments)) for share, moments in sources]
+        return cls(tuple(torch.stack(kind).sum(0) for kind in zip(*parts, strict=True)), options)
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int = 0) -> Tensor:
-        """How far features (B, C, H, W) are from the style, over `region`, (1 or B, 1, H, W): (B,)."""
+        """Return the loss of features (B, C, H, W), over a region (1 or B, 1, H, W) or all of them: (B,)."""
         weights = PositionWeights.over(features.shape[2], features.shape[3], region)
-        return self.compare(compute_moments(features, self.kinds, weights, slice(None)))
+        return self.distance_from(compute_moments(features, self.moments, weights, slice(None)))
 
     @staticmethod
-    def statistics(moments: Moments) -> Vectors:
-        """What of the moments is compared, and mixed where styles are."""
+    def statistics(moments: Moments) -> Statistics:
+        """Return what is compared, and mixed where styles are, each (B, ...)."""
         raise NotImplementedError
 
-    def compare(self, moments: Moments) -> Tensor:
-        """How far a picture of these moments is from the style: (B,)."""
+    def distance_from(self, moments: Moments) -> Tensor:
+        """Return the loss of an image with these moments: (B,), differentiable by autograd."""
         raise NotImplementedError
 
     def magnitude(self) -> Tensor:
-        """The distance's unit: about its value for features of zero. (1,) or (B,)."""
+        """Return the unit of the loss, about its value for features of zero: (1,) or (B,)."""
         raise NotImplementedError
 
 
-def _require(vector: Tensor | None) -> Tensor:
-    if vector is None:
-        raise TypeError("a moment that was not asked for")
-    return vector
+def require(moment: Tensor | None) -> Tensor:
+    """Return the moment. Raises TypeError if it is not among the loss's `moments`."""
+    if moment is None:
+        raise TypeError("this moment is not among those that the loss asks for")
+    return moment
 
 
-def _second(moments: Moments) -> Vectors:
-    return (_require(moments.second),)
+def _second(moments: Moments) -> Statistics:
+    return (require(moments.second),)
 
 
-def _mean(moments: Moments) -> Vectors:
-    return (_require(moments.mean),)
+def _mean(moments: Moments) -> Statistics:
+    return (require(moments.mean),)
 
 
-def _second_and_mean(moments: Moments) -> Vectors:
-    return _require(moments.second), _require(moments.mean)
+def _second_and_mean(moments: Moments) -> Statistics:
+    return require(moments.second), require(moments.mean)
 
 
-def _mean_and_deviation(moments: Moments) -> Vectors:
-    # The bound keeps the root's gradient finite where a channel is constant.
-    return _require(moments.mean), _require(moments.variance).clamp_min(1e-12).sqrt()
+def _mean_and_std(moments: Moments) -> Statistics:
+    # The bound keeps the square root's gradient finite where a channel is constant.
+    return require(moments.mean), require(moments.variance).clamp_min(1e-12).sqrt()
 
 
 class Gram(MomentLoss):
-    """mean((G - A)^2): the squared maximum mean discrepancy with the kernel (x.y)^2, over C^2."""
+    """The distance of Gram matrices: (1 / C^2) sum_ij (G_ij - G'_ij)^2.
 
-    kinds = frozenset({"second"})
+    It is the squared maximum mean discrepancy with the kernel (x.y)^2, over C^2.
+
+    Source:
+        Gatys, Ecker and Bethge 2016, eq. 4; Li et al. 2017, eq. 6.
+
+    Example:
+        >>> style = Moments(torch.ones(1), second=torch.eye(2)[None])
+        >>> loss = Gram.for_styles([(1.0, style)], StyleOptions())
+        >>> loss.distance_from(Moments(torch.ones(1), second=3 * torch.eye(2)[None])).item()
+        2.0
+    """
+
+    moments = frozenset({"second"})
     statistics = staticmethod(_second)
 
-    def compare(self, moments: Moments) -> Tensor:
-        return (_require(moments.second) - self.target[0]).square().mean((1, 2))
+    def distance_from(self, moments: Moments) -> Tensor:
+        """Return (1 / C^2) |G - G'|^2: (B,)."""
+        return (require(moments.second) - self.target[0]).square().mean((1, 2))
 
     def magnitude(self) -> Tensor:
+        """Return (1 / C^2) |G'|^2."""
         return self.target[0].square().mean((1, 2))
 
 
 class MeanStd(MomentLoss):
-    """(1 / C) sum((mu - mu')^2 + (sigma - sigma')^2), what Li et al. call the batch normalization statistics."""
+    """The distance of means and standard deviations: (1 / C) sum_c (mu_c - mu'_c)^2 + (sigma_c - sigma'_c)^2.
 
-    kinds = frozenset({"mean", "variance"})
-    statistics = staticmethod(_mean_and_deviation)
+    Source:
+        Li et al. 2017, eq. 10, where they are called batch normalization statistics.
+    """
 
-    def compare(self, moments: Moments) -> Tensor:
-        mean, std = _mean_and_deviation(moments)
+    moments = frozenset({"mean", "variance"})
+    statistics = staticmethod(_mean_and_std)
+
+    def distance_from(self, moments: Moments) -> Tensor:
+        """Return (1 / C) (|mu - mu'|^2 + |sigma - sigma'|^2): (B,)."""
+        mean, std = _mean_and_std(moments)
         return (mean - self.target[0]).square().mean(1) + (std - self.target[1]).square().mean(1)
 
     def magnitude(self) -> Tensor:
+        """Return (1 / C) (|mu'|^2 + |sigma'|^2)."""
         return self.target[0].square().mean(1) + self.target[1].square().mean(1)
 
 
 class MmdLinear(MomentLoss):
-    """The squared distance of the mean feature vectors: the kernel x.y."""
+    """The squared maximum mean discrepancy with the kernel x.y: |mu - mu'|^2.
 
-    kinds = frozenset({"mean"})
+    Source:
+        Li et al. 2017, eq. 7 and 8.
+    """
+
+    moments = frozenset({"mean"})
     statistics = staticmethod(_mean)
 
-    def compare(self, moments: Moments) -> Tensor:
-        return (_require(moments.mean) - self.target[0]).square().sum(1)
+    def distance_from(self, moments: Moments) -> Tensor:
+        """Return |mu - mu'|^2: (B,)."""
+        return (require(moments.mean) - self.target[0]).square().sum(1)
 
     def magnitude(self) -> Tensor:
+        """Return |mu'|^2."""
         return self.target[0].square().sum(1)
 
 
 class MmdPoly(MomentLoss):
-    """The kernel (x.y + c)^2 = (x.y)^2 + 2 c x.y + c^2, so: |G - A|^2 + 2 c |mu - mu'|^2."""
+    """The squared maximum mean discrepancy with the kernel (x.y + c)^2: |G - G'|^2 + 2 c |mu - mu'|^2.
 
-    kinds = frozenset({"second", "mean"})
+    The kernel is (x.y)^2 + 2 c x.y + c^2, whose constant drops out; c is `options.offset`.
+
+    Source:
+        Li et al. 2017, eq. 7 and 8.
+    """
+
+    moments = frozenset({"second", "mean"})
     statistics = staticmethod(_second_and_mean)
 
-    def compare(self, moments: Moments) -> Tensor:
+    def distance_from(self, moments: Moments) -> Tensor:
+        """Return |G - G'|^2 + 2 c |mu - mu'|^2: (B,)."""
         second, mean = _second_and_mean(moments)
         first = (mean - self.target[1]).square().sum(1)
-        return (second - self.target[0]).square().sum((1, 2)) + 2 * self.offset * first
+        return (second - self.target[0]).square().sum((1, 2)) + 2 * self.options.offset * first
 
     def magnitude(self) -> Tensor:
-        return self.target[0].square().sum((1, 2)) + 2 * self.offset * self.target[1].square().sum(1)
+        """Return |G'|^2 + 2 c |mu'|^2."""
+        return self.target[0].square().sum((1, 2)) + 2 * self.options.offset * self.target[1].square().sum(1)
 
 
 @dataclass(frozen=True)
 class Wasserstein(MomentLoss):
-    """The squared 2-Wasserstein distance of two Gaussians, over C (Dowson and Landau 1982).
+    """The squared 2-Wasserstein distance of two Gaussians, over C.
 
-    Its gradient holds the inverse root of a covariance that hardly has full rank. In bfloat16 what rounding does to a
-    second moment, or to a product with that root, is many times as large as the smallest eigenvalues: it diverges.
+    (1 / C) (|mu - mu'|^2 + tr(S + S' - 2 (S'^1/2 S S'^1/2)^1/2)), with a ridge on both covariances.
+
+    Its gradient holds the inverse square root of a covariance that is nearly singular. In bfloat16 the rounding of a
+    second moment, or of a product with that root, is many times as large as the smallest eigenvalues, and the
+    optimization diverges; hence `precise`.
+
+    Source:
+        Dowson and Landau 1982, "The Fréchet distance between multivariate normal distributions".
     """
 
     covariance: Tensor = field(init=False)
     root: Tensor = field(init=False)
 
-    kinds = frozenset({"second", "mean"})
+    moments = frozenset({"second", "mean"})
     precise = True
     statistics = staticmethod(_second_and_mean)
 
     def __post_init__(self) -> None:
+        """Compute S' and its square root once."""
         covariance = _covariance(*self.target)
         object.__setattr__(self, "covariance", covariance)
         object.__setattr__(self, "root", matrix_sqrt(covariance))
 
-    def compare(self, moments: Moments) -> Tensor:
+    def distance_from(self, moments: Moments) -> Tensor:
+        """Return the distance: (B,)."""
         second, mean = _second_and_mean(moments)
         covariance = _covariance(second, mean)
         both = trace_sqrt(self.root @ covariance @ self.root)
@@ -162,15 +223,16 @@ class Wasserstein(MomentLoss):
         return (mean - self.target[1]).square().mean(1) + (traces / mean.shape[1]).to(mean.dtype)
 
     def magnitude(self) -> Tensor:
+        """Return (1 / C) (|mu'|^2 + tr S')."""
         mean = self.target[1]
         return mean.square().mean(1) + (_trace(self.covariance) / mean.shape[1]).to(mean.dtype)
 
 
 def _covariance(second: Tensor, mean: Tensor) -> Tensor:
-    """The covariance with its ridge, in float64 on a CPU.
+    """Return the covariance with its ridge, in float64 on a CPU.
 
-    The root of a rounding error of float32 is no small thing beside the root of the ridge, and there are as many of
-    them as channels. On a GPU the Newton-Schulz steps end before they come to such eigenvalues.
+    The square root of a rounding error of float32 is not small beside the root of the ridge, and there are as many of
+    them as channels. On a GPU the Newton-Schulz iteration ends before it resolves such eigenvalues.
     """
     if mean.device.type == "cpu":
         second, mean = second.double(), mean.double()

@@ -1,48 +1,92 @@
-"""Losses over samples: they keep a style's feature vectors, and draw anew at each evaluation, by a seed of its own."""
+"""Style losses over samples: they keep a style's feature vectors, and draw at random in each evaluation, by a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stylefarm.worker.engine.losses.options import StyleOptions
+
 
 @dataclass(frozen=True)
 class SampleLoss:
-    """Styles by their shares, which sum to 1, and their feature vectors (1 or B, C, N), and how much is drawn."""
+    """A style loss that needs all feature vectors of a layer at once. The base class of such losses.
+
+    A subclass defines `distance` and `magnitude`; the gradient at its layer is autograd's.
+
+    Args:
+        samples: The share of each style, which sum to 1, and its feature vectors (1 or B, C, N), float32 or float64.
+        options: Parameters of style losses.
+    """
 
     samples: Sequence[tuple[float, Tensor]]
-    projections: int = 128
+    options: StyleOptions = field(default_factory=StyleOptions)
+
+    @classmethod
+    def for_styles(cls, sources: Sequence[tuple[float, Tensor]], options: StyleOptions) -> Self:
+        """Return the loss for a mixture of styles, by shares and feature vectors."""
+        return cls(sources, options)
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int) -> Tensor:
-        """How far features (B, C, H, W) are from the style, over `region`: (B,). What is drawn depends on `seed`."""
+        """Return the loss of features (B, C, H, W), differentiable by autograd: (B,).
+
+        Args:
+            features: (B, C, H, W).
+            region: The part that counts, (1 or B, 1, H, W) in [0, 1]; None for all of it.
+            seed: Determines what is drawn at random.
+        """
         raise NotImplementedError
 
     def magnitude(self) -> Tensor:
-        """The distance's unit: about its value for features of zero. (1,) or (B,)."""
+        """Return the unit of the loss, about its value for features of zero: (1,) or (B,)."""
         raise NotImplementedError
 
 
-class Sliced(SampleLoss):
-    """The mean squared distance of sorted random projections of both sets of feature vectors (Heitz 2021, eq. 2)."""
+class SlicedWasserstein(SampleLoss):
+    """The mean squared distance of sorted random projections of both sets of feature vectors.
+
+    (1 / V) sum_v (1 / N) |sort(v.f) - sort(v.f')|^2 over V = `options.projections` random unit vectors v.
+
+    Source:
+        Heitz et al. 2021 (arXiv 2006.07229), eq. 2.
+
+    Example:
+        >>> loss = SlicedWasserstein([(1.0, torch.tensor([[[1.0, 3.0]]]))])
+        >>> loss.distance(torch.tensor([[[[3.0, 1.0]]]]), None, seed=0).item()
+        0.0
+    """
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int) -> Tensor:
-        x = sorted_projections(select_positions(features, region), self.projections, seed)
+        """Return the distance to the mixture: (B,)."""
+        projections = self.options.projections
+        x = sorted_projections(select_positions(features, region), projections, seed)
         total = x.new_zeros(x.shape[0])
         for share, y in self.samples:
-            total = total + share * sliced_distance(x, sorted_projections(y, self.projections, seed))
+            total = total + share * sorted_distance(x, sorted_projections(y, projections, seed))
         return total
 
     def magnitude(self) -> Tensor:
+        """Return the mean square of the style's features."""
         return torch.stack([share * y.square().mean((1, 2)) for share, y in self.samples]).sum(0)
 
 
 def sorted_projections(x: Tensor, count: int, seed: int) -> Tensor:
-    """Feature vectors (B, C, N) on `count` directions, which depend on `seed`, in order on each: (B, count, N)."""
+    """Return projections of feature vectors on random directions, sorted along each.
+
+    Args:
+        x: Feature vectors, (B, C, N).
+        count: Number of directions.
+        seed: Determines the directions.
+
+    Returns:
+        (B, count, N).
+    """
     projected = _directions(x, count, seed) @ x
     if projected.device.type == "cpu" and not projected.requires_grad:
         # NumPy's sort takes a seventh of torch's time, and gives the same.
@@ -50,15 +94,18 @@ def sorted_projections(x: Tensor, count: int, seed: int) -> Tensor:
     return projected.sort(2).values
 
 
-def sliced_distance(x: Tensor, y: Tensor) -> Tensor:
-    """The mean squared distance of sorted projections of as many directions, `y` brought to the number of `x`: (B,)."""
+def sorted_distance(x: Tensor, y: Tensor) -> Tensor:
+    """Return the mean squared distance of sorted projections (B, V, N) and (1 or B, V, M): (B,).
+
+    `y` is interpolated to the number of `x`, if they differ.
+    """
     if y.shape[2] != x.shape[2]:
         y = functional.interpolate(y, x.shape[2], mode="linear", align_corners=False)
     return (x - y).square().mean((1, 2))
 
 
 def _directions(x: Tensor, count: int, seed: int) -> Tensor:
-    """`count` random unit vectors, (count, C), drawn on the CPU so that a seed gives the same on every device."""
+    """Return random unit vectors, (count, C), drawn on the CPU so that a seed gives the same on every device."""
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(count, x.shape[1], generator=generator, dtype=torch.float32)
     return functional.normalize(drawn, dim=1).to(device=x.device, dtype=x.dtype)
@@ -66,32 +113,38 @@ def _directions(x: Tensor, count: int, seed: int) -> Tensor:
 
 @dataclass(frozen=True)
 class MmdGaussian(SampleLoss):
-    """The unbiased MMD in linear time (Gretton et al. 2012, lemma 14), kernel exp(-|x - y|^2 / (2 s^2)).
+    """The squared maximum mean discrepancy with the kernel k(x, y) = exp(-|x - y|^2 / (2 s^2)), in linear time.
 
-    Positions are paired at random, anew at each evaluation; s^2 is the mean squared distance of the style's own pairs.
-    It can fall below zero, as an unbiased estimate of zero must.
+    The mean of k(x1, x2) + k(y1, y2) - k(x1, y2) - k(x2, y1) over random pairs of positions, drawn in each evaluation;
+    s^2 is the mean squared distance of the style's own pairs. Being unbiased, it can be negative.
+
+    Source:
+        Gretton et al. 2012, "A Kernel Two-Sample Test", lemma 14.
     """
 
     bandwidths: Sequence[Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
+        """Compute each style's squared bandwidth once."""
         object.__setattr__(self, "bandwidths", [_mean_pair_distance(y) for _, y in self.samples])
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int) -> Tensor:
+        """Return the estimate: (B,)."""
         x = select_positions(features, region)
         total = x.new_zeros(x.shape[0])
         for (share, y), bandwidth in zip(self.samples, self.bandwidths, strict=True):
-            # Of a single position, which makes no pair, it is taken twice.
+            # A single position makes no pair, and is taken twice.
             count = max(1, min(x.shape[2], y.shape[2]) // 2)
             x1, x2 = _pairs(x, count, seed)
             y1, y2 = _pairs(y, count, seed + 1)
-            alike = _kernel(x1, x2, bandwidth) + _kernel(y1, y2, bandwidth)
+            within = _kernel(x1, x2, bandwidth) + _kernel(y1, y2, bandwidth)
             across = _kernel(x1, y2, bandwidth) + _kernel(x2, y1, bandwidth)
-            total = total + share * (alike - across).mean(1)
+            total = total + share * (within - across).mean(1)
         return total
 
     def magnitude(self) -> Tensor:
-        return torch.ones_like(self.bandwidths[0])  # a kernel's values have no unit
+        """Return 1: a kernel's values have no unit."""
+        return torch.ones_like(self.bandwidths[0])
 
 
 def _kernel(a: Tensor, b: Tensor, bandwidth: Tensor) -> Tensor:
@@ -99,23 +152,31 @@ def _kernel(a: Tensor, b: Tensor, bandwidth: Tensor) -> Tensor:
 
 
 def _pairs(x: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Two disjoint draws of `count` of the vectors of (B, C, N), without repetition."""
+    """Return two disjoint draws of `count` of the vectors of (B, C, N), without repetition."""
     order = torch.randperm(x.shape[2], generator=torch.Generator().manual_seed(seed))[: 2 * count].to(x.device)
     drawn = x.index_select(2, order)
     return drawn[:, :, :count], drawn[:, :, -count:]
 
 
 def _mean_pair_distance(y: Tensor) -> Tensor:
-    """The mean squared distance of all pairs of vectors of (B, C, N): 2 (mean |y|^2 - |mean y|^2). (B,)."""
+    """Return the mean squared distance of all pairs of vectors of (B, C, N): 2 (mean |y|^2 - |mean y|^2). (B,)."""
     return 2 * (y.square().sum(1).mean(1) - y.mean(2).square().sum(1)).clamp_min(1e-12)
 
 
 def select_positions(features: Tensor, region: Tensor | None) -> Tensor:
-    """The feature vectors (B, C, N) in the region, which samples take at its half; all of them without a region."""
+    """Return the feature vectors in a region, as float32 or float64.
+
+    Args:
+        features: (B, C, H, W).
+        region: (1, 1, H, W) in [0, 1]; positions of at least 0.5 are in it; None for all.
+
+    Returns:
+        (B, C, N).
+    """
     flat = features.flatten(2)
     flat = flat if flat.itemsize >= 4 else flat.float()
     if region is None:
         return flat
     inside = region[0].flatten()
-    # Of a region so soft that it never reaches its half, the strongest part is taken.
+    # Of a region so soft that it never reaches 0.5, the strongest part is taken.
     return flat[:, :, inside >= min(0.5, float(inside.max()))]

@@ -1,35 +1,45 @@
-"""What a style is at one layer, and how far a picture is from it: seven losses over a layer's feature vectors.
+"""Style losses: how far an image's features are from a style's, at one layer.
 
 Gatys' Gram matrix, and the losses that Li, Wang, Liu and Hou 2017 ("Demystifying Neural Style Transfer", arXiv
 1701.01036) put beside it once it is seen as the distance of two distributions of feature vectors; the Wasserstein
 distance of two Gaussians; and the sliced Wasserstein distance (Heitz, Vanhoey, Chambon and Belcour 2021, arXiv
 2006.07229).
+
+A style loss is a subclass of `MomentLoss` or of `SampleLoss`. It is registered by an entry in
+`stylefarm.shared.spec.builtin`, or by another package's entry point in the group `stylefarm.losses`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-from stylefarm.worker.engine.losses.moment_losses import Gram, MeanStd, MmdLinear, MmdPoly, MomentLoss, Wasserstein
-from stylefarm.worker.engine.losses.sample_losses import MmdGaussian, SampleLoss, Sliced
+from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.spec.builtin import LOSSES
+from stylefarm.worker.engine.losses.moment_losses import MomentLoss
+from stylefarm.worker.engine.losses.sample_losses import SampleLoss
 
-StyleLossName = Literal["gram", "mean-std", "mmd-linear", "mmd-poly", "mmd-gaussian", "wasserstein", "sliced"]
-
-MOMENT_LOSSES: Mapping[str, type[MomentLoss]] = {
-    "gram": Gram,
-    "mean-std": MeanStd,
-    "mmd-linear": MmdLinear,
-    "mmd-poly": MmdPoly,
-    "wasserstein": Wasserstein,
-}
-SAMPLE_LOSSES: Mapping[str, type[SampleLoss]] = {"sliced": Sliced, "mmd-gaussian": MmdGaussian}
+StyleLoss = MomentLoss | SampleLoss
 
 
-@dataclass(frozen=True)
-class StyleOptions:
-    """What some of the losses need: the constant of the polynomial kernel, and the number of random projections."""
+def load_loss(name: str) -> type[MomentLoss] | type[SampleLoss]:
+    """Return the class of a style loss.
 
-    offset: float = 1.0
-    projections: int = 128
+    Args:
+        name: Its name in a spec, built in or of another package.
+
+    Raises:
+        InvalidSpec: Nobody provides it, or its package cannot be used.
+
+    Example:
+        >>> load_loss("gram").__name__
+        'Gram'
+    """
+    found = LOSSES.load(name)
+    if isinstance(found, type) and issubclass(found, (MomentLoss, SampleLoss)):
+        return found
+    raise InvalidSpec(f"the style loss {name!r} cannot be used: {found!r} is no subclass of MomentLoss or SampleLoss")
+
+
+def losses_over_samples(weights: Mapping[str, float]) -> list[str]:
+    """Return the names, of losses with a weight, of those that need all of a layer at once."""
+    return [name for name, weight in weights.items() if weight and issubclass(load_loss(name), SampleLoss)]

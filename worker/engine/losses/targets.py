@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stylefarm.worker.engine.losses.moment_losses import MomentLoss
 from stylefarm.worker.engine.losses.moments import MomentKind, Moments, PositionWeights, compute_moments
-from stylefarm.worker.engine.losses.sample_losses import select_positions
-from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, SAMPLE_LOSSES, StyleLossName, StyleOptions
+from stylefarm.worker.engine.losses.options import StyleOptions
+from stylefarm.worker.engine.losses.sample_losses import SampleLoss, select_positions
+from stylefarm.worker.engine.losses.style import load_loss
 from stylefarm.worker.engine.losses.terms import LossTarget, MomentTarget, SampleTarget
-from stylefarm.worker.engine.networks.explicit_pass import ForwardPass
+from stylefarm.worker.engine.networks.feature_network import ForwardPass
 
 T = TypeVar("T")
 
@@ -108,7 +110,7 @@ class TargetReader:
         self,
         styles: Sequence[StyleImage],
         layers: Sequence[str],
-        losses: Mapping[StyleLossName, float],
+        losses: Mapping[str, float],
         options: StyleOptions,
         size: Sequence[int],
     ) -> list[LayerStyleTarget]:
@@ -116,14 +118,17 @@ class TargetReader:
 
         There is one for a mixture that is painted everywhere, and one for each region of the result.
         """
-        kinds = frozenset(kind for name in losses if name in MOMENT_LOSSES for kind in MOMENT_LOSSES[name].kinds)
-        sampled = any(name in SAMPLE_LOSSES for name in losses)
+        classes = [load_loss(name) for name in losses]
+        kinds = frozenset(kind for cls in classes if issubclass(cls, MomentLoss) for kind in cls.moments)
+        sampled = any(issubclass(cls, SampleLoss) for cls in classes)
         described = [self._described(style, frozenset(layers), kinds, sampled) for style in styles]
         return [
             LayerStyleTarget(layer, target, weight * share)
             for layer in layers
             for name, weight in losses.items()
-            for target, share in _layer_targets(name, layer, styles, described, options, size)
+            for target, share in _layer_targets(
+                name, layer, styles, described, options, self.forward_pass.layer_size(layer, size)
+            )
         ]
 
     def _described(
@@ -143,12 +148,6 @@ class TargetReader:
         return self.cache.get((self.network, what, tuple(image.shape), layers), make)
 
 
-def layer_size(layer: str, size: Sequence[int]) -> tuple[int, int]:
-    """Height and width of a layer's features, of a picture of that height and width."""
-    block = int(layer[4])
-    return size[0] >> (block - 1), size[1] >> (block - 1)
-
-
 def _features(forward_pass: ForwardPass, image: Tensor, layers: frozenset[str]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
 
@@ -159,7 +158,7 @@ def _features(forward_pass: ForwardPass, image: Tensor, layers: frozenset[str]) 
             found[layer] = features
             return
         if layer not in found:
-            shape = (*features.shape[:2], *layer_size(layer, image.shape[2:]))
+            shape = (*features.shape[:2], *forward_pass.layer_size(layer, image.shape[2:]))
             found[layer] = _empty(shape, features)
         found[layer][:, :, rows] = features
 
@@ -178,8 +177,8 @@ def _described(
     forward_pass: ForwardPass, style: StyleImage, layers: frozenset[str], kinds: frozenset[MomentKind], sampled: bool
 ) -> dict[str, StyleStatistics]:
     size = style.image.shape[2:]
-    regions = {layer: _shrunk(style.source_mask, layer_size(layer, size)) for layer in layers}
-    weights = {layer: PositionWeights.over(*layer_size(layer, size), regions[layer]) for layer in layers}
+    regions = {layer: _shrunk(style.source_mask, forward_pass.layer_size(layer, size)) for layer in layers}
+    weights = {layer: PositionWeights.over(*forward_pass.layer_size(layer, size), regions[layer]) for layer in layers}
     moments: dict[str, Moments] = {}
     samples: dict[str, Tensor] = {}
 
@@ -197,14 +196,13 @@ def _described(
 
 
 def _layer_targets(
-    name: StyleLossName,
+    name: str,
     layer: str,
     styles: Sequence[StyleImage],
     described: Sequence[Mapping[str, StyleStatistics]],
     options: StyleOptions,
-    size: Sequence[int],
+    shape: tuple[int, int],
 ) -> Iterator[tuple[LossTarget, float]]:
-    shape = layer_size(layer, size)
     here = [(style.share, found[layer]) for style, found in zip(styles, described, strict=True)]
     if all(style.mask is None for style in styles):
         yield _target(name, here, None, shape, options), 1.0
@@ -214,17 +212,18 @@ def _layer_targets(
 
 
 def _target(
-    name: StyleLossName,
+    name: str,
     sources: Sequence[tuple[float, StyleStatistics]],
     region: Tensor | None,
     shape: tuple[int, int],
     options: StyleOptions,
 ) -> LossTarget:
-    if name in SAMPLE_LOSSES:
+    loss = load_loss(name)
+    if issubclass(loss, SampleLoss):
         samples = [(share, found.samples) for share, found in sources if found.samples is not None]
-        return SampleTarget(SAMPLE_LOSSES[name](samples, options.projections), region)
+        return SampleTarget(loss.for_styles(samples, options), region)
     moments = [(share, found.moments) for share, found in sources if found.moments is not None]
-    return MomentTarget(MOMENT_LOSSES[name].of(moments, options.offset), PositionWeights.over(*shape, region))
+    return MomentTarget(loss.for_styles(moments, options), PositionWeights.over(*shape, region))
 
 
 def _shrunk(mask: Tensor | None, shape: tuple[int, int]) -> Tensor | None:

@@ -105,18 +105,18 @@ class _MomentAccumulator:
         self.found: Moments | None = None
 
     def update(self, features: Tensor, rows: slice) -> None:
-        part = compute_moments(features, self.loss.kinds, self.weights, rows, precise=self.loss.precise)
+        part = compute_moments(features, self.loss.moments, self.weights, rows, precise=self.loss.precise)
         self.found = part if self.found is None else self.found.joined(part)
 
     def error(self) -> Tensor:
-        return self.loss.compare(self.moments)
+        return self.loss.distance_from(self.moments)
 
     def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
         found = self.moments
-        every = {kind: getattr(found, kind) for kind in sorted(self.loss.kinds)}
+        every = {kind: getattr(found, kind) for kind in sorted(self.loss.moments)}
         leaves = {kind: value.detach().requires_grad_() for kind, value in every.items()}
         with torch.enable_grad():
-            error = self.loss.compare(Moments(found.share, **leaves))
+            error = self.loss.distance_from(Moments(found.share, **leaves))
             # No picture's error depends on another picture, so the gradient of their sum holds each one's own.
             gradients = torch.autograd.grad(error.sum(), list(leaves.values()))
         gradient = Moments(found.share, **dict(zip(leaves, gradients, strict=True)))
@@ -154,7 +154,7 @@ def batched_target(targets: Sequence[LossTarget]) -> LossTarget | None:
     if not isinstance(first, MomentTarget) or len(moments) < len(targets):
         return None
     target = tuple(torch.cat(vectors) for vectors in zip(*(m.loss.target for m in moments), strict=True))
-    return MomentTarget(type(first.loss)(target, first.loss.offset), first.weights)
+    return MomentTarget(type(first.loss)(target, first.loss.options), first.weights)
 
 
 class _SampleAccumulator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -10,117 +10,114 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stylefarm.worker.engine.methods.objective import ObjectiveFunction
-from stylefarm.worker.engine.optim.first_order import Optimizer
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.losses.style import losses_over_samples
+from stylefarm.worker.engine.methods.method import Progress, RunRequest, Scale, UpdateRules
+from stylefarm.worker.engine.methods.objective import TERMS, ObjectiveFunction
+from stylefarm.worker.engine.networks.memory_plan import Workload
+from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer, OptimizerSettings, load_optimizer
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.engine.space import clamp, to_pixels
 
-# What the names of their parts in a state begin with.
-CANVAS, OPTIMIZER = "canvas.", "optimiser."
+__all__ = ["IterativeMethod", "Progress", "Scale", "UpdateRules", "optimize"]
+
+# Prefixes of the parts of a state; checkpoints hold them.
+ITERATE, OPTIMIZER = "canvas.", "optimiser."
 
 
-@dataclass(frozen=True)
-class Progress:
-    """The picture after `iteration` of at most `iterations` steps, and its losses.
+class IterativeMethod:
+    """The method "gatys": the pixels are optimized by the gradient of content, style and total variation losses."""
 
-    `image` is (B, 3, H, W) float32, [0, 1] but for overshoot; `losses` is (B, 4) float32 in the order of
-    `objective.TERMS`, each term already weighted. Both live on the engine's device; the engine does not
-    change them any more. `state` gives what to go on from, if it is asked before the next Progress is; after the last
-    step there is none.
-    """
+    terms = TERMS
 
-    iteration: int
-    iterations: int
-    image: Tensor
-    losses: Tensor
-    state: Callable[[], EngineState] | None = None
+    def workload(self, spec: JobSpec, height: int, width: int) -> Workload:
+        """Return what an image of that size asks of the memory, for a resolved spec.
 
-    def of(self, picture: int) -> Progress:
-        """That of one picture of a batch."""
-        which, state = slice(picture, picture + 1), self.state
-        own = None if state is None else lambda: state().of(picture)
-        return Progress(self.iteration, self.iterations, self.image[which], self.losses[which], own)
+        Raises:
+            TypeError: Something in the spec is still "auto".
+        """
+        if spec.content_layers == "auto":
+            raise TypeError("what is auto is resolved when a job is submitted")
+        settings = OptimizerSettings(LearningRate(1.0), history_size=spec.corrections)
+        vectors = load_optimizer(spec.optimizer).state_vectors(settings, spec.total_iterations)
+        return Workload(
+            height,
+            width,
+            frozenset(spec.content_layers) if spec.content_weight else frozenset(),
+            vectors + (1 if spec.average else 0),
+            needs_whole=bool(losses_over_samples(spec.style_loss)) or spec.normalize_gradients,
+        )
 
-
-@dataclass(frozen=True)
-class Scale:
-    """One size of the picture: how many steps are made at it, and the maker of its start and its objective.
-
-    `prepare` is called when the scale begins, so that one scale's targets are in memory at a time; it returns the
-    start, (B, 3, H, W) in the objective's coordinates, of which later scales take the size alone.
-    """
-
-    iterations: int
-    prepare: Callable[[], tuple[Tensor, ObjectiveFunction]]
-
-
-@dataclass(frozen=True)
-class UpdateRules:
-    """What happens to the picture after a step.
-
-    `clamp` brings every pixel back into [0, 1]; `average` is the decay of the averaged iterate (0: none), which is what
-    is shown and handed on; a picture whose relative change |new - old| / |new| is below `stop_change` stands still.
-    """
-
-    clamp: bool = False
-    average: float = 0.0
-    stop_change: float = 0.0
+    def run(self, request: RunRequest) -> Iterator[Progress]:
+        """Yield the images and losses before the first step and after each."""
+        return optimize(request.scales, request.optimizer, request.rules, request.state)
 
 
 def optimize(
     scales: Sequence[Scale], optimizer: Optimizer, rules: UpdateRules | None = None, state: EngineState | None = None
 ) -> Iterator[Progress]:
-    """Yields the picture and its losses before the first step and after each, over all scales, coarse to fine.
+    """Optimize images over all scales, coarse to fine.
 
-    With a `state` that a Progress of the same scales gave, it begins with that Progress once more and goes on from
-    there, as if it had never stopped: on a CPU in float32 with the same bytes. Scales before that are not prepared.
+    Nothing waits for the device, unless `stop_change` asks for it; reading the tensors does. Whoever iterates may stop
+    at any time.
 
-    Whoever iterates may stop at any time. Nothing waits for the device, unless `stop_change` asks; reading the tensors
-    does. Raises KeyError or ValueError for a state of something else.
+    Args:
+        scales: The sizes, each with its start and its objective.
+        optimizer: The optimizer, without a history.
+        rules: What happens after each step.
+        state: What a Progress of the same scales gave. The run begins with that Progress once more and continues as if
+            it had never stopped: on a CPU in float32 with the same bytes. Earlier scales are not prepared.
+
+    Yields:
+        The images and their losses before the first step and after each.
+
+    Raises:
+        KeyError: The state is not one of this run.
+        ValueError: The state is of images of another size.
     """
     rules = rules or UpdateRules()
     iterations = sum(scale.iterations for scale in scales)
-    at = _Place() if state is None else _Place.of(state)
+    at = _Position() if state is None else _Position.of(state)
     image: Tensor | None = None
     for number in range(at.scale, len(scales)):
         at.scale, scale = number, scales[number]
         start, objective = scale.prepare()
         if state is not None:
-            iterate = _Iterate.restored(state.part(CANVAS), start, objective, rules)
+            iterate = _Iterate.restored(state.part(ITERATE), start, objective, rules)
             optimizer.restore(state.part(OPTIMIZER), start.device)
             state = None
         else:
-            image = start if image is None else _carried_up(image, start, objective, optimizer, rules)
+            image = start if image is None else _upscaled(image, start, objective, optimizer, rules)
             iterate = _Iterate(image, objective, rules)
-        while at.step < scale.iterations and not iterate.stands_still():
+        while at.step < scale.iterations and not iterate.has_stopped():
             losses, gradient = objective.gradient(iterate.image, at.done)
-            yield Progress(at.done, iterations, iterate.shown(), losses, partial(_state, at, iterate, optimizer))
+            yield Progress(at.done, iterations, iterate.pixels(), losses, partial(_state, at, iterate, optimizer))
             iterate.move(optimizer.step(iterate.image, gradient))
             at.step, at.done = at.step + 1, at.done + 1
         image, at.step = iterate.average(), 0
     if image is not None:
-        yield Progress(at.done, iterations, iterate.shown(), objective.losses(iterate.image, at.done))
+        yield Progress(at.done, iterations, iterate.pixels(), objective.losses(iterate.image, at.done))
 
 
 @dataclass
-class _Place:
-    """The scale at work, the steps made at it, and all steps made."""
+class _Position:
+    """The current scale, the steps made at it, and all steps made."""
 
     scale: int = 0
     step: int = 0
     done: int = 0
 
     @classmethod
-    def of(cls, state: EngineState) -> _Place:
+    def of(cls, state: EngineState) -> _Position:
         return cls(*(int(state.numbers[name]) for name in ("scale", "step", "done")))
 
 
-def _state(at: _Place, iterate: _Iterate, optimizer: Optimizer) -> EngineState:
-    place = EngineState({}, asdict(at))
-    return place.joined(iterate.state().named(CANVAS)).joined(optimizer.state().named(OPTIMIZER))
+def _state(at: _Position, iterate: _Iterate, optimizer: Optimizer) -> EngineState:
+    position = EngineState({}, asdict(at))
+    return position.joined(iterate.state().named(ITERATE)).joined(optimizer.state().named(OPTIMIZER))
 
 
-def _carried_up(
+def _upscaled(
     image: Tensor, start: Tensor, objective: ObjectiveFunction, optimizer: Optimizer, rules: UpdateRules
 ) -> Tensor:
     height, width = start.shape[2:]
@@ -130,7 +127,7 @@ def _carried_up(
 
 
 class _Iterate:
-    """The picture under work at one scale, its average, and which pictures of the batch still move."""
+    """The images at one scale, their average, and which images of the batch still move."""
 
     def __init__(self, image: Tensor, objective: ObjectiveFunction, rules: UpdateRules) -> None:
         self.image = image
@@ -143,10 +140,10 @@ class _Iterate:
 
     @classmethod
     def restored(cls, state: EngineState, start: Tensor, objective: ObjectiveFunction, rules: UpdateRules) -> _Iterate:
-        """The canvas that `state` was given of; `start` says where it lies, and its shape."""
+        """Return the iterate that gave `state`, on the device of `start` and of its shape."""
         image, moving = (state.tensors[name].to(start.device) for name in ("image", "moving"))
         if image.shape != start.shape:
-            raise ValueError(f"a state of pictures {tuple(image.shape)} is none of pictures {tuple(start.shape)}")
+            raise ValueError(f"a state of images {tuple(image.shape)} does not fit images {tuple(start.shape)}")
         iterate = cls(image, objective, rules)
         iterate.moving, iterate._left = moving, state.numbers["left"]
         if rules.average:
@@ -155,7 +152,7 @@ class _Iterate:
 
     def state(self) -> EngineState:
         tensors = {"image": self.image, "moving": self.moving}
-        # Without an averaged iterate the sum is zero all over, and not worth its room.
+        # Without an averaged iterate the sum is zero, and not worth storing.
         averaged = {"sum": self._sum} if self.rules.average else {}
         return EngineState({**tensors, **averaged}, {"left": self._left})
 
@@ -170,14 +167,14 @@ class _Iterate:
         self.image = image
         self._update_average(image)
 
-    def stands_still(self) -> bool:
+    def has_stopped(self) -> bool:
         return bool(self.rules.stop_change) and not bool(self.moving.any())
 
     def average(self) -> Tensor:
-        """The averaged iterate, with the start's bias taken out as Adam does (Kingma and Ba 2015, section 3)."""
+        """Return the averaged iterate, bias-corrected as Adam's moments are (Kingma and Ba 2015, section 3)."""
         return self._sum / (1 - self._left) if self.rules.average else self.image
 
-    def shown(self) -> Tensor:
+    def pixels(self) -> Tensor:
         return to_pixels(self.space, self.average())
 
     def _update_average(self, image: Tensor) -> None:

@@ -12,11 +12,10 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from stylefarm.shared.spec.networks import CHANNELS
 from stylefarm.shared.spec.space import PIXELS, InputSpace
 from stylefarm.worker.engine.losses.content import ContentNormalization, content_factor
-from stylefarm.worker.engine.losses.style import StyleLossName, StyleOptions
-from stylefarm.worker.engine.losses.targets import StyleImage, TargetReader, layer_size
+from stylefarm.worker.engine.losses.options import StyleOptions
+from stylefarm.worker.engine.losses.targets import StyleImage, TargetReader
 from stylefarm.worker.engine.losses.terms import Accumulator, ContentTarget, LossTarget, batched_target
 from stylefarm.worker.engine.losses.total_variation import (
     TvNorm,
@@ -25,8 +24,7 @@ from stylefarm.worker.engine.losses.total_variation import (
     total_variation,
     total_variation_grad,
 )
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, ForwardPass, OnFeatures, WholePass
-from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.engine.networks.feature_network import ForwardPass, OnFeatures
 from stylefarm.worker.engine.space import from_pixels_gradient, to_pixels
 
 TERMS = ("total", "content", "style", "tv")
@@ -51,7 +49,7 @@ class LossSettings:
     style_weight: float = 1.0
     tv_weight: float = 0.0
     content_normalization: ContentNormalization = "relative"
-    style_losses: Mapping[StyleLossName, float] = field(default_factory=lambda: {"gram": 1.0})
+    style_losses: Mapping[str, float] = field(default_factory=lambda: {"gram": 1.0})
     style_normalization: StyleNormalization = "relative"
     style_options: StyleOptions = field(default_factory=StyleOptions)
     tv_norm: TvNorm = "l2"
@@ -101,7 +99,7 @@ class Objective:
 
     def __init__(
         self,
-        network: Vgg | ForwardPass,
+        forward_pass: ForwardPass,
         content: Tensor,
         styles: Sequence[StyleImage],
         settings: LossSettings,
@@ -111,7 +109,7 @@ class Objective:
         targets: TargetReader | None = None,
         content_key: Hashable = None,
     ) -> None:
-        self.forward_pass = WholePass(Backbone(network)) if isinstance(network, Vgg) else network
+        self.forward_pass = forward_pass
         self.settings = settings
         self.space = space
         with torch.no_grad():
@@ -245,7 +243,8 @@ class Objective:
             return _by_start(term.target, at_start if content == "initial" else None)
         if style in ("initial", "relative"):
             return _by_start(term.target, at_start if style == "initial" else None)
-        return style_factor(style, CHANNELS[int(term.layer[4]) - 1], math.prod(layer_size(term.layer, size)))
+        positions = math.prod(self.forward_pass.layer_size(term.layer, size))
+        return style_factor(style, self.forward_pass.layers[term.layer].channels, positions)
 
     def _kind(self) -> tuple[object, ...]:
         """What objectives have in common that can be joined."""

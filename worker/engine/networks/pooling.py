@@ -1,4 +1,4 @@
-"""Pooling by two, and the way back through it, written out: nothing of it is known to autograd."""
+"""Pooling by two, and its gradient, written out without autograd."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from torch.nn import functional
 
 Pooling = Literal["average", "max", "l2"]
 
-# Keeps the root's gradient finite where all is zero.
-LEAST_SQUARE = 1e-12
+# Keeps the square root's gradient finite where all inputs are zero.
+MIN_SQUARE = 1e-12
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Pooling of (B, C, H, W) to (B, C, H // 2, W // 2), times `scale`.
+    """Pooling of (B, C, H, W) to (B, C, H // 2, W // 2).
 
-    l2 is the root of the sum of four squares.
+    Args:
+        kind: "average", "max", or "l2": the square root of the sum of four squares.
+        scale: What the pooled values are multiplied by.
+
+    Example:
+        >>> Pool("l2")(torch.tensor([[[[3.0, 4.0], [0.0, 0.0]]]])).item()
+        5.0
     """
 
     kind: Pooling
@@ -28,27 +34,36 @@ class Pool:
 
     @property
     def linear(self) -> bool:
-        """Whether the way back needs nothing of what was pooled."""
+        """Whether the gradient needs nothing of the input."""
         return self.kind == "average"
 
     def __call__(self, x: Tensor) -> Tensor:
-        """What is pooled; known to autograd."""
+        """Return the pooled (B, C, H // 2, W // 2); autograd can follow it."""
         if self.kind == "max":
             x = functional.max_pool2d(x, 2)
         elif self.kind == "average":
             x = functional.avg_pool2d(x, 2)
         else:
-            x = (4 * functional.avg_pool2d(x.square(), 2)).clamp_min(LEAST_SQUARE).sqrt()
+            x = (4 * functional.avg_pool2d(x.square(), 2)).clamp_min(MIN_SQUARE).sqrt()
         return x if self.scale == 1 else x * self.scale
 
     def gradient(self, grad: Tensor, size: Sequence[int], x: Tensor | None) -> Tensor:
-        """The gradient for x, of height and width `size`, of that for what was pooled; `linear` needs no x."""
+        """Return the gradient for the input.
+
+        Args:
+            grad: The gradient for the pooled values, (B, C, H // 2, W // 2).
+            size: Height and width of the input.
+            x: The input, (B, C, H, W); None is allowed if the pooling is `linear`.
+
+        Raises:
+            TypeError: `x` is None, and the pooling is not linear.
+        """
         if self.scale != 1:
             grad = grad * self.scale
         if self.kind == "average":
-            return _upsample_quarter(grad, size[0], size[1])
+            return _spread_quarters(grad, size[0], size[1])
         if x is None:
-            raise TypeError(f"the way back through {self.kind} pooling needs what was pooled")
+            raise TypeError(f"the gradient of {self.kind} pooling needs its input")
         if self.kind == "max":
             _, positions = functional.max_pool2d(x, 2, return_indices=True)
             back: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
@@ -56,13 +71,13 @@ class Pool:
             )
             return back
         square = 4 * functional.avg_pool2d(x.square(), 2)
-        # d sqrt(s) / dx = x / sqrt(s); of what the bound holds fast the gradient is zero.
-        ratio = torch.where(square > LEAST_SQUARE, grad / square.clamp_min(LEAST_SQUARE).sqrt(), 0)
-        return (4 * x).mul_(_upsample_quarter(ratio, x.shape[2], x.shape[3]))
+        # d sqrt(s) / dx = x / sqrt(s); where the bound holds, the gradient is zero.
+        ratio = torch.where(square > MIN_SQUARE, grad / square.clamp_min(MIN_SQUARE).sqrt(), 0)
+        return (4 * x).mul_(_spread_quarters(ratio, x.shape[2], x.shape[3]))
 
 
-def _upsample_quarter(grad: Tensor, height: int, width: int) -> Tensor:
-    """A quarter of each value at each of its four places; zero in an odd row or column that was not pooled."""
+def _spread_quarters(grad: Tensor, height: int, width: int) -> Tensor:
+    """Return a quarter of each value at each of its four places; zero in an odd row or column that is not pooled."""
     spread = functional.interpolate(grad * 0.25, scale_factor=2, mode="nearest")
     odd = (0, width - spread.shape[3], 0, height - spread.shape[2])
     return functional.pad(spread, odd) if any(odd) else spread

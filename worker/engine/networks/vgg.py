@@ -1,7 +1,7 @@
 """The convolutional part of VGG-19 and VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556) as a feature extractor.
 
-Its weights are pretrained (`networks.weights`) or random. Random weights follow what He, Wang and Hopcroft 2016
-(arXiv 1606.04801) showed to be enough for style transfer, with one scale for a whole layer: see `calibrate`.
+Its weights are pretrained (`networks.weights`) or random. Random weights follow He, Wang and Hopcroft 2016 (arXiv
+1606.04801), who showed them to suffice for style transfer, with one scale for a whole layer: see `calibrate`.
 """
 
 from __future__ import annotations
@@ -22,18 +22,33 @@ from stylefarm.worker.engine.space import to_input
 
 Padding = Literal["zeros", "replicate"]
 
-# What brings the activations back to the size that max pooling, which VGG was trained with, gives them on photographs
-# (crowsonkb/style-transfer-pytorch).
+# Factors that bring the activations back to the size that max pooling, which VGG was trained with, gives them on
+# photographs (crowsonkb/style-transfer-pytorch).
 POOLING_SCALES: dict[Pooling, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """One 3 x 3 convolution: its name ("conv3_1"), its channels, and whether a pooling stands before it."""
+    """One 3 x 3 convolution of VGG.
+
+    Args:
+        name: Its name: "conv3_1".
+        inputs: Channels of its input.
+        outputs: Channels of its output.
+        block: Number of its block, from 1; blocks are separated by poolings.
+        pooled: Whether a pooling stands before it.
+
+    Example:
+        >>> convolutions("vgg19")[4].activation
+        'relu3_1'
+        >>> convolutions("vgg19")[4].size((70, 64))
+        (17, 16)
+    """
 
     name: str
     inputs: int
     outputs: int
+    block: int
     pooled: bool
 
     @property
@@ -41,14 +56,28 @@ class Convolution:
         """The name of the ReLU after it: "relu3_1"."""
         return self.name.replace("conv", "relu")
 
+    @property
+    def stride(self) -> int:
+        """Pixels of the image from one feature to the next."""
+        return 1 << (self.block - 1)
+
+    def size(self, size: Sequence[int]) -> tuple[int, int]:
+        """Return height and width of its output for an image of that height and width; poolings round down."""
+        return size[0] >> (self.block - 1), size[1] >> (self.block - 1)
+
 
 def convolutions(architecture: Architecture) -> tuple[Convolution, ...]:
-    """The convolutions of `architecture`, from the picture inwards."""
+    """Return the convolutions of `architecture`, from the image inwards.
+
+    Example:
+        >>> [c.name for c in convolutions("vgg16")[:3]]
+        ['conv1_1', 'conv1_2', 'conv2_1']
+    """
     found: list[Convolution] = []
     inputs = 3
     for block, (count, outputs) in enumerate(zip(CONVOLUTIONS[architecture], CHANNELS, strict=True), start=1):
         for index in range(1, count + 1):
-            found.append(Convolution(f"conv{block}_{index}", inputs, outputs, pooled=index == 1 and block > 1))
+            found.append(Convolution(f"conv{block}_{index}", inputs, outputs, block, pooled=index == 1 and block > 1))
             inputs = outputs
     return tuple(found)
 
@@ -56,11 +85,20 @@ def convolutions(architecture: Architecture) -> tuple[Convolution, ...]:
 class Vgg(nn.Module):
     """VGG up to the deepest layer that is used.
 
-    Called with pictures of shape (B, 3, H, W), RGB in [0, 1], it returns the features of the named layers, each of
-    shape (B, C, H', W'). "conv4_2" is the convolution's output before its ReLU, "relu4_2" after it.
+    Args:
+        architecture: "vgg19" or "vgg16".
+        layers: The layers whose features are returned. "conv4_2" is the convolution's output before its ReLU, "relu4_2"
+            the output after it.
+        pooling: The kind of pooling.
+        space: The input that the weights were made for.
+        padding: Padding of the first convolution; the others pad with zeros. "replicate" avoids a dark frame.
+        rescale_pooling: Whether what is pooled is multiplied by `POOLING_SCALES`.
 
-    `space` is the input that the weights were made for. `padding` is that of the first convolution, the others pad with
-    zeros: "replicate" leaves no dark frame. `rescale_pooling` multiplies what is pooled by `POOLING_SCALES`.
+    Example:
+        >>> vgg = Vgg("vgg19", ["relu1_1", "conv2_1"])
+        >>> randomize(vgg, seed=0)
+        >>> {name: tuple(features.shape) for name, features in vgg(torch.zeros(1, 3, 8, 8)).items()}
+        {'relu1_1': (1, 64, 8, 8), 'conv2_1': (1, 128, 4, 4)}
     """
 
     def __init__(
@@ -75,40 +113,41 @@ class Vgg(nn.Module):
     ) -> None:
         super().__init__()
         every = convolutions(architecture)
-        wanted = set(layers)
-        depth = 1 + max(i for i, c in enumerate(every) if c.name in wanted or c.activation in wanted)
+        used = set(layers)
+        depth = 1 + max(i for i, c in enumerate(every) if c.name in used or c.activation in used)
         self.architecture = architecture
-        self.layers = frozenset(wanted)
+        self.layers = frozenset(used)
         self.pool = Pool(pooling, POOLING_SCALES[pooling] if rescale_pooling else 1.0)
         self.space = space
         self.padding = padding
-        self.plan = every[:depth]
-        self.weights = nn.ParameterList(torch.empty(c.outputs, c.inputs, 3, 3) for c in self.plan)
-        self.biases = nn.ParameterList(torch.zeros(c.outputs) for c in self.plan)
+        self.convolutions = every[:depth]
+        self.weights = nn.ParameterList(torch.empty(c.outputs, c.inputs, 3, 3) for c in self.convolutions)
+        self.biases = nn.ParameterList(torch.zeros(c.outputs) for c in self.convolutions)
         self.requires_grad_(requires_grad=False)
 
     def cast(self, dtype: torch.dtype) -> None:
-        """Sets the precision that the convolutions are computed in."""
+        """Set the precision that the convolutions are computed in."""
         for parameter in (*self.weights, *self.biases):
             parameter.data = parameter.data.to(dtype)
 
     def normalize(self, image: Tensor) -> Tensor:
-        """The network's input, in the precision of its weights."""
+        """Return the network's input for images (B, 3, H, W) in [0, 1], in the dtype of its weights."""
         return to_input(self.space, image).to(self.weights[0].dtype)
 
     def convolve(self, index: int, x: Tensor) -> Tensor:
-        """The pooling, if one stands there, and the convolution `index` of the plan; no ReLU."""
+        """Return convolution `index` of (B, C, H, W), after the pooling if one stands before it; without ReLU."""
         weight, bias = self.weights[index], self.biases[index]
         if index == 0 and self.padding == "replicate":
             return functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), weight, bias)
-        if self.plan[index].pooled:
+        if self.convolutions[index].pooled:
             x = self.pool(x)
         return functional.conv2d(x, weight, bias, padding=1)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the features of the named layers, each (B, C, H', W'), of images (B, 3, H, W) in [0, 1]."""
         x = self.normalize(image)
         features: dict[str, Tensor] = {}
-        for index, convolution in enumerate(self.plan):
+        for index, convolution in enumerate(self.convolutions):
             x = self.convolve(index, x)
             if convolution.name in self.layers:
                 features[convolution.name] = x
@@ -120,11 +159,18 @@ class Vgg(nn.Module):
 
 
 def randomize(vgg: Vgg, seed: int) -> None:
-    """Fills `vgg` with Gaussian weights of variance 2 / (9 C) and zero biases, the same on every device.
+    """Fill `vgg` with Gaussian weights of variance 2 / (9 C) and zero biases, the same on every device.
 
-    Each layer draws from its own generator, so that a network cut at a shallower layer has the same weights.
+    Each layer draws from its own generator, so that a network that ends at a shallower layer has the same weights.
+
+    Args:
+        vgg: The network to fill.
+        seed: Which random network, at least 0.
+
+    Source:
+        He, Zhang, Ren and Sun 2015 (arXiv 1502.01852), eq. 10.
     """
-    for index, convolution in enumerate(vgg.plan):
+    for index, convolution in enumerate(vgg.convolutions):
         generator = torch.Generator().manual_seed((seed << 8) + index)
         draw = torch.randn(vgg.weights[index].shape, generator=generator)
         vgg.weights[index].copy_(draw * math.sqrt(2 / (9 * convolution.inputs)))
@@ -133,17 +179,22 @@ def randomize(vgg: Vgg, seed: int) -> None:
 
 @torch.no_grad()
 def calibrate(vgg: Vgg, images: Sequence[Tensor], std: float = 1.0) -> None:
-    """Rescales each layer as a whole so that its output has that deviation over `images`, each (1, 3, H, W) in [0, 1].
+    """Rescale each layer as a whole so that its output has standard deviation `std` over `images`.
 
-    Only a scale for the whole layer keeps the painting: centered or orthogonal filters and a scale for each channel
-    leave the photograph as it was and turn its colors alone. The network must hold random weights without biases; it
-    is then homogeneous, and the scales depend on the pictures and the weights only.
+    One scale for the whole layer keeps the stylization: centered or orthogonal filters and a scale for each channel
+    leave the photograph as it is and change its colors alone.
+
+    Args:
+        vgg: A network with random weights and no biases; being homogeneous, its scales depend on images and weights
+            alone.
+        images: Each (1, 3, H, W) in [0, 1], of any size.
+        std: The standard deviation of each layer's output before its ReLU.
     """
     inputs = [vgg.normalize(image) for image in images]
-    for index in range(len(vgg.plan)):
+    for index in range(len(vgg.convolutions)):
         outputs = [vgg.convolve(index, x) for x in inputs]
         found = torch.cat([x.flatten() for x in outputs]).std()
-        # A flat picture has no deviation to divide by; any scale serves it.
+        # A flat image has no deviation to divide by; any scale serves it.
         scale = torch.where(found > 0, std / found, torch.ones_like(found))
         vgg.weights[index].mul_(scale)
         inputs = [functional.relu(x * scale) for x in outputs]
@@ -151,19 +202,25 @@ def calibrate(vgg: Vgg, images: Sequence[Tensor], std: float = 1.0) -> None:
 
 @torch.no_grad()
 def rescale_filters(vgg: Vgg, images: Sequence[Tensor]) -> None:
-    """Gives each filter a mean activation of 1 over `images`, each (1, 3, H, W) in [0, 1] (Gatys 2016, section 2).
+    """Give each filter a mean activation of 1 over `images`.
 
-    The next layer's weights make up for it, so that the network computes what it did but for the scale of
-    each channel. Departure from the paper: the mean is over the pictures at hand, not over ImageNet.
-    It is for pretrained weights: of random filters some hardly ever fire, and would be blown up.
+    The next layer's weights make up for it, so that the network computes what it did but for the scale of each channel.
+    It is for pretrained weights: some random filters hardly ever fire, and would be blown up.
+
+    Args:
+        vgg: The network, changed in place.
+        images: Each (1, 3, H, W) in [0, 1], of any size.
+
+    Source:
+        Gatys, Ecker and Bethge 2016, section 2. Departure from it: the mean is over these images, not over ImageNet.
     """
     inputs = [vgg.normalize(image) for image in images]
-    for index in range(len(vgg.plan)):
+    for index in range(len(vgg.convolutions)):
         outputs = [functional.relu(vgg.convolve(index, x)) for x in inputs]
         mean = torch.stack([x.mean((0, 2, 3)) for x in outputs]).mean(0)
         mean = torch.where(mean > 0, mean, torch.ones_like(mean))  # a filter that never fires stays as it is
         vgg.weights[index].div_(mean.view(-1, 1, 1, 1))
         vgg.biases[index].div_(mean)
-        if index + 1 < len(vgg.plan):
+        if index + 1 < len(vgg.convolutions):
             vgg.weights[index + 1].mul_(mean.view(1, -1, 1, 1))
         inputs = [x / mean.view(1, -1, 1, 1) for x in outputs]

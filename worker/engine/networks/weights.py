@@ -68,7 +68,7 @@ def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
     Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
     """
     positions = torchvision_positions(vgg.architecture)
-    for index, convolution in enumerate(vgg.plan):
+    for index, convolution in enumerate(vgg.convolutions):
         for kind, parameter in (("weight", vgg.weights[index]), ("bias", vgg.biases[index])):
             name = f"{FEATURES}{positions[convolution.name]}.{kind}"
             label = f"{name} ({convolution.name})"

@@ -1,56 +1,36 @@
-"""Optimizers over a batch of pictures, each picture with a state of its own.
+"""First-order optimizers over a batch of images, each image with a state of its own.
 
-A step takes pictures and gradients of shape (B, 3, H, W), float32 or float64, and returns the next pictures. Nothing
-here waits for the device: what depends on values is chosen by masks, not by Python's `if`.
+A step takes images and gradients (B, 3, H, W), float32 or float64, and returns the next images. Nothing here waits for
+the device: what depends on values is chosen by masks, not by Python's `if`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stylefarm.worker.engine.optim.optimizer import LearningRate, OptimizerSettings
 from stylefarm.worker.engine.optim.state import EngineState
 
 
-class Optimizer(Protocol):
-    """Anything that turns a picture and its gradient into the next picture."""
-
-    def step(self, image: Tensor, gradient: Tensor) -> Tensor:
-        """The next pictures, shaped as `image`."""
-        ...
-
-    def resize(self, height: int, width: int) -> None:
-        """Takes the state to pictures of another size, at the beginning of another scale."""
-        ...
-
-    def state(self) -> EngineState:
-        """What the next step depends on; its tensors are the optimizer's own, and its next step may change them."""
-        ...
-
-    def restore(self, state: EngineState, device: torch.device) -> None:
-        """Goes on from what `state` gave, of pictures on any device, on `device`. Raises KeyError if that lacks any."""
-        ...
-
-
-@dataclass(frozen=True)
-class LearningRate:
-    """The length of a step: `start`, times `decay` after each `every` steps (0: never)."""
-
-    start: float
-    decay: float = 1.0
-    every: int = 0
-
-    def at(self, iteration: int) -> float:
-        """The rate of step `iteration`, counted from 0."""
-        return self.start * self.decay ** (iteration // self.every) if self.every else self.start
-
-
 class Adam:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1)."""
+    """Adam.
+
+    m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2;
+    x <- x - rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + 1e-8).
+
+    Args:
+        rate: The step length.
+        betas: Decay of the mean and of the mean square of the gradient, beta1 and beta2, in [0, 1).
+
+    Source:
+        Kingma and Ba 2015 (arXiv 1412.6980), algorithm 1.
+
+    Example:
+        >>> Adam(LearningRate(0.1)).step(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)).flatten()[0].item()
+        -0.1...
+    """
 
     def __init__(self, rate: LearningRate, betas: tuple[float, float] = (0.9, 0.999)) -> None:
         self.rate = rate
@@ -59,7 +39,18 @@ class Adam:
         self.mean: Tensor | None = None
         self.square: Tensor | None = None
 
+    @classmethod
+    def from_settings(cls, settings: OptimizerSettings) -> Adam:
+        """Return the optimizer with these settings."""
+        return cls(settings.rate, (settings.beta1, settings.beta2))
+
+    @staticmethod
+    def state_vectors(settings: OptimizerSettings, iterations: int) -> int:
+        """Return how many tensors of the image's size a step holds: both moments, and two on the way."""
+        return 4
+
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
+        """Return the next images, shaped as `image`."""
         if self.mean is None or self.square is None:
             self.mean, self.square = torch.zeros_like(gradient), torch.zeros_like(gradient)
         rate = self.rate.at(self.iteration)
@@ -72,19 +63,21 @@ class Adam:
         return image - rate * mean / (std + 1e-8)
 
     def resize(self, height: int, width: int) -> None:
-        """Both moments are carried up, as crowsonkb/style-transfer-pytorch does."""
+        """Interpolate both moments, as crowsonkb/style-transfer-pytorch does."""
         if self.mean is not None and self.square is not None:
             self.mean = functional.interpolate(self.mean, (height, width), mode="bicubic")
             # Bilinear, since bicubic weights could make a mean of squares negative.
             self.square = functional.interpolate(self.square, (height, width), mode="bilinear")
 
     def state(self) -> EngineState:
+        """Return what the next step depends on."""
         numbers = {"iteration": self.iteration}
         if self.mean is None or self.square is None:
             return EngineState({}, numbers)
         return EngineState({"mean": self.mean, "square": self.square}, numbers)
 
     def restore(self, state: EngineState, device: torch.device) -> None:
+        """Continue from a state that `state` gave. Raises KeyError if something is missing in it."""
         self.iteration = int(state.numbers["iteration"])
         self.mean = self.square = None
         if self.iteration:
@@ -93,9 +86,18 @@ class Adam:
 
 
 class Sgd:
-    """Stochastic gradient descent with momentum and weight decay, as MXNet writes it.
+    """Stochastic gradient descent with momentum and weight decay, in MXNet's form.
 
     v <- momentum v - rate (g + weight_decay x); x <- x + v.
+
+    Args:
+        rate: The step length.
+        momentum: Decay of the velocity, in [0, 1).
+        weight_decay: Pull towards zero, at least 0.
+
+    Example:
+        >>> Sgd(LearningRate(0.1)).step(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)).flatten()[0].item()
+        -0.1...
     """
 
     def __init__(self, rate: LearningRate, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
@@ -105,7 +107,18 @@ class Sgd:
         self.iteration = 0
         self.velocity: Tensor | None = None
 
+    @classmethod
+    def from_settings(cls, settings: OptimizerSettings) -> Sgd:
+        """Return the optimizer with these settings."""
+        return cls(settings.rate, settings.momentum, settings.weight_decay)
+
+    @staticmethod
+    def state_vectors(settings: OptimizerSettings, iterations: int) -> int:
+        """Return how many tensors of the image's size a step holds: the velocity, and its successor."""
+        return 2
+
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
+        """Return the next images, shaped as `image`."""
         velocity = torch.zeros_like(gradient) if self.velocity is None else self.velocity
         rate = self.rate.at(self.iteration)
         self.iteration += 1
@@ -113,12 +126,15 @@ class Sgd:
         return image + self.velocity
 
     def resize(self, height: int, width: int) -> None:
+        """Interpolate the velocity."""
         if self.velocity is not None:
             self.velocity = functional.interpolate(self.velocity, (height, width), mode="bicubic")
 
     def state(self) -> EngineState:
+        """Return what the next step depends on."""
         return EngineState({} if self.velocity is None else {"velocity": self.velocity}, {"iteration": self.iteration})
 
     def restore(self, state: EngineState, device: torch.device) -> None:
+        """Continue from a state that `state` gave. Raises KeyError if something is missing in it."""
         self.iteration = int(state.numbers["iteration"])
         self.velocity = state.tensors["velocity"].to(device) if self.iteration else None

@@ -1,4 +1,4 @@
-"""L-BFGS over a batch of pictures."""
+"""L-BFGS over a batch of images."""
 
 from __future__ import annotations
 
@@ -7,67 +7,110 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.optim.first_order import LearningRate
+from stylefarm.worker.engine.optim.optimizer import LearningRate, OptimizerSettings
 from stylefarm.worker.engine.optim.state import HISTORY, EngineState
 
-# The first step has no curvature to go by; it moves the picture by one grey level, root mean square.
+# The first step knows no curvature; it moves the image by one gray level, root mean square.
 FIRST_STEP = 1 / 255
 
 # Later steps are mostly a tenth of this; a longer one comes of a pair that tells too little of the curvature.
 LONGEST_STEP = 0.2
 
-# Pairs whose curvature y.s is not clearly positive would make the inverse Hessian indefinite, and are left out.
-CURVATURE = 1e-8
+# Pairs whose curvature s.y is not clearly positive would make the inverse Hessian indefinite, and are left out.
+MIN_CURVATURE = 1e-8
 
 
 class LBFGS:
-    """L-BFGS (Nocedal and Wright 2006, algorithm 7.5), a fixed step length and no line search.
+    """L-BFGS with a fixed step length and no line search.
 
-    The step length 1 without a line search is what the field uses since Gatys' own code: a line search costs more
-    evaluations than it saves. Departure from it: no step is longer than `longest_step`, root mean square over the
-    picture, so that a pair of little curvature cannot throw the picture far away (None: no limit). `history_size` pairs
-    of vectors are kept for each picture. Both lengths are in units of `unit`, the way from black to white.
+    With s_k = x_{k+1} - x_k, y_k = g_{k+1} - g_k, rho_k = 1 / (s_k . y_k) and the last m pairs, the direction H_k g_k
+    is that of the two-loop recursion:
 
-    The inverse Hessian is applied in its compact form (Byrd, Nocedal and Schnabel 1994, eq. 2.6), which is the two-loop
-    recursion in other words: the pairs are read twice in a step, in two products with matrices, and all the rest
-    is arithmetic with small matrices of inner products, kept from step to step, in float64.
+        q <- g;  for the newest pair to the oldest:  alpha_i = rho_i s_i . q,  q <- q - alpha_i y_i
+        r <- gamma q;  for the oldest to the newest:  r <- r + s_i (alpha_i - rho_i y_i . r)
+
+    with gamma = (s . y) / (y . y) of the newest pair. It is computed in the equivalent compact form: with S and Y the
+    matrices whose columns are the s_i and y_i, oldest first, R the upper triangle of S^T Y with its diagonal, and
+    D = diag(s_i . y_i) = diag(1 / rho_i),
+
+        H g = gamma g + S p - gamma Y u,   u = R^-1 S^T g,   p = R^-T ((D + gamma Y^T Y) u - gamma Y^T g).
+
+    So S and Y are read twice in a step, in two matrix products; the rest is arithmetic with small matrices of inner
+    products, which are kept from step to step in float64.
+
+    The step length 1 without a line search is common since Gatys' code: a line search costs more evaluations than it
+    saves. Departure from it: no step is longer than `longest_step`, so that a pair of little curvature cannot throw
+    the image far away.
+
+    Args:
+        rate: The step length, a factor of the direction.
+        history_size: The number m of pairs that are kept for each image.
+        longest_step: The longest step, root mean square over the image, in units of `unit`; None for no limit.
+        unit: The way from black to white.
+
+    Source:
+        Nocedal 1980, "Updating quasi-Newton matrices with limited storage" (the two-loop recursion); Byrd, Nocedal and
+        Schnabel 1994, "Representations of quasi-Newton matrices", eq. 2.6 and 3.5 (the compact form).
+
+    Example:
+        >>> lbfgs, x = LBFGS(LearningRate(1.0)), torch.ones(1, 3, 2, 2)
+        >>> for _ in range(10):
+        ...     x = lbfgs.step(x, 2 * x)  # the gradient of |x|^2
+        >>> bool(x.abs().max() < 1e-6)
+        True
     """
 
     def __init__(
-        self, rate: LearningRate, history_size: int = 20, longest_step: float | None = LONGEST_STEP, unit: float = 1.0
+        self,
+        rate: LearningRate,
+        history_size: int = 20,
+        longest_step: float | None = LONGEST_STEP,
+        unit: float = 1.0,
     ) -> None:
         self.rate = rate
         self.history_size = history_size
         self.longest_step = longest_step
         self.unit = unit
         self.iteration = 0
-        self.pairs: _Pairs | None = None
+        self.history: _History | None = None
+
+    @classmethod
+    def from_settings(cls, settings: OptimizerSettings) -> LBFGS:
+        """Return the optimizer with these settings."""
+        return cls(settings.rate, settings.history_size, unit=settings.unit)
+
+    @staticmethod
+    def state_vectors(settings: OptimizerSettings, iterations: int) -> int:
+        """Return how many tensors of the image's size it holds: S and Y, the last image and the last gradient."""
+        return 2 * min(settings.history_size, iterations) + 2
 
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
+        """Return the next images, shaped as `image`."""
         x, g = image.flatten(1), gradient.flatten(1)
-        if self.pairs is None:
-            scale = FIRST_STEP * self.unit / _root_mean_square(g).clamp_min(1e-30)
-            self.pairs = _Pairs(x, g, self.history_size, scale)
-            direction = g * scale
+        if self.history is None:
+            gamma = FIRST_STEP * self.unit / _root_mean_square(g).clamp_min(1e-30)
+            self.history = _History(x, g, self.history_size, gamma)
+            direction = g * gamma
         else:
-            direction = self.pairs.direction(x, g)
+            direction = self.history.direction(x, g)
         step = self.rate.at(self.iteration) * direction
         self.iteration += 1
         return (x - self._bounded(step)).view_as(image)
 
     def resize(self, height: int, width: int) -> None:
-        """Begins anew: curvature along pairs of another size says nothing here."""
-        self.pairs = None
+        """Drop the history: curvature along pairs of another size tells nothing here."""
+        self.history = None
 
     def state(self) -> EngineState:
+        """Return what the next step depends on."""
         own = EngineState({}, {"iteration": self.iteration})
-        return own if self.pairs is None else own.joined(self.pairs.state().named(HISTORY))
+        return own if self.history is None else own.joined(self.history.state().named(HISTORY))
 
     def restore(self, state: EngineState, device: torch.device) -> None:
-        """Without the history that `state` gave, the pairs begin anew, as they do at a new scale."""
+        """Continue from a state that `state` gave; without its history the pairs begin anew, as at a new scale."""
         self.iteration = int(state.numbers["iteration"])
         history = state.part(HISTORY)
-        self.pairs = _Pairs.restored(history, self.history_size, device) if history.numbers else None
+        self.history = _History.restored(history, self.history_size, device) if history.numbers else None
 
     def _bounded(self, step: Tensor) -> Tensor:
         if self.longest_step is None:
@@ -77,44 +120,45 @@ class LBFGS:
         return step * (longest / length.clamp_min(longest))
 
 
-class _Pairs:
-    """The last pairs s, y of (B, N) vectors, the oldest first to be overwritten, and their inner products.
+class _History:
+    """S and Y of (B, N) vectors, as rows, and all of their inner products.
 
-    Row 2 i holds s of slot i, and row 2 i + 1 its y. Slots are filled in turn; what is not filled yet is not touched.
+    Row 2 i of `rows` holds s of slot i, and row 2 i + 1 its y. Slots are filled in turn, and the oldest is overwritten;
+    slots that are not filled yet are not touched. `gamma` is the scale of the initial inverse Hessian, (B, 1).
     """
 
-    def __init__(self, x: Tensor, g: Tensor, history_size: int, scale: Tensor) -> None:
+    def __init__(self, x: Tensor, g: Tensor, history_size: int, gamma: Tensor) -> None:
         batch, size = x.shape
         self.x, self.g = x, g
         self.rows = torch.empty(batch, 2 * history_size, size, dtype=x.dtype, device=x.device)
         self.products = torch.zeros(batch, 2 * history_size, 2 * history_size, dtype=torch.float64, device=x.device)
-        self.scale = scale.to(torch.float64)
+        self.gamma = gamma.to(torch.float64)
         self.history_size = history_size
         self.taken = 0
 
     def state(self) -> EngineState:
-        """Each row by itself, so that they can be copied and stored one at a time; those not filled yet are not there.
+        """Return each filled row by itself, so that they can be copied and stored one at a time.
 
         All of them are views of memory that the next pair is written to.
         """
         filled = 2 * min(self.taken, self.history_size)
         rows = {f"row.{row:04d}": self.rows[:, row] for row in range(filled)}
-        own = {"x": self.x, "g": self.g, "scale": self.scale, "products": self.products}
+        own = {"x": self.x, "g": self.g, "scale": self.gamma, "products": self.products}
         return EngineState({**own, **rows}, {"taken": self.taken})
 
     @classmethod
-    def restored(cls, state: EngineState, history_size: int, device: torch.device) -> _Pairs:
-        """The pairs that `state` was given of."""
-        x, g, scale = (state.tensors[name].to(device) for name in ("x", "g", "scale"))
-        pairs = cls(x, g, history_size, scale)
-        pairs.taken = int(state.numbers["taken"])
-        pairs.products.copy_(state.tensors["products"])
-        for row in range(2 * min(pairs.taken, history_size)):
-            pairs.rows[:, row].copy_(state.tensors[f"row.{row:04d}"])
-        return pairs
+    def restored(cls, state: EngineState, history_size: int, device: torch.device) -> _History:
+        """Return the history that gave `state`."""
+        x, g, gamma = (state.tensors[name].to(device) for name in ("x", "g", "scale"))
+        history = cls(x, g, history_size, gamma)
+        history.taken = int(state.numbers["taken"])
+        history.products.copy_(state.tensors["products"])
+        for row in range(2 * min(history.taken, history_size)):
+            history.rows[:, row].copy_(state.tensors[f"row.{row:04d}"])
+        return history
 
     def direction(self, x: Tensor, g: Tensor) -> Tensor:
-        """Takes in the pair that led here, and returns H g, (B, N)."""
+        """Add the pair that led to x with gradient g, both (B, N), and return H g, (B, N)."""
         slot = self.taken % self.history_size
         self.taken += 1
         filled = min(self.taken, self.history_size)
@@ -123,56 +167,60 @@ class _Pairs:
         torch.sub(g, self.g, out=self.rows[:, 2 * slot + 1])
         self.x, self.g = x, g
         rows = self.rows[:, : 2 * filled]
-        # (B, R, 3): each row's product with s, with y, and with the gradient.
+        # (B, 2 m, 3): the product of each row with the new s, with the new y, and with g.
         found = _products(rows, torch.cat((rows[:, pair], g[:, None]), 1)).double()
         self.products[:, : 2 * filled, pair] = found[:, :, :2]
         self.products[:, pair, : 2 * filled] = found[:, :, :2].mT
-        # The slots from the oldest to the one just written, in which time runs.
+        # The slots from the oldest pair to the newest.
         order = [(slot + 1 + age) % filled for age in range(filled)]
-        weights, scale = self._weights(order, found[:, :, 2:])
-        return _combined(rows, weights.to(g.dtype)) + scale.to(g.dtype) * g
+        coefficients, gamma = self._coefficients(order, found[:, :, 2:])
+        return _combined(rows, coefficients.to(g.dtype)) + gamma.to(g.dtype) * g
 
-    def _weights(self, order: Sequence[int], with_gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """How much of each row there is in H g, (B, R, 1), and of the gradient itself, (B, 1)."""
+    def _coefficients(self, order: Sequence[int], with_gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the coefficient of each row in H g, (B, 2 m, 1), and of g itself, (B, 1).
+
+        `with_gradient` holds S^T g and Y^T g, (B, 2 m, 1), in the order of the rows.
+        """
         count = len(order)
         both = torch.tensor([2 * i for i in order] + [2 * i + 1 for i in order], device=with_gradient.device)
         products = self.products.index_select(1, both).index_select(2, both)
-        sg, yg = with_gradient.index_select(1, both).split(count, 1)
-        ss, sy, yy = products[:, :count, :count], products[:, :count, count:], products[:, count:, count:]
-        along = [part.diagonal(dim1=1, dim2=2) for part in (ss, sy, yy)]
-        fit = (along[1] > CURVATURE * (along[0] * along[2]).sqrt()).double()
+        Sg, Yg = with_gradient.index_select(1, both).split(count, 1)
+        SS, SY, YY = products[:, :count, :count], products[:, :count, count:], products[:, count:, count:]
+        ss, sy, yy = (part.diagonal(dim1=1, dim2=2) for part in (SS, SY, YY))
+        valid = (sy > MIN_CURVATURE * (ss * yy).sqrt()).double()
         # Along a step of no curvature the gradient has not grown: the next one may be longer.
-        newest = along[1][:, -1:] / along[2][:, -1:].clamp_min(1e-300)
-        self.scale = torch.where(fit[:, -1:] > 0, newest, 2 * self.scale)
-        scale = self.scale[:, :, None]
-        # A pair that is not fit takes no part: zero in every product, one on the diagonal that is solved by.
-        pairs = fit[:, :, None] * fit[:, None, :]
-        upper = (sy * pairs).triu() + torch.diag_embed(1 - fit)
-        sg, yg = sg * fit[:, :, None], yg * fit[:, :, None]
-        u = torch.linalg.solve_triangular(upper, sg, upper=True)
-        inner = (along[1] * fit)[:, :, None] * u + scale * ((yy * pairs) @ u - yg)
-        of_s = torch.linalg.solve_triangular(upper.mT, inner, upper=False)
-        ordered = torch.cat((of_s * fit[:, :, None], -scale * u * fit[:, :, None]), 1)
-        return torch.zeros_like(ordered).index_copy_(1, both, ordered), self.scale
+        newest = sy[:, -1:] / yy[:, -1:].clamp_min(1e-300)
+        self.gamma = torch.where(valid[:, -1:] > 0, newest, 2 * self.gamma)
+        gamma = self.gamma[:, :, None]
+        # An invalid pair takes no part: zero in every product, one on the diagonal of R.
+        pairs = valid[:, :, None] * valid[:, None, :]
+        R = (SY * pairs).triu() + torch.diag_embed(1 - valid)
+        D = (sy * valid)[:, :, None]
+        Sg, Yg = Sg * valid[:, :, None], Yg * valid[:, :, None]
+        u = torch.linalg.solve_triangular(R, Sg, upper=True)
+        inner = D * u + gamma * ((YY * pairs) @ u - Yg)
+        p = torch.linalg.solve_triangular(R.mT, inner, upper=False)
+        ordered = torch.cat((p * valid[:, :, None], -gamma * u * valid[:, :, None]), 1)
+        return torch.zeros_like(ordered).index_copy_(1, both, ordered), self.gamma
 
 
 def _products(rows: Tensor, vectors: Tensor) -> Tensor:
-    """Inner products of (B, R, N) and (B, V, N): (B, R, V)."""
+    """Return the inner products of (B, R, N) and (B, V, N): (B, R, V)."""
     return _one_by_one(lambda a, b: a @ b.mT, rows, vectors)
 
 
-def _combined(rows: Tensor, weights: Tensor) -> Tensor:
-    """The sum of (B, R, N) by weights (B, R, 1): (B, N)."""
-    return _one_by_one(lambda a, b: b.mT @ a, rows, weights)[:, 0]
+def _combined(rows: Tensor, coefficients: Tensor) -> Tensor:
+    """Return the sum of (B, R, N) by coefficients (B, R, 1): (B, N)."""
+    return _one_by_one(lambda a, b: b.mT @ a, rows, coefficients)[:, 0]
 
 
 def _root_mean_square(x: Tensor) -> Tensor:
-    """Of each row of (B, N): (B, 1)."""
+    """Return that of each row of (B, N): (B, 1)."""
     return _one_by_one(lambda a, _: a.square().mean(-1, keepdim=True).sqrt(), x, x)
 
 
 def _one_by_one(function: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor) -> Tensor:
-    """`function` of each picture's part on a CPU, where a batch would be summed in another order than one alone."""
+    """Apply `function` to each image's part on a CPU, where a batch would be summed in another order than one alone."""
     if first.device.type != "cpu":
         return function(first, second)
     return torch.stack([function(a, b) for a, b in zip(first, second, strict=True)])

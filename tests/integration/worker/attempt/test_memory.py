@@ -14,6 +14,7 @@ from PIL import Image
 
 from stylefarm import Farm, Job, JobFailed
 from stylefarm.worker.attempt import batch
+from stylefarm.worker.engine.methods import iterative
 from stylefarm.worker.engine.methods.iterative import Progress, optimize
 
 MEGABYTE = 1 << 20
@@ -91,7 +92,7 @@ def test_memory_that_ran_out_is_tried_once_more_with_less(
                 raise torch.OutOfMemoryError
             yield progress
 
-    monkeypatch.setattr(batch, "optimize", fails_once)
+    monkeypatch.setattr(iterative, "optimize", fails_once)
     job = submitted(farm, pictures)
     job.result(timeout=60)
     assert attempts == 2
@@ -107,7 +108,7 @@ def test_memory_that_runs_out_twice_fails_the_job_in_a_sentence(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(batch, "optimize", fails)
+        patched.setattr(iterative, "optimize", fails)
         with pytest.raises(JobFailed, match="did not fit into this worker's memory, twice: ask for a smaller size"):
             submitted(farm, pictures).result(timeout=60)
     submitted(farm, pictures).result(timeout=60)

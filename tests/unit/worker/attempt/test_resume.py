@@ -19,8 +19,9 @@ from torch.nn import functional
 from stylefarm.shared.spec.space import PIXELS
 from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint, write_checkpoint
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
-from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
+from stylefarm.worker.engine.optim.first_order import Adam, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer
 from stylefarm.worker.engine.optim.state import EngineState
 
 SCALES = ((8, 7), (12, 7))

@@ -10,11 +10,10 @@ from torch import Tensor
 from stylefarm.shared.spec.spec import parse_spec
 from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.losses.moments import gram
-from stylefarm.worker.engine.losses.style import StyleLossName
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.explicit_pass import Backbone
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.scale import RenderContext, prepared
@@ -40,7 +39,7 @@ def objective(
     styles: list[StyleImage], layers: tuple[str, ...] = ("relu1_1",), content_weight: float = 0.0, **changes: object
 ) -> Objective:
     fields = {**SETTINGS, "style_layers": dict.fromkeys(layers, 1.0), "content_weight": content_weight, **changes}
-    return Objective(network(), picture(0), styles, LossSettings(**fields))  # type: ignore[arg-type]
+    return Objective(VggNetwork(network()).forward_pass(), picture(0), styles, LossSettings(**fields))  # type: ignore[arg-type]
 
 
 def mask(height: int = HEIGHT, width: int = WIDTH) -> Tensor:
@@ -64,7 +63,7 @@ def guided_gram(features: Tensor, weights: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("loss", ["gram", "mean-std", "wasserstein", "sliced", "mmd-gaussian"])
-def test_masks_of_ones_are_no_masks(loss: StyleLossName) -> None:
+def test_masks_of_ones_are_no_masks(loss: str) -> None:
     """Given both masks white everywhere, I expect the losses and the gradient that there are without them."""
     image, style = picture(1), picture(2, 20, 14)
     layers = {"layers": tuple(REACH), "content_weight": 1.0, "style_losses": {loss: 1.0}}
@@ -168,7 +167,7 @@ def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> 
     vgg = Vgg("vgg19", spec.layers)
     randomize(vgg, 0)
     inputs = JobImages(spec, large, [large], [spot], [], None)
-    context = RenderContext(choose("fp32"), Backbone(vgg), ModelCache(0), lambda: 2**40)
+    context = RenderContext(choose("fp32"), VggNetwork(vgg), ModelCache(0), lambda: 2**40)
     start, measured = prepared([inputs], 32, context)
     losses, gradient = measured.gradient(start)
     assert losses.isfinite().all()

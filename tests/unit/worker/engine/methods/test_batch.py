@@ -8,15 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.losses.style import StyleLossName
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.batch import SequentialObjectives, together
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, WholePass
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
-from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+from stylefarm.worker.engine.networks.whole_pass import WholePass
+from stylefarm.worker.engine.optim.first_order import Adam, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer
 
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "lbfgs": lambda: LBFGS(LearningRate(1.0), 3),
@@ -32,7 +33,7 @@ def pictures(count: int, seed: int) -> Tensor:
 def rendered(contents: Tensor, styles: Tensor, optimizer: Optimizer) -> Progress:
     vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
     randomize(vgg, 0)
-    forward_pass = WholePass(Backbone(vgg))
+    forward_pass = WholePass(VggNetwork(vgg))
     settings = LossSettings({"relu2_2": 1.0}, {"relu1_1": 0.5, "relu2_1": 0.5}, style_weight=10.0, tv_weight=1.0)
     each = [
         Objective(forward_pass, c, [StyleImage(s)], settings, start=c)
@@ -64,11 +65,11 @@ def test_a_picture_of_a_batch_has_the_bits_that_it_has_alone(name: str) -> None:
     assert not torch.equal(batch.image, contents)
 
 
-def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: StyleLossName) -> list[Objective]:
+def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: str) -> list[Objective]:
     vgg = Vgg("vgg19", ["relu1_1", "relu2_1", "relu2_2"])
     randomize(vgg, 0)
     vgg.cast(dtype)
-    forward_pass = WholePass(Backbone(vgg))
+    forward_pass = WholePass(VggNetwork(vgg))
     weights = (3.0, 10.0, 40.0)
     return [
         Objective(
@@ -88,7 +89,7 @@ def objectives(contents: Tensor, styles: Tensor, dtype: torch.dtype, loss: Style
 
 
 @pytest.mark.parametrize("loss", ["gram", "mean-std", "mmd-poly", "wasserstein"])
-def test_joined_objectives_have_the_gradients_of_each(loss: StyleLossName) -> None:
+def test_joined_objectives_have_the_gradients_of_each(loss: str) -> None:
     """given objectives of other contents, styles and weights; if they are joined; I expect the gradients of each."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     each = objectives(contents, styles, torch.float64, loss)

@@ -23,9 +23,11 @@ from stylefarm.worker.engine.methods.initial import noise_like
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.networks.weights import load_weights, torchvision_positions
-from stylefarm.worker.engine.optim.first_order import Adam, LearningRate, Optimizer, Sgd
+from stylefarm.worker.engine.optim.first_order import Adam, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
+from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer
 from tests.unit.style_targets import StyleSource, style_target
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -70,7 +72,7 @@ def render(
 
     def prepare(size: int | None) -> tuple[Tensor, Objective]:
         sized = content if size is None else functional.interpolate(content, (size, size), mode="bilinear")
-        return sized, Objective(vgg, sized, [StyleImage(style)], SETTINGS, start=sized)
+        return sized, Objective(VggNetwork(vgg).forward_pass(), sized, [StyleImage(style)], SETTINGS, start=sized)
 
     scales = [Scale(iterations, partial(prepare, size)) for size in sizes or (None,)]
     return list(optimize(scales, optimizer(name), rules))
@@ -106,9 +108,9 @@ def test_relative_losses_know_no_unit(seed: int, unit: float) -> None:
     vgg = random_vgg(content, style)
     measured = []
     for scale in (1.0, unit):
-        for layer in range(len(vgg.plan)):
+        for layer in range(len(vgg.convolutions)):
             vgg.weights[layer].mul_(scale if layer == 0 else 1.0)
-        measured.append(Objective(vgg, content, [StyleImage(style)], SETTINGS).losses(other))
+        measured.append(Objective(VggNetwork(vgg).forward_pass(), content, [StyleImage(style)], SETTINGS).losses(other))
     torch.testing.assert_close(measured[0], measured[1], rtol=1e-4, atol=1e-5)
 
 
@@ -212,7 +214,7 @@ def test_bfloat16_measures_what_float32_measures() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         vgg = random_vgg(content, style)
         vgg.cast(dtype)
-        objective = Objective(vgg, content, [StyleImage(style)], SETTINGS)
+        objective = Objective(VggNetwork(vgg).forward_pass(), content, [StyleImage(style)], SETTINGS)
         measured.append(objective.gradient(picture(2, 1, 3, 24, 24)))
     (losses, gradient), (rough_losses, rough_gradient) = measured
     assert rough_losses.dtype == rough_gradient.dtype == torch.float32

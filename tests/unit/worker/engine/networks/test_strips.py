@@ -10,13 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stylefarm.worker.engine.losses.style import MOMENT_LOSSES, StyleLossName
+from stylefarm.shared.spec.parameters import STYLE_LOSSES
+from stylefarm.worker.engine.losses.moment_losses import MomentLoss
+from stylefarm.worker.engine.losses.style import load_loss
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
-from stylefarm.worker.engine.networks.explicit_pass import Backbone, ForwardPass, WholePass
+from stylefarm.worker.engine.networks.feature_network import ForwardPass
 from stylefarm.worker.engine.networks.pooling import Pooling
 from stylefarm.worker.engine.networks.strips import StripPass
 from stylefarm.worker.engine.networks.vgg import Padding, Vgg, randomize
+from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+from stylefarm.worker.engine.networks.whole_pass import WholePass
 
 LAYERS = ("relu1_1", "conv2_1", "relu3_1", "relu4_1")
 
@@ -26,14 +30,14 @@ def picture(seed: int, height: int, width: int) -> Tensor:
     return torch.rand(1, 3, height, width, generator=generator, dtype=torch.float64)
 
 
-def network(pooling: Pooling, padding: Padding, layers: tuple[str, ...] = LAYERS) -> Backbone:
+def network(pooling: Pooling, padding: Padding, layers: tuple[str, ...] = LAYERS) -> VggNetwork:
     vgg = Vgg("vgg19", [*layers, "relu3_2"], pooling, padding=padding)
     randomize(vgg, 3)
-    return Backbone(vgg.double())
+    return VggNetwork(vgg.double())
 
 
 def evaluated(
-    forward_pass: ForwardPass, size: tuple[int, int], loss: StyleLossName, mask: Tensor | None
+    forward_pass: ForwardPass, size: tuple[int, int], loss: str, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     chosen = LossSettings(
         {"relu3_2": 1.0},
@@ -62,8 +66,8 @@ def test_strips_give_the_gradient_of_the_whole(pooling: Pooling, padding: Paddin
         assert (found - expected).norm() <= 1e-12 * expected.norm()
 
 
-@pytest.mark.parametrize("loss", sorted(MOMENT_LOSSES))
-def test_every_loss_of_moments_can_be_read_in_strips(loss: StyleLossName) -> None:
+@pytest.mark.parametrize("loss", [name for name in STYLE_LOSSES if issubclass(load_loss(name), MomentLoss)])
+def test_every_loss_of_moments_can_be_read_in_strips(loss: str) -> None:
     """given a mask with soft edges; if the picture is read in strips; I expect the same loss and gradient."""
     net = network("average", "zeros")
     mask = torch.linspace(0, 1, 40 * 40, dtype=torch.float64).view(1, 1, 40, 40)

@@ -1,255 +1,36 @@
-"""The JSON objects that the farm gives to programs: what `--json` prints, and what the HTTP API answers with.
-
-One class for each noun, one for each answer; `ANSWERS` names the answer of each command. Values are JSON's own: moments
-are texts in ISO 8601 with their offset, paths are texts. pydantic makes a JSON Schema of any of them:
-
-    TypeAdapter(JobAnswer).json_schema()
-"""
+"""One JSON object for each answer, and which of them each command prints."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NotRequired
+from typing import Any
 
 from typing_extensions import TypedDict
 
+from stylefarm.shared.schema.documents import (
+    AttemptDocument,
+    DownloadedFileDocument,
+    EstimateDocument,
+    EventDocument,
+    FindingDocument,
+    ForecastDocument,
+    GroupDocument,
+    JobChangeDocument,
+    JobDocument,
+    ListedSweepDocument,
+    PresetDocument,
+    SettingDocument,
+    StoredSnapshotDocument,
+    SubmittedJobDocument,
+    SweepDocument,
+    SweepReference,
+    WebhookDocument,
+    WeightsDocument,
+    WorkerDocument,
+)
+
 VERSION = 1
 """Raised when a field goes or changes its meaning; fields may be added at any time."""
-
-
-class JobDocument(TypedDict):
-    """A job: where it stands, what it renders, and what came out."""
-
-    id: str
-    sweep: str | None
-    state: str
-    content: str
-    style: str
-    cell: dict[str, Any]
-    priority: int
-    device: str
-    label: str
-    attempt: int
-    iteration: int
-    iterations: int
-    loss: float | None
-    error: str | None
-    error_class: str | None
-    notes: list[str]
-    spec: dict[str, Any]
-    worker: str | None
-    result_key: str | None
-    result_sha256: str | None
-    result_bytes: int | None
-    metrics: dict[str, float]
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-
-
-class SubmittedJobDocument(JobDocument):
-    """A job as its submission reports it: `created` is false where it was there already."""
-
-    created: bool
-
-
-class EventDocument(TypedDict):
-    """A move of a job, with its reason."""
-
-    at: str
-    state: str
-    attempt: int
-    worker: str | None
-    reason: str
-
-
-class AttemptDocument(TypedDict):
-    """One claim of a job by a worker, how it ended, and how it was computed."""
-
-    attempt: int
-    worker: str
-    started_at: str
-    ended_at: str | None
-    outcome: str | None
-    device: NotRequired[str]
-    precision: NotRequired[str]
-    threads: NotRequired[int]
-    host: NotRequired[str]
-    torch: NotRequired[str]
-    seconds: NotRequired[float]
-    batch: NotRequired[int]
-    path: NotRequired[dict[str, Any]]
-    checkpoints: NotRequired[dict[str, int]]
-    checkpoints_without: NotRequired[str]
-    resumed: NotRequired[dict[str, int]]
-    afresh: NotRequired[str]
-
-
-class StoredSnapshotDocument(TypedDict):
-    """A snapshot in the object store; `bytes` is the size of its file."""
-
-    iteration: int
-    key: str
-    sha256: str
-    bytes: int
-
-
-class SweepDocument(TypedDict):
-    """A sweep and the values of its axes."""
-
-    id: str
-    name: str
-    axes: dict[str, list[Any]]
-
-
-class SweepReference(TypedDict):
-    """A sweep by its id."""
-
-    id: str
-
-
-class ListedSweepDocument(SweepDocument):
-    """A sweep in a list, with how many jobs it has in all and in each state."""
-
-    created_at: str
-    jobs: int
-    counts: dict[str, int]
-
-
-class JobChangeDocument(TypedDict):
-    """How far a job is; `position` is its place in the sweep."""
-
-    id: str
-    position: int
-    state: str
-    attempt: int
-    iteration: int
-    loss: float | None
-    updated_at: str
-
-
-class WebhookDocument(TypedDict):
-    """An address that a sweep calls once for an event."""
-
-    event: str
-    url: str
-    state: str
-    tries: int
-    delivered_at: str | None
-    error: str | None
-
-
-class DownloadedFileDocument(TypedDict):
-    """A file of a download; `written` is false where it was there already."""
-
-    output: str
-    job: str
-    sha256: str
-    written: bool
-
-
-class SpreadDocument(TypedDict):
-    """The median and the quartiles of a metric, over `count` jobs."""
-
-    count: int
-    median: float
-    low: float
-    high: float
-
-
-class GroupDocument(TypedDict):
-    """The jobs of one group of a comparison, and the spread of each metric over those that are done."""
-
-    name: str
-    jobs: int
-    done: int
-    numbers: dict[str, SpreadDocument]
-
-
-class WorkerDocument(TypedDict):
-    """A slot of a worker; `jobs` are the ids of those that it renders."""
-
-    name: str
-    host: str
-    device: str
-    queues: list[str]
-    labels: list[str]
-    state: str
-    reason: str | None
-    failures: int
-    jobs: list[str]
-    started_at: str
-    seen_at: str
-
-
-class WeightsDocument(TypedDict):
-    """Pretrained weights that go by a name."""
-
-    name: str
-    architecture: str
-    source: str
-    bytes: int
-    sha256: str
-    created_at: str
-
-
-class PresetDocument(TypedDict):
-    """A preset in a list."""
-
-    name: str
-    summary: str
-
-
-class SettingDocument(TypedDict):
-    """A setting, and where its value comes from; secrets are hidden."""
-
-    value: Any
-    source: str
-
-
-class FindingDocument(TypedDict):
-    """What `doctor` has found of one thing, and what to do about it."""
-
-    what: str
-    health: str
-    words: str
-    remedy: str
-
-
-class ForecastDocument(TypedDict):
-    """What a sweep would ask of the farm; `hours` is null where nothing tells."""
-
-    cells: int
-    axes: dict[str, list[Any]]
-    skipped: int
-    known: int
-    new: int
-    hours: float | None
-    workers: int
-    basis: str
-    notes: list[str]
-
-
-class ScaleEstimateDocument(TypedDict):
-    """What one scale of a job takes: its size in pixels, how it fits into memory, bytes, seconds of an iteration."""
-
-    width: int
-    height: int
-    iterations: int
-    way: str
-    bytes: int
-    iteration_seconds: float
-
-
-class EstimateDocument(TypedDict):
-    """What a job takes on this machine, in seconds and bytes."""
-
-    device: str
-    path: str
-    seconds: float
-    bytes: int
-    available: int
-    scales: list[ScaleEstimateDocument]
 
 
 class JobAnswer(TypedDict):

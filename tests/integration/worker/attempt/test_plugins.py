@@ -1,0 +1,127 @@
+"""A style loss and a method of another package: submitted, rendered, and listed by the doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylefarm import Farm, JobFailed
+from stylefarm.worker.monitoring.doctor import CHECKS, Finding, Health, examine
+
+MODULE = '''
+import torch
+
+from stylefarm.worker.engine.losses.moment_losses import MomentLoss, require
+from stylefarm.worker.engine.methods.iterative import IterativeMethod
+from stylefarm.worker.engine.methods.method import Progress
+
+
+class MaxMean(MomentLoss):
+    """The largest squared difference of the channels' means."""
+
+    moments = frozenset({"mean"})
+
+    @staticmethod
+    def statistics(moments):
+        return (require(moments.mean),)
+
+    def distance_from(self, moments):
+        return (require(moments.mean) - self.target[0]).square().amax(1)
+
+    def magnitude(self):
+        return self.target[0].square().amax(1)
+
+
+class SignDescent:
+    """Moves every value by one gray level against the sign of its gradient."""
+
+    terms = IterativeMethod.terms
+
+    def workload(self, spec, height, width):
+        return IterativeMethod().workload(spec, height, width)
+
+    def run(self, request):
+        (scale,) = request.scales
+        image, objective = scale.prepare()
+        for step in range(scale.iterations):
+            losses, gradient = objective.gradient(image, step)
+            yield Progress(step, scale.iterations, image, losses)
+            image = image - gradient.sign() / 255
+        yield Progress(scale.iterations, scale.iterations, image, objective.losses(image))
+'''
+ENTRY_POINTS = """
+[stylefarm.losses]
+max-mean = other_styles:MaxMean
+vanished = other_styles:Vanished
+gram = other_styles:MaxMean
+
+[stylefarm.methods]
+sign-descent = other_styles:SignDescent
+halfway = other_styles:MaxMean
+"""
+
+
+@pytest.fixture
+def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
+    """An embedded farm beside a package with a loss and a method, and some that cannot be used."""
+    folder = tmp_path / "site-packages"
+    info = folder / "other_styles-2.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-styles\nVersion: 2.1\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    (folder / "other_styles.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(folder)
+    with Farm() as farm:
+        yield farm
+
+
+SMALL = {
+    "size": 48,
+    "iterations": 4,
+    "style_layers": ["relu1_1", "relu2_1"],
+    "content_layers": ["relu2_1"],
+    "precision": "fp32",
+}
+
+
+def test_both_are_rendered_with(farm: Farm, pictures: Path) -> None:
+    """given a package with a loss and a method; if a job asks for both; I expect a picture that is its own."""
+    pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), **SMALL}
+    job = farm.submit(**pair, style_loss="max-mean", method="sign-descent")
+    moved = np.asarray(job.result(timeout=60).image, dtype=float)
+    curve = job.losses()
+    assert curve.iteration[-1] == 4
+    assert curve.style[-1] < curve.style[0]
+    other = farm.submit(**pair, style_loss={"max-mean": 1, "gram": 1}, method="gatys")
+    assert np.abs(np.asarray(other.result(timeout=60).image, dtype=float) - moved).max() > 0
+
+
+def test_one_that_cannot_be_used_fails_the_job_with_its_reason(farm: Farm, pictures: Path) -> None:
+    """given entry points without their class, or with a wrong one; if jobs ask for them; I expect the reason."""
+    pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), **SMALL}
+    with pytest.raises(JobFailed, match="the style loss 'vanished' failed to load"):
+        farm.submit(**pair, style_loss="vanished").result(timeout=60)
+    with pytest.raises(JobFailed, match="the method 'halfway' cannot be used"):
+        farm.submit(**pair, method="halfway").result(timeout=60)
+
+
+def test_the_doctor_lists_them(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """given such a package; if the doctor looks; I expect what works, what does not and why, and a taken name."""
+    monkeypatch.setattr("stylefarm.worker.monitoring.doctor.CHECKS", {"plugins": CHECKS["plugins"]})
+    found = {finding.words.split("'")[1]: finding for finding in examine(farm.services)}
+    assert set(found) == {"max-mean", "vanished", "gram", "sign-descent", "halfway"}
+
+    def says(name: str, health: Health, words: str) -> Finding:
+        finding = found[name]
+        assert finding.health is health
+        assert words in finding.words
+        return finding
+
+    says("max-mean", Health.FINE, "of other-styles 2.1")
+    says("sign-descent", Health.FINE, "the method 'sign-descent' of other-styles 2.1")
+    assert says("vanished", Health.WARNING, "no attribute 'Vanished'").remedy == "reinstall other-styles 2.1"
+    says("halfway", Health.WARNING, "cannot be used")
+    says("gram", Health.WARNING, "the name is built in")

@@ -45,6 +45,11 @@ def match_luminance(style: Tensor, content: Tensor) -> Tensor:
 
     Source:
         Gatys 2016 (arXiv 1606.05897), eq. 10.
+
+    Example:
+        >>> image = torch.rand(1, 3, 4, 4)
+        >>> bool(torch.allclose(match_luminance(image, image), grayscale(image), atol=1e-5))
+        True
     """
     y, wanted = luminance(style), luminance(content)
     scale = wanted.std() / y.std().clamp_min(1e-6)
@@ -62,6 +67,11 @@ def match_colors(style: Tensor, content: Tensor) -> Tensor:
 
     Source:
         Sun, Feng and Saenko 2016 (CORAL), eq. 1 to 4.
+
+    Example:
+        >>> image = torch.rand(1, 3, 8, 8)
+        >>> bool(torch.allclose(match_colors(image, image), image, atol=1e-5))
+        True
     """
     x, y = (image[0].flatten(1).double().cpu() for image in (style, content))
     mean_x, mean_y = x.mean(1, keepdim=True), y.mean(1, keepdim=True)

@@ -67,7 +67,13 @@ def _moments(space: InputSpace, device: torch.device, dtype: torch.dtype) -> tup
 
 
 def from_input_gradient(space: InputSpace, grad: Tensor) -> Tensor:
-    """Return the gradient for pixels, of that for what `to_input` made of them: (B, 3, H, W)."""
+    """Return the gradient for pixels, of that for what `to_input` made of them: (B, 3, H, W).
+
+    Example:
+        >>> from stylefarm.shared.spec.space import MATCONVNET
+        >>> from_input_gradient(MATCONVNET, torch.ones(1, 3, 1, 1)).flatten().tolist()
+        [255.0, 255.0, 255.0]
+    """
     if space == PIXELS:
         return grad
     _, std = _moments(space, grad.device, grad.dtype)
@@ -75,7 +81,13 @@ def from_input_gradient(space: InputSpace, grad: Tensor) -> Tensor:
 
 
 def from_pixels_gradient(space: InputSpace, grad: Tensor) -> Tensor:
-    """Return the gradient for coordinates of `space`, of that for the pixels that `to_pixels` made of them."""
+    """Return the gradient for coordinates of `space`, of that for the pixels that `to_pixels` made of them.
+
+    Example:
+        >>> from stylefarm.shared.spec.space import MATCONVNET
+        >>> from_pixels_gradient(MATCONVNET, 255 * torch.ones(1, 3, 1, 1)).flatten().tolist()
+        [1.0, 1.0, 1.0]
+    """
     if space == PIXELS:
         return grad
     _, std = _moments(space, grad.device, grad.dtype)

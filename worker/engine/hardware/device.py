@@ -45,7 +45,12 @@ class ComputePath:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Return whether `device` multiplies bfloat16 matrices in hardware, so that it is faster and not only smaller."""
+    """Return whether `device` multiplies bfloat16 matrices in hardware, so that it is faster and not only smaller.
+
+    Example:
+        >>> has_bf16(torch.device("cpu")) in (True, False)
+        True
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     # Private names, but the only ones that every supported torch has.

@@ -11,7 +11,11 @@ import torch
 
 
 def release_memory() -> None:
-    """Return freed memory to the system, and to other processes on the GPU."""
+    """Return freed memory to the system, and to other processes on the GPU.
+
+    Example:
+        >>> release_memory()
+    """
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     if torch.cuda.is_available():

@@ -72,6 +72,10 @@ class PositionWeights:
     Args:
         positions: Number of positions, H W.
         region: (1 or B, 1, H, W), summing to 1; None for 1 / `positions` everywhere.
+
+    Example:
+        >>> PositionWeights(positions=4).of(slice(None)) is None
+        True
     """
 
     positions: int
@@ -133,6 +137,12 @@ def compute_moments(
         rows: Which rows they are.
         precise: Whether the second moment of features in half precision is computed in float32; otherwise its products
             are rounded as the features are.
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, 3.0]]]])
+        >>> found = compute_moments(features, frozenset({"mean", "variance"}), PositionWeights(2), slice(None))
+        >>> found.mean.item(), found.variance.item(), found.second is None
+        (2.0, 1.0, True)
     """
     flat = features.flatten(2)
     region = weights.of(rows)
@@ -160,6 +170,12 @@ class MomentGrad:
         constant: b, (B, C); None for zero.
         diagonal: d, (B, C); None for zero.
         precise: Whether the sum is computed in float32 of features in half precision, and rounded once.
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, 3.0]]]])
+        >>> grad = MomentGrad(PositionWeights(2), matrix=None, constant=torch.ones(1, 1), diagonal=None)
+        >>> grad.add_to(None, features, slice(None)).tolist()
+        [[[[0.5, 0.5]]]]
     """
 
     weights: PositionWeights

@@ -33,6 +33,10 @@ class StyleImage:
         source_mask: Which part of it counts, (1, 1, H, W) in [0, 1], of its size; None for all of it.
         mask: Where in the result it belongs, (1, 1, H, W) in [0, 1], of the result's size; None for everywhere.
         key: Name of the image and its `source_mask` in a cache; None if it is not cached.
+
+    Example:
+        >>> StyleImage(torch.zeros(1, 3, 8, 8)).named("a").key
+        'a'
     """
 
     image: Tensor
@@ -124,6 +128,15 @@ class TargetReader:
         forward_pass: The network, run in one way.
         cache: Where targets are kept; None to read each time.
         network: Name of the network in the keys of the cache.
+
+    Example:
+        >>> from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+        >>> from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> randomize(vgg, seed=0)
+        >>> reader = TargetReader(VggNetwork(vgg).forward_pass())
+        >>> tuple(reader.content(torch.rand(1, 3, 8, 9), frozenset({"relu1_1"}))["relu1_1"].shape)
+        (1, 64, 8, 9)
     """
 
     def __init__(self, forward_pass: ForwardPass, cache: TargetCache | None = None, network: Hashable = None) -> None:

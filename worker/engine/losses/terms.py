@@ -164,6 +164,11 @@ def batched_target(targets: Sequence[LossTarget]) -> LossTarget | None:
 
     Returns:
         The target of the batch; None for losses over samples, and in regions, which cannot be batched.
+
+    Example:
+        >>> batched = batched_target([ContentTarget(torch.zeros(1, 2, 3, 3)), ContentTarget(torch.ones(1, 2, 3, 3))])
+        >>> tuple(batched.target.shape), batched.magnitude().tolist()
+        ((2, 2, 3, 3), [0.0, 1.0])
     """
     first = targets[0]
     if isinstance(first, ContentTarget):

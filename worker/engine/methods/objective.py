@@ -58,6 +58,10 @@ class LossSettings:
         gradient_normalization: Whether each term's gradient for its features is divided by its L1 norm.
         gradient_clip: The longest gradient (L2) per value of the image; None for no limit.
         seed: Determines what losses draw at random.
+
+    Example:
+        >>> LossSettings({"relu4_2": 1.0}, {"relu1_1": 1.0}).style_losses
+        {'gram': 1.0}
     """
 
     content_layers: Mapping[str, float]

@@ -79,6 +79,12 @@ def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
 
     Raises:
         InvalidRequest: A tensor is missing, has another shape, or is not finite; it names the first one.
+
+    Example:
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> load_weights(vgg, {"features.0.weight": torch.ones(64, 3, 3, 3), "features.0.bias": torch.zeros(64)})
+        >>> vgg.weights[0].unique().tolist()
+        [1.0]
     """
     positions = torchvision_positions(vgg.architecture)
     for index, convolution in enumerate(vgg.convolutions):
@@ -116,6 +122,10 @@ def check_tensor(value: Tensor | None, shape: tuple[int, ...], label: str, archi
 
     Raises:
         InvalidRequest: It is missing, has another shape or type, or is not finite.
+
+    Example:
+        >>> check_tensor(torch.ones(2), (2,), "a bias", "vgg19").tolist()
+        [1.0, 1.0]
     """
     if value is None:
         raise InvalidRequest(f"the weights lack {label}: they are not torchvision's {architecture}")

@@ -1,7 +1,7 @@
-"""How a painting stands to its content and its style, on features that nothing optimized.
+"""Metrics of a stylization against its content and its style, on features that nothing optimized.
 
-None of these numbers has been validated against people's judgement; they compare methods, and rank nothing. Pictures
-are (1, 3, H, W), float32 in [0, 1].
+None of these numbers has been validated against people's judgement; they compare methods, and rank nothing. Images are
+(1, 3, H, W), float32 in [0, 1].
 """
 
 from __future__ import annotations
@@ -29,12 +29,18 @@ PROJECTIONS = 128
 
 @dataclass(frozen=True)
 class RenderMetrics:
-    """Distances, 0 for the same, and shares.
+    """Metrics of one image; distances are 0 for the same.
 
-    `gram` and `sliced` are to the style, relative, over held-out random networks. `self_similarity` is the root mean
-    square difference of the cosine similarities within each picture, to the content (after Kolkin 2019, arXiv
-    1904.12785, eq. 5). `ssim` is the structural similarity of brightness to the content (Wang 2004), 1 for the same.
-    `clipped` is the share of values outside [0, 1].
+    Args:
+        gram: Relative squared distance of Gram matrices to the style, over held-out random networks.
+        sliced: Relative sliced Wasserstein distance to the style, over the same networks.
+        self_similarity: Root mean square difference, to the content, of the cosine similarities of all pairs of
+        positions.
+        ssim: Structural similarity of the luminance to the content, 1 for the same.
+        clipped: Share of values outside [0, 1].
+
+    Source:
+        Kolkin 2019 (arXiv 1904.12785), eq. 5 (self-similarity); Wang 2004 (ssim).
     """
 
     gram: float
@@ -46,7 +52,12 @@ class RenderMetrics:
 
 @dataclass(frozen=True)
 class ContentFeatures:
-    """What a painting's content is compared by: itself, and its self-similarities on each network."""
+    """A content as it is compared with.
+
+    Args:
+        image: (1, 3, H, W).
+        similarities: Its cosine similarities on each network, (1, N, N) by seed.
+    """
 
     image: Tensor
     similarities: Mapping[int, Tensor]
@@ -54,24 +65,29 @@ class ContentFeatures:
 
 @dataclass(frozen=True)
 class StyleFeatures:
-    """What a painting's style is compared by, on each network and layer: its Gram matrix, its sorted projections."""
+    """A style as it is compared with, on each network and layer.
+
+    Args:
+        grams: Gram matrices, (1, C, C).
+        projections: Sorted projections, (1, P, N).
+        squares: Mean square of the features, the unit of the sliced distance.
+    """
 
     grams: Mapping[tuple[int, str], Tensor]
     projections: Mapping[tuple[int, str], Tensor]
     squares: Mapping[tuple[int, str], Tensor]
-    """The mean square of its features, which is the unit of the sliced distance."""
 
 
 @torch.no_grad()
 def read_content(content: Tensor) -> ContentFeatures:
-    """Reads the content, which has the size of what is painted."""
+    """Return the features of a content, which has the size of what is rendered."""
     similarities = {seed: _similarities(_features(seed, content)[SIMILARITY_LAYER]) for seed in HELD_OUT_SEEDS}
     return ContentFeatures(content, similarities)
 
 
 @torch.no_grad()
 def read_style(style: Tensor) -> StyleFeatures:
-    """Reads a style of any size."""
+    """Return the features of a style of any size."""
     grams, projections, squares = {}, {}, {}
     for seed in HELD_OUT_SEEDS:
         for layer, features in _features(seed, style).items():
@@ -83,25 +99,53 @@ def read_style(style: Tensor) -> StyleFeatures:
 
 @torch.no_grad()
 def compare(rendered: Tensor, content: ContentFeatures, style: StyleFeatures) -> RenderMetrics:
-    """The metrics of a painting. Its content and its style need be read but once for all their paintings."""
+    """Return the metrics of an image; its content and its style are read once for all their stylizations.
+
+    Args:
+        rendered: (1, 3, H, W).
+        content: What `read_content` returned.
+        style: What `read_style` returned.
+    """
     shown = rendered.clamp(0, 1)
     gram, sliced, similarity = torch.tensor([_on(seed, shown, content, style) for seed in HELD_OUT_SEEDS]).mean(0)
     return RenderMetrics(float(gram), float(sliced), float(similarity), ssim(shown, content.image), clipped(rendered))
 
 
 def compute_metrics(rendered: Tensor, content: Tensor, style: Tensor) -> RenderMetrics:
-    """The metrics of one painting; the content is brought to its size."""
+    """Return the metrics of one image; the content is resized to its size.
+
+    Args:
+        rendered: (1, 3, H, W), at least 16 pixels a side.
+        content: (1, 3, H', W') in [0, 1].
+        style: (1, 3, H'', W'') in [0, 1].
+    """
     content = functional.interpolate(content, rendered.shape[2:], mode="bilinear", antialias=True)
     return compare(rendered, read_content(content), read_style(style))
 
 
 def clipped(rendered: Tensor) -> float:
-    """The share of values outside [0, 1] of a picture of any shape."""
+    """Return the share of values outside [0, 1] of an image of any shape.
+
+    Example:
+        >>> clipped(torch.tensor([0.5, 2.0, -1.0, 1.0]))
+        0.5
+    """
     return float(((rendered < 0) | (rendered > 1)).float().mean())
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
-    """The mean structural similarity of two pictures' brightness: Gaussian window of deviation 1.5, 11 x 11."""
+    """Return the mean structural similarity of the luminance of two images, (1, 3, H, W), at least 11 pixels a side.
+
+    The window is Gaussian with a standard deviation of 1.5, 11 x 11.
+
+    Source:
+        Wang, Bovik, Sheikh and Simoncelli 2004.
+
+    Example:
+        >>> image = torch.rand(1, 3, 16, 16)
+        >>> round(ssim(image, image), 6)
+        1.0
+    """
     line = torch.exp(-torch.arange(-5.0, 6.0).square() / (2 * 1.5**2))
     window = (line[:, None] * line / line.sum() ** 2)[None, None].to(a)
     x, y = luminance(a), luminance(b)
@@ -118,7 +162,7 @@ def ssim(a: Tensor, b: Tensor) -> float:
 
 
 def _on(seed: int, rendered: Tensor, content: ContentFeatures, style: StyleFeatures) -> tuple[float, float, float]:
-    """Gram and sliced distance to the style, and self-similarity to the content, on one random network.
+    """Return Gram and sliced distance to the style, and self-similarity to the content, on one random network.
 
     Each is relative, or of directions alone: the scale of a layer of the network changes none of them.
     """
@@ -155,6 +199,6 @@ def _held_out(seed: int, device: torch.device) -> Vgg:
 
 
 def _similarities(features: Tensor) -> Tensor:
-    """The cosine similarities of all pairs of positions of (1, C, H, W): (1, N, N)."""
+    """Return the cosine similarities of all pairs of positions of (1, C, H, W): (1, N, N)."""
     directions = functional.normalize(features.flatten(2) - features.flatten(2).mean(2, keepdim=True), dim=1)
     return directions.transpose(1, 2) @ directions

@@ -217,7 +217,7 @@ def _loaded(registry: Registry, plugin: Plugin, what: str) -> tuple[Health, str,
     try:
         (load_loss if registry is LOSSES else load_method)(plugin.name)
     except InvalidSpec as error:
-        return Health.WARNING, f"{what} cannot be used: {error.__cause__ or error}", f"reinstall {plugin.distribution}"
+        return Health.WARNING, f"{what} cannot be used ({error.__cause__ or error})", f"reinstall {plugin.distribution}"
     return Health.FINE, what, ""
 
 

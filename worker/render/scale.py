@@ -14,7 +14,7 @@ from stylefarm.worker.engine.hardware.budget import choose_plan, largest_edge
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.hardware.graphs import CapturedObjective
 from stylefarm.worker.engine.losses.targets import TargetReader
-from stylefarm.worker.engine.methods.batch import together
+from stylefarm.worker.engine.methods.batch import batch_objectives
 from stylefarm.worker.engine.methods.method import load_method
 from stylefarm.worker.engine.methods.objective import Objective, ObjectiveFunction
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork, ForwardPass
@@ -63,7 +63,7 @@ def prepared(
         start = inputs.start(pictures)
         starts.append(start)
         objectives.append(_objective(inputs.spec, pictures, start, forward_pass, context))
-    objective = together(objectives, at_once=at_once)
+    objective = batch_objectives(objectives, at_once=at_once)
     if at_once and (chosen.kind != "whole" or by_autograd(spec)):
         context.on_capture("not captured: strips, and losses over samples, go by way of the CPU")
     elif at_once:

@@ -1,1 +1,1 @@
-"""The device, its memory, what fits into it, and CUDA graphs."""
+"""Devices, memory, and the plan by which a workload fits into it."""

@@ -45,6 +45,12 @@ def largest_edge(network: MemoryEstimator, workload: Workload, available: int) -
 
     Returns:
         The edge in pixels, a multiple of 16; 0 if no size fits.
+
+    Example:
+        >>> from stylefarm.worker.engine.networks.vgg import Vgg
+        >>> from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+        >>> largest_edge(VggNetwork(Vgg("vgg19", ["relu2_1"])), Workload(500, 500), available=10**11)
+        496
     """
     longest = max(workload.size)
 

@@ -1,4 +1,4 @@
-"""Where the engine computes, and in which precision."""
+"""The device and the precision that the engine computes in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ Precision = Literal["fp32", "tf32", "bf16"]
 
 @dataclass(frozen=True)
 class ComputePath:
-    """The device and the precision of the convolutions; the picture, the losses and the optimizer stay in float32."""
+    """A device and a precision of the convolutions; the image, the losses and the optimizer stay in float32.
+
+    Example:
+        >>> str(ComputePath(torch.device("cpu"), "bf16").dtype)
+        'torch.bfloat16'
+    """
 
     device: torch.device
     precision: Precision
@@ -35,11 +40,17 @@ class ComputePath:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
 
     def __str__(self) -> str:
+        """Return device, precision and algorithm: "cpu fp32 winograd"."""
         return f"{self.device} {self.precision} {self.algorithm}"
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether `device` multiplies bfloat16 matrices in hardware, so that it is faster and not only smaller."""
+    """Return whether `device` multiplies bfloat16 matrices in hardware, so that it is faster and not only smaller.
+
+    Example:
+        >>> has_bf16(torch.device("cpu")) in (True, False)
+        True
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     # Private names, but the only ones that every supported torch has.
@@ -47,9 +58,17 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def choose(precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto") -> ComputePath:
-    """The first GPU where there is one, else the CPU; `auto` is bf16 where the hardware has it.
+    """Return the first GPU where there is one, else the CPU, with a precision that it has.
 
-    TF32 is float32 whose products are rounded to 10 bits, on GPUs since Ampere; elsewhere it is float32.
+    On a GPU it sets torch's precision and determinism for the process.
+
+    Args:
+        precision: "auto" is bf16 where the hardware has it. TF32 is float32 whose products are rounded to 10 bits, on
+            GPUs since Ampere; elsewhere it becomes fp32.
+
+    Example:
+        >>> choose("fp32").precision
+        'fp32'
     """
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if precision == "auto":

@@ -1,7 +1,7 @@
-"""On a GPU: the evaluation of loss and gradient, captured once and replayed, so that no launch is waited for.
+"""CUDA graphs: the evaluation of loss and gradient, captured once and replayed, so that no launch is waited for.
 
-Departure from the design: the optimizer's step stays outside of the graph. Its few kernels are enqueued while the graph
-runs, and cost no time of their own; inside, L-BFGS, whose slots go round, would need a graph for each slot.
+The optimizer's step stays outside of the graph. Its few kernels are enqueued while the graph runs and cost no time of
+their own; inside, L-BFGS, whose slots rotate, would need one graph for each slot.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ CAPTURED = "captured"
 
 
 class CapturedObjective:
-    """An objective for one shape of pictures, replayed as a CUDA graph; `on_capture` gets "captured" or why not."""
+    """An objective for one shape of images, replayed as a CUDA graph.
+
+    Args:
+        objective: The objective, on a GPU.
+        on_capture: Receives "captured", or a sentence that says why it is not.
+    """
 
     def __init__(self, objective: ObjectiveFunction, on_capture: Callable[[str], None]) -> None:
         self.objective = objective
@@ -35,11 +40,11 @@ class CapturedObjective:
         self._found: tuple[Tensor, Tensor] | None = None
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """The losses (B, 4); asked for once, at the end, and not captured."""
+        """Return the losses (B, 4); they are asked for once, at the end, and not captured."""
         return self.objective.losses(image, iteration)
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """The losses (B, 4) and the gradient (B, 3, H, W)."""
+        """Return the losses (B, 4) and the gradient (B, 3, H, W)."""
         if not self._tried:
             self._tried = True
             return self._capture(image, iteration)
@@ -52,7 +57,7 @@ class CapturedObjective:
         return losses.clone(), gradient.clone()
 
     def _capture(self, image: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
-        """Evaluates as it is, and captures; what goes wrong in the capture is told, and changes nothing."""
+        """Evaluate without a graph, and capture; if the capture fails, the evaluation is still right."""
         own = image.clone()
         stream = torch.cuda.Stream(image.device)
         stream.wait_stream(torch.cuda.current_stream(image.device))

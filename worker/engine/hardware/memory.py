@@ -1,4 +1,4 @@
-"""The memory of the machine, and what of it is left."""
+"""The memory of the machine, and what of it is available."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ import torch
 
 
 def release_memory() -> None:
-    """Gives freed memory back to the system, and to other processes on the GPU."""
+    """Return freed memory to the system, and to other processes on the GPU.
+
+    Example:
+        >>> release_memory()
+    """
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     if torch.cuda.is_available():
@@ -19,13 +23,27 @@ def release_memory() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what went wrong; the CPU's allocator has no exception class of its own."""
+    """Return whether an error means that memory ran out; the CPU's allocator has no exception class of its own.
+
+    Example:
+        >>> is_out_of_memory(MemoryError()), is_out_of_memory(ValueError())
+        (True, False)
+    """
     from_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     return from_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def available_memory(device: torch.device, limit: int | None = None) -> int:
-    """Bytes that can still be taken on `device`: what the system, the container, and the `limit` of a process leave."""
+    """Return the bytes that can still be allocated.
+
+    Args:
+        device: The device.
+        limit: Bytes that this process may hold in all; None for no limit beside the system's and the container's.
+
+    Example:
+        >>> available_memory(torch.device("cpu"), limit=0)
+        0
+    """
     left = _left(device)
     if limit is None:
         return left
@@ -42,7 +60,7 @@ def _left(device: torch.device) -> int:
 
 
 def _left_in_container(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """What the limit of the control group (version 2) leaves; without a limit more than any machine has."""
+    """Return what the limit of the control group (version 2) leaves; without a limit more than any machine has."""
     try:
         limit, used = ((root / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:

@@ -1,1 +1,1 @@
-"""Content, style and total-variation losses, and their targets."""
+"""Content, style and total variation losses, their targets and their gradients."""

@@ -1,4 +1,4 @@
-"""What is measured at one layer: pure functions of tensors, one value for each picture of the batch."""
+"""The content loss: the mean squared error of features."""
 
 from __future__ import annotations
 
@@ -7,23 +7,43 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-# Values of half precision that are widened to float32 at a time: few enough that their room is used again.
-WIDENED = 1 << 22
+# Values of half precision that are cast to float32 at a time: few enough that their memory is reused.
+CAST_CHUNK = 1 << 22
 
 ContentNormalization = Literal["initial", "relative", "mean", "sum", "half-sum"]
 
 
 def mse_per_image(value: Tensor, target: Tensor) -> Tensor:
-    """mean((value - target)^2) of each of the B pictures: (B,); of half precision it is summed in float32."""
+    """Return the mean squared error of each image; of half precision it is summed in float32.
+
+    Args:
+        value: (B, C, H, W).
+        target: (1 or B, C, H, W), or broadcastable to `value`.
+
+    Returns:
+        (B,).
+
+    Example:
+        >>> mse_per_image(torch.ones(2, 1, 2, 2), torch.zeros(1, 1, 2, 2)).tolist()
+        [1.0, 1.0]
+    """
     if value.itemsize >= 4:
         return (value - target).square().flatten(1).mean(1)
-    target, at_once = target.expand_as(value), max(1, WIDENED // value[:, :, 0].numel())
+    target, at_once = target.expand_as(value), max(1, CAST_CHUNK // value[:, :, 0].numel())
     parts = zip(value.split(at_once, 2), target.split(at_once, 2), strict=True)
     sums = [(v.float() - t.float()).square_().flatten(1).sum(1) for v, t in parts]
     return torch.stack(sums).sum(0) / value[0].numel()
 
 
 def content_factor(normalization: Literal["mean", "sum", "half-sum"], target: Tensor) -> float:
-    """What makes of the mean squared error of features (B, C, H, W) the loss; half-sum is Gatys 2016, eq. 1."""
+    """Return the factor from the mean squared error of features (B, C, H, W) to a normalized content loss.
+
+    Source:
+        "half-sum" is Gatys 2016, eq. 1: 1/2 sum (F - P)^2.
+
+    Example:
+        >>> content_factor("half-sum", torch.zeros(1, 2, 3, 4))
+        12.0
+    """
     count = target[0].numel()
     return {"mean": 1.0, "sum": float(count), "half-sum": count / 2}[normalization]

@@ -75,7 +75,12 @@ class MomentLoss:
 
 
 def require(moment: Tensor | None) -> Tensor:
-    """Return the moment. Raises TypeError if it is not among the loss's `moments`."""
+    """Return the moment. Raises TypeError if it is not among the loss's `moments`.
+
+    Example:
+        >>> require(torch.ones(1)).item()
+        1.0
+    """
     if moment is None:
         raise TypeError("this moment is not among those that the loss asks for")
     return moment
@@ -130,6 +135,13 @@ class MeanStd(MomentLoss):
 
     Source:
         Li et al. 2017, eq. 10, where they are called batch normalization statistics.
+
+    Example:
+        >>> features = torch.ones(1, 2, 3, 3)
+        >>> moments = compute_moments(features, MeanStd.moments, PositionWeights(9), slice(None))
+        >>> loss = MeanStd.for_styles([(1.0, moments)], StyleOptions())
+        >>> loss.distance(2 * features, None).item()
+        1.0
     """
 
     moments = frozenset({"mean", "variance"})
@@ -150,6 +162,13 @@ class MmdLinear(MomentLoss):
 
     Source:
         Li et al. 2017, eq. 7 and 8.
+
+    Example:
+        >>> features = torch.ones(1, 2, 3, 3)
+        >>> moments = compute_moments(features, MmdLinear.moments, PositionWeights(9), slice(None))
+        >>> loss = MmdLinear.for_styles([(1.0, moments)], StyleOptions())
+        >>> loss.distance(2 * features, None).item()
+        2.0
     """
 
     moments = frozenset({"mean"})
@@ -171,6 +190,13 @@ class MmdPoly(MomentLoss):
 
     Source:
         Li et al. 2017, eq. 7 and 8.
+
+    Example:
+        >>> features = torch.ones(1, 2, 3, 3)
+        >>> moments = compute_moments(features, MmdPoly.moments, PositionWeights(9), slice(None))
+        >>> loss = MmdPoly.for_styles([(1.0, moments)], StyleOptions())
+        >>> loss.distance(2 * features, None).item()  # |3 x ones(2, 2)|^2 + 2 |ones(2)|^2
+        40.0
     """
 
     moments = frozenset({"second", "mean"})
@@ -199,6 +225,13 @@ class Wasserstein(MomentLoss):
 
     Source:
         Dowson and Landau 1982, "The Fréchet distance between multivariate normal distributions".
+
+    Example:
+        >>> features = torch.ones(1, 2, 3, 3)
+        >>> moments = compute_moments(features, Wasserstein.moments, PositionWeights(9), slice(None))
+        >>> loss = Wasserstein.for_styles([(1.0, moments)], StyleOptions())
+        >>> loss.distance(2 * features, None).item()
+        1.0...
     """
 
     covariance: Tensor = field(init=False)

@@ -1,8 +1,8 @@
-"""Moments of a layer's feature vectors, as sums that can be taken part by part, and the way back through them.
+"""Moments of a layer's feature vectors, as sums that can be merged part by part, and their gradients.
 
-A moment is linear in f or f f^T at each position, so the gradient for the features of any loss of moments is
-(A F + b) w at each position: A and b come from the loss, w is the position's weight. A picture that is too large to be
-held is read twice: once for the moments, once for this.
+A moment is linear in f or f f^T at each position k, so the gradient for the features of any loss of moments is
+w_k (A f_k + b): A and b come from the loss, w_k is the position's weight. An image that is too large to be held is
+therefore run twice: once for the moments, once for this gradient.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.losses.content import WIDENED
+from stylefarm.worker.engine.losses.content import CAST_CHUNK
 
 MomentKind = Literal["mean", "variance", "second"]
 
@@ -22,15 +22,20 @@ MomentKind = Literal["mean", "variance", "second"]
 CHUNK = 4096
 
 # A part in which nothing counts is divided by this.
-LEAST_SHARE = 1e-30
+MIN_SHARE = 1e-30
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of features (B, C, H, W): `mean` sum(w f), (B, C); `second` sum(w f f^T), (B, C, C); `variance`, see `joined`.
+    """Moments of features f_k (C,) at positions k with weights w_k, which sum to 1 over the layer.
 
-    The weights w sum to 1 over the layer; `share` is their sum over the part that was looked at, (B,) or (1,). float32
-    or float64.
+    Args:
+        share: Sum of the weights over the part that was seen, (B,) or (1,).
+        mean: sum_k w_k f_k, (B, C).
+        second: sum_k w_k f_k f_k^T, (B, C, C).
+        variance: sum_k w_k (f_k - m)^2 with m the mean over the part, (B, C).
+
+    All are float32 or float64; None stands for a moment that was not asked for.
     """
 
     share: Tensor
@@ -38,42 +43,83 @@ class Moments:
     second: Tensor | None = None
     variance: Tensor | None = None
 
-    def joined(self, other: Moments) -> Moments:
-        """The moments of both parts; the variances by Chan, Golub and LeVeque 1979, without loss of digits."""
+    def merged(self, other: Moments) -> Moments:
+        """Return the moments of both parts.
+
+        Source:
+            Chan, Golub and LeVeque 1979, for the variances, without loss of digits.
+
+        Example:
+            >>> a, b = (Moments(torch.tensor([0.5]), mean=torch.tensor([[x]])) for x in (1.0, 2.0))
+            >>> a.merged(b).share.item(), a.merged(b).mean.item()
+            (1.0, 3.0)
+        """
         share = self.share + other.share
         variance = _added(self.variance, other.variance)
         if variance is not None and self.mean is not None and other.mean is not None:
             apart = self._centre(self.mean) - other._centre(other.mean)
-            variance = variance + apart.square() * _column(self.share * other.share / share.clamp_min(LEAST_SHARE))
+            variance = variance + apart.square() * _column(self.share * other.share / share.clamp_min(MIN_SHARE))
         return Moments(share, _added(self.mean, other.mean), _added(self.second, other.second), variance)
 
     def _centre(self, mean: Tensor) -> Tensor:
-        return mean / _column(self.share).clamp_min(LEAST_SHARE)
+        return mean / _column(self.share).clamp_min(MIN_SHARE)
 
 
 @dataclass(frozen=True)
 class PositionWeights:
-    """How much each position of a layer counts: `region`, (1 or B, 1, H, W), summing to 1; None: 1 / `positions`."""
+    """The weights of the positions of a layer.
+
+    Args:
+        positions: Number of positions, H W.
+        region: (1 or B, 1, H, W), summing to 1; None for 1 / `positions` everywhere.
+
+    Example:
+        >>> PositionWeights(positions=4).of(slice(None)) is None
+        True
+    """
 
     positions: int
     region: Tensor | None = None
 
     @classmethod
     def over(cls, height: int, width: int, region: Tensor | None) -> PositionWeights:
-        """The weights of a layer of that size, by a region (1 or B, 1, H, W) in [0, 1] with something in it."""
+        """Return the weights of a layer of H = `height` rows and W = `width` columns.
+
+        Args:
+            height: Rows of the layer.
+            width: Columns of the layer.
+            region: (1 or B, 1, H, W) in [0, 1], not all zero; None for all positions alike.
+
+        Example:
+            >>> PositionWeights.over(1, 2, torch.tensor([[[[1.0, 3.0]]]])).of(slice(None)).tolist()
+            [[[0.25, 0.75]]]
+        """
         return cls(height * width, None if region is None else region / region.sum((2, 3), keepdim=True))
 
     def of(self, rows: slice) -> Tensor | None:
-        """The weights of some rows, (1 or B, 1, N)."""
+        """Return the weights of some rows, (1 or B, 1, N); None if all are alike."""
         return None if self.region is None else self.region[:, :, rows].flatten(2)
 
 
 def gram(features: Tensor, region: Tensor | None = None) -> Tensor:
-    """The Gram matrix F F^T / (H W) (Gatys 2016, eq. 3) of features (B, C, H, W): (B, C, C), float32 or float64.
+    """Return the Gram matrix G = F F^T / (H W) of features.
 
-    Departure from the paper: it is divided by the number of positions, so that pictures of different sizes compare.
-    With a region, (1 or B, 1, H, W), it is the guided Gram matrix of Gatys 2017 (arXiv 1611.07865, section 5.1),
-    sum_k w_k f_k f_k^T over the region's weights w, which sum to 1.
+    With a region it is the guided Gram matrix, sum_k w_k f_k f_k^T over the region's weights, which sum to 1.
+
+    Args:
+        features: (B, C, H, W).
+        region: (1 or B, 1, H, W) in [0, 1]; None for all positions.
+
+    Returns:
+        (B, C, C), float32 or float64.
+
+    Source:
+        Gatys 2016, eq. 3, here divided by the number of positions, so that images of different sizes compare; Gatys
+        2017 (arXiv 1611.07865), section 5.1, for the region.
+
+    Example:
+        >>> gram(torch.tensor([[[[1.0, 3.0]]]])).item()
+        5.0
     """
     weights = PositionWeights.over(features.shape[2], features.shape[3], region)
     return _second(features.flatten(2), weights.of(slice(None)), weights.positions, precise=True)
@@ -82,9 +128,21 @@ def gram(features: Tensor, region: Tensor | None = None) -> Tensor:
 def compute_moments(
     features: Tensor, kinds: frozenset[MomentKind], weights: PositionWeights, rows: slice, *, precise: bool = True
 ) -> Moments:
-    """The moments of `rows` of a layer, whose features (B, C, N rows, W) are given.
+    """Return the moments of some rows of a layer.
 
-    Unless it is to be `precise`, the second moment of features in half precision is rounded as they are.
+    Args:
+        features: Features of these rows, (B, C, N rows, W).
+        kinds: Which moments.
+        weights: Weights of the positions of the layer.
+        rows: Which rows they are.
+        precise: Whether the second moment of features in half precision is computed in float32; otherwise its products
+            are rounded as the features are.
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, 3.0]]]])
+        >>> found = compute_moments(features, frozenset({"mean", "variance"}), PositionWeights(2), slice(None))
+        >>> found.mean.item(), found.variance.item(), found.second is None
+        (2.0, 1.0, True)
     """
     flat = features.flatten(2)
     region = weights.of(rows)
@@ -97,16 +155,27 @@ def compute_moments(
     if not kinds.isdisjoint(("mean", "variance")):
         mean = _weighted(flat, region, weights.positions)
     if "variance" in kinds and mean is not None:
-        centered = flat - (mean / _column(share).clamp_min(LEAST_SHARE))[:, :, None]
+        centered = flat - (mean / _column(share).clamp_min(MIN_SHARE))[:, :, None]
         variance = _weighted(centered.square_(), region, weights.positions)
     return Moments(share, mean, second, variance)
 
 
 @dataclass(frozen=True)
 class MomentGrad:
-    """The gradient of a loss for features, as A (B, C, C), b (B, C) and the diagonal d (B, C): (A f + d f + b) w.
+    """The gradient of a loss of moments for features: w_k (A f_k + d f_k + b).
 
-    If it is `precise`, that sum is made in float32 of features in half precision, and rounded once.
+    Args:
+        weights: The weights w_k.
+        matrix: A, (B, C, C), symmetric; None for zero.
+        constant: b, (B, C); None for zero.
+        diagonal: d, (B, C); None for zero.
+        precise: Whether the sum is computed in float32 of features in half precision, and rounded once.
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, 3.0]]]])
+        >>> grad = MomentGrad(PositionWeights(2), matrix=None, constant=torch.ones(1, 1), diagonal=None)
+        >>> grad.add_to(None, features, slice(None)).tolist()
+        [[[[0.5, 0.5]]]]
     """
 
     weights: PositionWeights
@@ -117,7 +186,14 @@ class MomentGrad:
 
     @classmethod
     def of(cls, moments: Moments, gradient: Moments, weights: PositionWeights, *, precise: bool = False) -> MomentGrad:
-        """From the gradient for each of the moments; all of a whole picture."""
+        """Return the gradient for features.
+
+        Args:
+            moments: The moments of the whole image.
+            gradient: The gradient of the loss for each of them.
+            weights: The weights of the positions.
+            precise: See `MomentGrad`.
+        """
         matrix, constant, diagonal = gradient.second, gradient.mean, gradient.variance
         if matrix is not None:
             matrix = matrix + matrix.mT
@@ -128,7 +204,7 @@ class MomentGrad:
         return cls(weights, matrix, constant, diagonal, precise)
 
     def scaled(self, scale: float | Tensor) -> MomentGrad:
-        """`scale` times it, a number or (B,)."""
+        """Return it times `scale`, a number or (B,)."""
         if isinstance(scale, Tensor):
             scale = scale[:, None]
         matrix = None if self.matrix is None else self.matrix * (scale if isinstance(scale, float) else scale[:, None])
@@ -141,11 +217,17 @@ class MomentGrad:
         )
 
     def add_to(self, grad: Tensor | None, features: Tensor, rows: slice) -> Tensor:
-        """`grad` and it, for `rows` of the layer; in the place of `grad` where that is given."""
+        """Return `grad` plus this gradient.
+
+        Args:
+            grad: What is added to, in place; None for zero.
+            features: Features of some rows, (B, C, N rows, W).
+            rows: Which rows they are.
+        """
         if not self.precise or features.itemsize >= 4:
             return self._added(grad, features, rows)
         grad = torch.zeros_like(features) if grad is None else grad
-        first, at_once = rows.start or 0, max(1, WIDENED // features[:, :, 0].numel())
+        first, at_once = rows.start or 0, max(1, CAST_CHUNK // features[:, :, 0].numel())
         for start in range(0, features.shape[2], at_once):
             part, own = (x[:, :, start : start + at_once] for x in (features, grad))
             of_layer = slice(first + start, first + start + part.shape[2])
@@ -182,7 +264,7 @@ def _second(flat: Tensor, region: Tensor | None, positions: int, precise: bool) 
 
 
 def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
-    """(w f) f^T of (B, C, N) in half precision, made in float32."""
+    """Return (w f) f^T of (B, C, N) in half precision, computed in float32."""
     product = flat.new_zeros((*flat.shape[:2], flat.shape[1]), dtype=torch.float32)
     for part, weight in _widened(flat, region):
         product.baddbmm_(part if weight is None else part * weight, part.mT)
@@ -190,19 +272,19 @@ def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
 
 
 def _widened(flat: Tensor, region: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """(B, C, N) with its weights, of half precision as float32, some positions at a time."""
+    """Yield (B, C, N) with its weights, of half precision as float32, some positions at a time."""
     batch, channels, positions = flat.shape
     if flat.itemsize >= 4:
         yield flat, region
         return
-    at_once = max(1, WIDENED // (batch * channels))
+    at_once = max(1, CAST_CHUNK // (batch * channels))
     for start in range(0, positions, at_once):
         part = slice(start, start + at_once)
         yield flat[:, :, part].float(), None if region is None else region[:, :, part]
 
 
 def _half_product(left: Tensor, right: Tensor) -> Tensor:
-    """left @ right^T of (B, C, N) in half precision, as float32."""
+    """Return left @ right^T of (B, C, N) in half precision, as float32."""
     whole = right.shape[2] // CHUNK * CHUNK
     found = (left[:, :, whole:] @ right[:, :, whole:].mT).float()
     if whole:
@@ -222,7 +304,7 @@ def _sum(flat: Tensor, region: Tensor | None) -> Tensor:
 
 
 def _with_product(grad: Tensor | None, matrix: Tensor, features: Tensor) -> Tensor:
-    """grad + matrix @ features at each position; the matrix (B, C, C) is symmetric."""
+    """Return grad + matrix @ features at each position; the matrix (B, C, C) is symmetric."""
     last = not features.is_contiguous() and features.is_contiguous(memory_format=torch.channels_last)
     if grad is not None and grad.stride() == features.stride() and (last or features.is_contiguous()):
         if last:

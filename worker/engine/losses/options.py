@@ -12,6 +12,10 @@ class StyleOptions:
     Args:
         offset: Constant c of the polynomial kernel (x.y + c)^2, at least 0.
         projections: Number of random directions of the sliced Wasserstein distance.
+
+    Example:
+        >>> StyleOptions().projections
+        128
     """
 
     offset: float = 1.0

@@ -86,6 +86,10 @@ def sorted_projections(x: Tensor, count: int, seed: int) -> Tensor:
 
     Returns:
         (B, count, N).
+
+    Example:
+        >>> tuple(sorted_projections(torch.rand(1, 3, 10), count=4, seed=0).shape)
+        (1, 4, 10)
     """
     projected = _directions(x, count, seed) @ x
     if projected.device.type == "cpu" and not projected.requires_grad:
@@ -98,6 +102,10 @@ def sorted_distance(x: Tensor, y: Tensor) -> Tensor:
     """Return the mean squared distance of sorted projections (B, V, N) and (1 or B, V, M): (B,).
 
     `y` is interpolated to the number of `x`, if they differ.
+
+    Example:
+        >>> sorted_distance(torch.zeros(1, 2, 3), torch.ones(1, 2, 6)).item()
+        1.0
     """
     if y.shape[2] != x.shape[2]:
         y = functional.interpolate(y, x.shape[2], mode="linear", align_corners=False)
@@ -120,6 +128,11 @@ class MmdGaussian(SampleLoss):
 
     Source:
         Gretton et al. 2012, "A Kernel Two-Sample Test", lemma 14.
+
+    Example:
+        >>> loss = MmdGaussian([(1.0, torch.tensor([[[1.0, 1.0]]]))])
+        >>> loss.distance(torch.ones(1, 1, 1, 2), None, seed=0).item()
+        0.0
     """
 
     bandwidths: Sequence[Tensor] = field(init=False)
@@ -172,6 +185,10 @@ def select_positions(features: Tensor, region: Tensor | None) -> Tensor:
 
     Returns:
         (B, C, N).
+
+    Example:
+        >>> select_positions(torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[0.0, 1.0]]]])).tolist()
+        [[[2.0]]]
     """
     flat = features.flatten(2)
     flat = flat if flat.itemsize >= 4 else flat.float()

@@ -41,5 +41,10 @@ def load_loss(name: str) -> type[MomentLoss] | type[SampleLoss]:
 
 
 def losses_over_samples(weights: Mapping[str, float]) -> list[str]:
-    """Return the names, of losses with a weight, of those that need all of a layer at once."""
+    """Return the names, of losses with a weight, of those that need all of a layer at once.
+
+    Example:
+        >>> losses_over_samples({"gram": 1.0, "sliced": 0.5, "mmd-gaussian": 0.0})
+        ['sliced']
+    """
     return [name for name, weight in weights.items() if weight and issubclass(load_loss(name), SampleLoss)]

@@ -1,4 +1,4 @@
-"""What pictures are compared with: the content's features, and each style's moments or samples, read once."""
+"""What images are compared with: the content's features, and each style's moments or samples, read once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StyleImage:
-    """A style's picture (1 or B, 3, H, W) in [0, 1], the part of it that counts, and where in the result it belongs.
+    """A style.
 
-    `source_mask` and `mask` are (1, 1, H, W) in [0, 1], of the size of the style and of the result; None: all of it.
-    `share` is its part of a mixture. `key` names the picture and its `source_mask` in a cache; None: it is not kept.
+    Args:
+        image: (1 or B, 3, H, W) in [0, 1], of any size.
+        share: Its share of a mixture of styles.
+        source_mask: Which part of it counts, (1, 1, H, W) in [0, 1], of its size; None for all of it.
+        mask: Where in the result it belongs, (1, 1, H, W) in [0, 1], of the result's size; None for everywhere.
+        key: Name of the image and its `source_mask` in a cache; None if it is not cached.
+
+    Example:
+        >>> StyleImage(torch.zeros(1, 3, 8, 8)).named("a").key
+        'a'
     """
 
     image: Tensor
@@ -38,13 +46,18 @@ class StyleImage:
     key: Hashable = None
 
     def named(self, key: Hashable) -> StyleImage:
-        """The same with a name for a cache."""
+        """Return the same style with a name for a cache."""
         return replace(self, key=key)
 
 
 @dataclass(frozen=True)
 class StyleStatistics:
-    """A style at one layer: the moments that were asked for, and its feature vectors (1 or B, C, N)."""
+    """A style at one layer.
+
+    Args:
+        moments: The moments that were asked for; None if there were none.
+        samples: Its feature vectors, (1 or B, C, N); None if they were not asked for.
+    """
 
     moments: Moments | None
     samples: Tensor | None
@@ -52,7 +65,13 @@ class StyleStatistics:
 
 @dataclass(frozen=True)
 class LayerStyleTarget:
-    """One style loss at one layer, and its share among the layer's."""
+    """One style loss at one layer.
+
+    Args:
+        layer: Name of the layer.
+        target: What features are compared with.
+        share: Its share among the layer's losses.
+    """
 
     layer: str
     target: LossTarget
@@ -60,9 +79,17 @@ class LayerStyleTarget:
 
 
 class TargetCache:
-    """What was read of pictures, the least recently used forgotten first; `capacity` in bytes of tensors.
+    """What was read of images; the least recently used is dropped first.
 
-    The jobs of a sweep share their contents and styles, so N contents and M styles are read N + M times.
+    The jobs of a sweep share their contents and styles, so that N contents and M styles are read N + M times.
+
+    Args:
+        capacity: Bytes of tensors that it holds at most.
+
+    Example:
+        >>> cache = TargetCache(capacity=1000)
+        >>> cache.get("a", lambda: torch.ones(3)) is cache.get("a", lambda: torch.zeros(3))
+        True
     """
 
     def __init__(self, capacity: int) -> None:
@@ -72,7 +99,7 @@ class TargetCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What is kept under `key`, or what `make` makes, which is kept if it fits."""
+        """Return what is cached under `key`, or what `make` returns, which is cached if it fits."""
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
@@ -88,14 +115,29 @@ class TargetCache:
         return made
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Drop everything."""
         with self._lock:
             self._entries.clear()
             self.held = 0
 
 
 class TargetReader:
-    """Reads pictures through `forward_pass`, once if there is a cache, whose keys name the `network`."""
+    """Reads the targets of images by a feature network.
+
+    Args:
+        forward_pass: The network, run in one way.
+        cache: Where targets are kept; None to read each time.
+        network: Name of the network in the keys of the cache.
+
+    Example:
+        >>> from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+        >>> from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> randomize(vgg, seed=0)
+        >>> reader = TargetReader(VggNetwork(vgg).forward_pass())
+        >>> tuple(reader.content(torch.rand(1, 3, 8, 9), frozenset({"relu1_1"}))["relu1_1"].shape)
+        (1, 64, 8, 9)
+    """
 
     def __init__(self, forward_pass: ForwardPass, cache: TargetCache | None = None, network: Hashable = None) -> None:
         self.forward_pass = forward_pass
@@ -103,7 +145,16 @@ class TargetReader:
         self.network = network
 
     def content(self, image: Tensor, layers: frozenset[str], key: Hashable = None) -> Mapping[str, Tensor]:
-        """The features of those layers of pictures (B, 3, H, W)."""
+        """Return the features of a content.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+            layers: Names of the layers.
+            key: Name of the image in the cache; None if it is not cached.
+
+        Returns:
+            (B, C, H', W') by layer.
+        """
         return self._kept(("content", key), key, image, layers, lambda: _features(self.forward_pass, image, layers))
 
     def style(
@@ -114,9 +165,19 @@ class TargetReader:
         options: StyleOptions,
         size: Sequence[int],
     ) -> list[LayerStyleTarget]:
-        """Each loss at each layer, for a result of height and width `size`.
+        """Return the targets of all style losses at all layers.
 
-        There is one for a mixture that is painted everywhere, and one for each region of the result.
+        There is one for a mixture that applies everywhere, or one for each region of the result.
+
+        Args:
+            styles: The styles.
+            layers: Names of the layers.
+            losses: Weight of each style loss, by name.
+            options: Parameters of style losses.
+            size: Height and width of the result.
+
+        Raises:
+            InvalidSpec: A loss is not provided, or its package cannot be used.
         """
         classes = [load_loss(name) for name in losses]
         kinds = frozenset(kind for cls in classes if issubclass(cls, MomentLoss) for kind in cls.moments)
@@ -167,7 +228,7 @@ def _features(forward_pass: ForwardPass, image: Tensor, layers: frozenset[str]) 
 
 
 def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
-    """Room for features of that shape that lie in memory as those do."""
+    """Return uninitialized features of that shape, in the memory format of `like`."""
     last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
@@ -187,7 +248,7 @@ def _described(
             return
         if kinds:
             part = compute_moments(features, kinds, weights[layer], rows)
-            moments[layer] = moments[layer].joined(part) if layer in moments else part
+            moments[layer] = moments[layer].merged(part) if layer in moments else part
         if sampled:
             samples[layer] = select_positions(features, regions[layer])
 
@@ -227,7 +288,7 @@ def _target(
 
 
 def _shrunk(mask: Tensor | None, shape: tuple[int, int]) -> Tensor | None:
-    """A mask at a layer's size: each position takes the share of its own patch."""
+    """Return a mask at a layer's size: each position gets the mean over its own patch."""
     return None if mask is None else functional.adaptive_avg_pool2d(mask, shape)
 
 

@@ -1,4 +1,4 @@
-"""The terms of an objective: one loss at one layer each, taken part by part, and its gradient for the features."""
+"""The terms of an objective: one loss at one layer each, accumulated by rows, and its gradient for the features."""
 
 from __future__ import annotations
 
@@ -14,48 +14,57 @@ from stylefarm.worker.engine.losses.moment_losses import MomentLoss
 from stylefarm.worker.engine.losses.moments import MomentGrad, Moments, PositionWeights, compute_moments
 from stylefarm.worker.engine.losses.sample_losses import SampleLoss
 
-# The gradient of one term: adds it to a layer's grad, for rows of its features, times a number or (B,).
 AddTermGrad = Callable[[Tensor | None, Tensor, slice, float | Tensor], Tensor]
+"""Adds the gradient of one term: (gradient so far, features, their rows, factor: a number or (B,)) -> gradient."""
 
 
 class Accumulator(Protocol):
-    """One term at one picture: it is shown the layer's rows in turn, and then knows its error."""
+    """One term in one evaluation: it gets the layer's rows in turn, and then knows its error."""
 
     def update(self, features: Tensor, rows: slice) -> None:
-        """Looks at rows of the layer."""
+        """Add rows of the layer, (B, C, N rows, W)."""
         ...
 
     def error(self) -> Tensor:
-        """The error (B,), of the rows that were taken."""
+        """Return the error (B,) of all rows."""
         ...
 
     def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
-        """The error, and its gradient."""
+        """Return the error (B,), and what adds its gradient."""
         ...
 
 
 class LossTarget(Protocol):
-    """What a term compares a picture's features with."""
+    """What a term compares an image's features with."""
 
     def accumulator(self, seed: int) -> Accumulator:
-        """Begins to read a picture; samples are drawn by `seed`."""
+        """Begin an evaluation; what is drawn at random depends on `seed`."""
         ...
 
     def magnitude(self) -> Tensor:
-        """The error's unit: about its value for features of zero. (1,) or (B,)."""
+        """Return the unit of the error, about its value for features of zero: (1,) or (B,)."""
         ...
 
 
 @dataclass(frozen=True)
 class ContentTarget:
-    """The mean squared error to features (1 or B, C, H, W)."""
+    """The features of the content, (1 or B, C, H, W): the error is the mean squared difference.
+
+    Example:
+        >>> accumulator = ContentTarget(torch.zeros(1, 1, 2, 2)).accumulator(seed=0)
+        >>> accumulator.update(torch.ones(1, 1, 2, 2), slice(None))
+        >>> accumulator.error().item()
+        1.0
+    """
 
     target: Tensor
 
     def accumulator(self, seed: int) -> Accumulator:
+        """Begin an evaluation; nothing is drawn at random."""
         return _ContentAccumulator(self.target)
 
     def magnitude(self) -> Tensor:
+        """Return the mean square of the target."""
         return mse_per_image(self.target, torch.zeros_like(self.target[:1, :1, :1, :1]))
 
 
@@ -73,9 +82,9 @@ class _ContentAccumulator:
         return torch.as_tensor(self.sum)
 
     def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
-        return self.error(), self._add
+        return self.error(), self._add_grad
 
-    def _add(self, grad: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
+    def _add_grad(self, grad: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
         difference = features - self.target[:, :, rows]
         factor = scale * (2 / self.target[0].numel())
         if isinstance(factor, Tensor):
@@ -86,15 +95,17 @@ class _ContentAccumulator:
 
 @dataclass(frozen=True)
 class MomentTarget:
-    """A style's moments, over the positions that count."""
+    """A loss of moments, over weighted positions of the layer."""
 
     loss: MomentLoss
     weights: PositionWeights
 
     def accumulator(self, seed: int) -> Accumulator:
+        """Begin an evaluation; nothing is drawn at random."""
         return _MomentAccumulator(self.loss, self.weights)
 
     def magnitude(self) -> Tensor:
+        """Return that of the loss."""
         return self.loss.magnitude()
 
 
@@ -106,47 +117,59 @@ class _MomentAccumulator:
 
     def update(self, features: Tensor, rows: slice) -> None:
         part = compute_moments(features, self.loss.moments, self.weights, rows, precise=self.loss.precise)
-        self.found = part if self.found is None else self.found.joined(part)
+        self.found = part if self.found is None else self.found.merged(part)
 
     def error(self) -> Tensor:
-        return self.loss.distance_from(self.moments)
+        return self.loss.distance_from(self._moments())
 
     def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
-        found = self.moments
+        found = self._moments()
         every = {kind: getattr(found, kind) for kind in sorted(self.loss.moments)}
         leaves = {kind: value.detach().requires_grad_() for kind, value in every.items()}
         with torch.enable_grad():
             error = self.loss.distance_from(Moments(found.share, **leaves))
-            # No picture's error depends on another picture, so the gradient of their sum holds each one's own.
+            # No image's error depends on another image, so the gradient of their sum holds each one's own.
             gradients = torch.autograd.grad(error.sum(), list(leaves.values()))
         gradient = Moments(found.share, **dict(zip(leaves, gradients, strict=True)))
-        grad = MomentGrad.of(found, gradient, self.weights, precise=self.loss.precise)
-        return error.detach(), lambda g, features, rows, scale: grad.scaled(scale).add_to(g, features, rows)
+        moment_grad = MomentGrad.of(found, gradient, self.weights, precise=self.loss.precise)
+        return error.detach(), lambda g, features, rows, scale: moment_grad.scaled(scale).add_to(g, features, rows)
 
-    @property
-    def moments(self) -> Moments:
-        """The moments of what was taken."""
+    def _moments(self) -> Moments:
         if self.found is None:
-            raise TypeError("nothing was taken")
+            raise TypeError("the accumulator has no rows yet")
         return self.found
 
 
 @dataclass(frozen=True)
 class SampleTarget:
-    """A style's feature vectors, against those of a region (1 or B, 1, H, W); None: all."""
+    """A loss over samples, in a region (1 or B, 1, H, W) of the layer; None for all of it."""
 
     loss: SampleLoss
     region: Tensor | None
 
     def accumulator(self, seed: int) -> Accumulator:
+        """Begin an evaluation; what is drawn at random depends on `seed`."""
         return _SampleAccumulator(self.loss, self.region, seed)
 
     def magnitude(self) -> Tensor:
+        """Return that of the loss."""
         return self.loss.magnitude()
 
 
 def batched_target(targets: Sequence[LossTarget]) -> LossTarget | None:
-    """What a batch is compared with, of what its pictures are, one each; None for samples, and for regions."""
+    """Return one target for a batch, of those of its images.
+
+    Args:
+        targets: The target of each image, of one kind.
+
+    Returns:
+        The target of the batch; None for losses over samples, and in regions, which cannot be batched.
+
+    Example:
+        >>> batched = batched_target([ContentTarget(torch.zeros(1, 2, 3, 3)), ContentTarget(torch.ones(1, 2, 3, 3))])
+        >>> tuple(batched.target.shape), batched.magnitude().tolist()
+        ((2, 2, 3, 3), [0.0, 1.0])
+    """
     first = targets[0]
     if isinstance(first, ContentTarget):
         return ContentTarget(torch.cat([m.target for m in targets if isinstance(m, ContentTarget)]))
@@ -158,7 +181,7 @@ def batched_target(targets: Sequence[LossTarget]) -> LossTarget | None:
 
 
 class _SampleAccumulator:
-    """It is known to autograd, at its own layer: sorting has no shorter way back."""
+    """Its gradient is autograd's, at the layer alone: sorting has no shorter one."""
 
     def __init__(self, loss: SampleLoss, region: Tensor | None, seed: int) -> None:
         self.loss = loss
@@ -180,14 +203,14 @@ class _SampleAccumulator:
             error = self.loss.distance(leaf, self.region, self.seed)
             (own,) = torch.autograd.grad(error.sum(), leaf)
 
-        def add(grad: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
+        def add_grad(grad: Tensor | None, features: Tensor, rows: slice, scale: float | Tensor) -> Tensor:
             part = own * (scale.view(-1, 1, 1, 1) if isinstance(scale, Tensor) else scale)
             part = part.to(features.dtype)
             return part if grad is None else grad.add_(part)
 
-        return error.detach(), add
+        return error.detach(), add_grad
 
     def _all(self) -> Tensor:
         if self.features is None:
-            raise TypeError("nothing was taken")
+            raise TypeError("the accumulator has no rows yet")
         return self.features

@@ -1,4 +1,4 @@
-"""Total variation of pictures (B, 3, H, W), in whatever coordinates they are given: one value for each, (B,)."""
+"""Total variation of images (B, 3, H, W), in whatever coordinates they are given."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ TvReduction = Literal["mean", "sum"]
 
 
 def total_variation(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction = "mean") -> Tensor:
-    """The total variation in that norm.
+    """Return the total variation of each image: (B,).
 
-    l1: the absolute differences of neighbors, down and across (Rudin, Osher and Fatemi 1992, anisotropic).
-    l2: their squares (Mahendran and Vedaldi 2015, arXiv 1412.0035, eq. 6 with beta = 2); its sum is halved, so that its
-    gradient is the plain differences, as jcjohnson/neural-style writes it.
-    laplacian: the energy whose gradient is the 3 x 3 Laplacian / 8 of the picture with zeros around it, as in the mxnet
-    program; always a sum.
-    nine-point: squares of the differences to all eight neighbors, the diagonal ones at a quarter, edges repeated, as
-    in crowsonkb/style-transfer-pytorch; always a mean.
+    Args:
+        image: (B, 3, H, W).
+        norm: "l1": sum |x_{i+1,j} - x_{i,j}| + |x_{i,j+1} - x_{i,j}|. "l2": the sum of their squares; as a "sum" it is
+            halved, so that its gradient is the plain differences, as in jcjohnson/neural-style. "laplacian": the energy
+            1/2 <x, L x>, where L is the 3 x 3 Laplacian / 8 with zeros around the image, as in the mxnet program;
+            always a sum. "nine-point": squares of the differences to all eight neighbors, the diagonal ones at a
+            quarter, edges repeated, as in crowsonkb/style-transfer-pytorch; always a mean.
+        reduction: "mean" over the differences in each direction, or "sum".
+
+    Source:
+        Rudin, Osher and Fatemi 1992 (l1, anisotropic); Mahendran and Vedaldi 2015 (arXiv 1412.0035), eq. 6 with beta =
+        2 (l2).
+
+    Example:
+        >>> total_variation(torch.tensor([[[[0.0, 1.0, 1.0]]]]).expand(1, 3, 1, 3), "l1", "sum").item()
+        3.0
     """
     if norm == "laplacian":
         return 0.5 * (image * laplacian(image)).sum((1, 2, 3))
@@ -38,7 +47,12 @@ def total_variation(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction =
 
 
 def total_variation_grad(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction = "mean") -> Tensor:
-    """The gradient of the sum of the pictures' total variations, shaped as `image`."""
+    """Return the gradient of the sum of the images' total variations, shaped as `image`; see `total_variation`.
+
+    Example:
+        >>> total_variation_grad(torch.tensor([[[[0.0, 1.0]]]]), "l1", "sum").tolist()
+        [[[[-1.0, 1.0]]]]
+    """
     if norm == "laplacian":
         return laplacian(image)
     if norm == "nine-point":
@@ -59,7 +73,12 @@ def total_variation_grad(image: Tensor, norm: TvNorm = "l2", reduction: TvReduct
 
 
 def laplacian(image: Tensor) -> Tensor:
-    """Four times each value less its four neighbors, zero outside, over eight: shaped as `image`."""
+    """Return (4 x_ij - the four neighbors of x_ij) / 8, zero outside the image, shaped as `image`.
+
+    Example:
+        >>> laplacian(torch.ones(1, 1, 1, 1)).item()
+        0.5
+    """
     padded = functional.pad(image, (1, 1, 1, 1))
     neighbors = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1] + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
     return (4 * image - neighbors) / 8

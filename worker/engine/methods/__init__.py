@@ -1,1 +1,1 @@
-"""Methods of style transfer; each yields Progress."""
+"""Methods of style transfer behind one Protocol; each yields Progress."""

@@ -1,4 +1,4 @@
-"""Several pictures that are optimized together, each with an objective of its own."""
+"""Objectives of several images that are optimized as one batch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ from torch import Tensor
 from stylefarm.worker.engine.methods.objective import Objective, ObjectiveFunction
 
 
-def together(objectives: Sequence[Objective], *, at_once: bool) -> ObjectiveFunction:
-    """The objective of a batch; `at_once`, its pictures go through the network together, where they can."""
+def batch_objectives(objectives: Sequence[Objective], *, at_once: bool) -> ObjectiveFunction:
+    """Return the objective of a batch.
+
+    Args:
+        objectives: The objective of each image.
+        at_once: Whether the images go through the network at once, where they can; otherwise one after the other.
+    """
     if len(objectives) == 1:
         return objectives[0]
-    return (Objective.joined(objectives) if at_once else None) or SequentialObjectives(objectives)
+    return (Objective.batched(objectives) if at_once else None) or SequentialObjectives(objectives)
 
 
 class SequentialObjectives:
-    """Objectives of one picture each, (1, 3, H, W), all of one size and in one space, as one of (B, 3, H, W).
+    """The objective of a batch whose images go through the network one after the other.
 
-    On a CPU a batch of pictures gains nothing over one after the other, which needs less memory and gives each picture
-    the very bits that it has alone.
+    On a CPU a batch is no faster than one image after the other, which needs less memory and gives each image the very
+    bits that it has alone.
+
+    Args:
+        objectives: Objectives of one image each, (1, 3, H, W), of one size and in one space.
     """
 
     def __init__(self, objectives: Sequence[ObjectiveFunction]) -> None:
@@ -29,11 +37,11 @@ class SequentialObjectives:
         self.space = objectives[0].space
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """The losses (B, 4) of the pictures."""
+        """Return the losses of images (B, 3, H, W): (B, 4), in the order of `TERMS`."""
         return torch.cat([o.losses(x, iteration) for o, x in self._each(image)])
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """The losses (B, 4) and the gradients (B, 3, H, W)."""
+        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W)."""
         losses, gradients = zip(*(o.gradient(x, iteration) for o, x in self._each(image)), strict=True)
         return torch.cat(losses), torch.cat(gradients)
 

@@ -26,7 +26,12 @@ ITERATE, OPTIMIZER = "canvas.", "optimiser."
 
 
 class IterativeMethod:
-    """The method "gatys": the pixels are optimized by the gradient of content, style and total variation losses."""
+    """The method "gatys": the pixels are optimized by the gradient of content, style and total variation losses.
+
+    Example:
+        >>> IterativeMethod.terms
+        ('total', 'content', 'style', 'tv')
+    """
 
     terms = TERMS
 
@@ -74,6 +79,20 @@ def optimize(
     Raises:
         KeyError: The state is not one of this run.
         ValueError: The state is of images of another size.
+
+    Example:
+        >>> from stylefarm.shared.spec.space import PIXELS
+        >>> class Square:  # the objective sum(x^2)
+        ...     space = PIXELS
+        ...     def losses(self, image, iteration=0):
+        ...         return image.square().sum((1, 2, 3))[:, None] * torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+        ...     def gradient(self, image, iteration=0):
+        ...         return self.losses(image), 2 * image
+        >>> from stylefarm.worker.engine.optim.first_order import Sgd
+        >>> scale = Scale(3, lambda: (torch.ones(1, 3, 1, 1), Square()))
+        >>> sgd = Sgd(LearningRate(0.25), momentum=0.0)
+        >>> [round(progress.losses[0, 0].item(), 3) for progress in optimize([scale], sgd)]
+        [3.0, 0.75, 0.188, 0.047]
     """
     rules = rules or UpdateRules()
     iterations = sum(scale.iterations for scale in scales)

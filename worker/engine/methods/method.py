@@ -32,6 +32,12 @@ class Progress:
         losses: (B, number of terms) float32, in the order of the method's `terms`, each term already weighted.
         state: Returns what the run can be continued from, if it is called before the next Progress is asked for; None
             after the last step.
+
+    Example:
+        >>> import torch
+        >>> progress = Progress(3, 10, torch.zeros(2, 3, 4, 4), torch.ones(2, 4))
+        >>> tuple(progress.of(1).image.shape)
+        (1, 3, 4, 4)
     """
 
     iteration: int
@@ -70,6 +76,10 @@ class UpdateRules:
         clamp: Whether every pixel is brought back into [0, 1].
         average: Decay of the averaged iterate, which is what is shown and carried on; 0 for none.
         stop_change: An image whose relative change |new - old| / |new| is less is not moved any more.
+
+    Example:
+        >>> UpdateRules(clamp=True).average
+        0.0
     """
 
     clamp: bool = False

@@ -1,4 +1,8 @@
-"""The weighted sum of content, style and total variation that a picture is optimized for."""
+"""The objective that an image is optimized for: content, style and total variation.
+
+L(x) = sum_t a_t u_t E_t(F_l(x)) + w_tv TV(x), where term t compares the features F_l of its layer l by the error E_t,
+a_t is its weight (that of its kind times its layer's) and u_t its unit, by which losses of different layers compare.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +36,32 @@ TERMS = ("total", "content", "style", "tv")
 StyleNormalization = Literal["initial", "relative", "none", "gatys", "mxnet", "udacity", "pytorch"]
 
 # Below this share of the target's own magnitude a start is where it should arrive, and says nothing of a scale.
-AT_THE_TARGET = 1e-6
+MIN_START_ERROR = 1e-6
 
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Which terms there are, how each is normalized, and how much it counts.
+    """Which terms there are, how each is normalized, and its weight. docs/methods.md explains the normalizations.
 
-    The layers' weights are multiplied by their term's; `style_losses` are mixed by weight. docs/methods.md has the
-    normalizations; `gradient_normalization` divides each layer's gradient by its L1 norm before the weight.
+    Args:
+        content_layers: Weight of each content layer; multiplied by `content_weight`.
+        style_layers: Weight of each style layer; multiplied by `style_weight`.
+        content_weight: Weight of the content, at least 0.
+        style_weight: Weight of the style, at least 0.
+        tv_weight: Weight of the total variation, at least 0.
+        content_normalization: What the content's squared error is divided by.
+        style_losses: Weight of each style loss, by name.
+        style_normalization: What the style's error is divided by.
+        style_options: Parameters of style losses.
+        tv_norm: Norm of the total variation.
+        tv_reduction: Whether it is a mean or a sum.
+        gradient_normalization: Whether each term's gradient for its features is divided by its L1 norm.
+        gradient_clip: The longest gradient (L2) per value of the image; None for no limit.
+        seed: Determines what losses draw at random.
+
+    Example:
+        >>> LossSettings({"relu4_2": 1.0}, {"relu1_1": 1.0}).style_losses
+        {'gram': 1.0}
     """
 
     content_layers: Mapping[str, float]
@@ -61,7 +82,15 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class LossTerm:
-    """One loss at one layer: `weight` times `unit`, a number or (B,), times the error (B,) of what is measured."""
+    """One loss at one layer: weight x unit x error.
+
+    Args:
+        kind: Index of its sum in `TERMS`.
+        layer: Name of the layer.
+        target: What the features are compared with.
+        weight: Its weight.
+        unit: The factor that normalizes its error, a number or (B,).
+    """
 
     kind: int
     layer: str
@@ -71,30 +100,49 @@ class LossTerm:
 
     @property
     def scale(self) -> float | Tensor:
-        """What makes of the bare error the weighted loss."""
+        """The factor from the bare error to the weighted loss, a number or (B,)."""
         return self.weight * self.unit
 
 
 class ObjectiveFunction(Protocol):
-    """What an optimization follows: losses of pictures (B, 3, H, W) in `space`, and their gradient."""
+    """What an optimization minimizes: losses of images (B, 3, H, W) in the coordinates `space`."""
 
     space: InputSpace
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """The losses: (B, 4), in the order of `TERMS`, each weighted."""
+        """Return the weighted losses: (B, 4), in the order of `TERMS`."""
         ...
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """The losses (B, 4) and the gradient of each picture's total, (B, 3, H, W)."""
+        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W)."""
         ...
 
 
 class Objective:
-    """The losses of pictures, and their gradient, in the coordinates `space` that the optimizer works in.
+    """The losses of images and their gradient.
 
-    `content` is (B, 3, H, W), float32 or float64 in [0, 1], on the device of the network; `start`, of the same shape
-    and in `space`, is what the optimization begins with, for normalization by the initial value. `content_key` names
-    the content in the cache of `targets`.
+    Args:
+        forward_pass: The feature network, run in one way.
+        content: (B, 3, H, W), float32 or float64 in [0, 1], on the network's device.
+        styles: The styles, whose shares sum to 1.
+        settings: The terms and their weights.
+        start: What the optimization begins with, of the shape of `content` and in `space`; needed for the normalization
+            "initial".
+        space: The coordinates of the images.
+        targets: Reads the targets; by default without a cache.
+        content_key: Name of the content in the cache of `targets`.
+
+    Example:
+        >>> from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+        >>> from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> randomize(vgg, seed=0)
+        >>> content, style = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+        >>> settings = LossSettings({"relu1_1": 1.0}, {"relu1_1": 1.0})
+        >>> objective = Objective(VggNetwork(vgg).forward_pass(), content, [StyleImage(style)], settings)
+        >>> losses, gradient = objective.gradient(content)
+        >>> losses[0, 1].item(), tuple(losses.shape), tuple(gradient.shape)  # the content's loss is zero
+        (0.0, (1, 4), (1, 3, 8, 8))
     """
 
     def __init__(
@@ -116,38 +164,49 @@ class Objective:
             targets = targets or TargetReader(self.forward_pass)
             terms = self._content_terms(targets, content, content_key)
             terms += self._style_terms(targets, styles, content.shape[2:])
-            by_start = "initial" in (settings.content_normalization, settings.style_normalization)
-            at_start = self._errors(terms, to_pixels(space, start)) if by_start and start is not None else None
+            needs_start = "initial" in (settings.content_normalization, settings.style_normalization)
+            at_start = self._errors(terms, to_pixels(space, start)) if needs_start and start is not None else None
             self.terms = [
                 replace(term, unit=self._unit(term, None if at_start is None else at_start[number], content.shape[2:]))
                 for number, term in enumerate(terms)
             ]
 
     @classmethod
-    def joined(cls, objectives: Sequence[Objective]) -> Objective | None:
-        """One objective for the pictures of several, which go through the network together; None if they cannot.
+    def batched(cls, objectives: Sequence[Objective]) -> Objective | None:
+        """Return one objective for the images of several, which go through the network at once.
 
-        That is: by samples, in regions, with normalized gradients, or with different networks or kinds of losses.
+        Args:
+            objectives: The objective of each image.
+
+        Returns:
+            The objective; None if they cannot be batched: with losses over samples, regions, or normalized gradients,
+            or if their networks or kinds of losses differ.
         """
         first = objectives[0]
-        alike = all(each.forward_pass is first.forward_pass and each._kind() == first._kind() for each in objectives)
+        alike = all(
+            each.forward_pass is first.forward_pass and each._signature() == first._signature() for each in objectives
+        )
         if not alike or first.settings.gradient_normalization:
             return None
-        terms = [_joined_term(terms) for terms in zip(*(each.terms for each in objectives), strict=True)]
+        terms = [_batched_term(terms) for terms in zip(*(each.terms for each in objectives), strict=True)]
         together = copy(first)
         together.terms = [term for term in terms if term is not None]
         return together if len(together.terms) == len(terms) else None
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """The losses of pictures (B, 3, H, W) in `space`: (B, 4), in the order of `TERMS`, each weighted."""
+        """Return the weighted losses of images (B, 3, H, W) in `space`: (B, 4), in the order of `TERMS`."""
         with torch.no_grad():
             errors = self._errors(self.terms, to_pixels(self.space, image), iteration)
             return self._with_variation(self._parts(errors, image), image)
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """The losses (B, 4) and the gradient of each picture's total, (B, 3, H, W).
+        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W).
 
-        The gradient is clipped, if it is, before that of a Laplacian is added, as in the mxnet program.
+        The gradient is clipped, where it is, before that of a Laplacian is added, as in the mxnet program.
+
+        Args:
+            image: (B, 3, H, W), in `space`.
+            iteration: Number of the step; determines, with the seed, what losses draw at random.
         """
         with torch.no_grad():
             if not self.terms:
@@ -188,7 +247,7 @@ class Objective:
         return [accumulator.error() for accumulator in accumulators]
 
     def _accumulators(self, terms: Iterable[LossTerm], iteration: int) -> list[Accumulator]:
-        return [term.target.accumulator(self._draw(iteration, number)) for number, term in enumerate(terms)]
+        return [term.target.accumulator(self._seed(iteration, number)) for number, term in enumerate(terms)]
 
     def _parts(self, errors: Sequence[Tensor], image: Tensor) -> Tensor:
         parts = image.new_zeros(len(TERMS), image.shape[0])
@@ -240,23 +299,23 @@ class Objective:
         if isinstance(term.target, ContentTarget):
             if content in ("mean", "sum", "half-sum"):
                 return content_factor(content, term.target.target)
-            return _by_start(term.target, at_start if content == "initial" else None)
+            return _inverse_unit(term.target, at_start if content == "initial" else None)
         if style in ("initial", "relative"):
-            return _by_start(term.target, at_start if style == "initial" else None)
+            return _inverse_unit(term.target, at_start if style == "initial" else None)
         positions = math.prod(self.forward_pass.layer_size(term.layer, size))
         return style_factor(style, self.forward_pass.layers[term.layer].channels, positions)
 
-    def _kind(self) -> tuple[object, ...]:
-        """What objectives have in common that can be joined."""
+    def _signature(self) -> tuple[object, ...]:
+        """Return what objectives that can be batched have in common."""
         alike = replace(self.settings, content_weight=1.0, style_weight=1.0, seed=0)
         return alike, self.space, [(term.kind, term.layer) for term in self.terms]
 
-    def _draw(self, iteration: int, number: int) -> int:
-        """A seed for what term `number` draws at an iteration."""
+    def _seed(self, iteration: int, number: int) -> int:
+        """Return a seed for what term `number` draws at an iteration."""
         return (self.settings.seed * 1_000_003 + iteration * 1_009 + 2 * number) % 2**63
 
 
-def _joined_term(terms: Sequence[LossTerm]) -> LossTerm | None:
+def _batched_term(terms: Sequence[LossTerm]) -> LossTerm | None:
     target = batched_target([term.target for term in terms])
     if target is None:
         return None
@@ -273,19 +332,30 @@ def _feature_callback(terms: Sequence[LossTerm], accumulators: Sequence[Accumula
     return on_features
 
 
-def _by_start(target: LossTarget, at_start: Tensor | None) -> Tensor:
-    """One over the error of the start; over the target's own magnitude where the start is the target."""
+def _inverse_unit(target: LossTarget, at_start: Tensor | None) -> Tensor:
+    """Return one over the error of the start; over the target's magnitude where the start is the target."""
     magnitude = target.magnitude().clamp_min(1e-12)
     if at_start is None:
         return 1 / magnitude
-    return 1 / torch.where(at_start > AT_THE_TARGET * magnitude, at_start, magnitude)
+    return 1 / torch.where(at_start > MIN_START_ERROR * magnitude, at_start, magnitude)
 
 
 def style_factor(normalization: StyleNormalization, channels: int, positions: int) -> float:
-    """What makes of mean((G - A)^2), G = F F^T / (H W), of features of C channels at H W positions a program's loss.
+    """Return the factor from mean((G - A)^2), with G = F F^T / (H W), to a program's style loss.
 
-    gatys: sum((F F^T - ..)^2) / (4 C^2 (H W)^2) (Gatys 2016, eq. 4); mxnet: sum((F F^T - ..)^2) / (C^2 H W);
-    udacity: mean((F F^T - ..)^2) / (C H W); pytorch, and neural-style: mean((F F^T - ..)^2) / (C H W)^2.
+    Args:
+        normalization: "gatys": sum((F F^T - ..)^2) / (4 C^2 (H W)^2). "mxnet": sum((F F^T - ..)^2) / (C^2 H W).
+            "udacity": mean((F F^T - ..)^2) / (C H W). "pytorch", and neural-style: mean((F F^T - ..)^2) / (C H W)^2.
+            "none": 1.
+        channels: C.
+        positions: H W.
+
+    Source:
+        Gatys 2016, eq. 4.
+
+    Example:
+        >>> style_factor("udacity", channels=64, positions=128)
+        2.0
     """
     factors = {
         "none": 1.0,

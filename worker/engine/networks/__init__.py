@@ -1,1 +1,1 @@
-"""Feature networks, their kernels, strips for large pictures, and weight formats."""
+"""Feature networks behind one Protocol, their convolutions, strips for large images, and weight formats."""

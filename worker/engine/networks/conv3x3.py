@@ -49,7 +49,12 @@ def _openmp_releases_cores() -> bool:
 
 
 def memory_format(algorithm: ConvAlgorithm, device: torch.device) -> torch.memory_format:
-    """Return the memory format of images and features with which no convolution copies its input."""
+    """Return the memory format of images and features with which no convolution copies its input.
+
+    Example:
+        >>> memory_format("onednn", torch.device("cpu"))
+        torch.channels_last
+    """
     return torch.channels_last if algorithm == "onednn" or device.type == "cuda" else torch.contiguous_format
 
 

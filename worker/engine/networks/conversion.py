@@ -1,4 +1,4 @@
-"""One form for all pretrained weights: a safetensors file of a whole network's convolutions that says its input."""
+"""Conversion of pretrained weights to the farm's own form: one safetensors file that states its input."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from stylefarm.worker.engine.networks.weights_metadata import write_metadata
 
 
 def convert(pretrained: PretrainedWeights) -> tuple[Architecture, bytes]:
-    """The architecture, found from the tensors, and the file: float32, the same bytes for the same weights.
+    """Return the architecture, found from the tensors, and the file: float32, the same bytes for the same weights.
 
-    Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
+    Raises:
+        InvalidRequest: A tensor is missing, has another shape, or is not finite; it names the first one.
     """
     architecture = _architecture(pretrained.tensors)
     tensors = _whole(pretrained.tensors, architecture)
@@ -25,7 +26,7 @@ def convert(pretrained: PretrainedWeights) -> tuple[Architecture, bytes]:
 
 
 def _architecture(tensors: Mapping[str, Tensor]) -> Architecture:
-    """The one whose number of convolutions the tensors have; VGG-19 if neither, to name what it lacks."""
+    """Return the architecture with that number of convolutions; VGG-19 if there is none, to name what it lacks."""
     count = sum(tensor.dim() == 4 for tensor in tensors.values())
     return "vgg16" if count == sum(CONVOLUTIONS["vgg16"]) else "vgg19"
 
@@ -42,5 +43,5 @@ def _whole(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[st
 
 
 def _copy(tensor: Tensor) -> Tensor:
-    """In float32. Several tensors of a file may be views of one memory, which safetensors refuses."""
+    """Return a copy in float32: several tensors of a file may be views of one memory, which safetensors refuses."""
     return tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)

@@ -1,4 +1,4 @@
-"""Weights in MatConvNet's form, as in imagenet-vgg-verydeep-19.mat, which the authors of VGG offer."""
+"""Weights in MatConvNet's format, as in imagenet-vgg-verydeep-19.mat, which the authors of VGG offer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ HDF5_START = b"MATLAB 7.3"
 
 
 def read_matconvnet(path: Path) -> tuple[dict[str, tuple[Tensor, Tensor]], Triple]:
-    """The convolutions of a .mat file by their names ("conv1_1"), and the mean that their input is less of.
+    """Read the convolutions of a .mat file.
 
-    Each has its weight (out, in, height, width) and its bias (out,), float32; the mean is red, green, blue, of 255.
-    Raises InvalidRequest if there is no network in the file; of a damaged file, what read_variables raises.
+    Args:
+        path: The file.
+
+    Returns:
+        Weight (out, in, height, width) and bias (out,), float32, by name ("conv1_1"), and the mean that is subtracted
+        from the input: red, green, blue, of 255.
+
+    Raises:
+        InvalidRequest: The file holds no network. Of a damaged file, what `read_variables` raises.
     """
     data = path.read_bytes()
     if data.startswith(HDF5_START):
@@ -45,7 +52,7 @@ def _convolutions(layers: object) -> Iterator[Mapping[str, Any]]:
 
 
 def _tensors(layer: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-    """The weight and the bias; releases before 1.0-beta8 have them in two fields of their own."""
+    """Return the weight and the bias; releases before 1.0-beta8 have them in two fields of their own."""
     pair = layer["weights"] if "weights" in layer else (layer.get("filters"), layer.get("biases"))
     filters, biases = pair if len(pair) == 2 else (None, None)
     if not isinstance(filters, np.ndarray) or not isinstance(biases, np.ndarray):
@@ -65,7 +72,7 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _mean(content: Mapping[str, Any]) -> Triple:
-    """The network's own average, of a color or of a whole picture; without one, that of the authors."""
+    """Return the network's own average, of a color or of a whole image; without one, that of the authors."""
     meta = content.get("meta")
     normalization = meta.get("normalization") if isinstance(meta, Mapping) else content.get("normalization")
     average = normalization.get("averageImage") if isinstance(normalization, Mapping) else None

@@ -1,7 +1,10 @@
-"""A reader of MATLAB's level 5 MAT-files, as far as networks are kept in them.
+"""A reader of MATLAB's level 5 MAT-files, as far as networks need it.
 
-scipy's reader crashes the process over some damaged files, and what a worker reads came from somebody else. Here every
-length is checked by Python. The format is The MathWorks' "MAT-File Format", chapter "Level 5 MAT-File Format".
+scipy's reader crashes the process over some damaged files, and a worker reads files of others. Here every length is
+checked by Python.
+
+Source:
+    The MathWorks, "MAT-File Format", chapter "Level 5 MAT-File Format".
 """
 
 from __future__ import annotations
@@ -29,10 +32,18 @@ class _Element(NamedTuple):
 
 
 def read_variables(content: bytes, names: Collection[str]) -> dict[str, Any]:
-    """The variables of a MAT-file that are asked for and are there.
+    """Return the variables of a MAT-file that are asked for and are there.
 
-    Cells become lists, structures dicts (lists of dicts where they are arrays), texts str, numbers arrays of MATLAB's
-    shape; anything else None. Raises ValueError, struct.error or zlib.error if the file is damaged.
+    Args:
+        content: The bytes of the file.
+        names: Names of variables.
+
+    Returns:
+        Cells as lists, structures as dicts (lists of dicts where they are arrays), texts as str, numbers as arrays of
+        MATLAB's shape; anything else as None.
+
+    Raises:
+        ValueError: The file is damaged; so do struct.error and zlib.error.
     """
     order = {b"IM": "<", b"MI": ">"}.get(content[126:HEADER_BYTES])
     if order is None:
@@ -47,7 +58,7 @@ def read_variables(content: bytes, names: Collection[str]) -> dict[str, Any]:
 
 
 def _elements(data: memoryview, order: str) -> Iterator[_Element]:
-    """The elements that follow one another, each behind a tag of its kind and length."""
+    """Yield the elements that follow one another, each behind a tag of its kind and length."""
     while data:
         kind, length = struct.unpack_from(f"{order}II", data)
         begin = 8
@@ -84,7 +95,7 @@ class _Matrix:
             self.name = self._text()
 
     def value(self) -> Any:
-        """What is in it."""
+        """Return its content."""
         if self.empty:
             return np.zeros(0)
         if self.kind == CELL:
@@ -96,7 +107,7 @@ class _Matrix:
         return self._numbers().reshape(self.shape, order="F") if self.kind in NUMERIC else None
 
     def _structures(self) -> Any:
-        """Their fields, one structure after the other."""
+        """Return the fields, one structure after the other."""
         length, text = int(self._numbers()[0]), self._next().data.tobytes()
         if length < 1:
             raise ValueError("the fields of a structure have names of no length")
@@ -109,7 +120,7 @@ class _Matrix:
         return found[0] if len(found) == 1 else found
 
     def _text(self) -> str:
-        """Letters, each a number; what is beyond one byte is of no name that we look for."""
+        """Return the letters, each a number; names that are looked for have one byte a letter."""
         return "".join(map(chr, self._numbers().tolist()))
 
     def _numbers(self) -> np.ndarray[Any, Any]:

@@ -24,6 +24,10 @@ class Workload:
         batch: Images that go through the network at once.
         waiting: Images that are optimized in the same batch, and go through the network one after the other.
         needs_whole: Whether a loss needs all of a layer at once, so that strips cannot be used.
+
+    Example:
+        >>> Workload(height=100, width=200).size
+        (100, 200)
     """
 
     height: int
@@ -76,6 +80,10 @@ def shared_bytes(workload: Workload, weight_bytes: int, target_bytes: int) -> in
         workload: The workload.
         weight_bytes: Bytes of the network's weights, with all copies of them.
         target_bytes: Bytes of the features of the content layers, of `workload.batch` images.
+
+    Example:
+        >>> shared_bytes(Workload(100, 100, optimizer_vectors=0), weight_bytes=0, target_bytes=0) - OVERHEAD
+        600000
     """
     vectors = IMAGE_VECTORS + workload.optimizer_vectors
     images = workload.batch * 3 * workload.height * workload.width * 4 * vectors

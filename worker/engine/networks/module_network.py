@@ -154,6 +154,11 @@ def run_to_layers(module: nn.Module, submodules: Mapping[str, str], image: Tenso
     Raises:
         AttributeError: The module has no such submodule.
         ValueError: A submodule was not called, or returned something else than (B, C, H', W').
+
+    Example:
+        >>> module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(1, 1))
+        >>> tuple(run_to_layers(module, {"features": "1"}, torch.zeros(1, 3, 8, 8))["features"].shape)
+        (1, 4, 6, 6)
     """
     found: dict[str, Tensor] = {}
 
@@ -194,6 +199,11 @@ def measure_layers(
 
     Returns:
         The layers by name.
+
+    Example:
+        >>> pooled = measure_layers(nn.Sequential(nn.MaxPool2d(3, stride=2)), ["0"], side=32)["0"]
+        >>> pooled.channels, pooled.stride, pooled.receptive_field, pooled.smallest_side
+        (3, 2, 3, 3)
     """
     paths = {name: (submodules or {}).get(name, name) for name in names}
     # In float64 every convolution is direct: others spread a NaN over a whole tile.

@@ -64,6 +64,16 @@ class StripPass:
         backbone: The network.
         strip_bytes: Bytes that the activations of a strip take, about.
         keep_features: Whether features of deep layers are kept for the backward pass, where the pooling allows it.
+
+    Example:
+        >>> from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+        >>> from stylefarm.worker.engine.networks.vgg_backbone import VggBackbone
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> randomize(vgg, seed=0)
+        >>> forward_pass = StripPass(VggBackbone(vgg), strip_bytes=4 * 64 * 4 * 8 * 4)
+        >>> forward_pass.forward(torch.rand(1, 3, 8, 8), lambda layer, features, rows: print(layer, features.shape[2]))
+        relu1_1 4
+        relu1_1 4
     """
 
     def __init__(self, backbone: VggBackbone, strip_bytes: int, *, keep_features: bool = True) -> None:

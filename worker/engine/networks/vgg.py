@@ -169,6 +169,12 @@ def randomize(vgg: Vgg, seed: int) -> None:
 
     Source:
         He, Zhang, Ren and Sun 2015 (arXiv 1502.01852), eq. 10.
+
+    Example:
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> randomize(vgg, seed=0)
+        >>> round(vgg.weights[0].std().item(), 1)
+        0.3
     """
     for index, convolution in enumerate(vgg.convolutions):
         generator = torch.Generator().manual_seed((seed << 8) + index)
@@ -189,6 +195,13 @@ def calibrate(vgg: Vgg, images: Sequence[Tensor], std: float = 1.0) -> None:
             alone.
         images: Each (1, 3, H, W) in [0, 1], of any size.
         std: The standard deviation of each layer's output before its ReLU.
+
+    Example:
+        >>> vgg, image = Vgg("vgg19", ["conv1_1"]), torch.rand(1, 3, 16, 16)
+        >>> randomize(vgg, seed=0)
+        >>> calibrate(vgg, [image])
+        >>> round(vgg(image)["conv1_1"].std().item(), 4)
+        1.0
     """
     inputs = [vgg.normalize(image) for image in images]
     for index in range(len(vgg.convolutions)):
@@ -213,6 +226,13 @@ def rescale_filters(vgg: Vgg, images: Sequence[Tensor]) -> None:
 
     Source:
         Gatys, Ecker and Bethge 2016, section 2. Departure from it: the mean is over these images, not over ImageNet.
+
+    Example:
+        >>> vgg, image = Vgg("vgg19", ["relu1_1"]), torch.rand(1, 3, 16, 16)
+        >>> randomize(vgg, seed=0)
+        >>> rescale_filters(vgg, [image])
+        >>> round(vgg(image)["relu1_1"].mean((0, 2, 3)).max().item(), 4)
+        1.0
     """
     inputs = [vgg.normalize(image) for image in images]
     for index in range(len(vgg.convolutions)):

@@ -91,6 +91,10 @@ def relu_grad(grad: Tensor, y: Tensor) -> Tensor:
     Args:
         grad: The gradient for the ReLU's output.
         y: The ReLU's input or output, shaped as `grad`.
+
+    Example:
+        >>> relu_grad(torch.tensor([5.0, 6.0]), torch.tensor([1.0, -1.0])).tolist()
+        [5.0, 0.0]
     """
     torch.ops.aten.threshold_backward.grad_input(grad, y, 0, grad_input=grad)
     return grad

@@ -1,4 +1,4 @@
-"""Pretrained weights: what is in a file, told by its content, and its way into a network."""
+"""Pretrained weights: reading files of several formats, and copying them into a network."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ CAFFE_DIGITS = ("d01eb7cb", "00b39a1b")
 
 @dataclass(frozen=True)
 class PretrainedWeights:
-    """The convolutions of a VGG in torchvision's layout, and how the network wants its pixels.
+    """The convolutions of a VGG in torchvision's layout, and the input that they were trained with.
 
-    `tensors` are `features.N.weight` (out, in, 3, 3) and `features.N.bias` (out,) as the file has them, on the CPU;
-    `reason` says in words how `space` is known.
+    Args:
+        tensors: `features.N.weight` (out, in, 3, 3) and `features.N.bias` (out,) as the file has them, on the CPU.
+        space: The input of the network.
+        reason: Says in words how `space` is known.
     """
 
     tensors: Mapping[str, Tensor]
@@ -47,10 +49,16 @@ class _Content(NamedTuple):
 
 
 def read_weights(path: Path, space: InputSpace | None = None) -> PretrainedWeights:
-    """What is in a state dict of torch.save, a safetensors file, or a .mat file of MatConvNet.
+    """Read a state dict of torch.save, a safetensors file, or a .mat file of MatConvNet.
 
-    `space` is what a user says of the network's input; without it, the file's own word, or else TORCHVISION. Nothing
-    but tensors is unpickled. Raises InvalidRequest if the file holds anything else, or is damaged.
+    Nothing but tensors is unpickled.
+
+    Args:
+        path: The file.
+        space: The input of the network as the user states it; None for what the file says, or else TORCHVISION.
+
+    Raises:
+        InvalidRequest: The file holds anything else, or is damaged.
     """
     content = _read(path)
     if space is None:
@@ -63,9 +71,20 @@ def read_weights(path: Path, space: InputSpace | None = None) -> PretrainedWeigh
 
 
 def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
-    """Copies the convolutions that `vgg` uses out of `state`, torchvision's state dict of the same architecture.
+    """Copy the convolutions that `vgg` uses out of a state dict.
 
-    Raises InvalidRequest, naming the first tensor that is missing, of another shape, or not finite.
+    Args:
+        vgg: The network, changed in place.
+        state: torchvision's state dict of the same architecture.
+
+    Raises:
+        InvalidRequest: A tensor is missing, has another shape, or is not finite; it names the first one.
+
+    Example:
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> load_weights(vgg, {"features.0.weight": torch.ones(64, 3, 3, 3), "features.0.bias": torch.zeros(64)})
+        >>> vgg.weights[0].unique().tolist()
+        [1.0]
     """
     positions = torchvision_positions(vgg.architecture)
     for index, convolution in enumerate(vgg.convolutions):
@@ -76,7 +95,12 @@ def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
 
 
 def torchvision_positions(architecture: Architecture) -> dict[str, int]:
-    """Where each convolution stands in torchvision's `features`, a Sequential of convolutions, ReLUs and poolings."""
+    """Return where each convolution stands in torchvision's `features`, a Sequential with ReLUs and poolings.
+
+    Example:
+        >>> torchvision_positions("vgg19")["conv2_1"]
+        5
+    """
     positions: dict[str, int] = {}
     position = 0
     for block, count in enumerate(CONVOLUTIONS[architecture], start=1):
@@ -88,7 +112,21 @@ def torchvision_positions(architecture: Architecture) -> dict[str, int]:
 
 
 def check_tensor(value: Tensor | None, shape: tuple[int, ...], label: str, architecture: Architecture) -> Tensor:
-    """The tensor itself. Raises InvalidRequest, naming it by `label`, if it is not one of `architecture`'s."""
+    """Return the tensor.
+
+    Args:
+        value: A tensor of a file; None if the file lacks it.
+        shape: The shape that it must have.
+        label: What it is called in messages.
+        architecture: The network that it belongs to.
+
+    Raises:
+        InvalidRequest: It is missing, has another shape or type, or is not finite.
+
+    Example:
+        >>> check_tensor(torch.ones(2), (2,), "a bias", "vgg19").tolist()
+        [1.0, 1.0]
+    """
     if value is None:
         raise InvalidRequest(f"the weights lack {label}: they are not torchvision's {architecture}")
     if tuple(value.shape) != shape:
@@ -138,7 +176,7 @@ def _torch(path: Path) -> _Content:
 
 
 def _known(path: Path) -> tuple[InputSpace | None, str]:
-    """What is known of the files that everybody downloads, by their hashes or names."""
+    """Return what is known of the files that everybody downloads, by their hashes or names."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest.startswith(CAFFE_DIGITS) or any(f"-{digits}" in path.name for digits in CAFFE_DIGITS):

@@ -1,4 +1,4 @@
-"""What a file of weights in our own form says of itself: the network's architecture, and how it wants its pixels."""
+"""The metadata of a weights file in the farm's own form: the architecture, and the network's input."""
 
 from __future__ import annotations
 
@@ -31,17 +31,27 @@ class WeightsMetadata(BaseModel):
 
     @property
     def space(self) -> InputSpace:
-        """How the network wants its pixels."""
+        """The input of the network."""
         return InputSpace(self.range, self.mean, self.std, self.order)
 
 
 def write_metadata(architecture: Architecture, space: InputSpace) -> dict[str, str]:
-    """The metadata of a safetensors file; the same weights have the same."""
+    """Return the metadata of a safetensors file; the same weights have the same.
+
+    Example:
+        >>> from stylefarm.shared.spec.space import TORCHVISION
+        >>> read_metadata(write_metadata("vgg19", TORCHVISION)).space == TORCHVISION
+        True
+    """
     return {KEY: WeightsMetadata(architecture=architecture, **vars(space)).model_dump_json(by_alias=True)}
 
 
 def read_metadata(metadata: dict[str, str] | None) -> WeightsMetadata | None:
-    """What a safetensors file says, None if it is not of our own. Raises InvalidRequest if it cannot be read."""
+    """Return the metadata of a safetensors file; None if it is not in the farm's own form.
+
+    Raises:
+        InvalidRequest: This release cannot read it.
+    """
     text = (metadata or {}).get(KEY)
     if text is None:
         return None

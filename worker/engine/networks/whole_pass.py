@@ -21,6 +21,15 @@ class WholePass:
 
     Args:
         backbone: The network.
+
+    Example:
+        >>> from stylefarm.worker.engine.networks.vgg import Vgg, randomize
+        >>> from stylefarm.worker.engine.networks.vgg_backbone import VggBackbone
+        >>> vgg = Vgg("vgg19", ["relu1_1"])
+        >>> randomize(vgg, seed=0)
+        >>> forward_pass = WholePass(VggBackbone(vgg))
+        >>> forward_pass.forward(torch.rand(1, 3, 8, 8), lambda layer, features, rows: print(layer, features.shape[2]))
+        relu1_1 8
     """
 
     def __init__(self, backbone: VggBackbone) -> None:

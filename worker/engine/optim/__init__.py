@@ -1,1 +1,1 @@
-"""Optimizers over pixels: L-BFGS, Adam, SGD, and their state."""
+"""Optimizers over images behind one Protocol, and their state."""

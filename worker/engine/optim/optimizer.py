@@ -69,6 +69,10 @@ class OptimizerSettings:
         momentum: Decay of SGD's velocity.
         weight_decay: Pull of SGD towards zero.
         unit: The way from black to white, in the coordinates that are optimized.
+
+    Example:
+        >>> OptimizerSettings(LearningRate(1.0)).history_size
+        20
     """
 
     rate: LearningRate

@@ -1,4 +1,4 @@
-"""Where an optimization stands, as tensors and plain numbers: enough to go on from there, elsewhere and later."""
+"""The state of an optimization as tensors and plain numbers, enough to continue it elsewhere and later."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ HISTORY = "history."
 
 @dataclass(frozen=True)
 class EngineState:
-    """Named tensors, of any device and dtype, a row for each picture, and named numbers, which all have in common.
+    """Named tensors, of any device and dtype, with one row for each image, and named numbers that all images share.
 
-    As the engine gives it, the tensors are its own: they are as they were until its next step. `restore` copies what
-    will be changed.
+    The tensors are the engine's own: they stay as they are until its next step. `restore` copies what it will change.
+
+    Args:
+        tensors: Tensors by name, (B, ...).
+        numbers: Numbers by name.
+
+    Example:
+        >>> import torch
+        >>> state = EngineState({"x": torch.zeros(2, 3)}, {"step": 1}).named("adam.")
+        >>> state.bytes, list(state.part("adam.").tensors), state.of(0).tensors["adam.x"].shape[0]
+        (24, ['x'], 1)
     """
 
     tensors: Mapping[str, Tensor]
@@ -24,44 +33,44 @@ class EngineState:
 
     @property
     def bytes(self) -> int:
-        """What the tensors take."""
+        """The size of the tensors in bytes."""
         return sum(tensor.numel() * tensor.itemsize for tensor in self.tensors.values())
 
     def named(self, prefix: str) -> EngineState:
-        """The same, each name with `prefix` before it."""
+        """Return the same state, each name with `prefix` before it."""
         return EngineState(
             {prefix + name: tensor for name, tensor in self.tensors.items()},
             {prefix + name: number for name, number in self.numbers.items()},
         )
 
     def part(self, prefix: str) -> EngineState:
-        """What stands under names with `prefix` before them, by the names without it."""
+        """Return what stands under names with `prefix`, by the names without it."""
         own = {name.removeprefix(prefix): number for name, number in self.numbers.items() if name.startswith(prefix)}
         return EngineState(_Part(self.tensors, prefix), own)
 
     def joined(self, other: EngineState) -> EngineState:
-        """Both; their names differ."""
+        """Return both; their names differ."""
         return EngineState({**self.tensors, **other.tensors}, {**self.numbers, **other.numbers})
 
     def of(self, picture: int) -> EngineState:
-        """The part of one picture of a batch: the first dimension of every tensor is the batch's."""
+        """Return the part of one image of a batch."""
         own = {name: tensor[picture : picture + 1] for name, tensor in self.tensors.items()}
         return EngineState(own, self.numbers)
 
     def without_history(self) -> EngineState:
-        """The same but for what an optimizer can begin anew without, which is most of it with L-BFGS."""
+        """Return the same state without what an optimizer can rebuild, which is most of it with L-BFGS."""
         return EngineState(
             {name: tensor for name, tensor in self.tensors.items() if HISTORY not in name},
             {name: number for name, number in self.numbers.items() if HISTORY not in name},
         )
 
     def copied(self) -> EngineState:
-        """A copy on the CPU that no later step changes."""
+        """Return a copy on the CPU that no later step changes."""
         return EngineState({name: tensor.to("cpu", copy=True) for name, tensor in self.tensors.items()}, self.numbers)
 
 
 class _Part(Mapping[str, Tensor]):
-    """Some of a mapping, looked up when it is asked for: the tensors of a file are read one at a time."""
+    """A part of a mapping, looked up on demand: the tensors of a file are read one at a time."""
 
     def __init__(self, whole: Mapping[str, Tensor], prefix: str) -> None:
         self._whole = whole

@@ -122,7 +122,7 @@ def test_pairs_begin_anew_where_the_history_is_left_out() -> None:
 
 def test_a_state_of_another_size_is_refused() -> None:
     """Given a state of a picture of 8 pixels, if the scale has other ones now, I expect a ValueError."""
-    with pytest.raises(ValueError, match="none of pictures"):
+    with pytest.raises(ValueError, match="does not fit images"):
         list(optimize(scales()[1:], OPTIMISERS["adam"](), None, cut(2, "adam", RULES["plain"])))
 
 

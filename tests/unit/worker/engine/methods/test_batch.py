@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stylefarm.worker.engine.losses.targets import StyleImage
-from stylefarm.worker.engine.methods.batch import SequentialObjectives, together
+from stylefarm.worker.engine.methods.batch import SequentialObjectives, batch_objectives
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
 from stylefarm.worker.engine.networks.vgg import Vgg, randomize
@@ -93,7 +93,7 @@ def test_joined_objectives_have_the_gradients_of_each(loss: str) -> None:
     """given objectives of other contents, styles and weights; if they are joined; I expect the gradients of each."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     each = objectives(contents, styles, torch.float64, loss)
-    joined = Objective.joined(each)
+    joined = Objective.batched(each)
     assert joined is not None
     image = 0.9 * contents.double()
     expected = [objective.gradient(x) for objective, x in zip(each, image.split(1), strict=True)]
@@ -106,13 +106,13 @@ def test_what_cannot_be_joined_goes_one_by_one() -> None:
     """given losses over samples, or other layers; if they are to go at once; I expect one after the other."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     sampled = objectives(contents, styles, torch.float32, "sliced")
-    assert isinstance(together(sampled, at_once=True), SequentialObjectives)
+    assert isinstance(batch_objectives(sampled, at_once=True), SequentialObjectives)
     mixed = [*objectives(contents, styles, torch.float32, "gram")[:1], *sampled[:1]]
-    assert isinstance(together(mixed, at_once=True), SequentialObjectives)
+    assert isinstance(batch_objectives(mixed, at_once=True), SequentialObjectives)
     alike = objectives(contents, styles, torch.float32, "gram")
-    assert isinstance(together(alike, at_once=True), Objective)
-    assert isinstance(together(alike, at_once=False), SequentialObjectives)
-    assert together(alike[:1], at_once=False) is alike[0]
+    assert isinstance(batch_objectives(alike, at_once=True), Objective)
+    assert isinstance(batch_objectives(alike, at_once=False), SequentialObjectives)
+    assert batch_objectives(alike[:1], at_once=False) is alike[0]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -35,7 +35,7 @@ from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.options import make_optimizer
-from stylefarm.worker.render.scale import RenderContext, prepared
+from stylefarm.worker.render.scale import RenderContext, prepare_scale
 
 CONTENTS = ("astronaut", "chelsea", "coffee", "rocket")
 STYLES = ("immunohistochemistry", "gravel", "hubble_deep_field", "brick", "retina")
@@ -105,7 +105,7 @@ def render(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[tor
     calibrate(vgg, [sized.content, sized.styles[0].image], spec.features_deviation)
     started = time.monotonic()
     context = RenderContext(path, VggNetwork(vgg), ModelCache(0), partial(available_memory, path.device))
-    scales = [Scale(n, partial(prepared, [inputs], edge, context)) for edge, n in spec.schedule]
+    scales = [Scale(n, partial(prepare_scale, [inputs], edge, context)) for edge, n in spec.schedule]
     *_, last = optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change))
     seconds = time.monotonic() - started
     return last.image, {**asdict(compute_metrics(last.image, sized.content, sized.styles[0].image)), "seconds": seconds}

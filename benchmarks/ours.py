@@ -34,7 +34,7 @@ from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.estimate import estimate
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.options import make_optimizer
-from stylefarm.worker.render.scale import RenderContext, prepared
+from stylefarm.worker.render.scale import RenderContext, prepare_scale
 
 # Which operators of a profile belong to which part of an iteration; what is left is told as "rest".
 PARTS = {
@@ -113,7 +113,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, object]:
     began: list[float] = []
 
     def prepare(edge: int) -> tuple[torch.Tensor, ObjectiveFunction]:
-        start, objective = prepared([inputs] * arguments.batch, edge, context, fits.append)
+        start, objective = prepare_scale([inputs] * arguments.batch, edge, context, fits.append)
         if not began:
             began.append(time.perf_counter())
         return start, objective
@@ -153,7 +153,7 @@ def _exact(inputs: JobImages, edge: int, network: VggNetwork) -> Callable[[torch
     """The total loss of a picture of that long edge as float32 with plain convolutions has it."""
     path = choose("fp32")
     context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device))
-    _, objective = prepared([inputs], edge, context)
+    _, objective = prepare_scale([inputs], edge, context)
     return lambda image: float(objective.losses(to_input(objective.space, image))[0, 0])
 
 
@@ -169,7 +169,7 @@ def _profiled(
     inputs: JobImages, arguments: argparse.Namespace, context: RenderContext, spec: JobSpec
 ) -> dict[str, float]:
     """The share of each part in the time of one iteration's operators."""
-    start, objective = prepared([inputs], arguments.size, context)
+    start, objective = prepare_scale([inputs], arguments.size, context)
     optimizer = make_optimizer(spec)
     image = start
     for _ in range(3):

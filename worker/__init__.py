@@ -1,4 +1,4 @@
-"""Where pictures are painted."""
+"""Where pictures are rendered."""
 
 import os
 import sys

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @shared_task(name=TASK, bind=True)
 def render(self: Task[..., None], job_id: str) -> None:
-    """Paints the job, if it is still to be painted."""
+    """Render the job, if it is still to be rendered."""
     from stylefarm.worker.attempt.outcome import JobMove
 
     worker = this_worker(str(self.request.hostname))
@@ -72,9 +72,9 @@ def _announce(services: Services, job_id: str, outcome: JobMove) -> None:
 
 @lru_cache(maxsize=1)
 def this_worker(name: str) -> Worker:
-    """The worker that this process is; `name` is what Celery calls it ("name@host").
+    """Return the worker that this process is; `name` is what Celery calls it ("name@host").
 
-    No other worker ever has its name: process ids come again when a container starts again.
+    No other worker ever has the same name: process ids are reused when a container restarts.
     """
     import torch
 
@@ -93,7 +93,7 @@ def _warm_up(**_options: Any) -> None:
     What the process before it was painting when it died is taken back at once, without waiting for the lease.
     """
     parent_watch.end_with(os.getppid())
-    shutdown.heed(INTERRUPTED)
+    shutdown.set_on_request(INTERRUPTED)
     services = connect_services(load_settings())
     try:
         lost = services.store.maintenance.reclaim_dead(f":{FAMILY}:")

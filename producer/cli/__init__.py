@@ -56,17 +56,21 @@ class Commands(click.Group):
     """A group whose commands are imported when they are called."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Parse the arguments; a reader that leaves early is no error."""
         with _reader_may_leave():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that leaves early is no error."""
         with _reader_may_leave():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command of the table; return None for another name."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
@@ -77,6 +81,7 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         # click would import every command that fits.
+        """Complete names from the table; click would import every command that fits."""
         named = [CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items()]
         return [item for item in named if item.value.startswith(incomplete)] + click.Command.shell_complete(
             self, ctx, incomplete
@@ -85,6 +90,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; suggest similar names of the table, of which click knows only those that are imported."""
         try:
             return super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
@@ -92,6 +98,7 @@ class Commands(click.Group):
             raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
 
@@ -145,7 +152,7 @@ def _drop_output() -> None:
 
 
 def _sentence(error: click.ClickException) -> str:
-    """click's words in one line, without those on usage above them, and in our form."""
+    """Return click's message in one line, without the usage above it, in the form of our own errors."""
     if isinstance(error, click.NoSuchOption | click.NoSuchCommand) and error.possibilities:
         words, remedy = error.message, f": did you mean {error.possibilities[0]!r}?"
     else:

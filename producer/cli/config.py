@@ -1,4 +1,4 @@
-"""`stylefarm config ...`"""
+"""The command `stylefarm config`."""
 
 from __future__ import annotations
 

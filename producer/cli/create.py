@@ -1,4 +1,4 @@
-"""`stylefarm sweep create`"""
+"""The command `stylefarm sweep create`."""
 
 from __future__ import annotations
 

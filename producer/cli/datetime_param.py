@@ -13,11 +13,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 class Moment(click.ParamType[datetime]):
-    """A moment in ISO 8601, UTC unless it says otherwise, or an age: 90s, 30m, 2h, 3d, 1w."""
+    """A time in ISO 8601, UTC unless it has an offset, or an age: 90s, 30m, 2h, 3d, 1w."""
 
     name = "when"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return an aware datetime; fail for a text that is neither."""
         if isinstance(value, datetime):
             return value
         age = _AGE.fullmatch(value.strip())

@@ -1,4 +1,4 @@
-"""`stylefarm db ...`"""
+"""The command `stylefarm db`."""
 
 from __future__ import annotations
 

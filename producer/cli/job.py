@@ -1,4 +1,4 @@
-"""`stylefarm job ...`"""
+"""The command `stylefarm job`."""
 
 from __future__ import annotations
 

@@ -10,9 +10,12 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group with commands of its own, and more in other modules, imported when it has none of a name that is given.
+    """A group with commands of its own, and more in other modules, imported when none of its own has the given name.
 
-    `more` names what is in these modules, as in "package.module:name": a command, or commands by their names.
+    Args:
+        *given: as for click.Group.
+        more: places "module:name", each of a command, or of commands by their names.
+        **options: as for click.Group.
     """
 
     def __init__(self, *given: Any, more: Sequence[str] = (), **options: Any) -> None:
@@ -20,10 +23,12 @@ class LazyGroup(click.Group):
         self.more = list(more)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Import everything, and return the names."""
         self._import()
         return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported if need be; None for another name."""
         if cmd_name not in self.commands:
             self._import()
         return super().get_command(ctx, cmd_name)

@@ -18,12 +18,13 @@ ARGUMENTS = ("content", "style")
 
 
 class Plain(click.ParamType[Any]):
-    """A number where it is one, else text; the spec says whether it will do."""
+    """A number where the text is one, else the text; the spec checks it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return an int, a float, or the text."""
         try:
             # 1e3 is a whole number too.
             return int(value) if "e" not in str(value).lower() else _whole(float(value))
@@ -36,13 +37,14 @@ class Plain(click.ParamType[Any]):
 
 
 class Several(click.ParamType[Any]):
-    """Several names, or numbers, with commas between them."""
+    """Several names, or numbers, separated by commas."""
 
     def __init__(self, *, numbers: bool) -> None:
         self.name = "1,2,..." if numbers else "a,b,..."
         self.numbers = Plain("number") if numbers else None
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a list."""
         if not isinstance(value, str) or value == "auto":
             return value
         parts = [part.strip() for part in value.split(",")]
@@ -50,11 +52,12 @@ class Several(click.ParamType[Any]):
 
 
 class Weighted(click.ParamType[Any]):
-    """A name, or several with weights; the spec reads them."""
+    """A name, or several with weights; the spec parses them."""
 
     name = "a=1,b=0.5"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text."""
         return value
 
 

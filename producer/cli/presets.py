@@ -1,4 +1,4 @@
-"""`stylefarm presets ...`"""
+"""The command `stylefarm presets`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stylefarm sweep search`"""
+"""The command `stylefarm sweep search`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stylefarm sweep ...`"""
+"""The command `stylefarm sweep`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stylefarm sweep webhook`"""
+"""The command `stylefarm sweep webhook`."""
 
 from __future__ import annotations
 

@@ -18,6 +18,10 @@ class Counter:
     """A bar on standard error that appears after a second; none where that is no terminal.
 
     Call it once for each item that is done, from any thread.
+
+    Args:
+        words: what the items are, e.g. "thumbnails".
+        total: how many there are.
     """
 
     def __init__(self, words: str, total: int) -> None:

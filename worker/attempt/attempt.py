@@ -25,7 +25,7 @@ from stylefarm.shared.spec.spec import BLOB, JobSpec, load_spec
 from stylefarm.worker.attempt.attempt_sinks import AttemptSinks
 from stylefarm.worker.attempt.checkpoint import CheckpointStore
 from stylefarm.worker.attempt.lease import Interrupted, Lease, PauseRequested
-from stylefarm.worker.attempt.metrics import measured
+from stylefarm.worker.attempt.metrics import measure_result
 from stylefarm.worker.attempt.outcome import Outcome, Rendered, outcome_of
 from stylefarm.worker.attempt.output import OutputEncoder
 from stylefarm.worker.engine.hardware.device import ComputePath
@@ -55,7 +55,7 @@ class Attempt:
 
     @cached_property
     def spec(self) -> JobSpec:
-        """What is to be rendered. Raises InvalidSpec for what another release has submitted."""
+        """What is to be rendered. Raises InvalidSpec for a job that another release has submitted."""
         return load_spec(self.job.spec)
 
     @property
@@ -161,7 +161,7 @@ class Attempt:
         data = self.encoder.encode_finished(picture, progress.iteration)
         self.close()
         seconds = time.monotonic() - self.began_at
-        metrics = {**measured(self.inputs, progress.image[0], picture, cache), "seconds": round(seconds, 3)}
+        metrics = {**measure_result(self.inputs, progress.image[0], picture, cache), "seconds": round(seconds, 3)}
         file_format = self.encoder.output.format
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
         blobs = self.services.blobs

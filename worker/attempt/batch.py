@@ -14,7 +14,7 @@ from stylefarm.shared.db.records import Checkpoint
 from stylefarm.shared.errors import FarmError, OutOfMemory
 from stylefarm.shared.services import Services
 from stylefarm.worker.attempt.attempt import Attempt
-from stylefarm.worker.attempt.resume import earlier_state
+from stylefarm.worker.attempt.resume import resume_state
 from stylefarm.worker.engine.hardware.budget import USABLE
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
 from stylefarm.worker.engine.hardware.memory import available_memory, is_out_of_memory, release_memory
@@ -26,7 +26,7 @@ from stylefarm.worker.monitoring import metrics
 from stylefarm.worker.render.cache import CALIBRATION_EDGE, ModelCache, network_key
 from stylefarm.worker.render.network import build_network
 from stylefarm.worker.render.options import make_optimizer
-from stylefarm.worker.render.scale import RenderContext, prepared
+from stylefarm.worker.render.scale import RenderContext, prepare_scale
 
 log = structlog.get_logger("stylefarm.worker")
 
@@ -91,7 +91,7 @@ class BatchRun:
                 del attempt.record["batch"]
 
     def _render_alone(self, attempt: Attempt) -> Iterator[Attempt]:
-        with attempt.ends_on_error(), earlier_state(self.services, attempt.job, attempt.spec, attempt.record) as state:
+        with attempt.ends_on_error(), resume_state(self.services, attempt.job, attempt.spec, attempt.record) as state:
             attempt.checkpoint_store.named = None if state is None else Checkpoint.of(attempt.job)
             # A job that an earlier attempt found too large begins with less.
             first = RETRY_SHARE if attempt.job.is_to_be_smaller else 1.0
@@ -164,7 +164,7 @@ class BatchRun:
         context = RenderContext(path, backbone, self.cache, lambda: budget.available, on_capture)
         batch = [attempt.inputs for attempt in attempts]
         scales = [
-            Scale(iterations, partial(prepared, batch, edge, context, partial(on_plan, edge)))
+            Scale(iterations, partial(prepare_scale, batch, edge, context, partial(on_plan, edge)))
             for edge, iterations in spec.schedule
         ]
         rules = UpdateRules(spec.clamp, spec.average, spec.stop_change)

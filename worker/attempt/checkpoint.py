@@ -1,11 +1,11 @@
-"""Checkpoints: what another worker goes on from, stored off the hot path.
+"""Checkpoints: what another worker continues from, stored off the hot path.
 
-At a step that is due the painting thread copies the engine's state to the CPU's memory, since the next steps change
-parts of it in place. One thread writes the copy to a file, tensor by tensor, and uploads it. Then the painting thread
-has the background thread name it on the job's row: after all points of the curve and all snapshots that come before it
-in that thread's line, so that what is named is never ahead of the curve.
+At a step that is due the rendering thread copies the engine's state to the CPU's memory, since the next steps change
+parts of it in place. Another thread writes the copy to a file, tensor by tensor, and uploads it. Then the rendering
+thread has the background thread name it on the job's row, after all points of the curve and all snapshots that come
+before it in that thread's queue, so that what is named is never ahead of the curve.
 
-There is one copy at a time. What falls due while it is uploaded is taken when that is over, which is later, and thus
+There is one copy at a time. What falls due during an upload is taken when the upload is over, which is later, and thus
 better, than anything that could have waited.
 """
 
@@ -26,9 +26,9 @@ from stylefarm.shared.db.records import Checkpoint, Fence, StoredObject
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.attempt.checkpoint_file import CONTENT_TYPE, passing_file, write_checkpoint
+from stylefarm.worker.attempt.checkpoint_file import CONTENT_TYPE, temporary_file, write_checkpoint
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
-from stylefarm.worker.attempt.resume import about, checkpoint_folder
+from stylefarm.worker.attempt.resume import checkpoint_folder, checkpoint_metadata
 from stylefarm.worker.attempt.sinks import Background, Sink
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.engine.optim.state import EngineState
@@ -43,7 +43,7 @@ LAST_SECONDS = 8.0
 
 @dataclass
 class CheckpointStore:
-    """Where the checkpoints of one attempt are stored, and the one that the job's row names."""
+    """Stores the checkpoints of one attempt, and knows the one that the job's row names."""
 
     services: Services
     spec: JobSpec
@@ -52,7 +52,7 @@ class CheckpointStore:
     named: Checkpoint | None = None
 
     def store(self, state: EngineState, closed: threading.Event) -> Checkpoint | None:
-        """Uploads a state, unless `closed` is set by then; None, and a line in the log, if that fails."""
+        """Upload a state, unless `closed` is set by then; return None, and log why, if that fails."""
         iteration = int(state.numbers["done"])
         key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/checkpoint-{iteration}.safetensors"
         try:
@@ -63,12 +63,12 @@ class CheckpointStore:
         return Checkpoint(stored, iteration, self.fence.attempt)
 
     def discard(self, upload: Future[Checkpoint | None]) -> None:
-        """Deletes what was stored, and is named by nobody."""
+        """Delete what was uploaded but is named by no row."""
         if not upload.cancelled() and (stored := upload.result()) is not None:
             self._delete(stored.stored.key)
 
     def name(self, checkpoint: Checkpoint) -> None:
-        """Names it on the job's row, and deletes the one before it. Raises LeaseLost."""
+        """Name a checkpoint on the job's row, and delete the one before it. Raises LeaseLost."""
         try:
             ours = retry_transient(lambda: self.services.store.checkpoints.save(self.fence, checkpoint))
         except FarmError as error:
@@ -84,13 +84,13 @@ class CheckpointStore:
         log.info("checkpoint", iteration=checkpoint.iteration, bytes=checkpoint.stored.bytes)
 
     def clear(self) -> None:
-        """Deletes the last one, once the job is done and its row names it no more."""
+        """Delete the last checkpoint, once the job is done and its row names it no more."""
         if self.named is not None:
             self._delete(self.named.stored.key)
 
     def _uploaded(self, key: str, state: EngineState, closed: threading.Event) -> StoredObject:
-        with passing_file(checkpoint_folder(self.services)) as path:
-            write_checkpoint(path, state, about(self.spec, state))
+        with temporary_file(checkpoint_folder(self.services)) as path:
+            write_checkpoint(path, state, checkpoint_metadata(self.spec, state))
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if not closed.is_set():
@@ -107,9 +107,14 @@ class CheckpointStore:
 
 
 class CheckpointSink:
-    """Stores a checkpoint each `every` seconds (0: never), and where the work stands when it is let go.
+    """Stores a checkpoint each `every` seconds (0: never), and when the attempt is stopped.
 
-    `losses` is the sink of the curve, `memory_left` how many bytes a copy of the state may take.
+    Args:
+        store: keeps the checkpoints.
+        losses: the sink of the loss curve, which must be stored first.
+        background: the thread that names checkpoints.
+        every: seconds; 0: never.
+        memory_left: how many bytes a copy of the state may take.
     """
 
     def __init__(
@@ -132,6 +137,7 @@ class CheckpointSink:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
 
     def on_progress(self, progress: Progress) -> None:
+        """Copy the state and start its upload, if a checkpoint is due."""
         self._settle()
         if self._taken_at is None:
             self._taken_at = time.monotonic()
@@ -144,7 +150,7 @@ class CheckpointSink:
                 self._upload = self._start_upload(state)
 
     def store_last(self, progress: Progress) -> None:
-        """Stores where the work stands, which is let go here; waits a few seconds at most, and raises nothing."""
+        """Store the state at which the attempt stops; wait a few seconds at most, and raise nothing."""
         named = self.store.named
         if not self.every or progress.state is None or progress.iteration <= (named.iteration if named else 0):
             return
@@ -157,10 +163,10 @@ class CheckpointSink:
             log.warning("no last checkpoint", reason=str(error) or type(error).__name__)
 
     def close(self) -> None:
-        """Nothing is handed over: at the end of a job no checkpoint is worth the wait."""
+        """Do nothing: at the end of a job no checkpoint is worth the wait."""
 
     def abandon(self) -> None:
-        """Names nothing more, and waits for nothing: what is being uploaded, or has just been, is deleted."""
+        """Name nothing more, and wait for nothing: delete what is being uploaded, or has just been."""
         self._closed.set()
         if self._upload is not None:
             self._upload.add_done_callback(self.store.discard)

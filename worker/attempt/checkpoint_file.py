@@ -1,6 +1,6 @@
 """The file of a checkpoint: safetensors, written and read one tensor at a time.
 
-The package safetensors has all tensors in memory at once, as bytes, when it writes; L-BFGS at a large size has
+The package safetensors holds all tensors in memory at once, as bytes, when it writes; L-BFGS at a large size has
 gigabytes of them, so the (simple) format is written here.
 """
 
@@ -33,11 +33,11 @@ STALE_SECONDS = 3600.0
 
 
 class UnusableCheckpoint(FarmError):
-    """A checkpoint that no attempt can go on from; its job begins afresh."""
+    """A checkpoint that no attempt can continue from; its job starts over."""
 
 
 def write_checkpoint(path: Path, state: EngineState, metadata: Mapping[str, object]) -> None:
-    """Writes the state, and what is said of it. Raises OSError."""
+    """Write a state and its metadata. Raises OSError."""
     header: dict[str, object] = {"__metadata__": {"about": json.dumps(dict(metadata)), "numbers": _json(state)}}
     offset = 0
     for name, tensor in state.tensors.items():
@@ -56,9 +56,10 @@ def write_checkpoint(path: Path, state: EngineState, metadata: Mapping[str, obje
 
 @contextmanager
 def read_checkpoint(path: Path) -> Iterator[tuple[EngineState, dict[str, object]]]:
-    """The state, whose tensors are read when they are asked for, while the `with` block runs; and what is said of it.
+    """Yield the state, whose tensors are read when they are used, and its metadata.
 
-    Raises UnusableCheckpoint if the file is damaged.
+    Raises:
+        UnusableCheckpoint: the file is damaged.
     """
     try:
         opened = safetensors.safe_open(path, framework="pt")
@@ -68,15 +69,15 @@ def read_checkpoint(path: Path) -> Iterator[tuple[EngineState, dict[str, object]
         try:
             metadata = file.metadata()
             state = EngineState(_Tensors(file), json.loads(metadata["numbers"]))
-            about = dict(json.loads(metadata["about"]))
+            checkpoint_metadata = dict(json.loads(metadata["about"]))
         except (ValueError, KeyError, TypeError) as error:
             raise UnusableCheckpoint("its file says nothing of itself") from error
-        yield state, about
+        yield state, checkpoint_metadata
 
 
 @contextmanager
-def passing_file(folder: Path) -> Iterator[Path]:
-    """The path of a file in `folder` that is deleted afterwards. Raises ServiceUnavailable."""
+def temporary_file(folder: Path) -> Iterator[Path]:
+    """Yield the path of a file in `folder` that is deleted afterwards. Raises ServiceUnavailable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():

@@ -1,4 +1,4 @@
-"""The heartbeat: a thread that renews a job's lease while it is painted, and hears what the user wants of it."""
+"""The heartbeat: a thread that renews a job's lease while it is rendered, and learns what the user wants of it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ log = structlog.get_logger("stylefarm.worker")
 
 
 class Stop(Exception):
-    """The work on a job is to stop; the subclass says why."""
+    """The work on a job must stop; the subclass says why."""
 
 
 class LeaseLost(Stop):
-    """The job is no longer ours: nothing more may be written."""
+    """The job belongs to another attempt: nothing more may be written."""
 
 
 class CancelRequested(Stop):
-    """The user wants the job cancelled."""
+    """The user has cancelled the job."""
 
 
 class PauseRequested(Stop):
-    """The user wants the job paused."""
+    """The user has paused the job."""
 
 
 class Interrupted(Stop):
@@ -37,7 +37,16 @@ class Interrupted(Stop):
 
 
 class Lease:
-    """Keeps the lease of one job while its `with` block runs; `check` raises what it has heard."""
+    """Keeps the lease of one job while its `with` block runs.
+
+    Args:
+        store: renews the lease.
+        fence: the attempt.
+        interrupted: set when the worker is being stopped.
+        seconds: how long a lease lasts.
+        heartbeat_seconds: how often it is renewed.
+        time_limit: seconds that the attempt may take; None: no limit.
+    """
 
     def __init__(
         self,
@@ -73,9 +82,11 @@ class Lease:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises the Stop that was heard of, if the work is to stop, or TimeLimitExceeded.
+        """Raise the Stop that the last heartbeat brought, if any. It asks no service, and costs nothing.
 
-        Asks nobody, and costs nothing.
+        Raises:
+            Stop: the work must stop.
+            TimeLimitExceeded: the attempt has taken longer than it may.
         """
         # After so long the database may have given the job away, whether we can reach it, or it hangs, or not.
         if self._lost.is_set() or time.monotonic() - self._renewed_at > self.seconds:

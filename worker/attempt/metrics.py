@@ -1,4 +1,4 @@
-"""What is measured of a result and stored with it, to compare methods by."""
+"""The metrics of a result, measured and stored with it, to compare methods by."""
 
 from __future__ import annotations
 
@@ -27,12 +27,17 @@ EDGE = 256
 SMALLEST = 16
 
 
-def measured(inputs: JobImages, painted: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
-    """The metrics by name, as `Metrics` tells of them: of what was painted and of the finished picture, (3, H, W).
+def measure_result(inputs: JobImages, painted: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
+    """Return the metrics of a result by name, as `engine.metrics` defines them.
 
-    What is read of the content and the styles is kept in `cache`, since the jobs of a sweep share them. Of several
-    styles the distances to each count by its share. Some metrics are missing where there is no style, where a picture
-    is too small, or where memory runs out: a job must not fail for them.
+    Of several styles the distances to each count by its share. Some metrics are missing where there is no style, where
+    a picture is too small, or where memory runs out: a job must not fail for them.
+
+    Args:
+        inputs: the content and the styles.
+        painted: what the engine rendered, (3, H, W), not clamped.
+        picture: the finished picture, (3, H, W), in [0, 1].
+        cache: keeps what is read of contents and styles, which the jobs of a sweep share.
     """
     share = {"clipped": clipped(painted)}
     size = long_edge_size((picture.shape[2], picture.shape[1]), min(EDGE, max(picture.shape[1:])))

@@ -1,4 +1,4 @@
-"""From what the engine paints to the bytes of a file: colours given back, noise taken out, metadata written."""
+"""From what the engine renders to the bytes of a file: colors restored, denoised, metadata written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stylefarm.worker.render.pictures import encode_tensor, to_tensor
 
 @dataclass(frozen=True)
 class OutputEncoder:
-    """How pictures of one job are saved; `exif` is the content's, if it is kept."""
+    """Saves the pictures of one job; `exif` is the content's, if it is kept."""
 
     spec: JobSpec
     content: Image.Image
@@ -26,20 +26,20 @@ class OutputEncoder:
 
     @property
     def output(self) -> Output:
-        """The file format, and what is particular to it."""
+        """The file format and its options."""
         spec = self.spec
         return Output(spec.format, bits=spec.bits, quality=spec.quality, icc=spec.icc)
 
     def encode(self, image: Tensor, iteration: int) -> bytes:
-        """The file of a picture (3, H, W) after `iteration` steps. Raises InvalidRequest."""
+        """Return the file of a picture (3, H, W) after `iteration` steps. Raises InvalidRequest."""
         return self.encode_finished(self.finished(image), iteration)
 
     def encode_finished(self, picture: Tensor, iteration: int) -> bytes:
-        """The file of what `finished` has given. Raises InvalidRequest."""
+        """Return the file of a picture that `finished` has returned. Raises InvalidRequest."""
         return encode_tensor(picture, self.output, {**self.parameters, "iteration": iteration}, self.exif)
 
     def finished(self, image: Tensor) -> Tensor:
-        """The picture (3, H, W) in [0, 1] on the CPU, as it is to be saved."""
+        """Return the picture (3, H, W) as it is saved: in [0, 1], on the CPU."""
         image = image.float().cpu().clamp(0, 1)
         if self.spec.color == "luminance":
             content = to_tensor(self.content, (image.shape[2], image.shape[1]), image.device)

@@ -1,4 +1,4 @@
-"""The checkpoint that an earlier attempt has left, fetched and checked for this one to go on from."""
+"""Fetch and check the checkpoint of an earlier attempt, for this one to continue from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import ENGINE_VERSION, JobSpec
-from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint
+from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, read_checkpoint, temporary_file
 from stylefarm.worker.attempt.lease import LeaseLost
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.host.retry import retry_transient
@@ -24,12 +24,12 @@ log = structlog.get_logger("stylefarm.worker")
 
 
 def checkpoint_folder(services: Services) -> Path:
-    """Where checkpoints pass through this machine."""
+    """Return the folder of this machine through which checkpoints pass."""
     return services.settings.home.expanduser() / "cache" / "checkpoints"
 
 
-def about(spec: JobSpec, state: EngineState) -> dict[str, object]:
-    """What a checkpoint says of itself."""
+def checkpoint_metadata(spec: JobSpec, state: EngineState) -> dict[str, object]:
+    """Return the metadata of a checkpoint: engine, spec and progress."""
     return {
         "engine_version": ENGINE_VERSION,
         "spec_key": spec.key,
@@ -39,12 +39,17 @@ def about(spec: JobSpec, state: EngineState) -> dict[str, object]:
 
 
 @contextmanager
-def earlier_state(
+def resume_state(
     services: Services, job: JobRow, spec: JobSpec, record: dict[str, Any]
 ) -> Iterator[EngineState | None]:
-    """What the job goes on from while the `with` block runs, or None if it begins afresh; `record` is told.
+    """Yield the state that the job continues from, or None if it starts from the beginning; `record` is told which.
 
-    What cannot be used is passed over. Raises LeaseLost, ServiceUnavailable, StorageFull.
+    A checkpoint that cannot be used is discarded.
+
+    Raises:
+        LeaseLost: the job belongs to another attempt.
+        ServiceUnavailable: the object store does not answer.
+        StorageFull: this machine's disk is full.
     """
     checkpoint = Checkpoint.of(job)
     if checkpoint is None:
@@ -65,7 +70,7 @@ def earlier_state(
 
 def _fetched(services: Services, spec: JobSpec, checkpoint: Checkpoint, stack: ExitStack) -> EngineState:
     stored = checkpoint.stored
-    path = stack.enter_context(passing_file(checkpoint_folder(services)))
+    path = stack.enter_context(temporary_file(checkpoint_folder(services)))
     try:
         retry_transient(lambda: services.blobs.get_file(stored.key, path))
     except NotFound:

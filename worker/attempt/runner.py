@@ -41,7 +41,7 @@ for _move in JobMove:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker: what it stands on, the name it claims by, and the sign that it is being stopped."""
+    """A worker: its services, the name by which it claims jobs, and the event that is set when it is being stopped."""
 
     services: Services
     name: str
@@ -54,10 +54,17 @@ class Worker:
         object.__setattr__(self, "cache", ModelCache(self.services.settings.target_cache))
 
     def run(self, job_id: str, priority: int = LOWEST) -> Mapping[str, JobMove]:
-        """Claims the job, and others that are painted together with it; paints them, and leaves each in a state.
+        """Claim a job, and others that can be rendered together with it; render them, and leave each in a state.
 
-        `priority` is that of the hint for it. Returns what became of each job, of `job_id` at least. Raises
-        ServiceUnavailable.
+        Args:
+            job_id: the job of the hint.
+            priority: that of the hint.
+
+        Returns:
+            What became of each job, of `job_id` at least.
+
+        Raises:
+            ServiceUnavailable: a service does not answer for a minute; the jobs are left to their leases.
         """
         with bound_contextvars(job=job_id):
             claim = partial(

@@ -1,7 +1,7 @@
-"""Where the engine's progress goes: the loss curve and the snapshots, each one concern.
+"""Where the engine's progress goes: the loss curve and the snapshots.
 
-A sink takes what it needs from a Progress on the painting thread and does the slow part, talking to services, on the
-job's background thread, so that painting never waits for them.
+A sink takes what it needs from a Progress on the rendering thread, and does the slow part, talking to services, on the
+job's background thread, so that rendering never waits for them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOST_PENDING = 8
 
 
 class Sink(Protocol):
-    """Something that is fed by the engine's progress."""
+    """Something that takes the engine's progress."""
 
     def on_progress(self, progress: Progress) -> None:
         """Take what it needs of one step, on the rendering thread."""
@@ -52,7 +52,7 @@ class Sink(Protocol):
 
 
 class Background:
-    """One thread for the slow part of a job's sinks, in order; what went wrong there is raised here, and ends it."""
+    """One thread for the slow part of a job's sinks, in order; an exception there is raised in the rendering thread."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sinks")
@@ -60,7 +60,7 @@ class Background:
         self._failed = False
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Queues `work`, waiting for room if much is queued; raises what earlier work raised."""
+        """Queue `work`, and wait for room if much is queued; raise what earlier work raised."""
         if len(self._pending) >= MOST_PENDING:
             self._pending[0].result()
         done = [future for future in self._pending if future.done()]
@@ -76,12 +76,12 @@ class Background:
             raise Interrupted from error
 
     def finish(self) -> None:
-        """Waits for all of it; raises the first thing that was raised."""
+        """Wait for all of it; raise the first exception."""
         for future in self._pending:
             future.result()
 
     def close(self) -> None:
-        """Drops what has not begun, and waits for the rest."""
+        """Drop what has not begun, and wait for the rest."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, work: Callable[[], None]) -> None:
@@ -96,7 +96,7 @@ class Background:
 
 
 class LossSink:
-    """Stores the loss curve in batches, and stops the work when a loss is no longer a number.
+    """Stores the loss curve in batches, and stops the work when a loss is not finite.
 
     `on_heartbeat` is called with what the store says of the job, far more often than the lease is renewed.
     """
@@ -117,12 +117,14 @@ class LossSink:
         self._flushed_at = time.monotonic()
 
     def on_progress(self, progress: Progress) -> None:
+        """Keep the losses of a step, and store what was kept twice a second. Raises Diverged."""
         self._points.append((progress.iteration, progress.losses[0]))
         self._image = progress.image[0]
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self.close()
 
     def close(self) -> None:
+        """Store the losses that are left. Raises Diverged."""
         if not self._points:
             return
         iterations = [iteration for iteration, _ in self._points]
@@ -172,6 +174,7 @@ class SnapshotSink:
         self.encoder = encoder
 
     def on_progress(self, progress: Progress) -> None:
+        """Upload the picture of a step, if a snapshot is due."""
         iteration = progress.iteration
         if self.every and iteration % self.every == 0 and 0 < iteration < progress.iterations:
             image = progress.image[0].cpu()
@@ -180,7 +183,7 @@ class SnapshotSink:
                 self.background.submit(lambda: self._upload(iteration, image))
 
     def close(self) -> None:
-        """Nothing is left: each snapshot was handed over when it was taken."""
+        """Do nothing: each snapshot was handed over when it was taken."""
 
     def _upload(self, iteration: int, image: Tensor) -> None:
         file_format = self.encoder.output.format

@@ -1,4 +1,4 @@
-"""`stylefarm doctor`"""
+"""The command `stylefarm doctor`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stylefarm worker ...`"""
+"""The command `stylefarm worker`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from stylefarm.worker.cli.queues import Choices, read_devices, read_labels, read
 from stylefarm.worker.host import log, parent_watch, slot
 from stylefarm.worker.host.maintenance import MaintenanceThreads
 from stylefarm.worker.host.nvml import find_devices
-from stylefarm.worker.host.pin import VISIBLE, Machine, Slot, Wanted, slots
+from stylefarm.worker.host.pin import VISIBLE, Machine, Slot, SlotRequest, plan_slots
 from stylefarm.worker.host.registration import Registration, full_name
 from stylefarm.worker.host.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from stylefarm.worker.monitoring.server import Watch
+    from stylefarm.worker.monitoring.server import MetricsServer
 
 INTERRUPTED = 130
 
@@ -106,9 +106,9 @@ def start(
     assert reconciler is not None, "where there is a broker, there is one"
     # Not before: what refuses a command is one sentence, without what libraries log on the way to it.
     log.configure(settings, full_name(name or "worker"))
-    wanted = Wanted(gpus, slots_per_gpu, cpu)
+    wanted = SlotRequest(gpus, slots_per_gpu, cpu)
     devices = [] if wanted.no_gpus else find_devices()
-    places = slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
+    places = plan_slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
     choices = Choices(kinds, labels)
     with _watch(settings.metrics_host, metrics_port or settings.metrics_port, places) as watch:
         supervisor = Supervisor(places, partial(_command, name, choices, watch), grace=grace)
@@ -132,9 +132,9 @@ def run_slot(name: str, queues: str, parent: int, metrics: Path | None) -> int:
     settings = load_settings()
     log.configure(settings, full_name(name))
     if metrics is not None:
-        slot.count_in(metrics)
+        slot.keep_metrics_in(metrics)
     try:
-        return slot.paint(settings, name, queues.split(","))
+        return slot.run_slot(settings, name, queues.split(","))
     except FarmError as error:
         # Here a sentence that is no line of the log would stand between those of others.
         structlog.get_logger("stylefarm.worker").error("not started", reason=str(error))
@@ -160,19 +160,19 @@ def _listed(places: Sequence[Slot], name: str | None, choices: Choices) -> dict[
 
 
 @contextlib.contextmanager
-def _watch(host: str, port: int | None, places: Sequence[Slot]) -> Iterator[Watch | None]:
+def _watch(host: str, port: int | None, places: Sequence[Slot]) -> Iterator[MetricsServer | None]:
     """The worker's port, if it is to have one."""
     if port is None:
         yield None
         return
     # A machine that only asks about workers has no prometheus_client.
-    from stylefarm.worker.monitoring.server import opened
+    from stylefarm.worker.monitoring.server import open_port
 
-    with opened(host, port, places) as watch:
+    with open_port(host, port, places) as watch:
         yield watch
 
 
-def _command(name: str | None, choices: Choices, watch: Watch | None, place: Slot) -> list[str]:
+def _command(name: str | None, choices: Choices, watch: MetricsServer | None, place: Slot) -> list[str]:
     full = _name(name, place)
     queues = ",".join(choices.queues(place))
     metrics = ["--metrics", str(watch.folders[place.name])] if watch else []

@@ -1,4 +1,4 @@
-"""`stylefarm weights ...`"""
+"""The command `stylefarm weights`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpa
 from stylefarm.worker.cli.weights_output import print_imported, print_listed
 
 if TYPE_CHECKING:
-    from stylefarm.worker.weights.importing import Wanted
+    from stylefarm.worker.weights.importing import ImportRequest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,7 +89,9 @@ def pull(what: str, name: str | None, space: str | None, sha256: str | None, for
             _pull_url(what, sha256, wanted, services, as_json=as_json)
 
 
-def _pull_torchvision(what: str, sha256: str | None, wanted: Wanted, services: Services, *, as_json: bool) -> None:
+def _pull_torchvision(
+    what: str, sha256: str | None, wanted: ImportRequest, services: Services, *, as_json: bool
+) -> None:
     from stylefarm.worker.weights.fetch import torchvision_file
     from stylefarm.worker.weights.importing import check_sha256, parse_sha256
 
@@ -99,7 +101,7 @@ def _pull_torchvision(what: str, sha256: str | None, wanted: Wanted, services: S
     _import(file, "torchvision", wanted, services, as_json=as_json)
 
 
-def _pull_url(url: str, sha256: str | None, wanted: Wanted, services: Services, *, as_json: bool) -> None:
+def _pull_url(url: str, sha256: str | None, wanted: ImportRequest, services: Services, *, as_json: bool) -> None:
     from stylefarm.worker.weights.fetch import check_url, download
     from stylefarm.worker.weights.importing import parse_sha256
 
@@ -113,7 +115,7 @@ def _pull_url(url: str, sha256: str | None, wanted: Wanted, services: Services, 
         _import(file, shown, wanted, services, as_json=as_json)
 
 
-def _import(file: Path, source: str, wanted: Wanted, services: Services, *, as_json: bool) -> None:
+def _import(file: Path, source: str, wanted: ImportRequest, services: Services, *, as_json: bool) -> None:
     from stylefarm.worker.weights.importing import import_weights
 
     imported = import_weights(file, source, wanted, services)
@@ -123,10 +125,10 @@ def _import(file: Path, source: str, wanted: Wanted, services: Services, *, as_j
         print_imported(row, added=imported.added, as_json=as_json)
 
 
-def _wanted(name: str | None, space: str | None, force: bool) -> Wanted:
-    from stylefarm.worker.weights.importing import Wanted
+def _wanted(name: str | None, space: str | None, force: bool) -> ImportRequest:
+    from stylefarm.worker.weights.importing import ImportRequest
 
-    return Wanted(name, None if space is None else SPACES[space], force)
+    return ImportRequest(name, None if space is None else SPACES[space], force)
 
 
 def _check_readable(file: Path) -> None:

@@ -1,8 +1,8 @@
-"""A painting process shares no connection with the slot's process that forked it.
+"""A rendering process shares no connection with the slot's process that forked it.
 
-Celery forks one in the place of one that died while it is connected to Redis. What the child holds of that connection
-keeps it alive in the parent's epoll, where it can no longer be taken out once the parent has closed it: its events
-are taken for those of the next connection of the same number, which is then read, and waited for, for good.
+Celery forks one to replace one that died, while it is connected to Redis. The child's copy of that connection would
+keep it alive in the parent's epoll, from which it cannot be removed once the parent has closed it: its events would be
+taken for those of the next connection with the same number, which is then read, and waited for, for good.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NOT_TO_SHARE = {stat.S_IFSOCK, 0}
 
 
 def share_no_connections() -> None:
-    """From now on, what this process forks begins without its sockets and epolls; pipes and files it keeps."""
+    """From now on, have forked processes begin without this process's sockets and epolls; they keep pipes and files."""
     os.register_at_fork(after_in_child=_let_go)
 
 

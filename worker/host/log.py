@@ -1,4 +1,4 @@
-"""The worker's log: one event a line, with the worker, and job and attempt where there are any, as text or as JSON."""
+"""The worker's log: one event per line, with worker, job and attempt, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CHATTER = ("celery.worker.strategy", "celery.app.trace", "alembic.runtime.migrat
 
 
 def configure(settings: Settings, worker: str) -> None:
-    """Sends the log of a worker process, and that of its libraries, to standard error in the chosen format.
+    """Send the log of a worker process, and that of its libraries, to standard error in the chosen format.
 
-    `worker` is the name that each line carries. Warnings and exceptions that nobody catches become lines, too.
+    Warnings and uncaught exceptions become lines, too. `worker` is the name that each line carries.
     """
     first: list[Processor] = [
         _Named(worker),
@@ -50,9 +50,9 @@ def configure(settings: Settings, worker: str) -> None:
 
 
 def configure_embedded() -> None:
-    """Leaves the log to the program that paints in its own process: it goes to standard `logging`, as plain text.
+    """Leave the log to the program that renders in its own process: it goes to standard `logging`, as plain text.
 
-    A program that has set up structlog for itself keeps what it has set up.
+    A program that has configured structlog itself keeps its configuration.
     """
     if structlog.is_configured():
         return

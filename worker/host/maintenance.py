@@ -1,7 +1,7 @@
 """The reconciler as a thread of the worker's first process, the supervisor.
 
-There and not in the slots: a slot's process forks the one that paints, and a fork takes along whatever locks and
-connections another thread has at that moment. The supervisor starts its children as programs of their own, has one
+It is there and not in the slots, since a slot's process forks the one that renders, and a fork inherits whatever locks
+and connections another thread has at that moment. The supervisor starts its children as programs of their own, has one
 reconciler for all its slots, and imports no torch.
 """
 

@@ -55,8 +55,8 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What was asked for; None is "as the machine has it"."""
+class SlotRequest:
+    """The slots that a user asks for; None is what the machine has."""
 
     gpus: str | None = None
     slots_per_gpu: int = 1
@@ -64,12 +64,12 @@ class Wanted:
 
     @property
     def no_gpus(self) -> bool:
-        """Whether the CPU alone is to paint, whatever else there is."""
+        """Whether only the CPU is used, whatever else there is."""
         return self.gpus is not None and self.gpus.strip() == NO_GPUS
 
 
-def slots(wanted: Wanted, machine: Machine) -> list[Slot]:
-    """The slots that this machine is to have. Raises InvalidRequest."""
+def plan_slots(wanted: SlotRequest, machine: Machine) -> list[Slot]:
+    """Return the slots of this machine. Raises InvalidRequest for a GPU that is not here, and where nothing is left."""
     chosen = [] if wanted.no_gpus else _chosen(wanted.gpus, machine)
     cpu = (0 if chosen else 1) if wanted.cpu is None else wanted.cpu
     if not chosen and not cpu:

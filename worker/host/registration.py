@@ -1,4 +1,4 @@
-"""The slots of a worker in the farm's list of workers: they call in, and hear whether they are to take jobs."""
+"""The slots of a worker in the farm's list of workers: they report there, and learn whether to take jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylefarm.worker.host.supervisor import Supervisor
 
 
 def full_name(name: str) -> str:
-    """What a slot's process is called in the whole farm, by Celery and in the list of workers."""
+    """Return what a slot's process is called in the whole farm, by Celery and in the list of workers."""
     return f"{name}@{socket.gethostname()}"
 
 
@@ -26,7 +26,7 @@ class Registration:
         self._enlisted = False
 
     def call(self) -> None:
-        """Says that they are alive; those that are drained or benched come to rest. Raises ServiceUnavailable."""
+        """Report that the slots are alive, and stop those that are drained or benched. Raises ServiceUnavailable."""
         if not self._enlisted:
             self.workers.register(list(self.slots.values()))
             self._enlisted = True
@@ -36,7 +36,7 @@ class Registration:
         self.supervisor.resting = {slot: state for slot, state in known.items() if state is not WorkerState.ACTIVE}
 
     def leave(self) -> None:
-        """Takes them off the list; where the database is away, they are listed as silent."""
+        """Remove the slots from the list; where the database is unavailable, they are listed as silent."""
         try:
             self.workers.unregister([slot.name for slot in self.slots.values()])
         except ServiceUnavailable:

@@ -1,4 +1,4 @@
-"""Patience with services: what is away for a moment is asked again."""
+"""Retry calls to services that are briefly unavailable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger("stylefarm.worker")
 
 
 def retry_transient(call: Callable[[], Result]) -> Result:
-    """Calls again, for about a minute, while a service does not answer; then raises its ServiceUnavailable."""
+    """Call again, for about a minute, while a service does not answer; then raise its ServiceUnavailable."""
     return Retrying(
         retry=retry_if_exception(_passes),
         wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),

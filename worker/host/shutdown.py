@@ -1,7 +1,7 @@
-"""The last call: before the grace of a stopped worker is over, jobs at hand are stored where they stand, and let go.
+"""The request to release jobs: before the grace of a stopped worker is over, running jobs store checkpoints and end.
 
-The supervisor calls all processes of a slot. Celery's own process has nothing to do with it; the one that paints sets
-the event that its leases look at.
+The supervisor sends it to all processes of a slot. Celery's own process ignores it; the one that renders sets the event
+that its leases check.
 """
 
 from __future__ import annotations
@@ -16,21 +16,26 @@ NUMBER = signal.SIGUSR2
 SECONDS = 15.0
 
 
-def at(grace: float) -> float:
-    """After how much of `grace` seconds it comes."""
+def release_time(grace: float) -> float:
+    """Return after how many of the `grace` seconds the request is sent.
+
+    Example:
+        >>> release_time(600), release_time(10)
+        (585.0, 5.0)
+    """
     return max(grace / 2, grace - SECONDS)
 
 
-def call(group: int) -> None:
-    """Calls a slot's process and those below it."""
+def request_release(group: int) -> None:
+    """Send the request to a slot's process and those below it."""
     os.killpg(group, NUMBER)
 
 
-def ignore() -> None:
-    """Lets this process, and those that it forks, pass over it; it would kill them."""
+def ignore_request() -> None:
+    """Have this process, and those that it forks, ignore the request, which would kill them."""
     signal.signal(NUMBER, signal.SIG_IGN)
 
 
-def heed(event: threading.Event) -> None:
-    """Has it set `event`. To be called on the main thread."""
+def set_on_request(event: threading.Event) -> None:
+    """Have the request set `event`. Call it on the main thread."""
     signal.signal(NUMBER, lambda *_: event.set())

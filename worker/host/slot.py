@@ -1,4 +1,4 @@
-"""One slot's process: Celery, with one child that paints. What it sees of GPUs is set in its environment already."""
+"""One slot's process: Celery, with one child that renders. Its environment already says which GPUs it sees."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PACKAGES = {
 }
 
 
-def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
-    """Takes jobs of these queues until it is stopped, and returns the exit code.
+def run_slot(settings: Settings, name: str, queues: Sequence[str]) -> int:
+    """Take jobs of these queues until the process is stopped, and return the exit code.
 
-    Raises as `broker_of` and `check_services` do.
+    Raises what `broker_of` and `check_services` raise.
     """
-    shutdown.ignore()
+    shutdown.ignore_request()
     fork.share_no_connections()
     broker_url = broker_of(settings)
     check_services(connect_services(settings))
@@ -52,11 +52,11 @@ def paint(settings: Settings, name: str, queues: Sequence[str]) -> int:
     return int(running.exitcode or 0)
 
 
-def count_in(folder: Path) -> None:
-    """Has what paints below this process count in that folder, which is this slot's alone.
+def keep_metrics_in(folder: Path) -> None:
+    """Have the processes below this one keep their metrics in that folder, which is this slot's alone.
 
-    The files do not go by process ids, as prometheus_client's own would: one that replaces another counts on where
-    that has stopped, even if it was killed, and there are no more files with each.
+    The files are not named by process ids, as prometheus_client's own are: a process that replaces another continues
+    its counters, even if that was killed, and the files do not become more.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     from prometheus_client import values
@@ -65,7 +65,7 @@ def count_in(folder: Path) -> None:
 
 
 def broker_of(settings: Settings) -> str:
-    """The Redis that jobs come from. Raises InvalidRequest where there is none."""
+    """Return the Redis that jobs come from. Raises InvalidRequest where there is none."""
     if settings.broker_url is None:
         raise InvalidRequest(
             "an embedded farm has no workers, it paints while you wait: set STYLEFARM_BROKER_URL,"
@@ -75,7 +75,7 @@ def broker_of(settings: Settings) -> str:
 
 
 def check_services(services: Services) -> None:
-    """Asks each service for an answer before any job is taken. Raises ServiceUnavailable or NotMigrated."""
+    """Check that each service answers before any job is taken. Raises ServiceUnavailable or NotMigrated."""
     migrations.check(services.engine)
     # The children are forked from this process, and a connection must not be shared with them.
     services.engine.dispose()
@@ -85,7 +85,11 @@ def check_services(services: Services) -> None:
 
 
 def check_installed() -> None:
-    """A worker that cannot paint would take every hint and drop it. Raises InvalidSettings; imports nothing."""
+    """Check that the packages of a worker are installed, without importing them; without them it would drop every hint.
+
+    Raises:
+        InvalidSettings: a package is missing.
+    """
     for module, package in PACKAGES.items():
         if importlib.util.find_spec(module) is None:
             raise InvalidSettings(f"a worker needs the package {package}: pip install 'stylefarm[worker]'")

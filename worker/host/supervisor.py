@@ -1,4 +1,4 @@
-"""One process for each slot: started, started again when it dies, and let go when the worker is stopped."""
+"""One process for each slot: started, restarted when it dies, and stopped when the worker is stopped."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ Command = Callable[[Slot], Sequence[str]]
 
 
 def next_delay(last: float, ran: float) -> float:
-    """How long to wait with a process that died after `ran` seconds, when it was waited for `last` seconds before."""
+    """Return how long to wait before restarting a process that died after `ran` seconds; `last` is the delay before."""
     if ran >= WELL_SECONDS:
         return FIRST_DELAY_SECONDS
     return min(max(2 * last, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
 
 
-class Child:
-    """The process of one slot, and when it is to be started again."""
+class SlotProcess:
+    """The process of one slot, and when it is to be restarted."""
 
     def __init__(self, slot: Slot, command: Sequence[str]) -> None:
         self.slot = slot
@@ -62,8 +62,8 @@ class Child:
         """Whether there is a process now."""
         return self._process is not None and self._process.poll() is None
 
-    def tend(self) -> None:
-        """Starts the process when that is due, and makes it due some time after its death."""
+    def ensure_running(self) -> None:
+        """Start the process when that is due, and make it due some time after its death."""
         if self.is_running:
             return
         now = time.monotonic()
@@ -75,25 +75,25 @@ class Child:
         elif now >= self._due_at:
             self._start(now)
 
-    def rest(self) -> None:
-        """Lets the process finish the job at hand and end, once; until `tend` is called it is not started again."""
+    def drain(self) -> None:
+        """Let the process finish its job and end, once; it is not restarted until `ensure_running` is called."""
         if self.is_running and not self._resting:
             self._resting = True
             self.send(signal.SIGTERM)
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal to the process; its own children hear of it from the process alone."""
+        """Send a signal to the process alone; it tells its own children."""
         if self._process is not None:
             self._process.send_signal(number)
 
     def call(self) -> None:
-        """Tells the process, and those below it, that the time is nearly over."""
+        """Request that the process, and those below it, release their jobs."""
         if self._process is not None and self.is_running:
             with contextlib.suppress(ProcessLookupError):
-                shutdown.call(self._process.pid)
+                shutdown.request_release(self._process.pid)
 
     def kill(self) -> None:
-        """Kills the process together with its own children, and returns when it has ended."""
+        """Kill the process together with its children, and return when it has ended."""
         if self._process is not None and self.is_running:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -122,8 +122,8 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """How the slots stood when they were looked at last, and how often the process of each has been started."""
+class SlotState:
+    """The states of the slots at the last check, and how often the process of each has been started."""
 
     at: float = -math.inf
     standings: Mapping[str, str] = field(default_factory=dict)
@@ -131,32 +131,32 @@ class Tick:
 
 
 class Supervisor:
-    """Runs one process for each slot until it gets a signal to stop. To be used in the main thread.
+    """Runs one process for each slot until it gets a signal to stop. Use it in the main thread.
 
-    The first SIGTERM or SIGINT is passed on as SIGTERM. Jobs that are not done shortly before `grace` seconds are over
-    are let go, to be gone on with elsewhere, and what has not ended then is killed. The second signal kills at once.
+    The first SIGTERM or SIGINT is passed on as SIGTERM. Shortly before `grace` seconds are over, running jobs store
+    checkpoints and are released; what has not ended then is killed. The second signal kills at once.
     """
 
     def __init__(self, slots: Sequence[Slot], command: Command, *, grace: float) -> None:
-        self._children = [Child(slot, command(slot)) for slot in slots]
+        self._children = [SlotProcess(slot, command(slot)) for slot in slots]
         self._grace = grace
         self._asked = 0
         self.resting: Mapping[str, WorkerState] = {}
         """The slots that are to take no jobs for now, each with the reason; set by another thread."""
-        self.tick = Tick()
+        self.tick = SlotState()
         """For other threads to read."""
 
     def run(self) -> bool:
-        """Returns when all processes have ended: whether they did so by themselves, none had to be killed."""
+        """Run until all processes have ended; return whether they ended by themselves, without being killed."""
         with self._heeding_signals():
             log.info("starting", slots=[child.slot.name for child in self._children])
             try:
                 while not self._asked:
                     for child in self._children:
                         if child.slot.name in self.resting:
-                            child.rest()
+                            child.drain()
                         else:
-                            child.tend()
+                            child.ensure_running()
                     self._rest_a_little()
                 return self._drain()
             finally:
@@ -171,7 +171,7 @@ class Supervisor:
         began_at, called = time.monotonic(), False
         while any(child.is_running for child in running):
             passed = time.monotonic() - began_at
-            if not called and passed > shutdown.at(self._grace):
+            if not called and passed > shutdown.release_time(self._grace):
                 called = True
                 for child in running:
                     child.call()
@@ -182,7 +182,7 @@ class Supervisor:
         return True
 
     def health(self) -> str | None:
-        """What is wrong, in a sentence: it hangs, or none of the slots that are to paint has a process."""
+        """Return a sentence if the supervisor hangs, or no active slot has a process; else None."""
         tick = self.tick
         if time.monotonic() - tick.at > SILENT_SECONDS:
             return "the supervisor does not look after its slots"
@@ -192,10 +192,10 @@ class Supervisor:
 
     def _rest_a_little(self) -> None:
         standings = {child.slot.name: self._standing(child) for child in self._children}
-        self.tick = Tick(time.monotonic(), standings, {child.slot.name: child.starts for child in self._children})
+        self.tick = SlotState(time.monotonic(), standings, {child.slot.name: child.starts for child in self._children})
         time.sleep(POLL_SECONDS)
 
-    def _standing(self, child: Child) -> str:
+    def _standing(self, child: SlotProcess) -> str:
         return str(self.resting.get(child.slot.name) or (RUNNING if child.is_running else RESTARTING))
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What is wrong with a farm, seen from this machine, and what to do about it."""
+"""Check a farm from this machine: what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, in words, and what to do about it."""
+    """What was checked, its health, a sentence, and a remedy."""
 
     what: str
     health: Health
@@ -58,7 +58,7 @@ Found = Iterator[tuple[Health, str, str]]
 
 
 def examine(services: Services) -> Iterator[Finding]:
-    """Looks at everything, each as soon as it is asked for; what cannot be looked at is a finding, too."""
+    """Check everything, and yield each finding as soon as it is known; what cannot be checked is a finding, too."""
     for what, check in CHECKS.items():
         try:
             for finding in check(services):

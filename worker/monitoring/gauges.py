@@ -1,4 +1,4 @@
-"""What is read when Prometheus asks: of the farm, of the GPUs, of the slots and of what these have counted."""
+"""What is read when Prometheus asks: from the farm, the GPUs, the slots, and the slots' counters."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ FRESH_SECONDS = 5.0
 PATIENCE_SECONDS = 3.0
 
 
-class Question(Generic[Answer]):
-    """A question to a service, asked on a thread of its own, so that one that hangs keeps nobody from the rest."""
+class BackgroundQuery(Generic[Answer]):
+    """A query to a service, run on a thread of its own, so that one that hangs does not block the others."""
 
     def __init__(self, ask: Callable[[], Answer]) -> None:
         self._ask = ask
@@ -45,8 +45,8 @@ class Question(Generic[Answer]):
         self._answer: Answer | None = None
         self._answered_at = -math.inf
 
-    def put(self, asked_at: float) -> None:
-        """Asks, unless it is being asked, or the last answer is fresh at that time (of time.monotonic)."""
+    def ask(self, asked_at: float) -> None:
+        """Start the query, unless it is running, or the last answer is fresh at that time (of time.monotonic)."""
         with self._asking:
             if self._is_fresh(asked_at) or (self._thread is not None and self._thread.is_alive()):
                 return
@@ -54,7 +54,7 @@ class Question(Generic[Answer]):
             self._thread.start()
 
     def answer(self, asked_at: float) -> Answer | None:
-        """The answer to what was put at that time; None if the service is away, or answers too late."""
+        """Return the answer to the query of that time; None if the service is unavailable, or answers too late."""
         thread = self._thread
         if thread is not None:
             thread.join(max(0.0, asked_at + PATIENCE_SECONDS - time.monotonic()))
@@ -72,21 +72,22 @@ class Question(Generic[Answer]):
         self._answered_at = time.monotonic()
 
 
-class Farm(Collector):
+class FarmCollector(Collector):
     """The jobs of the whole farm, and which services answer; `queues` are those of this worker."""
 
     def __init__(self, services: Services, queues: Iterable[str]) -> None:
         assert services.announcer is not None, "where there is a broker, there is one"
         self.queues = sorted(set(queues))
         self.hints = services.announcer.hints
-        self._database = Question(services.queries.totals)
-        self._redis = Question(lambda: {queue: self.hints.count(queue) for queue in self.queues})
-        self._objects = Question(lambda: services.blobs.exists("inputs/none"))
+        self._database = BackgroundQuery(services.queries.totals)
+        self._redis = BackgroundQuery(lambda: {queue: self.hints.count(queue) for queue in self.queues})
+        self._objects = BackgroundQuery(lambda: services.blobs.exists("inputs/none"))
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
         asked_at = time.monotonic()
-        for put in (self._database.put, self._redis.put, self._objects.put):
-            put(asked_at)
+        for ask in (self._database.ask, self._redis.ask, self._objects.ask):
+            ask(asked_at)
         totals, hints = self._database.answer(asked_at), self._redis.answer(asked_at)
         answers = {"database": totals, "redis": hints, "objects": self._objects.answer(asked_at)}
         up = GaugeMetricFamily("stylefarm_service_up", "Whether a service answers this worker.", labels=["service"])
@@ -111,16 +112,17 @@ class Farm(Collector):
         yield _gauge("stylefarm_queue_depth", "Jobs that can be claimed, by queue.", "queue", depths)
 
 
-class Gpus(Collector):
+class GpuCollector(Collector):
     """The memory of the GPUs that the slots see; `slots` has the UUID of each slot's."""
 
     def __init__(self, slots: Mapping[str, str]) -> None:
         self.slots = slots
-        self._memory: Question[Mapping[str, Memory]] = Question(lambda: read_memory(set(slots.values())))
+        self._memory: BackgroundQuery[Mapping[str, Memory]] = BackgroundQuery(lambda: read_memory(set(slots.values())))
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
         asked_at = time.monotonic()
-        self._memory.put(asked_at)
+        self._memory.ask(asked_at)
         memory = self._memory.answer(asked_at) or {}
         labels = ["slot", "gpu"]
         used = GaugeMetricFamily("stylefarm_gpu_memory_used_bytes", "Memory in use on a slot's GPU.", labels=labels)
@@ -133,14 +135,15 @@ class Gpus(Collector):
         yield total
 
 
-class Slots(Collector):
-    """How the slots stand, and how often the process of each was started."""
+class SlotCollector(Collector):
+    """The states of the slots, and how often the process of each was started."""
 
     def __init__(self, supervisor: Supervisor, names: Mapping[str, str]) -> None:
         self.supervisor = supervisor
         self.names = names
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
         yield InfoMetricFamily("stylefarm_build", "The release.", value={"version": shared.__version__})
         tick = self.supervisor.tick
         counts = dict.fromkeys(STANDINGS, 0)
@@ -153,13 +156,14 @@ class Slots(Collector):
         yield starts
 
 
-class Counts(Collector):
-    """What the slots have counted, each in a folder of its own; `folders` are by the slots' names."""
+class CountCollector(Collector):
+    """The counters of the slots, each in a folder of its own; `folders` are by the slots' names."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self.folders = folders
 
     def collect(self) -> Iterable[Metric]:
+        """Yield the metrics."""
         families: dict[str, Metric] = {}
         for slot, folder in self.folders.items():
             for family in _counted(folder):
@@ -169,7 +173,7 @@ class Counts(Collector):
 
 
 def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
-    """A registry of these alone."""
+    """Return a registry of these collectors alone."""
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)

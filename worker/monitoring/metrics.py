@@ -1,6 +1,6 @@
-"""What a slot counts while it paints. The supervisor serves it (`monitoring.server`), and docs/watching.md explains it.
+"""What a slot counts while it renders. `monitoring.server` serves it, and docs/watching.md explains it.
 
-Where the numbers are kept is decided before this module is imported (`host.slot`), so only what paints imports it. In
+`host.slot` decides where the numbers are kept before this module is imported, so only rendering processes import it. In
 an embedded farm they stay in the memory of the process.
 """
 
@@ -44,7 +44,7 @@ UPLOAD_SECONDS = Histogram(
 
 @contextmanager
 def uploading(kind: Upload) -> Iterator[None]:
-    """Times an upload; one that fails is not counted."""
+    """Time an upload; one that fails is not counted."""
     started = time.monotonic()
     yield
     UPLOAD_SECONDS.labels(kind).observe(time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""The port of a worker: `/metrics` for Prometheus, `/healthz` for whoever keeps the worker running."""
+"""The HTTP port of a worker: `/metrics` for Prometheus, `/healthz` for health checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stylefarm.shared.errors import InvalidSettings
 from stylefarm.shared.services import Services
 from stylefarm.worker.host.pin import VISIBLE, Slot
 from stylefarm.worker.host.supervisor import Supervisor
-from stylefarm.worker.monitoring.gauges import Counts, Farm, Gpus, Slots, registry_of
+from stylefarm.worker.monitoring.gauges import CountCollector, FarmCollector, GpuCollector, SlotCollector, registry_of
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,32 +42,34 @@ Health = Callable[[], str | None]
 
 
 class Handler(WSGIRequestHandler):
-    """Logs as the worker does, and lets go of those who keep silent."""
+    """Logs as the worker does, and closes connections that stay silent."""
 
     timeout = SILENT_CLIENT_SECONDS
 
     def log_message(self, format: str, *words: Any) -> None:  # noqa: A002 - its name in the base class
+        """Log a request."""
         log.debug("asked for metrics", request=format % words)
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """A thread for each request, so that health is told while metrics wait for a service."""
+    """A thread for each request, so that health is answered while metrics wait for a service."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # The client has left, or keeps silent: that is its own affair.
+        """Log an error of a request."""
         log.debug("not answered", client=str(client_address), exc_info=True)
 
 
-class Server6(Server):
-    """The same for an address of IPv6."""
+class IPv6Server(Server):
+    """The same for an IPv6 address."""
 
     address_family = socket.AF_INET6
 
 
-class Watch:
-    """The port, held since before anything was started, and for each slot a folder to count in, by its name."""
+class MetricsServer:
+    """The port, opened before anything is started, and a folder for each slot's counters, by its name."""
 
     def __init__(self, server: Server, folders: Mapping[str, Path], places: Sequence[Slot]) -> None:
         self.server = server
@@ -75,27 +77,27 @@ class Watch:
         self.places = places
 
     def serve(self, services: Services, supervisor: Supervisor, listed: Mapping[str, NewWorker]) -> None:
-        """Answers from now on; `listed` are the slots as the farm knows them."""
+        """Answer from now on; `listed` are the slots as the farm knows them."""
         names = {slot: worker.name.partition("@")[0] for slot, worker in listed.items()}
         gpus = {names[place.name]: place.environment[VISIBLE] for place in self.places if place.device == "gpu"}
         collectors = [
-            Farm(services, (queue for worker in listed.values() for queue in worker.queues)),
-            Slots(supervisor, names),
-            Counts({names[slot]: folder for slot, folder in self.folders.items()}),
-            *([Gpus(gpus)] if gpus else []),
+            FarmCollector(services, (queue for worker in listed.values() for queue in worker.queues)),
+            SlotCollector(supervisor, names),
+            CountCollector({names[slot]: folder for slot, folder in self.folders.items()}),
+            *([GpuCollector(gpus)] if gpus else []),
         ]
         self.server.set_app(_application(registry_of(collectors), supervisor.health))
         log.info("metrics are served", address=str(self.server.server_address[0]), port=self.server.server_port)
 
 
 @contextmanager
-def opened(host: str, port: int, places: Sequence[Slot]) -> Iterator[Watch]:
-    """Opens the port, which is closed afterwards, as the folders are gone. Raises InvalidSettings."""
+def open_port(host: str, port: int, places: Sequence[Slot]) -> Iterator[MetricsServer]:
+    """Open the port, and close it and delete the folders afterwards. Raises InvalidSettings."""
     with _listening(host, port) as server, _folders(place.name for place in places) as folders:
         thread = threading.Thread(target=server.serve_forever, name="watch", daemon=True)
         thread.start()
         try:
-            yield Watch(server, folders, places)
+            yield MetricsServer(server, folders, places)
         finally:
             server.shutdown()
 
@@ -104,7 +106,7 @@ def opened(host: str, port: int, places: Sequence[Slot]) -> Iterator[Watch]:
 def _listening(host: str, port: int) -> Iterator[Server]:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        server_class = Server6 if family == socket.AF_INET6 else Server
+        server_class = IPv6Server if family == socket.AF_INET6 else Server
         server = make_server(host, port, _starting, server_class, Handler)
     except (OSError, UnicodeError) as error:
         raise InvalidSettings(_refusal(host, port, error)) from None

@@ -1,4 +1,4 @@
-"""What a worker keeps from one job to the next: the last networks, and what was read of contents and styles."""
+"""What a worker keeps from one job to the next: the last networks, and the features of contents and styles."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CALIBRATION_EDGE = 512
 
 
 class ModelCache:
-    """Networks and targets of the jobs before; `cache_bytes` bounds the targets."""
+    """Networks and targets of earlier jobs; `cache_bytes` limits the targets."""
 
     def __init__(self, cache_bytes: int) -> None:
         self.targets = TargetCache(cache_bytes)
         self._networks: OrderedDict[Hashable, FeatureNetwork] = OrderedDict()
 
     def network(self, key: Hashable, make: Callable[[], FeatureNetwork]) -> FeatureNetwork:
-        """The network of that key, kept or made."""
+        """Return the network of that key, kept or made."""
         if key not in self._networks:
             self._networks[key] = make()
             if len(self._networks) > NETWORKS:
@@ -35,7 +35,7 @@ class ModelCache:
 
 
 def network_key(spec: JobSpec, path: ComputePath) -> Hashable:
-    """What a network depends on; with random weights, or filters that are rescaled, on the pictures too."""
+    """Return what a network depends on; with random weights, or rescaled filters, the pictures too."""
     own = (str(path), spec.features, spec.weights, spec.layers, spec.pooling, spec.padding, spec.rescale_pooling)
     if not spec.is_calibrated:
         return own
@@ -45,12 +45,12 @@ def network_key(spec: JobSpec, path: ComputePath) -> Hashable:
 
 
 def content_key(spec: JobSpec) -> Hashable:
-    """What the content's features depend on, but for its size and the network."""
+    """Return what the content's features depend on, besides its size and the network."""
     return spec.content, spec.color == "luminance"
 
 
 def style_key(spec: JobSpec, index: int) -> Hashable:
-    """What a style's features depend on, but for its size and the network."""
+    """Return what a style's features depend on, besides its size and the network."""
     mask = spec.style_masks[index] if spec.style_masks else None
     recolored = None if spec.color == "style" else (spec.color, spec.content)
     return spec.style[index], spec.style_aspect, spec.style_scale, mask, recolored

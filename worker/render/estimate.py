@@ -1,4 +1,4 @@
-"""What a job would take on this machine: told from its sizes for memory, and from a few iterations for time."""
+"""Estimate what a job takes on this machine: memory from its sizes, time from a few iterations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.network import random_network
 from stylefarm.worker.render.options import make_optimizer
-from stylefarm.worker.render.scale import RenderContext, fitting, prepared
+from stylefarm.worker.render.scale import RenderContext, fastest_plan, prepare_scale
 
 # Iterations are timed at no larger size; beyond it time goes with the number of pixels, as benchmarks show.
 LARGEST_TIMED = 512
@@ -35,7 +35,7 @@ STRIPS_FACTOR = 1.28
 
 @dataclass(frozen=True)
 class ScaleEstimate:
-    """One scale: its size in pixels, its iterations, how it fits, its bytes, and the seconds of an iteration."""
+    """One scale: its size in pixels, iterations, how it fits into memory, bytes, and the seconds of an iteration."""
 
     width: int
     height: int
@@ -47,7 +47,7 @@ class ScaleEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job would take. `bytes` is the most that the process holds on its device, `available` what is left."""
+    """What a job takes. `bytes` is the peak of the process on its device, `available` what is left there."""
 
     device: str
     path: str
@@ -57,14 +57,20 @@ class Estimate:
     scales: tuple[ScaleEstimate, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain JSON values."""
         return asdict(self)
 
 
 def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Settings) -> Estimate:
-    """The estimate for a resolved spec, whose pictures `fetch` brings. Raises OutOfMemory with the size that fits.
+    """Estimate a resolved spec. Weights are not read: random ones take the same time and memory.
 
-    Weights are not read: random ones of the same network take the same time and room.
+    Args:
+        spec: its pictures are content hashes.
+        fetch: returns the picture of a content hash.
+        settings: the memory and the threads that may be used.
+
+    Raises:
+        OutOfMemory: it cannot fit; the sentence names the size that can.
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -79,7 +85,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     scales, seconds = [], 0.0
     for edge, iterations in spec.schedule:
         width, height = long_edge_size(inputs.content.size, edge)
-        fit = fitting(network, method.workload(spec, height, width), available)
+        fit = fastest_plan(network, method.workload(spec, height, width), available)
         timed_edge = min(edge, LARGEST_TIMED)
         if timed_edge not in timed:
             timed[timed_edge] = _timed(inputs, timed_edge, context)
@@ -94,7 +100,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
 def _timed(inputs: JobImages, edge: int, context: RenderContext) -> tuple[float, float]:
     """Seconds to begin at that size, and of an iteration, the quickest of a few."""
     began = time.perf_counter()
-    image, objective = prepared([inputs], edge, context)
+    image, objective = prepare_scale([inputs], edge, context)
     _wait(image)
     start = time.perf_counter() - began
     optimizer = make_optimizer(inputs.spec)

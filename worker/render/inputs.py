@@ -1,4 +1,4 @@
-"""The pictures of a job: fetched once, and brought to the size of each scale."""
+"""The pictures of a job: fetched once, and resized for each scale."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ScaledImages:
 
 @dataclass(frozen=True)
 class JobImages:
-    """The decoded pictures that a spec names, as large as they came."""
+    """The decoded pictures that a spec names, in their own sizes."""
 
     spec: JobSpec
     content: Image.Image
@@ -40,7 +40,7 @@ class JobImages:
 
     @classmethod
     def fetched(cls, spec: JobSpec, fetch: Callable[[str], Image.Image]) -> JobImages:
-        """All of them by way of `fetch`, which takes an address."""
+        """Fetch all of them; `fetch` takes an address."""
         return cls(
             spec,
             fetch(spec.content),
@@ -51,14 +51,14 @@ class JobImages:
         )
 
     def sized(self, edge: int, device: torch.device) -> ScaledImages:
-        """The pictures for a result of that long edge, colored as the spec wants them."""
+        """Return the pictures for a result of that long edge, in the colors that the spec asks for."""
         size = long_edge_size(self.content.size, edge)
         content = to_tensor(self.content, size, device)
         styles = [self._style(index, size, content) for index in range(len(self.styles))]
         return ScaledImages(grayscale(content) if self.spec.color == "luminance" else content, styles)
 
     def start(self, sized: ScaledImages) -> Tensor:
-        """What the optimization begins with, in the coordinates that it moves: shaped as the content."""
+        """Return what the optimization starts from, in the coordinates that it moves: shaped as the content."""
         spec, space = self.spec, self.spec.moved_space
         content = to_input(space, sized.content)
         if spec.init in ("style", "image"):

@@ -26,11 +26,22 @@ from stylefarm.worker.host.retry import retry_transient
 def build_network(
     spec: JobSpec, images: Sequence[Tensor], blobs: BlobStore, cache: Path, path: ComputePath
 ) -> FeatureNetwork:
-    """The network of `spec` on `path`'s device, in its precision.
+    """Return the network of a spec, ready to use.
 
-    `images` are the content and the styles, (1, 3, H, W), which random weights are calibrated on, and filters scaled
-    by; pretrained weights come from the object store by way of the folder `cache`, and want the input that they were
-    made for, whatever the spec says. Raises NotFound and InvalidRequest for weights.
+    Args:
+        spec: names the network and its weights.
+        images: the content and the styles, (1, 3, H, W), on which random weights are calibrated, and by which filters
+            are rescaled.
+        blobs: holds the weights.
+        cache: a folder of this machine that keeps them.
+        path: the device and the precision.
+
+    Returns:
+        The network. Pretrained weights get the input that they were trained with, whatever the spec says.
+
+    Raises:
+        NotFound: the weights are not in the object store.
+        InvalidRequest: the file is not one of weights of this network.
     """
     pretrained = None if spec.weights is None else _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache))
     vgg = empty_network(spec, spec.input_space if pretrained is None else pretrained.space)
@@ -58,7 +69,7 @@ def random_network(spec: JobSpec, images: Sequence[Tensor], path: ComputePath) -
 
 
 def empty_network(spec: JobSpec, space: InputSpace) -> Vgg:
-    """The network that a spec names, without weights, for an input in `space`."""
+    """Return the network that a spec names, without weights, for an input in `space`."""
     architecture = default_network(spec.features)
     rescaled = spec.rescale_pooling
     return Vgg(architecture, spec.layers, spec.pooling, space=space, padding=spec.padding, rescale_pooling=rescaled)

@@ -1,4 +1,4 @@
-"""From the words of a spec to the engine's own."""
+"""From the parameters of a spec to the engine's options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stylefarm.worker.engine.optim.optimizer import LearningRate, Optimizer, Opt
 
 
 def loss_settings(spec: JobSpec) -> LossSettings:
-    """What the spec says of its losses; what is auto in it must be resolved."""
+    """Return the losses of a spec; what is auto in it must be resolved."""
     if spec.content_layers == "auto" or spec.style_weight == "auto":
         raise TypeError("what is auto is resolved when a job is submitted")
     losses = {name: weight for name, weight in spec.style_loss.items() if weight}
@@ -50,5 +50,5 @@ def make_optimizer(spec: JobSpec) -> Optimizer:
 
 
 def by_autograd(spec: JobSpec) -> list[str]:
-    """Return the losses whose gradient at their own layer is autograd's: sorting and kernels have no shorter one."""
+    """Return the losses of a spec whose gradient at their own layer is computed by autograd."""
     return losses_over_samples(spec.style_loss)

@@ -13,20 +13,24 @@ from stylefarm.shared.images.encode import Output, encode
 
 
 def to_tensor(image: Image.Image, size: tuple[int, int], device: torch.device) -> Tensor:
-    """The picture at that width and height: (1, 3, H, W) float32 in [0, 1].
+    """Return the picture at that width and height: (1, 3, H, W) float32 in [0, 1].
 
-    Lanczos, which averages where it makes smaller, so that nothing aliases.
+    It is resized by Lanczos, which averages where it shrinks, so that nothing aliases.
     """
     array = to_array(image.resize(size, Image.Resampling.LANCZOS))
     return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0).contiguous().to(device)
 
 
 def encode_tensor(image: Tensor, output: Output, parameters: Mapping[str, object], exif: bytes | None = None) -> bytes:
-    """A picture (3, H, W), any float type and device, as a file: clipped to [0, 1], with `parameters` in its metadata.
+    """Return the file of a picture, clipped to [0, 1], with `parameters` in its metadata.
 
-    `exif` is kept in it: the content picture's, as `kept_exif` gives it.
+    Args:
+        image: (3, H, W), of any float dtype and device.
+        output: the file format.
+        parameters: enough to render the picture again.
+        exif: that of the content, as `kept_exif` returns it; None: none.
 
     Raises:
-        InvalidRequest: as `encode` does; e.g. a value is NaN.
+        InvalidRequest: as `encode` does; for example, a value is NaN.
     """
     return encode(image.detach().float().permute(1, 2, 0).cpu().numpy(), output, parameters, exif)

@@ -1,4 +1,4 @@
-"""One scale of a batch made ready: what it takes in memory, how it is made to fit, its starts and its objective."""
+"""Prepare one scale of a batch: how it fits into memory, its starts and its objective."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RenderContext:
     on_capture: Callable[[str], None] = lambda _: None
 
 
-def prepared(
+def prepare_scale(
     batch: Sequence[JobImages], edge: int, context: RenderContext, on_plan: Callable[[MemoryPlan], None] | None = None
 ) -> tuple[Tensor, ObjectiveFunction]:
     """The starts and the objective of one scale, of that long edge; `on_plan` hears how it is made to fit.
@@ -51,7 +51,7 @@ def prepared(
     sized = [inputs.sized(edge, device) for inputs in batch]
     work = load_method(spec.method).workload(spec, sized[0].content.shape[2], sized[0].content.shape[3])
     work = replace(work, batch=len(batch)) if at_once else replace(work, waiting=len(batch) - 1)
-    chosen = fitting(context.backbone, work, context.available())
+    chosen = fastest_plan(context.backbone, work, context.available())
     if len(batch) > 1 and chosen.kind != "whole":
         # Strips would cost more time than a batch gains.
         raise OutOfMemory(f"{len(batch)} pictures of {work.width} x {work.height} pixels do not fit together")
@@ -87,15 +87,15 @@ def _objective(
     )
 
 
-def fitting(network: FeatureNetwork, work: Workload, available: int) -> MemoryPlan:
+def fastest_plan(network: FeatureNetwork, work: Workload, available: int) -> MemoryPlan:
     """Return the fastest plan that fits into `available` bytes. Raises OutOfMemory with the size that does."""
     chosen = choose_plan(network, work, available)
     if chosen is None:
-        raise OutOfMemory(too_large(network, work, available))
+        raise OutOfMemory(too_large_message(network, work, available))
     return chosen
 
 
-def too_large(network: FeatureNetwork, work: Workload, available: int) -> str:
+def too_large_message(network: FeatureNetwork, work: Workload, available: int) -> str:
     """The sentence for a picture that does not fit, which names the size that does."""
     least = min(plan.bytes for plan in network.memory_plans(work))
     largest = largest_edge(network, work, available)

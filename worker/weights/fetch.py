@@ -1,4 +1,4 @@
-"""Fetching weights: torchvision's own, and what a user names by a URL and a SHA-256. Nothing else."""
+"""Fetch weights: torchvision's own, or those of a URL with a SHA-256."""
 
 from __future__ import annotations
 
@@ -36,9 +36,12 @@ PATIENCE_SECONDS = 1.0
 
 
 def torchvision_file(architecture: Architecture) -> Path:
-    """torchvision's weights in its own cache, fetched where they are not there yet.
+    """Return torchvision's weights in its own cache, downloaded if need be.
 
-    Raises InvalidRequest if the file there is damaged, ServiceUnavailable, StorageFull.
+    Raises:
+        InvalidRequest: the file there is damaged.
+        ServiceUnavailable: it cannot be downloaded.
+        StorageFull: the disk is full.
     """
     digits = PRETRAINED_FILES[architecture].rpartition("-")[2].removesuffix(".pth")
     cached = cached_weights(architecture)
@@ -54,7 +57,11 @@ def torchvision_file(architecture: Architecture) -> Path:
 
 
 def check_url(url: str) -> str:
-    """The URL without what may be secret in it, to be told and kept. Raises InvalidRequest if it is no web address."""
+    """Return the URL without what may be secret in it, to be shown and kept.
+
+    Raises:
+        InvalidRequest: it is no web address.
+    """
     try:
         parts = urlsplit(url)
         host = f"{parts.hostname}{'' if parts.port is None else f':{parts.port}'}" if parts.hostname else ""
@@ -69,9 +76,12 @@ def check_url(url: str) -> str:
 
 
 def download(url: str, path: Path, sha256: str) -> None:
-    """Writes what is at `url` to `path`, whole or not at all; its SHA-256 begins with the digits `sha256`.
+    """Download `url` to `path`, whole or not at all; its SHA-256 must begin with the digits `sha256`.
 
-    Raises InvalidRequest if it does not; ServiceUnavailable, StorageFull.
+    Raises:
+        InvalidRequest: it does not.
+        ServiceUnavailable: it cannot be downloaded.
+        StorageFull: the disk is full.
     """
     digest, shown = hashlib.sha256(), check_url(url)
     _make_folder(path.parent)

@@ -19,8 +19,8 @@ from stylefarm.worker.engine.networks.weights import read_weights
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a user says of weights: their name (by default the architecture), their input, whether to replace."""
+class ImportRequest:
+    """What a user says of weights: their name (by default the architecture), their input, whether to replace others."""
 
     name: str | None = None
     space: InputSpace | None = None
@@ -36,11 +36,14 @@ class Imported:
     input_words: str
 
 
-def import_weights(path: Path, source: str, wanted: Wanted, services: Services) -> Imported:
-    """Registers the weights in a file, whose origin is told as `source`.
+def import_weights(path: Path, source: str, wanted: ImportRequest, services: Services) -> Imported:
+    """Register the weights in a file; `source` says where it came from.
 
-    Raises InvalidRequest, with nothing stored, for a file that is no whole VGG or a name that is taken; else
-    ServiceUnavailable, NotMigrated and StorageFull.
+    Raises:
+        InvalidRequest: the file is not a whole VGG, or the name is taken; nothing is stored.
+        ServiceUnavailable: a service does not answer.
+        NotMigrated: the database has another schema.
+        StorageFull: a disk is full.
     """
     with _named(source):
         state = read_weights(path, wanted.space)
@@ -52,7 +55,7 @@ def import_weights(path: Path, source: str, wanted: Wanted, services: Services) 
 
 
 def check_sha256(path: Path, expected: str, source: str) -> None:
-    """Raises InvalidRequest unless the file's SHA-256, in hex, is `expected` or begins with it."""
+    """Check that the file's SHA-256, in hex, begins with `expected`. Raises InvalidRequest."""
     digest = hashlib.sha256()
     for chunk in read_chunks(path):
         digest.update(chunk)
@@ -60,13 +63,13 @@ def check_sha256(path: Path, expected: str, source: str) -> None:
 
 
 def refuse_other_hash(found: str, expected: str, source: str) -> None:
-    """Raises InvalidRequest unless `found` begins with `expected`."""
+    """Check that `found` begins with `expected`. Raises InvalidRequest."""
     if not found.startswith(expected):
         raise InvalidRequest(f"{source} has the SHA-256 {found}, not {expected}: it is damaged, or another file")
 
 
 def parse_sha256(text: str) -> str:
-    """A SHA-256 as a user wrote it, in small letters. Raises InvalidRequest."""
+    """Return a SHA-256 as a user wrote it, in small letters. Raises InvalidRequest."""
     digits = text.strip().lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise InvalidRequest(f"--sha256 {text!r:.80} is no SHA-256: give all of its 64 hexadecimal digits")

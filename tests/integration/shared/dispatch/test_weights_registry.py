@@ -24,7 +24,7 @@ from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION
 from stylefarm.shared.spec.spec import parse_spec
 from stylefarm.worker.engine.networks.vgg import convolutions
 from stylefarm.worker.engine.networks.weights import read_weights, torchvision_positions
-from stylefarm.worker.weights.importing import Imported, Wanted, import_weights
+from stylefarm.worker.weights.importing import Imported, ImportRequest, import_weights
 from tests.weights_files import state_dict, write_matconvnet, write_torch
 
 NEW = NewWeights("mine", "a" * 64, "vgg19", "w.pth", 7)
@@ -43,8 +43,8 @@ def registry(engine: Engine) -> WeightsRegistry:
     return WeightsRegistry(engine)
 
 
-def bring(services: Services, path: Path, wanted: Wanted | None = None) -> Imported:
-    return import_weights(path, path.name, wanted or Wanted(), services)
+def bring(services: Services, path: Path, wanted: ImportRequest | None = None) -> Imported:
+    return import_weights(path, path.name, wanted or ImportRequest(), services)
 
 
 def stored(services: Services, name: str, folder: Path) -> Mapping[str, Tensor]:
@@ -107,8 +107,8 @@ def test_all_formats_give_the_same_tensors(services: Services, architecture: Arc
     state = state_dict(architecture)
     bring(services, write_torch(tmp_path / "torch", state))
     mat = write_matconvnet(tmp_path / "mat", architecture, state, average=[1.0, 2.0, 3.0])
-    bring(services, mat, Wanted("mat"))
-    bring(services, write_torch(tmp_path / "caffe", state), Wanted("caffe", CAFFE))
+    bring(services, mat, ImportRequest("mat"))
+    bring(services, write_torch(tmp_path / "caffe", state), ImportRequest("caffe", CAFFE))
     names = {architecture: TORCHVISION, "mat": replace(MATCONVNET, mean=(1.0, 2.0, 3.0)), "caffe": CAFFE}
     (tmp_path / "out").mkdir()
     for name, space in names.items():
@@ -116,7 +116,7 @@ def test_all_formats_give_the_same_tensors(services: Services, architecture: Arc
         assert read_weights(tmp_path / "out" / name).space == space
         assert tensors.keys() == state.keys()
         assert all(torch.equal(tensors[key], state[key].float()) for key in state)
-    again = bring(services, tmp_path / "out" / "mat", Wanted("mat"))
+    again = bring(services, tmp_path / "out" / "mat", ImportRequest("mat"))
     assert not again.added
     assert len({row.sha256 for row in WeightsRegistry(services.engine).all()}) == 3
 
@@ -137,7 +137,7 @@ def test_a_network_from_matconvnet_computes_what_it_computed(tmp_path: Path) -> 
 def test_importing_is_repeatable(services: Services, tmp_path: Path) -> None:
     """Given one file, if it is imported twice, under two names, I expect one object, and the same name taken calmly."""
     path = write_torch(tmp_path / "w.pth", state_dict("vgg16"))
-    first, second, third = bring(services, path), bring(services, path), bring(services, path, Wanted("other"))
+    first, second, third = bring(services, path), bring(services, path), bring(services, path, ImportRequest("other"))
     assert (first.added, second.added, third.added) == (True, False, True)
     assert first.weights.sha256 == third.weights.sha256
     assert list(services.blobs.keys("weights/")) == [f"weights/{first.weights.sha256}"]
@@ -204,7 +204,7 @@ def test_a_name_that_is_taken_stores_nothing(services: Services, registry: Weigh
     with pytest.raises(InvalidRequest, match="--force"):
         bring(services, path)
     assert list(services.blobs.keys("")) == []
-    assert bring(services, path, Wanted(force=True)).added
+    assert bring(services, path, ImportRequest(force=True)).added
     assert [row.source for row in registry.all()] == ["w.pth"]
 
 

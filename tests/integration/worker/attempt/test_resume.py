@@ -113,8 +113,8 @@ def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], No
     def rewrite(checkpoint: Checkpoint) -> None:
         path = farm.settings.home / "rewritten"
         farm.services.blobs.get_file(checkpoint.stored.key, path)
-        with read_checkpoint(path) as (state, about):
-            write_checkpoint(path.with_suffix(".new"), state, {**about, **said})
+        with read_checkpoint(path) as (state, checkpoint_metadata):
+            write_checkpoint(path.with_suffix(".new"), state, {**checkpoint_metadata, **said})
         data = path.with_suffix(".new").read_bytes()
         farm.services.blobs.put(checkpoint.stored.key, data, "application/octet-stream")
         row = update(tables.JobRow).where(tables.JobRow.id == job.id)

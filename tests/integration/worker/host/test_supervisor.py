@@ -67,7 +67,7 @@ def finish(*_):
 words = sys.argv[1:]
 name, parent = words[words.index("--name") + 1], words[words.index("--parent") + 1]
 parent_watch.end_with(int(parent))
-shutdown.ignore()
+shutdown.ignore_request()
 signal.signal(signal.SIGTERM, finish)
 Path("new").mkdir(exist_ok=True)
 part = Path("new") / name

@@ -17,7 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylefarm.shared.spec.space import PIXELS
-from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, passing_file, read_checkpoint, write_checkpoint
+from stylefarm.worker.attempt.checkpoint_file import (
+    UnusableCheckpoint,
+    read_checkpoint,
+    temporary_file,
+    write_checkpoint,
+)
 from stylefarm.worker.engine.methods.iterative import Progress, Scale, UpdateRules, optimize
 from stylefarm.worker.engine.optim.first_order import Adam, Sgd
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
@@ -138,8 +143,8 @@ def test_a_state_comes_back_from_its_file(name: str, tmp_path: Path) -> None:
     assert progress.state is not None
     state, path = progress.state(), tmp_path / "checkpoint"
     write_checkpoint(path, state, {"engine_version": 3, "scale": 0})
-    with read_checkpoint(path) as (read, about):
-        assert about == {"engine_version": 3, "scale": 0}
+    with read_checkpoint(path) as (read, checkpoint_metadata):
+        assert checkpoint_metadata == {"engine_version": 3, "scale": 0}
         assert dict(read.numbers) == dict(state.numbers)
         assert_same(list(optimize(scales(), OPTIMISERS[name](), rules, read)), expected[6:])
     loaded = safetensors.torch.load_file(path)
@@ -170,6 +175,6 @@ def test_files_pass_and_leave_nothing(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "left").write_bytes(b"")
     os.utime(folder / "left", (0, 0))
-    with passing_file(folder) as path:
+    with temporary_file(folder) as path:
         path.write_bytes(b"x")
     assert list(folder.iterdir()) == []

@@ -6,7 +6,7 @@ import pytest
 
 from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
 from stylefarm.worker.host.nvml import find_devices
-from stylefarm.worker.host.pin import Machine, Slot, Wanted, slots
+from stylefarm.worker.host.pin import Machine, Slot, SlotRequest, plan_slots
 from tests.fake_nvml import FakeGpu, FakeNvml, eight, sliced
 
 EIGHT = find_devices(eight())
@@ -61,12 +61,12 @@ def test_a_lost_gpu_does_not_take_the_others_along() -> None:
 
 def test_every_gpu_gets_one_slot() -> None:
     """Given eight GPUs and no wishes, I expect eight slots that see one each, and none on the CPU."""
-    assert seen(slots(Wanted(), Machine(EIGHT))) == {f"gpu{n}": f"GPU-{n}" for n in range(8)}
+    assert seen(plan_slots(SlotRequest(), Machine(EIGHT))) == {f"gpu{n}": f"GPU-{n}" for n in range(8)}
 
 
 def test_without_gpus_the_cpu_gets_one_slot() -> None:
     """Given no GPU and no wishes, I expect one slot on the CPU, whose threads are left to torch."""
-    (only,) = slots(Wanted(), Machine(cores=64))
+    (only,) = plan_slots(SlotRequest(), Machine(cores=64))
     assert only == Slot("cpu0", {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ""})
 
 
@@ -82,12 +82,12 @@ def test_without_gpus_the_cpu_gets_one_slot() -> None:
 )
 def test_gpus_are_named_by_number_or_uuid(gpus: str, expected: dict[str, str]) -> None:
     """Given GPUs and slices, if some are named, I expect those, and all slices of a GPU that is named as a whole."""
-    assert seen(slots(Wanted(gpus=gpus), Machine(SLICED))) == expected
+    assert seen(plan_slots(SlotRequest(gpus=gpus), Machine(SLICED))) == expected
 
 
 def test_a_gpu_can_have_several_slots() -> None:
     """Given two slots per GPU, I expect them to have names of their own and to see the same GPU."""
-    chosen = slots(Wanted(gpus="3", slots_per_gpu=2, cpu=1), Machine(EIGHT))
+    chosen = plan_slots(SlotRequest(gpus="3", slots_per_gpu=2, cpu=1), Machine(EIGHT))
     assert seen(chosen) == {"gpu3-1": "GPU-3", "gpu3-2": "GPU-3", "cpu0": ""}
 
 
@@ -104,7 +104,7 @@ def test_a_gpu_can_have_several_slots() -> None:
 )
 def test_the_gpus_of_others_are_left_alone(visible: str | None, expected: list[str]) -> None:
     """Given CUDA_VISIBLE_DEVICES, as a batch system sets it, I expect no slot on a GPU that it hides."""
-    assert list(seen(slots(Wanted(), Machine(EIGHT, visible))).values()) == expected
+    assert list(seen(plan_slots(SlotRequest(), Machine(EIGHT, visible))).values()) == expected
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_the_gpus_of_others_are_left_alone(visible: str | None, expected: list[s
 )
 def test_cpu_slots_divide_the_threads(cpu: int, threads: int | None, cores: int, share: str) -> None:
     """Given N slots on the CPU, I expect each to have an Nth of the threads, and at least one."""
-    chosen = slots(Wanted(cpu=cpu), Machine(threads=threads, cores=cores))
+    chosen = plan_slots(SlotRequest(cpu=cpu), Machine(threads=threads, cores=cores))
     assert len(chosen) == len({slot.name for slot in chosen}) == cpu
     assert {slot.environment["OMP_NUM_THREADS"] for slot in chosen} == {share}
     assert {slot.environment["STYLEFARM_THREADS"] for slot in chosen} == {share}
@@ -122,18 +122,26 @@ def test_cpu_slots_divide_the_threads(cpu: int, threads: int | None, cores: int,
 @pytest.mark.parametrize(
     ("wanted", "machine", "sentence"),
     [
-        (Wanted(gpus="9"), Machine(SLICED), r"--gpus asks for '9', which is not here: give any of 0 \(GPU-a\), 1:0 "),
-        (Wanted(gpus="0,,1"), Machine(EIGHT), "--gpus asks for '', which is not here"),
-        (Wanted(gpus=""), Machine(EIGHT), "--gpus asks for '', which is not here"),
-        (Wanted(gpus="0,GPU-0"), Machine(EIGHT), "--gpus names GPU 0 twice: .* give --slots-per-gpu"),
-        (Wanted(gpus="0"), Machine(), "--gpus asks for 0, but this machine has no GPU, or no driver for it"),
-        (Wanted(cpu=0), Machine(), "there is nothing to paint on: no GPU is chosen and --cpu is 0: leave out --cpu"),
-        (Wanted(gpus="none", cpu=0), Machine(EIGHT), "there is nothing to paint on"),
-        (Wanted(), Machine(EIGHT, "GPU-x"), "CUDA_VISIBLE_DEVICES asks for 'GPU-x', which is not here"),
+        (
+            SlotRequest(gpus="9"),
+            Machine(SLICED),
+            r"--gpus asks for '9', which is not here: give any of 0 \(GPU-a\), 1:0 ",
+        ),
+        (SlotRequest(gpus="0,,1"), Machine(EIGHT), "--gpus asks for '', which is not here"),
+        (SlotRequest(gpus=""), Machine(EIGHT), "--gpus asks for '', which is not here"),
+        (SlotRequest(gpus="0,GPU-0"), Machine(EIGHT), "--gpus names GPU 0 twice: .* give --slots-per-gpu"),
+        (SlotRequest(gpus="0"), Machine(), "--gpus asks for 0, but this machine has no GPU, or no driver for it"),
+        (
+            SlotRequest(cpu=0),
+            Machine(),
+            "there is nothing to paint on: no GPU is chosen and --cpu is 0: leave out --cpu",
+        ),
+        (SlotRequest(gpus="none", cpu=0), Machine(EIGHT), "there is nothing to paint on"),
+        (SlotRequest(), Machine(EIGHT, "GPU-x"), "CUDA_VISIBLE_DEVICES asks for 'GPU-x', which is not here"),
     ],
 )
-def test_what_cannot_be_is_said_in_a_sentence(wanted: Wanted, machine: Machine, sentence: str) -> None:
+def test_what_cannot_be_is_said_in_a_sentence(wanted: SlotRequest, machine: Machine, sentence: str) -> None:
     """Given a wish that this machine cannot meet, I expect one sentence with what there is, or what to do."""
     with pytest.raises(InvalidRequest, match=sentence) as refused:
-        slots(wanted, machine)
+        plan_slots(wanted, machine)
     assert "\n" not in str(refused.value)

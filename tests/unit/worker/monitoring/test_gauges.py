@@ -15,7 +15,7 @@ from prometheus_client import generate_latest
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.worker.host.nvml import Memory, read_memory
 from stylefarm.worker.monitoring import gauges
-from stylefarm.worker.monitoring.gauges import Counts, Gpus, Question, registry_of
+from stylefarm.worker.monitoring.gauges import BackgroundQuery, CountCollector, GpuCollector, registry_of
 from tests import fake_nvml
 from tests.fake_nvml import FakeGpu, FakeNvml
 
@@ -25,7 +25,7 @@ import os, signal, sys
 from pathlib import Path
 from stylefarm.worker.host import slot
 
-slot.count_in(Path(sys.argv[1]))
+slot.keep_metrics_in(Path(sys.argv[1]))
 from stylefarm.worker.monitoring import metrics
 
 metrics.ITERATIONS.inc(int(sys.argv[2]))
@@ -36,26 +36,26 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
-def question(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], int]], Question[int]]]:
+def question(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], int]], BackgroundQuery[int]]]:
     """Makes a question with little patience."""
     monkeypatch.setattr(gauges, "PATIENCE_SECONDS", 0.2)
-    yield Question
+    yield BackgroundQuery
 
 
-def asked(question: Question[int]) -> int | None:
+def asked(question: BackgroundQuery[int]) -> int | None:
     at = time.monotonic()
-    question.put(at)
+    question.ask(at)
     return question.answer(at)
 
 
-def test_a_fresh_answer_is_told_again(question: Callable[[Callable[[], int]], Question[int]]) -> None:
+def test_a_fresh_answer_is_told_again(question: Callable[[Callable[[], int]], BackgroundQuery[int]]) -> None:
     """Given a service, if it is asked twice in a moment, I expect it to hear the question once."""
     answers = iter((1, 2))
     once = question(lambda: next(answers))
     assert [asked(once), asked(once)] == [1, 1]
 
 
-def test_a_service_that_is_away_is_no_answer(question: Callable[[Callable[[], int]], Question[int]]) -> None:
+def test_a_service_that_is_away_is_no_answer(question: Callable[[Callable[[], int]], BackgroundQuery[int]]) -> None:
     """Given a service that refuses, I expect no answer."""
 
     def refuse() -> int:
@@ -64,7 +64,7 @@ def test_a_service_that_is_away_is_no_answer(question: Callable[[Callable[[], in
     assert asked(question(refuse)) is None
 
 
-def test_a_service_that_hangs_is_asked_once(question: Callable[[Callable[[], int]], Question[int]]) -> None:
+def test_a_service_that_hangs_is_asked_once(question: Callable[[Callable[[], int]], BackgroundQuery[int]]) -> None:
     """Given a service that hangs, I expect no answer, one thread however often it is asked, and its answer at last."""
     over, calls = threading.Event(), []
 
@@ -86,7 +86,7 @@ def test_a_slot_counts_on_where_it_was_killed(tmp_path: Path) -> None:
     for name, count in (("cpu0", 3), ("cpu0", 4), ("a_b-cpu1", 10)):
         folders[name].mkdir(exist_ok=True)
         subprocess.run([sys.executable, "-c", COUNTING, str(folders[name]), str(count)], timeout=60)
-    told = generate_latest(registry_of([Counts(folders)])).decode().splitlines()
+    told = generate_latest(registry_of([CountCollector(folders)])).decode().splitlines()
     assert 'stylefarm_iterations_total{slot="cpu0"} 7.0' in told
     assert 'stylefarm_iterations_total{slot="a_b-cpu1"} 10.0' in told
     assert 'stylefarm_upload_seconds_count{kind="result",slot="cpu0"} 2.0' in told
@@ -98,7 +98,7 @@ def test_a_slot_counts_on_where_it_was_killed(tmp_path: Path) -> None:
 def test_a_file_that_is_just_begun_is_no_failure(tmp_path: Path) -> None:
     """Given a slot whose process is about to write its first number, I expect nothing of it, and no error."""
     (tmp_path / "counter_slot.db").touch()
-    assert not list(Counts({"cpu0": tmp_path}).collect())
+    assert not list(CountCollector({"cpu0": tmp_path}).collect())
 
 
 def test_gpu_memory_is_told_by_slot(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_gpu_memory_is_told_by_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     nvml = FakeNvml([FakeGpu("GPU-a"), FakeGpu("GPU-b", {1: "MIG-b1"}), FakeGpu("GPU-c", lost=True)])
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     slots = {"gpu0-1": "GPU-a", "gpu0-2": "GPU-a", "gpu1.1": "MIG-b1", "gpu2": "GPU-c"}
-    registry, memory = registry_of([Gpus(slots)]), fake_nvml.FakeMemory()
+    registry, memory = registry_of([GpuCollector(slots)]), fake_nvml.FakeMemory()
     for slot, gpu in slots.items():
         told = [
             registry.get_sample_value(f"stylefarm_gpu_memory_{what}_bytes", {"slot": slot, "gpu": gpu})

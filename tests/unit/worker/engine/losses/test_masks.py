@@ -16,7 +16,7 @@ from stylefarm.worker.engine.networks.vgg import Vgg, randomize
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.render.cache import ModelCache
 from stylefarm.worker.render.inputs import JobImages
-from stylefarm.worker.render.scale import RenderContext, prepared
+from stylefarm.worker.render.scale import RenderContext, prepare_scale
 
 HEIGHT, WIDTH, HALF = 16, 24, 12
 SETTINGS = {"content_layers": {"relu2_1": 1.0}, "content_normalization": "mean", "style_normalization": "none"}
@@ -168,7 +168,7 @@ def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> 
     randomize(vgg, 0)
     inputs = JobImages(spec, large, [large], [spot], [], None)
     context = RenderContext(choose("fp32"), VggNetwork(vgg), ModelCache(0), lambda: 2**40)
-    start, measured = prepared([inputs], 32, context)
+    start, measured = prepare_scale([inputs], 32, context)
     losses, gradient = measured.gradient(start)
     assert losses.isfinite().all()
     assert gradient.isfinite().all()

@@ -34,6 +34,7 @@ class Counter:
         self.lock = threading.Lock()
 
     def __call__(self) -> None:
+        """Count one more item."""
         with self.lock:
             self.done += 1
             late = time.monotonic() - self.started >= PATIENCE_SECONDS

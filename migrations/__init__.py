@@ -21,7 +21,7 @@ LOCK = int.from_bytes(b"stylfarm")
 
 
 def config() -> Config:
-    """Alembic's configuration; it needs no alembic.ini."""
+    """Return Alembic's configuration; it needs no alembic.ini."""
     # Alembic is imported where something is to be changed alone: most who come here only learn that nothing is.
     from alembic.config import Config
 
@@ -33,7 +33,7 @@ def config() -> Config:
 
 
 def revisions() -> tuple[str, ...]:
-    """The revisions that this release knows, the oldest first: what their files' names begin with."""
+    """Return the revisions that this release knows, the oldest first: what their files' names begin with."""
     found = sorted(path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*_*.py"))
     if not found:
         raise RuntimeError("migrations/versions is empty: the installation is broken")
@@ -41,12 +41,12 @@ def revisions() -> tuple[str, ...]:
 
 
 def head() -> str:
-    """The revision that this release works with."""
+    """Return the revision that this release works with."""
     return revisions()[-1]
 
 
 def current(engine: Engine) -> str | None:
-    """The revision that the database is at; None before the first migration. Raises ServiceUnavailable."""
+    """Return the revision that the database is at; None before the first migration. Raises ServiceUnavailable."""
     # Read only, so that on SQLite nobody who writes is waited for.
     with translate_errors(engine), engine.execution_options(read_only=True).connect() as connection:
         return _revision(connection)
@@ -63,7 +63,7 @@ def check(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
-    """Brings the database to this release's revision, all or nothing; returns the revisions before and after.
+    """Upgrade the database to this release's revision, all or nothing; return the revisions before and after.
 
     Raises NotMigrated if a newer release made the database.
     """
@@ -86,7 +86,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 
 def prepare(engine: Engine, *, embedded: bool) -> None:
-    """An embedded farm's own file is upgraded, others' database only checked. Raises NotMigrated."""
+    """Upgrade the database of an embedded farm, and only check that of others. Raises NotMigrated."""
     if embedded:
         upgrade(engine)
     else:

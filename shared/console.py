@@ -1,4 +1,4 @@
-"""What commands print: data on standard output, words on standard error."""
+"""Output of the commands: data on standard output, messages on standard error."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
-    """A time. A range alone lets nan through, which is neither below nor above anything."""
+    """A number of seconds. Refuses nan, which a range alone lets through."""
 
     name = "seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number. Fails if it is none, or out of range."""
+        """Return the number. Fails if it is none, or out of range."""
         seconds = float(super().convert(value, param, ctx))
         if math.isnan(seconds):
             self.fail(f"{value!r} is no number of seconds", param, ctx)
@@ -30,12 +30,12 @@ class Seconds(click.FloatRange):
 
 
 def json_option(command: Command) -> Command:
-    """The option `--json`, which every command that reports has."""
+    """Add the option `--json`, which every command that reports has."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
 def list_options(command: Command) -> Command:
-    """The options of every command that lists: `form` is json, jsonl, ids, or None for a table; the last one counts."""
+    """Add the options of every command that lists: `form` is json, jsonl, ids, or None for a table; the last wins."""
     choices = (
         (("-q", "--quiet"), "ids", "Print the ids alone, one a line."),
         (("--jsonl",), "jsonl", "Print JSON objects, one a line."),
@@ -47,7 +47,7 @@ def list_options(command: Command) -> Command:
 
 
 def timeout_option(command: Command) -> Command:
-    """The option `--timeout`, of every command that waits."""
+    """Add the option `--timeout` of every command that waits."""
     help_text = "Seconds to wait at most; then exit with 8."
     return click.option("--timeout", type=Seconds(min=0), help=help_text)(command)
 
@@ -90,12 +90,12 @@ def print_line(document: Mapping[str, Any]) -> None:
 
 
 def say(words: str) -> None:
-    """A line for the person, not for the script."""
+    """Print a line for the person, not for the script."""
     click.echo(words, err=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table, in the terminal's width where there is one."""
+    """Print a plain table, in the terminal's width where there is one."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
         # What a row goes by stays whole, however narrow the terminal is: it is what other commands are given.
@@ -112,7 +112,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:
-    """Names and values, one pair a line; values that are None are left out."""
+    """Print names and values, one pair a line; values that are None are left out."""
     shown = {name: value for name, value in pairs.items() if value is not None}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():

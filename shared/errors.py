@@ -1,8 +1,26 @@
 """Everything that stylefarm raises on purpose.
 
-Each message is one sentence that says what is wrong, where, and what to do about it; the command line prints it as it
-stands and exits with the class's `exit_code`. Errors of drivers (Redis, SQLAlchemy, boto3, Pillow) are translated into
-these where they enter, so a caller that catches `FarmError` has caught them all.
+FarmError                       exit 1   HTTP 500
+    InvalidRequest              exit 2   HTTP 422
+        InvalidSpec
+        InvalidImage
+        InvalidSettings
+    NotFound                    exit 3   HTTP 404
+    JobFailed                   exit 5   HTTP 409
+    StillPending                exit 8   HTTP 409
+    Diverged
+    OutOfMemory
+    TimeLimitExceeded
+    DeviceFailed
+    Quarantined
+    ServiceUnavailable          exit 69  HTTP 503
+        NotMigrated
+    StorageFull                 exit 74  HTTP 507
+
+What stands on no line of its own is as its base. Each message is one sentence that says what is wrong, where, and what
+to do about it; the command line prints it as it is and exits with `exit_code`, the API answers with `http_status`.
+Errors of drivers (Redis, SQLAlchemy, boto3, Pillow) are translated into these where they are raised: who catches
+`FarmError` has caught them all.
 """
 
 from __future__ import annotations
@@ -13,27 +31,32 @@ FailureClass = Literal["input", "memory", "infrastructure", "internal", "poison"
 
 
 class FarmError(Exception):
-    """The base of the family.
+    """The base of all errors of stylefarm.
 
-    `exit_code` is what a command ends with; `failure_class` is what a job that ends with this error is filed under,
-    and decides whether trying again can help.
+    Attributes:
+        exit_code: what a command ends with.
+        http_status: what a request of the API is answered with.
+        failure_class: the class of a job's failure by this error, which decides whether it is tried again.
     """
 
     exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
     failure_class: ClassVar[FailureClass] = "internal"
 
 
 class InvalidRequest(FarmError):
-    """What was asked for cannot be done as it was asked: fix the request. Never retried."""
+    """The request cannot be carried out as it stands: fix it. A job that fails so is never retried."""
 
     exit_code = 2
+    http_status = 422
     failure_class = "input"
 
 
 class InvalidSpec(InvalidRequest):
     """A parameter is unknown, of the wrong type, out of its range, or contradicts another.
 
-    `at` is where it stands in what the user wrote: keys, and numbers of entries from 0 on; empty where that is unknown.
+    Attributes:
+        at: where it stands in what the user wrote: keys, and indexes of entries; empty where that is unknown.
     """
 
     def __init__(self, message: str, at: tuple[str | int, ...] = ()) -> None:
@@ -42,28 +65,32 @@ class InvalidSpec(InvalidRequest):
 
 
 class InvalidImage(InvalidRequest):
-    """A file cannot be read as a picture, or is one that cannot be painted from (too large, too small, animated)."""
+    """A file cannot be read as a picture, or is one that cannot be used (too large, too small, animated)."""
 
 
 class InvalidSettings(InvalidRequest):
-    """A setting (environment, stylefarm.toml) is unknown, malformed, or lacks its companions."""
+    """A setting (environment, stylefarm.toml) is unknown, malformed, or lacks the settings that it needs."""
 
 
 class NotFound(FarmError):
-    """No job, sweep or stored object goes by that name."""
+    """No job, sweep or stored object has that name."""
 
     exit_code = 3
+    http_status = 404
     failure_class = "input"
 
 
 class JobFailed(FarmError):
-    """A job that was waited for ended as failed or cancelled; the message carries the job's own error.
+    """A job that was waited for has failed or was cancelled; the message carries the job's own error.
 
-    Where it is about one job, `job_id` names it; `error` is its own error, and `error_class` what that is filed under.
-    A job that was cancelled has neither.
+    Attributes:
+        job_id: the job, if the error is about one.
+        error: its own error; None for a job that was cancelled.
+        error_class: the class of its failure; None for a job that was cancelled.
     """
 
     exit_code = 5
+    http_status = 409
 
     def __init__(
         self,
@@ -80,13 +107,15 @@ class JobFailed(FarmError):
 
 
 class StillPending(FarmError):
-    """The time given for waiting is over, and the work is not."""
+    """The time given for waiting is over, and the work is not done."""
 
     exit_code = 8
+    # Not 202, which would say that the request was accepted: asked for was something that is not there yet.
+    http_status = 409
 
 
 class Diverged(FarmError):
-    """The optimisation left the finite numbers; other weights, another optimiser or another seed may hold."""
+    """The optimization left the finite numbers; other weights, another optimizer or another seed may help."""
 
     failure_class = "input"
 
@@ -104,13 +133,13 @@ class TimeLimitExceeded(FarmError):
 
 
 class DeviceFailed(FarmError):
-    """The GPU, or its driver, failed under the job; the process that painted it ends, and another one takes over."""
+    """The GPU, or its driver, failed under the job; its process ends, and another one takes over."""
 
     failure_class = "infrastructure"
 
 
 class Quarantined(FarmError):
-    """A job took its process, or its worker, along again and again: it is kept from the others."""
+    """A job has killed its process, or its worker, several times: it is not tried again."""
 
     failure_class = "poison"
 
@@ -119,6 +148,7 @@ class ServiceUnavailable(FarmError):
     """Redis, the database or the object store does not answer, or refuses our credentials."""
 
     exit_code = 69
+    http_status = 503
     failure_class = "infrastructure"
 
 
@@ -126,6 +156,7 @@ class StorageFull(FarmError):
     """The disk (or the quota) that an object was written to is full; nothing half-written stays behind."""
 
     exit_code = 74
+    http_status = 507
     failure_class = "infrastructure"
 
 

@@ -1,4 +1,4 @@
-"""Writing a result where the user wants it: whole or not at all, and never over a file that was not meant."""
+"""Atomic writes of results to local files, which never replace a file unless they are told to."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_atomically(path: Path, data: bytes, *, force: bool) -> None:
 
 
 def check_writable(path: Path, *, force: bool) -> None:
-    """Whether `write_atomically(path, ..., force=force)` would work now; asked before hours of work; nothing stays.
+    """Check that `write_atomically(path, ..., force=force)` would work now, before hours of work; leave nothing.
 
     Raises:
         InvalidRequest, StorageFull: as `write_atomically`.
@@ -67,7 +67,7 @@ def make_folder(path: Path) -> None:
 
 
 def _checked(path: Path, force: bool) -> Path:
-    """The file to write, behind any symbolic links."""
+    """Return the file to write, behind any symbolic links."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise InvalidRequest(f"{path} is a folder: give the name of a file in it")
@@ -88,7 +88,7 @@ def _already_there(path: Path) -> InvalidRequest:
 
 @contextmanager
 def _temporary_beside(target: Path) -> Iterator[tuple[int, Path]]:
-    """A new file in the folder of `target`, open for writing, and gone afterwards if it still bears its first name."""
+    """Open a new file in the folder of `target` for writing, and delete it afterwards unless it was renamed."""
     temporary = target.with_name(f".stylefarm-{secrets.token_hex(8)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:

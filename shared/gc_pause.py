@@ -1,4 +1,4 @@
-"""Python's search for garbage, put off where many objects are made that stay."""
+"""Pauses of Python's garbage collector where many objects are made that stay alive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Looks for no garbage while the block runs: of imports, and of a large submission, it takes an eighth of the time.
+    """Pause garbage collection in the block: it takes an eighth of the time of imports, and of a large submission.
 
     What is not in a cycle is freed as ever.
     """
@@ -24,7 +24,7 @@ def uncollected() -> Iterator[None]:
 
 
 def keep_imports() -> None:
-    """Leaves what has been imported so far out of every later search for garbage, also of the one at Python's end.
+    """Exclude what has been imported so far from later garbage collections, also from the last one at exit.
 
     That one goes through every object of every library: a sixth of a short command. It is left alone where torch is
     imported, whose libraries report what they find still there.

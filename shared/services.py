@@ -1,4 +1,4 @@
-"""What a farm stands on, connected by the settings: the database and the object store."""
+"""The services of a farm, connected by its settings: database, object store, and what uses them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """The two truths of a farm: state in the database, pictures in the object store.
+    """Every service of a farm: its state is in the database, its objects are in the object store.
 
     What a command that only looks does without is imported when it is first used.
     """

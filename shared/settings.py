@@ -27,7 +27,7 @@ DATABASE_EXAMPLE = "postgresql://user:password@host/name"
 
 
 class Settings(BaseSettings):
-    """What a farm is made of. Each setting `x` is `x` in stylefarm.toml and STYLEFARM_X in the environment.
+    """The settings of a farm. Each setting `x` is `x` in stylefarm.toml and STYLEFARM_X in the environment.
 
     Without a `broker_url` the farm is embedded: it needs no server and keeps everything below `home`. An empty
     variable counts as none.
@@ -136,7 +136,7 @@ class Settings(BaseSettings):
 
 
 def config_file() -> Path | None:
-    """The file that STYLEFARM_CONFIG names, else ./stylefarm.toml, else none. Raises InvalidSettings."""
+    """Return the file that STYLEFARM_CONFIG names, else ./stylefarm.toml, else None. Raises InvalidSettings."""
     named = os.environ.get(CONFIG_VARIABLE)
     path = Path(named or CONFIG_FILE)
     try:
@@ -154,7 +154,7 @@ def config_file() -> Path | None:
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """The settings of this process, read once. Raises InvalidSettings with what is wrong, where, and the remedy."""
+    """Read the settings of this process, once. Raises InvalidSettings with what is wrong, where, and the remedy."""
     try:
         settings = Settings()
     except ValidationError as error:
@@ -166,7 +166,7 @@ def load_settings() -> Settings:
 
 
 def source_of(name: str) -> str:
-    """Where the value of a setting comes from: "environment", the file's name, or "default".
+    """Return where the value of a setting comes from: "environment", the file's name, or "default".
 
     Raises InvalidSettings.
     """
@@ -197,7 +197,7 @@ def _check_environment() -> None:
 
 
 def _check_companions(settings: Settings) -> None:
-    """A farm on servers needs all of them; half a configuration must not quietly paint on this machine."""
+    """Check that a farm on servers has all of them: half a configuration must not silently run on this machine."""
     needed = ("broker_url", "database_url", "s3_bucket")
     of_servers = (*needed, "s3_endpoint", "s3_access_key", "s3_secret_key")
     given = [name for name in of_servers if getattr(settings, name) is not None]
@@ -229,7 +229,7 @@ def _check_addresses(settings: Settings) -> None:
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...], example: str) -> None:
-    """What is refused is never shown: where a URL is malformed, its password can be in any part."""
+    """Check a URL. It is never shown in an error: where it is malformed, its password can be in any part."""
     scheme = _scheme(url)
     if scheme is None:
         raise InvalidSettings(
@@ -244,7 +244,7 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...], example: str) -> N
 
 
 def _scheme(url: str) -> str | None:
-    """The scheme of a URL that all who will read it (redis, libpq, SQLAlchemy) take apart alike; None of any other."""
+    """Return the scheme of a URL that redis, libpq and SQLAlchemy all parse alike; None of any other."""
     try:
         parts = urlsplit(url)
         same_port = parts.port == make_url(url).port

@@ -1,4 +1,4 @@
-"""Words for what was not understood."""
+"""Phrases for messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ ": did you mean X?" for the known name that resembles `name` most, or a list of the known ones."""
+    """Return ": did you mean X?" for the known name that resembles `name` most, or a list of the known ones."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
 
 
 def counted(number: int, noun: str) -> str:
-    """ "1 mask", "2 masks"."""
+    """Return "1 mask", "2 masks"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

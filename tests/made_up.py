@@ -107,7 +107,7 @@ def _bring(farm: Farm, job_id: str, number: int, state: State, files: Sequence[b
         return
     steps = job.iterations if state is State.DONE else job.iterations // 2
     store.attempts.record_losses(
-        fence, [LossPoint(step, *(1000.0 / (step + 1) + part for part in range(4))) for step in range(steps + 1)]
+        fence, [LossPoint(step, tuple(1000.0 / (step + 1) + part for part in range(4))) for step in range(steps + 1)]
     )
     for shot in range(snapshots):
         key = f"jobs/{job_id}/{job.attempt}/snapshots/{shot}.png"

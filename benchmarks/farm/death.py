@@ -62,7 +62,7 @@ def _killed(
     assert before.started_at is not None
     rate = at.iteration / (killed_at - before.started_at).total_seconds()
     resumed = farm.services.queries.attempts(job.id)[-1]
-    begun_at = int(after.checkpoint_iteration or 0) if resumed.attempt == 2 else 0
+    begun_at = after.checkpoint.iteration if after.checkpoint and resumed.attempt == 2 else 0
     return (after.started_at - killed_at).total_seconds(), max(0.0, (at.iteration - begun_at) / rate)
 
 

@@ -66,7 +66,9 @@ def recording(setup: BenchmarkFarm) -> list[Row]:
         for batch in range(40):
             for fence in fences:
                 first = (run * 40 + batch) * POINTS
-                store.attempts.record_losses(fence, [LossPoint(first + i, 1.0, 0.5, 0.25, 0.25) for i in range(POINTS)])
+                store.attempts.record_losses(
+                    fence, [LossPoint(first + i, (1.0, 0.5, 0.25, 0.25)) for i in range(POINTS)]
+                )
         rates.append(40 * 10 * POINTS / (time.perf_counter() - started))
     for fence in fences:
         store.commands.cancel(JobSelector(job=fence.job_id))

@@ -134,8 +134,7 @@ def _shown(value: object) -> object:
 def _print_document(shown: Job) -> None:
     queries = shown.farm.services.queries
     events, attempts = history(shown)
-    terms = ("iteration", "total", "content", "style", "tv")
-    losses = [{term: getattr(row, term) for term in terms} for row in queries.losses(shown.id)]
+    losses = list(shown.losses().rows())
     snapshots = [row.key for row in queries.snapshots(shown.id)]
     document = {"attempts": attempts, "events": events, "losses": losses, "snapshots": snapshots}
     print_json({"job": shown.status().as_json(), **document})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.blobs.storage import BlobStore, fetch_verified
-from stylefarm.shared.db.records import JobSelector, StoredObject
+from stylefarm.shared.db.records import JobSelector, StoredObject, stored_object
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import JobFailed, StillPending
 from stylefarm.shared.files import write_atomically
@@ -234,13 +234,14 @@ class Job:
         """
         from stylefarm.producer.views.losses import Losses
 
-        return Losses.of(self.farm.services.queries.losses(self.id))
+        queries = self.farm.services.queries
+        return Losses.of(queries.losses(self.id), queries.job(self.id).loss_terms)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the snapshots, by iteration; the picture of each is fetched when it is used."""
         blobs = self.farm.services.blobs
         rows = self.farm.services.queries.snapshots(self.id)
-        return [Snapshot(row.iteration, StoredObject(row.key, row.sha256, row.bytes), blobs) for row in rows]
+        return [Snapshot(row.iteration, stored_object(row), blobs) for row in rows]
 
     def cancel(self) -> bool:
         """Cancel the job; a running one stops within one heartbeat.

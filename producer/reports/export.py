@@ -77,15 +77,12 @@ def export_losses(
         {
             "job": job_id,
             **cell,
-            "iteration": point.iteration,
-            "total": point.total,
-            "content_loss": point.content,
-            "style_loss": point.style,
-            "tv_loss": point.tv,
+            # "content" and "style" are names of pictures in these tables.
+            **{name if name in ("iteration", "total") else f"{name}_loss": value for name, value in point.items()},
         }
-        for job_id, points in sweep_points(sweep)
+        for job_id, losses in sweep_points(sweep)
         for cell in cells.get(job_id, ())
-        for point in points
+        for point in losses.rows()
     ]
     return _write(rows, path, force)
 

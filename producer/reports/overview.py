@@ -13,9 +13,9 @@ from stylefarm.producer.charts.losses import LossCurve, loss_plot
 from stylefarm.producer.client.farm import Job, Sweep
 from stylefarm.producer.sheets.raster import Drawing, pages
 from stylefarm.producer.terminal.progress import counting
+from stylefarm.producer.views.losses import Losses
 from stylefarm.producer.views.selection import PICTURES, label_of, select
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.db.records import LossPoint
 from stylefarm.shared.errors import InvalidRequest
 
 
@@ -63,17 +63,19 @@ def sweep_losses(sweep: Sweep) -> bytes:
 def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurve]:
     """Return the loss curves of these jobs of a sweep, by a unique name of each."""
     wanted = {status.id for status in statuses}
-    curves = {job_id: _curve(points) for job_id, points in sweep_points(sweep) if job_id in wanted}
+    curves = {job_id: _curve(losses) for job_id, losses in sweep_points(sweep) if job_id in wanted}
     names = zip(curve_labels(statuses), statuses, strict=True)
     return {name: curves.get(one.id, LossCurve((), ())) for name, one in names}
 
 
-def sweep_points(sweep: Sweep) -> Iterator[tuple[str, list[LossPoint]]]:
-    """Yield the id and the points of each job of a sweep that has a loss curve, with a progress bar."""
-    found = groupby(sweep.farm.services.sweep_reads.losses(sweep.id), key=itemgetter(0))
+def sweep_points(sweep: Sweep) -> Iterator[tuple[str, Losses]]:
+    """Yield the id and the loss curve of each of a sweep's jobs that has one, with a progress bar."""
+    reads = sweep.farm.services.sweep_reads
+    terms = reads.loss_terms(sweep.id)
+    found = groupby(reads.losses(sweep.id), key=itemgetter(0))
     with counting("loss curves", sum(sweep.counts().values())) as advance:
         for job_id, pairs in found:
-            yield job_id, [point for _, point in pairs]
+            yield job_id, Losses.of([point for _, point in pairs], terms[job_id])
             advance()
 
 
@@ -94,16 +96,8 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
 
 def loss_curve(job: Job) -> LossCurve:
     """Return the loss curve of one job, as far as it has come."""
-    losses = job.losses()
-    terms = (losses.iteration, losses.total, losses.content, losses.style, losses.tv)
-    return LossCurve(*(term.tolist() for term in terms))
+    return _curve(job.losses())
 
 
-def _curve(points: Sequence[LossPoint]) -> LossCurve:
-    return LossCurve(
-        iterations=[point.iteration for point in points],
-        total=[point.total for point in points],
-        content=[point.content for point in points],
-        style=[point.style for point in points],
-        tv=[point.tv for point in points],
-    )
+def _curve(losses: Losses) -> LossCurve:
+    return LossCurve(losses.iteration.tolist(), **{name: values.tolist() for name, values in losses.terms.items()})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stylefarm.shared.db.tables import LossRow
+from stylefarm.shared.db.records import LossPoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,35 +18,60 @@ class Losses:
 
     Attributes:
         iteration: int64, counted in steps; 0 is the start.
-        total: float64, the sum of the terms.
-        content: float64, weighted as it is in the total.
-        style: float64, likewise.
-        tv: float64, total variation, likewise.
+        terms: By name, "total" first, each float64 and weighted as it is in the total. Those of a stylization are
+            total, content, style and tv (total variation), which are attributes, too.
 
     Example:
         >>> import numpy as np
-        >>> curve = Losses(np.array([0, 1]), *(np.array([2.0, 1.0]) for _ in range(4)))
+        >>> curve = Losses(np.array([0, 1]), {"total": np.array([2.0, 1.0])})
         >>> len(curve), float(curve.total[-1])
         (2, 1.0)
     """
 
     iteration: NDArray[np.int64]
-    total: NDArray[np.float64]
-    content: NDArray[np.float64]
-    style: NDArray[np.float64]
-    tv: NDArray[np.float64]
+    terms: Mapping[str, NDArray[np.float64]]
 
     @classmethod
-    def of(cls, rows: Sequence[LossRow]) -> Self:
-        """Return the curve of these rows, in their order."""
-        terms = ([getattr(row, term) for row in rows] for term in ("total", "content", "style", "tv"))
-        return cls(np.array([row.iteration for row in rows], np.int64), *(np.array(term, np.float64) for term in terms))
+    def of(cls, points: Sequence[LossPoint], terms: Sequence[str]) -> Self:
+        """Return the curve of these points, in their order; `terms` names what each of them holds."""
+        values = np.array([point.losses for point in points], np.float64).reshape(len(points), len(terms))
+        columns = {name: np.ascontiguousarray(column) for name, column in zip(terms, values.T, strict=True)}
+        return cls(np.array([point.iteration for point in points], np.int64), columns)
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """The sum of the terms."""
+        return self.terms["total"]
+
+    @property
+    def content(self) -> NDArray[np.float64]:
+        """The content loss, weighted. Raises KeyError for a job that has none."""
+        return self.terms["content"]
+
+    @property
+    def style(self) -> NDArray[np.float64]:
+        """The style loss, weighted. Raises KeyError for a job that has none."""
+        return self.terms["style"]
+
+    @property
+    def tv(self) -> NDArray[np.float64]:
+        """The total variation, weighted. Raises KeyError for a job that has none."""
+        return self.terms["tv"]
+
+    def rows(self) -> Iterator[dict[str, int | float]]:
+        """Yield each point as plain numbers: "iteration", then each term by its name."""
+        names = ("iteration", *self.terms)
+        for values in zip(self.iteration.tolist(), *(term.tolist() for term in self.terms.values()), strict=True):
+            yield dict(zip(names, values, strict=True))
 
     def __len__(self) -> int:
         return len(self.iteration)
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are the same to the last bit."""
+        """Return whether both are the same to the last bit."""
         if not isinstance(other, Losses):
             return NotImplemented
-        return all(np.array_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return np.array_equal(self.iteration, other.iteration) and (
+            list(self.terms) == list(other.terms)
+            and all(np.array_equal(self.terms[name], other.terms[name]) for name in self.terms)
+        )

@@ -52,6 +52,7 @@ class Status:
     @classmethod
     def of(cls, job: tables.JobRow) -> Self:
         """Return the status that a row of the database tells of."""
+        result = job.result
         return cls(
             id=job.id,
             sweep=job.sweep_id,
@@ -71,9 +72,9 @@ class Status:
             notes=job.notes,
             spec=job.spec,
             worker=job.worker,
-            result_key=job.result_key,
-            result_sha256=job.result_sha256,
-            result_bytes=job.result_bytes,
+            result_key=result.key if result else None,
+            result_sha256=result.sha256 if result else None,
+            result_bytes=result.bytes if result else None,
             metrics=job.metrics,
             created_at=job.created_at,
             started_at=job.started_at,

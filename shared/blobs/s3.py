@@ -53,7 +53,7 @@ class S3Blobs:
     """Objects in a bucket, which is made when the first one is written. Safe to share between threads."""
 
     def __init__(self, client: S3Client, bucket: str, prefix: str, address: str, location: str | None = None) -> None:
-        """`location` is the region that a new bucket is asked to be in; without it, the server's own."""
+        """Set `location`, the region that a new bucket is created in; without it, the server's own."""
         self.client = client
         self.bucket = bucket
         self.prefix = prefix
@@ -124,7 +124,7 @@ class S3Blobs:
         return self.whole if size < PART_BYTES else self.transfer
 
     def _into_bucket(self, key: str, upload: Callable[[], None]) -> None:
-        """Uploads, and makes the bucket first where it turns out to be missing."""
+        """Upload, and create the bucket first where it is missing."""
         try:
             with self._translated(key):
                 upload()
@@ -197,7 +197,7 @@ class OtherBucket(S3Blobs):
         return key
 
     def size(self, key: str) -> int:
-        """How many bytes the object has. Raises NotFound, ServiceUnavailable."""
+        """Return the object's size in bytes. Raises NotFound, ServiceUnavailable."""
         with self._translated(key):
             return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
 
@@ -211,7 +211,7 @@ def _code(error: ClientError) -> str:
 
 
 def connect(settings: Settings) -> S3Blobs:
-    """The bucket that the settings name. Nothing is asked of it yet. Raises InvalidSettings."""
+    """Return the bucket that the settings name, without a request to it yet. Raises InvalidSettings."""
     if settings.s3_bucket is None:
         raise ValueError("settings without s3_bucket have no object store on S3")
     amazon = settings.s3_endpoint is None
@@ -222,7 +222,7 @@ def connect(settings: Settings) -> S3Blobs:
 
 
 def other_bucket(settings: Settings, name: str) -> OtherBucket:
-    """A bucket of another name at the store of the settings. Nothing is asked of it yet. Raises InvalidSettings."""
+    """Return another bucket at the store of the settings, without a request to it yet. Raises InvalidSettings."""
     return OtherBucket(_client(settings), name, "", settings.s3_endpoint or "Amazon S3")
 
 

@@ -29,7 +29,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class BlobStore(Protocol):
-    """Where pictures and weights lie.
+    """The object store of pictures, weights and checkpoints.
 
     Every method may raise ServiceUnavailable; those that take a key raise InvalidRequest for what cannot be one.
     """
@@ -43,7 +43,7 @@ class BlobStore(Protocol):
         ...
 
     def get(self, key: str) -> bytes:
-        """The object's bytes. Raises NotFound."""
+        """Return the object's bytes. Raises NotFound."""
         ...
 
     def get_file(self, key: str, path: Path) -> None:
@@ -54,7 +54,7 @@ class BlobStore(Protocol):
         ...
 
     def exists(self, key: str) -> bool:
-        """Whether there is an object of that key."""
+        """Return whether there is an object of that key."""
         ...
 
     def delete(self, key: str) -> None:
@@ -62,7 +62,7 @@ class BlobStore(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys that start with `prefix`, in order."""
+        """Return the keys that start with `prefix`, in order."""
         ...
 
 
@@ -73,7 +73,7 @@ def store_object(blobs: BlobStore, key: str, data: bytes, content_type: str) -> 
 
 
 def fetch_verified(blobs: BlobStore, key: str, sha256: str) -> bytes:
-    """The bytes of `key`, which hash to `sha256` in hex. Raises NotFound, or ServiceUnavailable if they do not."""
+    """Return the bytes of `key`, checked by `sha256` in hex. Raises NotFound; ServiceUnavailable if they differ."""
     data = blobs.get(key)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ServiceUnavailable(
@@ -139,7 +139,7 @@ class FolderBlobs:
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[Path]:
-        """The file of an object that is to be there."""
+        """Open the file of an object that is expected to exist."""
         path = self.root / check_key(key)
         with self._translated():
             try:
@@ -160,14 +160,14 @@ class FolderBlobs:
 
 
 def check_key(key: str) -> str:
-    """The key itself. Raises InvalidRequest if no object can have it."""
+    """Return the key. Raises InvalidRequest if no object can have it."""
     if not KEY.fullmatch(key):
         raise InvalidRequest(f"no object can be called {key!r}: use letters, digits and . _ - in parts between slashes")
     return key
 
 
 def read_chunks(path: Path) -> Iterator[bytes]:
-    """What is in a file of this machine, piece by piece. Raises InvalidRequest."""
+    """Yield the content of a local file, piece by piece. Raises InvalidRequest."""
     try:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
@@ -177,13 +177,13 @@ def read_chunks(path: Path) -> Iterator[bytes]:
 
 
 def unreadable(path: Path, error: OSError) -> FarmError:
-    """The error of a file of this machine that was to be stored."""
+    """Return the error of a local file that was to be stored."""
     return InvalidRequest(f"{path} cannot be read ({_reason(error)}): check its name and its permissions")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path`, on this machine, if all goes well inside; otherwise nothing stays of it.
+    """Provide a local file that replaces `path` if the block ends well; otherwise it is deleted.
 
     Raises StorageFull and ServiceUnavailable; inside, an OSError is taken for one of the file.
     """
@@ -214,7 +214,7 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _reason(error: OSError) -> str:
-    """What the system says of it, without numbers and paths."""
+    """Return the system's description of an error, without numbers and paths."""
     return error.strerror or str(error)
 
 

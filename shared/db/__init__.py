@@ -1,1 +1,1 @@
-"""The database: its tables, its connection, its clock, and the values that go in and come out."""
+"""The database: tables, connection, clock, and the values that the store and the queries exchange."""

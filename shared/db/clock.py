@@ -1,4 +1,4 @@
-"""The database's clock, which every lease is measured by: the clocks of workers may disagree, this one cannot."""
+"""The database's clock, which measures every lease: the clocks of workers may disagree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, always aware and in UTC; SQLite has no time zones and keeps it as plain UTC."""
+    """A time, always with a time zone and in UTC; SQLite has no time zones and stores plain UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -28,7 +28,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's present moment, or `seconds` from it; not the start of the transaction."""
+    """The database's current time, or `seconds` from it; not the start of the transaction."""
 
     type = UtcDateTime()
     inherit_cache = True
@@ -38,7 +38,7 @@ class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function 
 
 
 class settled(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
-    """A moment before which nothing changes any more: each transaction that wrote a time before it has ended.
+    """A time before which nothing changes any more: each transaction that wrote an earlier one has ended.
 
     To be asked before anything else in a transaction.
     """

@@ -1,4 +1,4 @@
-"""Connections to the database, and what its drivers raise put into our words."""
+"""Connections to the database, and translation of its drivers' errors."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ UPGRADE_HINT = "run `stylefarm db upgrade` with the same settings"
 
 @lru_cache(maxsize=8)
 def connect(url: str) -> Engine:
-    """The engine for `url` that all of this process share; otherwise as `new_engine`."""
+    """Return the engine for `url` that the whole process shares; otherwise as `new_engine`."""
     return new_engine(url)
 
 
 def new_engine(url: str) -> Engine:
-    """An engine for `url` of one's own, which may be disposed of whatever others do; connects when first used.
+    """Return a separate engine for `url`, which its owner disposes of; it connects when it is first used.
 
     Raises InvalidSettings for a URL that is none, or names a database other than SQLite and PostgreSQL.
     """
@@ -184,7 +184,7 @@ def _sqlstate(error: DBAPIError) -> Any:
 
 
 def address_of(engine: Engine) -> str:
-    """The database's address without its password, for sentences."""
+    """Return the database's address without its password, for sentences."""
     url = engine.url
     if url.get_backend_name() == "sqlite":
         return str(url.database)

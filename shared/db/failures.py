@@ -1,4 +1,4 @@
-"""What becomes of a job after an attempt that failed: which failures are worth another attempt, and how many."""
+"""Rules for retries: which kinds of failure are worth another attempt, and how many."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BENCH_AFTER = 3
 
 
 def add_failure(failures: Mapping[str, int], kind: str) -> dict[str, int]:
-    """The counts with one more failure of this kind."""
+    """Return the counts with one more failure of this kind."""
     return {**failures, kind: failures.get(kind, 0) + 1}
 
 
 def is_retried(failures: Mapping[str, int], kind: str, most: int | None = None) -> bool:
-    """Whether another attempt follows the one that failed last, in this way, and is counted already.
+    """Return whether another attempt follows the last failure, of this kind, which is counted already.
 
     `most` is how many may fail in all.
     """

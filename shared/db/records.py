@@ -1,4 +1,4 @@
-"""What is handed to the store and comes back from it, as values."""
+"""Values that callers of the store pass in and get back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement
 
-from stylefarm.shared.db.tables import JobRow
+from stylefarm.shared.db.tables import ArtifactRow, JobRow
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job as it is submitted: a resolved spec, what the user called things, and how it is to be done."""
+    """A job to submit: a resolved spec, the user's names of its pictures, and its terms."""
 
     spec: JobSpec
     content_name: str
@@ -31,7 +31,7 @@ class NewJob:
 
 @dataclass(frozen=True)
 class JobSelector:
-    """Which jobs are meant: one, or all of a sweep."""
+    """A selection of jobs: one, or all of a sweep."""
 
     job: str | None = None
     sweep: str | None = None
@@ -46,7 +46,7 @@ class JobSelector:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What became of a user's wish: the jobs that were changed, and those whose workers were asked to."""
+    """The result of a command: the jobs that were changed, and the running ones whose workers were asked to."""
 
     changed: Sequence[str]
     requested: Sequence[str] = ()
@@ -57,7 +57,7 @@ class CommandResult:
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a submitted sweep: its id, the job of each cell in order, and the jobs that it has queued.
+    """The result of submitting a sweep: its id, the job of each cell in order, and the jobs that were queued.
 
     `new` says that no such sweep was there: then what it queued has the terms that were given.
     """
@@ -78,16 +78,36 @@ class Fence:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object that was written to the object store: key, SHA-256 in hex, size in bytes."""
+    """An object that was written to the object store: key, SHA-256 in hex, size in bytes.
+
+    `width` and `height` are a picture's, in pixels, where they are known.
+    """
 
     key: str
     sha256: str
     bytes: int
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def media_type(self) -> str:
+        """The media type that the key's suffix stands for, e.g. "image/png"."""
+        return MEDIA_TYPES.get(self.key.rpartition(".")[2].lower(), "application/octet-stream")
+
+
+# By the suffix of an object's key.
+MEDIA_TYPES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "tiff": "image/tiff",
+}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A stored state that a job can be gone on with, after `iteration` steps, and the attempt that stored it."""
+    """A stored state that a job can be resumed from, after `iteration` steps, and the attempt that stored it."""
 
     stored: StoredObject
     iteration: int
@@ -95,37 +115,32 @@ class Checkpoint:
 
     @classmethod
     def of(cls, job: JobRow) -> Checkpoint | None:
-        """The one that the job's row names, if it does."""
-        if job.checkpoint_key is None or job.checkpoint_sha256 is None:
-            return None
-        stored = StoredObject(job.checkpoint_key, job.checkpoint_sha256, job.checkpoint_bytes or 0)
-        return cls(stored, job.checkpoint_iteration or 0, job.checkpoint_attempt or 0)
+        """Return the one that a job has, or None."""
+        row = job.checkpoint
+        return None if row is None else cls(stored_object(row), row.iteration, row.attempt)
 
 
-# The columns of a job that names none.
-NO_CHECKPOINT: dict[str, Any] = {
-    "checkpoint_key": None,
-    "checkpoint_sha256": None,
-    "checkpoint_bytes": None,
-    "checkpoint_iteration": None,
-    "checkpoint_attempt": None,
-}
+def stored_object(row: ArtifactRow) -> StoredObject:
+    """Return the object that an artifact names."""
+    return StoredObject(row.key, row.sha256, row.bytes, row.width, row.height)
 
 
 @dataclass(frozen=True)
 class LossPoint:
-    """The weighted losses of the picture after `iteration` steps."""
+    """The weighted losses of the picture after `iteration` steps, in the order of the job's loss terms, total first."""
 
     iteration: int
-    total: float
-    content: float
-    style: float
-    tv: float
+    losses: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """The sum of the terms."""
+        return self.losses[0]
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a worker hears of its job when it renews the lease or records: if it is still ours, what its user wants.
+    """The answer to a worker that renews its lease or records: whether it still has the job, and the user's requests.
 
     True as long as the job is ours.
     """

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Move(StrEnum):
-    """What happens to a job."""
+    """A change of a job from one state to another."""
 
     CLAIM = "claim"
     FINISH = "finish"
@@ -39,11 +39,22 @@ class Move(StrEnum):
 
 
 class WorkerState(StrEnum):
-    """Whether a worker takes jobs: a draining one finishes what it has, a benched one has failed too often."""
+    """Whether a worker takes jobs: a draining one only finishes its own, a benched one has failed too often."""
 
     ACTIVE = "active"
     DRAINING = "draining"
     BENCHED = "benched"
+
+
+class ArtifactRole(StrEnum):
+    """What an artifact is to its job."""
+
+    RESULT = "result"
+    SNAPSHOT = "snapshot"
+    THUMBNAIL = "thumbnail"
+    SAMPLE = "sample"
+    CHECKPOINT = "checkpoint"
+    MODEL = "model"
 
 
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})

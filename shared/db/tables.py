@@ -5,11 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, MetaData, String, Text, false, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    and_,
+    false,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, relationship
 
 from stylefarm.shared.db.clock import UtcDateTime, now
-from stylefarm.shared.db.states import State, WorkerState
+from stylefarm.shared.db.doubles import Doubles
+from stylefarm.shared.db.states import ArtifactRole, State, WorkerState
 from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 
 # SQLite counts rows by itself only in a column of type INTEGER.
@@ -20,7 +35,7 @@ BATCHABLE = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
 
 
 class Base(DeclarativeBase):
-    """Names every constraint, so that a migration can name it too."""
+    """The base of all tables. Names every constraint, so that a migration can name it, too."""
 
     metadata = MetaData(
         naming_convention={
@@ -42,7 +57,7 @@ class Base(DeclarativeBase):
 
 
 class SweepRow(Base):
-    """A grid of jobs that were asked for together."""
+    """A grid of jobs that were submitted together."""
 
     __tablename__ = "sweeps"
 
@@ -58,7 +73,7 @@ class SweepRow(Base):
 
 
 class SharedCellRow(Base):
-    """A cell of a sweep whose picture was asked for before: its job is another sweep's, or stands in two cells."""
+    """A cell of a sweep whose job is another sweep's, or is in another cell, too."""
 
     __tablename__ = "shared_cells"
 
@@ -120,24 +135,22 @@ class JobRow(Base):
     iteration: Mapped[int] = mapped_column(default=0)
     iterations: Mapped[int]
     loss: Mapped[float | None]
-    result_key: Mapped[str | None]
-    result_sha256: Mapped[str | None] = mapped_column(String(64))
-    result_bytes: Mapped[int | None] = mapped_column(BigInteger)
     metrics: Mapped[dict[str, float]] = mapped_column(default=dict, server_default="{}")
     """What was measured of the result, by name; more or less than today's names if another release painted it."""
-    checkpoint_key: Mapped[str | None]
-    """What another attempt goes on from; the columns of a checkpoint have values together, or none has."""
-    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
-    checkpoint_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    checkpoint_iteration: Mapped[int | None]
-    checkpoint_attempt: Mapped[int | None]
-    """The attempt that stored it."""
     error_class: Mapped[str | None] = mapped_column(String(16))
     error: Mapped[str | None]
     failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
     """How many attempts failed, by kind (`stylefarm.shared.db.failures`)."""
 
     request: Mapped[JobRequestRow] = relationship(lazy="joined", innerjoin=True, viewonly=True)
+    result: Mapped[ArtifactRow | None] = relationship(
+        lazy="joined", viewonly=True, uselist=False, primaryjoin=lambda: _has_role(ArtifactRole.RESULT)
+    )
+    """The artifact that a done job has; loaded with the job."""
+    checkpoint: Mapped[ArtifactRow | None] = relationship(
+        lazy="raise", viewonly=True, uselist=False, primaryjoin=lambda: _has_role(ArtifactRole.CHECKPOINT)
+    )
+    """The artifact that another attempt goes on from; loaded by `Queries.job` and by a claim."""
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -150,23 +163,52 @@ class JobRow(Base):
         return self.request.notes
 
     @property
+    def loss_terms(self) -> list[str]:
+        """The names of the values of each point of its loss curve, "total" first."""
+        return self.request.loss_terms
+
+    @property
     def is_to_be_smaller(self) -> bool:
         """Whether an attempt has run out of memory: the next one is to take less, whatever it costs in time."""
         return self.failures.get("memory", 0) > 0
 
 
 class JobRequestRow(Base):
-    """What a job was asked for; it never changes.
+    """The request for a job: its spec, which never changes.
 
     A table of its own, since every move and every heartbeat writes a job's whole row anew.
     """
 
-    __tablename__ = "orders"
+    __tablename__ = "job_requests"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     spec: Mapped[dict[str, Any]]
     notes: Mapped[list[str]] = mapped_column(default=list)
     """What "auto" became, and what was converted, in words."""
+    loss_terms: Mapped[list[str]]
+    """The names of the values of each point of the loss curve, in order, "total" first."""
+
+
+class ArtifactRow(Base):
+    """Something stored for a job in the object store: its result, a snapshot, a checkpoint."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (Index(None, "job_id", "role", "iteration", "key", unique=True),)
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    """The attempt that stored it."""
+    role: Mapped[ArtifactRole] = mapped_column(String(16))
+    iteration: Mapped[int]
+    """The steps after which it was taken."""
+    key: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int | None]
+    """Pixels; null for what is no picture, and for what a release before artifacts stored."""
+    height: Mapped[int | None]
 
 
 class AttemptRow(Base):
@@ -199,32 +241,18 @@ class EventRow(Base):
 
 
 class LossRow(Base):
-    """A point of a job's loss curve: the weighted terms of the picture after `iteration` steps."""
+    """A point of a job's loss curve: the weighted losses of the picture after `iteration` steps."""
 
-    __tablename__ = "losses"
-
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    iteration: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    total: Mapped[float]
-    content: Mapped[float]
-    style: Mapped[float]
-    tv: Mapped[float]
-
-
-class SnapshotRow(Base):
-    """A picture on the way, in the object store."""
-
-    __tablename__ = "snapshots"
+    __tablename__ = "loss_points"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     iteration: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    key: Mapped[str]
-    sha256: Mapped[str] = mapped_column(String(64))
-    bytes: Mapped[int] = mapped_column(BigInteger)
+    losses: Mapped[tuple[float, ...]] = mapped_column(Doubles)
+    """One value for each of the job's `loss_terms`, in their order."""
 
 
 class WeightsRow(Base):
-    """Pretrained weights that go by a name; the file is in the object store, under its hash."""
+    """Pretrained weights by name; the file is in the object store, under its hash."""
 
     __tablename__ = "weights"
 
@@ -238,7 +266,7 @@ class WeightsRow(Base):
 
 
 class WebhookRow(Base):
-    """A call that a sweep is to make, once, when something has happened to it."""
+    """A call that a sweep makes once, when an event has happened."""
 
     __tablename__ = "webhooks"
 
@@ -254,9 +282,9 @@ class WebhookRow(Base):
 
 
 class LeaderLockRow(Base):
-    """Something that one process at a time does for the whole farm, and who does it until when."""
+    """A lock for a task that one process at a time does for the whole farm: its holder, and when it expires."""
 
-    __tablename__ = "duties"
+    __tablename__ = "leader_locks"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     holder: Mapped[str]
@@ -264,7 +292,7 @@ class LeaderLockRow(Base):
 
 
 class WorkerRow(Base):
-    """A slot of a worker, as it was last heard of; what it paints now stands with the jobs."""
+    """A slot of a worker as it last reported; the jobs that it runs name it."""
 
     __tablename__ = "workers"
 
@@ -283,9 +311,14 @@ class WorkerRow(Base):
 
 
 class DependencyRow(Base):
-    """A job that is not painted before another one, its parent, is done."""
+    """A job that waits until another one, its parent, is done."""
 
     __tablename__ = "dependencies"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     parent_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+def _has_role(role: ArtifactRole) -> ColumnElement[bool]:
+    """Return the join from a job to its artifacts of one role, of which it has at most one."""
+    return and_(JobRow.id == foreign(ArtifactRow.job_id), ArtifactRow.role == role)

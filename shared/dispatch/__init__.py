@@ -1,1 +1,1 @@
-"""Who takes which job: announcing jobs, the backlog, lost leases, workers and their weights."""
+"""Dispatch of jobs to workers: announcements, backlog, expired leases, the registries of workers and weights."""

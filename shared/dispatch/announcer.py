@@ -12,7 +12,7 @@ from stylefarm.shared.queue.routes import Hint, queue_name
 
 @dataclass
 class HintPlan:
-    """What is to be done to the hints of one queue: which come, and how many of each priority go, the newest first."""
+    """Changes to the hints of one queue: which to publish, and how many of each priority to drop, newest first."""
 
     publish: list[Hint] = field(default_factory=list)
     drop: dict[int, int] = field(default_factory=dict)
@@ -57,12 +57,12 @@ class Announcer:
             self.hints.publish(hints[: max(0, self.window - self.hints.count(queue))])
 
     def runs_low(self) -> bool:
-        """Whether of a queue that is longer than the window half the hints are used up."""
+        """Return whether half of the hints of a queue longer than the window are used up."""
         return any(self.hints.count(queue) <= self.window // 2 for queue in self._long)
 
 
 def make_plan(wanted: Sequence[Hint], standing: Mapping[int, Sequence[str]], window: int) -> HintPlan:
-    """What brings the hints that stand, by priority, to those that are wanted; never to more than the window.
+    """Return the changes from the hints in Redis, by priority, to the wanted ones; never more than the window.
 
     Where there is no room, less urgent hints make way; they come back when it is their turn.
     """

@@ -17,13 +17,13 @@ Route = tuple[str, str]
 
 
 class Backlog(DatabaseReader):
-    """Asks for the jobs that a worker could claim now; of a limited sweep, no more than may run.
+    """Queries the jobs that a worker could claim now; of a limited sweep, no more than may run.
 
     Raises ServiceUnavailable and NotMigrated.
     """
 
     def hints_of(self, ids: Sequence[str]) -> list[Hint]:
-        """Hints for those of the jobs that can be claimed, in the order of the ids.
+        """Return hints for those of the jobs that can be claimed, in the order of the ids.
 
         For jobs of limited sweeps, those of the same sweeps that are next come after them.
         """
@@ -39,14 +39,14 @@ class Backlog(DatabaseReader):
             return ordered + _next_of(session, limited)
 
     def after(self, job_id: str) -> list[Hint]:
-        """Hints for what can be claimed since this job is over: what waited for it, and the next of its sweep."""
+        """Return hints for what can be claimed now that this job has ended: its children, and the next of its sweep."""
         children = select(DependencyRow.job_id).where(DependencyRow.parent_id == job_id)
         with self._session() as session:
             released = map(_hint, session.execute(_queued().where(JobRow.id.in_(children), ~is_limited())).all())
             return [*released, *_next_of(session, _limits(session, JobRow.id.in_(children) | (JobRow.id == job_id)))]
 
     def routes(self) -> list[Route]:
-        """Device and label of the queues that have jobs in them, in their order.
+        """Return device and label of the queues that have jobs, in order.
 
         Each is looked up behind the one before it: DISTINCT would look at every job of a backlog.
         """
@@ -66,7 +66,7 @@ class Backlog(DatabaseReader):
                 found.append((row[0], row[1]))
 
     def most_urgent(self, route: Route, count: int) -> list[Hint]:
-        """The jobs of one queue that are to be claimed next, at most so many: by priority, then by age."""
+        """Return hints for the next jobs of one queue, at most `count`: by priority, then by age."""
         hints: list[Hint] = []
         of_route = _queued().where(JobRow.device == route[0], JobRow.label == route[1], ~is_limited())
         with self._session() as session:
@@ -90,7 +90,7 @@ def _hint(row: Row[str, str, str, int]) -> Hint:
 
 
 def _limits(session: Session, jobs: ColumnElement[bool] | None = None) -> dict[str, int]:
-    """The limited sweeps of these jobs, or all of them that have queued jobs, each with its limit."""
+    """Return the limited sweeps of these jobs, or all of them that have queued jobs, each with its limit."""
     of_jobs = select(JobRow.sweep_id).where(JobRow.state == State.QUEUED if jobs is None else jobs)
     limited = select(SweepRow.id, SweepRow.max_running).where(
         SweepRow.max_running.is_not(None), SweepRow.id.in_(of_jobs)
@@ -99,7 +99,7 @@ def _limits(session: Session, jobs: ColumnElement[bool] | None = None) -> dict[s
 
 
 def _next_of(session: Session, limits: dict[str, int]) -> list[Hint]:
-    """The jobs of limited sweeps that there is room for."""
+    """Return the jobs of limited sweeps that there is room for."""
     hints: list[Hint] = []
     for sweep_id, limit in limits.items():
         in_order = _queued().where(JobRow.sweep_id == sweep_id).order_by(JobRow.priority.desc(), JobRow.position)

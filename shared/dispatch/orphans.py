@@ -1,4 +1,4 @@
-"""Objects that attempts have left behind and no row names: what a dead or a late worker had uploaded."""
+"""Orphaned objects: uploads of dead or late workers that no artifact names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from stylefarm.shared.blobs.storage import KEY, BlobStore
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.tables import AttemptRow, JobRow, SnapshotRow
+from stylefarm.shared.db.tables import ArtifactRow, AttemptRow
 from stylefarm.shared.queries.jobs import DatabaseReader
 
 PREFIX = "jobs/"
@@ -22,7 +22,7 @@ GRACE_SECONDS = 3600.0
 
 
 class Orphans(DatabaseReader):
-    """Finds and deletes them. Raises ServiceUnavailable."""
+    """Finds and deletes orphaned objects. Raises ServiceUnavailable."""
 
     def __init__(self, engine: Engine, blobs: BlobStore) -> None:
         super().__init__(engine)
@@ -50,9 +50,7 @@ class Orphans(DatabaseReader):
         )
         with self._session() as session:
             over = {(job_id, str(attempt)) for job_id, attempt in session.execute(ended)}
-            named = set(session.scalars(select(JobRow.result_key).where(JobRow.id.in_(ids))))
-            named |= set(session.scalars(select(JobRow.checkpoint_key).where(JobRow.id.in_(ids))))
-            named |= set(session.scalars(select(SnapshotRow.key).where(SnapshotRow.job_id.in_(ids))))
+            named = set(session.scalars(select(ArtifactRow.key).where(ArtifactRow.job_id.in_(ids))))
         for job_id, keys in listed:
             yield from (key for key in keys if (job_id, _attempt_of(key)) in over and key not in named)
 

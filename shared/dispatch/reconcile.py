@@ -1,4 +1,4 @@
-"""The reconciler: what puts the farm right again, whatever died. One process at a time leads."""
+"""The reconciler, which repairs the state of the farm after failures. One process at a time leads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Reconciler:
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(2)}"
 
     def run(self) -> bool:
-        """Does what there is to do, if this process leads, or nobody does; whether it led."""
+        """Do one round of reconciliation if this process leads, or nobody does; return whether it led."""
         if not self.store.maintenance.acquire_lock(RECONCILER_LOCK, self.name, LOCK_PERIODS * self.period):
             return False
         self.store.maintenance.requeue_expired()

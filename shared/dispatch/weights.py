@@ -51,17 +51,17 @@ class WeightsRegistry:
         self.engine = engine
 
     def all(self) -> list[WeightsRow]:
-        """Everything that is registered, by name."""
+        """Return everything that is registered, by name."""
         with self._session() as session:
             return list(session.scalars(select(WeightsRow).order_by(WeightsRow.name)).all())
 
     def find(self, name: str) -> WeightsRow | None:
-        """The weights of that name, if there are any."""
+        """Return the weights of that name, if there are any."""
         with self._session() as session:
             return session.get(WeightsRow, name)
 
     def check(self, new: NewWeights) -> None:
-        """Whether `add` would take them now. Raises InvalidRequest if the name is taken by other weights."""
+        """Check that `add` would accept them now. Raises InvalidRequest if the name is taken by other weights."""
         _refuse_other(self.find(new.name), new)
 
     def add(self, new: NewWeights, *, replace: bool = False) -> bool:

@@ -1,4 +1,4 @@
-"""The workers of a farm: which there are, whether they take jobs, and what each paints."""
+"""The registry of workers: which there are, whether they take jobs, and which jobs each runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORGET_SECONDS = 7 * 86_400.0
 
 @dataclass(frozen=True)
 class NewWorker:
-    """A slot as it starts: its name in the whole farm, and what it takes."""
+    """A slot to register: its name, unique in the farm, and the queues that it takes jobs from."""
 
     name: str
     host: str
@@ -35,7 +35,7 @@ class NewWorker:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """A worker, the jobs that it paints, and for how many seconds it has been silent."""
+    """A worker, the jobs that it runs, and the seconds since it last reported."""
 
     worker: WorkerRow
     job_ids: Sequence[str]
@@ -87,12 +87,12 @@ class WorkerRegistry(Transactions):
                 raise NotFound(f"no worker is called {name}: `stylefarm worker list` names them all")
 
     def takes_jobs(self, worker: str) -> bool:
-        """Whether a worker, by the name it claims by, may claim jobs."""
+        """Return whether a worker, by the name it claims by, may claim jobs."""
         with self._transaction() as session:
             return bool(session.execute(select(takes_jobs(literal(slot_of(worker))))).scalar_one())
 
     def listed(self) -> list[WorkerStatus]:
-        """All workers by name, each with what it paints."""
+        """Return all workers by name, each with the jobs it runs."""
         with self._transaction() as session:
             rows = session.execute(select(WorkerRow, now()).order_by(WorkerRow.name)).all()
             running = (

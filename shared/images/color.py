@@ -1,4 +1,4 @@
-"""From any of Pillow's modes and any colour profile to 8-bit sRGB; each conversion leaves a note in plain words."""
+"""Conversion from any of Pillow's modes and any color profile to 8-bit sRGB, with a note about each step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def mode_in_file(image: ImageFile) -> str:
-    """How the pixels lie in the file, in Pillow's words; known only until they are loaded."""
+    """Return the pixel mode of the file, as Pillow names it; known only until the pixels are loaded."""
     args = image.tile[0].args if image.tile else ""
     return str(args[0]) if isinstance(args, tuple) and args else str(args)
 
 
 def to_srgb(image: ImageFile, rawmode: str, notes: list[str]) -> Image.Image:
-    """The loaded picture as sRGB: first to 8 bits a channel, then the colours, then over white."""
+    """Convert the loaded picture to sRGB: to 8 bits a channel, then the colors, then onto white."""
     colours, alpha = _without_alpha(_to_eight_bits(image, rawmode, notes))
     rgb = _through_profile(colours, image.info.get("icc_profile"), notes)
     if rgb is None:
@@ -57,7 +57,7 @@ def _from_sixteen_bits(image: ImageFile, white: int) -> Image.Image:
 
 
 def _from_numbers(image: ImageFile, notes: list[str]) -> Image.Image:
-    """Whole or real numbers, for which no file says what is white: the usual ranges, or else from least to most."""
+    """Scale integers or floats, for which no file says what is white: by the usual ranges, else by the extremes."""
     values = np.asarray(image)
     if not np.isfinite(values).all():
         raise ValueError("it holds numbers that are not finite")
@@ -74,7 +74,7 @@ def _grey(values: npt.NDArray[Any], low: float, high: float) -> Image.Image:
 
 
 def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The colours, as they are where nothing shines through, and how opaque they are (None: everywhere)."""
+    """Return the colors as they are where opaque, and the alpha channel (None: opaque everywhere)."""
     if not image.has_transparency_data:
         return image, None
     rgba = image.convert("RGBA")
@@ -90,7 +90,7 @@ _PROFILES = {
 
 
 def _through_profile(image: Image.Image, data: bytes | None, notes: list[str]) -> Image.Image | None:
-    """The picture converted by the profile in its file; None where there is none, or it says sRGB, or it is broken."""
+    """Convert the picture by the profile in its file; None where there is none, or it is sRGB, or it is broken."""
     if not data:
         return None
     try:
@@ -122,7 +122,7 @@ def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCm
 
 
 def _keeps_colours(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a profile is sRGB under whatever name: no colour of a cube of 9 x 9 x 9 moves by more than two levels."""
+    """Return whether a profile is sRGB under any name: it moves no color of a 9 x 9 x 9 cube by over two levels."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
     moved = np.asarray(transform.apply(Image.fromarray(cube)))

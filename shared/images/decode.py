@@ -1,4 +1,4 @@
-"""The door through which pictures come in: bytes of any common format become one upright 8-bit sRGB picture.
+"""Decoding: bytes of any common image format become one upright 8-bit sRGB picture.
 
 Nothing else in stylefarm opens a picture. Whatever Pillow raises on the way becomes `InvalidImage`, one sentence that
 says what is wrong with which file and what to do; whatever had to be converted is told in `Picture.notes`.
@@ -36,7 +36,7 @@ FORMATS = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and PPM"
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A picture that can be painted from, or with.
+    """A decoded picture, ready for use as content or style.
 
     `image` is RGB, 8 bit a channel, sRGB, upright. `notes` say in plain words what was converted to make it so, in the
     order in which it was done; none of them where the file was like that already.
@@ -57,7 +57,7 @@ class DecodedImage:
 
 
 def read_bytes(path: Path, max_bytes: int) -> bytes:
-    """The content of the file at `path`, at most `max_bytes` long.
+    """Read the file at `path`, at most `max_bytes` long.
 
     Raises:
         InvalidImage: it is missing, not a file, not readable, empty or too large.
@@ -89,7 +89,7 @@ def _where_it_was_sought(path: Path) -> str:
 
 
 def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: int = 16) -> DecodedImage:
-    """The picture that `data` holds, upright, 8-bit sRGB, whatever its format, mode and colour profile.
+    """Decode the picture in `data`: upright, 8-bit sRGB, whatever its format, mode and color profile.
 
     Args:
         data: the bytes of a PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or PPM file.
@@ -141,7 +141,7 @@ _SIGNATURES: tuple[tuple[bytes, type[ImageFile]], ...] = (
 
 
 def _decoder(data: bytes) -> type[ImageFile] | None:
-    """The one Pillow class that reads this; asked for by the file's first bytes, so that no other can be reached.
+    """Return the one Pillow class that reads this, by the file's first bytes, so that no other can be reached.
 
     `Image.open` would do the same, but for its pixel limit, and for taking the JPEG of a phone, which carries a second
     picture for depth or brightness, for an animation.
@@ -155,7 +155,7 @@ def _decoder(data: bytes) -> type[ImageFile] | None:
 
 @contextmanager
 def opened(data: bytes, name: str) -> Iterator[ImageFile]:
-    """The picture in `data` with its header read and no pixel decoded; for the time of a `with`.
+    """Open the picture in `data` with its header read and no pixel decoded, for the time of a `with` block.
 
     Raises:
         InvalidImage: instead of anything but a `FarmError` that is raised here or in the body of the `with`.
@@ -231,7 +231,7 @@ def _orientation(image: ImageFile, notes: list[str]) -> object:
 
 
 def resize(image: Image.Image, long_edge: int) -> Image.Image:
-    """`image` with its longer side at `long_edge` pixels, its aspect kept to within one pixel, each side at least 1.
+    """Resize `image` to `long_edge` pixels on its longer side, the aspect kept to within one, each side at least 1.
 
     Lanczos, which averages where it makes smaller, so that nothing aliases. An image of that size already is copied.
 
@@ -244,19 +244,19 @@ def resize(image: Image.Image, long_edge: int) -> Image.Image:
 
 
 def long_edge_size(size: tuple[int, int], edge: int) -> tuple[int, int]:
-    """Width and height with the longer side at `edge` pixels, the aspect kept to within one, each at least 1."""
+    """Return width and height for a longer side of `edge` pixels, the aspect kept to within one, each at least 1."""
     longest = max(size)
     width, height = (max(1, (side * edge + longest // 2) // longest) for side in size)
     return width, height
 
 
 def to_array(image: Image.Image) -> npt.NDArray[np.float32]:
-    """`image` as numbers: float32, (height, width, 3), sRGB in [0, 1]."""
+    """Return `image` as numbers: float32, (height, width, 3), sRGB in [0, 1]."""
     return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
 
 
 def from_array(array: npt.NDArray[np.floating[Any]]) -> Image.Image:
-    """The RGB image of `array`, any float type, (height, width, 3), sRGB: clipped to [0, 1], rounded to 8 bits.
+    """Return the RGB image of `array`, float, (height, width, 3), sRGB: clipped to [0, 1], rounded to 8 bits.
 
     The inverse of `to_array`. The numbers must be finite.
     """

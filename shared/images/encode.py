@@ -1,4 +1,4 @@
-"""How pictures go out: files that carry their colour space and the parameters that painted them, and keep EXIF."""
+"""Encoding: files that hold the picture, its color space, the parameters it was rendered with, and EXIF."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _SRGB_PROFILE = _srgb_profile()
 
 @dataclass(frozen=True)
 class Output:
-    """How a picture is to be written.
+    """The file format of a picture, and its options.
 
     `bits` are of each channel; 16 of them go into PNG and TIFF. `quality` is 1 to 100, of JPEG, WebP and AVIF. `icc`
     embeds the sRGB profile; without it a reader has to assume sRGB, as most do.
@@ -89,12 +89,12 @@ class Output:
 
 
 def content_type(format: Format) -> str:  # noqa: A002
-    """The media type that says how bytes in `format` are to be read, e.g. "image/png"."""
+    """Return the media type that says how bytes in `format` are to be read, e.g. "image/png"."""
     return f"image/{format}"
 
 
 def suffix_format(path: Path) -> Format:
-    """The format that a file's name asks for by its suffix, upper or lower case.
+    """Return the format that a file's name asks for by its suffix, upper or lower case.
 
     Raises:
         InvalidRequest: no such suffix; the sentence lists those that are known.
@@ -118,7 +118,7 @@ def encode(
     parameters: Mapping[str, object],
     exif: bytes | None = None,
 ) -> bytes:
-    """The bytes of a file that shows `pixels` and says how they were painted; the same bytes for the same arguments.
+    """Encode `pixels` and the parameters they were made with as a file; the same bytes for the same arguments.
 
     `parameters` (anything JSON can say) are in PNG the text chunk "stylefarm", in all others the EXIF user comment,
     where picture viewers and exiftool show them; `read_parameters` reads them back.
@@ -220,7 +220,7 @@ def _json(value: dict[str, object]) -> str:
 
 
 def read_parameters(data: bytes) -> dict[str, Any] | None:
-    """What `encode` was told about the picture in `data`; None where it came from elsewhere. Decodes no pixel.
+    """Read the parameters that `encode` wrote into `data`; None where it came from elsewhere. Decodes no pixel.
 
     Raises:
         InvalidImage: `data` is no picture, or a damaged one.

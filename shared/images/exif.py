@@ -44,7 +44,7 @@ Directory = Mapping[int, Field]  # by tag
 
 @dataclass(frozen=True)
 class Exif:
-    """What a picture says of how it came about: fields of the image, of its taking, of where; in one byte order."""
+    """The EXIF of a picture: fields of the image, of the exposure, of the place; in one byte order."""
 
     order: ByteOrder = ">"
     image: Directory = field(default_factory=dict)
@@ -70,7 +70,7 @@ _UNTRUE_TAGS = {
 
 
 def kept_exif(data: bytes) -> bytes | None:
-    """The EXIF of a picture's file, less what holds for its pixels only; for `encode` to write into another picture.
+    """Return the EXIF of a picture's file, less what holds for its pixels only; for `encode` to write elsewhere.
 
     Camera, lens, exposure, dates, author, copyright, place and the maker's note are kept; the thumbnail, dimensions
     and colour space are not. Decodes no pixel.
@@ -92,7 +92,7 @@ def kept_exif(data: bytes) -> bytes | None:
 
 
 def exif_in(image: ImageFile, data: bytes) -> Exif | None:
-    """The same as fields, of the picture `image` that `opened` has made of `data`; None where there is none."""
+    """Return the same as fields, of the `image` that `opened` has made of `data`; None where there is none."""
     if isinstance(image, TiffImageFile):
         return parse_block(data)
     # PNG allows its chunk after the pixels, too, where Pillow does not look before it decodes them.
@@ -101,7 +101,7 @@ def exif_in(image: ImageFile, data: bytes) -> Exif | None:
 
 
 def parse_block(block: bytes) -> Exif | None:
-    """The fields of an EXIF block, with or without b"Exif\\0\\0" before it; None where its directories are broken.
+    """Parse an EXIF block, with or without b"Exif\\0\\0" before it; None where its directories are broken.
 
     A single field that lies outside the block is left out.
     """
@@ -131,7 +131,7 @@ def _parse_pointed(
 def _parse_directory(
     block: bytes, order: ByteOrder, start: int, wanted: Callable[[int], bool]
 ) -> tuple[dict[int, Field], int]:
-    """The wanted fields of the directory at `start`, and the offset of the maker's note."""
+    """Return the wanted fields of the directory at `start`, and the offset of the maker's note."""
     fields: dict[int, Field] = {}
     note_at = total = 0
     (length,) = struct.unpack_from(f"{order}H", block, start)
@@ -151,13 +151,13 @@ def _parse_directory(
 
 
 def without_note(exif: Exif) -> Exif:
-    """`exif` less the maker's note, which can be the most of it."""
+    """Return `exif` without the maker's note, which can be most of it."""
     taking = {tag: value for tag, value in exif.taking.items() if tag != Base.MakerNote}
     return replace(exif, taking=taking, note_at=0)
 
 
 def describe(exif: Exif, width: int, height: int, software: str, comment: str | None) -> Exif:
-    """`exif` as of an upright sRGB picture of width x height pixels that `software` has made.
+    """Return `exif` as of an upright sRGB picture of width x height pixels that `software` has made.
 
     `comment` takes the place of the user comment; None removes it.
     """
@@ -181,7 +181,7 @@ def describe(exif: Exif, width: int, height: int, software: str, comment: str | 
 
 
 def user_comment(exif: Exif) -> str:
-    """The user comment, where it is in Unicode; otherwise nothing."""
+    """Return the user comment, where it is in Unicode; otherwise nothing."""
     comment = exif.taking.get(Base.UserComment, Field(_UNDEFINED, 0, b"")).data
     return comment.removeprefix(_UNICODE).decode(_utf_16(exif.order), "replace") if comment[:8] == _UNICODE else ""
 
@@ -191,22 +191,22 @@ def _utf_16(order: ByteOrder) -> str:
 
 
 def short_field(order: ByteOrder, *values: int) -> Field:
-    """Numbers of 16 bits."""
+    """Return a field of 16-bit numbers."""
     return Field(_SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values))
 
 
 def long_field(order: ByteOrder, *values: int) -> Field:
-    """Numbers of 32 bits."""
+    """Return a field of 32-bit numbers."""
     return Field(_LONG, len(values), struct.pack(f"{order}{len(values)}L", *values))
 
 
 def rational_field(order: ByteOrder, numerator: int, denominator: int) -> Field:
-    """One fraction."""
+    """Return a field of one fraction."""
     return Field(_RATIONAL, 1, struct.pack(f"{order}2L", numerator, denominator))
 
 
 def begin_block(exif: Exif) -> bytearray:
-    """The beginning of a TIFF file or EXIF block: its header, and the maker's note where it has always been."""
+    """Return the beginning of a TIFF file or EXIF block: its header, and the maker's note where it was before."""
     block = bytearray((b"II*\0" if exif.order == "<" else b"MM\0*") + bytes(4))
     if exif.note_at:
         block += bytes(exif.note_at - len(block)) + exif.taking[Base.MakerNote].data
@@ -214,7 +214,7 @@ def begin_block(exif: Exif) -> bytearray:
 
 
 def finish_block(block: bytearray, exif: Exif) -> bytes:
-    """`block`, begun with the same `exif`, and all its directories at its end."""
+    """Return `block`, begun with the same `exif`, with all its directories at its end."""
     image = dict(exif.image)
     if exif.taking:
         image[IFD.Exif] = long_field(exif.order, _append_directory(block, exif.order, exif.taking, exif.note_at))
@@ -225,7 +225,7 @@ def finish_block(block: bytearray, exif: Exif) -> bytes:
 
 
 def _append_directory(block: bytearray, order: ByteOrder, fields: Directory, note_at: int = 0) -> int:
-    """Where in `block` the directory begins; its values that are longer than 4 bytes follow it."""
+    """Append a directory to `block`, and after it its values longer than 4 bytes; return its offset."""
     block += bytes(len(block) % 2)
     start = len(block)
     table, values = bytearray(struct.pack(f"{order}H", len(fields))), bytearray()

@@ -17,7 +17,7 @@ _BYTES_AT_A_TIME = 2**20
 
 
 def encode_png(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], *chunks: bytes) -> bytes:
-    """A PNG file of `values`, (height, width, 3), uint8 or uint16, with `chunks` before the pixels, in that order."""
+    """Encode `values`, (height, width, 3), uint8 or uint16, as PNG, with `chunks` before the pixels, in order."""
     height, width, _ = values.shape
     header = struct.pack(">LLBBBBB", width, height, 8 * values.itemsize, _TRUECOLOUR, 0, 0, 0)
     pixels = (chunk(b"IDAT", part) for part in _deflated(values) if part)
@@ -25,22 +25,22 @@ def encode_png(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], *chunks: 
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
-    """One chunk: its length, its four-letter `name`, `data`, and the checksum of both."""
+    """Return one chunk: its length, its four-letter `name`, `data`, and the checksum of both."""
     return struct.pack(">L", len(data)) + name + data + struct.pack(">L", zlib.crc32(data, zlib.crc32(name)))
 
 
 def profile_chunk(profile: bytes) -> bytes:
-    """The chunk that says in which colour space the pixels are: an ICC profile."""
+    """Return the chunk with an ICC profile, the color space of the pixels."""
     return chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
 
 
 def text_chunk(keyword: str, text: str) -> bytes:
-    """A text under a keyword of 1 to 79 Latin-1 characters; in UTF-8, not compressed."""
+    """Return the chunk of a text under a keyword of 1 to 79 Latin-1 characters; in UTF-8, not compressed."""
     return chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode())
 
 
 def find_chunk(data: bytes, name: bytes) -> bytes | None:
-    """What the first chunk called `name` of a PNG file holds, wherever it stands; None where there is none."""
+    """Return the data of the first chunk called `name` of a PNG file; None where there is none."""
     at = len(_SIGNATURE)
     while at + 8 <= len(data):
         length, found = struct.unpack_from(">L4s", data, at)
@@ -51,7 +51,7 @@ def find_chunk(data: bytes, name: bytes) -> bytes | None:
 
 
 def _deflated(values: npt.NDArray[Any]) -> Iterator[bytes]:
-    """The filtered rows as a zlib stream, some rows at a time: the filter needs several times their memory."""
+    """Compress the filtered rows, some at a time: the filter needs several times their memory."""
     deflate = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
     height, width, channels = values.shape
     rows = max(1, _BYTES_AT_A_TIME // (width * channels * values.itemsize))
@@ -65,7 +65,7 @@ def _deflated(values: npt.NDArray[Any]) -> Iterator[bytes]:
 
 
 def _paeth(scanlines: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], pixel: int) -> bytes:
-    """Each byte less the nearest of its three neighbours to left + up - upper left; `pixel` is bytes a pixel."""
+    """Subtract from each byte the nearest of its neighbors to left + up - upper left; `pixel` is bytes a pixel."""
     padded = np.pad(np.vstack((above, scanlines)).astype(np.int16), ((0, 0), (pixel, 0)))
     left, up, upper_left = padded[1:, :-pixel], padded[:-1, pixel:], padded[:-1, :-pixel]
     to_left, to_up = np.abs(up - upper_left), np.abs(left - upper_left)

@@ -1,4 +1,4 @@
-"""TIFF: an EXIF block that also says how its pixels lie, and holds them."""
+"""TIFF files: an EXIF block that also describes and holds the pixels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNDEFINED = 7
 def encode_tiff(
     values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], exif: Exif, profile: bytes | None = None
 ) -> bytes:
-    """A TIFF file of `values`, (height, width, 3), uint8 or uint16, with the fields of `exif` and an ICC profile.
+    """Encode `values`, (height, width, 3), uint8 or uint16, as TIFF, with the fields of `exif` and an ICC profile.
 
     Deflated, in `exif`'s byte order.
 
@@ -82,5 +82,5 @@ def _structure(
 
 
 def _resolution(order: ByteOrder) -> Directory:
-    """TIFF wants one: square pixels, of no size."""
+    """Return the resolution that TIFF requires: square pixels, of no size."""
     return {282: rational_field(order, 1, 1), 283: rational_field(order, 1, 1), 296: short_field(order, 1)}

@@ -1,1 +1,1 @@
-"""Every question to the database that changes nothing, by subject."""
+"""Every read of the database, by subject."""

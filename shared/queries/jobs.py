@@ -1,4 +1,4 @@
-"""Every question about the state of jobs; nothing here changes anything (that is `stylefarm.shared.store`)."""
+"""Reads of jobs; what changes them is in `stylefarm.shared.store`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, func, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.interfaces import ORMOption
 
 from stylefarm.shared.db.clock import settled
 from stylefarm.shared.db.connection import translate_errors
-from stylefarm.shared.db.states import State
+from stylefarm.shared.db.records import LossPoint
+from stylefarm.shared.db.states import ArtifactRole, State
 from stylefarm.shared.db.tables import (
+    ArtifactRow,
     AttemptRow,
     Base,
     DependencyRow,
@@ -23,7 +26,6 @@ from stylefarm.shared.db.tables import (
     JobRow,
     LossRow,
     SharedCellRow,
-    SnapshotRow,
     SweepRow,
 )
 from stylefarm.shared.errors import InvalidRequest, NotFound
@@ -41,7 +43,7 @@ CHUNK = 1000
 
 
 class JobChange(NamedTuple):
-    """How far a job is, for those who look at many."""
+    """The progress of a job, for those who poll many."""
 
     id: str
     position: int
@@ -53,7 +55,7 @@ class JobChange(NamedTuple):
 
 
 class QueueTotal(NamedTuple):
-    """How many jobs of one queue stand in one state."""
+    """The number of jobs of one queue in one state."""
 
     state: State
     device: str
@@ -62,14 +64,14 @@ class QueueTotal(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What has changed, oldest first, and from where to ask on."""
+    """The jobs that have changed, oldest first, and the cursor for the next poll."""
 
     jobs: Sequence[JobChange]
     cursor: datetime
 
 
 class DatabaseReader:
-    """Something that asks the database and changes nothing."""
+    """The base of what reads the database and changes nothing."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -82,7 +84,7 @@ class DatabaseReader:
 
 
 class Queries(DatabaseReader):
-    """The reading side of the database. Rows come detached: they are what was true when they were read.
+    """Reads of jobs and single sweeps. Rows are detached: they hold what was true when they were read.
 
     Raises ServiceUnavailable and NotMigrated.
     """
@@ -93,15 +95,15 @@ class Queries(DatabaseReader):
             session.execute(select(JobRow.id).limit(1))
 
     def job(self, job_id: str) -> JobRow:
-        """The job of that id. Raises NotFound."""
-        return self._get(JobRow, "job", job_id)
+        """Return the job of that id. Raises NotFound."""
+        return self._get(JobRow, "job", job_id, joinedload(JobRow.checkpoint))
 
     def sweep(self, sweep_id: str) -> SweepRow:
-        """The sweep of that id. Raises NotFound."""
+        """Return the sweep of that id. Raises NotFound."""
         return self._get(SweepRow, "sweep", sweep_id)
 
     def full_id(self, kind: type[JobRow] | type[SweepRow], beginning: str) -> str:
-        """The id that starts with `beginning`. Raises NotFound, or InvalidRequest if several do."""
+        """Return the id that starts with `beginning`. Raises NotFound, or InvalidRequest if several do."""
         other, noun, other_noun = (SweepRow, "job", "sweep") if kind is JobRow else (JobRow, "sweep", "job")
         wanted = beginning.strip().lower()
         if len(wanted) < SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef-"):
@@ -120,7 +122,7 @@ class Queries(DatabaseReader):
         return found[0]
 
     def jobs(self, ids: Sequence[str]) -> list[JobRow]:
-        """The jobs of these ids, in the order of the ids; unknown ids are left out."""
+        """Return the jobs of these ids, in the order of the ids; unknown ids are left out."""
         found: dict[str, JobRow] = {}
         for start in range(0, len(ids), CHUNK):
             rows = self._all(select(JobRow).where(JobRow.id.in_(ids[start : start + CHUNK])))
@@ -128,7 +130,7 @@ class Queries(DatabaseReader):
         return [found[job_id] for job_id in ids if job_id in found]
 
     def ancestors(self, ids: Sequence[str]) -> list[str]:
-        """The jobs that these wait for, directly or by way of others; not these themselves."""
+        """Return the jobs that these wait for, directly or by way of others; not these themselves."""
         seen, latest = set(ids), list(ids)
         found: list[str] = []
         with self._session() as session:
@@ -143,12 +145,12 @@ class Queries(DatabaseReader):
         return found
 
     def find_done(self, spec_key: str) -> JobRow | None:
-        """The newest done job of that key, if there is one."""
+        """Return the newest done job of that key, if there is one."""
         done = select(JobRow).where(JobRow.spec_key == spec_key, JobRow.state == State.DONE)
         return next(iter(self._all(done.order_by(JobRow.finished_at.desc()).limit(1))), None)
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys of specs for which a job is done, or will be if all goes well."""
+        """Return those of the spec keys for which a job is done, or will be if all goes well."""
         found: set[str] = set()
         lost = (State.FAILED, State.CANCELLED)
         with self._session() as session:
@@ -158,7 +160,7 @@ class Queries(DatabaseReader):
         return found
 
     def seconds_per_iteration(self, method: str, size: int) -> list[float]:
-        """Seconds an iteration that jobs of a method and a size took, of the newest done ones."""
+        """Return the seconds per iteration of the newest done jobs of a method and a size."""
         alike = (JobRequestRow.spec["method"].as_string() == method) & (JobRequestRow.spec["size"].as_integer() == size)
         seconds = JobRow.metrics["seconds"].as_float()
         timed = select(seconds, JobRow.iterations).join(JobRequestRow, JobRequestRow.job_id == JobRow.id)
@@ -168,7 +170,7 @@ class Queries(DatabaseReader):
         return [taken / iterations for taken, iterations in newest]
 
     def sweep_jobs(self, sweep_id: str, limit: int | None = None) -> list[JobRow]:
-        """The jobs of a sweep, in the order of its cells, each with its cell and position there; the first `limit`.
+        """Return the first `limit` jobs of a sweep in the order of its cells, each with its cell and position there.
 
         A job that the sweep shares with an older one tells in `sweep_id` that it is of that one.
         """
@@ -183,7 +185,7 @@ class Queries(DatabaseReader):
         return sorted(jobs, key=lambda job: job.position)[:limit]
 
     def counts(self, sweep_id: str) -> dict[State, int]:
-        """How many jobs of a sweep are in each state; states without jobs are left out."""
+        """Return how many jobs of a sweep are in each state; states without jobs are left out."""
         own = select(JobRow.state).where(JobRow.sweep_id == sweep_id)
         shared = (
             select(JobRow.state)
@@ -198,14 +200,14 @@ class Queries(DatabaseReader):
         return dict(counts)
 
     def totals(self) -> list[QueueTotal]:
-        """How many jobs the whole farm has, by state and by the queue that they go to; what has none is left out."""
+        """Return how many jobs the whole farm has, by state and queue; what has none is left out."""
         place = (JobRow.state, JobRow.device, JobRow.label)
         with self._session() as session:
             rows = session.execute(select(*place, func.count()).group_by(*place)).all()
         return [QueueTotal(State(state), device, label, jobs) for state, device, label, jobs in rows]
 
     def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
-        """What has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
+        """Return what has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
 
         A job may be named again: what was changed by transactions that had not ended at that answer is not left out.
         """
@@ -227,25 +229,34 @@ class Queries(DatabaseReader):
         )
         return Changes(changes, cursor)
 
-    def losses(self, job_id: str) -> list[LossRow]:
-        """The job's loss curve, by iteration."""
-        return self._all(select(LossRow).where(LossRow.job_id == job_id).order_by(LossRow.iteration))
+    def losses(self, job_id: str) -> list[LossPoint]:
+        """Return the job's loss curve, by iteration; `JobRow.loss_terms` names what each point holds."""
+        points = select(LossRow.iteration, LossRow.losses).where(LossRow.job_id == job_id).order_by(LossRow.iteration)
+        with self._session() as session:
+            return [LossPoint(*row) for row in session.execute(points)]
 
-    def snapshots(self, job_id: str) -> list[SnapshotRow]:
-        """The job's snapshots, by iteration."""
-        return self._all(select(SnapshotRow).where(SnapshotRow.job_id == job_id).order_by(SnapshotRow.iteration))
+    def snapshots(self, job_id: str) -> list[ArtifactRow]:
+        """Return the job's snapshots, by iteration."""
+        return self.artifacts(job_id, ArtifactRole.SNAPSHOT)
+
+    def artifacts(self, job_id: str, role: ArtifactRole | None = None) -> list[ArtifactRow]:
+        """Return what is stored for the job, or what of it has one role: by role, then by iteration."""
+        rows = select(ArtifactRow).where(ArtifactRow.job_id == job_id)
+        if role is not None:
+            rows = rows.where(ArtifactRow.role == role)
+        return self._all(rows.order_by(ArtifactRow.role, ArtifactRow.iteration, ArtifactRow.key))
 
     def events(self, job_id: str) -> list[EventRow]:
-        """What happened to the job, oldest first."""
+        """Return the job's events, oldest first."""
         return self._all(select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.id))
 
     def attempts(self, job_id: str) -> Sequence[AttemptRow]:
-        """The job's attempts, oldest first."""
+        """Return the job's attempts, oldest first."""
         return self._all(select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.attempt))
 
-    def _get(self, kind: type[Row], noun: str, row_id: str) -> Row:
+    def _get(self, kind: type[Row], noun: str, row_id: str, *options: ORMOption) -> Row:
         with self._session() as session:
-            row = session.get(kind, row_id)
+            row = session.get(kind, row_id, options=options)
         if row is None:
             raise NotFound(f"there is no {noun} {row_id}")
         return row
@@ -256,6 +267,6 @@ class Queries(DatabaseReader):
 
 
 def at_cell(job: JobRow, position: int, cell: dict[str, Any]) -> JobRow:
-    """The same job as it stands in another sweep."""
+    """Return the same job as it stands in another sweep's cell."""
     values = {name: getattr(job, name) for name in JobRow.__table__.columns.keys()}  # noqa: SIM118 - they are columns
-    return JobRow(**{**values, "position": position, "cell": cell}, request=job.request)
+    return JobRow(**{**values, "position": position, "cell": cell}, request=job.request, result=job.result)

@@ -1,4 +1,4 @@
-"""What is asked about many jobs and sweeps: lists, newest first, and a sweep in a few numbers."""
+"""Lists of jobs and sweeps, newest first, and a sweep in a few numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS_AT_A_TIME = 200
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs a list is to have: those in one of the states, of a sweep, submitted in a span of time, that fit."""
+    """A filter of jobs: by state, sweep, time of submission, and a predicate; empty fields filter nothing."""
 
     states: Sequence[State] = ()
     sweep: str | None = None
@@ -46,7 +46,7 @@ class Listing(DatabaseReader):
     """Lists of jobs and sweeps. Raises ServiceUnavailable and NotMigrated."""
 
     def sweeps(self, limit: int) -> list[SweepCounts]:
-        """The newest sweeps, at most `limit`."""
+        """Return the newest sweeps, at most `limit`."""
         newest = select(SweepRow).order_by(SweepRow.created_at.desc(), SweepRow.id).limit(limit)
         with self._session() as session:
             rows = session.scalars(newest).all()
@@ -63,14 +63,14 @@ class Listing(DatabaseReader):
         return [SweepCounts(row, dict(counts[row.id])) for row in rows]
 
     def jobs(self, wanted: JobFilter, limit: int | None) -> list[JobRow]:
-        """The jobs that are wanted, at most `limit`: newest first, those of one sweep in the order of its cells."""
+        """Return the jobs that a filter matches, at most `limit`: newest first, those of one sweep in cell order."""
         with ExitStack() as until_then:
             streams = [until_then.enter_context(closing(stream)) for stream in self._streams(wanted, limit)]
             merged = streams[0] if wanted.sweep is None else heapq.merge(*streams, key=lambda job: job.position)
             return list(islice(merged, limit))
 
     def _streams(self, wanted: JobFilter, limit: int | None) -> list[Generator[JobRow]]:
-        """The same in one stream, or of a sweep in two: its own jobs, and those that it shares."""
+        """Return the jobs as one stream, or of a sweep as two: its own jobs, and those that it shares."""
         conditions = _conditions(wanted)
         if wanted.sweep is not None:
             own = select(JobRow).where(JobRow.sweep_id == wanted.sweep, *conditions).order_by(JobRow.position)
@@ -85,7 +85,7 @@ class Listing(DatabaseReader):
         return [self._stream(statement, wanted, limit)]
 
     def failures(self, sweep_id: str, limit: int) -> list[JobRow]:
-        """The jobs of a sweep that failed last, the newest first."""
+        """Return the jobs of a sweep that failed last, the newest first."""
         newest = (JobRow.finished_at.desc(), JobRow.id)
         wanted = JobFilter((State.FAILED,))
         own = select(JobRow).where(JobRow.sweep_id == sweep_id, *_conditions(wanted)).order_by(*newest)
@@ -94,7 +94,7 @@ class Listing(DatabaseReader):
         return sorted(found, key=lambda job: job.finished_at or job.updated_at, reverse=True)[:limit]
 
     def throughput(self, sweep_id: str) -> float:
-        """How fast the sweep's jobs are done: jobs a second of the last ten minutes; 0.0 if none was done in them.
+        """Return the sweep's done jobs per second over the last ten minutes; 0.0 if there were none.
 
         Of those that it shares, what was done before there was this sweep says nothing of its pace.
         """
@@ -117,7 +117,7 @@ class Listing(DatabaseReader):
         return float(done / max(passed, 1e-3))
 
     def _stream(self, statement: Select[Any], wanted: JobFilter, limit: int | None) -> Generator[JobRow]:
-        """The jobs of a statement, that of a sweep's shared cell as it stands in that sweep."""
+        """Yield the jobs of a statement, that of a sweep's shared cell as it stands in that sweep."""
         if wanted.predicate is None:
             statement = statement.limit(limit)
         # A cursor of the server takes several answers of it, which a few rows come without.

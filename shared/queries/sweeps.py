@@ -1,4 +1,4 @@
-"""What is asked of all jobs of a sweep at once: their snapshots, their losses."""
+"""Reads over all jobs of a sweep at once: their snapshots, their losses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Subquery, func, select, union_all
 
-from stylefarm.shared.db.records import LossPoint, StoredObject
-from stylefarm.shared.db.tables import JobRow, LossRow, SharedCellRow, SnapshotRow
+from stylefarm.shared.db.records import LossPoint, StoredObject, stored_object
+from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.db.tables import ArtifactRow, JobRequestRow, JobRow, LossRow, SharedCellRow
 from stylefarm.shared.queries.jobs import DatabaseReader
 
 ROWS_AT_A_TIME = 10_000
@@ -22,37 +23,45 @@ class StoredSnapshot(NamedTuple):
 
 
 class SweepReads(DatabaseReader):
-    """The questions of those who look at whole sweeps. Raises ServiceUnavailable and NotMigrated."""
+    """Reads of whole sweeps. Every method raises ServiceUnavailable and NotMigrated."""
 
     def snapshots(self, sweep_id: str) -> dict[str, list[StoredSnapshot]]:
-        """The snapshots of each job of the sweep that has any, by iteration."""
+        """Return the snapshots of each job of the sweep that has any, by iteration."""
+        of_sweep = ArtifactRow.job_id.in_(select(members(sweep_id).c.job_id))
         statement = (
-            select(SnapshotRow.job_id, SnapshotRow.iteration, SnapshotRow.key, SnapshotRow.sha256, SnapshotRow.bytes)
-            .where(SnapshotRow.job_id.in_(select(members(sweep_id).c.job_id)))
-            .order_by(SnapshotRow.job_id, SnapshotRow.iteration)
+            select(ArtifactRow)
+            .where(of_sweep, ArtifactRow.role == ArtifactRole.SNAPSHOT)
+            .order_by(ArtifactRow.job_id, ArtifactRow.iteration)
         )
         found: dict[str, list[StoredSnapshot]] = {}
         with self._session() as session:
-            for job_id, iteration, key, sha256, size in session.execute(statement):
-                found.setdefault(job_id, []).append(StoredSnapshot(iteration, StoredObject(key, sha256, size)))
+            for row in session.scalars(statement):
+                found.setdefault(row.job_id, []).append(StoredSnapshot(row.iteration, stored_object(row)))
         return found
 
     def losses(self, sweep_id: str) -> Iterator[tuple[str, LossPoint]]:
-        """Each point of the loss curves of the sweep's jobs with the id of its job: by cell, then by iteration."""
+        """Yield each point of the sweep's loss curves with the id of its job: by cell, then by iteration."""
         of_sweep = members(sweep_id)
         statement = (
-            select(LossRow.job_id, LossRow.iteration, LossRow.total, LossRow.content, LossRow.style, LossRow.tv)
+            select(LossRow.job_id, LossRow.iteration, LossRow.losses)
             .join(of_sweep, of_sweep.c.job_id == LossRow.job_id)
             .order_by(of_sweep.c.position, LossRow.iteration)
         )
         with self._session() as session:
             rows = session.execute(statement.execution_options(yield_per=ROWS_AT_A_TIME))
-            for job_id, iteration, total, content, style, tv in rows:
-                yield job_id, LossPoint(iteration, total, content, style, tv)
+            for job_id, iteration, losses in rows:
+                yield job_id, LossPoint(iteration, losses)
+
+    def loss_terms(self, sweep_id: str) -> dict[str, list[str]]:
+        """Return the names of the values that the points of each job's loss curve hold, "total" first."""
+        of_sweep = JobRequestRow.job_id.in_(select(members(sweep_id).c.job_id))
+        with self._session() as session:
+            rows = session.execute(select(JobRequestRow.job_id, JobRequestRow.loss_terms).where(of_sweep))
+            return {job_id: terms for job_id, terms in rows}  # noqa: C416 - a Row is no pair to mypy
 
 
 def members(sweep_id: str) -> Subquery:
-    """The jobs of a sweep, its own and those that it shares, each with the first place where it stands."""
+    """Return the jobs of a sweep, its own and those that it shares, each with the first place where it stands."""
     own = select(JobRow.id.label("job_id"), JobRow.position).where(JobRow.sweep_id == sweep_id)
     shared = select(SharedCellRow.job_id, SharedCellRow.position).where(SharedCellRow.sweep_id == sweep_id)
     cells = union_all(own, shared).subquery()

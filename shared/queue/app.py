@@ -13,7 +13,7 @@ from stylefarm.shared.queue.routes import HIGHEST, queue_name
 
 @lru_cache(maxsize=4)
 def application(broker_url: str) -> Celery:
-    """The Celery application on that Redis. Nothing rests on its guarantees: leases in the database make jobs safe.
+    """Return the Celery application on that Redis. Jobs do not rely on its guarantees, but on leases in the database.
 
     Raises InvalidSettings if the URL is not one of Redis.
     """

@@ -56,14 +56,14 @@ class Hints:
                     pipeline.execute()
 
     def count(self, queue: str) -> int:
-        """How many hints stand in the queue, of all priorities."""
+        """Return how many hints stand in the queue, of all priorities."""
         with self._translated(), self.client.pipeline(transaction=False) as pipeline:
             for priority in range(LOWEST, HIGHEST + 1):
                 pipeline.llen(key_of(queue, priority))
             return sum(pipeline.execute())
 
     def standing(self, queue: str) -> dict[int, list[str]]:
-        """The jobs that stand in the queue, by priority."""
+        """Return the jobs that stand in the queue, by priority."""
         with self._translated(), self.client.pipeline(transaction=False) as pipeline:
             for priority in range(LOWEST, HIGHEST + 1):
                 pipeline.lrange(key_of(queue, priority), 0, -1)
@@ -84,12 +84,12 @@ class Hints:
             self.client.ping()
 
     def about(self) -> dict[str, Any]:
-        """What Redis says of its memory and of what it keeps on disk."""
+        """Return Redis's own figures on its memory and on what it keeps on disk."""
         with self._translated():
             return {**self.client.info("memory"), **self.client.info("persistence")}
 
     def clock(self) -> float:
-        """The time of Redis, in seconds since 1970."""
+        """Return the time of Redis, in seconds since 1970."""
         with self._translated():
             seconds, micros = self.client.time()
         return seconds + micros / 1e6
@@ -109,7 +109,7 @@ class Hints:
 
 
 def key_of(queue: str, priority: int) -> str:
-    """The list in Redis that holds the hints of a queue at one of our priorities."""
+    """Return the list in Redis that holds the hints of a queue at one of our priorities."""
     step = to_redis(priority)
     return f"{queue}{SEPARATOR}{step}" if step else queue
 
@@ -138,7 +138,7 @@ def _without_password(broker_url: str) -> str:
 
 @lru_cache(maxsize=64)
 def _envelope(queue: str, priority: int) -> str:
-    """A task of Celery's protocol 2, as kombu sends it, with placeholders for the job's id and the delivery's."""
+    """Return a task of Celery's protocol 2, as kombu sends it, with placeholders for the ids of job and delivery."""
     document = {
         "body": json.dumps([[_JOB], {}, _NOTHING]),
         "content-type": "application/json",

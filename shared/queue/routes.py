@@ -1,4 +1,4 @@
-"""Which workers a job may go to, and how urgent it is: the names of the queues, and their priorities."""
+"""Names and priorities of queues: which workers a job may go to, and how urgent it is."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Hint:
 
 
 def queue_name(device: str, label: str) -> str:
-    """The queue of the jobs for that device and label; an empty label is none."""
+    """Return the queue of the jobs for that device and label; an empty label is none."""
     return f"stylefarm.{device}.{label}" if label else f"stylefarm.{device}"
 
 
 def queues_of(devices: Iterable[str], labels: Iterable[str]) -> list[str]:
-    """The queues of a worker for jobs of these devices, those of its labels among them."""
+    """Return the queues of a worker for jobs of these devices, those of its labels among them."""
     return [queue_name(device, label) for device in devices for label in ("", *labels)]
 
 
 def to_redis(priority: int) -> int:
-    """The priority as Celery counts it on Redis, where 0 is consumed first; also the way back."""
+    """Convert our priority to Celery's on Redis, where 0 is consumed first; also the way back."""
     return HIGHEST - priority

@@ -1,4 +1,4 @@
-"""Which jobs a worker may paint together: those that go the same way, whatever they start from and aim at."""
+"""Which jobs may run in one batch: those with the same shapes and steps, whatever their pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OWN_AND_PICTURES = {*OWN, "content", "style"}
 
 
 def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
-    """What jobs have in common that can be painted together, 32 hex digits; None for a job that is painted alone.
+    """Return the key that jobs which can run in one batch share, 32 hex digits; None for a job that runs alone.
 
     `spec` is resolved, `size` its content's width and height. Alone goes what may stop before the others, by
     `stop_change`, and what must not wait for them, with a `time_limit`.

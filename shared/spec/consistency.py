@@ -1,4 +1,4 @@
-"""What one parameter of a spec says about another: contradictions, found before anything is stored."""
+"""Contradictions between the parameters of a spec, found before anything is stored."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _masks(spec: Parameters) -> Iterator[str]:
 
 
 def _of(given: Sequence[object], noun: str, needed: Sequence[object], other: str) -> str:
-    """ "1 mask for 2 styles"."""
+    """Return a comparison of counts, as "1 mask for 2 styles"."""
     return f"{counted(len(given), noun)} for {counted(len(needed), other)}"
 
 

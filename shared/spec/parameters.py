@@ -28,12 +28,12 @@ STYLE_LOSSES = tuple(LOSS_ENTRIES)
 
 
 def _listed(value: object) -> object:
-    """One of something, where several are taken, is a list of one."""
+    """Turn a single value, where several are accepted, into a list of one."""
     return (value,) if isinstance(value, str | int | float) and not isinstance(value, bool) else value
 
 
 def _by_name(value: object) -> object:
-    """Style losses as one name, as "gram=1,sliced=0.5", or as a mapping from names to weights."""
+    """Parse style losses given as one name, as "gram=1,sliced=0.5", or as a mapping from names to weights."""
     if not isinstance(value, str):
         return value
     parts = [part.partition("=") for part in value.split(",")]
@@ -93,7 +93,7 @@ class InputParameters(ParameterGroup):
 
 
 class ScaleParameters(ParameterGroup):
-    """How long, and at which sizes."""
+    """The iterations, and the sizes of the scales."""
 
     iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimiser, at each scale but the first")
     min_size: Size | None = Field(None, description="long edge of the coarsest scale; none: one scale")
@@ -105,7 +105,7 @@ class ScaleParameters(ParameterGroup):
 
 
 class LossParameters(ParameterGroup):
-    """What the picture is compared by."""
+    """The losses and their weights."""
 
     content_weight: Weight = Field(1.0, description="how much the content counts")
     style_weight: Weight | Literal["auto"] = Field(
@@ -158,7 +158,7 @@ class LossParameters(ParameterGroup):
 
 
 class NetworkParameters(ParameterGroup):
-    """The feature network, and what it and the optimiser see of a pixel."""
+    """The feature network, and the space of its input."""
 
     features: Literal["auto", "vgg19", "vgg16", "random"] = Field(
         "auto", description="the network; auto: pretrained VGG-19 where its weights are at hand, else random"
@@ -192,7 +192,7 @@ class NetworkParameters(ParameterGroup):
 
 
 class OptimizationParameters(ParameterGroup):
-    """How the picture is moved, and from where."""
+    """The optimizer, and what it starts from."""
 
     optimizer: str = Field("lbfgs", description="the optimiser", json_schema_extra={"enum": list(OPTIMIZERS)})
     learning_rate: Annotated[float, Field(gt=0, le=1e3)] | Literal["auto"] = Field(
@@ -234,7 +234,7 @@ class OptimizationParameters(ParameterGroup):
 
 
 class OutputParameters(ParameterGroup):
-    """What is written, and how."""
+    """The files that are written."""
 
     snapshot_every: int = Field(50, ge=0, le=100_000, description="iterations between snapshots; 0: none")
     denoise: float = Field(

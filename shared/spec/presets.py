@@ -31,7 +31,7 @@ _GATYS_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def _caffe(input_range: float, order: str) -> dict[str, Any]:
-    """Pixels as Caffe's networks take them; the optimiser moves them as they are."""
+    """Return the parameters of Caffe's input space, in which the optimizer moves the pixels, too."""
     return {
         "input_range": input_range,
         "input_mean": CAFFE_MEAN,
@@ -233,7 +233,7 @@ OF_THE_OPTIMIZER = (
 
 
 def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with those of their preset below them; raises ValueError for an unknown preset.
+    """Return the fields with those of their preset as defaults. Raises ValueError for an unknown preset.
 
     Where the user asks for another optimiser than the preset's, what the preset says of its own is left out; and so is
     its number of steps at the coarsest scale where the user gives the number of steps.

@@ -1,4 +1,4 @@
-"""How a network wants its pixels: the numbers between a picture's [0, 1] and the input of the first convolution."""
+"""The input space of a network: from a picture's [0, 1] to the input of the first convolution."""
 
 from __future__ import annotations
 

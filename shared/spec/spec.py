@@ -1,4 +1,4 @@
-"""The language of the farm: what a job is asked to do.
+"""The spec: everything that a job is asked to render.
 
 A spec is complete in itself: the same resolved spec gives the same picture on the same machine. As a user writes it,
 `content` and `style` are paths and some parameters are "auto"; as it is stored, they are content hashes and numbers
@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import count, takewhile
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
@@ -51,6 +51,11 @@ class JobSpec(Parameters):
 
     The defaults are those of the preset `auto`; the values of another one stand in for what is not given.
     """
+
+    kind: ClassVar[Literal["stylize"]] = "stylize"
+    """Which kind of job it is: no field, so that keys of specs are those of the releases before kinds."""
+    loss_terms: ClassVar[tuple[str, ...]] = ("total", "content", "style", "tv")
+    """The names of the values that each point of the loss curve holds, in order."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -96,7 +101,7 @@ class JobSpec(Parameters):
         return content_key(self.document())
 
     def document(self) -> str:
-        """The spec as JSON, one text for each spec: its fields stand in the order of the model."""
+        """Return the spec as JSON, one text for each spec: fields are in the order of the model."""
         return self.model_dump_json()
 
 
@@ -108,40 +113,68 @@ def _edges(size: int, smallest: int, factor: float) -> tuple[int, ...]:
 
 
 def content_key(document: str) -> str:
-    """The content hash of the spec with this document, SHA-256 in hex."""
+    """Return the content hash of the spec with this document, SHA-256 in hex."""
     return hashlib.sha256(f"[{ENGINE_VERSION},{document}]".encode()).hexdigest()
 
 
-def parse_spec(fields: Mapping[str, object]) -> JobSpec:
-    """Reads a spec from plain values, as they come from JSON, YAML or keyword arguments.
+# Each kind of job by the name that a document gives as its `kind`; a document without one is the first's.
+KINDS: Mapping[str, type[JobSpec]] = {JobSpec.kind: JobSpec}
 
-    Raises InvalidSpec with one sentence for all that is wrong, the nearest known name for what is unknown.
+
+def parse_spec(fields: Mapping[str, object]) -> JobSpec:
+    """Read a spec from plain values, as they come from JSON, YAML or keyword arguments.
+
+    Args:
+        fields: the parameters by name, and `kind`, which says what model they are of: "stylize" unless it is given.
+
+    Raises:
+        InvalidSpec: with one sentence for all that is wrong, the nearest known name for what is unknown.
+
+    Example:
+        >>> parse_spec({"content": "cat.jpg", "style": "waves.jpg"}).size
+        'auto'
     """
+    model, values = _of_kind(fields)
     try:
-        return JobSpec.model_validate(dict(fields))
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]["loc"][:1]
-        raise InvalidSpec(validation_message(error, JobSpec.model_fields), first) from None
+        raise InvalidSpec(validation_message(error, model.model_fields), first) from None
 
 
 def load_spec(fields: Mapping[str, Any]) -> JobSpec:
-    """Reads a stored spec, which was valid when it was stored; a release that cannot read it any more says so."""
+    """Read a stored spec, which was valid when it was stored.
+
+    Raises:
+        InvalidSpec: another release has stored it, and this one cannot read it.
+    """
     try:
-        return JobSpec.model_validate(dict(fields))
-    except ValidationError as error:
+        model, values = _of_kind(fields)
+        return model.model_validate(values)
+    except (ValidationError, InvalidSpec) as error:
         raise InvalidSpec(
             f"this job was submitted by another release, and cannot be read by this one: {error}"
         ) from None
 
 
+def _of_kind(fields: Mapping[str, Any]) -> tuple[type[JobSpec], dict[str, Any]]:
+    """Return the model of a document's kind, and the other fields. Raises InvalidSpec."""
+    values = dict(fields)
+    kind = values.pop("kind", JobSpec.kind)
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise InvalidSpec(f"unknown kind {kind!r:.60}{nearest(str(kind), KINDS)}", ("kind",))
+    return model, values
+
+
 def validation_message(error: ValidationError, known: Iterable[str]) -> str:
-    """One sentence for all that is wrong with what a user wrote; `known` are the names that there are."""
+    """Return one sentence for all that is wrong with what a user wrote; `known` are the known names."""
     names = list(known)
     return "; ".join(_sentence(entry, names) for entry in _distinct(error))
 
 
 def _distinct(error: ValidationError) -> list[Any]:
-    """One error for each field: a union reports each of its branches, and the first is the one to read."""
+    """Return one error for each field: a union reports each of its branches, and the first is the one to read."""
     found: dict[object, Any] = {}
     for entry in error.errors(include_url=False):
         found.setdefault(entry["loc"][:1], entry)
@@ -166,7 +199,7 @@ def _sentence(entry: Mapping[str, Any], known: Iterable[str]) -> str:
 
 
 def _plain(entry: Mapping[str, Any]) -> str:
-    """What is wrong with a value, without pydantic's own terms."""
+    """Return what is wrong with a value, without pydantic's own terms."""
     count = FIXED_LENGTHS.get(str(entry["loc"][0])) if entry["loc"] else None
     if count and entry["type"] in {"missing", "too_long", "too_short"}:
         return f"must be {count} numbers"

@@ -1,4 +1,4 @@
-"""How a job is to be done, which does not change the picture: it stands in the job's row, not in its spec.
+"""The terms of a job, which do not change its picture: they are columns of the job's row, not part of its spec.
 
 So two jobs that differ in nothing else have the same `spec_key`.
 """
@@ -23,7 +23,7 @@ LONGEST_SECONDS = 30 * 86_400
 
 
 class Terms(BaseModel):
-    """Where and when a job is painted. Each description is the help text of the command line."""
+    """Where and when a job runs. Each description is the help text of the command line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -59,13 +59,13 @@ def parse_terms(fields: Mapping[str, object]) -> Terms:
 
 
 def check_limit(limit: object) -> int | None:
-    """How many jobs of a sweep may run at a time, as a user wrote it. Raises InvalidSpec."""
+    """Check a sweep's `max_running` as a user wrote it, and return it. Raises InvalidSpec."""
     if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= MOST_RUNNING):
         return limit
     raise InvalidSpec(f"max_running = {limit!r:.60}: must be a whole number, 1 to {MOST_RUNNING}")
 
 
 def split_terms(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What of `fields` are terms, and what is left for the spec."""
+    """Split `fields` into the terms and the rest, which is the spec's."""
     terms = {name: value for name, value in fields.items() if name in Terms.model_fields}
     return terms, {name: value for name, value in fields.items() if name not in terms}

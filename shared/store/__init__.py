@@ -19,8 +19,7 @@ __all__ = ["LEASE_SECONDS", "Store"]
 
 
 class Store:
-    """The writing side of the database, by who writes. Every method of its parts may raise ServiceUnavailable and
-    NotMigrated.
+    """The writing side of the database, in parts by who writes. Raises ServiceUnavailable and NotMigrated.
 
     Attributes:
         submissions: what producers write: new jobs and sweeps.

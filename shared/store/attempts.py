@@ -1,40 +1,37 @@
-"""What a worker writes: it claims a job, tells how far it is, and ends it."""
+"""Writes of workers: claims, heartbeats, losses, snapshots, and the end of an attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import TextClause, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.records import NO_CHECKPOINT, Fence, Heartbeat, LossPoint, StoredObject
-from stylefarm.shared.db.states import MOVES, Move, State
-from stylefarm.shared.db.tables import JobRow, LossRow, SnapshotRow
+from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint, StoredObject
+from stylefarm.shared.db.states import ArtifactRole, State
+from stylefarm.shared.db.tables import ArtifactRow, JobRow
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.queue.routes import LOWEST
-from stylefarm.shared.store import prepared_statements
+from stylefarm.shared.store import prepared_statements, transitions
 from stylefarm.shared.store.dependents import settle_children
-from stylefarm.shared.store.failures import count_worker_failure, fail_attempt, requeue, reset_failures
+from stylefarm.shared.store.failures import count_worker_failure, fail_attempt, reset_failures
 from stylefarm.shared.store.limits import has_room
-from stylefarm.shared.store.moves import Transactions, add_event, has_ended, is_fenced, lock_in_order
+from stylefarm.shared.store.moves import Transactions, has_ended, is_fenced, lock_in_order
+from stylefarm.shared.store.prepared_statements import add_event, artifact_values, close_attempt
+from stylefarm.shared.store.transitions import forget_artifacts
 
 LEASE_SECONDS = 30.0
 
-POINT_COLUMNS = ("iteration", "total", "content", "style", "tv")
-_POINTS = text(
-    f"INSERT INTO losses (job_id, {', '.join(POINT_COLUMNS)}) SELECT :job_id, * FROM unnest("  # noqa: S608
-    "CAST(:iteration AS integer[]), CAST(:total AS float8[]), CAST(:content AS float8[]),"
-    " CAST(:style AS float8[]), CAST(:tv AS float8[]))"
-    " ON CONFLICT DO NOTHING"
-)
+_SQLITE_POINTS = sqlite.insert(prepared_statements.LOSSES).on_conflict_do_nothing()
 
 
 class Attempts(Transactions):
-    """The moves of a worker. All but the claim are fenced: False says that the job is no longer ours."""
+    """Writes of a worker. All but claims are fenced: False means that the job is no longer the attempt's."""
 
     def claim(self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS, priority: int = LOWEST) -> JobRow | None:
         """Takes a queued job for `worker`, as its next attempt; None if that cannot be.
@@ -85,11 +82,11 @@ class Attempts(Transactions):
         return heard
 
     def add_snapshot(self, fence: Fence, iteration: int, stored: StoredObject) -> bool:
-        """Names an uploaded snapshot; False if the job is no longer ours (it stays unnamed)."""
+        """Record an uploaded snapshot; False if the job is no longer this attempt's (it stays unnamed)."""
         with self._transaction() as session:
             if not _touch(session, fence):
                 return False
-            _put_snapshot(session, fence.job_id, iteration, stored)
+            _put_snapshot(session, fence, iteration, stored)
         return True
 
     def finish(
@@ -99,19 +96,26 @@ class Attempts(Transactions):
         record: Mapping[str, Any],
         metrics: Mapping[str, float] = MappingProxyType({}),
     ) -> bool:
-        """Done: names the result with its metrics, and no checkpoint any more. False if the job is no longer ours."""
-        values = {
-            **NO_CHECKPOINT,
-            "result_key": result.key,
-            "result_sha256": result.sha256,
-            "result_bytes": result.bytes,
-            "metrics": dict(metrics),
-        }
+        """Finish the job with its result and what was measured of it: running -> done.
+
+        Its checkpoint is forgotten. Returns False if the job is no longer this attempt's.
+        """
         with self._transaction() as session:
-            return _end(session, Move.FINISH, fence, values, "painted", record)
+            done = prepared_statements.finish(session, fence, result, metrics)
+            if done is None:
+                return has_ended(session, fence, State.DONE)
+            close_attempt(session, done, State.DONE, record)
+            add_event(session, done, "painted")
+            if done.has_checkpoint:
+                forget_artifacts(session, [done.id], [ArtifactRole.CHECKPOINT])
+            if done.has_children:
+                settle_children(session, [done.id])
+            if done.worker_has_failures:
+                reset_failures(session, done.worker)
+        return True
 
     def fail(self, fence: Fence, error: FarmError, record: Mapping[str, Any]) -> State | None:
-        """The attempt failed, with a sentence that a person can act on; the job is tried again if that can help.
+        """End the attempt with an error: running -> queued if another attempt can help, else -> failed.
 
         Returns where the job stands now, or None if it is no longer ours.
         """
@@ -125,54 +129,42 @@ class Attempts(Transactions):
             return fail_attempt(session, job, error.failure_class, error, "failed", record)
 
     def confirm_cancel(self, fence: Fence, record: Mapping[str, Any]) -> bool:
-        """Cancelled by its own worker, which heard of the request. False if the job is no longer ours.
+        """Cancel a running job whose worker has stopped as it was asked to: running -> cancelled.
 
-        Back into the queue, if the job was asked for again meanwhile.
+        If the job was asked for again meanwhile: running -> queued. Returns False if the job is no longer this
+        attempt's.
         """
+        reason = "stopped at the user's request"
         with self._transaction() as session:
-            asked = session.scalars(
-                lock_in_order(select(JobRow.cancel_requested).where(is_fenced(fence)))
-            ).one_or_none()
-            if asked is False:
-                requeue(
-                    session, is_fenced(fence), "released", "stopped at the user's request, and asked for again", record
-                )
-                return True
-            ended = _end(session, Move.CANCEL, fence, {}, "stopped at the user's request", record)
-            return ended or has_ended(session, fence, "released")
+            job = session.scalars(lock_in_order(select(JobRow).where(is_fenced(fence)))).one_or_none()
+            if job is None:
+                return has_ended(session, fence, State.CANCELLED) or has_ended(session, fence, "released")
+            if job.cancel_requested:
+                close_attempt(session, job, State.CANCELLED, record)
+                transitions.cancel(session, is_fenced(fence), reason, job.worker)
+            else:
+                transitions.release(session, is_fenced(fence), "released", f"{reason}, and asked for again", record)
+        return True
 
     def release(self, fence: Fence, reason: str, record: Mapping[str, Any]) -> bool:
-        """Back into the queue, for another attempt, or on to where its user wants it. False if it is not ours."""
+        """Let a job go for another attempt: running -> queued, or on to cancelled or paused where that was asked for.
+
+        Returns False if the job is no longer this attempt's.
+        """
         with self._transaction() as session:
-            if requeue(session, is_fenced(fence), "released", reason, record) is not None:
+            if transitions.release(session, is_fenced(fence), "released", reason, record) is not None:
                 return True
             return has_ended(session, fence, "released")
 
 
-def _end(
-    session: Session, kind: Move, fence: Fence, values: Mapping[str, Any], reason: str, record: Mapping[str, Any]
-) -> bool:
-    state = MOVES[kind][1]
-    worker = prepared_statements.end(session, kind, fence, values)
-    if worker is None:
-        return has_ended(session, fence, state)
-    prepared_statements.close_attempt(session, fence.job_id, fence.attempt, state, record)
-    prepared_statements.note(session, fence.job_id, fence.attempt, state, worker, reason)
-    has_children, is_suspect = prepared_statements.consequences(session, fence.job_id, worker)
-    if has_children:
-        settle_children(session, [fence.job_id])
-    if is_suspect and kind is Move.FINISH:
-        reset_failures(session, worker)
-    return True
-
-
 def _claimed_before(session: Session, job_id: str, worker: str) -> list[JobRow]:
-    """What the worker runs of that job's batch, if that job is among it: it asks again since the answer got lost.
+    """Return the worker's running jobs of that job's batch if the job is among them: its claim is repeated.
 
     What it has left to its lease, since the database was away, is of other batches, which are not painted with this.
     """
     ours = (JobRow.state == State.RUNNING) & (JobRow.worker == worker)
-    jobs = {job.id: job for job in session.scalars(select(JobRow).where(ours))}
+    running = select(JobRow).where(ours).options(joinedload(JobRow.checkpoint))
+    jobs = {job.id: job for job in session.scalars(running)}
     job = jobs.pop(job_id, None)
     if job is None or job.batch_key is None:
         return [] if job is None else [job]
@@ -191,18 +183,34 @@ def _written(session: Session, fence: Fence, values: Mapping[str, Any]) -> Heart
 
 
 def _insert_points(session: Session, job_id: str, points: Sequence[LossPoint]) -> None:
+    # What is there already is passed over: a write whose answer got lost is written again.
     if session.get_bind().dialect.name != "postgresql":
-        once = sqlite.insert(LossRow).on_conflict_do_nothing()
-        session.execute(once, [{"job_id": job_id, **vars(point)} for point in points])
+        session.connection().execute(_SQLITE_POINTS, [{"job_id": job_id, **vars(point)} for point in points])
         return
-    # One statement with a column in each parameter: several times as fast as one for each row. What is there already
-    # is passed over: a write whose answer got lost is written again.
-    columns = {name: [getattr(point, name) for point in points] for name in POINT_COLUMNS}
-    session.connection().execute(_POINTS, {"job_id": job_id, **columns})
+    # One statement with a column in each parameter: several times as fast as one for each row.
+    columns: dict[str, Any] = {"iterations": [point.iteration for point in points]}
+    terms = zip(*(point.losses for point in points), strict=True)
+    columns.update((f"term{number}", list(values)) for number, values in enumerate(terms))
+    session.connection().execute(_postgresql_points(len(columns) - 1), {"job_id": job_id, **columns})
 
 
-def _put_snapshot(session: Session, job_id: str, iteration: int, stored: StoredObject) -> None:
-    """Names a snapshot, also in the place of one that an attempt has painted before its memory ran out."""
+@cache
+def _postgresql_points(terms: int) -> TextClause:
+    """Return the INSERT of points with so many terms: PostgreSQL's unnest takes no arrays of arrays apart."""
+    names = [f"term{number}" for number in range(terms)]
+    arrays = ", ".join(f"CAST(:{name} AS float8[])" for name in names)
+    return text(
+        "INSERT INTO loss_points (job_id, iteration, losses)"  # noqa: S608 - names of our own
+        f" SELECT :job_id, iteration, ARRAY[{', '.join(names)}]"
+        f" FROM unnest(CAST(:iterations AS integer[]), {arrays}) AS points(iteration, {', '.join(names)})"
+        " ON CONFLICT DO NOTHING"
+    )
+
+
+def _put_snapshot(session: Session, fence: Fence, iteration: int, stored: StoredObject) -> None:
+    """Insert a snapshot, or replace the one that this attempt has stored before its memory ran out."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = insert(SnapshotRow).values(job_id=job_id, iteration=iteration, **vars(stored))
-    session.execute(row.on_conflict_do_update(index_elements=["job_id", "iteration"], set_=vars(stored)))
+    key = {"job_id": fence.job_id, "role": ArtifactRole.SNAPSHOT, "iteration": iteration, "key": stored.key}
+    values = {"attempt": fence.attempt, **artifact_values(stored)}
+    row = insert(ArtifactRow).values(**key, **{name: value for name, value in values.items() if name != "key"})
+    session.execute(row.on_conflict_do_update(index_elements=list(key), set_=values))

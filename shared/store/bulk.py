@@ -1,4 +1,4 @@
-"""Many rows at once: by PostgreSQL's COPY, which is several times as fast as INSERT, or as SQLite has it."""
+"""Bulk inserts: by PostgreSQL's COPY, which is several times as fast as INSERT, or by SQLite's INSERT."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _default(column: Column[Any], at: object) -> Any:
 
 
 def is_any_of(session: Session, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a column has one of many values: on PostgreSQL they are one parameter, which is told far sooner."""
+    """Return whether a column has one of many values: on PostgreSQL one array parameter, which is parsed far faster."""
     if session.get_bind().dialect.name == "postgresql":
         return column == any_(bindparam(None, list(values), type_=ARRAY(String)))
     return column.in_(values)

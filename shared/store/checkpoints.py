@@ -1,49 +1,52 @@
-"""What a job can be gone on with, should its worker be lost."""
+"""Writes of checkpoints, from which a job is resumed if its worker is lost."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.records import NO_CHECKPOINT, Checkpoint, Fence
-from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import JobRow
+from stylefarm.shared.db.records import Checkpoint, Fence
+from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.db.tables import ArtifactRow, JobRow
 from stylefarm.shared.store import prepared_statements
 from stylefarm.shared.store.moves import Transactions, is_fenced
+from stylefarm.shared.store.transitions import forget_artifacts
 
 
 class Checkpoints(Transactions):
-    """The moves of a job's checkpoint, fenced: False says that the job is no longer ours."""
+    """Writes a job's checkpoint for its running attempt; False says that the job is no longer this attempt's."""
 
     def save(self, fence: Fence, checkpoint: Checkpoint) -> bool:
-        """Names a stored checkpoint, in the place of any before it: the next attempt goes on from there.
+        """Record a stored checkpoint, in place of the one before it: the next attempt goes on from there.
 
         The curve and the snapshots up to its iteration are to be stored by then: that attempt does not paint them.
         """
-        stored = checkpoint.stored
-        values = {
-            "checkpoint_key": stored.key,
-            "checkpoint_sha256": stored.sha256,
-            "checkpoint_bytes": stored.bytes,
-            "checkpoint_iteration": checkpoint.iteration,
-            "checkpoint_attempt": checkpoint.attempt,
-        }
         with self._transaction() as session:
-            return _changed(session, fence, values) is not None
+            if _changed(session, fence, {}) is None:
+                return False
+            forget_artifacts(session, [fence.job_id], [ArtifactRole.CHECKPOINT])
+            values = {
+                "job_id": fence.job_id,
+                "role": ArtifactRole.CHECKPOINT,
+                "attempt": checkpoint.attempt,
+                "iteration": checkpoint.iteration,
+                **prepared_statements.artifact_values(checkpoint.stored),
+            }
+            session.execute(insert(ArtifactRow).values(values))
+        return True
 
     def discard(self, fence: Fence, reason: str) -> bool:
-        """Forgets a checkpoint that cannot be used, and what was kept with it: the attempt begins afresh."""
+        """Forget a checkpoint that cannot be used, and what was kept with it: the attempt begins afresh."""
         with self._transaction() as session:
-            job = _changed(session, fence, {**NO_CHECKPOINT, "iteration": 0, "loss": None})
+            job = _changed(session, fence, {"iteration": 0, "loss": None})
             if job is None:
                 return False
+            forget_artifacts(session, [fence.job_id], [ArtifactRole.CHECKPOINT])
             prepared_statements.forget(session, fence.job_id)
-            prepared_statements.note(
-                session, fence.job_id, fence.attempt, State.RUNNING, job.worker, f"begun afresh: {reason}"
-            )
+            prepared_statements.add_event(session, job, f"begun afresh: {reason}")
         return True
 
 

@@ -1,46 +1,30 @@
-"""What a user asks of jobs that are submitted already."""
+"""Commands of users to jobs: cancel, pause, resume, retry, another priority."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.records import NO_CHECKPOINT, CommandResult, JobSelector
+from stylefarm.shared.db.records import CommandResult, JobSelector
 from stylefarm.shared.db.states import FINAL, MOVES, Move, State
 from stylefarm.shared.db.tables import JobRow
-from stylefarm.shared.store.dependents import has_parents, settle, settle_children
-from stylefarm.shared.store.moves import Transactions, lock_in_order, move_all
-
-# What a job forgets when it is tried again.
-RETRY_VALUES: dict[str, Any] = {
-    "cancel_requested": False,
-    "pause_requested": False,
-    "finished_at": None,
-    "result_key": None,
-    "metrics": {},
-    "result_sha256": None,
-    "result_bytes": None,
-    "error_class": None,
-    "error": None,
-    "failures": {},
-}
+from stylefarm.shared.store import transitions
+from stylefarm.shared.store.moves import Transactions, lock_in_order
 
 
 class JobCommands(Transactions):
-    """What a user asks for; what concerns a running job is asked of its worker, which hears of it with its lease."""
+    """Commands of users. Those to a running job are requests to its worker, which reads them with its heartbeat."""
 
     def cancel(self, selector: JobSelector) -> CommandResult:
         """Cancels jobs that do not run, and asks the workers of those that do; what has ended stays as it is."""
         resting = JobRow.state.in_(MOVES[Move.CANCEL][0] - {State.RUNNING})
         with self._transaction() as session:
             _hold(session, selector)
-            ended = {"finished_at": now()}
-            changed = move_all(session, Move.CANCEL, selector.condition & resting, ended, "cancelled before it ran")
-            settle_children(session, changed)
+            changed = transitions.cancel(session, selector.condition & resting, "cancelled before it ran")
             return CommandResult(
                 changed, _ask(session, selector, JobRow.cancel_requested.is_(False), cancel_requested=True)
             )
@@ -49,7 +33,7 @@ class JobCommands(Transactions):
         """Takes jobs out of the queue until they are resumed, and asks the workers of those that run to let go."""
         with self._transaction() as session:
             _hold(session, selector)
-            changed = move_all(session, Move.PAUSE, selector.condition, {}, "paused at the user's request")
+            changed = transitions.pause(session, selector.condition)
             return CommandResult(
                 changed, _ask(session, selector, JobRow.pause_requested.is_(False), pause_requested=True)
             )
@@ -58,9 +42,7 @@ class JobCommands(Transactions):
         """Puts paused jobs back into the queue; a job that was to be paused and still runs goes on."""
         with self._transaction() as session:
             _hold(session, selector)
-            changed = requeue_all(
-                session, Move.RESUME, selector.condition, [State.PAUSED], {}, "resumed at the user's request"
-            )
+            changed = transitions.resume(session, selector.condition)
             return CommandResult(
                 changed, _ask(session, selector, JobRow.pause_requested.is_(True), pause_requested=False)
             )
@@ -72,11 +54,12 @@ class JobCommands(Transactions):
 
         If they are to, those that were stopped on their way go on `from_checkpoint`; a done job has none.
         """
-        values = RETRY_VALUES if from_checkpoint else {**RETRY_VALUES, **NO_CHECKPOINT}
         reason = f"tried again at the user's request{', from its checkpoint if it has one' if from_checkpoint else ''}"
         with self._transaction() as session:
             _hold(session, selector)
-            return CommandResult(requeue_all(session, Move.RETRY, selector.condition, states, values, reason))
+            return CommandResult(
+                transitions.retry(session, selector.condition, states, reason, from_checkpoint=from_checkpoint)
+            )
 
     def reprioritise(self, selector: JobSelector, priority: int) -> CommandResult:
         """Gives jobs that have not ended another priority; hints of the old one do no harm."""
@@ -85,23 +68,6 @@ class JobCommands(Transactions):
         with self._transaction() as session:
             _hold(session, selector)
             return CommandResult(session.scalars(statement, execution_options={"synchronize_session": False}).all())
-
-
-def requeue_all(
-    session: Session,
-    kind: Move,
-    rows: ColumnElement[bool],
-    states: Collection[State],
-    values: Mapping[str, Any],
-    reason: str,
-) -> list[str]:
-    """Puts jobs back into the queue, those before others that wait for them; or lets them wait for these."""
-    which = rows & JobRow.state.in_(states)
-    queued = move_all(session, kind, which & ~has_parents(), values, reason)
-    held = move_all(session, Move.HOLD, which, values, reason)
-    if held:
-        settle(session, rows)
-    return queued + held
 
 
 def _hold(session: Session, selector: JobSelector) -> None:

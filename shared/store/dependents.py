@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session, aliased
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.states import Move, State
 from stylefarm.shared.db.tables import DependencyRow, JobRow
-from stylefarm.shared.store.moves import CHUNK, add_event, lock_in_order, move, move_all
+from stylefarm.shared.store.moves import CHUNK, lock_in_order, move, move_all
+from stylefarm.shared.store.prepared_statements import add_event
 
 Parent = aliased(JobRow)
 
 
 def has_parents() -> ColumnElement[bool]:
-    """Whether a job was to wait for others, however these stand."""
+    """Return whether a job was to wait for others, in whatever state these are."""
     return exists().where(DependencyRow.job_id == JobRow.id)
 
 
@@ -39,7 +40,7 @@ def settle(session: Session, which: ColumnElement[bool]) -> None:
 
 
 def _settle(session: Session, which: ColumnElement[bool]) -> list[str]:
-    """The same of these jobs alone; those that have failed."""
+    """Settle these jobs alone; return those that have failed."""
     # Held first: of two parents that are done at once, the second then sees that the first one is.
     session.execute(lock_in_order(select(JobRow.id).where(which, JobRow.state == State.WAITING)))
     move_all(session, Move.READY, which & ~_waits(), {}, "all that it waited for is done")

@@ -42,9 +42,9 @@ def insert_jobs(session: Session, entries: Sequence[NewRows]) -> None:
 
 
 @lru_cache(maxsize=256)
-def _written(notes: tuple[str, ...]) -> str:
-    """Notes as JSON; those of a sweep's jobs are mostly the same."""
-    return json.dumps(notes)
+def _as_json(texts: tuple[str, ...]) -> str:
+    """Return the texts as JSON; those of a sweep's jobs are mostly the same."""
+    return json.dumps(texts)
 
 
 def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
@@ -71,12 +71,17 @@ def _first_event(entry: NewRows) -> dict[str, Any]:
 
 
 def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
-    """What a job becomes as it is submitted, with a new id."""
+    """Return the rows of a new job, with a new id."""
     # The parameters take a while to import; whoever submits has done it, and whoever only asks need not.
     from stylefarm.shared.spec.spec import content_key
 
     job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms
-    request = {"job_id": job_id, "spec": spec, "notes": _written(tuple(job.notes))}
+    request = {
+        "job_id": job_id,
+        "spec": spec,
+        "notes": _as_json(tuple(job.notes)),
+        "loss_terms": _as_json(job.spec.loss_terms),
+    }
     row = {
         "id": job_id,
         "sweep_id": sweep_id,

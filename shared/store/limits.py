@@ -10,13 +10,13 @@ from stylefarm.shared.db.tables import JobRow, SweepRow
 
 
 def is_limited() -> ColumnElement[bool]:
-    """Whether a job belongs to a sweep of which only so many may run."""
+    """Return whether a job belongs to a sweep with a limit on running jobs."""
     limited = select(SweepRow.id).where(SweepRow.max_running.is_not(None))
     return JobRow.sweep_id.is_not(None) & JobRow.sweep_id.in_(limited)
 
 
 def has_room(session: Session, job_id: str) -> bool:
-    """Whether the job is a queued one of a limited sweep that has room for it; the sweep is held for this transaction.
+    """Return whether a queued job's limited sweep has room for it; locks the sweep for this transaction.
 
     Held, because two that count at once would both find the last place free. Only limited sweeps pay for it.
     """
@@ -27,6 +27,6 @@ def has_room(session: Session, job_id: str) -> bool:
 
 
 def running(session: Session, sweep_id: str) -> int:
-    """How many jobs of a sweep run."""
+    """Return how many jobs of a sweep run."""
     count = select(func.count()).where(JobRow.sweep_id == sweep_id, JobRow.state == State.RUNNING)
     return session.execute(count).scalar_one()

@@ -1,4 +1,4 @@
-"""What is put right again when workers die."""
+"""Repairs after workers have died, and the locks of those who repair."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stylefarm.shared.store.moves import Transactions, lock_in_order
 
 
 class Maintenance(Transactions):
-    """What nobody asks for, and somebody must do: `stylefarm.shared.dispatch.reconcile` does."""
+    """Writes of the reconciler (`stylefarm.shared.dispatch.reconcile`) and of supervisors."""
 
     def requeue_expired(self) -> list[str]:
         """Takes back the jobs whose worker let the lease run out; returns their ids.

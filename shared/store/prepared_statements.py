@@ -1,4 +1,4 @@
-"""The moves that every job makes, claimed and ended, as statements that are built once.
+"""The statements that every job needs, to claim and to finish it, each built once.
 
 Building a statement takes SQLAlchemy longer than the database takes to run it; a farm makes these moves all day.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
+    Connection,
     Double,
     Integer,
+    Row,
     Table,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -28,47 +32,79 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.records import Fence
-from stylefarm.shared.db.states import MOVES, Move, State, WorkerState
+from stylefarm.shared.db.records import Fence, StoredObject
+from stylefarm.shared.db.states import MOVES, ArtifactRole, Move, State, WorkerState
 from stylefarm.shared.db.tables import (
     BATCHABLE,
+    ArtifactRow,
     AttemptRow,
     DependencyRow,
     EventRow,
     JobRequestRow,
     JobRow,
     LossRow,
-    SnapshotRow,
     WorkerRow,
 )
 from stylefarm.shared.store.limits import is_limited
 
-JOBS, ATTEMPTS, EVENTS = (cast("Table", table.__table__) for table in (JobRow, AttemptRow, EventRow))
+JOBS, REQUESTS, ATTEMPTS, EVENTS, ARTIFACTS, LOSSES, WORKERS = (
+    cast("Table", table.__table__)
+    for table in (JobRow, JobRequestRow, AttemptRow, EventRow, ArtifactRow, LossRow, WorkerRow)
+)
 
-_REQUESTS = select(JobRequestRow.__table__).where(JobRequestRow.job_id.in_(bindparam("of_jobs", expanding=True)))
-_NEW_ATTEMPT, _NEW_EVENT = insert(ATTEMPTS), insert(EVENTS)
+_REQUEST = [column for column in REQUESTS.c if not column.primary_key]
+_CHECKPOINT = select(ArtifactRow.__table__).where(
+    ARTIFACTS.c.job_id == bindparam("of_job"), ARTIFACTS.c.role == ArtifactRole.CHECKPOINT
+)
+# Inline: nobody asks for the ids that the database gives them.
+_NEW_ATTEMPT, _NEW_EVENT, _NEW_ARTIFACT = (insert(table).inline() for table in (ATTEMPTS, EVENTS, ARTIFACTS))
 _CLOSE = (
     update(ATTEMPTS)
     .where(ATTEMPTS.c.job_id == bindparam("of_job"), ATTEMPTS.c.attempt == bindparam("number"))
     .values(ended_at=now(), outcome=bindparam("outcome"), record=bindparam("record"))
 )
 _FORGET = [
-    delete(cast("Table", table.__table__)).where(table.job_id == bindparam("of_job"), table.iteration > bindparam("to"))
-    for table in (LossRow, SnapshotRow)
+    delete(LOSSES).where(LOSSES.c.job_id == bindparam("of_job"), LOSSES.c.iteration > bindparam("to")),
+    delete(ARTIFACTS).where(
+        ARTIFACTS.c.job_id == bindparam("of_job"),
+        ARTIFACTS.c.role == ArtifactRole.SNAPSHOT,
+        ARTIFACTS.c.iteration > bindparam("to"),
+    ),
 ]
-_CONSEQUENCES = select(
-    exists().where(DependencyRow.parent_id == bindparam("of_job")),
-    exists().where(WorkerRow.name == bindparam("slot"), WorkerRow.failures > 0),
-)
+
+
+class MovedJob(Protocol):
+    """What an event tells of a job that has just moved."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def worker(self) -> str | None: ...
+
+
+class FinishedJob(NamedTuple):
+    """A job that has just been finished, and what else is to be done then: hardly ever any of it."""
+
+    id: str
+    attempt: int
+    state: State
+    worker: str
+    has_children: bool
+    worker_has_failures: bool
+    has_checkpoint: bool
 
 
 def slot_of(worker: str) -> str:
-    """The name that a worker is listed by; in claims, that of its process follows."""
+    """Return the name that a worker is listed by; in claims, that of its process follows."""
     return worker.partition(":")[0]
 
 
 def takes_jobs(slot: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a slot may claim; one that is not listed, as an embedded farm's, may."""
+    """Return whether a slot may claim; one that is not listed, as an embedded farm's, may."""
     return ~exists().where(WorkerRow.name == slot, WorkerRow.state != WorkerState.ACTIVE)
 
 
@@ -86,53 +122,69 @@ def claim_like(session: Session, job: JobRow, worker: str, lease: float, count: 
 
 
 def begin_attempt(session: Session, job: JobRow) -> None:
-    """Writes down an attempt that was just claimed; what earlier ones recorded after its checkpoint is dropped."""
+    """Insert the row of an attempt that was just claimed, and drop what earlier ones recorded after its checkpoint."""
     connection = session.connection()
     if job.attempt > 1:
-        forget(session, job.id, -1 if job.checkpoint_iteration is None else job.checkpoint_iteration)
+        forget(session, job.id, -1 if job.checkpoint is None else job.checkpoint.iteration)
     connection.execute(_NEW_ATTEMPT, {"job_id": job.id, "attempt": job.attempt, "worker": job.worker, "record": {}})
 
 
 def forget(session: Session, job_id: str, after: int = -1) -> None:
-    """Drops the points of the curve and the snapshots that come after an iteration."""
+    """Delete the points of the curve and the snapshots that come after an iteration."""
     for statement in _FORGET:
         session.connection().execute(statement, {"of_job": job_id, "to": after})
 
 
-def end(session: Session, kind: Move, fence: Fence, values: Mapping[str, Any]) -> str | None:
-    """Ends a job that is still the fence's; its worker, or None if it is not."""
-    parameters = {"of_job": fence.job_id, "number": fence.attempt, **values}
-    row = session.connection().execute(_end(kind, tuple(values)), parameters).one_or_none()
-    return None if row is None else str(row[0])
+def finish(session: Session, fence: Fence, result: StoredObject, metrics: Mapping[str, float]) -> FinishedJob | None:
+    """Finish a job that is still the fence's, and insert its result: running -> done. None if it is not."""
+    connection = session.connection()
+    parameters = {"of_job": fence.job_id, "number": fence.attempt, "metrics": dict(metrics)}
+    row = connection.execute(_finish(), parameters).one_or_none()
+    if row is None:
+        return None
+    artifact = {
+        "job_id": fence.job_id,
+        "attempt": fence.attempt,
+        "role": str(ArtifactRole.RESULT),
+        "iteration": row[1],
+        **artifact_values(result),
+    }
+    connection.execute(_NEW_ARTIFACT, artifact)
+    worker, _, *consequences = row
+    return FinishedJob(fence.job_id, fence.attempt, State.DONE, str(worker), *map(bool, consequences))
 
 
-def close_attempt(session: Session, job_id: str, attempt: int, outcome: str, record: Mapping[str, Any]) -> None:
-    """Writes down how an attempt ended."""
-    parameters = {"of_job": job_id, "number": attempt, "outcome": str(outcome), "record": dict(record)}
+def artifact_values(stored: StoredObject) -> dict[str, Any]:
+    """Return the columns of an artifact that are about its object."""
+    return {**vars(stored), "media_type": stored.media_type}
+
+
+def close_attempt(session: Session, job: MovedJob, outcome: str, record: Mapping[str, Any]) -> None:
+    """Record how the job's present attempt ended."""
+    parameters = {"of_job": job.id, "number": job.attempt, "outcome": str(outcome), "record": dict(record)}
     session.connection().execute(_CLOSE, parameters)
 
 
-def note(session: Session, job_id: str, attempt: int, state: State, worker: str | None, reason: str) -> None:
-    """Leaves the event of a move that was just made."""
-    row = {"job_id": job_id, "attempt": attempt, "state": str(state), "worker": worker, "reason": reason}
-    session.connection().execute(_NEW_EVENT, row)
-
-
-def consequences(session: Session, job_id: str, worker: str) -> tuple[bool, bool]:
-    """Whether others wait for a job, and whether something is counted against its worker: hardly ever either."""
-    row = session.connection().execute(_CONSEQUENCES, {"of_job": job_id, "slot": slot_of(worker)}).one()
-    return bool(row[0]), bool(row[1])
+def add_event(session: Session, job: MovedJob, reason: str) -> None:
+    """Insert the event of a move that was just made."""
+    event = {"job_id": job.id, "attempt": job.attempt, "state": str(job.state), "worker": job.worker, "reason": reason}
+    session.connection().execute(_NEW_EVENT, event)
 
 
 def _claimed(session: Session, statement: Executable, parameters: Mapping[str, Any]) -> list[JobRow]:
-    """The jobs that a claim has made the worker's, with what they were asked for."""
+    """Return the jobs that a claim has made the worker's, with their requests and checkpoints."""
     connection = session.connection()
-    rows = connection.execute(statement, parameters).all()
-    if not rows:
-        return []
-    found = connection.execute(_REQUESTS, {"of_jobs": [row.id for row in rows]})
-    requests = {request.job_id: JobRequestRow(**request._mapping) for request in found}
-    return [JobRow(**row._mapping, request=requests[row.id]) for row in rows]
+    return [_job(connection, row) for row in connection.execute(statement, parameters)]
+
+
+def _job(connection: Connection, row: Row[Any]) -> JobRow:
+    columns = dict(zip(JOBS.c.keys(), row, strict=False))
+    asked = dict(zip((column.name for column in _REQUEST), row[len(columns) :], strict=True))
+    found = None
+    if columns["attempt"] > 1:
+        found = connection.execute(_CHECKPOINT, {"of_job": columns["id"]}).one_or_none()
+    checkpoint = None if found is None else ArtifactRow(**found._mapping)
+    return JobRow(**columns, request=JobRequestRow(job_id=columns["id"], **asked), checkpoint=checkpoint)
 
 
 @cache
@@ -173,23 +225,39 @@ def _claiming(*which: ColumnElement[bool]) -> Executable:
             lease_until=now(bindparam("lease", type_=Double)),
             started_at=now(),
             updated_at=now(),
-            iteration=func.coalesce(JOBS.c.checkpoint_iteration, literal_column("0")),
+            iteration=case((JOBS.c.attempt == literal_column("0"), literal_column("0")), else_=_checkpointed()),
             loss=None,
         )
-        .returning(*JOBS.c)
+        # The request comes along, which else is another question.
+        .returning(*JOBS.c, *(_of_request(column) for column in _REQUEST))
     )
 
 
+def _checkpointed() -> ColumnElement[int]:
+    """Return the iteration of the job's checkpoint, or 0."""
+    of_job = (ARTIFACTS.c.job_id == JOBS.c.id) & (ARTIFACTS.c.role == ArtifactRole.CHECKPOINT)
+    newest = select(func.max(ARTIFACTS.c.iteration)).where(of_job).correlate(JOBS).scalar_subquery()
+    return func.coalesce(newest, literal_column("0"))
+
+
+def _of_request(column: Column[Any]) -> ColumnElement[Any]:
+    return select(column).where(REQUESTS.c.job_id == JOBS.c.id).correlate(JOBS).scalar_subquery().label(column.name)
+
+
 @cache
-def _end(kind: Move, names: tuple[str, ...]) -> Executable:
-    sources, target = MOVES[kind]
-    if State.RUNNING not in sources:
-        raise ValueError(f"{kind} is no move of a running job")
-    held = (JOBS.c.id == bindparam("of_job")) & (JOBS.c.attempt == bindparam("number"))
-    values: dict[str, Any] = {name: bindparam(name) for name in names}
+def _finish() -> Executable:
+    sources, target = MOVES[Move.FINISH]
+    fenced = (JOBS.c.id == bindparam("of_job")) & (JOBS.c.attempt == bindparam("number"))
+    # A worker claims by the name of its slot, or by that, a colon and more.
+    of_slot = func.substr(JOBS.c.worker, 1, func.length(WORKERS.c.name) + 1)
+    by_slot = (JOBS.c.worker == WORKERS.c.name) | (of_slot == WORKERS.c.name + ":")
+    # By the parameter: for SQLite, SQLAlchemy leaves out the table of what is returned, and artifacts have ids, too.
+    children = exists().where(DependencyRow.parent_id == bindparam("of_job"))
+    failures = exists().where(WORKERS.c.failures > 0, by_slot).correlate(JOBS)
+    checkpoint = exists().where(ARTIFACTS.c.job_id == bindparam("of_job"), ARTIFACTS.c.role == ArtifactRole.CHECKPOINT)
     return (
         update(JOBS)
-        .where(held, JOBS.c.state == State.RUNNING)
-        .values(state=target, finished_at=now(), updated_at=now(), lease_until=None, **values)
-        .returning(JOBS.c.worker)
+        .where(fenced, JOBS.c.state.in_(sorted(sources)))
+        .values(state=target, finished_at=now(), updated_at=now(), lease_until=None, metrics=bindparam("metrics"))
+        .returning(JOBS.c.worker, JOBS.c.iteration, children, failures, checkpoint)
     )

@@ -1,4 +1,4 @@
-"""What is submitted, as far as the farm does not have it yet: a job's `spec_key` says which picture it is.
+"""Submissions of jobs and sweeps, which share the jobs that the farm has already, by their `spec_key`.
 
 A sweep that asks for the same pictures under the same name is the same sweep, and its id the same. What another one
 has asked for, and has not failed or been cancelled, is shared with it.
@@ -16,14 +16,14 @@ from sqlalchemy import ColumnElement, Table, delete, func, insert, select, updat
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from stylefarm.shared.db.records import NO_CHECKPOINT, NewJob, Submission
-from stylefarm.shared.db.states import Move, State
+from stylefarm.shared.db.records import NewJob, Submission
+from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.store.bulk import insert_rows, is_any_of
-from stylefarm.shared.store.commands import RETRY_VALUES, requeue_all
 from stylefarm.shared.store.insertion import NewRows, insert_jobs, new_rows
 from stylefarm.shared.store.moves import CHUNK, Transactions, lock_in_order
+from stylefarm.shared.store.transitions import retry
 
 # Jobs that will give no picture by themselves.
 LOST = (State.FAILED, State.CANCELLED)
@@ -32,7 +32,7 @@ KEYS = 10 * CHUNK
 
 
 class Submissions(Transactions):
-    """Submitting what may have been submitted before."""
+    """Writes of producers: new jobs and sweeps."""
 
     def create(self, jobs: Sequence[NewJob]) -> list[str]:
         """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
@@ -89,7 +89,7 @@ class Submissions(Transactions):
                     return _mend(session, found, entries)
 
     def open_sweep(self, key: str, name: str, max_running: int | None = None) -> str:
-        """The id of the sweep of that key, which is made if there is none: one that grows by `extend_sweep`."""
+        """Return the id of the sweep of that key, created if there is none: one that grows by `extend_sweep`."""
         sweep_id = str(uuid.uuid4())
         values: dict[str, Any] = {"id": sweep_id, "name": name, "axes": {}, "max_running": max_running, "key": key}
         with self._transaction() as session:
@@ -126,12 +126,12 @@ def _inserted(session: Session, values: Mapping[str, Any]) -> bool:
 
 
 def _is_hopeful() -> ColumnElement[bool]:
-    """Whether a job gives a picture, or will if all goes well."""
+    """Return whether a job has a result, or will have one if all goes well."""
     return JobRow.state.not_in(LOST) & (JobRow.cancel_requested.is_(False) | (JobRow.state == State.DONE))
 
 
 def _known(session: Session, entries: Sequence[NewRows]) -> dict[str, str]:
-    """The jobs that give, or will give, the pictures of these: ids by key; of several a done one."""
+    """Return the ids of the jobs that have, or will have, the results of these, by key; of several a done one."""
     keys = list({entry.job["spec_key"] for entry in entries})
     pending: dict[str, str] = {}
     done: dict[str, str] = {}
@@ -172,7 +172,7 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submis
     for start in range(0, len(lost), CHUNK):
         which = JobRow.id.in_(lost[start : start + CHUNK])
         session.execute(lock_in_order(select(JobRow.id).where(which)))
-        requeue_all(session, Move.RETRY, which, LOST, {**RETRY_VALUES, **NO_CHECKPOINT}, "asked for again")
+        retry(session, which, LOST, "asked for again", from_checkpoint=False)
     # Now, since one of its own jobs may stand in two cells.
     others = select(SharedCellRow.position, JobRow.id, ~_is_hopeful()).join(JobRow, JobRow.id == SharedCellRow.job_id)
     shared = session.execute(others.where(SharedCellRow.sweep_id == sweep_id)).all()

@@ -1,4 +1,4 @@
-"""Makes the calls that sweeps are to make."""
+"""Delivery of the webhooks that are due."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the 
 
 
 class WebhookCaller:
-    """Notices what has happened to sweeps and calls whom it concerns; any number of them may be at work at once.
+    """Finds the webhooks that are due and calls them; any number of callers may run at once.
 
     Without a `secret` nothing can be signed, and nobody is called from here; `Webhooks.of` tells so.
     """

@@ -23,11 +23,11 @@ LONGEST_URL = 2000
 
 
 class CallFailed(Exception):
-    """Nobody has answered well; the message says why."""
+    """A call got no answer of the 200s; the message says why."""
 
 
 def check_url(url: str) -> SplitResult:
-    """The parts of an address that can be called. Raises InvalidRequest."""
+    """Return the parts of an address that can be called. Raises InvalidRequest."""
     try:
         parts = urlsplit(url)
         # As it is looked up, which a name with an empty part cannot be, nor one with a part that is too long.
@@ -44,7 +44,7 @@ def check_url(url: str) -> SplitResult:
 
 
 def signature(secret: str, body: bytes, at: int) -> str:
-    """Moment and HMAC-SHA256 of "moment.body", in hex, as the header has it: "t=1700000000,v1=...".
+    """Return time and HMAC-SHA256 of "time.body", in hex, as the header has it: "t=1700000000,v1=...".
 
     The moment is signed too, so that whoever has overheard a call cannot make it again much later.
     """
@@ -77,7 +77,7 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
 
 
 def _pool(parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:
-    """Connections to an address that was looked at, whatever its name stands for a moment later."""
+    """Return connections to a checked address, whatever its name resolves to a moment later."""
     timeout = urllib3.Timeout(SECONDS)
     if parts.scheme == "http":
         return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=timeout)

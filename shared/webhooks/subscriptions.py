@@ -1,4 +1,4 @@
-"""Whom a sweep calls: once when its first job fails, once when all have ended."""
+"""Webhooks of sweeps: called once when the first job fails, and once when all have ended."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAILURES_LISTED = 10
 
 @dataclass(frozen=True)
 class WebhookCall:
-    """One call that is to be made now: to whom, of what, and the document that says so."""
+    """A call to make now: its address, its event, and the document to post."""
 
     sweep_id: str
     event: WebhookEvent
@@ -36,10 +36,10 @@ class WebhookCall:
 
 
 class Webhooks(Transactions):
-    """The calls that sweeps are to make. Every method raises ServiceUnavailable and NotMigrated."""
+    """The table of webhooks. Every method raises ServiceUnavailable and NotMigrated."""
 
     def set(self, sweep_id: str, url: str | None) -> None:
-        """Has a sweep call `url`, of what has happened already too; None: nobody. Raises NotFound."""
+        """Set the `url` that a sweep calls, also for what has happened already; None: no calls. Raises NotFound."""
         with self._transaction() as session:
             if session.get(SweepRow, sweep_id) is None:
                 raise NotFound(f"there is no sweep {sweep_id}")
@@ -48,7 +48,7 @@ class Webhooks(Transactions):
                 session.execute(insert(WebhookRow), [{"sweep_id": sweep_id, "event": e, "url": url} for e in EVENTS])
 
     def of(self, sweep_id: str) -> list[WebhookRow]:
-        """What a sweep is to call, and how that went."""
+        """Return the calls of a sweep, and how they went."""
         with self._transaction() as session:
             return list(
                 session.scalars(select(WebhookRow).where(WebhookRow.sweep_id == sweep_id).order_by(WebhookRow.event))
@@ -70,7 +70,7 @@ class Webhooks(Transactions):
             session.execute(update(WebhookRow).where(untried, WebhookRow.error.is_(None)).values(error=reason))
 
     def take_due(self) -> WebhookCall | None:
-        """A call that is due, which nobody else makes until its pause is over; None if there is none."""
+        """Return a call that is due and reserve it until its pause is over; None if there is none."""
         is_due = (WebhookRow.due_at <= now()) & WebhookRow.delivered_at.is_(None) & (WebhookRow.tries < len(PAUSES))
         with self._transaction() as session:
             first = (
@@ -99,7 +99,7 @@ class Webhooks(Transactions):
 
 
 def _some(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether some job of a webhook's sweep, its own or a shared one, is so; two questions, each with an index."""
+    """Return whether some job of a webhook's sweep, own or shared, meets a condition: each by an index."""
     own = exists().where(JobRow.sweep_id == WebhookRow.sweep_id, condition)
     shared = exists().where(SharedCellRow.sweep_id == WebhookRow.sweep_id, SharedCellRow.job_id == JobRow.id, condition)
     return own | shared

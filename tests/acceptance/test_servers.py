@@ -158,8 +158,8 @@ def test_a_stopped_worker_lets_a_long_job_go(farm: CommandLine, worker: subproce
     assert second.returncode == 0
     left = rows.job(job["id"])
     assert (left.state, left.attempt) == (State.QUEUED, 1)
-    assert left.checkpoint_iteration is not None
-    assert left.checkpoint_iteration >= left.iteration > 0
+    assert left.checkpoint is not None
+    assert left.checkpoint.iteration >= left.iteration > 0
     assert rows.events(job["id"])[-1].reason == "its worker was stopped"
 
 
@@ -201,7 +201,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
     second = careful.start("worker", "start")
     try:
-        wait_until(lambda: rows.job(job["id"]).checkpoint_key is not None, 60)
+        wait_until(lambda: rows.job(job["id"]).checkpoint is not None, 60)
         os.kill(painting_processes(second)[1], signal.SIGKILL)
         waited = farm.run("job", "wait", job["id"], "--timeout", "90", "--json")
         (whole,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import AttemptRow, DependencyRow, EventRow, JobRow, LossRow, SnapshotRow, SweepRow
+from stylefarm.shared.db.tables import ArtifactRow, AttemptRow, DependencyRow, EventRow, JobRow, LossRow, SweepRow
 from tests.faults.environment import Environment
 
 
@@ -92,16 +92,15 @@ def facts_of(farm: Environment) -> Facts:
     jobs = [job for (job,) in farm.rows(select(JobRow))]
     attempts = farm.rows(select(AttemptRow).order_by(AttemptRow.attempt))
     events = farm.rows(select(EventRow).order_by(EventRow.id))
-    losses = farm.rows(select(LossRow.job_id, LossRow.iteration, LossRow.total).order_by(LossRow.iteration))
-    snapshots = [
-        NamedObject(row.job_id, row.key, row.sha256, row.bytes)
-        for (row,) in farm.rows(select(SnapshotRow).order_by(SnapshotRow.key))
+    losses = [
+        (job_id, iteration, values[0])
+        for job_id, iteration, values in farm.rows(
+            select(LossRow.job_id, LossRow.iteration, LossRow.losses).order_by(LossRow.iteration)
+        )
     ]
-    results = [named for job in jobs if (named := _result(job)) is not None]
-    checkpoints = [
-        NamedObject(job.id, job.checkpoint_key, job.checkpoint_sha256, job.checkpoint_bytes)
-        for job in jobs
-        if job.checkpoint_key is not None
+    artifacts = [
+        NamedObject(row.job_id, row.key, row.sha256, row.bytes)
+        for (row,) in farm.rows(select(ArtifactRow).order_by(ArtifactRow.key))
     ]
     blobs = farm.truth.blobs
     return Facts(
@@ -109,7 +108,7 @@ def facts_of(farm: Environment) -> Facts:
         _by_job([_attempt(row) for (row,) in attempts]),
         _by_job([EventFacts(row.job_id, row.at, row.attempt, State(row.state), row.reason) for (row,) in events]),
         _curves(losses),
-        [*results, *snapshots, *checkpoints],
+        artifacts,
         {key: hashlib.sha256(blobs.get(key)).hexdigest() for key in blobs.keys("")},
         dict(farm.rows(select(SweepRow.id, SweepRow.max_running).where(SweepRow.max_running.is_not(None)))),
         _parents(farm.rows(select(DependencyRow.job_id, DependencyRow.parent_id))),
@@ -133,9 +132,8 @@ def _job(job: JobRow) -> JobFacts:
 
 
 def _result(job: JobRow) -> NamedObject | None:
-    if job.result_key is None:
-        return None
-    return NamedObject(job.id, job.result_key, job.result_sha256 or "", job.result_bytes or 0)
+    found = job.result
+    return None if found is None else NamedObject(job.id, found.key, found.sha256, found.bytes)
 
 
 def _attempt(row: AttemptRow) -> AttemptFacts:

@@ -13,8 +13,8 @@ from functools import partial
 import psutil
 from sqlalchemy import func, select
 
-from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import EventRow, JobRow
+from stylefarm.shared.db.states import ArtifactRole, State
+from stylefarm.shared.db.tables import ArtifactRow, EventRow, JobRow
 from stylefarm.shared.dispatch.announcer import Announcer
 from stylefarm.shared.queue.routes import Hint, queue_name
 from tests.faults.environment import PAUSE_SECONDS, Environment, retry_until_answered
@@ -112,7 +112,9 @@ def _killed(farm: Environment, draw: random.Random, pick: Pick) -> Iterator[None
 
 def _held_by(farm: Environment, pid: int) -> list[dict[str, object]]:
     """The job that a painting process has, and how far it was."""
-    columns = (JobRow.id, JobRow.attempt, JobRow.iteration, JobRow.checkpoint_iteration)
+    of_job = (ArtifactRow.job_id == JobRow.id) & (ArtifactRow.role == ArtifactRole.CHECKPOINT)
+    checkpoint = select(ArtifactRow.iteration).where(of_job).scalar_subquery()
+    columns = (JobRow.id, JobRow.attempt, JobRow.iteration, checkpoint)
     # What a worker is called ends in its process's number and a random one.
     has = select(*columns).where(JobRow.state == State.RUNNING, JobRow.worker.regexp_match(f":{pid}:[0-9a-f]+$"))
     return [

@@ -130,7 +130,7 @@ class LossSink:
         iterations = [iteration for iteration, _ in self._points]
         # Here the painting waits for the device: twice a second, not once an iteration.
         values = torch.stack([losses for _, losses in self._points]).tolist()
-        points = [LossPoint(i, *row) for i, row in zip(iterations, values, strict=True)]
+        points = [LossPoint(i, tuple(row)) for i, row in zip(iterations, values, strict=True)]
         self._points = []
         self._flushed_at = time.monotonic()
         # The curve begins with the start, which is no iteration.
@@ -196,5 +196,6 @@ class SnapshotSink:
 
 
 def _diverged(point: LossPoint) -> Diverged:
-    term = next((name for name in TERMS[1:] if not math.isfinite(getattr(point, name))), "total")
+    named = zip(TERMS[1:], point.losses[1:], strict=True)
+    term = next((name for name, loss in named if not math.isfinite(loss)), "total")
     return Diverged(f"the {term} loss left the finite numbers at iteration {point.iteration}: {REMEDY}")

@@ -24,7 +24,7 @@ def painted(store: Store, steps: int = 5) -> Fence:
     spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
     (job_id,) = store.submissions.create([NewJob(spec, "a.png", "s.png")])
     fence = claimed(store, job_id)
-    assert store.attempts.record_losses(fence, [LossPoint(i, 3.0, 1.0, 1.5, 0.5) for i in range(steps + 1)])
+    assert store.attempts.record_losses(fence, [LossPoint(i, (3.0, 1.0, 1.5, 0.5)) for i in range(steps + 1)])
     for step in range(1, steps + 1):
         assert store.attempts.add_snapshot(fence, step, StoredObject(f"jobs/{job_id}/1/{step}", "1" * 64, 5))
     return fence
@@ -54,7 +54,7 @@ def test_the_next_attempt_keeps_what_comes_before_the_checkpoint(store: Store, q
     assert kept(queries, fence.job_id) == ([0, 1, 2, 3], [1, 2, 3])
     assert queries.job(fence.job_id).iteration == 3
     assert named(queries, fence.job_id) == checkpoint(fence)
-    assert store.attempts.record_losses(second, [LossPoint(i, 3.0, 1.0, 1.5, 0.5) for i in (3, 4)])
+    assert store.attempts.record_losses(second, [LossPoint(i, (3.0, 1.0, 1.5, 0.5)) for i in (3, 4)])
     assert kept(queries, fence.job_id)[0] == [0, 1, 2, 3, 4]
 
 

@@ -22,8 +22,12 @@ from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, claimed, new_job
 
 
+def result_of(job: JobRow) -> tuple[str, int] | None:
+    return None if job.result is None else (job.result.key, job.result.bytes)
+
+
 def point(iteration: int) -> LossPoint:
-    return LossPoint(iteration, 3.0 / (iteration + 1), 1.0, 1.5, 0.5)
+    return LossPoint(iteration, (3.0 / (iteration + 1), 1.0, 1.5, 0.5))
 
 
 def test_a_submitted_job_is_queued_with_all_that_was_said_of_it(store: Store, queries: Queries) -> None:
@@ -92,7 +96,7 @@ def test_a_finished_job_names_its_result(store: Store, queries: Queries) -> None
     assert store.attempts.add_snapshot(fence, 1, StoredObject("k", "1" * 64, 5))
     assert store.attempts.finish(fence, RESULT, {"device": "cpu"})
     job = queries.job(job_id)
-    assert (job.state, job.result_key, job.result_bytes, job.iteration) == (State.DONE, RESULT.key, 10, 1)
+    assert (job.state, result_of(job), job.iteration) == (State.DONE, (RESULT.key, 10), 1)
     assert job.lease_until is None
     assert [row.iteration for row in queries.losses(job_id)] == [0, 1]
     assert [row.key for row in queries.snapshots(job_id)] == ["k"]
@@ -312,7 +316,7 @@ def test_a_job_that_has_ended_is_tried_again(store: Store, queries: Queries) -> 
         assert store.commands.retry(JobSelector(job=job_id)).changed == [job_id]
         assert not store.commands.retry(JobSelector(job=job_id))
         job = queries.job(job_id)
-        assert (job.state, job.error, job.result_key, job.finished_at) == (State.QUEUED, None, None, None)
+        assert (job.state, job.error, job.result, job.finished_at) == (State.QUEUED, None, None, None)
     assert claimed(store, ids[0]).attempt == 2
     assert claimed(store, ids[2]).attempt == 2
 
@@ -375,8 +379,8 @@ def test_whatever_happens_to_a_job_its_history_holds(store: Store, queries: Quer
         job = queries.job(job_id)
         assert job.attempt - before.attempt == (move == "claim" and before.state == State.QUEUED)
         if State(before.state).final and move != "retry":
-            assert (job.state, job.result_key) == (before.state, before.result_key)
-        assert (job.result_key is not None) == (job.state == State.DONE)
+            assert (job.state, result_of(job)) == (before.state, result_of(before))
+        assert (job.result is not None) == (job.state == State.DONE)
         before = job
     history = queries.events(job_id)
     assert history[-1].state == before.state

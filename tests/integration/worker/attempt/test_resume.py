@@ -16,6 +16,8 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.blobs.storage import FolderBlobs
 from stylefarm.shared.db import tables
 from stylefarm.shared.db.records import Checkpoint
+from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.db.tables import ArtifactRow
 from stylefarm.shared.errors import StorageFull
 from stylefarm.shared.spec.spec import ENGINE_VERSION
 from stylefarm.worker.attempt.checkpoint_file import read_checkpoint, write_checkpoint
@@ -117,9 +119,10 @@ def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], No
             write_checkpoint(path.with_suffix(".new"), state, {**checkpoint_metadata, **said})
         data = path.with_suffix(".new").read_bytes()
         farm.services.blobs.put(checkpoint.stored.key, data, "application/octet-stream")
-        row = update(tables.JobRow).where(tables.JobRow.id == job.id)
+        of_job = (ArtifactRow.job_id == job.id) & (ArtifactRow.role == ArtifactRole.CHECKPOINT)
+        row = update(ArtifactRow).where(of_job)
         with farm.services.engine.begin() as connection:
-            connection.execute(row.values(checkpoint_sha256=hashlib.sha256(data).hexdigest()))
+            connection.execute(row.values(sha256=hashlib.sha256(data).hexdigest()))
 
     return rewrite
 

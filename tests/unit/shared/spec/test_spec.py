@@ -137,6 +137,28 @@ def test_the_key_is_the_content_of_the_spec(one: dict[str, object], other: dict[
     assert load_spec(json.loads(json.dumps(first.model_dump(mode="json")))).key == first.key
 
 
+def test_keys_are_those_of_the_releases_before_kinds() -> None:
+    """Given a spec, I expect the key that a release without kinds gave it, by which its picture is found again."""
+    spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0, seed=3)
+    assert spec.key == "b88e27ee23edd87f382b11f561462371e0022058fdd4a5f46708c2b1d19d8986"
+    assert "kind" not in json.loads(spec.document())
+
+
+def test_a_spec_is_of_the_kind_that_it_names() -> None:
+    """Given a kind, I expect a spec of it, of the first one without; and of one that there is not, a sentence."""
+    fields = {"content": "a.png", "style": "s.png"}
+    assert parse_spec({**fields, "kind": "stylize"}) == parse_spec(fields) == load_spec({**fields, "kind": "stylize"})
+    assert parse_spec(fields).kind == "stylize"
+    with pytest.raises(InvalidSpec, match=r"^unknown kind 'stilize': did you mean 'stylize'\?$"):
+        parse_spec({**fields, "kind": "stilize"})
+    odd: list[object] = [None, 3, ["stylize"], {}]
+    for kind in odd:
+        with pytest.raises(InvalidSpec, match=r"^unknown kind .*(known are|did you mean) '?stylize"):
+            parse_spec({**fields, "kind": kind})
+    with pytest.raises(InvalidSpec, match="submitted by another release"):
+        load_spec({**fields, "kind": "dream"})
+
+
 def test_a_spec_of_another_release_says_so() -> None:
     """Given a stored spec with a field of the future, if it is loaded, I expect a sentence that says why it is not."""
     with pytest.raises(InvalidSpec, match="another release"):

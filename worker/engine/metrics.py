@@ -21,7 +21,7 @@ from stylefarm.worker.engine.networks.vgg import Vgg, randomize
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 SIMILARITY_LAYER = "relu4_1"
-# Far from the seeds that people count up from when they look for a network that paints well.
+# Far from the seeds that people count up from when they look for a network that stylizes well.
 HELD_OUT_SEEDS = (7_000_001, 7_000_002)
 # Directions of the sliced distance at a layer.
 PROJECTIONS = 128

@@ -19,7 +19,7 @@ from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
-from stylefarm.worker.engine.networks.weights import PretrainedWeights, load_weights, read_weights
+from stylefarm.worker.engine.networks.weights import WeightsContent, load_weights, read_weights
 from stylefarm.worker.host.retry import retry_transient
 
 
@@ -96,6 +96,6 @@ def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _state(file: Path) -> PretrainedWeights:
+def _state(file: Path) -> WeightsContent:
     """Kept between the jobs of a worker, whose sweeps use one network."""
     return read_weights(file)

@@ -76,7 +76,7 @@ def choose(precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto") -> Compu
     if precision == "tf32" and (device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0)):
         precision = "fp32"
     if device.type == "cuda":
-        # The same spec gives the same picture on the same machine, and fp32 is fp32.
+        # The same spec gives the same image on the same machine, and fp32 is fp32.
         rounding = "tf32" if precision == "tf32" else "ieee"
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]

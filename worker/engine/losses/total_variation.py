@@ -41,7 +41,7 @@ def total_variation(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction =
     total = torch.zeros_like(image[:, 0, 0, 0])
     for difference in (down, across):
         size = difference.abs() if norm == "l1" else difference.square()
-        # A picture of one row has no differences down, and the mean of none is not a number.
+        # An image of one row has no differences down, and the mean of none is not a number.
         total = total + (size.sum((1, 2, 3)) if reduction == "sum" else size.sum((1, 2, 3)) / max(1, size[0].numel()))
     return 0.5 * total if norm == "l2" and reduction == "sum" else total
 

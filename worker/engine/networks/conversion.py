@@ -10,11 +10,11 @@ from torch import Tensor
 
 from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture
 from stylefarm.worker.engine.networks.vgg import convolutions
-from stylefarm.worker.engine.networks.weights import FEATURES, PretrainedWeights, check_tensor, torchvision_positions
+from stylefarm.worker.engine.networks.weights import FEATURES, WeightsContent, check_tensor, torchvision_positions
 from stylefarm.worker.engine.networks.weights_metadata import write_metadata
 
 
-def convert(pretrained: PretrainedWeights) -> tuple[Architecture, bytes]:
+def convert(pretrained: WeightsContent) -> tuple[Architecture, bytes]:
     """Return the architecture, found from the tensors, and the file: float32, the same bytes for the same weights.
 
     Raises:

@@ -19,7 +19,7 @@ from stylefarm.worker.engine.networks.matconvnet import read_matconvnet
 from stylefarm.worker.engine.networks.vgg import Vgg
 from stylefarm.worker.engine.networks.weights_metadata import read_metadata
 
-# Where torchvision keeps the convolutions. The rest, the classifier, is most of the file, and nothing paints with it.
+# Where torchvision keeps the convolutions. The rest, the classifier, is most of the file, and nothing uses it.
 FEATURES = "features."
 
 # Justin Johnson's conversions of the authors' own weights are vgg19-d01eb7cb.pth and vgg16-00b39a1b.pth, after the
@@ -28,7 +28,7 @@ CAFFE_DIGITS = ("d01eb7cb", "00b39a1b")
 
 
 @dataclass(frozen=True)
-class PretrainedWeights:
+class WeightsContent:
     """The convolutions of a VGG in torchvision's layout, and the input that they were trained with.
 
     Args:
@@ -48,7 +48,7 @@ class _Content(NamedTuple):
     reason: str
 
 
-def read_weights(path: Path, space: InputSpace | None = None) -> PretrainedWeights:
+def read_weights(path: Path, space: InputSpace | None = None) -> WeightsContent:
     """Read a state dict of torch.save, a safetensors file, or a .mat file of MatConvNet.
 
     Nothing but tensors is unpickled.
@@ -63,11 +63,11 @@ def read_weights(path: Path, space: InputSpace | None = None) -> PretrainedWeigh
     content = _read(path)
     if space is None:
         assumed = "assumed, since the file does not say"
-        return PretrainedWeights(content.tensors, content.space or TORCHVISION, content.reason or assumed)
+        return WeightsContent(content.tensors, content.space or TORCHVISION, content.reason or assumed)
     if content.space is not None and (content.space.range, content.space.order) == (space.range, space.order):
         # The file says the same, and its own mean besides.
-        return PretrainedWeights(content.tensors, content.space, content.reason)
-    return PretrainedWeights(content.tensors, space, "as you say")
+        return WeightsContent(content.tensors, content.space, content.reason)
+    return WeightsContent(content.tensors, space, "as you say")
 
 
 def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:

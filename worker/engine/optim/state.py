@@ -52,9 +52,9 @@ class EngineState:
         """Return both; their names differ."""
         return EngineState({**self.tensors, **other.tensors}, {**self.numbers, **other.numbers})
 
-    def of(self, picture: int) -> EngineState:
+    def of(self, index: int) -> EngineState:
         """Return the part of one image of a batch."""
-        own = {name: tensor[picture : picture + 1] for name, tensor in self.tensors.items()}
+        own = {name: tensor[index : index + 1] for name, tensor in self.tensors.items()}
         return EngineState(own, self.numbers)
 
     def without_history(self) -> EngineState:

@@ -1,4 +1,4 @@
-# Two images: `producer` asks for work and has no PyTorch, `worker` paints. What they install is locked, with hashes.
+# Two images: `producer` asks for work and has no PyTorch, `worker` renders. What they install is locked, with hashes.
 
 FROM python:3.11-slim AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \

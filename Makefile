@@ -1,4 +1,4 @@
-# `make demo` paints four pictures, `make test` checks everything. Both set up what they need, from a fresh clone on.
+# `make demo` renders four pictures, `make test` checks everything. Both set up what they need, from a fresh clone on.
 
 PYTHON ?= python3
 VENV   := .venv

@@ -1,4 +1,4 @@
-"""The ablation behind the preset `auto`: variants of the defaults, each painted over 4 contents x 5 styles.
+"""The ablation behind the preset `auto`: variants of the defaults, each rendered over 4 contents x 5 styles.
 
 Prints a table, one line for each variant, keeps the pictures, and lays those of all variants side by side. Runs the
 engine itself, without a farm:
@@ -112,7 +112,7 @@ def render(spec: JobSpec, content: Image.Image, style: Image.Image) -> tuple[tor
 
 
 def main() -> None:
-    """Paints every variant, and prints a line for each."""
+    """Renders every variant, and prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--iterations", type=int, default=60)
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", default=STYLES)
     parser.add_argument("--set", default="{}", help="parameters over every variant, as JSON")
     parser.add_argument("--out", type=Path, default=Path("ablation"))
-    parser.add_argument("--sheet", type=Path, help="paint nothing; lay the kept pictures side by side in this file")
+    parser.add_argument("--sheet", type=Path, help="render nothing; lay the kept pictures side by side in this file")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     if arguments.sheet:

@@ -153,7 +153,7 @@ class Bench:
                 "Adam, whose state is small; the memory of the process is limited to 8 GiB, and how the picture is"
                 " made to fit is the engine's own choice. The fastest evaluation of loss and gradient, of one at 4096"
                 " pixels and two at 2048, beside the fastest of six at 1024, which fit whole, just before and after."
-                " Memory is told as below, with the optimiser's vectors, which a single evaluation has no need of."
+                " Memory is told as below, with the optimizer's vectors, which a single evaluation has no need of."
             ),
             table(("size", "way", "s", "1024, s", "time per pixel / at 1024", "told, GiB", "peak, GiB"), rows),
         ]
@@ -183,7 +183,7 @@ class Bench:
         return [
             "## What the fast path costs in fidelity",
             (
-                f"The total loss, evaluated in float32, of what `{self.path}` painted beside float32 with plain"
+                f"The total loss, evaluated in float32, of what `{self.path}` rendered beside float32 with plain"
                 f" convolutions: after {count} iterations, and after the time in which plain convolutions made half of"
                 f" them. At {size} pixels; less than nought is better. Of the Gram matrix as the peer has it; of the"
                 " Wasserstein distance as the preset `auto` has it."

@@ -1,4 +1,4 @@
-"""How long a large grid takes on its way into an embedded farm, apart from painting it.
+"""How long a large grid takes on its way into an embedded farm, apart from rendering it.
 
 python -m benchmarks.grids
 """

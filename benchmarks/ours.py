@@ -93,7 +93,7 @@ def export(file: Path, pictures: list[torch.Tensor], std: float) -> None:
 
 
 def measured(arguments: argparse.Namespace) -> dict[str, object]:
-    """Paints, and returns what the engine says of itself, the seconds of the first evaluation and of each iteration
+    """Renders, and returns what the engine says of itself, the seconds of the first evaluation and of each iteration
     after it, and the losses before the first one and after each. An iteration that begins a scale has its preparation
     in its seconds."""
     spec = spec_of(arguments)
@@ -183,7 +183,7 @@ def _profiled(
     for event in both.key_averages():
         part = next((name for name, words in PARTS.items() if any(word in event.key for word in words)), "rest")
         found[part] = found.get(part, 0.0) + _self_time(event, start.is_cuda)
-    found["optimiser"] = sum(_self_time(event, start.is_cuda) for event in step.key_averages())
+    found["optimizer"] = sum(_self_time(event, start.is_cuda) for event in step.key_averages())
     whole = sum(found.values())
     return {name: value / whole for name, value in sorted(found.items(), key=lambda entry: -entry[1])}
 
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--aim", type=float, default=0.0, help="stop when that loss in float32 is no more than this")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--export", type=Path)
-    parser.add_argument("--estimate", action="store_true", help="tell, instead of painting")
+    parser.add_argument("--estimate", action="store_true", help="tell, instead of rendering")
     arguments = parser.parse_args()
     print(json.dumps(estimated(arguments) if arguments.estimate else measured(arguments)))
 

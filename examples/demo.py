@@ -1,4 +1,4 @@
-"""Paints two photographs in the manner of two others, and lays the four pictures side by side.
+"""Renders two photographs in the manner of two others, and lays the four pictures side by side.
 
 Everything goes through the public API, on an embedded farm whose state is kept below demo/farm.
 """
@@ -19,12 +19,12 @@ CONTENTS = ("astronaut.png", "chelsea.png")
 STYLES = ("ihc.png", "gravel.png")
 FOLDER = Path("demo")
 
-# From coarse to fine, so that two cores paint the four pictures in less than two minutes.
+# From coarse to fine, so that two cores render the four pictures in less than two minutes.
 PARAMETERS = {"size": 256, "min_size": 128, "scale_factor": 2.0, "first_iterations": 50, "iterations": 15}
 
 
 def main() -> None:
-    """Paints, and names the files that were written."""
+    """Renders, and names the files that were written."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     settings = embedded_settings(FOLDER / "farm")
     folder = photographs()
@@ -43,7 +43,7 @@ def main() -> None:
         started = time.monotonic()
         with live_display() as watch:
             sweep.wait(watch=watch)
-        print(f"painted in {time.monotonic() - started:.0f} seconds:")
+        print(f"rendered in {time.monotonic() - started:.0f} seconds:")
         for path in _write(sweep):
             print(f"  {path}")
 
@@ -67,4 +67,4 @@ if __name__ == "__main__":
     except FarmError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("stopped; run it again to paint again")
+        sys.exit("stopped; run it again to render again")

@@ -1,4 +1,4 @@
-"""What the examples stand on: a farm in their own process, and photographs to paint from."""
+"""What the examples stand on: a farm in their own process, and photographs to render from."""
 
 from __future__ import annotations
 

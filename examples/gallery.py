@@ -1,6 +1,6 @@
-"""Paints the pictures of docs/methods.md: one pair under every preset and every style loss, and reconstructions.
+"""Renders the pictures of docs/methods.md: one pair under every preset and every style loss, and reconstructions.
 
-Everything goes through the public API. It takes about half an hour on two cores; --only paints one of the sheets.
+Everything goes through the public API. It takes about half an hour on two cores; --only renders one of the sheets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stylefarm.producer.terminal.display import live_display
 FOLDER = Path("demo/gallery")
 SIZE = 160
 
-# Fewer iterations than the programs make, so that two cores paint them in minutes; and from the content, where a
+# Fewer iterations than the programs make, so that two cores render them in minutes; and from the content, where a
 # program starts from noise, since random features hold too little of the content to find it again so soon.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gatys": {"iterations": 100, "init": "content"},
@@ -66,7 +66,7 @@ def reconstructions(farm: Farm, pair: Mapping[str, str]) -> Image.Image:
         )
         for depth in DEPTHS
     ]
-    _paint(farm, [*of_content, *of_style])
+    _render(farm, [*of_content, *of_style])
     rows = [Head("content", Image.open(pair["content"])), Head("style", Image.open(pair["style"]))]
     columns = [Head(f"relu{depth}_1") for depth in DEPTHS]
     cells = {
@@ -83,7 +83,7 @@ def _quiet(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _strip(farm: Farm, jobs: Sequence[Job], labels: Sequence[str], pair: Mapping[str, str], title: str) -> Image.Image:
     """The pictures in rows, after the content and the style."""
-    _paint(farm, jobs)
+    _render(farm, jobs)
     shown: list[tuple[str, Image.Image]] = [(name, Image.open(pair[name])) for name in ("content", "style")]
     shown += [(label, job.result().image) for label, job in zip(labels, jobs, strict=True)]
     across = 5 if len(shown) % 5 == 0 else 3
@@ -91,7 +91,7 @@ def _strip(farm: Farm, jobs: Sequence[Job], labels: Sequence[str], pair: Mapping
     return contact_sheet([Head("")] * -(-len(shown) // across), [Head("")] * across, cells, title=title, cell=256)
 
 
-def _paint(farm: Farm, jobs: Sequence[Job]) -> None:
+def _render(farm: Farm, jobs: Sequence[Job]) -> None:
     with live_display() as watch:
         farm.wait(jobs, watch=watch)
 
@@ -100,7 +100,7 @@ SHEETS = {"presets": presets, "style-losses": style_losses, "reconstructions": r
 
 
 def main() -> None:
-    """Paints the sheets, and names their files."""
+    """Renders the sheets, and names their files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=list(SHEETS))
     only = parser.parse_args().only

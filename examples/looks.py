@@ -1,6 +1,6 @@
-"""Paints the sweeps of docs/looking.md, and makes its pictures.
+"""Renders the sweeps of docs/looking.md, and makes its pictures.
 
-Everything goes through the public API. It takes about twenty minutes on two cores; a second time, nothing is painted.
+Everything goes through the public API. It takes about twenty minutes on two cores; a second time, nothing is rendered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOSSES = ("gram", "mean-std", "sliced", "wasserstein")
 
 
 def main() -> None:
-    """Paints, and names the files that were written."""
+    """Renders, and names the files that were written."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Farm(embedded_settings(FOLDER / "farm")) as farm:
@@ -31,7 +31,7 @@ def _manners(farm: Farm) -> list[Path]:
     """Three photographs in four manners at three weights, as sheets; the loss curves; one of them as a film."""
     axes = {"content": _paths(CONTENTS), "style": _paths(STYLES), "style_weight": [1, 5, 25]}
     base = {"size": 160, "iterations": 60, "snapshot_every": 4, "features": "random"}
-    sweep = _painted(farm.sweep(name="three photographs in four manners", matrix=axes, base=base))
+    sweep = _rendered(farm.sweep(name="three photographs in four manners", matrix=axes, base=base))
     cat = next(
         job for job in sweep.jobs() if "chelsea" in job.status().content and job.status().cell["style_weight"] == 5
     )
@@ -48,7 +48,7 @@ def _losses(farm: Farm) -> list[Path]:
     """Four style losses beside each other."""
     axes = {"style_loss": [*LOSSES], "content": _paths(CONTENTS[:2]), "style": _paths(STYLES[::2])}
     base = {"size": 128, "iterations": 60, "snapshot_every": 0, "features": "random"}
-    sweep = _painted(farm.sweep(name="four style losses", matrix=axes, base=base))
+    sweep = _rendered(farm.sweep(name="four style losses", matrix=axes, base=base))
     compared = compare([sweep], by="style_loss")
     return [write_comparison(compared, FOLDER / name, force=True) for name in ("compared.png", "compared.html")]
 
@@ -57,7 +57,7 @@ def _paths(names: tuple[str, ...]) -> list[str]:
     return [str(photographs() / name) for name in names]
 
 
-def _painted(sweep: Sweep) -> Sweep:
+def _rendered(sweep: Sweep) -> Sweep:
     with live_display() as watch:
         sweep.wait(watch=watch)
     return sweep

@@ -1,4 +1,4 @@
-"""Paints a picture at several weights of its style, follows the jobs, and keeps the best one: nobody has to look on.
+"""Renders a picture at several weights of its style, follows the jobs, and keeps the best one: nobody has to look on.
 
 python -m examples.pick_best cat.jpg waves.jpg -o best.png --metric gram
 
@@ -49,7 +49,7 @@ def follow(sweep: Sweep) -> None:
     states: dict[str, State] = {}
     cursor: datetime | None = None
     while not states or not all(state.final for state in states.values()):
-        # This is the pause, too; a sleep would do on servers, but an embedded farm paints while somebody waits.
+        # This is the pause, too; a sleep would do on servers, but an embedded farm renders while somebody waits.
         with suppress(StillPending):
             sweep.wait(timeout=LOOK_SECONDS)
         changes = sweep.changes(cursor)

@@ -1,6 +1,6 @@
 """The palette of contact sheets, plots and pages: dark, so that pictures stand out.
 
-Colours are sRGB, as "#rrggbb".
+Colors are sRGB, as "#rrggbb".
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         None, ge=1 << 28, description="most bytes that a worker's slot may take; none: what the machine has left"
     )
     batch: int | None = Field(
-        None, ge=1, le=256, description="most jobs that a slot paints together; none: 1 on a CPU, 8 on a GPU"
+        None, ge=1, le=256, description="most jobs that a slot renders together; none: 1 on a CPU, 8 on a GPU"
     )
     target_cache: int = Field(
         500_000_000, ge=0, description="bytes of targets (features of contents and styles) kept between jobs"

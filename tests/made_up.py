@@ -1,4 +1,4 @@
-"""A sweep whose results were never painted: written straight into the store and the object store of a farm."""
+"""A sweep whose results were never rendered: written straight into the store and the object store of a farm."""
 
 from __future__ import annotations
 

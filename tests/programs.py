@@ -18,7 +18,7 @@ from stylefarm.producer import cli
 from stylefarm.shared.settings import load_settings
 from tests.answers import check_answer
 
-# A network this shallow paints a small picture in an instant; what is tested is the farm around it.
+# A network this shallow renders a small picture in an instant; what is tested is the farm around it.
 SHALLOW = "content_layers: [relu2_1], style_layers: [relu1_1, relu2_1], style_loss: gram"
 SHALLOW_OPTIONS = ("--content-layers", "relu2_1", "--style-layers", "relu1_1,relu2_1")
 

@@ -88,9 +88,9 @@ def this_worker(name: str) -> Worker:
 
 @worker_process_init.connect
 def _warm_up(**_options: Any) -> None:
-    """Ties the painting process to its parent, and imports torch before the first job comes.
+    """Ties the rendering process to its parent, and imports torch before the first job comes.
 
-    What the process before it was painting when it died is taken back at once, without waiting for the lease.
+    What the process before it was rendering when it died is taken back at once, without waiting for the lease.
     """
     parent_watch.end_with(os.getppid())
     shutdown.set_on_request(INTERRUPTED)

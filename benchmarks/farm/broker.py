@@ -6,7 +6,7 @@ from benchmarks.farm.environment import BenchmarkFarm, format_spread
 from tests.faults.environment import DEFAULT
 from tests.faults.runner import run
 
-# As many jobs as two workers paint in that time, so that there is always one to take.
+# As many jobs as two workers render in that time, so that there is always one to take.
 JOBS = 600
 SECONDS = 150.0
 

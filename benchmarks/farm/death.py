@@ -22,7 +22,7 @@ SECONDS = 120
 
 
 def death(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
-    """Two workers; the one that paints is killed, with all its processes, and the other one goes on with the job."""
+    """Two workers; the one that renders is killed, with all its processes, and the other one goes on with the job."""
     back, lost, freed = [], [], []
     workers = {name: start_worker(setup, name) for name in NAMES}
     content, style = setup.pictures(2)
@@ -30,7 +30,7 @@ def death(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
         with setup.farm() as farm:
             for number in range(DEATHS):
                 job = farm.submit(content=content, style=style, **SHALLOW, iterations=LONG, seed=number)
-                wait_until(partial(_paints, farm, job, 1), SECONDS)
+                wait_until(partial(_renders, farm, job, 1), SECONDS)
                 time.sleep(2 + 5 * number)  # deaths at other moments between two heartbeats and two checkpoints
                 seconds, iterations = _killed(farm, job, workers, setup)
                 back.append(seconds)
@@ -49,14 +49,14 @@ def death(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
 def _killed(
     farm: Farm, job: Job, workers: dict[str, subprocess.Popen[bytes]], setup: BenchmarkFarm
 ) -> tuple[float, float]:
-    """Seconds from the death of the job's worker until it is painted elsewhere, and seconds of painting lost."""
+    """Seconds from the death of the job's worker until it is rendered elsewhere, and seconds of rendering lost."""
     before = _row(farm, job)
     name = next(name for name in NAMES if str(before.worker).startswith(name))
     killed_at = datetime.now(UTC)
     kill_worker(workers[name])
     at = _row(farm, job)
     workers[name] = start_worker(setup, name)
-    wait_until(partial(_paints, farm, job, 2), SECONDS)
+    wait_until(partial(_renders, farm, job, 2), SECONDS)
     after = _row(farm, job)
     assert after.started_at is not None
     assert before.started_at is not None
@@ -75,7 +75,7 @@ def _cancelled(farm: Farm, job: Job) -> float:
     return (finished_at - asked_at).total_seconds()
 
 
-def _paints(farm: Farm, job: Job, attempt: int) -> bool:
+def _renders(farm: Farm, job: Job, attempt: int) -> bool:
     row = _row(farm, job)
     return row.state == State.RUNNING and row.attempt == attempt and row.iteration > 0
 

@@ -23,7 +23,7 @@ from stylefarm.shared.settings import Settings
 from tests.programs import PROGRAM
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 
-# A network this shallow paints a small picture in an instant; what is measured is the farm around it.
+# A network this shallow renders a small picture in an instant; what is measured is the farm around it.
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"], "style_loss": "gram", "size": 32}
 
 

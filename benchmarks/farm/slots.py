@@ -49,7 +49,7 @@ def starting(setup: BenchmarkFarm) -> list[Row]:
 
 
 def recording_cost(setup: BenchmarkFarm) -> list[Row]:
-    """What an optimisation of a few seconds gives to its curve: waiting in its loop, and another thread's work."""
+    """What an optimization of a few seconds gives to its curve: waiting in its loop, and another thread's work."""
     # Before torch, which reads once what importing the worker sets.
     from benchmarks.farm.engine import steps
     from stylefarm.worker.attempt.sinks import Background, LossSink

@@ -33,7 +33,7 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     """
     if len(curves) == 1:
         (curve,) = curves.values()
-        lines = [(term, curve.iterations, getattr(curve, term), colour) for term, colour in TERMS.items()]
+        lines = [(term, curve.iterations, getattr(curve, term), color) for term, color in TERMS.items()]
     else:
         lines = [
             (name, curve.iterations, curve.total, SERIES[number % len(SERIES)])
@@ -46,9 +46,9 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
             "name": _safe(name),
             "x": list(iterations[: len(values)]),
             "y": [value if math.isfinite(value) and (value > 0 or not log) else None for value in values],
-            "line": {"color": colour, "width": 1.6},
+            "line": {"color": color, "width": 1.6},
         }
-        for name, iterations, values, colour in lines
+        for name, iterations, values, color in lines
         if len(values)
     ]
     layout = _layout("iteration", "loss", log=log)
@@ -171,7 +171,7 @@ main > div {{ height: 100%; }}
 table {{ border-collapse: collapse; white-space: nowrap; font-variant-numeric: tabular-nums; }}
 th, td {{ font-size: 13px; padding: 4px 12px 4px 0; text-align: left; border-bottom: 1px solid {RULE}; }}
 th {{ color: {MUTED}; font-weight: 500; font-size: 12px; }}
-/* Plotly paints its buttons as it likes, and white where the mouse is. */
+/* Plotly renders its buttons as it likes, and white where the mouse is. */
 .updatemenu-item-rect {{ fill: {PANEL} !important; }}
 .updatemenu-button:hover .updatemenu-item-rect {{ fill: {RULE} !important; }}
 /* All but the plot comes first, since Plotly takes the room that is left when it draws. */

@@ -103,8 +103,8 @@ def _panels(curves: Mapping[str, LossCurve], log: bool) -> Figure:
     for number, (axes, name) in enumerate(zip(grid.flat, curves, strict=False)):
         _dress(axes, log, left=number % across == 0, below=number + across >= len(curves))
         axes.set_title(printable(name, 48), color=TEXT, fontsize=10, loc="left", parse_math=False)
-        for term, colour in TERMS.items():
-            line = _line(axes, curves[name], term, log, color=colour, linewidth=1.8 if term == "total" else 1.2)
+        for term, color in TERMS.items():
+            line = _line(axes, curves[name], term, log, color=color, linewidth=1.8 if term == "total" else 1.2)
             lines |= {term: line} if line else {}
         _say_if_empty(axes)
     legend(figure, {term: lines[term] for term in TERMS if term in lines}, len(TERMS), "outside lower right")
@@ -118,10 +118,10 @@ def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
     axes = figure.subplots()
     _dress(axes, log, left=True, below=True)
     axes.set_title(f"total of {len(curves)} jobs", color=TEXT, fontsize=10, loc="left")
-    colours = colormaps["viridis"](np.linspace(0.25, 1, len(curves)))
+    colors = colormaps["viridis"](np.linspace(0.25, 1, len(curves)))
     lines: dict[str, Line2D] = {}
-    for (name, curve), colour in zip(curves.items(), colours, strict=True):
-        line = _line(axes, curve, "total", log, color=colour, linewidth=1.2, alpha=0.9)
+    for (name, curve), color in zip(curves.items(), colors, strict=True):
+        line = _line(axes, curve, "total", log, color=color, linewidth=1.2, alpha=0.9)
         lines |= {name: line} if line else {}
     _say_if_empty(axes)
     if len(lines) <= MOST_NAMES:

@@ -80,7 +80,7 @@ def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "
     axes.margins(0.12)
     lines = {}
     for number, point in enumerate(points):
-        colour = SERIES[number % len(SERIES)]
+        color = SERIES[number % len(SERIES)]
         arms = ([[arm] for arm in spread.arms] for spread in (point.x, point.y))
         across, up = arms
         bars = axes.errorbar(
@@ -89,7 +89,7 @@ def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "
             up,
             across,
             fmt="o",
-            color=colour,
+            color=color,
             markersize=7,
             elinewidth=1.1,
             alpha=0.95,

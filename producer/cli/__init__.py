@@ -21,11 +21,11 @@ INTERRUPTED = 130
 
 # Each command's place and its line in the help; the place of `worker` is the worker's side of the house.
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "render": ("stylefarm.producer.cli.render:render", "Paint one picture and wait for it."),
+    "render": ("stylefarm.producer.cli.render:render", "Render one picture and wait for it."),
     "sweep": ("stylefarm.producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
     "compare": ("stylefarm.producer.cli.compare:compare_command", "Compare what methods gave, and how long they took."),
     "job": ("stylefarm.producer.cli.job:job", "Look at jobs, wait for them, download, cancel, pause or retry them."),
-    "worker": ("stylefarm.worker.cli.start:worker", "Paint what is queued."),
+    "worker": ("stylefarm.worker.cli.start:worker", "Render what is queued."),
     "estimate": ("stylefarm.producer.cli.estimate:estimate", "Tell what a picture would take on this machine."),
     "presets": ("stylefarm.producer.cli.presets:presets", "The classic programs, and their numbers."),
     "weights": ("stylefarm.worker.cli.weights:weights", "Import, fetch and list pretrained weights."),
@@ -108,7 +108,7 @@ class Commands(click.Group):
 def cli() -> None:
     """A render farm for neural style transfer.
 
-    Without any configuration it paints on this machine. With STYLEFARM_BROKER_URL, STYLEFARM_DATABASE_URL and
+    Without any configuration it renders on this machine. With STYLEFARM_BROKER_URL, STYLEFARM_DATABASE_URL and
     STYLEFARM_S3_BUCKET, jobs go to the workers of a farm.
     """
 

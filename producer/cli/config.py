@@ -33,7 +33,7 @@ def show(as_json: bool) -> None:
         for (name, value), info in zip(shown.items(), Settings.model_fields.values(), strict=True)
     ]
     print_table(("setting", "value", "from", "variable", "what it is"), rows)
-    say("this farm is embedded: it paints on this machine" if settings.embedded else "this farm is on servers")
+    say("this farm is embedded: it renders on this machine" if settings.embedded else "this farm is on servers")
 
 
 def _shown(name: str, value: object) -> object:

@@ -38,7 +38,7 @@ YES_ABOVE = 1000
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--skip-bad", is_flag=True, help="Leave out the cells whose pictures cannot be used.")
-@click.option("--force", is_flag=True, help="Paint anew what was painted before.")
+@click.option("--force", is_flag=True, help="Render anew what was rendered before.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
 @click.option("--max-running", metavar="N", type=int, help="How many of its jobs may run at a time.  [any number]")
 @click.option("--webhook", metavar="URL", help="Called once when the first job fails and once when all have ended.")
@@ -65,7 +65,7 @@ def create(
 
     FILE is YAML: `matrix` gives the values of each axis (content, style, any parameter), `base` the parameters that
     are the same for all, `name` what the sweep is called, and `priority`, `device` and so on are as these options,
-    which come before the file; docs/sweeps.md has the rest. What was asked for before is not painted again.
+    which come before the file; docs/sweeps.md has the rest. What was asked for before is not rendered again.
     """
     if timeout is not None and not and_wait:
         raise InvalidRequest("--timeout says how long --wait waits at most: give both, or neither")
@@ -128,7 +128,7 @@ def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:
         say(f"{created.skipped} cells are left out, since their pictures cannot be used")
     there = sum(status.id not in created.created for status in statuses)
     if there:
-        say(f"{there} of {len(statuses)} were asked for before and are not painted again (--force does)")
+        say(f"{there} of {len(statuses)} were asked for before and are not rendered again (--force does)")
 
 
 def _report_created(created: Sweep, statuses: Sequence[Status], as_json: bool) -> None:
@@ -153,7 +153,7 @@ def _report_forecast(found: Forecast, as_json: bool) -> None:
             "axes": ", ".join(f"{axis} ({len(values)})" for axis, values in found.axes.items()),
             "left out": f"{found.skipped:,}, for their pictures" if found.skipped else None,
             "there already": f"{found.known:,}",
-            "to paint": f"{found.new:,}",
+            "to render": f"{found.new:,}",
             "time": None if found.hours is None else f"{duration(found.hours * 3600)} on {where}",
             "taken from": found.basis,
         }

@@ -21,7 +21,7 @@ from stylefarm.shared.spec.spec import parse_spec
 @json_option
 @spec_options
 def estimate(content: str, style: tuple[str, ...], as_json: bool, **parameters: Any) -> None:
-    """Tell the time and the memory that CONTENT in the manner of STYLE takes on this machine, and paint nothing.
+    """Tell the time and the memory that CONTENT in the manner of STYLE takes on this machine, and render nothing.
 
     A few iterations are timed; the memory follows from the sizes. What cannot fit is refused, with the size that can.
     """

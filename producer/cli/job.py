@@ -47,7 +47,7 @@ def show(job_id: str, as_json: bool) -> None:
 @timeout_option
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
-    """Wait until JOB has ended; an embedded farm paints it.
+    """Wait until JOB has ended; an embedded farm renders it.
 
     Exits with 5 if it failed or was cancelled, and with 8 if the time is over; --json prints it then too.
     """

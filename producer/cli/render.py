@@ -23,14 +23,14 @@ from stylefarm.shared.spec.terms import split_terms
 @click.argument("content")
 @click.argument("style", nargs=-1)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
-@click.option("--force", is_flag=True, help="Overwrite the output if it exists, and paint it anew.")
+@click.option("--force", is_flag=True, help="Overwrite the output if it exists, and render it anew.")
 @json_option
 @terms_options
 @spec_options
 def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_json: bool, **parameters: Any) -> None:
-    """Paint CONTENT in the manner of STYLE, or of several, wait, and write the picture to --output.
+    """Render CONTENT in the manner of STYLE, or of several, wait, and write the picture to --output.
 
-    What this farm has painted before, with the same bytes and parameters, is not painted again unless --force is given.
+    A picture that this farm has rendered before is not rendered again, unless --force is given.
     A preset gives the numbers of a classic program: see stylefarm presets list.
     """
     terms, given = split_terms({name: value for name, value in parameters.items() if value is not None})
@@ -44,7 +44,7 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
     with Farm() as farm:
         job = farm.submit(spec, force=force, **terms)
         if not job.created:
-            say(f"painted before, by job {job.id}: that picture is taken; --force paints it anew")
+            say(f"rendered before, by job {job.id}: that picture is taken; --force renders it anew")
         for note in job.status().notes:
             say(note)
         try:

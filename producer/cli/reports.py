@@ -82,7 +82,7 @@ def plot_job(job_id: str, output: Path, linear: bool, force: bool, as_json: bool
 @click.argument("job_id", metavar="JOB")
 @output_option
 @click.option("--fps", "frames_per_second", type=float, default=8.0, help="Frames in a second.", show_default=True)
-@click.option("--size", type=click.IntRange(16, 8192), help="The longer side in pixels.  [as it was painted]")
+@click.option("--size", type=click.IntRange(16, 8192), help="The longer side in pixels.  [as it was rendered]")
 @force_option
 @json_option
 def timelapse(job_id: str, output: Path, as_json: bool, **options: Any) -> None:

@@ -27,8 +27,8 @@ def search_command(file: Path, as_json: bool) -> None:
     """Search the matrix of FILE for the cell with the best metric, and print the job that has it.
 
     FILE is a sweep file with `search`: the `metric` of a result that counts, its `direction`, how many `trials`, and
-    how many of them are painted at a time (`batch`). Optuna proposes, the farm paints. The same command goes on with a
-    search that was interrupted, or that is given more trials.
+    how many of them are rendered at a time (`batch`). Optuna proposes, the farm renders. Run the command again to
+    continue a search that was interrupted, or that has more trials now.
     """
     grid = read_grid(file, load_settings())
     wanted = grid.search

@@ -40,7 +40,7 @@ def resume_job(job_id: str, as_json: bool) -> None:
 @from_checkpoint_option
 @json_option
 def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
-    """Paint JOB, which has ended, once more, afresh."""
+    """Render JOB, which has ended, once more, afresh."""
     what = "to try again before it has ended"
     _steer_job(job_id, lambda job: job.retry(from_checkpoint=from_checkpoint), what, as_json)
 
@@ -50,7 +50,7 @@ def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
 @click.argument("priority", type=PRIORITY)
 @json_option
 def reprioritise_job(job_id: str, priority: int, as_json: bool) -> None:
-    """Make JOB more or less urgent: PRIORITY is 0 to 9, and jobs of a higher number are painted first."""
+    """Make JOB more or less urgent: PRIORITY is 0 to 9, and jobs of a higher number are rendered first."""
     _steer_job(job_id, lambda job: job.reprioritise(priority), "to hurry", as_json)
 
 
@@ -84,7 +84,7 @@ def resume_sweep(sweep_id: str, as_json: bool) -> None:
 @from_checkpoint_option
 @json_option
 def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: bool) -> None:
-    """Paint all jobs of SWEEP that have ended once more, afresh."""
+    """Render all jobs of SWEEP that have ended once more, afresh."""
     retry = partial(Sweep.retry, failed=failed, from_checkpoint=from_checkpoint)
     _steer_sweep(sweep_id, retry, "to be tried again", as_json)
 
@@ -94,7 +94,7 @@ def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: boo
 @click.argument("priority", type=PRIORITY)
 @json_option
 def reprioritise_sweep(sweep_id: str, priority: int, as_json: bool) -> None:
-    """Make the jobs of SWEEP more or less urgent: PRIORITY is 0 to 9, and a higher number is painted first."""
+    """Make the jobs of SWEEP more or less urgent: PRIORITY is 0 to 9, and a higher number is rendered first."""
     _steer_sweep(sweep_id, lambda sweep: sweep.reprioritise(priority), f"now of priority {priority}", as_json)
 
 

@@ -47,7 +47,7 @@ def show(sweep_id: str, every: bool, as_json: bool) -> None:
 @timeout_option
 @json_option
 def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
-    """Wait until all jobs of SWEEP have ended; an embedded farm paints them.
+    """Wait until all jobs of SWEEP have ended; an embedded farm renders them.
 
     Exits with 5 if any of them failed or was cancelled, and with 8 if the time is over; --json prints it then too.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 
-COLOURS = {
+COLORS = {
     State.DONE: "green",
     State.FAILED: "red",
     State.CANCELLED: "yellow",
@@ -14,9 +14,9 @@ COLOURS = {
 
 
 def colored(state: State) -> str:
-    """The state in its colour, as rich markup."""
-    colour = COLOURS.get(state)
-    return f"[{colour}]{state}[/]" if colour else str(state)
+    """The state in its color, as rich markup."""
+    color = COLORS.get(state)
+    return f"[{color}]{state}[/]" if color else str(state)
 
 
 def progress_of(status: Status) -> str:

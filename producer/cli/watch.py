@@ -1,4 +1,4 @@
-"""`stylefarm sweep watch` and `stylefarm job watch`: looking on, without painting."""
+"""`stylefarm sweep watch` and `stylefarm job watch`: looking on, without rendering."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class Look:
 def watch_sweep(sweep_id: str, interval: float | None, timeout: float | None, jsonl: bool) -> None:
     """Watch SWEEP until all its jobs have ended: counts, throughput, time left, the newest failures.
 
-    It only looks on: an embedded farm paints while somebody waits. Exits as `sweep wait` does.
+    It only looks on: an embedded farm renders while somebody waits. Exits as `sweep wait` does.
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
         if not summary(found).ended:
-            _say_who_paints(farm, f"stylefarm sweep wait {found.id}")
+            _say_who_renders(farm, f"stylefarm sweep wait {found.id}")
         _watch(lambda: _of_sweep(summary(found)), interval, timeout, jsonl)
         last = summary(found)
         if last.unfit:
@@ -75,12 +75,12 @@ def watch_sweep(sweep_id: str, interval: float | None, timeout: float | None, js
 def watch_job(job_id: str, interval: float | None, timeout: float | None, jsonl: bool) -> None:
     """Watch JOB until it has ended: its state, its steps, its loss, the time left.
 
-    It only looks on: an embedded farm paints while somebody waits. Exits as `job wait` does.
+    It only looks on: an embedded farm renders while somebody waits. Exits as `job wait` does.
     """
     with Farm() as farm:
         found = farm.find_job(job_id)
         if not found.done():
-            _say_who_paints(farm, f"stylefarm job wait {found.id}")
+            _say_who_renders(farm, f"stylefarm job wait {found.id}")
         _watch(lambda: _of_job(found.status()), interval, timeout, jsonl)
         failed = failure_of(found.status())
         if failed is not None:
@@ -145,6 +145,6 @@ def _pairs(pairs: dict[str, Any]) -> Table:
     return table
 
 
-def _say_who_paints(farm: Farm, command: str) -> None:
+def _say_who_renders(farm: Farm, command: str) -> None:
     if farm.settings.embedded:
-        say(f"this farm is embedded: its jobs are painted while somebody waits for them, as {command} does")
+        say(f"this farm is embedded: its jobs are rendered while somebody waits for them, as {command} does")

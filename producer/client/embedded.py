@@ -50,7 +50,7 @@ class EmbeddedWorker:
         with self._starting:
             self._raise_error()
             if self._interrupted.is_set():
-                raise InvalidRequest("this farm is closed and paints no more: open another one")
+                raise InvalidRequest("this farm is closed and renders no more: open another one")
             for job_id in job_ids:
                 if job_id not in self._pending:
                     self._pending.add(job_id)
@@ -59,7 +59,7 @@ class EmbeddedWorker:
                 # A program that forgets to close its farm still ends, and the job at hand goes back into the queue.
                 atexit.register(self.close)
                 self._ended.clear()
-                self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
+                self._thread = threading.Thread(target=self._work, name="renderer", daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
         OutOfMemory: it cannot fit; the sentence names the size that can.
         InvalidSettings: the worker's packages are not installed.
     """
-    # Imported here, since whoever paints needs no terminal's signs.
+    # Imported here, since whoever renders needs no terminal's signs.
     from stylefarm.producer.terminal.progress import working
 
     with working("timing a few iterations"):
@@ -133,5 +133,5 @@ def _needs_worker() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise InvalidSettings(
-            f"painting on this machine needs the package {error.name}: pip install 'stylefarm[worker]'"
+            f"rendering on this machine needs the package {error.name}: pip install 'stylefarm[worker]'"
         ) from None

@@ -53,7 +53,7 @@ def search(
         if on_batch is not None and tried:
             on_batch(tried)
         if tried and all(status.state is not State.DONE for status in tried):
-            raise JobFailed(f"nothing of what was tried could be painted: {tried[0].error or tried[0].state}")
+            raise JobFailed(f"nothing of what was tried could be rendered: {tried[0].error or tried[0].state}")
         if len(tried) >= wanted.trials:
             return sweep
         count = min(wanted.batch, wanted.trials - len(tried))

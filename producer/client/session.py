@@ -63,7 +63,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Stop painting, if this farm is embedded; what is done stays done and the rest stays queued."""
+        """Stop rendering, if this farm is embedded; what is done stays done and the rest stays queued."""
         if self.embedded_worker is not None:
             self.embedded_worker.close()
         self.services.engine.dispose()
@@ -123,7 +123,7 @@ class Session:
         watch: Watcher | None = None,
         return_when: str = ALL_COMPLETED,
     ) -> list[Status]:
-        """Wait until all of `jobs` have ended, however they did; an embedded farm paints them meanwhile.
+        """Wait until all of `jobs` have ended, however they did; an embedded farm renders them meanwhile.
 
         Args:
             jobs: the jobs to wait for.
@@ -162,8 +162,8 @@ class Session:
 
     def waiting(self, jobs: Sequence[HasId], timeout: float | None) -> Waiting:
         """Return what looks at `jobs` until they have ended, for callers that pace it themselves."""
-        paint = None if self.embedded_worker is None else self.embedded_worker.add
-        return Waiting(self.services, [job.id for job in jobs], timeout, paint)
+        render = None if self.embedded_worker is None else self.embedded_worker.add
+        return Waiting(self.services, [job.id for job in jobs], timeout, render)
 
     def announce_changes(self, steered: CommandResult) -> int:
         """Tell workers of jobs that may be in the queue now; return how many jobs were changed in all."""

@@ -60,7 +60,7 @@ class Waiting:
             self._call()
         if self.render is not None and self.pending:
             if self._before is None:
-                # An embedded farm paints only what is waited for; what that waits for, too.
+                # An embedded farm renders only what is waited for; what that waits for, too.
                 self._before = self.services.queries.ancestors(self.ids)
             queued = [status for status in (*now, *self._statuses(self._before)) if status.state is State.QUEUED]
             self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
@@ -78,7 +78,7 @@ class Waiting:
         left = self._deadline - time.monotonic()
         if left <= 0:
             stops = self.render is not None
-            what = "they are painted only while a program waits for them" if stops else "the workers go on"
+            what = "they are rendered only while a program waits for them" if stops else "the workers go on"
             raise StillPending(f"{self.pending} of {len(self.ids)} jobs have not ended in the time given; {what}")
         return min(pause, left)
 

@@ -104,7 +104,7 @@ class Grid:
         if self.search is not None:
             self._check_searched()
         elif next(self.values(), None) is None:
-            raise InvalidSpec("exclude takes out all cells: nothing is left to paint", ("exclude",))
+            raise InvalidSpec("exclude takes out all cells: nothing is left to render", ("exclude",))
 
     def __len__(self) -> int:
         if self.search is not None:

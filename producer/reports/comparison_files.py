@@ -92,7 +92,7 @@ def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
         for group in comparison.groups
         if metric in group.numbers and SECONDS in group.numbers
     ]
-    words = Words(comparison.title, "seconds of painting", _up(metric), _note(metric))
+    words = Words(comparison.title, "seconds of rendering", _up(metric), _note(metric))
     if suffix == ".html":
         return trade_off_page(points, words, _html(comparison))
     return trade_off_plot(points, words, "svg" if suffix == ".svg" else "png")

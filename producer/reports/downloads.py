@@ -105,7 +105,7 @@ def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> 
     """
     wanted = [_snapshot(Path(folder), shot.iteration, job.id, shot.stored) for shot in job.snapshots()]
     if not wanted:
-        raise NotFound(f"job {job.id} has no snapshots (yet): paint with snapshot_every, e.g. 10")
+        raise NotFound(f"job {job.id} has no snapshots (yet): render with snapshot_every, e.g. 10")
     return _download(job.farm.services, Path(folder), wanted, force)
 
 

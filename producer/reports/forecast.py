@@ -102,4 +102,4 @@ def _seconds(farm: Farm, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple
             return None, f"unknown: no job of size {size} is done yet in this farm"
     parts = [f"the median of {counted(done, 'done job')} of the same size"] if done else []
     parts += [f"a few iterations timed here for {counted(timed, 'size')}"] if timed else []
-    return total, " and ".join(parts) or "nothing is left to paint"
+    return total, " and ".join(parts) or "nothing is left to render"

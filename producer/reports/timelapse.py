@@ -75,7 +75,7 @@ def _frames(job: Job, size: int | None) -> list[Image.Image]:
     stored = [snapshot.stored for snapshot in job.snapshots()]
     result = job.status().result
     if not stored:
-        raise NotFound(f"job {job.id} has no snapshots (yet): paint with snapshot_every, e.g. 10")
+        raise NotFound(f"job {job.id} has no snapshots (yet): render with snapshot_every, e.g. 10")
     if result is not None:
         stored.append(result)
     with counting("frames", len(stored)) as advance:
@@ -85,7 +85,7 @@ def _frames(job: Job, size: int | None) -> list[Image.Image]:
         if isinstance(one, FarmError):
             raise one
         frames.append(one)
-    # Of a job painted from coarse to fine, the first snapshots are smaller.
+    # Of a job rendered from coarse to fine, the first snapshots are smaller.
     width, height = frames[-1].size
     scale = min(1.0, size / max(width, height)) if size else 1.0
     wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -106,7 +106,7 @@ def _animation(frames: Sequence[Image.Image], frames_per_second: float, suffix: 
 
 
 def _mp4(frames: Sequence[Image.Image], frames_per_second: float) -> bytes:
-    # H.264 in the colours that every player shows has even sides only.
+    # H.264 in the colors that every player shows has even sides only.
     width, height = (max(2, side // 2 * 2) for side in frames[0].size)
     held = [frames[-1]] * max(0, round(HOLD_SECONDS * frames_per_second) - 1)
     raw = b"".join(frame.resize((width, height)).tobytes() for frame in [*frames, *held])

@@ -204,7 +204,7 @@ class _Sheet:
             at = (self.margin + self.head_width, y + height // 2)
             self._text(head.label, at, self.head_width, self.label_size, TEXT, "rm")
             return
-        self._centred(head.image, (self.margin, y), height)
+        self._centered(head.image, (self.margin, y), height)
         at = (self.margin + self.cell // 2, y + height + round(self.label_size * 0.95))
         self._text(head.label, at, self.cell, self.label_size, TEXT, "mm")
 
@@ -213,7 +213,7 @@ class _Sheet:
         if cell.blank:
             return
         if cell.image:
-            self._centred(cell.image, corner, height)
+            self._centered(cell.image, corner, height)
         else:
             self._panel((x, y, x + self.cell, y + height), cell.problem)
         self._progress((x, y + height), cell.progress)
@@ -248,7 +248,7 @@ class _Sheet:
             at = ((box[0] + box[2]) // 2, y + number * step)
             self._text(line, at, width - 2 * self.gap, self.caption_size, color, "mm")
 
-    def _centred(self, image: Image.Image, corner: tuple[int, int], height: int) -> None:
+    def _centered(self, image: Image.Image, corner: tuple[int, int], height: int) -> None:
         fitted = _fitted(image, self.cell, self.cell)
         x, y = corner[0] + (self.cell - fitted[0]) // 2, corner[1] + (height - fitted[1]) // 2
         self._paste(image, (x, y, *fitted))
@@ -261,9 +261,9 @@ class _Sheet:
         ImageDraw.Draw(mask).rounded_rectangle((0, 0, width * 4 - 1, height * 4 - 1), self.cell // 40 * 4, 255)
         self.image.paste(small, (x, y), mask.resize((width, height), Image.Resampling.BOX))
 
-    def _text(self, text: str, at: tuple[int, int], width: int, size: int, colour: str, anchor: str) -> None:
+    def _text(self, text: str, at: tuple[int, int], width: int, size: int, color: str, anchor: str) -> None:
         short = _elided(text, size, width)
-        self.pencil.text(at, short, colour, _font(short, size), anchor)
+        self.pencil.text(at, short, color, _font(short, size), anchor)
 
 
 def _fitted(image: Image.Image, width: float, height: float) -> tuple[int, int]:

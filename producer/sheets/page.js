@@ -148,9 +148,9 @@ function drawCounts() {
   for (const cell of data.cells) counts.set(cell.state, (counts.get(cell.state) || 0) + 1);
   const chips = document.getElementById("chips"), bar = document.getElementById("bar");
   for (const state of ORDER.filter((name) => counts.has(name))) {
-    const count = counts.get(state), colour = `--colour: var(--${state})`;
-    chips.append(make("span", { class: "chip", style: colour }, `${count} ${state}`));
-    bar.append(make("span", { style: `${colour}; flex: ${count}` }));
+    const count = counts.get(state), color = `--color: var(--${state})`;
+    chips.append(make("span", { class: "chip", style: color }, `${count} ${state}`));
+    bar.append(make("span", { style: `${color}; flex: ${count}` }));
   }
 }
 

@@ -51,7 +51,7 @@ def learning_rate(spec: JobSpec) -> float:
     """Return the step length that suits the optimizer of a spec, and the coordinates that it moves in."""
     entry = OPTIMIZERS[spec.optimizer]
     if entry.learning_rate is None:
-        raise TypeError("a spec without a step length that its optimiser needs is not valid")
+        raise TypeError("a spec without a step length that its optimizer needs is not valid")
     return entry.learning_rate * (spec.moved_space.unit if entry.scales_with_input else 1.0)
 
 

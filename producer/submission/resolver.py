@@ -121,7 +121,7 @@ class SpecResolver:
                 )
             if not mask.brightest:
                 raise InvalidImage(
-                    f"the mask {mask.name} is all black, so nothing of {picture.name} counts: paint it white"
+                    f"the mask {mask.name} is all black, so nothing of {picture.name} counts: make it white"
                 )
         return {
             "content_masks": tuple(mask.address for mask in of_content),

@@ -30,7 +30,7 @@ MEASURES: Mapping[str, MetricInfo] = {
     "self_similarity": MetricInfo("distance to the content, self-similarities on held-out networks"),
     "ssim": MetricInfo("structural similarity to the content, 1 for the same", higher_is_better=True),
     "clipped": MetricInfo("share of values that were clipped"),
-    "seconds": MetricInfo("seconds of painting"),
+    "seconds": MetricInfo("seconds of rendering"),
     "loss": MetricInfo("the last loss; of jobs that differ in no weight of it"),
 }
 

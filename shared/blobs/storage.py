@@ -1,6 +1,6 @@
 """Object storage behind one small Protocol: a folder for the embedded farm, an S3 bucket for servers.
 
-Keys: `inputs/{sha256}` for pictures, `weights/{sha256}` for networks, `jobs/{id}/{attempt}/...` for what was painted.
+Keys: `inputs/{sha256}` for pictures, `weights/{sha256}` for networks, `jobs/{id}/{attempt}/...` for what was rendered.
 No key is the folder of another.
 """
 

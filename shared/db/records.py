@@ -26,7 +26,7 @@ class NewJob:
     cell: Mapping[str, Any] | None = None
     terms: Terms = DEFAULT_TERMS
     batch_key: str | None = None
-    """`stylefarm.shared.spec.batching.batch_key`: with which others it may be painted."""
+    """`stylefarm.shared.spec.batching.batch_key`: with which others it may be rendered."""
 
 
 @dataclass(frozen=True)

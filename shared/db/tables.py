@@ -30,7 +30,7 @@ from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 # SQLite counts rows by itself only in a column of type INTEGER.
 Counter = BigInteger().with_variant(Integer, "sqlite")
 
-# Jobs that others like them may be painted with: what has failed before is painted alone.
+# Jobs that others like them may be rendered with: what has failed before is rendered alone.
 BATCHABLE = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
 
 
@@ -112,14 +112,14 @@ class JobRow(Base):
     style_name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now())
     device: Mapped[str] = mapped_column(String(8), default="auto", server_default="auto")
-    """Where it may be painted: auto, cpu or gpu."""
+    """Where it may be rendered: auto, cpu or gpu."""
     label: Mapped[str] = mapped_column(String(64), default="", server_default="")
     """Only workers of this label take it; an empty one is none."""
     priority: Mapped[int] = mapped_column(default=DEFAULT_PRIORITY, server_default=str(DEFAULT_PRIORITY))
     time_limit: Mapped[float | None]
     """Seconds that an attempt may take."""
     batch_key: Mapped[str | None] = mapped_column(String(32))
-    """Jobs of one key may be painted together; none: it is painted alone."""
+    """Jobs of one key may be rendered together; none: it is rendered alone."""
     max_attempts: Mapped[int | None]
     """Attempts that may fail, in whatever way, before the job does."""
 
@@ -136,7 +136,7 @@ class JobRow(Base):
     iterations: Mapped[int]
     loss: Mapped[float | None]
     metrics: Mapped[dict[str, float]] = mapped_column(default=dict, server_default="{}")
-    """What was measured of the result, by name; more or less than today's names if another release painted it."""
+    """What was measured of the result, by name; more or less than today's names if another release rendered it."""
     error_class: Mapped[str | None] = mapped_column(String(16))
     error: Mapped[str | None]
     failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
@@ -154,7 +154,7 @@ class JobRow(Base):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What is to be painted."""
+        """What is to be rendered."""
         return self.request.spec
 
     @property

@@ -22,10 +22,10 @@ def mode_in_file(image: ImageFile) -> str:
 
 def to_srgb(image: ImageFile, rawmode: str, notes: list[str]) -> Image.Image:
     """Convert the loaded picture to sRGB: to 8 bits a channel, then the colors, then onto white."""
-    colours, alpha = _without_alpha(_to_eight_bits(image, rawmode, notes))
-    rgb = _through_profile(colours, image.info.get("icc_profile"), notes)
+    colors, alpha = _without_alpha(_to_eight_bits(image, rawmode, notes))
+    rgb = _through_profile(colors, image.info.get("icc_profile"), notes)
     if rgb is None:
-        rgb = _by_mode(colours, notes)
+        rgb = _by_mode(colors, notes)
     if alpha is None or alpha.getextrema() == (255, 255):
         return rgb
     notes.append("alpha laid over white")
@@ -40,20 +40,20 @@ def _to_eight_bits(image: ImageFile, rawmode: str, notes: list[str]) -> Image.Im
         return _from_sixteen_bits(image, 4095 if rawmode == "I;12" else 65535)
     if image.mode in ("I", "F"):
         return _from_numbers(image, notes)
-    if ";16" in rawmode:  # a colour of 16 bits, of which Pillow has kept the upper 8
+    if ";16" in rawmode:  # a color of 16 bits, of which Pillow has kept the upper 8
         notes.append("16-bit reduced to 8-bit")
     return image
 
 
 def _from_sixteen_bits(image: ImageFile, white: int) -> Image.Image:
     values = np.asarray(image)
-    grey = _grey(values, 0, white)
+    gray = _grey(values, 0, white)
     if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:
-        return ImageOps.invert(grey)  # zero is white, which Pillow heeds for 8 bits only
+        return ImageOps.invert(gray)  # zero is white, which Pillow heeds for 8 bits only
     transparent = image.info.get("transparency")  # PNG: the one value that stands for nothing
     if transparent is None:
-        return grey
-    return Image.merge("LA", (grey, _grey(values != transparent, 0, 1)))
+        return gray
+    return Image.merge("LA", (gray, _grey(values != transparent, 0, 1)))
 
 
 def _from_numbers(image: ImageFile, notes: list[str]) -> Image.Image:
@@ -81,7 +81,7 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
     return rgba.convert("L" if image.mode in ("1", "L", "LA") else "RGB"), rgba.getchannel("A")
 
 
-# The colours that an ICC profile speaks of: the mode that it reads, and the modes of pictures that it can belong to.
+# The colors that an ICC profile speaks of: the mode that it reads, and the modes of pictures that it can belong to.
 _PROFILES = {
     "RGB": ("RGB", ("RGB", "P", "L", "1", "YCbCr")),
     "GRAY": ("L", ("L", "1")),
@@ -97,16 +97,16 @@ def _through_profile(image: Image.Image, data: bytes | None, notes: list[str]) -
         profile = ImageCms.ImageCmsProfile(BytesIO(data))
         mode, fitting = _PROFILES.get(profile.profile.xcolor_space.strip(), ("", ()))
         if image.mode not in fitting:
-            notes.append(f"colour profile that is not for {image.mode} ignored")
+            notes.append(f"color profile that is not for {image.mode} ignored")
             return None
         transform = _transform(profile, mode)
-        if mode == "RGB" and _keeps_colours(transform):
+        if mode == "RGB" and _keeps_colors(transform):
             return None
         converted = transform.apply(image.convert(mode))
     except (OSError, ValueError, TypeError, ImageCms.PyCMSError):
-        notes.append("broken colour profile ignored")
+        notes.append("broken color profile ignored")
         return None
-    notes.append(f"{'CMYK' if mode == 'CMYK' else 'colours'} converted to sRGB by the profile in the file")
+    notes.append(f"{'CMYK' if mode == 'CMYK' else 'colors'} converted to sRGB by the profile in the file")
     return converted
 
 
@@ -121,7 +121,7 @@ def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCm
     )
 
 
-def _keeps_colours(transform: ImageCms.ImageCmsTransform) -> bool:
+def _keeps_colors(transform: ImageCms.ImageCmsTransform) -> bool:
     """Return whether a profile is sRGB under any name: it moves no color of a 9 x 9 x 9 cube by over two levels."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)

@@ -111,7 +111,7 @@ def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: i
         method = _load(image, notes)
         rgb = to_srgb(image, rawmode, notes)
         upright = rgb.transpose(method) if method is not None else rgb
-        upright.info = {}  # the profile, the EXIF and the transparent colour of the file no longer hold
+        upright.info = {}  # the profile, the EXIF and the transparent color of the file no longer hold
         return DecodedImage(upright, tuple(notes))
 
 

@@ -125,7 +125,7 @@ def encode(
 
     Args:
         pixels: (height, width, 3), any float type, sRGB, upright; clipped to [0, 1], rounded to the bits of `output`.
-        output: PNG and TIFF are lossless; JPEG and AVIF keep the full resolution of colours (4:4:4).
+        output: PNG and TIFF are lossless; JPEG and AVIF keep the full resolution of colors (4:4:4).
         parameters: by name.
         exif: the content picture's, as `kept_exif` gives it, or Pillow's. What it says of camera, author, time and
             place is kept, what it says of the old pixels is corrected or left out. Left out altogether where it is
@@ -159,7 +159,7 @@ def _check(pixels: npt.NDArray[np.floating[Any]], format: Format) -> None:  # no
             f"{width} x {height} is too large for {format}, which holds {longest:,} pixels a side: use png"
         )
     if np.isnan(pixels).any():
-        raise InvalidRequest("the picture holds values that are not numbers (NaN): paint it anew with another seed")
+        raise InvalidRequest("the picture holds values that are not numbers (NaN): render it anew with another seed")
     if format == "avif" and not features.check("avif"):
         raise InvalidRequest("this build of Pillow cannot write AVIF: use another format, or install Pillow's wheel")
 

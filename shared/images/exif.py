@@ -60,7 +60,7 @@ _IMAGE_TAGS = {
     *(IFD.Exif, IFD.GPSInfo),
 }
 _SUBJECT_AREA = 0x9214  # which Pillow has no name for
-# Of the pixels as they were: their colour space, their compression, and places among them.
+# Of the pixels as they were: their color space, their compression, and places among them.
 _UNTRUE_TAGS = {
     *(Base.ColorSpace, Base.Gamma, Base.ExifInteroperabilityOffset),
     *(Base.ComponentsConfiguration, Base.CompressedBitsPerPixel, Base.ExifImageWidth, Base.ExifImageHeight),
@@ -73,7 +73,7 @@ def kept_exif(data: bytes) -> bytes | None:
     """Return the EXIF of a picture's file, less what holds for its pixels only; for `encode` to write elsewhere.
 
     Camera, lens, exposure, dates, author, copyright, place and the maker's note are kept; the thumbnail, dimensions
-    and colour space are not. Decodes no pixel.
+    and color space are not. Decodes no pixel.
 
     Args:
         data: the bytes of a PNG, JPEG, WebP, TIFF or AVIF file.

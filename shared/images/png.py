@@ -1,4 +1,4 @@
-"""PNG, chunk by chunk: Pillow writes no more than 8 bits a channel of a colour picture."""
+"""PNG, chunk by chunk: Pillow writes no more than 8 bits a channel of a color picture."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TRUECOLOUR = 2
-_PAETH = 4  # of PNG's filters the one under which paintings and photographs come out smallest
+_TRUECOLOR = 2
+_PAETH = 4  # of PNG's filters the one under which paintingS and photographs come out smallest
 _BYTES_AT_A_TIME = 2**20
 
 
 def encode_png(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], *chunks: bytes) -> bytes:
     """Encode `values`, (height, width, 3), uint8 or uint16, as PNG, with `chunks` before the pixels, in order."""
     height, width, _ = values.shape
-    header = struct.pack(">LLBBBBB", width, height, 8 * values.itemsize, _TRUECOLOUR, 0, 0, 0)
+    header = struct.pack(">LLBBBBB", width, height, 8 * values.itemsize, _TRUECOLOR, 0, 0, 0)
     pixels = (chunk(b"IDAT", part) for part in _deflated(values) if part)
     return b"".join((_SIGNATURE, chunk(b"IHDR", header), *chunks, *pixels, chunk(b"IEND", b"")))
 

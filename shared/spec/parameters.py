@@ -66,7 +66,7 @@ class InputParameters(ParameterGroup):
 
     content: str = Field(min_length=1, description="the picture whose things are kept: a path")
     style: Paths = Field(description="the picture whose manner is taken over, or several: paths")
-    method: str = Field("gatys", description="how it is painted: gatys, or a method of an installed package")
+    method: str = Field("gatys", description="how it is rendered: gatys, or a method of an installed package")
     size: Size | Literal["auto"] = Field(
         "auto", description="long edge of the result in pixels; auto: the content's own, at most 512"
     )
@@ -82,7 +82,7 @@ class InputParameters(ParameterGroup):
         (), description="for each style, what of it counts: pictures of the style's size, white counts"
     )
     color: Literal["style", "luminance", "match"] = Field(
-        "style", description="luminance: the content's colours are kept; match: the style is given them before"
+        "style", description="luminance: the content's colors are kept; match: the style is given them before"
     )
 
     @field_validator("method")
@@ -95,7 +95,7 @@ class InputParameters(ParameterGroup):
 class ScaleParameters(ParameterGroup):
     """The iterations, and the sizes of the scales."""
 
-    iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimiser, at each scale but the first")
+    iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimizer, at each scale but the first")
     min_size: Size | None = Field(None, description="long edge of the coarsest scale; none: one scale")
     scale_factor: float = Field(2**0.5, ge=1.05, le=16, description="from one scale to the next")
     first_iterations: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
@@ -187,14 +187,14 @@ class NetworkParameters(ParameterGroup):
     ] = Field((0.229, 0.224, 0.225), description="what red, green, blue are divided by")
     channel_order: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels in the input")
     optimize_in: Literal["pixels", "input"] = Field(
-        "pixels", description="what the optimiser moves, and total variation is of: pixels in [0, 1], or the input"
+        "pixels", description="what the optimizer moves, and total variation is of: pixels in [0, 1], or the input"
     )
 
 
 class OptimizationParameters(ParameterGroup):
     """The optimizer, and what it starts from."""
 
-    optimizer: str = Field("lbfgs", description="the optimiser", json_schema_extra={"enum": list(OPTIMIZERS)})
+    optimizer: str = Field("lbfgs", description="the optimizer", json_schema_extra={"enum": list(OPTIMIZERS)})
     learning_rate: Annotated[float, Field(gt=0, le=1e3)] | Literal["auto"] = Field(
         "auto", description="step length; auto: 1 for lbfgs, 0.02 for adam"
     )
@@ -211,7 +211,7 @@ class OptimizationParameters(ParameterGroup):
     average: float = Field(0.0, ge=0, lt=1, description="decay of the averaged iterate; 0: no average")
     clamp: bool = Field(False, description="bring the pixels back into [0, 1] after each step")
     init: Literal["content", "style", "noise", "blend", "image"] = Field(
-        "content", description="what the optimisation starts from"
+        "content", description="what the optimization starts from"
     )
     init_image: str | None = Field(None, description="the picture of init image: a path")
     noise: Literal["uniform", "normal"] = Field("uniform", description="distribution of the noise")
@@ -245,7 +245,7 @@ class OutputParameters(ParameterGroup):
     )
     bits: Literal[8, 16] = Field(8, description="bits a channel; 16 for png and tiff")
     quality: int = Field(95, ge=1, le=100, description="of jpeg, webp and avif")
-    icc: bool = Field(True, description="embed the sRGB colour profile")
+    icc: bool = Field(True, description="embed the sRGB color profile")
     exif: Literal["keep", "drop"] = Field("drop", description="what becomes of the content's EXIF data")
 
 

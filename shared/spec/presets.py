@@ -218,7 +218,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-# A preset's values for these belong to its optimiser; with another one they would mean something else.
+# A preset's values for these belong to its optimizer; with another one they would mean something else.
 OF_THE_OPTIMIZER = (
     "learning_rate",
     "corrections",
@@ -235,7 +235,7 @@ OF_THE_OPTIMIZER = (
 def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields with those of their preset as defaults. Raises ValueError for an unknown preset.
 
-    Where the user asks for another optimiser than the preset's, what the preset says of its own is left out; and so is
+    Where the user asks for another optimizer than the preset's, what the preset says of its own is left out; and so is
     its number of steps at the coarsest scale where the user gives the number of steps.
     """
     name = fields.get("preset", "auto")

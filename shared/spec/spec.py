@@ -47,7 +47,7 @@ BLOB = "sha256:"
 
 
 class JobSpec(Parameters):
-    """One stylization: a content image, styles, and the parameters of the optimisation.
+    """One stylization: a content image, styles, and the parameters of the optimization.
 
     The defaults are those of the preset `auto`; the values of another one stand in for what is not given.
     """
@@ -92,12 +92,12 @@ class JobSpec(Parameters):
 
     @property
     def moved_space(self) -> InputSpace:
-        """What the optimiser moves."""
+        """What the optimizer moves."""
         return self.input_space if self.optimize_in == "input" else PIXELS
 
     @property
     def key(self) -> str:
-        """The content hash of the spec, SHA-256 in hex: jobs of one key paint one picture."""
+        """The content hash of the spec, SHA-256 in hex: jobs of one key render one picture."""
         return content_key(self.document())
 
     def document(self) -> str:

@@ -28,11 +28,11 @@ class Terms(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     priority: Priority = Field(
-        DEFAULT_PRIORITY, description=f"{LOWEST} to {HIGHEST}; jobs of a higher number are painted first"
+        DEFAULT_PRIORITY, description=f"{LOWEST} to {HIGHEST}; jobs of a higher number are rendered first"
     )
-    device: Device = Field("auto", description="paint it on a gpu or a cpu only; auto: on whatever is free")
+    device: Device = Field("auto", description="render it on a gpu or a cpu only; auto: on whatever is free")
     label: str = Field(
-        "", pattern=rf"^({LABEL})?$", description="only workers started with this label paint it; none: all do"
+        "", pattern=rf"^({LABEL})?$", description="only workers started with this label render it; none: all do"
     )
     after: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         (), description="ids of jobs that are to be done before it begins; it fails if one of them does"

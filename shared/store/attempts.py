@@ -49,7 +49,7 @@ class Attempts(Transactions):
     def claim_batch(
         self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS, priority: int = LOWEST, most: int
     ) -> list[JobRow]:
-        """Takes a job as `claim` does, and others that are painted together with it: in all `most`, or fewer; or none.
+        """Takes a job as `claim` does, and others that are rendered together with it: in all `most`, or fewer; or none.
 
         They are as urgent, have not been claimed before, and are of no sweep of which only so many may run.
         """
@@ -105,7 +105,7 @@ class Attempts(Transactions):
             if done is None:
                 return has_ended(session, fence, State.DONE)
             close_attempt(session, done, State.DONE, record)
-            add_event(session, done, "painted")
+            add_event(session, done, "rendered")
             if done.has_checkpoint:
                 forget_artifacts(session, [done.id], [ArtifactRole.CHECKPOINT])
             if done.has_children:
@@ -160,7 +160,7 @@ class Attempts(Transactions):
 def _claimed_before(session: Session, job_id: str, worker: str) -> list[JobRow]:
     """Return the worker's running jobs of that job's batch if the job is among them: its claim is repeated.
 
-    What it has left to its lease, since the database was away, is of other batches, which are not painted with this.
+    What it has left to its lease, since the database was away, is of other batches, which are not rendered with this.
     """
     ours = (JobRow.state == State.RUNNING) & (JobRow.worker == worker)
     running = select(JobRow).where(ours).options(joinedload(JobRow.checkpoint))

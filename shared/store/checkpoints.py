@@ -22,7 +22,7 @@ class Checkpoints(Transactions):
     def save(self, fence: Fence, checkpoint: Checkpoint) -> bool:
         """Record a stored checkpoint, in place of the one before it: the next attempt goes on from there.
 
-        The curve and the snapshots up to its iteration are to be stored by then: that attempt does not paint them.
+        The curve and the snapshots up to its iteration are to be stored by then: that attempt does not render them.
         """
         with self._transaction() as session:
             if _changed(session, fence, {}) is None:

@@ -42,8 +42,8 @@ class Maintenance(Transactions):
             held = select(JobRow).where(JobRow.state == State.RUNNING, JobRow.worker.contains(process, autoescape=True))
             orphans = session.scalars(lock_in_order(held)).all()
             for job in orphans:
-                often = f"it has killed the process that painted it {ATTEMPTS[DEATH]} times"
-                error = Quarantined("the process that painted it died" if _lives(job, DEATH) else _kept(often))
+                often = f"it has killed the process that rendered it {ATTEMPTS[DEATH]} times"
+                error = Quarantined("the process that rendered it died" if _lives(job, DEATH) else _kept(often))
                 fail_attempt(session, job, DEATH, error, "died", {})
             return [job.id for job in orphans]
 

@@ -115,7 +115,7 @@ def claim(session: Session, job_id: str, worker: str, lease: float, priority: in
 
 
 def claim_like(session: Session, job: JobRow, worker: str, lease: float, count: int) -> list[JobRow]:
-    """Makes up to `count` queued jobs the worker's that can be painted together with `job` and are as urgent."""
+    """Makes up to `count` queued jobs the worker's that can be rendered together with `job` and are as urgent."""
     same = {"key": job.batch_key, "urgency": job.priority, "count": count}
     jobs = _claimed(session, _claim_like(), {"by": worker, "lease": lease, **same})
     return sorted(jobs, key=lambda job: (job.created_at, job.position))

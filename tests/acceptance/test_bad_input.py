@@ -155,7 +155,7 @@ def _check_nothing_is_submitted(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "sentence"), PICTURES.items(), ids=list(PICTURES))
-def test_a_bad_picture_is_not_painted(inside: InProcess, folder: Path, name: str, sentence: str) -> None:
+def test_a_bad_picture_is_not_rendered(inside: InProcess, folder: Path, name: str, sentence: str) -> None:
     """Given a bad picture, if it is rendered, I expect to be told which, and what is wrong with it."""
     arguments = ("render", name, "s.png", "-o", "out.png", "--size", "64", "--iterations", "1")
     assert refused(inside, folder, 2, arguments).startswith(sentence)
@@ -206,7 +206,7 @@ def test_a_bad_sweep_file_is_refused(inside: InProcess, folder: Path, text: str,
         ("sweep craete sweep.yaml", "no such command 'craete': did you mean 'create'?"),
         ("rendr a.png s.png", "no such command 'rendr': did you mean 'render'?"),
         ("render a.png s.png", "missing option '-o' / '--output' (see stylefarm render --help)"),
-        ("worker start", "an embedded farm has no workers, it paints while you wait: set STYLEFARM_BROKER_URL"),
+        ("worker start", "an embedded farm has no workers, it renders while you wait: set STYLEFARM_BROKER_URL"),
     ],
 )
 def test_a_command_that_cannot_be(inside: InProcess, folder: Path, arguments: str, sentence: str) -> None:
@@ -259,7 +259,7 @@ def test_a_reader_may_leave(program: CommandLine, command: str) -> None:
     process.stdout = None
     _, words = process.communicate(timeout=60)
     assert process.returncode == 0, words
-    assert words in {"", "this farm is embedded: it paints on this machine\n"}
+    assert words in {"", "this farm is embedded: it renders on this machine\n"}
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")

@@ -1,4 +1,4 @@
-"""docker-compose.yml does what it says: its own commands, in its own order, run as plain processes and paint.
+"""docker-compose.yml does what it says: its own commands, in its own order, run as plain processes and render.
 
 No container engine is needed. Redis is run by the file's very command. PostgreSQL is the tests' own, because the
 file leaves the making of the database to the image. SeaweedFS is not at hand in the tests, so Swift, the tests' own S3
@@ -146,8 +146,8 @@ def machine(pictures: Path, postgres_server: PostgresServer, swift_server: Swift
     postgres_server.drop_database(made["POSTGRES_DB"])
 
 
-def test_the_compose_file_paints(machine: Machine) -> None:
-    """Given the compose file, if its services are started in its order, I expect its worker to paint a job."""
+def test_the_compose_file_renders(machine: Machine) -> None:
+    """Given the compose file, if its services are started in its order, I expect its worker to render a job."""
     order = in_order("worker", machine.known)
     assert [service.name for service in order] == ["postgres", "migrate", "redis", "s3", "worker"]
     for service in order:
@@ -159,8 +159,8 @@ def test_the_compose_file_paints(machine: Machine) -> None:
     producer = machine.known["producer"]
     (job,) = json.loads(machine.run(producer, "sweep", "create", "sweep.yaml", "--json"))["jobs"]
     machine.run(producer, "job", "wait", job["id"], "--timeout", "60")
-    machine.run(producer, "job", "download", job["id"], "-o", "painted.png")
-    assert (machine.folder / "painted.png").stat().st_size > 0
+    machine.run(producer, "job", "download", job["id"], "-o", "rendered.png")
+    assert (machine.folder / "rendered.png").stat().st_size > 0
     worker = machine.known["worker"]
     machine._wait(worker, "service_healthy")
     machine.stop()

@@ -23,8 +23,8 @@ def farm(tmp_path: Path, pictures: Path) -> CommandLine:
     return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"})
 
 
-def test_render_paints_one_picture(farm: CommandLine) -> None:
-    """Given two pictures, if one is rendered, I expect a picture of the asked size that knows how it was painted."""
+def test_render_renders_one_picture(farm: CommandLine) -> None:
+    """Given two pictures, if one is rendered, I expect a picture of the asked size that knows how it was rendered."""
     ended = farm.run("render", "a.png", "s.png", "-o", "out.png", *SMALL, "--iterations", "4", "--style-weight", "1e2")
     assert (ended.code, ended.out) == (0, "out.png\n"), ended.words
     assert "features: random" in ended.words
@@ -45,19 +45,19 @@ def test_the_same_render_gives_the_same_picture(farm: CommandLine) -> None:
     assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
 
 
-def test_what_was_painted_is_not_painted_again(farm: CommandLine) -> None:
-    """Given a picture that was painted, if it is asked for again, I expect that job's file, or another with --force."""
+def test_what_was_rendered_is_not_rendered_again(farm: CommandLine) -> None:
+    """Given a rendered picture, if it is asked for again, I expect that job's file, or another with --force."""
     arguments = ("render", "a.png", "s.png", *SMALL, "--iterations", "2", "--json")
     first = farm.run(*arguments, "-o", "one.png").document["job"]["id"]
     again = farm.run(*arguments, "-o", "two.png")
     assert again.document["job"]["id"] == first
-    assert f"painted before, by job {first}" in again.words
+    assert f"rendered before, by job {first}" in again.words
     assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
     assert farm.run(*arguments, "-o", "two.png", "--force").document["job"]["id"] != first
 
 
 def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:
-    """Given a file where the output would go, I expect a refusal before any painting, and --force to overwrite it."""
+    """Given a file where the output would go, I expect a refusal before any rendering, and --force to overwrite it."""
     output = farm.folder / "out.jpg"
     output.write_bytes(b"mine")
     refused = farm.run("render", "a.png", "s.png", "-o", "out.jpg", *SMALL)
@@ -69,8 +69,8 @@ def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:
         assert image.format == "JPEG"
 
 
-def test_a_sweep_is_created_now_and_painted_later(farm: CommandLine) -> None:
-    """Given a sweep file, if it is created, and waited for by a later command, I expect every cell painted."""
+def test_a_sweep_is_created_now_and_rendered_later(farm: CommandLine) -> None:
+    """Given a sweep file, if it is created, and waited for by a later command, I expect every cell rendered."""
     (farm.folder / "sweep.yaml").write_text(
         f"name: try\nbase: {{style: s.png, size: 32, iterations: 3, {SHALLOW}}}\n"
         "matrix: {content: [a.png, b.png], seed: [1, 2]}\n"
@@ -95,7 +95,7 @@ def test_a_sweep_is_created_now_and_painted_later(farm: CommandLine) -> None:
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> None:
-    """Given a sweep that is being painted, if Ctrl-C comes, I expect 130, the rest queued, and a way to go on."""
+    """Given a sweep that is being rendered, if Ctrl-C comes, I expect 130, the rest queued, and a way to go on."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2, 90000]}}\n"
     )
@@ -115,7 +115,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> N
 
 
 def test_ctrl_c_again_leaves_the_painter_time_to_let_go(farm: CommandLine) -> None:
-    """Given a picture that is being painted, if Ctrl-C comes three times at once, I expect 130, and the job queued."""
+    """Given a picture that is being rendered, if Ctrl-C comes three times at once, I expect 130, and the job queued."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{style: s.png, content: a.png, size: 512, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
     )
@@ -136,7 +136,7 @@ def test_ctrl_c_again_leaves_the_painter_time_to_let_go(farm: CommandLine) -> No
 
 
 def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
-    """Given a process that is killed while it paints, if another waits for the job, I expect it painted by that one."""
+    """Given a process that is killed while it renders, if another waits for the job, I expect it rendered there."""
     impatient = CommandLine(
         farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "3", "STYLEFARM_HEARTBEAT_SECONDS": "1"}
     )

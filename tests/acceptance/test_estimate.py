@@ -27,7 +27,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
 def test_the_memory_that_is_told_is_taken(farm: CommandLine) -> None:
-    """Given a picture, if it is estimated and then painted, I expect the peak within a quarter of what was told."""
+    """Given a picture, if it is estimated and then rendered, I expect the peak within a quarter of what was told."""
     told = farm.run("estimate", "a.png", "s.png", *FULL, "--json").document["estimate"]
     assert told["scales"][0]["way"] == "whole"
     assert told["seconds"] > 0
@@ -37,7 +37,7 @@ def test_the_memory_that_is_told_is_taken(farm: CommandLine) -> None:
 
 
 def test_an_estimate_is_read_by_people(farm: CommandLine) -> None:
-    """Given two pictures, if an estimate is asked for, I expect time, memory and way in words, and nothing painted."""
+    """Given two pictures, if an estimate is asked for, I expect time, memory and way in words, and nothing rendered."""
     ended = farm.run("estimate", "a.png", "s.png", "--size", "32", "--style-loss", "gram", "--iterations", "500")
     assert ended.code == 0, ended.words
     assert ended.out.startswith("device  cpu\n")

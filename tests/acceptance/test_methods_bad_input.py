@@ -36,7 +36,7 @@ DEPTHS = [
 MASKS = [
     ("--content-masks square.png", "the mask square.png is 20 x 20, and a.png, which it belongs to, is 48 x 36"),
     ("--style-masks square.png", "the mask square.png is 20 x 20, and s.png, which it belongs to, is 48 x 36"),
-    ("--content-masks black.png", "the mask black.png is all black, so nothing of a.png counts: paint it white"),
+    ("--content-masks black.png", "the mask black.png is all black, so nothing of a.png counts: make it white"),
     ("--style-masks black.png", "the mask black.png is all black, so nothing of s.png counts"),
     ("--content-masks missing.png", "missing.png does not exist: check the path"),
     ("--style-masks text.png", "text.png is not a picture that can be read here"),
@@ -55,7 +55,7 @@ CONTRADICTIONS = [
     ("-o out.jpg --bits 16", "format = jpeg holds 8 bits a channel: take png or tiff for bits = 16"),
     ("--first-iterations 9", "first_iterations are those of the coarsest scale: give min_size too"),
     ("--optimizer sgd", "optimizer = sgd has no step length that suits every loss: give learning_rate"),
-    # Another optimiser's step length is none of the preset's.
+    # Another optimizer's step length is none of the preset's.
     ("--preset multiscale --optimizer sgd", "give learning_rate"),
     ("--preset neural-style --content-weight 0 --style-weight 0", "content_weight and style_weight are both 0"),
 ]
@@ -143,7 +143,7 @@ def inside(folder: Path, request: pytest.FixtureRequest) -> InProcess:
 )
 def test_a_bad_parameter_is_refused(inside: InProcess, folder: Path, options: str, sentence: str) -> None:
     """Given a parameter that cannot be, or not with the others, I expect to be told which, and why."""
-    # One short step, should it be painted after all.
+    # One short step, should it be rendered after all.
     assert sentence in refused(inside, folder, 2, (*RENDER, "--iterations", "1", *options.split()))
 
 

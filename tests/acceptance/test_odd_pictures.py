@@ -1,4 +1,4 @@
-"""Pictures that are not as they should be, but can be made so: they are converted, painted, and it is told."""
+"""Pictures that are not as they should be, but can be made so: they are converted, rendered, and it is told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stylefarm import Farm
 from stylefarm.shared.settings import Settings
 from tests.unit.pictures import photograph, png_of, saved
 
-# One small step from the content in a shallow network: the result has its colours, and is there at once.
+# One small step from the content in a shallow network: the result has its colors, and is there at once.
 BARELY = {
     "size": 32,
     "iterations": 1,
@@ -53,7 +53,7 @@ def half_clear() -> Image.Image:
 
 
 def half_clear_in_a_palette() -> bytes:
-    """The same in 200 colours, and one that is none."""
+    """The same in 200 colors, and one that is none."""
     indices = photograph().quantize(200)
     palette = indices.getpalette() or []
     clear = len(palette) // 3
@@ -79,7 +79,7 @@ ODD = {
 
 
 def quarters(image: Image.Image) -> npt.NDArray[np.float64]:
-    """The mean colours of the four quarters."""
+    """The mean colors of the four quarters."""
     whole = np.asarray(image.convert("RGB"), dtype=np.float64)
     return np.stack([half.mean((0, 1)) for rows in np.array_split(whole, 2) for half in np.array_split(rows, 2, 1)])
 
@@ -88,17 +88,17 @@ def quarters(image: Image.Image) -> npt.NDArray[np.float64]:
 def test_an_odd_content_is_converted(
     farm: Farm, pictures: Path, name: str, data: bytes, expected: Image.Image, note: str
 ) -> None:
-    """Given a content of an odd kind, if it is barely painted, I expect it upright, in its colours, and a note."""
+    """Given a content of an odd kind, if it is barely rendered, I expect it upright, in its colors, and a note."""
     (pictures / name).write_bytes(data)
     job = farm.submit(content=str(pictures / name), style=str(pictures / "s.png"), **BARELY)
-    painted = job.result(timeout=60).image
-    assert painted.size == (32, 21)
-    assert np.abs(quarters(painted) - quarters(expected)).max() < WITHIN
+    rendered = job.result(timeout=60).image
+    assert rendered.size == (32, 21)
+    assert np.abs(quarters(rendered) - quarters(expected)).max() < WITHIN
     assert f"{name}: {note}" in job.status().notes
 
 
 def test_an_odd_style_is_told_too(farm: Farm, pictures: Path) -> None:
-    """Given an odd style and a plain content, if it is painted, I expect the style's note and none of the content."""
+    """Given an odd style and a plain content, if it is rendered, I expect the style's note and none of the content."""
     (pictures / "clear.png").write_bytes(ODD["clear.png"][0])
     job = farm.submit(content=str(pictures / "a.png"), style=str(pictures / "clear.png"), **BARELY)
     assert job.result(timeout=60).image.size == (32, 24)

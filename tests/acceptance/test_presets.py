@@ -29,8 +29,8 @@ def inside(pictures: Path, request: pytest.FixtureRequest) -> InProcess:
     return InProcess.of(CommandLine(pictures, {"STYLEFARM_THREADS": "1"}), request)
 
 
-def painted(program: CommandLine, *arguments: str) -> dict[str, Any]:
-    """The job's parameters, as `render --json` tells them after it has painted."""
+def rendered(program: CommandLine, *arguments: str) -> dict[str, Any]:
+    """The job's parameters, as `render --json` tells them after it has rendered."""
     ended = program.run("render", *arguments, "--json")
     assert ended.code == 0, ended.words
     spec: dict[str, Any] = ended.document["job"]["spec"]
@@ -83,7 +83,7 @@ def test_what_is_shown_as_json_is_what_is_shown(inside: InProcess, name: str) ->
 def test_a_preset_is_rendered(inside: InProcess, pictures: Path, name: str) -> None:
     """Given a preset, if one renders with it, and with numbers of one's own, I expect those, and else the preset's."""
     shallow = (*SHALLOW_OPTIONS, "--style-layer-weights", "1,1")
-    spec = painted(inside, "a.png", "s.png", "-o", "out.png", "--preset", name, *options(OVERRIDES), *shallow)
+    spec = rendered(inside, "a.png", "s.png", "-o", "out.png", "--preset", name, *options(OVERRIDES), *shallow)
     own = PRESETS[name]
     assert spec["preset"] == name
     assert {key: spec[key] for key in OVERRIDES} == OVERRIDES
@@ -96,7 +96,7 @@ def test_a_preset_is_rendered(inside: InProcess, pictures: Path, name: str) -> N
 
 def test_a_preset_with_its_own_layers(program: CommandLine) -> None:
     """Given the program itself, if a preset is rendered small, I expect 0, a picture, and the preset's layers."""
-    spec = painted(
+    spec = rendered(
         program, *["a.png", "s.png", "-o", "out.png", "--preset", "pytorch", "--iterations", "2", "--size", "48"]
     )
     assert (spec["preset"], spec["style_layers"]) == ("pytorch", list(PRESETS["pytorch"]["style_layers"]))
@@ -131,13 +131,13 @@ def test_several_styles_are_mixed(program: CommandLine) -> None:
 )
 def test_style_losses_by_name_and_weight(inside: InProcess, text: str, losses: dict[str, float]) -> None:
     """Given style losses in one word of the command line, I expect each with its weight."""
-    assert painted(inside, "a.png", "s.png", "-o", "out.png", "--style-loss", text, *SMALL)["style_loss"] == losses
+    assert rendered(inside, "a.png", "s.png", "-o", "out.png", "--style-loss", text, *SMALL)["style_loss"] == losses
 
 
 @pytest.mark.parametrize("suffix", ["tiff", "png"])
 def test_sixteen_bits_of_a_file(inside: InProcess, pictures: Path, suffix: str) -> None:
     """Given a name that ends in .tiff or .png, if 16 bits are asked for, I expect a file that has them."""
-    spec = painted(inside, "a.png", "s.png", "-o", f"out.{suffix}", "--bits", "16", *SMALL)
+    spec = rendered(inside, "a.png", "s.png", "-o", f"out.{suffix}", "--bits", "16", *SMALL)
     assert (spec["format"], spec["bits"]) == (suffix, 16)
     data = (pictures / f"out.{suffix}").read_bytes()
     if suffix == "tiff":
@@ -151,7 +151,7 @@ def test_sixteen_bits_of_a_file(inside: InProcess, pictures: Path, suffix: str) 
 
 def test_content_alone_is_reconstructed(inside: InProcess) -> None:
     """Given a preset that needs no style, if none is named, I expect a picture all the same."""
-    spec = painted(inside, "a.png", "-o", "out.png", "--preset", "reconstruct-content", *SMALL)
+    spec = rendered(inside, "a.png", "-o", "out.png", "--preset", "reconstruct-content", *SMALL)
     assert (spec["style"], spec["style_weight"], spec["init"]) == ([], 0.0, "noise")
 
 

@@ -195,8 +195,8 @@ def test_watching_ends_with_the_jobs(inside: InProcess, farm: Farm, small: Sweep
     assert (watched.code, [look["job"]["state"] for look in objects(watched.out)]) == (0, ["done"])
 
 
-def test_watching_on_a_terminal_is_a_table_without_colours(program: CommandLine, small: Sweep) -> None:
-    """Given a terminal and NO_COLOR, I expect the table with its failures, and no colour in it."""
+def test_watching_on_a_terminal_is_a_table_without_colors(program: CommandLine, small: Sweep) -> None:
+    """Given a terminal and NO_COLOR, I expect the table with its failures, and no color in it."""
     small.cancel()
     ours, theirs = pty.openpty()
     command = [str(PROGRAM), "sweep", "watch", small.id]

@@ -23,7 +23,7 @@ def farm(tmp_path: Path, pictures: Path) -> CommandLine:
 
 
 def test_a_search_finds_the_best_and_goes_on(farm: CommandLine) -> None:
-    """Given a search, I expect its trials painted and the best printed; with more trials, only the further ones."""
+    """Given a search, I expect its trials rendered and the best printed; with more trials, only the further ones."""
     file = farm.folder / "sweep.yaml"
     file.write_text(FILE % 5)
     first = farm.run("sweep", "search", "sweep.yaml", "--json")

@@ -164,7 +164,7 @@ def test_a_stopped_worker_lets_a_long_job_go(farm: CommandLine, worker: subproce
 
 
 def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Popen[str], rows: Queries) -> None:
-    """Given a worker that is killed at a job, if another one runs, I expect whoever waits to have the job painted."""
+    """Given a worker that is killed at a job, if another one runs, I expect whoever waits to have the job rendered."""
     impatient = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "3"})
     os.killpg(worker.pid, signal.SIGKILL)
     first = impatient.start("worker", "start")
@@ -202,7 +202,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     second = careful.start("worker", "start")
     try:
         wait_until(lambda: rows.job(job["id"]).checkpoint is not None, 60)
-        os.kill(painting_processes(second)[1], signal.SIGKILL)
+        os.kill(rendering_processes(second)[1], signal.SIGKILL)
         waited = farm.run("job", "wait", job["id"], "--timeout", "90", "--json")
         (whole,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
         assert farm.run("job", "wait", whole["id"], "--timeout", "90").code == 0
@@ -217,8 +217,8 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     assert len(shown["snapshots"]) == 4
     assert shown["losses"] == farm.run("job", "show", whole["id"], "--json").document["losses"]
     files = [farm.folder / f"{name}.png" for name in ("resumed", "whole")]
-    for file, painted in zip(files, (job, whole), strict=True):
-        assert farm.run("job", "download", painted["id"], "-o", file.name).code == 0
+    for file, rendered in zip(files, (job, whole), strict=True):
+        assert farm.run("job", "download", rendered["id"], "-o", file.name).code == 0
     assert files[0].read_bytes() == files[1].read_bytes()
     with contextlib.closing(swift_server.client()) as client:
         listed = client.list_objects_v2(Bucket=bucket, Prefix=f"jobs/{whole['id']}/")
@@ -230,7 +230,7 @@ def test_a_poison_job_is_quarantined_and_the_worker_drained(
 ) -> None:
     """Given a job whose process is killed three times, I expect it quarantined, each time without the lease's wait.
 
-    And if the worker is drained and unbenched after that, I expect its process to end, and another one to paint.
+    And if the worker is drained and unbenched after that, I expect its process to end, and another one to render.
     """
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
@@ -239,19 +239,19 @@ def test_a_poison_job_is_quarantined_and_the_worker_drained(
     (job,) = (job["id"] for job in created["jobs"])
     for attempt in (1, 2, 3):
         wait_until(partial(is_at, rows, job, attempt), 60)
-        os.kill(painting_processes(worker)[1], signal.SIGKILL)
+        os.kill(rendering_processes(worker)[1], signal.SIGKILL)
     wait_until(lambda: rows.counts(created["sweep"]["id"]) == {State.FAILED: 1}, 60)
     shown = farm.run("job", "show", job, "--json").document
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["died"] * 3
-    assert shown["job"]["error"].startswith("quarantined: it has killed the process that painted it 3 times")
+    assert shown["job"]["error"].startswith("quarantined: it has killed the process that rendered it 3 times")
 
     (listed,) = farm.run("worker", "list", "--json").document["workers"]
     assert (listed["state"], listed["device"]) == ("active", "cpu")
-    before = painting_processes(worker)
+    before = rendering_processes(worker)
     assert farm.run("worker", "drain", listed["name"]).code == 0
     wait_until(lambda: are_gone(before), 30)
     assert farm.run("worker", "unbench", listed["name"], "--json").document["workers"][0]["state"] == "active"
-    check_it_paints(farm)
+    check_it_renders(farm)
 
 
 def test_a_sweep_is_steered_while_it_runs(farm: CommandLine, worker: subprocess.Popen[str], rows: Queries) -> None:
@@ -277,7 +277,7 @@ def test_a_sweep_is_steered_while_it_runs(farm: CommandLine, worker: subprocess.
 
 
 def test_a_job_waits_for_another_one(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
-    """Given a job, if another is rendered after it, I expect both painted, in their order."""
+    """Given a job, if another is rendered after it, I expect both rendered, in their order."""
     common = ("--size", "32", "--iterations", "3", *SHALLOW_OPTIONS, "--style-loss", "gram")
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [300]}}\nmax_running: 1\n"
@@ -299,7 +299,7 @@ def is_at(rows: Queries, job_id: str, attempt: int) -> bool:
 def test_an_emptied_redis_loses_no_job(
     farm: CommandLine, worker: subprocess.Popen[str], rows: Queries, redis_server: RedisServer
 ) -> None:
-    """Given a worker and queued jobs, if Redis is emptied, I expect all of them painted, with nobody waiting."""
+    """Given a worker and queued jobs, if Redis is emptied, I expect all of them rendered, with nobody waiting."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [40, 41, 42, 43]}}\n"
     )
@@ -309,16 +309,16 @@ def test_an_emptied_redis_loses_no_job(
     wait_until(lambda: rows.counts(created["sweep"]["id"]) == {State.DONE: 4}, 60)
 
 
-def painting_processes(worker: subprocess.Popen[str]) -> list[int]:
-    """The process of the worker's one slot, and the one below it that paints; waits until both are there."""
+def rendering_processes(worker: subprocess.Popen[str]) -> list[int]:
+    """The process of the worker's one slot, and the one below it that renders; waits until both are there."""
     wait_until(lambda: len(psutil.Process(worker.pid).children(recursive=True)) == 2, 60)
     slot, embedded_worker = psutil.Process(worker.pid).children(recursive=True)
     assert embedded_worker.ppid() == slot.pid
     return [slot.pid, embedded_worker.pid]
 
 
-def check_it_paints(farm: CommandLine) -> None:
-    """Has a small job painted."""
+def check_it_renders(farm: CommandLine) -> None:
+    """Has a small job rendered."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2]}}\n"
     )
@@ -326,18 +326,18 @@ def check_it_paints(farm: CommandLine) -> None:
     assert farm.run("job", "wait", job["id"], "--timeout", "60").code == 0
 
 
-@pytest.mark.parametrize("killed", [0, 1], ids=["slot", "painter"])
+@pytest.mark.parametrize("killed", [0, 1], ids=["slot", "renderer"])
 def test_a_killed_process_is_replaced(farm: CommandLine, worker: subprocess.Popen[str], killed: int) -> None:
-    """Given a worker, if a process below it is killed, I expect all below that to go too, and new ones that paint."""
-    check_it_paints(farm)
-    before = painting_processes(worker)
+    """Given a worker, if a process below it is killed, I expect all below that to go too, and new ones that render."""
+    check_it_renders(farm)
+    before = rendering_processes(worker)
     os.kill(before[killed], signal.SIGKILL)
     wait_until(lambda: are_gone(before[killed:]), 10)
-    check_it_paints(farm)
-    assert {*before} & {*painting_processes(worker)} == {*before[:killed]}
+    check_it_renders(farm)
+    assert {*before} & {*rendering_processes(worker)} == {*before[:killed]}
 
 
-def test_nothing_paints_on_below_a_killed_worker(
+def test_nothing_renders_on_below_a_killed_worker(
     farm: CommandLine, worker: subprocess.Popen[str], rows: Queries
 ) -> None:
     """Given a worker at a long job, if it alone is killed, I expect what it has started to end at once."""
@@ -346,7 +346,7 @@ def test_nothing_paints_on_below_a_killed_worker(
     )
     (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
     wait_until(lambda: rows.job(job["id"]).state == State.RUNNING, 60)
-    processes = painting_processes(worker)
+    processes = rendering_processes(worker)
     worker.kill()
     wait_until(lambda: are_gone(processes), 5)
 

@@ -37,7 +37,7 @@ def flags(document: Any) -> list[bool]:
 
 
 def test_the_same_file_again_is_the_same_sweep(farm: CommandLine) -> None:
-    """Given a painted sweep, if its file is created again, I expect its jobs; with more values, these alone queued."""
+    """Given a rendered sweep, if its file is created again, I expect its jobs; with more values, these alone queued."""
     file = farm.folder / "sweep.yaml"
     file.write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..2}\n")
     first = created(farm, "sweep.yaml", "--wait")
@@ -165,7 +165,7 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(inside: InProcess, tex
 
 
 def test_a_sweep_calls_whom_it_is_told_to(farm: CommandLine, receiver: WebhookReceiver) -> None:
-    """Given a secret and an address, if the sweep is painted, I expect one call, and its state to be shown."""
+    """Given a secret and an address, if the sweep is rendered, I expect one call, and its state to be shown."""
     file = farm.folder / "sweep.yaml"
     file.write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
     refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", receiver.url)

@@ -124,7 +124,7 @@ def submitted(farm: CommandLine, *iterations: int) -> list[str]:
     return [job["id"] for job in created.document["jobs"]]
 
 
-def painted(farm: CommandLine, *iterations: int) -> list[str]:
+def rendered(farm: CommandLine, *iterations: int) -> list[str]:
     """The same, once they are done."""
     jobs = submitted(farm, *iterations)
     for job in jobs:
@@ -138,12 +138,12 @@ def lines(farm: CommandLine) -> list[dict[str, Any]]:
 
 
 def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: CommandLine, start: Start) -> None:
-    """Given a worker with a port, if it paints, I expect that in its metrics, also after its process was killed.
+    """Given a worker with a port, if it renders, I expect that in its metrics, also after its process was killed.
 
     And if it is stopped, I expect the port closed and the folder of its numbers gone.
     """
     worker = start()
-    painted(farm, 12, 7)
+    rendered(farm, 12, 7)
     wait_until(lambda: value(scraped(farm), "jobs", "state=done") == 2, SECONDS)
     samples = scraped(farm)
     mine = f"slot={SLOT}"
@@ -165,9 +165,9 @@ def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: CommandLine
 
     slot, embedded_worker = psutil.Process(worker.pid).children(recursive=True)
     embedded_worker.kill()
-    painted(farm, 3)
+    rendered(farm, 3)
     slot.kill()
-    painted(farm, 2)
+    rendered(farm, 2)
     samples = scraped(farm)
     assert value(samples, "iterations_total", mine) == 24
     assert value(samples, "attempts_total", mine, "outcome=done") == 4
@@ -186,7 +186,7 @@ def test_a_worker_tells_of_itself_while_the_database_is_away(
 ) -> None:
     """Given a worker, if its database hangs or has ended, I expect its own numbers all the same, and that said."""
     start()
-    # The process that paints counts once it has imported torch.
+    # The process that renders counts once it has imported torch.
     wait_until(lambda: value(scraped(farm), "iterations_total", f"slot={SLOT}") == 0, SECONDS)
     for leave, come_back in (
         (postgres_server.pause, postgres_server.resume),
@@ -245,7 +245,7 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine
     Also of what threads and libraries have to say, and of a job whose process was killed.
     """
     worker = start(STYLEFARM_LOG_LEVEL="debug", STYLEFARM_CHECKPOINT_SECONDS="0.2")
-    (painted_once,) = painted(farm, 400)
+    (rendered_once,) = rendered(farm, 400)
     (killed,) = submitted(farm, 90_000)
     wait_until(lambda: farm.run("job", "show", killed, "--json").document["job"]["state"] == "running", SECONDS)
     psutil.Process(worker.pid).children(recursive=True)[1].kill()
@@ -264,7 +264,7 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine
     assert {"stylefarm", "botocore", "urllib3"} <= libraries
     for line in during:
         if line["logger"].partition(".")[0] in {"stylefarm", "botocore", "urllib3", "PIL", "s3transfer"}:
-            assert (line.get("job"), line.get("attempt")) == (painted_once, 1), line
+            assert (line.get("job"), line.get("attempt")) == (rendered_once, 1), line
     assert "checkpoint" in {line["event"] for line in during}
     assert [line["level"] for line in told if "WorkerLost" in line.get("exception", "")] == ["error"]
     (death,) = (line for line in told if line["event"] == "its process died")

@@ -1,4 +1,4 @@
-"""What a user does with pretrained weights: `stylefarm weights import`, `pull`, `list`, and painting with them."""
+"""What a user does with pretrained weights: `stylefarm weights import`, `pull`, `list`, and rendering with them."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def web() -> Iterator[WebServer]:
         thread.join()
 
 
-def test_weights_are_imported_listed_and_painted_with(tmp_path: Path, pictures: Path) -> None:
-    """Given a VGG-19 in a file, if it is imported, I expect it listed, and painted with by name, or by itself."""
+def test_weights_are_imported_listed_and_rendered_with(tmp_path: Path, pictures: Path) -> None:
+    """Given a VGG-19 in a file, if it is imported, I expect it listed, and rendered with by name, or by itself."""
     farm = CommandLine(pictures, {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")})
     write_matconvnet(pictures / "imagenet.mat", "vgg19", state_dict("vgg19"))
     imported = farm.run("weights", "import", "imagenet.mat")
@@ -104,9 +104,9 @@ def test_weights_are_imported_listed_and_painted_with(tmp_path: Path, pictures: 
     assert row.split()[:5] == ["vgg19", "vgg19", "imagenet.mat", "80.1", "MB"]
     digest = farm.run("weights", "list", "--json").document["weights"][0]["sha256"]
     for index, options in enumerate(([], ["--weights", "vgg19"], ["--features", "vgg19"])):
-        painted = farm.run(*RENDER[:4], f"{index}.png", *RENDER[5:], *options, "--json")
-        assert painted.code == 0, painted.words
-        assert painted.document["job"]["spec"]["weights"] == f"sha256:{digest}"
+        rendered = farm.run(*RENDER[:4], f"{index}.png", *RENDER[5:], *options, "--json")
+        assert rendered.code == 0, rendered.words
+        assert rendered.document["job"]["spec"]["weights"] == f"sha256:{digest}"
     assert (pictures / "0.png").read_bytes() == (pictures / "2.png").read_bytes()
     unknown = farm.run(*RENDER, "--force", "--weights", "vgg91")
     assert (unknown.code, unknown.words.count("\n")) == (2, 1)

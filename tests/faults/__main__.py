@@ -19,7 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="The farm under fire.")
     parser.add_argument("--seed", type=int, default=1, help="what the plan of faults follows from")
     parser.add_argument("--seconds", type=float, default=60, help="how long things break")
-    parser.add_argument("--jobs", type=int, help="short jobs to be painted meanwhile; 4 a second without it")
+    parser.add_argument("--jobs", type=int, help="short jobs to be rendered meanwhile; 4 a second without it")
     parser.add_argument("--default-times", action="store_true", help="leases and periods as the settings' defaults")
     parser.add_argument("--lanes", nargs="+", choices=LANES, default=LANES, help="kinds of faults; all without it")
     parser.add_argument("--folder", type=Path, help="an empty folder, in which logs and history are kept")

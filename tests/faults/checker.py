@@ -9,11 +9,11 @@ from stylefarm.shared.db.states import FINAL, MOVES, Move, State
 from tests.faults.facts import AttemptFacts, EventFacts, Facts, JobFacts
 from tests.faults.history import Entry
 
-# From one state to the next, by what happens without a user who has a job painted once more.
+# From one state to the next, by what happens without a user who has a job rendered once more.
 STEPS = {(source, target) for move, (sources, target) in MOVES.items() if move is not Move.RETRY for source in sources}
 STEPS -= {step for step in STEPS if step[0] in FINAL}
 
-# What may end a job here: nobody asks for anything that cannot be painted, and nothing in the farm may be puzzled.
+# What may end a job here: nobody asks for anything that cannot be rendered, and nothing in the farm may be puzzled.
 BLAMELESS = {"infrastructure", "poison", "parent"}
 
 
@@ -42,7 +42,7 @@ def promises(facts: Facts, history: Sequence[Entry]) -> Iterator[str]:
 
 
 def poison(facts: Facts, history: Sequence[Entry]) -> Iterator[str]:
-    """A job that kills its process does not go on for ever, and is not taken for painted."""
+    """A job that kills its process does not go on for ever, and is not taken for rendered."""
     for entry in history:
         if entry["kind"] == "poison" and entry["job"] in facts.jobs:
             job = facts.jobs[entry["job"]]

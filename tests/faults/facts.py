@@ -39,7 +39,7 @@ class JobFacts:
     error: str | None = None
     error_class: str | None = None
     inputs: frozenset[str] = frozenset()
-    """The keys of the pictures that it is painted from."""
+    """The keys of the pictures that it is rendered from."""
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,10 @@ def faults(lease: float) -> list[Fault]:
     return [
         Fault("worker killed", "death", partial(_killed, pick=_whole)),
         Fault("slot's process killed", "death", partial(_killed, pick=WorkerProcess.slots)),
-        Fault("painting process killed", "death", partial(_killed, pick=WorkerProcess.painters)),
+        Fault("rendering process killed", "death", partial(_killed, pick=WorkerProcess.renderers)),
         Fault("worker halted", "sleep", partial(_halted, pick=_whole), *asleep),
         Fault("slot's process halted", "sleep", partial(_halted, pick=WorkerProcess.slots), *asleep),
-        Fault("painting process halted", "sleep", partial(_halted, pick=WorkerProcess.painters), *asleep),
+        Fault("rendering process halted", "sleep", partial(_halted, pick=WorkerProcess.renderers), *asleep),
         Fault("Redis killed", "redis", _redis_killed, 0.5, 2),
         Fault("Redis emptied", "redis", _redis_emptied),
         Fault("Redis in a black hole", "redis", partial(_disturbed, name="redis", mode=Mode.HOLE), 6, 8),
@@ -88,30 +88,30 @@ def _whole(worker: WorkerProcess) -> list[psutil.Process]:
 
 
 def _victim(farm: Environment, draw: random.Random) -> WorkerProcess:
-    """One of the workers that paint, if there are any: whose loss costs the most."""
-    painting = [name for (name,) in farm.rows(select(JobRow.worker).where(JobRow.state == State.RUNNING))]
-    busy = [name for name in farm.workers if any(claimed.startswith(f"{name}-") for claimed in painting)]
+    """One of the workers that render, if there are any: whose loss costs the most."""
+    rendering = [name for (name,) in farm.rows(select(JobRow.worker).where(JobRow.state == State.RUNNING))]
+    busy = [name for name in farm.workers if any(claimed.startswith(f"{name}-") for claimed in rendering)]
     return farm.workers[draw.choice(busy or list(farm.workers))]
 
 
 @contextmanager
 def _killed(farm: Environment, draw: random.Random, pick: Pick) -> Iterator[None]:
     worker = _victim(farm, draw)
-    painters = [embedded_worker.pid for embedded_worker in worker.painters()]
+    renderers = [embedded_worker.pid for embedded_worker in worker.renderers()]
     at = time.time()
     if pick is _whole:
         worker.kill()
     for victim in [] if pick is _whole else pick(worker):
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.kill()
-    held = [job for pid in painters for job in _held_by(farm, pid)]
+    held = [job for pid in renderers for job in _held_by(farm, pid)]
     farm.history.add("killed", at=at, held=held)
     yield
     worker.start()
 
 
 def _held_by(farm: Environment, pid: int) -> list[dict[str, object]]:
-    """The job that a painting process has, and how far it was."""
+    """The job that a rendering process has, and how far it was."""
     of_job = (ArtifactRow.job_id == JobRow.id) & (ArtifactRow.role == ArtifactRole.CHECKPOINT)
     checkpoint = select(ArtifactRow.iteration).where(of_job).scalar_subquery()
     columns = (JobRow.id, JobRow.attempt, JobRow.iteration, checkpoint)

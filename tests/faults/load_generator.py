@@ -1,4 +1,4 @@
-"""Those who use the farm while it is under fire: who asks for pictures, who has poison painted, who tends it."""
+"""Those who use the farm while it is under fire: who asks for pictures, who has poison rendered, who tends it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class LoadGenerator(BackgroundTasks):
 
 
 class PoisonSubmitter(BackgroundTasks):
-    """Asks for a job that kills whatever process paints it, each minute another; stops when all have ended."""
+    """Asks for a job that kills whatever process renders it, each minute another; stops when all have ended."""
 
     def __init__(self, farm: Environment, seconds: float) -> None:
         super().__init__("poisoner")
@@ -125,9 +125,9 @@ class PoisonSubmitter(BackgroundTasks):
         which = (JobRow.state == State.RUNNING) & JobRow.id.in_(self._jobs)
         names = [name for (name,) in self.environment.rows(select(JobRow.worker).where(which))]
         # To look for processes costs far more than to ask the database.
-        painters = [p.pid for worker in self.environment.workers.values() for p in worker.painters()] if names else []
+        renderers = [p.pid for worker in self.environment.workers.values() for p in worker.renderers()] if names else []
         # A process's number is the last part but one of what a worker claims by.
-        for pid in {int(name.split(":")[-2]) for name in names} & {*painters}:
+        for pid in {int(name.split(":")[-2]) for name in names} & {*renderers}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -58,7 +58,7 @@ class RunReport:
             if entry["command"] == "cancel" and entry["runs"]:
                 ended = [e for e in self.facts.events[entry["job"]] if e.state is State.CANCELLED]
                 found["cancelled -> slot free (s)"] += [e.at.timestamp() - entry["at"] for e in ended]
-        found["iterations painted again after a kill"] = [
+        found["iterations rendered again after a kill"] = [
             float(job["iteration"] - job["checkpoint"]) for entry in self._of("killed") for job in entry["held"]
         ]
         return found

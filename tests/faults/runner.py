@@ -36,7 +36,7 @@ MARGIN_SECONDS = 120.0
 def run(
     folder: Path, seed: int, seconds: float, jobs: int, times: Times = SHORT, lanes: Collection[str] = LANES
 ) -> RunReport:
-    """Has so many short jobs painted while things break for so many seconds, those of some lanes only if asked."""
+    """Has so many short jobs rendered while things break for so many seconds, those of some lanes only if asked."""
     with start_environment(folder, times, WORKERS) as farm:
         _warm(farm)
         with WorkerOperator(farm), PoisonSubmitter(farm, seconds):
@@ -55,13 +55,13 @@ def run(
 
 
 def _warm(farm: Environment) -> None:
-    """Starts the workers, and returns when all of them are up and some jobs are painted."""
+    """Starts the workers, and returns when all of them are up and some jobs are rendered."""
     for worker in farm.workers.values():
         worker.start()
     with Farm(farm.direct) as producer:
         ids = submit(farm, producer, "warm", WARM, [1.0])
         producer.wait([producer.find_job(job_id) for job_id in ids], START_SECONDS)
-    wait_until(lambda: all(worker.painters() for worker in farm.workers.values()), START_SECONDS)
+    wait_until(lambda: all(worker.renderers() for worker in farm.workers.values()), START_SECONDS)
 
 
 def _rests(farm: Environment) -> bool:

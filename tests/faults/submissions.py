@@ -14,7 +14,7 @@ from stylefarm.shared.db.tables import JobRow, SweepRow
 from stylefarm.shared.errors import ServiceUnavailable, StorageFull
 from tests.faults.environment import Environment
 
-# A network this shallow paints a picture of 32 pixels in an instant; what is tested is the farm around it. Jobs of one
+# A network this shallow renders a picture of 32 pixels in an instant; what is tested is the farm around it. Jobs of one
 # spec give the same bytes, however often they were broken off.
 COMMON = {
     "size": 32,
@@ -48,7 +48,7 @@ def submit(
     grid = Grid({"content": contents, "style": styles, "style_weight": list(weights)}, {**COMMON, **base}, name)
     while True:
         try:
-            # Anew, since all cells of a spec are to be painted, and compared.
+            # Anew, since all cells of a spec are to be rendered, and compared.
             ids = [job.id for job in farm.sweep(grid, force=True, **terms).jobs()]
         except (ServiceUnavailable, StorageFull) as error:
             environment.history.add("refused", name=name, reason=str(error))

@@ -42,7 +42,7 @@ def events(job_id: str) -> list[EventFacts]:
         event(job_id, 1, 1, State.RUNNING, "claimed"),
         event(job_id, 2, 1, State.QUEUED, "the lease ran out"),
         event(job_id, 3, 2, State.RUNNING, "claimed"),
-        event(job_id, 4, 2, State.DONE, "painted"),
+        event(job_id, 4, 2, State.DONE, "rendered"),
     ]
 
 
@@ -60,7 +60,7 @@ def history() -> Entries:
 
 @pytest.fixture
 def facts() -> Facts:
-    """Two jobs of one spec, each painted by its second attempt."""
+    """Two jobs of one spec, each rendered by its second attempt."""
     jobs = {name: done(name) for name in "jk"}
     named = [job.result for job in jobs.values() if job.result is not None]
     return Facts(
@@ -100,7 +100,7 @@ def test_promises(facts: Facts, history: Entries) -> None:
     assert "job j is running, and has not ended" in violations(hanging, history)
 
 
-def test_poison_that_was_painted(facts: Facts, history: Entries) -> None:
+def test_poison_that_was_rendered(facts: Facts, history: Entries) -> None:
     found = violations(facts, [*history, {"kind": "poison", "job": "j"}])
     assert found == ["job j is poison, and is done (None)"]
 
@@ -109,8 +109,8 @@ def test_moves(facts: Facts, history: Entries) -> None:
     revived = [*events("j"), event("j", 5, 2, State.QUEUED, "out of nothing")]
     assert "job j went from done to queued (out of nothing)" in violations(with_events(facts, revived), history)
     skipped = [*events("j")[:3], events("j")[4]]
-    assert "job j went from queued to done (painted)" in violations(with_events(facts, skipped), history)
-    back = [*events("j")[:4], event("j", 4, 1, State.DONE, "painted")]
+    assert "job j went from queued to done (rendered)" in violations(with_events(facts, skipped), history)
+    back = [*events("j")[:4], event("j", 4, 1, State.DONE, "rendered")]
     assert "job j went back from attempt 2 to 1" in violations(with_events(facts, back), history)
     assert "job j has no events" in violations(with_events(facts, []), history)
     assert "job j is done, but its last event is running" in violations(with_events(facts, events("j")[:4]), history)
@@ -132,7 +132,7 @@ def test_attempts(facts: Facts, history: Entries) -> None:
 
 
 def test_commits(facts: Facts, history: Entries) -> None:
-    twice = [*events("j"), event("j", 5, 2, State.DONE, "painted")]
+    twice = [*events("j"), event("j", 5, 2, State.DONE, "rendered")]
     assert "job j is done, and was committed 2 times" in violations(with_events(facts, twice), history)
     both = [attempt("j", 1, 1, 2, "done"), attempts("j")[1]]
     assert violations(with_attempts(facts, both), history) == [

@@ -1,4 +1,4 @@
-"""What a painting process holds of the connections of the slot's process that forked it."""
+"""What a rendering process holds of the connections of the slot's process that forked it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ CONNECTION = re.compile(r"socket:|anon_inode:\[eventpoll\]")
 
 @pytest.mark.timeout(300)
 def test_a_painter_in_the_place_of_one_that_died_has_no_connection_of_its_slot(tmp_path: Path) -> None:
-    """Given a slot, if its painter dies, I expect the next one to paint, and to hold none of the slot's connections.
+    """Given a slot, if its renderer dies, I expect the next one to render, and to hold none of the slot's connections.
 
     It would keep alive what the slot gives up, and the slot would wait for good for what comes over it.
     """
     with start_environment(tmp_path, SHORT, workers=1) as farm:
         worker = farm.workers["w0"]
         worker.start()
-        _paint(farm, "before")
-        (embedded_worker,) = worker.painters()
+        _render(farm, "before")
+        (embedded_worker,) = worker.renderers()
         embedded_worker.kill()
-        wait_until(lambda: any(other.pid != embedded_worker.pid for other in worker.painters()), SECONDS)
-        _paint(farm, "after")
-        (slot,), (successor,) = worker.slots(), worker.painters()
+        wait_until(lambda: any(other.pid != embedded_worker.pid for other in worker.renderers()), SECONDS)
+        _render(farm, "after")
+        (slot,), (successor,) = worker.slots(), worker.renderers()
         assert len(_connections(slot)) > 1
         assert not _connections(slot) & _connections(successor)
         assert worker.drain(SECONDS) == 0
 
 
-def _paint(farm: Environment, name: str) -> None:
+def _render(farm: Environment, name: str) -> None:
     with Farm(farm.direct) as producer:
         jobs = [producer.find_job(job_id) for job_id in submit(farm, producer, name, QUICK, [1.0])]
         producer.wait(jobs, SECONDS)

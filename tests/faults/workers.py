@@ -109,8 +109,8 @@ class WorkerProcess:
         """The processes of its slots: those that Celery runs in."""
         return [] if self.root is None else _children(self.root)
 
-    def painters(self) -> list[psutil.Process]:
-        """The processes that paint, below those of the slots."""
+    def renderers(self) -> list[psutil.Process]:
+        """The processes that render, below those of the slots."""
         return [embedded_worker for slot in self.slots() for embedded_worker in _children(slot)]
 
     @contextmanager

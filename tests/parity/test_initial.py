@@ -1,4 +1,4 @@
-"""Normalisation by the start's own losses, in whatever coordinates the start is given."""
+"""Normalization by the start's own losses, in whatever coordinates the start is given."""
 
 from __future__ import annotations
 

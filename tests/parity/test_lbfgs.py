@@ -73,7 +73,7 @@ def test_a_quadratic_is_followed_as_torch_does(history_size: int) -> None:
 
 
 @pytest.mark.parametrize("preset", ["gatys", "pytorch", "neural-style"])
-def test_a_transfer_is_painted_as_torch_does(preset: str) -> None:
+def test_a_transfer_is_rendered_as_torch_does(preset: str) -> None:
     """Given a preset with L-BFGS, if no step is bounded, I expect torch's pictures of the program's own loss."""
     image, content, style = pictures(preset)
     network, program, spec = random_network(biased=True), PROGRAMS[preset], spec_of(preset)

@@ -85,7 +85,7 @@ class BatchRun:
             if is_out_of_memory(error):
                 metrics.OUT_OF_MEMORY.inc()
             reason = str(error) or type(error).__name__
-            log.warning("not painted together", attempts=len(attempts), reason=reason, exc_info=not _is_known(error))
+            log.warning("not rendered together", attempts=len(attempts), reason=reason, exc_info=not _is_known(error))
         for attempt in attempts:
             if not attempt.has_ended:
                 del attempt.record["batch"]

@@ -201,7 +201,7 @@ class CheckpointSink:
         """A copy, as much of the state as there is room for: L-BFGS can begin its history anew."""
         room = self.memory_left()
         if state.bytes > room:
-            self.store.record["checkpoints_without"] = "history of the optimiser, of which no copy fits into the memory"
+            self.store.record["checkpoints_without"] = "history of the optimizer, of which no copy fits into the memory"
             log.warning("checkpoint without history", bytes=state.bytes, room=room)
             state = state.without_history()
         if state.bytes > room:

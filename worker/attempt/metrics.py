@@ -27,7 +27,7 @@ EDGE = 256
 SMALLEST = 16
 
 
-def measure_result(inputs: JobImages, painted: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
+def measure_result(inputs: JobImages, rendered: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
     """Return the metrics of a result by name, as `engine.metrics` defines them.
 
     Of several styles the distances to each count by its share. Some metrics are missing where there is no style, where
@@ -35,16 +35,16 @@ def measure_result(inputs: JobImages, painted: Tensor, picture: Tensor, cache: T
 
     Args:
         inputs: the content and the styles.
-        painted: what the engine rendered, (3, H, W), not clamped.
+        rendered: what the engine rendered, (3, H, W), not clamped.
         picture: the finished picture, (3, H, W), in [0, 1].
         cache: keeps what is read of contents and styles, which the jobs of a sweep share.
     """
-    share = {"clipped": clipped(painted)}
+    share = {"clipped": clipped(rendered)}
     size = long_edge_size((picture.shape[2], picture.shape[1]), min(EDGE, max(picture.shape[1:])))
     if min(size) < SMALLEST:
         return share
     try:
-        return {**share, **_compared(inputs, picture.to(painted.device)[None], size, cache)}
+        return {**share, **_compared(inputs, picture.to(rendered.device)[None], size, cache)}
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -47,7 +47,7 @@ class Worker:
     name: str
     interrupted: threading.Event
     broken: threading.Event = field(default_factory=threading.Event)
-    """Set when this process can paint no more, since CUDA in it has failed."""
+    """Set when this process can render no more, since CUDA in it has failed."""
     cache: ModelCache = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class Worker:
         return moves
 
     def _most(self) -> int:
-        """How many jobs are painted together: on a CPU they gain nothing by it."""
+        """How many jobs are rendered together: on a CPU they gain nothing by it."""
         return self.services.settings.batch or (BATCH_ON_GPU if torch.cuda.is_available() else 1)
 
     def _attempt(self, job: JobRow, leases: ExitStack) -> Attempt:

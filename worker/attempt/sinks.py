@@ -35,7 +35,7 @@ FLUSH_SECONDS = 0.5
 # What helps a job whose steps have grown without bounds.
 REMEDY = "try optimizer = adam, a smaller learning_rate, or smaller weights"
 
-# Pictures that wait for a slow object store are held in memory; beyond so many the painting waits for it.
+# Pictures that wait for a slow object store are held in memory; beyond so many the rendering waits for it.
 MOST_PENDING = 8
 
 
@@ -128,7 +128,7 @@ class LossSink:
         if not self._points:
             return
         iterations = [iteration for iteration, _ in self._points]
-        # Here the painting waits for the device: twice a second, not once an iteration.
+        # Here the rendering waits for the device: twice a second, not once an iteration.
         values = torch.stack([losses for _, losses in self._points]).tolist()
         points = [LossPoint(i, tuple(row)) for i, row in zip(iterations, values, strict=True)]
         self._points = []

@@ -9,7 +9,7 @@ from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
 from stylefarm.worker.monitoring.doctor import Health, examine
 
-COLOURS = {Health.FINE: "green", Health.WARNING: "yellow", Health.WRONG: "red"}
+COLORS = {Health.FINE: "green", Health.WARNING: "yellow", Health.WRONG: "red"}
 
 
 @click.command()
@@ -24,7 +24,7 @@ def doctor(as_json: bool) -> int:
         print_json({"findings": [{**vars(finding), "health": str(finding.health)} for finding in findings]})
     else:
         rows = [
-            (finding.what, f"[{COLOURS[finding.health]}]{finding.health}[/]", finding.words, finding.remedy)
+            (finding.what, f"[{COLORS[finding.health]}]{finding.health}[/]", finding.words, finding.remedy)
             for finding in findings
         ]
         print_table(("part", "health", "what was found", "what to do"), rows)

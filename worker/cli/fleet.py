@@ -16,7 +16,7 @@ from stylefarm.shared.settings import load_settings
 @click.command()
 @list_options
 def list_workers(form: str | None) -> None:
-    """List the workers of the farm: what they are, whether they take jobs, what they paint."""
+    """List the workers of the farm: what they are, whether they take jobs, what they render."""
     _report(_workers().listed(), form)
 
 

@@ -19,7 +19,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 
 @dataclass(frozen=True)
 class Choices:
-    """Kinds of jobs by the device that they ask for (none: any that a slot can paint), and labels."""
+    """Kinds of jobs by the device that they ask for (none: any that a slot can render), and labels."""
 
     devices: Sequence[str] = ()
     labels: Sequence[str] = ()
@@ -30,7 +30,7 @@ class Choices:
         taken = [device for device in self.devices or able if device in able]
         if not taken:
             raise InvalidRequest(
-                f"the slot {slot.name} would take no jobs: --queues names {','.join(self.devices)} only, and it paints"
+                f"the slot {slot.name} would take no jobs: --queues names {','.join(self.devices)} only, and it renders"
                 f" on a {slot.device}: add auto or {slot.device}"
             )
         return queues_of(taken, self.labels)

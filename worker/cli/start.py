@@ -38,7 +38,7 @@ PROGRAM = (sys.executable, "-P", "-c", "from stylefarm.producer.cli import main;
 
 @click.group()
 def worker() -> None:
-    """Paint what is queued."""
+    """Render what is queued."""
 
 
 @worker.command()
@@ -72,7 +72,7 @@ def worker() -> None:
     "kinds",
     metavar="LIST",
     callback=read_devices,
-    help="Take jobs that ask for these devices only: any of auto,cpu,gpu. [default: auto, and what a slot paints on]",
+    help="Take jobs that ask for these devices only: any of auto,cpu,gpu. [default: auto, and what a slot renders on]",
 )
 @click.option("--labels", metavar="LIST", callback=read_labels, help="Take also jobs of these labels, as in night,big.")
 @click.option(
@@ -91,7 +91,7 @@ def start(
     labels: Sequence[str],
     metrics_port: int | None,
 ) -> int:
-    """Start a worker, which paints until it is stopped: on each GPU one job after the other.
+    """Start a worker, which renders until it is stopped: on each GPU one job after the other.
 
     Each GPU (or MIG slice, or CPU slot) gets a process of its own, which is started again when it dies. The first
     Ctrl-C (or SIGTERM) lets the jobs at hand finish, for as long as --grace says. The second one stops at once; when

@@ -25,12 +25,12 @@ class Memory:
 
 
 def find_devices(nvml: Any = None) -> list[Device]:
-    """What can be painted on, in the order of the PCI bus; nothing on a machine without a driver.
+    """What can be rendered on, in the order of the PCI bus; nothing on a machine without a driver.
 
     `nvml` is the module `pynvml`, or one that stands for it. Unlike CUDA, NVML may be asked by a process whose
     children will use the GPUs. Raises ServiceUnavailable if there is a driver that does not answer.
     """
-    # Here, so that a worker told to paint on the CPU never loads it.
+    # Here, so that a worker told to render on the CPU never loads it.
     nvml = nvml or importlib.import_module("pynvml")
     try:
         with _opened(nvml):
@@ -38,7 +38,7 @@ def find_devices(nvml: Any = None) -> list[Device]:
     except (nvml.NVMLError_LibraryNotFound, nvml.NVMLError_DriverNotLoaded):
         return []
     except nvml.NVMLError as error:
-        # Painting on the CPU instead would look as if all were well, only slow.
+        # Rendering on the CPU instead would look as if all were well, only slow.
         raise _silent(error) from error
 
 
@@ -70,7 +70,7 @@ def _opened(nvml: Any) -> Iterator[None]:
 
 
 def _healthy(nvml: Any, index: int) -> list[Device]:
-    """What one GPU offers; a GPU that has fallen off the bus must not keep the others from painting."""
+    """What one GPU offers; a GPU that has fallen off the bus must not keep the others from rendering."""
     try:
         return list(_offered(nvml, index))
     except nvml.NVMLError as error:
@@ -103,5 +103,5 @@ def _is_sliced(nvml: Any, gpu: Any) -> bool:
 
 def _silent(error: Exception) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"the GPU driver does not answer ({error}): see what nvidia-smi says, or paint on the CPU with --gpus none"
+        f"the GPU driver does not answer ({error}): see what nvidia-smi says, or render on the CPU with --gpus none"
     )

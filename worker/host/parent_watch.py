@@ -1,4 +1,4 @@
-"""No process of a worker outlives the one that started it: what paints unwatched holds a GPU that another one needs."""
+"""No process of a worker outlives the one that started it: one left alone would hold a GPU that others need."""
 
 from __future__ import annotations
 

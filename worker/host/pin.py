@@ -29,20 +29,20 @@ class Device:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place where one worker process paints: its name on this machine, and what it finds in its environment."""
+    """A place where one worker process renders: its name on this machine, and what it finds in its environment."""
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def device(self) -> Literal["cpu", "gpu"]:
-        """What it paints on."""
+        """What it renders on."""
         return "gpu" if self.environment.get(VISIBLE) else "cpu"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to paint on.
+    """What there is to render on.
 
     `visible` is CUDA_VISIBLE_DEVICES as whoever started us set it, to keep us off the GPUs of others; `threads` is
     the setting, and where there is none, all `cores` are ours.
@@ -74,7 +74,7 @@ def plan_slots(wanted: SlotRequest, machine: Machine) -> list[Slot]:
     cpu = (0 if chosen else 1) if wanted.cpu is None else wanted.cpu
     if not chosen and not cpu:
         raise InvalidRequest(
-            "there is nothing to paint on: no GPU is chosen and --cpu is 0: leave out --cpu, or give the number of"
+            "there is nothing to render on: no GPU is chosen and --cpu is 0: leave out --cpu, or give the number of"
             " CPU slots"
         )
     return [*_on_gpus(chosen, wanted.slots_per_gpu), *_on_cpu(cpu, machine)]

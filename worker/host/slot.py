@@ -68,7 +68,7 @@ def broker_of(settings: Settings) -> str:
     """Return the Redis that jobs come from. Raises InvalidRequest where there is none."""
     if settings.broker_url is None:
         raise InvalidRequest(
-            "an embedded farm has no workers, it paints while you wait: set STYLEFARM_BROKER_URL,"
+            "an embedded farm has no workers, it renders while you wait: set STYLEFARM_BROKER_URL,"
             " STYLEFARM_DATABASE_URL and STYLEFARM_S3_BUCKET for a farm on servers"
         )
     return settings.broker_url.get_secret_value()

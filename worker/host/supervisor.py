@@ -187,7 +187,7 @@ class Supervisor:
         if time.monotonic() - tick.at > SILENT_SECONDS:
             return "the supervisor does not look after its slots"
         if RUNNING not in tick.standings.values() and RESTARTING in tick.standings.values():
-            return "no slot has a process that paints: the log says why they end"
+            return "no slot has a process that renders: the log says why they end"
         return None
 
     def _rest_a_little(self) -> None:

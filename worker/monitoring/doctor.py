@@ -121,7 +121,7 @@ def _skew(whose: str, seconds: float) -> tuple[Health, str, str]:
 
 def _check_workers(services: Services) -> Found:
     if services.settings.embedded:
-        yield Health.FINE, "an embedded farm paints in the process that waits", ""
+        yield Health.FINE, "an embedded farm renders in the process that waits", ""
         return
     listed = services.workers.listed()
     takers = [entry for entry in listed if entry.state == WorkerState.ACTIVE]
@@ -166,7 +166,7 @@ def _check_weights(services: Services) -> Found:
     else:
         yield (
             Health.WARNING,
-            "no pretrained VGG-19: features = auto paints with random ones",
+            "no pretrained VGG-19: features = auto renders with random ones",
             "stylefarm weights pull vgg19",
         )
 
@@ -183,7 +183,7 @@ def _check_disk(services: Services) -> Found:
         yield health, words, "make room, or set STYLEFARM_HOME to another disk"
 
 
-def _check_painting(_services: Services) -> Found:
+def _check_rendering(_services: Services) -> Found:
     missing = [name for name in ("torch", "pynvml") if importlib.util.find_spec(name) is None]
     if missing:
         yield Health.FINE, f"this machine only submits: it has no {missing[0]}", ""
@@ -194,7 +194,7 @@ def _check_painting(_services: Services) -> Found:
     elif Path("/dev/nvidiactl").exists():
         yield Health.WRONG, "there is a GPU, and its driver tells of none", "see what nvidia-smi says"
     else:
-        yield Health.FINE, "no GPU: a worker here paints on the CPU", ""
+        yield Health.FINE, "no GPU: a worker here renders on the CPU", ""
 
 
 def _check_plugins(_services: Services) -> Found:
@@ -230,6 +230,6 @@ CHECKS: dict[str, Callable[[Services], Found]] = {
     "reconciler": _check_leader,
     "weights": _check_weights,
     "disk": _check_disk,
-    "painting": _check_painting,
+    "rendering": _check_rendering,
     "plugins": _check_plugins,
 }

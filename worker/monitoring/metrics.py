@@ -19,7 +19,7 @@ JOB_BUCKETS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 UPLOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60)
 
 # In no registry: the one of prometheus_client belongs to the program that an embedded farm is a part of.
-ITERATIONS = Counter("stylefarm_iterations", "Iterations that were painted.", registry=None)
+ITERATIONS = Counter("stylefarm_iterations", "Iterations that were rendered.", registry=None)
 ATTEMPTS = Counter("stylefarm_attempts", "Claimed jobs that were let go, by outcome.", ["outcome"], registry=None)
 JOB_SECONDS = Histogram(
     "stylefarm_job_seconds",

@@ -26,7 +26,7 @@ from stylefarm.worker.render.options import by_autograd, loss_settings
 
 @dataclass(frozen=True)
 class RenderContext:
-    """Where a job is painted: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
+    """Where a job is rendered: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
 
     `on_capture` hears whether the evaluation is replayed as a CUDA graph, or why not.
     """

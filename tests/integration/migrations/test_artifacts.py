@@ -128,7 +128,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "events": [
         {"job_id": DONE, "at": AT, "attempt": 2, "state": "done", "worker": "w:1", "reason": reason}
-        for reason in ("claimed", "painted")
+        for reason in ("claimed", "rendered")
     ],
     "losses": [
         dict(zip(("job_id", "iteration", "total", "content", "style", "tv"), row, strict=True)) for row in LOSSES

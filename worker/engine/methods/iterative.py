@@ -22,7 +22,7 @@ from stylefarm.worker.engine.space import clamp, to_pixels
 __all__ = ["IterativeMethod", "Progress", "Scale", "UpdateRules", "optimize"]
 
 # Prefixes of the parts of a state; checkpoints hold them.
-ITERATE, OPTIMIZER = "canvas.", "optimiser."
+ITERATE, OPTIMIZER = "canvas.", "optimizer."
 
 
 class IterativeMethod:

@@ -29,7 +29,7 @@ def farm(settings: Settings) -> Iterator[Farm]:
         yield farm
 
 
-def test_jobs_are_painted_while_the_loop_goes_on(settings: Settings, pictures: Path) -> None:
+def test_jobs_are_rendered_while_the_loop_goes_on(settings: Settings, pictures: Path) -> None:
     """Given a sweep, if its jobs are awaited as they end, I expect their pictures, and the loop to turn meanwhile."""
     turns = 0
 

@@ -57,7 +57,7 @@ def write_weights(path: Path, channels: int = 64) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_job_tells_of_itself_while_it_is_painted_and_after(farm: Farm, pair: dict[str, str]) -> None:
+def test_a_job_tells_of_itself_while_it_is_rendered_and_after(farm: Farm, pair: dict[str, str]) -> None:
     """Given a job, if it is waited for, I expect its watcher to see it move, and all that was resolved to be told."""
     job = farm.submit(**pair, **SHALLOW, iterations=30, snapshot_every=10, format="webp")
     seen: list[State] = []
@@ -75,8 +75,8 @@ def test_a_job_tells_of_itself_while_it_is_painted_and_after(farm: Farm, pair: d
     assert losses.total[-1] < losses.total[0]
 
 
-def test_what_a_job_waits_for_is_painted_too(farm: Farm, pair: dict[str, str]) -> None:
-    """Given an embedded farm and a chain of three jobs, if the last is waited for, I expect all of them painted."""
+def test_what_a_job_waits_for_is_rendered_too(farm: Farm, pair: dict[str, str]) -> None:
+    """Given an embedded farm and a chain of three jobs, if the last is waited for, I expect all of them rendered."""
     first = farm.submit(**pair, **SHALLOW, iterations=2)
     second = farm.submit(**pair, **SHALLOW, iterations=2, seed=1, after=first)
     third = farm.submit(**pair, **SHALLOW, iterations=2, seed=2, after=[second.id[:8]])
@@ -85,7 +85,7 @@ def test_what_a_job_waits_for_is_painted_too(farm: Farm, pair: dict[str, str]) -
     assert first.status().state is second.status().state is State.DONE
 
 
-def test_a_painted_job_is_painted_once_more(farm: Farm, pair: dict[str, str]) -> None:
+def test_a_rendered_job_is_rendered_once_more(farm: Farm, pair: dict[str, str]) -> None:
     """Given a done job, if it is paused, I expect nothing; if it is retried, the same picture from a new attempt."""
     job = farm.submit(**pair, **SHALLOW, iterations=2)
     before = job.result(timeout=60).data
@@ -96,7 +96,7 @@ def test_a_painted_job_is_painted_once_more(farm: Farm, pair: dict[str, str]) ->
 
 
 def test_pretrained_weights_are_taken_from_a_file(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
-    """Given a file of weights, if a job names it, I expect it painted with them, and their hash in the spec."""
+    """Given a file of weights, if a job names it, I expect it rendered with them, and their hash in the spec."""
     digest = write_weights(tmp_path / "w.pth")
     job = farm.submit(**pair, **SHALLOW, iterations=3, weights=str(tmp_path / "w.pth"))
     random = farm.submit(**pair, **SHALLOW, iterations=3)
@@ -147,7 +147,7 @@ def test_wrong_weights_fail_the_job_in_a_sentence(
 def test_weights_that_are_not_numbers_fail_the_job_in_a_sentence(
     farm: Farm, pair: dict[str, str], tmp_path: Path
 ) -> None:
-    """Given a network in which one weight is not a number, I expect a failure that says which, and nothing painted."""
+    """Given a network in which one weight is not a number, I expect a failure that says which, and nothing rendered."""
     path = tmp_path / "w.pth"
     write_weights(path)
     state = torch.load(path, weights_only=True)
@@ -170,7 +170,7 @@ def test_nothing_is_stored_of_a_sweep_with_a_wrong_cell(farm: Farm, pair: dict[s
 
 
 def test_a_sweep_is_seen_at_a_glance(farm: Farm, pictures: Path) -> None:
-    """Given a painted sweep with a cancelled cell, I expect its sheet and its plot."""
+    """Given a rendered sweep with a cancelled cell, I expect its sheet and its plot."""
     names = {axis: [pictures / f"{name}.png" for name in pair] for axis, pair in _AXES.items()}
     sweep = farm.sweep(matrix=names, base={**SHALLOW, "iterations": 2}, name="glance")
     sweep.jobs()[3].cancel()
@@ -197,7 +197,7 @@ def test_a_timeout_stops_nothing(farm: Farm, pair: dict[str, str]) -> None:
 
 
 def test_closing_puts_the_job_at_hand_back(pair: dict[str, str]) -> None:
-    """Given a farm that is closed while it paints, I expect the job queued again, and painted by the next farm."""
+    """Given a farm that is closed while it renders, I expect the job queued again, and rendered by the next farm."""
     with Farm() as first:
         job_id = first.submit(**pair, **SHALLOW, iterations=300).id
         running = threading.Event()
@@ -219,7 +219,7 @@ def test_closing_puts_the_job_at_hand_back(pair: dict[str, str]) -> None:
 
 
 def test_a_farm_that_nobody_closes_loses_nothing(pair: dict[str, str], tmp_path: Path) -> None:
-    """Given a program that ends while its farm paints, if it never closed it, I expect exit 0 and the job queued."""
+    """Given a program that ends while its farm renders, if it never closed it, I expect exit 0 and the job queued."""
     program = (
         "from stylefarm import Farm, StillPending\n"
         f"job = Farm().submit(**{pair!r}, **{SHALLOW!r}, iterations=100000)\n"
@@ -253,7 +253,7 @@ def test_what_is_not_there_is_said(farm: Farm, pair: dict[str, str]) -> None:
         farm.submit(**pair, **SHALLOW, weights="sha256:" + "0" * 64)
 
 
-def test_a_picture_s_metadata_paints_it_again(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
+def test_a_picture_s_metadata_renders_it_again(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
     """Given a result, if a job is submitted with the parameters in its metadata, I expect the very same bytes."""
     write_weights(tmp_path / "w.pth")
     first = farm.submit(**pair, **SHALLOW, iterations=3, weights=str(tmp_path / "w.pth")).result().data
@@ -267,8 +267,8 @@ def image_bytes(data: bytes) -> bytes:
     return Image.open(io.BytesIO(data)).tobytes()
 
 
-def test_two_farms_paint_a_job_once(pair: dict[str, str]) -> None:
-    """Given two farms with one home, if both wait for the same jobs, I expect each job painted once."""
+def test_two_farms_render_a_job_once(pair: dict[str, str]) -> None:
+    """Given two farms with one home, if both wait for the same jobs, I expect each job rendered once."""
     with Farm() as one, Farm() as other:
         sweep = one.sweep(matrix={"seed": [1, 2, 3]}, base={**pair, **SHALLOW, "iterations": 20})
         elsewhere = threading.Thread(target=other.find_sweep(sweep.id).wait)
@@ -294,7 +294,7 @@ def test_a_closed_farm_takes_no_connection_from_another() -> None:
 
 
 def test_a_result_is_measured(farm: Farm, pair: dict[str, str], pictures: Path) -> None:
-    """Given jobs of more and less style, if they are painted, I expect metrics that say so; and of a mixture, too."""
+    """Given jobs of more and less style, if they are rendered, I expect metrics that say so; and of a mixture, too."""
     little, much = (farm.submit(**pair, **SHALLOW, iterations=40, style_weight=w).wait() for w in (0.01, 1e4))
     assert little.metrics.keys() == {"gram", "sliced", "self_similarity", "ssim", "clipped", "seconds"}
     assert little.metrics["ssim"] > 0.9 > much.metrics["ssim"]

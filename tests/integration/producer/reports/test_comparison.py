@@ -31,12 +31,12 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
 
 @pytest.fixture
 def sweep(farm: Farm) -> Sweep:
-    """Ten jobs of each optimiser; two of the second failed. The n-th took n seconds, and has a gram of n / 1000."""
-    return made_up(farm, AXES, outcome=outcome, name="two <i> optimisers")
+    """Ten jobs of each optimizer; two of the second failed. The n-th took n seconds, and has a gram of n / 1000."""
+    return made_up(farm, AXES, outcome=outcome, name="two <i> optimizers")
 
 
 def test_medians_and_quartiles_of_each_value(sweep: Sweep) -> None:
-    """Given two optimisers, I expect the numbers of those of their jobs that are done, by hand."""
+    """Given two optimizers, I expect the numbers of those of their jobs that are done, by hand."""
     found = compare([sweep], by="optimizer")
     assert [(group.name, group.jobs, group.done) for group in found.groups] == [("lbfgs", 10, 10), ("adam", 10, 8)]
     assert list(found.metrics) == list(METRICS)
@@ -57,13 +57,13 @@ def test_what_jobs_may_be_compared_by(farm: Farm, sweep: Sweep) -> None:
     both = compare([sweep, other])
     assert (both.by, [(group.name, group.jobs) for group in both.groups]) == (
         "sweep",
-        [("two <i> optimisers", 20), ("one", 1)],
+        [("two <i> optimizers", 20), ("one", 1)],
     )
     namesake = made_up(farm, {"seed": [8]}, name="one")
     found = compare([other, namesake]).groups
     assert [group.name for group in found] == [f"one {one.id[:8]}" for one in (other, namesake)]
-    with pytest.raises(InvalidRequest, match="there is no axis or parameter 'optimiser': did you mean 'optimizer'"):
-        compare([sweep], by="optimiser")
+    with pytest.raises(InvalidRequest, match="there is no axis or parameter 'optimizer': did you mean 'optimizer'"):
+        compare([sweep], by="optimizer")
 
 
 def test_tables(sweep: Sweep, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_plots(sweep: Sweep, tmp_path: Path) -> None:
     assert "<td>&lt;b&gt;</td>" in page
     assert "<b>" not in drawing.replace("</b>", "")
     assert NOT_VALIDATED.replace("'", "&#x27;") in page
-    assert "two &lt;i&gt; optimisers" in page
+    assert "two &lt;i&gt; optimizers" in page
 
 
 def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, claimed
 
 
-def painted(store: Store, steps: int = 5) -> Fence:
+def rendered(store: Store, steps: int = 5) -> Fence:
     """A job at work, with a curve and snapshots up to some step."""
     spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0)
     (job_id,) = store.submissions.create([NewJob(spec, "a.png", "s.png")])
@@ -47,7 +47,7 @@ def named(queries: Queries, job_id: str) -> Checkpoint | None:
 
 def test_the_next_attempt_keeps_what_comes_before_the_checkpoint(store: Store, queries: Queries) -> None:
     """Given a curve past its checkpoint, if the job is claimed again, I expect what comes after that gone alone."""
-    fence = painted(store)
+    fence = rendered(store)
     assert all(store.checkpoints.save(fence, checkpoint(fence)) for _ in range(2))
     assert store.attempts.release(fence, "stopped", {})
     second = claimed(store, fence.job_id)
@@ -60,7 +60,7 @@ def test_the_next_attempt_keeps_what_comes_before_the_checkpoint(store: Store, q
 
 def test_an_older_attempt_names_no_checkpoint(store: Store, queries: Queries) -> None:
     """Given a job that was claimed again, if its first worker names or forgets a checkpoint, I expect a refusal."""
-    first = painted(store)
+    first = rendered(store)
     assert store.attempts.release(first, "stopped", {})
     second = claimed(store, first.job_id)
     assert store.checkpoints.save(second, checkpoint(second))
@@ -71,7 +71,7 @@ def test_an_older_attempt_names_no_checkpoint(store: Store, queries: Queries) ->
 
 def test_a_checkpoint_that_cannot_be_used_is_forgotten(store: Store, queries: Queries) -> None:
     """Given a job that goes on from a checkpoint, if it is passed over, I expect nothing kept, and an event."""
-    first = painted(store)
+    first = rendered(store)
     store.checkpoints.save(first, checkpoint(first))
     store.attempts.release(first, "stopped", {})
     second = claimed(store, first.job_id)
@@ -88,7 +88,7 @@ def test_a_retry_begins_afresh_unless_it_is_asked_otherwise(
     store: Store, queries: Queries, end: str, from_checkpoint: bool
 ) -> None:
     """Given a job that has ended, if it is retried, I expect its checkpoint used if asked for; a done one has none."""
-    fence = painted(store)
+    fence = rendered(store)
     store.checkpoints.save(fence, checkpoint(fence))
     if end == "failed":
         store.attempts.fail(fence, InvalidImage("no"), {})
@@ -109,7 +109,7 @@ def test_a_retry_begins_afresh_unless_it_is_asked_otherwise(
 
 def test_a_checkpoint_is_swept_once_nobody_names_it(engine: Engine, store: Store, tmp_path: Path) -> None:
     """Given a cancelled job's checkpoint, I expect it to stay; if the job is retried afresh, to be swept."""
-    fence, blobs = painted(store, steps=1), FolderBlobs(tmp_path / "blobs")
+    fence, blobs = rendered(store, steps=1), FolderBlobs(tmp_path / "blobs")
     key = checkpoint(fence).stored.key
     blobs.put(key, b"x", "application/octet-stream")
     store.checkpoints.save(fence, checkpoint(fence))

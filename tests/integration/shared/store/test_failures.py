@@ -92,7 +92,7 @@ def test_a_poison_job_is_quarantined(farm: FailingFarm) -> None:
         assert farm.state() == (State.FAILED if number == 2 else State.QUEUED)
     job = farm.queries.job(farm.job_id)
     assert job.error_class == "poison"
-    assert str(job.error).startswith("quarantined: it has killed the process that painted it 3 times; ")
+    assert str(job.error).startswith("quarantined: it has killed the process that rendered it 3 times; ")
     assert [attempt.outcome for attempt in farm.queries.attempts(farm.job_id)] == ["died"] * 3
 
 
@@ -138,7 +138,7 @@ def test_a_worker_that_fails_three_times_in_a_row_is_benched(farm: FailingFarm) 
     assert farm.store.attempts.claim(ids[0], worker) is not None
 
 
-def test_workers_are_listed_with_what_they_paint(farm: FailingFarm) -> None:
+def test_workers_are_listed_with_what_they_render(farm: FailingFarm) -> None:
     """Given a worker at a job, I expect it listed with that job, and gone from the list when it leaves."""
     farm.claim()
     (listed,) = farm.workers.listed()

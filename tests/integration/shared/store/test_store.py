@@ -116,8 +116,8 @@ def test_a_write_may_be_repeated(store: Store, queries: Queries) -> None:
     assert len(queries.snapshots(job_id)) == 1
 
 
-def test_a_snapshot_is_named_as_it_was_painted_last(store: Store, queries: Queries) -> None:
-    """Given a snapshot of an attempt that ran out of memory, if it is painted again, I expect the later one's hash."""
+def test_a_snapshot_is_named_as_it_was_rendered_last(store: Store, queries: Queries) -> None:
+    """Given a snapshot of an attempt that ran out of memory, if it is rendered again, I expect the later one's hash."""
     (job_id,) = store.submissions.create([new_job()])
     fence = claimed(store, job_id)
     for digit in "012":
@@ -255,7 +255,7 @@ def test_ids_may_be_shortened(store: Store, queries: Queries) -> None:
             queries.full_id(JobRow, unknown)
 
 
-def test_an_id_of_the_other_kind_is_recognised(store: Store, queries: Queries) -> None:
+def test_an_id_of_the_other_kind_is_recognized(store: Store, queries: Queries) -> None:
     """Given a sweep and its job, if one is asked for by the other's id, I expect to be told what that id is of."""
     sweep_id, (job_id,) = store.submissions.create_sweep("", {}, [new_job()])
     with pytest.raises(NotFound, match=f"{sweep_id} is a sweep, not a job: ask `stylefarm sweep` for it"):

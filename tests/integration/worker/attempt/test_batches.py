@@ -1,4 +1,4 @@
-"""Jobs that a worker takes and paints together."""
+"""Jobs that a worker takes and renders together."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_is_not_like_it_is_left(store: Store) -> None:
     )
 
 
-def test_what_was_left_to_its_lease_is_not_painted_with_others(store: Store) -> None:
+def test_what_was_left_to_its_lease_is_not_rendered_with_others(store: Store) -> None:
     """Given jobs that a worker left running, if it claims one of another key twice, I expect that one both times."""
     left, alone, other, last = store.submissions.create([new_job("a"), new_job(None), new_job("b"), new_job(None)])
     for job_id in (left, alone, other, last):
@@ -116,7 +116,7 @@ def batching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 
 
 def swept(farm: Farm, fields: dict[str, Any], weights: Sequence[float] = WEIGHTS, **changes: Any) -> list[Job]:
-    """Queues them, also what was painted before."""
+    """Queues them, also what was rendered before."""
     return [farm.submit(**{**fields, **changes}, style_weight=weight, force=True) for weight in weights]
 
 
@@ -129,7 +129,7 @@ def batches(farm: Farm, jobs: Sequence[Job]) -> list[int | None]:
 
 
 def test_each_gets_what_it_gets_alone(batching: Farm, fields: dict[str, Any]) -> None:
-    """Given jobs that differ in a weight, if they are painted together, I expect the bytes and curve of each."""
+    """Given jobs that differ in a weight, if they are rendered together, I expect the bytes and curve of each."""
     jobs = swept(batching, fields, iterations=10)
     assert [status.state for status in ended(batching, jobs)] == [State.DONE] * 3
     assert batches(batching, jobs) == [3, 3, 3]
@@ -192,10 +192,10 @@ def test_a_resumed_member_of_a_batch_gets_the_bytes_of_one_that_ran_through(
     assert jobs[0].result().data == expected
 
 
-def test_what_does_not_fit_together_is_painted_one_by_one(
+def test_what_does_not_fit_together_is_rendered_one_by_one(
     batching: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given memory for one picture, if three are claimed together, I expect each painted alone, and well."""
+    """Given memory for one picture, if three are claimed together, I expect each rendered alone, and well."""
     (job,) = swept(batching, fields, WEIGHTS[:1], iterations=2, size=128)
     job.wait(timeout=120)
     (told,) = batching.services.queries.attempts(job.id)[0].record["path"]["memory"]
@@ -209,7 +209,7 @@ def test_what_does_not_fit_together_is_painted_one_by_one(
 def test_a_gpu_that_fails_under_a_batch_is_one_failure(
     batching: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given three jobs that are painted together, if the GPU fails, I expect one failure counted, and all queued."""
+    """Given three jobs that are rendered together, if the GPU fails, I expect one failure counted, and all queued."""
 
     def fails(*_: object) -> None:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")

@@ -47,10 +47,10 @@ def pixels(image: Image.Image) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(image, dtype=np.float64)
 
 
-def test_a_picture_that_does_not_fit_is_painted_in_strips(
+def test_a_picture_that_does_not_fit_is_rendered_in_strips(
     farm: Farm, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given little memory, if a picture is painted, I expect the same picture, and to be told of the strips."""
+    """Given little memory, if a picture is rendered, I expect the same picture, and to be told of the strips."""
     # In bfloat16 the sums of strips would be rounded apart from those of the whole.
     whole = submitted(farm, pictures, size=512, precision="fp32")
     expected = pixels(whole.result(timeout=60).image)

@@ -1,4 +1,4 @@
-"""The methods of painting through an embedded farm: presets, mixtures, masks, colours, scales, starts, files."""
+"""The methods of rendering through an embedded farm: presets, mixtures, masks, colors, scales, starts, files."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_finite(job: Job, points: int) -> None:
 
 @pytest.mark.parametrize("layers", [{}, SHALLOW], ids=["its own layers", "shallow"])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_paints(farm: Farm, pair: dict[str, str], preset: str, layers: dict[str, Any]) -> None:
+def test_every_preset_renders(farm: Farm, pair: dict[str, str], preset: str, layers: dict[str, Any]) -> None:
     """Given a preset made small, deep or shallow, if a job asks for it, I expect a picture and a finite loss curve."""
     first = {"first_iterations": 2} if preset == "multiscale" else {}
     job = farm.submit(**pair, **layers, **first, preset=preset, size=48, iterations=2)
@@ -92,7 +92,7 @@ def test_every_preset_paints(farm: Farm, pair: dict[str, str], preset: str, laye
     ids=["scales", "sliced", "adam"],
 )
 def test_the_same_spec_gives_the_same_bytes(farm: Farm, pair: dict[str, str], fields: dict[str, Any]) -> None:
-    """Given one spec, if two jobs paint it, I expect one file, byte for byte."""
+    """Given one spec, if two jobs render it, I expect one file, byte for byte."""
     one, two = (farm.submit(**pair, **{**SMALL, **fields}) for _ in range(2))
     assert one.result().data == two.result().data
 
@@ -137,13 +137,13 @@ def test_a_mask_keeps_a_style_to_its_half(farm: Farm, pair: dict[str, str], tmp_
     assert change[:24].mean() > 10 * change[32:].mean()
 
 
-def test_luminance_keeps_the_contents_colours(farm: Farm, pair: dict[str, str]) -> None:
+def test_luminance_keeps_the_contents_colors(farm: Farm, pair: dict[str, str]) -> None:
     """Given color = luminance, I expect the content's I and Q in every pixel, and another brightness."""
     fields = {**SMALL, "iterations": 6, "color": "luminance", "format": "tiff", "bits": 16}
-    painted = tifffile.imread(io.BytesIO(farm.submit(**pair, **fields).result().data))
-    assert painted.dtype == np.uint16
+    rendered = tifffile.imread(io.BytesIO(farm.submit(**pair, **fields).result().data))
+    assert rendered.dtype == np.uint16
     yiq = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
-    change = (painted / 65535 - picture(pair["content"]) / 255) @ yiq.T
+    change = (rendered / 65535 - picture(pair["content"]) / 255) @ yiq.T
     assert np.abs(change[..., 1:]).max() < 2 / 65535
     assert np.abs(change[..., 0]).max() > 0.05
 
@@ -206,7 +206,7 @@ def test_files_of_every_format(farm: Farm, pair: dict[str, str], pictures: Path)
 
 
 def check_file(data: bytes, cell: Mapping[str, str]) -> None:
-    """The file is a picture of that format, tells how it was painted, and keeps the camera's name if it is to."""
+    """The file is a picture of that format, tells how it was rendered, and keeps the camera's name if it is to."""
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.size) == (FORMATS[cell["format"]], SIZE)
         assert image.getexif().get(ExifTags.Base.Make) == ("Lochkamera" if cell["exif"] == "keep" else None)
@@ -229,7 +229,7 @@ def test_content_alone_needs_no_style(farm: Farm, pair: dict[str, str], fields: 
 
 
 def test_a_sweep_over_presets_and_styles(farm: Farm, pair: dict[str, str], pictures: Path) -> None:
-    """Given axes of presets and of styles with a mixture among them, I expect every cell painted, and their sheet."""
+    """Given axes of presets and of styles with a mixture among them, I expect every cell rendered, and their sheet."""
     mixture = [pair["style"], str(pictures / "t.png")]
     matrix: dict[str, list[Any]] = {"preset": ["auto", "gatys", "pytorch", "multiscale"]}
     matrix["style"] = [pair["style"], mixture]

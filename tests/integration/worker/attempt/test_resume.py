@@ -139,7 +139,7 @@ def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], No
 def test_a_checkpoint_that_cannot_be_used_is_passed_over(
     farm: Farm, fields: dict[str, Any], harm: str, reason: str
 ) -> None:
-    """Given a paused job whose checkpoint comes to harm, if it is resumed, I expect it painted afresh, and told."""
+    """Given a paused job whose checkpoint comes to harm, if it is resumed, I expect it rendered afresh, and told."""
     job, blobs = farm.submit(**fields, force=True), farm.services.blobs
     harms: dict[str, Callable[[Checkpoint], None]] = {
         "missing": lambda found: blobs.delete(found.stored.key),
@@ -177,7 +177,7 @@ def test_a_cancelled_job_is_tried_again_from_its_checkpoint(farm: Farm, fields: 
 def test_a_checkpoint_that_cannot_be_stored_fails_no_job(
     farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a full disk for checkpoints, if a job is painted, I expect it done, without any."""
+    """Given a full disk for checkpoints, if a job is rendered, I expect it done, without any."""
 
     def full(*_: object) -> None:
         raise StorageFull("no room")

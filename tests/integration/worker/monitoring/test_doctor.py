@@ -62,7 +62,7 @@ def test_a_healthy_farm(set_up: Set) -> None:
     services.reconciler.run()
     findings = found(services)
     assert not [f for group in findings.values() for f in group if f.health is Health.WRONG]
-    for what in ("database", "redis", "objects", "clocks", "workers", "reconciler", "disk", "painting"):
+    for what in ("database", "redis", "objects", "clocks", "workers", "reconciler", "disk", "rendering"):
         assert [f.health for f in findings[what]] in ([Health.FINE], [Health.FINE] * 2), findings[what]
     (weights,) = findings["weights"]
     assert (weights.health, weights.remedy) == (Health.WARNING, "stylefarm weights pull vgg19")

@@ -336,7 +336,7 @@ def test_a_grid_has_every_cell_once(matrix: dict[str, list[int]]) -> None:
     "text", re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/sweeps.md").read_text(), re.DOTALL)
 )
 def test_the_files_of_the_documentation_are_sweep_files(tmp_path: Path, text: str) -> None:
-    """Given a file that the documentation shows, I expect it to be taken as it stands, with cells to paint."""
+    """Given a file that the documentation shows, I expect it to be taken as it stands, with cells to render."""
     for name in ("kittens/a.jpg", "waves/b.jpg", "photos/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

@@ -12,28 +12,28 @@ from stylefarm.producer.theme import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL
 RED, LIME, BLUE, GOLD = (200, 30, 30), (40, 200, 40), (40, 40, 220), (230, 190, 40)
 
 
-def plain(colour: tuple[int, int, int], width: int = 60, height: int = 40) -> Image.Image:
-    return Image.new("RGB", (width, height), colour)
+def plain(color: tuple[int, int, int], width: int = 60, height: int = 40) -> Image.Image:
+    return Image.new("RGB", (width, height), color)
 
 
-def where(image: Image.Image, colour: tuple[int, ...] | str) -> tuple[int, int, int, int]:
-    """The smallest box (left, top, right, below) that holds every pixel of exactly that colour."""
-    wanted = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+def where(image: Image.Image, color: tuple[int, ...] | str) -> tuple[int, int, int, int]:
+    """The smallest box (left, top, right, below) that holds every pixel of exactly that color."""
+    wanted = Image.new("RGB", (1, 1), color).getpixel((0, 0))
     rows, columns = np.nonzero((np.asarray(image) == wanted).all(axis=-1))
-    assert len(rows), f"no pixel is {colour}"
+    assert len(rows), f"no pixel is {color}"
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
-def has(image: Image.Image, colour: tuple[int, ...] | str) -> bool:
-    wanted = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+def has(image: Image.Image, color: tuple[int, ...] | str) -> bool:
+    wanted = Image.new("RGB", (1, 1), color).getpixel((0, 0))
     return bool((np.asarray(image) == wanted).all(axis=-1).any())
 
 
 def test_heads_and_cells_are_where_they_belong() -> None:
-    """Given pictures of one colour each, if I lay them out, I expect rows at the left, columns above, cells within."""
+    """Given pictures of one color each, if I lay them out, I expect rows at the left, columns above, cells within."""
     cells = {(0, 0): Cell(plain(BLUE)), (0, 1): Cell(plain(GOLD))}
     sheet = contact_sheet([Head("red", plain(RED))], [Head("lime", plain(LIME)), Head("b")], cells, cell=120)
-    red, lime, blue, gold = (where(sheet, colour) for colour in (RED, LIME, BLUE, GOLD))
+    red, lime, blue, gold = (where(sheet, color) for color in (RED, LIME, BLUE, GOLD))
     assert red[2] < blue[0] < blue[2] < gold[0]  # from left to right
     assert lime[3] < blue[1]  # above
     assert red[1::2] == blue[1::2] == gold[1::2]  # in one row
@@ -46,8 +46,8 @@ def test_pictures_keep_their_aspect() -> None:
     rows = [Head("a"), Head("b")]
     cells = {(0, 0): Cell(plain(RED, 400, 100)), (1, 0): Cell(plain(BLUE, 100, 400))}
     sheet = contact_sheet(rows, [Head("c")], cells, cell=160)
-    for colour, size in ((RED, (160, 40)), (BLUE, (40, 160))):
-        left, top, right, below = where(sheet, colour)
+    for color, size in ((RED, (160, 40)), (BLUE, (40, 160))):
+        left, top, right, below = where(sheet, color)
         assert (right - left, below - top) == size
 
 

@@ -17,14 +17,14 @@ class Screen(io.StringIO):
     def __init__(self, *, terminal: bool) -> None:
         super().__init__()
         self.terminal = terminal
-        self.painted = threading.Event()
+        self.rendered = threading.Event()
 
     def isatty(self) -> bool:
         return self.terminal
 
     def write(self, text: str) -> int:
         if text.strip():
-            self.painted.set()
+            self.rendered.set()
         return super().write(text)
 
 
@@ -51,7 +51,7 @@ def test_a_terminal_sees_that_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
     """Given a terminal, if one piece of work goes on, I expect its name, and nothing more once it has ended."""
     screen = watched(monkeypatch)
     with progress.working("encoding"):
-        assert screen.painted.wait(30)
+        assert screen.rendered.wait(30)
     shown = screen.getvalue()
     assert "encoding" in shown
     assert shown.endswith("\x1b[2K")  # the line is free again

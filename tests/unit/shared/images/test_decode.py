@@ -91,7 +91,7 @@ class TestRefusing:
     # Pillow tells what it misses in a TIFF by a warning, before it fails.
     @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
     def test_a_file_cut_short(self, kind: str, kept: float) -> None:
-        """Given the beginning of a file, if I decode it, I expect a refusal and no half grey picture."""
+        """Given the beginning of a file, if I decode it, I expect a refusal and no half gray picture."""
         data = saved(photograph(), kind)
         with pytest.raises(InvalidImage, match=r"^a cannot be decoded \(.*\): export it again as PNG or JPEG$"):
             decode(data[: int(len(data) * kept)], "a")
@@ -140,7 +140,7 @@ class TestRefusing:
     @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
     def test_animations_and_pages(self, kind: str) -> None:
         """Given three frames, if I decode them, I expect a refusal that counts them; a single one is a picture."""
-        frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "lime", "blue")]
+        frames = [Image.new("RGB", (32, 32), color) for color in ("red", "lime", "blue")]
         sentence = r"has 3 pages: export one of them" if kind == "TIFF" else r"is animated \(3 frames\): export one"
         with pytest.raises(InvalidImage, match=sentence):
             decode(saved(frames[0], kind, save_all=True, append_images=frames[1:]), "a")
@@ -175,7 +175,7 @@ class TestConverting:
         assert np.array_equal(np.asarray(picture.image), np.asarray(photograph()))
 
     def test_cmyk_without_a_profile(self) -> None:
-        """Given a JPEG in CMYK, which holds its inks inverted, if I decode it, I expect its colours and a note."""
+        """Given a JPEG in CMYK, which holds its inks inverted, if I decode it, I expect its colors and a note."""
         inks = Image.new("CMYK", (32, 32), (0, 255, 255, 0))
         picture = decode(saved(inks, "JPEG", quality=100), "a.jpg")
         assert picture.notes == ("CMYK converted to sRGB",)
@@ -183,7 +183,7 @@ class TestConverting:
 
     @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
     def test_cmyk_with_a_profile(self, kind: str) -> None:
-        """Given a profile by which cyan prints grey, if I decode a cyan picture, I expect grey."""
+        """Given a profile by which cyan prints gray, if I decode a cyan picture, I expect gray."""
         inks = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
         picture = decode(saved(inks, kind, icc_profile=cmyk_profile()), "a")
         assert picture.notes == ("CMYK converted to sRGB by the profile in the file",)
@@ -196,12 +196,12 @@ class TestConverting:
         image = Image.new("RGBA", (32, 32), (255, 0, 0, 255))
         image.putpixel((0, 0), (255, 0, 0, 0))
         picture = decode(saved(image, "PNG", icc_profile=red_is_green_profile()), "a.png")
-        assert picture.notes == ("colours converted to sRGB by the profile in the file", "alpha laid over white")
+        assert picture.notes == ("colors converted to sRGB by the profile in the file", "alpha laid over white")
         assert near(pixel(picture, 1, 1), (0, 255, 0))
         assert pixel(picture) == (255, 255, 255)
 
     def test_a_profile_for_grey(self) -> None:
-        """Given grey in linear light, if I decode its middle, I expect what sRGB calls the middle of light."""
+        """Given gray in linear light, if I decode its middle, I expect what sRGB calls the middle of light."""
         data = saved(Image.new("L", (32, 32), 128), "PNG", icc_profile=linear_grey_profile())
         assert near(pixel(decode(data, "a.png")), (188, 188, 188), within=3)
 
@@ -215,9 +215,9 @@ class TestConverting:
     @pytest.mark.parametrize(
         ("profile", "note"),
         [
-            (b"no profile", "broken colour profile ignored"),
-            (icc_profile(b"RGB ", b"XYZ ", {}), "broken colour profile ignored"),
-            (cmyk_profile(), "colour profile that is not for RGB ignored"),
+            (b"no profile", "broken color profile ignored"),
+            (icc_profile(b"RGB ", b"XYZ ", {}), "broken color profile ignored"),
+            (cmyk_profile(), "color profile that is not for RGB ignored"),
         ],
     )
     def test_a_profile_that_does_not_serve(self, profile: bytes, note: str) -> None:
@@ -234,15 +234,15 @@ class TestConverting:
             assert picture.notes == ("16-bit reduced to 8-bit",)
             assert np.abs(np.asarray(picture.image)[..., 0] - ramp / 257).max() <= 0.5
 
-    def test_sixteen_bits_of_colour(self) -> None:
+    def test_sixteen_bits_of_color(self) -> None:
         """Given RGB of 16 bits, if I decode it, I expect the upper 8 and a note."""
-        colours = np.full((32, 32, 3), (65535, 32768, 257), ">u2")
-        picture = decode(png_of(colours, 16, 2), "a.png")
+        colors = np.full((32, 32, 3), (65535, 32768, 257), ">u2")
+        picture = decode(png_of(colors, 16, 2), "a.png")
         assert picture.notes == ("16-bit reduced to 8-bit",)
         assert near(pixel(picture), (255, 128, 1), within=1)
 
     def test_one_transparent_value_of_sixteen_bits(self) -> None:
-        """Given grey of which one value is transparent, if I decode it, I expect that white, its neighbour not."""
+        """Given gray of which one value is transparent, if I decode it, I expect that white, its neighbor not."""
         values = np.full((32, 32), 1001, ">u2")
         values[0, 0] = 1000
         picture = decode(png_of(values, 16, 0, png_chunk(b"tRNS", struct.pack(">H", 1000))), "a.png")
@@ -285,7 +285,7 @@ class TestConverting:
         assert (pixel(picture), pixel(picture, 1, 1)) == ((0, 0, 0), (255, 255, 255))
 
     def test_a_palette(self) -> None:
-        """Given a palette, if I decode it, I expect its colours, and white where it is transparent."""
+        """Given a palette, if I decode it, I expect its colors, and white where it is transparent."""
         image = Image.new("P", (32, 32), 1)
         image.putpalette([0, 0, 0, 200, 100, 50])
         image.putpixel((0, 0), 0)
@@ -295,17 +295,17 @@ class TestConverting:
             assert picture.notes == ("alpha laid over white",)
             assert (pixel(picture), pixel(picture, 1, 1)) == ((255, 255, 255), (200, 100, 50))
 
-    def test_a_palette_with_half_transparent_colours(self) -> None:
-        """Given a palette with an opacity for each colour, if I decode it, I expect them mixed with white."""
+    def test_a_palette_with_half_transparent_colors(self) -> None:
+        """Given a palette with an opacity for each color, if I decode it, I expect them mixed with white."""
         image = Image.new("P", (32, 32), 0)
         image.putpalette([0, 0, 0])
         assert near(pixel(decode(saved(image, "PNG", transparency=b"\x80"), "a.png")), (127, 127, 127), within=1)
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
-    @pytest.mark.parametrize(("mode", "colour"), [("RGBA", (0, 0, 0, 64)), ("LA", (0, 64))])
-    def test_alpha_is_laid_over_white(self, kind: str, mode: str, colour: tuple[int, ...]) -> None:
+    @pytest.mark.parametrize(("mode", "color"), [("RGBA", (0, 0, 0, 64)), ("LA", (0, 64))])
+    def test_alpha_is_laid_over_white(self, kind: str, mode: str, color: tuple[int, ...]) -> None:
         """Given black, one quarter opaque, if I decode it, I expect three quarters of white."""
-        picture = decode(saved(Image.new(mode, (32, 32), colour), kind, lossless=True), "a")
+        picture = decode(saved(Image.new(mode, (32, 32), color), kind, lossless=True), "a")
         assert picture.notes == ("alpha laid over white",)
         assert pixel(picture) == (191, 191, 191)
 
@@ -314,7 +314,7 @@ class TestConverting:
         assert decode(saved(photograph().convert("RGBA"), "PNG"), "a.png").notes == ()
 
     def test_lab(self) -> None:
-        """Given a TIFF in Lab, if I decode its middle grey, I expect sRGB's."""
+        """Given a TIFF in Lab, if I decode its middle gray, I expect sRGB's."""
         data = saved(Image.new("LAB", (32, 32), (128, 128, 128)), "TIFF")
         picture = decode(data, "a.tif")
         assert picture.notes == ("Lab converted to sRGB",)
@@ -360,7 +360,7 @@ class TestResizing:
         assert resize(Image.new("RGB", size), edge).size == expected
 
     def test_smaller_is_averaged(self) -> None:
-        """Given a chessboard of pixels, if I make it a quarter, I expect grey and no pattern."""
+        """Given a chessboard of pixels, if I make it a quarter, I expect gray and no pattern."""
         board = Image.fromarray(
             np.repeat((np.indices((64, 64)).sum(axis=0) % 2 * 255)[..., None], 3, 2).astype(np.uint8)
         )

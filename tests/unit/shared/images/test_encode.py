@@ -151,7 +151,7 @@ def test_the_user_comment_is_standard(kind: Format) -> None:
     assert "神奈川沖浪裏 🌊" in comment[8:].decode("utf-16-be")
 
 
-def test_jpeg_keeps_the_full_resolution_of_colours() -> None:
+def test_jpeg_keeps_the_full_resolution_of_colors() -> None:
     """Given a JPEG of ours, if I look at its sampling, I expect 4:4:4."""
     with Image.open(io.BytesIO(encode(pixels(), Output("jpeg"), {}))) as image:
         assert [component[1:3] for component in image.layer] == [(1, 1)] * 3  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""EXIF of the content picture, in the painted one."""
+"""EXIF of the content picture, in the rendered one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_it_says_of_the_pixels_is_ours(output: Output) -> None:
 
 @each_output
 def test_parameters_take_the_place_of_the_comment(output: Output) -> None:
-    """Given a picture that we painted as content, if I encode, I expect the new parameters, and no old ones."""
+    """Given a picture that we rendered as content, if I encode, I expect the new parameters, and no old ones."""
     content = encode(pixels(), Output("jpeg"), {"old": "of before"}, camera_exif())
     data = encode(pixels(), output, PARAMETERS, kept_exif(content))
     assert read_parameters(data) == PARAMETERS
@@ -74,7 +74,7 @@ def test_a_jpeg_that_cannot_hold_all_keeps_the_parameters() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
 def test_it_is_read_from_any_format(kind: str) -> None:
-    """Given a file of any format with EXIF, if I ask for what is to be kept, I expect it, in each painted one."""
+    """Given a file of any format with EXIF, if I ask for what is to be kept, I expect it, in each rendered one."""
     exif = Image.Exif()
     exif[Base.Make] = "Leica"
     exif[IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "S"}

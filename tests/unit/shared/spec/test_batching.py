@@ -1,4 +1,4 @@
-"""Which jobs may be painted together."""
+"""Which jobs may be rendered together."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def test_a_preset_gives_its_numbers_and_yields_to_the_user_s(name: str) -> None:
 
 
 def test_a_preset_s_step_length_is_its_optimiser_s() -> None:
-    """Given a preset of SGD, if another optimiser is asked for, I expect the latter's own numbers."""
+    """Given a preset of SGD, if another optimizer is asked for, I expect the latter's own numbers."""
     spec = parse_spec({**PAIR, "preset": "mxnet", "optimizer": "lbfgs"})
     assert (spec.learning_rate, spec.gradient_clip, spec.weight_decay) == ("auto", None, 0)
     assert spec.content_weight == 10

@@ -44,8 +44,8 @@ def test_terms_are_told_from_the_spec() -> None:
         (Choices(("gpu",), ("night",)), GPU, ["stylefarm.gpu", "stylefarm.gpu.night"]),
     ],
 )
-def test_a_slot_listens_to_what_it_can_paint(choices: Choices, slot: Slot, queues: list[str]) -> None:
-    """Given options and a slot, I expect the queues of jobs that it can paint and was asked to."""
+def test_a_slot_listens_to_what_it_can_render(choices: Choices, slot: Slot, queues: list[str]) -> None:
+    """Given options and a slot, I expect the queues of jobs that it can render and was asked to."""
     assert choices.queues(slot) == queues
 
 

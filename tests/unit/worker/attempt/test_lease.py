@@ -1,4 +1,4 @@
-"""What a worker hears, and does not hear, from the database while it paints."""
+"""What a worker hears, and does not hear, from the database while it renders."""
 
 from __future__ import annotations
 

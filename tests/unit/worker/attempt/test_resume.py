@@ -1,4 +1,4 @@
-"""An optimisation that was cut, stored and gone on with, against the one that ran through."""
+"""An optimization that was cut, stored and gone on with, against the one that ran through."""
 
 from __future__ import annotations
 

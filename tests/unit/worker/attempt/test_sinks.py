@@ -30,7 +30,7 @@ class Recorder:
         return Heartbeat(ours=True)
 
 
-def painted(contents: Sequence[float], pixel: float) -> tuple[list[int], str]:
+def rendered(contents: Sequence[float], pixel: float) -> tuple[list[int], str]:
     """The iterations that are stored of a curve, whose last picture has that value, and what ends the job."""
     recorder = Recorder()
     with contextlib.closing(Background()) as background:
@@ -46,13 +46,13 @@ def painted(contents: Sequence[float], pixel: float) -> tuple[list[int], str]:
 
 def test_nothing_is_kept_after_the_first_number_that_is_none() -> None:
     """given losses of which one is infinite and later ones are not; I expect those before it, and its iteration."""
-    stored, said = painted([3.0, 2.0, float("inf"), 4.0], 0.5)
+    stored, said = rendered([3.0, 2.0, float("inf"), 4.0], 0.5)
     assert stored == [0, 1]
     assert said.startswith("the content loss left the finite numbers at iteration 2: try ")
 
 
 def test_a_picture_that_no_loss_sees_ends_the_job() -> None:
     """given finite losses; if the picture holds what is not a number; I expect the job ended, not a black picture."""
-    stored, said = painted([3.0, 2.0], NAN)
+    stored, said = rendered([3.0, 2.0], NAN)
     assert stored == [0, 1]
     assert said.startswith("the picture left the finite numbers at iteration 1 or before: try ")

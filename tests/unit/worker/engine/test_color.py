@@ -54,13 +54,13 @@ def test_the_content_s_chroma_is_kept(content: Tensor, rendered: Tensor) -> None
 
 @given(any_pictures(), any_pictures())
 @LAWS
-def test_the_painted_brightness_is_taken_where_there_is_room(content: Tensor, rendered: Tensor) -> None:
-    """Given any two pictures, I expect the painted brightness, or as near to it as the content's color may come."""
+def test_the_rendered_brightness_is_taken_where_there_is_room(content: Tensor, rendered: Tensor) -> None:
+    """Given any two pictures, I expect the rendered brightness, or as near to it as the content's color may come."""
     found, wanted = keep_colors(content, rendered), yiq(rendered)[0]
     at_bound = (found.amin(1) <= 1e-12) | (found.amax(1) >= 1 - 1e-12)
     exact = (yiq(found)[0] - wanted).abs() < 1e-12
     assert (exact | at_bound.flatten()).all()
-    # It lies between the content's brightness and the painted one.
+    # It lies between the content's brightness and the rendered one.
     past = (yiq(found)[0] - yiq(content)[0]) * (wanted - yiq(found)[0])
     assert (past >= -1e-12).all()
 
@@ -83,7 +83,7 @@ def test_a_matched_style_has_the_content_s_mean_and_covariance() -> None:
     assert (found - expected).norm() < 0.02 * expected.norm()
 
 
-def test_colours_are_turned_as_little_as_they_can_be() -> None:
+def test_colors_are_turned_as_little_as_they_can_be() -> None:
     """Given the same, I expect the symmetric map C^1/2 S^-1/2 of the regularised covariances, pixel by pixel."""
     style, content = mild(0, 0.6, 0.05), mild(1, 0.45, 0.07)
     roots = []
@@ -103,7 +103,7 @@ def test_matching_a_picture_to_itself_changes_nothing(image: Tensor) -> None:
 
 
 def test_matched_brightness_has_the_content_s_mean_and_deviation() -> None:
-    """Given pictures that need no clipping, I expect a grey style with the content's mean and deviation of Y."""
+    """Given pictures that need no clipping, I expect a gray style with the content's mean and deviation of Y."""
     style, content = mild(0, 0.6, 0.05), mild(1, 0.45, 0.07, 9, 14)
     matched = match_luminance(style, content)
     assert 0 < matched.min() < matched.max() < 1

@@ -45,8 +45,8 @@ def test_a_gpu_has_the_gradient_of_a_cpu(loss: str) -> None:
         assert (found.cpu() - expected).norm() < tolerance * expected.norm()
 
 
-def test_a_replayed_graph_paints_the_same_picture() -> None:
-    """given an objective; if its evaluation is captured; I expect it told, and the picture that it paints as it is."""
+def test_a_replayed_graph_renders_the_same_picture() -> None:
+    """given an objective; if its evaluation is captured; I expect it told, and the picture that it renders as it is."""
     device = choose("fp32").device
     image, plain = objective_on(device, torch.float32, "gram")
     heard: list[str] = []
@@ -61,7 +61,7 @@ def test_a_replayed_graph_paints_the_same_picture() -> None:
     assert heard == [CAPTURED]
 
 
-def test_what_cannot_be_captured_is_told_and_painted() -> None:
+def test_what_cannot_be_captured_is_told_and_rendered() -> None:
     """given a loss that draws on the CPU; if it is captured; I expect the reason told, and a gradient all the same."""
     image, plain = objective_on(choose("fp32").device, torch.float32, "sliced")
     heard: list[str] = []

@@ -30,7 +30,7 @@ def test_ssim_is_scikit_image_s() -> None:
 
 
 def test_a_picture_is_itself() -> None:
-    """Given a painting that is its content, or its style, I expect no distance to that one, and some to the other."""
+    """Given a rendering that is its content, or its style, I expect no distance to that one, and some to the other."""
     content, style = picture(0), picture(1) * 0.3
     of_content, of_style = compute_metrics(content, content, style), compute_metrics(style, content, style)
     assert (of_content.self_similarity, of_content.ssim) == pytest.approx((0, 1), abs=1e-5)
@@ -41,7 +41,7 @@ def test_a_picture_is_itself() -> None:
 
 
 def test_what_lies_outside_is_counted() -> None:
-    """Given a painting of which a quarter lies outside [0, 1], I expect a share of a quarter."""
+    """Given a rendering of which a quarter lies outside [0, 1], I expect a share of a quarter."""
     rendered = picture(0)
     rendered[..., :24] = torch.cat([rendered[..., :12] + 2, rendered[..., 12:24]], dim=3)
     assert compute_metrics(rendered, picture(0), picture(1)).clipped == pytest.approx(0.25)

@@ -48,7 +48,7 @@ def test_this_machine_can_be_asked() -> None:
 
 
 def test_a_driver_that_fails_is_told_of() -> None:
-    """Given a driver that does not answer, I expect a sentence, not a CPU that quietly paints instead."""
+    """Given a driver that does not answer, I expect a sentence, not a CPU that quietly renders instead."""
     with pytest.raises(ServiceUnavailable, match=r"driver does not answer \(Fake Failure\): .* --gpus none"):
         find_devices(FakeNvml(fails=FakeNvml.NVMLError))
 
@@ -134,9 +134,9 @@ def test_cpu_slots_divide_the_threads(cpu: int, threads: int | None, cores: int,
         (
             SlotRequest(cpu=0),
             Machine(),
-            "there is nothing to paint on: no GPU is chosen and --cpu is 0: leave out --cpu",
+            "there is nothing to render on: no GPU is chosen and --cpu is 0: leave out --cpu",
         ),
-        (SlotRequest(gpus="none", cpu=0), Machine(EIGHT), "there is nothing to paint on"),
+        (SlotRequest(gpus="none", cpu=0), Machine(EIGHT), "there is nothing to render on"),
         (SlotRequest(), Machine(EIGHT, "GPU-x"), "CUDA_VISIBLE_DEVICES asks for 'GPU-x', which is not here"),
     ],
 )

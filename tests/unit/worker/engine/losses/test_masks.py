@@ -84,7 +84,7 @@ def test_a_style_leaves_alone_what_its_region_does_not_see(layer: str) -> None:
     assert (gradient[..., last - 1] != 0).any()
 
 
-def test_two_styles_in_two_halves_paint_each_their_own() -> None:
+def test_two_styles_in_two_halves_render_each_their_own() -> None:
     """Given a style for each half, I expect at each half the gradient of its style alone, but for the seam."""
     left, right = halves()
     one, other = StyleImage(picture(2), 0.5, mask=left), StyleImage(picture(3), 0.5, mask=right)
@@ -157,8 +157,8 @@ def test_each_region_counts_by_its_style_s_share() -> None:
     torch.testing.assert_close(both, 0.25 * alone[0] + 0.75 * alone[1])
 
 
-def test_a_spot_smaller_than_a_pixel_of_the_result_paints_something_finite() -> None:
-    """Given a mask of one white pixel in a large picture, if it is painted small, I expect finite losses."""
+def test_a_spot_smaller_than_a_pixel_of_the_result_renders_something_finite() -> None:
+    """Given a mask of one white pixel in a large picture, if it is rendered small, I expect finite losses."""
     large = Image.new("RGB", (1600, 1200), (90, 140, 30))
     spot = Image.new("L", large.size)
     spot.putpixel((800, 600), 255)

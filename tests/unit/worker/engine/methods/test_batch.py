@@ -55,7 +55,7 @@ def _two_threads() -> Iterator[None]:
 @pytest.mark.usefixtures("_two_threads")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_picture_of_a_batch_has_the_bits_that_it_has_alone(name: str) -> None:
-    """given three contents and three styles; if they are painted together; I expect each one's bytes as alone."""
+    """given three contents and three styles; if they are rendered together; I expect each one's bytes as alone."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     batch = rendered(contents, styles, OPTIMIZERS[name]())
     for index in range(3):
@@ -117,7 +117,7 @@ def test_what_cannot_be_joined_goes_one_by_one() -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_one_that_is_no_number_any_more_does_not_touch_the_others(name: str) -> None:
-    """given a batch in which one picture is NaN; if it is painted; I expect the others' bytes as alone."""
+    """given a batch in which one picture is NaN; if it is rendered; I expect the others' bytes as alone."""
     contents, styles = pictures(3, 1), pictures(3, 2)
     contents[1, 0, 0, 0] = torch.nan
     batch = rendered(contents, styles, OPTIMIZERS[name]())

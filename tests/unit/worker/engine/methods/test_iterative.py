@@ -67,7 +67,7 @@ def render(
     rules: UpdateRules | None = None,
     sizes: tuple[int, ...] = (),
 ) -> list[Progress]:
-    """Paints with one network for all, so that batched and alone differ in nothing but the batch."""
+    """Renders with one network for all, so that batched and alone differ in nothing but the batch."""
     vgg = random_vgg(picture(100, 1, 3, 24, 24), picture(101, 1, 3, 24, 24))
 
     def prepare(size: int | None) -> tuple[Tensor, Objective]:
@@ -189,8 +189,8 @@ def test_a_pair_without_curvature_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_painting_brings_the_loss_down(optimizer: str) -> None:
-    """Given two pictures, if one is painted as the other, I expect a tenth of the loss, and each step told."""
+def test_rendering_brings_the_loss_down(optimizer: str) -> None:
+    """Given two pictures, if one is rendered as the other, I expect a tenth of the loss, and each step told."""
     steps = render(picture(0, 1, 3, 24, 32), picture(1, 1, 3, 20, 28) * 0.4, optimizer, 40)
     assert [step.iteration for step in steps] == list(range(41))
     assert steps[-1].losses[0, 0] < 0.1 * steps[0].losses[0, 0]
@@ -199,7 +199,7 @@ def test_painting_brings_the_loss_down(optimizer: str) -> None:
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "sgd"])
 def test_a_batch_gives_what_each_gives_alone(optimizer: str) -> None:
-    """Given two jobs of one shape, if they are painted as one batch, I expect each as if it were alone."""
+    """Given two jobs of one shape, if they are rendered as one batch, I expect each as if it were alone."""
     content, style = picture(0, 2, 3, 16, 16), picture(1, 2, 3, 16, 16)
     together = render(content, style, optimizer, 8)[-1]
     for index in range(2):
@@ -223,13 +223,13 @@ def test_bfloat16_measures_what_float32_measures() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    """Given one spec, if it is painted twice, I expect the very same picture."""
+    """Given one spec, if it is rendered twice, I expect the very same picture."""
     runs = [render(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "lbfgs", 10)[-1].image for _ in range(2)]
     assert torch.equal(runs[0], runs[1])
 
 
 def test_progress_belongs_to_the_receiver() -> None:
-    """Given progress that is kept, if painting goes on, I expect its picture to stay as it was."""
+    """Given progress that is kept, if rendering goes on, I expect its picture to stay as it was."""
     steps = render(picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16), "adam", 3)
     assert len({float(step.image.sum()) for step in steps}) == 4
 
@@ -317,7 +317,7 @@ def test_filters_get_the_mean_activation_and_the_network_stays_what_it_was() -> 
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "adam", "sgd"])
-def test_painting_goes_from_coarse_to_fine(name: str) -> None:
+def test_rendering_goes_from_coarse_to_fine(name: str) -> None:
     """Given three scales, I expect one curve over all, pictures that grow, and the fine start to be the coarse end."""
     steps = render(picture(0, 1, 3, 32, 32), picture(1, 1, 3, 20, 28) * 0.4, name, 6, sizes=(12, 16, 24))
     assert [step.iteration for step in steps] == list(range(19))

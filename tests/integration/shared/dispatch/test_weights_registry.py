@@ -14,7 +14,7 @@ import torch
 from sqlalchemy import Engine
 from torch import Tensor
 
-from stylefarm.producer.submission.pretrained import WeightsContent
+from stylefarm.producer.submission.pretrained import PretrainedWeights
 from stylefarm.shared.dispatch.weights import NewWeights, WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.services import Services
@@ -232,7 +232,7 @@ def filled(services: Services, registry: WeightsRegistry) -> Services:
 
 
 def resolve(services: Services, **fields: object) -> tuple[dict[str, object], list[str]]:
-    pretrained, notes = WeightsContent(services.blobs, WeightsRegistry(services.engine)), list[str]()
+    pretrained, notes = PretrainedWeights(services.blobs, WeightsRegistry(services.engine)), list[str]()
     spec = parse_spec({"content": "a.png", "style": "s.png", **fields})
     return pretrained.resolve(spec, notes), notes
 

@@ -5,7 +5,7 @@ Colors are sRGB, as "#rrggbb".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from stylefarm.shared.db.states import State
 
@@ -27,11 +27,23 @@ STATES: Mapping[State, str] = {
     State.CANCELLED: "#8d7a9c",
 }
 
-TERMS: Mapping[str, str] = {"total": BRIGHT, "content": "#6fb1f5", "style": "#f2a35e", "tv": "#7cc79a"}
-"""The terms of a loss."""
-
+_TERMS: Mapping[str, str] = {"total": BRIGHT, "content": "#6fb1f5", "style": "#f2a35e", "tv": "#7cc79a"}
 SERIES = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72c6c9", "#a3adc2", "#d98cb3", "#9fc46b")
 """The curves of a plot, one after the other; after the last, the first again."""
+
+
+def term_colors(names: Iterable[str]) -> dict[str, str]:
+    """Return a color for each term of a loss, in order, each once: the usual ones have their own.
+
+    Example:
+        >>> term_colors(["total", "energy"])
+        {'total': '#f2f4f8', 'energy': '#c79ad9'}
+    """
+    distinct = list(dict.fromkeys(names))
+    free = [color for color in SERIES if color not in _TERMS.values()]
+    others = [name for name in distinct if name not in _TERMS]
+    own = {name: free[number % len(free)] for number, name in enumerate(others)}
+    return {name: own.get(name) or _TERMS[name] for name in distinct}
 
 
 def css_variables() -> str:

@@ -52,6 +52,7 @@ def recording_cost(setup: BenchmarkFarm) -> list[Row]:
     """What an optimization of a few seconds gives to its curve: waiting in its loop, and another thread's work."""
     # Before torch, which reads once what importing the worker sets.
     from benchmarks.farm.engine import steps
+    from stylefarm.shared.spec.spec import JobSpec
     from stylefarm.worker.attempt.sinks import Background, LossSink
 
     shares = []
@@ -63,7 +64,7 @@ def recording_cost(setup: BenchmarkFarm) -> list[Row]:
             )
             assert job is not None
             fence, background, clock = Fence(job.id, job.attempt), Background(), ThreadTimer()
-            sink = LossSink(farm.services.store, fence, background)
+            sink = LossSink(farm.services.store, fence, background, JobSpec.loss_terms)
             background.submit(clock.start)
             started, waited = time.perf_counter(), 0.0
             for progress in steps():

@@ -9,7 +9,7 @@ from typing import Any
 
 from stylefarm.producer.charts.losses import LossCurve
 from stylefarm.producer.charts.tradeoff import Point, Spread, Words, spans_decades
-from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TERMS, TEXT
+from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 from stylefarm.shared.errors import InvalidRequest
 
 # Names that stand below a plot; more of them stand beside it, in a list that scrolls.
@@ -33,7 +33,8 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     """
     if len(curves) == 1:
         (curve,) = curves.values()
-        lines = [(term, curve.iterations, getattr(curve, term), color) for term, color in TERMS.items()]
+        colors = term_colors(curve.terms)
+        lines = [(term, curve.iterations, values, colors[term]) for term, values in curve.terms.items()]
     else:
         lines = [
             (name, curve.iterations, curve.total, SERIES[number % len(SERIES)])

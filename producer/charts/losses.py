@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TERMS, TEXT
+from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT, term_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 class LossCurve:
     """The loss curve of one job: an element of each sequence for each recorded iteration.
 
-    The terms are weighted as they are in the total. A sequence may be empty where a job has no such term.
+    Args:
+        iterations: the steps done.
+        terms: by name, "total" first; each is weighted as it is in the total.
 
     Example:
-        >>> LossCurve(iterations=[0, 1], total=[2.0, 1.0]).total[-1]
+        >>> LossCurve([0, 1], {"total": [2.0, 1.0]}).total[-1]
         1.0
     """
 
     iterations: Sequence[float]
-    total: Sequence[float]
-    content: Sequence[float] = ()
-    style: Sequence[float] = ()
-    tv: Sequence[float] = ()
+    terms: Mapping[str, Sequence[float]]
+
+    @property
+    def total(self) -> Sequence[float]:
+        """The sum of the terms; empty where the job has no point yet."""
+        return self.terms.get("total", ())
 
 
 MOST_PANELS = 6
@@ -62,7 +66,7 @@ def loss_plot(
         The bytes of the file.
 
     Example:
-        >>> loss_plot({"cat": LossCurve([0, 1, 2], [4.0, 2.0, 1.0])})[:4]
+        >>> loss_plot({"cat": LossCurve([0, 1, 2], {"total": [4.0, 2.0, 1.0]})})[:4]
         b'\x89PNG'
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -97,17 +101,18 @@ def _panels(curves: Mapping[str, LossCurve], log: bool) -> Figure:
     down = max(1, -(-len(curves) // across))
     figure = dark_figure(1.2 + 3.4 * across, 0.9 + 2.5 * down)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    colors = term_colors(term for curve in curves.values() for term in curve.terms)
     lines: dict[str, Line2D] = {}
     for axes in grid.flat[len(curves) :]:
         axes.remove()
     for number, (axes, name) in enumerate(zip(grid.flat, curves, strict=False)):
         _dress(axes, log, left=number % across == 0, below=number + across >= len(curves))
         axes.set_title(printable(name, 48), color=TEXT, fontsize=10, loc="left", parse_math=False)
-        for term, color in TERMS.items():
+        for term, color in colors.items():
             line = _line(axes, curves[name], term, log, color=color, linewidth=1.8 if term == "total" else 1.2)
             lines |= {term: line} if line else {}
         _say_if_empty(axes)
-    legend(figure, {term: lines[term] for term in TERMS if term in lines}, len(TERMS), "outside lower right")
+    legend(figure, {term: lines[term] for term in colors if term in lines}, max(1, len(colors)), "outside lower right")
     return figure
 
 
@@ -131,7 +136,7 @@ def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
 
 def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Line2D | None:
     """Draw one term; None where it has no number that can be drawn."""
-    pairs = zip(curve.iterations, getattr(curve, term), strict=False)  # the last may still be on its way
+    pairs = zip(curve.iterations, curve.terms.get(term, ()), strict=False)  # the last may still be on its way
     points = np.array(list(pairs), dtype=float).reshape(-1, 2)
     # Beyond the range of float32, in which losses are computed, the logarithmic scale itself overflows.
     drawable = np.isfinite(points).all(axis=1) & (points[:, 1] < 1e38)

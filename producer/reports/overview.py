@@ -65,7 +65,7 @@ def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurv
     wanted = {status.id for status in statuses}
     curves = {job_id: _curve(losses) for job_id, losses in sweep_points(sweep) if job_id in wanted}
     names = zip(curve_labels(statuses), statuses, strict=True)
-    return {name: curves.get(one.id, LossCurve((), ())) for name, one in names}
+    return {name: curves.get(one.id, LossCurve((), {})) for name, one in names}
 
 
 def sweep_points(sweep: Sweep) -> Iterator[tuple[str, Losses]]:
@@ -100,4 +100,4 @@ def loss_curve(job: Job) -> LossCurve:
 
 
 def _curve(losses: Losses) -> LossCurve:
-    return LossCurve(losses.iteration.tolist(), **{name: values.tolist() for name, values in losses.terms.items()})
+    return LossCurve(losses.iteration.tolist(), {name: values.tolist() for name, values in losses.terms.items()})

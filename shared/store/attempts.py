@@ -7,14 +7,14 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import TextClause, select, text, update
+from sqlalchemy import TextClause, exists, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, joinedload
 
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint, StoredObject
 from stylefarm.shared.db.states import ArtifactRole, State
-from stylefarm.shared.db.tables import ArtifactRow, JobRow
+from stylefarm.shared.db.tables import ArtifactRow, JobRequestRow, JobRow
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.queue.routes import LOWEST
 from stylefarm.shared.store import prepared_statements, transitions
@@ -127,6 +127,17 @@ class Attempts(Transactions):
             if error.failure_class == "infrastructure" and job.worker is not None:
                 count_worker_failure(session, job.worker, str(error))
             return fail_attempt(session, job, error.failure_class, error, "failed", record)
+
+    def set_loss_terms(self, fence: Fence, terms: Sequence[str]) -> bool:
+        """State what the points of a running job's loss curve hold, where its method has terms of its own.
+
+        To be called before the first point. Returns False if the job is no longer this attempt's.
+        """
+        ours = exists(select(JobRow.id).where(is_fenced(fence)))
+        statement = update(JobRequestRow).where(JobRequestRow.job_id == fence.job_id, ours)
+        with self._transaction() as session:
+            changed = session.execute(statement.values(loss_terms=list(terms)).returning(JobRequestRow.job_id))
+            return changed.one_or_none() is not None
 
     def confirm_cancel(self, fence: Fence, record: Mapping[str, Any]) -> bool:
         """Cancel a running job whose worker has stopped as it was asked to: running -> cancelled.

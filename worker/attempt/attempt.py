@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +24,7 @@ from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB, JobSpec, load_spec
 from stylefarm.worker.attempt.attempt_sinks import AttemptSinks
 from stylefarm.worker.attempt.checkpoint import CheckpointStore
-from stylefarm.worker.attempt.lease import Interrupted, Lease, PauseRequested
+from stylefarm.worker.attempt.lease import Interrupted, Lease, LeaseLost, PauseRequested
 from stylefarm.worker.attempt.metrics import measure_result
 from stylefarm.worker.attempt.outcome import Outcome, Rendered, outcome_of
 from stylefarm.worker.attempt.output import OutputEncoder
@@ -125,14 +125,27 @@ class Attempt:
         }
         self.encoder  # noqa: B018 - and, by it, the pictures
 
-    def start(self, memory_left: Callable[[], int]) -> None:
-        """Open the sinks; `memory_left` says how many bytes a copy of the engine's state may take."""
-        settings = self.services.settings
+    def start(self, terms: Sequence[str], memory_left: Callable[[], int]) -> None:
+        """Open the sinks.
+
+        Args:
+            terms: the names of the losses that each Progress holds, the total first.
+            memory_left: how many bytes a copy of the engine's state may take.
+
+        Raises:
+            LeaseLost: the job belongs to another attempt.
+        """
+        settings, store = self.services.settings, self.services.store
+        if list(terms) != self.job.loss_terms and not retry_transient(
+            lambda: store.attempts.set_loss_terms(self.fence, terms)
+        ):
+            raise LeaseLost
         self._sinks = AttemptSinks.opened(
             self.services,
             self.lease,
             self.encoder,
             self.checkpoint_store,
+            terms=terms,
             snapshot_every=self.spec.snapshot_every,
             checkpoint_seconds=settings.checkpoint_seconds,
             memory_left=memory_left,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,6 +31,7 @@ class AttemptSinks:
         encoder: OutputEncoder,
         store: CheckpointStore,
         *,
+        terms: Sequence[str],
         snapshot_every: int,
         checkpoint_seconds: float,
         memory_left: Callable[[], int],
@@ -42,12 +43,13 @@ class AttemptSinks:
             lease: the attempt's; it hears what the store says of the job when losses are stored.
             encoder: makes files of snapshots.
             store: keeps the checkpoints.
+            terms: the names of the losses that each Progress holds, the total first.
             snapshot_every: iterations from one snapshot to the next; 0: none.
             checkpoint_seconds: seconds from one checkpoint to the next; 0: none.
             memory_left: how many bytes a copy of the engine's state may take.
         """
         background, fence = Background(), lease.fence
-        losses = LossSink(services.store, fence, background, lease.on_heartbeat)
+        losses = LossSink(services.store, fence, background, terms, lease.on_heartbeat)
         snapshots = SnapshotSink(
             services.store, services.blobs, fence, background, every=snapshot_every, encoder=encoder
         )

@@ -129,10 +129,15 @@ class BatchRun:
         self, attempts: Sequence[Attempt], budget: MemoryBudget, state: EngineState | None
     ) -> Iterator[Attempt]:
         """Run the engine to its end, or until no attempt is left; yield those that have ended."""
+        method = load_method(attempts[0].spec.method)
         try:
             for attempt in attempts:
-                attempt.start(lambda: budget.left() // len(attempts))
-            for progress in self._steps(attempts, budget, state):
+                with attempt.ends_on_error():
+                    attempt.start(method.terms, lambda: budget.left() // len(attempts))
+            yield from (attempt for attempt in attempts if attempt.has_ended)
+            if all(attempt.has_ended for attempt in attempts):
+                return
+            for progress in method.run(self._request(attempts, budget, state)):
                 yield from _show_progress(attempts, progress)
                 if all(attempt.has_ended for attempt in attempts):
                     return
@@ -145,9 +150,7 @@ class BatchRun:
             for attempt in attempts:
                 attempt.close()
 
-    def _steps(
-        self, attempts: Sequence[Attempt], budget: MemoryBudget, state: EngineState | None
-    ) -> Iterator[Progress]:
+    def _request(self, attempts: Sequence[Attempt], budget: MemoryBudget, state: EngineState | None) -> RunRequest:
         spec, path = attempts[0].spec, budget.path
         backbone = self.cache.network(network_key(spec, path), partial(self._network, attempts[0], path))
 
@@ -168,7 +171,7 @@ class BatchRun:
             for edge, iterations in spec.schedule
         ]
         rules = UpdateRules(spec.clamp, spec.average, spec.stop_change)
-        return load_method(spec.method).run(RunRequest(scales, make_optimizer(spec), rules, state))
+        return RunRequest(scales, make_optimizer(spec), rules, state)
 
     def _network(self, attempt: Attempt, path: ComputePath) -> FeatureNetwork:
         calibration = attempt.inputs.sized(min(attempt.spec.sizes[-1], CALIBRATION_EDGE), path.device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import takewhile
 from typing import Protocol
@@ -25,7 +25,6 @@ from stylefarm.shared.store import Store
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
 from stylefarm.worker.attempt.output import OutputEncoder
 from stylefarm.worker.engine.methods.iterative import Progress
-from stylefarm.worker.engine.methods.objective import TERMS
 from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring import metrics
 
@@ -98,7 +97,8 @@ class Background:
 class LossSink:
     """Stores the loss curve in batches, and stops the work when a loss is not finite.
 
-    `on_heartbeat` is called with what the store says of the job, far more often than the lease is renewed.
+    `terms` are the names of the losses, the total first. `on_heartbeat` is called with what the store says of the job,
+    far more often than the lease is renewed.
     """
 
     def __init__(
@@ -106,11 +106,13 @@ class LossSink:
         store: Store,
         fence: Fence,
         background: Background,
+        terms: Sequence[str],
         on_heartbeat: Callable[[Heartbeat], None] | None = None,
     ) -> None:
         self.store = store
         self.fence = fence
         self.background = background
+        self.terms = terms
         self.on_heartbeat = on_heartbeat
         self._points: list[tuple[int, Tensor]] = []
         self._image: Tensor | None = None
@@ -140,7 +142,7 @@ class LossSink:
         if finite:
             self.background.submit(lambda: self._record(finite))
         if len(finite) < len(points):
-            raise _diverged(points[len(finite)])
+            raise _diverged(points[len(finite)], self.terms)
         if self._image is not None and not self._image.isfinite().all():
             # A ReLU that takes the larger of x and zero makes zero of what is not a number, and no loss sees it.
             raise Diverged(f"the picture left the finite numbers at iteration {iterations[-1]} or before: {REMEDY}")
@@ -195,7 +197,7 @@ class SnapshotSink:
             raise LeaseLost
 
 
-def _diverged(point: LossPoint) -> Diverged:
-    named = zip(TERMS[1:], point.losses[1:], strict=True)
+def _diverged(point: LossPoint, terms: Sequence[str]) -> Diverged:
+    named = zip(terms[1:], point.losses[1:], strict=True)
     term = next((name for name, loss in named if not math.isfinite(loss)), "total")
     return Diverged(f"the {term} loss left the finite numbers at iteration {point.iteration}: {REMEDY}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylefarm import Farm, JobFailed
+from stylefarm import Farm, JobFailed, write_losses
 from stylefarm.worker.monitoring.doctor import CHECKS, Finding, Health, examine
 
 MODULE = '''
@@ -36,9 +36,9 @@ class MaxMean(MomentLoss):
 
 
 class SignDescent:
-    """Moves every value by one gray level against the sign of its gradient."""
+    """Moves every value by one gray level against the sign of its gradient; tells the total, and how large it is."""
 
-    terms = IterativeMethod.terms
+    terms = ("total", "steepness")
 
     def workload(self, spec, height, width):
         return IterativeMethod().workload(spec, height, width)
@@ -48,9 +48,14 @@ class SignDescent:
         image, objective = scale.prepare()
         for step in range(scale.iterations):
             losses, gradient = objective.gradient(image, step)
-            yield Progress(step, scale.iterations, image, losses)
+            yield Progress(step, scale.iterations, image, told(losses, gradient))
             image = image - gradient.sign() / 255
-        yield Progress(scale.iterations, scale.iterations, image, objective.losses(image))
+        losses, gradient = objective.gradient(image, scale.iterations)
+        yield Progress(scale.iterations, scale.iterations, image, told(losses, gradient))
+
+
+def told(losses, gradient):
+    return torch.stack([losses[:, 0], gradient.abs().flatten(1).mean(1)], 1)
 '''
 ENTRY_POINTS = """
 [stylefarm.losses]
@@ -93,8 +98,11 @@ def test_both_are_rendered_with(farm: Farm, pictures: Path) -> None:
     job = farm.submit(**pair, style_loss="max-mean", method="sign-descent")
     moved = np.asarray(job.result(timeout=60).image, dtype=float)
     curve = job.losses()
+    assert list(curve.terms) == ["total", "steepness"]
     assert curve.iteration[-1] == 4
-    assert curve.style[-1] < curve.style[0]
+    assert curve.total[-1] < curve.total[0]
+    assert (curve.terms["steepness"] > 0).all()
+    write_losses(job, pictures / "losses.svg")
     other = farm.submit(**pair, style_loss={"max-mean": 1, "gram": 1}, method="gatys")
     assert np.abs(np.asarray(other.result(timeout=60).image, dtype=float) - moved).max() > 0
 

@@ -14,7 +14,7 @@ from stylefarm.producer.theme import BACKGROUND
 
 def curve(start: float, count: int = 20) -> LossCurve:
     falling = [start / (n + 1) for n in range(count)]
-    return LossCurve(list(range(count)), falling, falling, falling, falling)
+    return LossCurve(list(range(count)), dict.fromkeys(("total", "content", "style", "tv"), falling))
 
 
 def opened(data: bytes) -> Image.Image:
@@ -35,7 +35,7 @@ def test_a_plot_of_any_number_of_jobs(count: int) -> None:
 def test_a_job_without_losses_says_so(overlay: bool) -> None:
     """Given a job that has not begun, I expect its plot to say so, and not that of one that has."""
     words = b"no losses yet"
-    assert words in loss_plot({"waiting": LossCurve([], [])}, kind="svg", overlay=overlay)
+    assert words in loss_plot({"waiting": LossCurve([], {})}, kind="svg", overlay=overlay)
     assert words not in loss_plot({"running": curve(1.0)}, kind="svg", overlay=overlay)
 
 
@@ -44,10 +44,10 @@ def test_numbers_without_a_logarithm_are_gaps(copies: int) -> None:
     """Given zero, negative, NaN, infinite, absurd and no numbers, if I plot them, I expect a PNG and no warning."""
     nan, infinity = float("nan"), float("inf")
     curves = {
-        "gaps": LossCurve([1, 2, 3, 4], [0, -1, nan, infinity], [1, 2, 3, 4], [nan] * 4),
-        "absurd": LossCurve([1, 2, nan], [1e308, 5e-324, 1], [1e-320] * 3),
-        "empty": LossCurve([], []),
-        "uneven": LossCurve([1, 2, 3], [5.0], [4, 3, 2, 1]),
+        "gaps": LossCurve([1, 2, 3, 4], {"total": [0, -1, nan, infinity], "content": [1, 2, 3, 4], "style": [nan] * 4}),
+        "absurd": LossCurve([1, 2, nan], {"total": [1e308, 5e-324, 1], "content": [1e-320] * 3}),
+        "empty": LossCurve([], {}),
+        "uneven": LossCurve([1, 2, 3], {"total": [5.0], "energy": [4, 3, 2, 1]}),
     }
     opened(loss_plot({f"{name} {n}": value for name, value in curves.items() for n in range(copies)}))
 

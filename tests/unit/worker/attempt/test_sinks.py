@@ -34,7 +34,7 @@ def rendered(contents: Sequence[float], pixel: float) -> tuple[list[int], str]:
     """The iterations that are stored of a curve, whose last picture has that value, and what ends the job."""
     recorder = Recorder()
     with contextlib.closing(Background()) as background:
-        sink = LossSink(cast(Store, recorder), Fence("job", 1), background)
+        sink = LossSink(cast(Store, recorder), Fence("job", 1), background, ("total", "content", "style", "tv"))
         for iteration, content in enumerate(contents):
             losses = torch.tensor([[content + 1.0, content, 1.0, 0.0]])
             sink.on_progress(Progress(iteration, len(contents), torch.full((1, 3, 4, 4), pixel), losses))

@@ -164,7 +164,7 @@ class JobRow(Base):
 
     @property
     def loss_terms(self) -> list[str]:
-        """The names of the values of each point of its loss curve, "total" first."""
+        """The names of the values of each point of its loss curve, "total" first; loaded by `Queries.job`."""
         return self.request.loss_terms
 
     @property
@@ -185,8 +185,8 @@ class JobRequestRow(Base):
     spec: Mapped[dict[str, Any]]
     notes: Mapped[list[str]] = mapped_column(default=list)
     """What "auto" became, and what was converted, in words."""
-    loss_terms: Mapped[list[str]]
-    """The names of the values of each point of the loss curve, in order, "total" first."""
+    loss_terms: Mapped[list[str]] = mapped_column(deferred=True, deferred_raiseload=True)
+    """The names of the values of each point of the loss curve, in order, "total" first; loaded by `Queries.job`."""
 
 
 class ArtifactRow(Base):

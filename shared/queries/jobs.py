@@ -89,6 +89,9 @@ class Queries(DatabaseReader):
     Raises ServiceUnavailable and NotMigrated.
     """
 
+    # What lists of jobs do without.
+    _WHOLE = (joinedload(JobRow.checkpoint), joinedload(JobRow.request).undefer(JobRequestRow.loss_terms))
+
     def check(self) -> None:
         """Asks the database for an answer. Raises ServiceUnavailable or NotMigrated."""
         with self._session() as session:
@@ -96,7 +99,7 @@ class Queries(DatabaseReader):
 
     def job(self, job_id: str) -> JobRow:
         """Return the job of that id. Raises NotFound."""
-        return self._get(JobRow, "job", job_id, joinedload(JobRow.checkpoint))
+        return self._get(JobRow, "job", job_id, *self._WHOLE)
 
     def sweep(self, sweep_id: str) -> SweepRow:
         """Return the sweep of that id. Raises NotFound."""

@@ -37,8 +37,8 @@ def json_option(command: Command) -> Command:
 def list_options(command: Command) -> Command:
     """Add the options of every command that lists: `form` is json, jsonl, ids, or None for a table; the last wins."""
     choices = (
-        (("-q", "--quiet"), "ids", "Print the ids alone, one a line."),
-        (("--jsonl",), "jsonl", "Print JSON objects, one a line."),
+        (("-q", "--quiet"), "ids", "Print only the ids, one per line."),
+        (("--jsonl",), "jsonl", "Print JSON objects, one per line."),
         (("--json",), "json", "Print one JSON object."),
     )
     for names, form, help_text in choices:
@@ -48,7 +48,7 @@ def list_options(command: Command) -> Command:
 
 def timeout_option(command: Command) -> Command:
     """Add the option `--timeout` of every command that waits."""
-    help_text = "Seconds to wait at most; then exit with 8."
+    help_text = "Wait at most this many seconds, then exit with 8."
     return click.option("--timeout", type=Seconds(min=0), help=help_text)(command)
 
 

@@ -50,21 +50,17 @@ class Settings(BaseSettings):
     s3_access_key: str | None = Field(None, description="access key; none: boto3's own search (files, roles)")
     s3_secret_key: SecretStr | None = Field(None, description="secret key")
     s3_prefix: str = Field("", description="beginning of every key in the bucket")
-    max_pixels: int = Field(100_000_000, ge=1, description="largest picture that is opened, in pixels")
-    max_bytes: int = Field(500_000_000, ge=1, description="largest picture file that is opened, in bytes")
-    lease_seconds: float = Field(
-        30, ge=3, le=86_400, description="a worker that is silent for so long has lost its job"
-    )
+    max_pixels: int = Field(100_000_000, ge=1, description="largest picture to open, in pixels")
+    max_bytes: int = Field(500_000_000, ge=1, description="largest picture file to open, in bytes")
+    lease_seconds: float = Field(30, ge=3, le=86_400, description="a worker that is silent for this long loses its job")
     heartbeat_seconds: float = Field(10, gt=0, description="how often a worker renews its lease")
-    reconcile_seconds: float = Field(
-        5, gt=0, le=3600, description="how often lost jobs are looked for, and hints that are missing"
-    )
+    reconcile_seconds: float = Field(5, gt=0, le=3600, description="how often to look for lost jobs and missing hints")
     hint_window: int = Field(10_000, ge=1, le=1_000_000, description="most hints in Redis for each queue")
     threads: int | None = Field(
-        None, ge=1, le=4096, description="CPU threads of all CPU slots of a worker; none: all cores"
+        None, ge=1, le=4096, description="CPU threads for all CPU slots of a worker; none: all cores"
     )
     memory: int | None = Field(
-        None, ge=1 << 28, description="most bytes that a worker's slot may take; none: what the machine has left"
+        None, ge=1 << 28, description="most memory of a slot, in bytes; none: what the machine has left"
     )
     batch: int | None = Field(
         None, ge=1, le=256, description="most jobs that a slot renders together; none: 1 on a CPU, 8 on a GPU"
@@ -72,23 +68,19 @@ class Settings(BaseSettings):
     target_cache: int = Field(
         500_000_000, ge=0, description="bytes of targets (features of contents and styles) kept between jobs"
     )
-    checkpoint_seconds: float = Field(
-        20, ge=0, le=86_400, description="how often is stored what a job goes on from on another worker; 0: never"
-    )
+    checkpoint_seconds: float = Field(20, ge=0, le=86_400, description="how often to store a checkpoint; 0: never")
     metrics_port: int | None = Field(
-        None, ge=1, le=65_535, description="port of a worker's metrics for Prometheus, and of its health; none: neither"
+        None, ge=1, le=65_535, description="port of a worker for Prometheus metrics and health; none: no port"
     )
     metrics_host: str = Field("0.0.0.0", min_length=1, description="address that the metrics are served on")  # noqa: S104 - as all exporters are
     webhook_secret: SecretStr | None = Field(
-        None, min_length=16, description="what calls of sweeps are signed with; none: nobody is called from here"
+        None, min_length=16, description="secret that signs webhooks; none: no webhooks are called from here"
     )
-    webhook_private: bool = Field(
-        default=False, description="whether sweeps may call addresses that are not public, as of this machine's network"
-    )
+    webhook_private: bool = Field(default=False, description="allow webhooks to addresses in private networks")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least grave messages that come into the worker's log"
+        "info", description="lowest level of messages in the worker's log"
     )
-    log_format: Literal["text", "json"] = Field("text", description="form of the worker's log")
+    log_format: Literal["text", "json"] = Field("text", description="format of the worker's log")
 
     @classmethod
     def settings_customise_sources(

@@ -22,17 +22,17 @@ INTERRUPTED = 130
 # Each command's place and its line in the help; the place of `worker` is the worker's side of the house.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "render": ("stylefarm.producer.cli.render:render", "Render one picture and wait for it."),
-    "sweep": ("stylefarm.producer.cli.sweep:sweep", "Ask for many pictures at once, and follow them."),
-    "compare": ("stylefarm.producer.cli.compare:compare_command", "Compare what methods gave, and how long they took."),
-    "job": ("stylefarm.producer.cli.job:job", "Look at jobs, wait for them, download, cancel, pause or retry them."),
-    "worker": ("stylefarm.worker.cli.start:worker", "Render what is queued."),
-    "estimate": ("stylefarm.producer.cli.estimate:estimate", "Tell what a picture would take on this machine."),
-    "presets": ("stylefarm.producer.cli.presets:presets", "The classic programs, and their numbers."),
-    "weights": ("stylefarm.worker.cli.weights:weights", "Import, fetch and list pretrained weights."),
+    "sweep": ("stylefarm.producer.cli.sweep:sweep", "Submit, watch and manage sweeps: many pictures at once."),
+    "compare": ("stylefarm.producer.cli.compare:compare_command", "Compare methods by metrics and render time."),
+    "job": ("stylefarm.producer.cli.job:job", "Show, wait for, download, cancel, pause or retry jobs."),
+    "worker": ("stylefarm.worker.cli.start:worker", "Start and manage workers."),
+    "estimate": ("stylefarm.producer.cli.estimate:estimate", "Estimate time and memory of a picture on this machine."),
+    "presets": ("stylefarm.producer.cli.presets:presets", "Show the presets: classic programs and their parameters."),
+    "weights": ("stylefarm.worker.cli.weights:weights", "Download, import and list pretrained weights."),
     "db": ("stylefarm.producer.cli.db:db", "Prepare the database."),
-    "doctor": ("stylefarm.worker.cli.doctor:doctor", "Say what is wrong with the farm, and what to do about it."),
-    "completion": ("stylefarm.producer.cli.completion:completion", "Print what a shell needs to complete commands."),
-    "config": ("stylefarm.producer.cli.config:config", "Show the settings, and where each comes from."),
+    "doctor": ("stylefarm.worker.cli.doctor:doctor", "Check the farm: what is wrong, and what to do about it."),
+    "completion": ("stylefarm.producer.cli.completion:completion", "Print a shell completion script."),
+    "config": ("stylefarm.producer.cli.config:config", "Show the settings and where each comes from."),
 }
 
 EPILOG = (
@@ -108,8 +108,8 @@ class Commands(click.Group):
 def cli() -> None:
     """A render farm for neural style transfer.
 
-    Without any configuration it renders on this machine. With STYLEFARM_BROKER_URL, STYLEFARM_DATABASE_URL and
-    STYLEFARM_S3_BUCKET, jobs go to the workers of a farm.
+    Without configuration it renders on this machine. With STYLEFARM_BROKER_URL, STYLEFARM_DATABASE_URL and
+    STYLEFARM_S3_BUCKET set, jobs go to the workers of a farm.
     """
 
 

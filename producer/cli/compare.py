@@ -17,10 +17,16 @@ from stylefarm.shared.console import json_option, print_json, print_table, say
 
 @click.command("compare")
 @click.argument("sweep_ids", metavar="SWEEP [SWEEP ...]", nargs=-1, required=True)
-@click.option("--by", metavar="AXIS", help="An axis, a parameter, or sweep.  [method, or the first that differs]")
+@click.option(
+    "--by", metavar="AXIS", help="Group by an axis, a parameter, or sweep.  [method, or the first that differs]"
+)
 @where_option
-@click.option("--metric", metavar="NAME", default="gram", help="What a plot shows over the seconds.", show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also a file: .csv, .md, .png, .svg or .html.")
+@click.option(
+    "--metric", metavar="NAME", default="gram", help="Metric to plot over the render time.", show_default=True
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write a file: .csv, .md, .png, .svg or .html."
+)
 @force_option
 @json_option
 def compare_command(
@@ -32,9 +38,9 @@ def compare_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Compare what the methods, or the values of an axis, gave in one or several sweeps: metrics and seconds.
+    """Compare methods, or the values of an axis, over one or several sweeps, by metrics and render time.
 
-    A plot shows one metric over the seconds; .csv and .md are the table, .html is both.
+    A plot shows one metric over the render time; .csv and .md contain the table, .html both.
     """
     with Farm() as farm:
         sweeps = [farm.find_sweep(sweep_id) for sweep_id in sweep_ids]

@@ -12,7 +12,7 @@ SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComple
 @click.command()
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 def completion(shell: str) -> None:
-    """Print what SHELL needs to complete commands and options.
+    """Print the completion script for SHELL.
 
     For bash: eval "$(stylefarm completion bash)" in ~/.bashrc; likewise in ~/.zshrc; for fish:
     stylefarm completion fish > ~/.config/fish/completions/stylefarm.fish

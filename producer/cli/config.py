@@ -15,7 +15,7 @@ URLS = ("broker_url", "database_url")
 
 @click.group()
 def config() -> None:
-    """Show the settings, and where each comes from."""
+    """Show the settings and where each comes from."""
 
 
 @config.command()

@@ -28,20 +28,18 @@ YES_ABOVE = 1000
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--set", "axes", metavar="K=V,V", multiple=True, help="An axis and its values, in the place of the file's."
-)
-@click.option("--name", help="What the sweep is called, in the place of the file's name.")
-@click.option("--dry-run", is_flag=True, help="Check everything, tell how much it is and how long it takes; no more.")
+@click.option("--set", "axes", metavar="K=V,V", multiple=True, help="Set an axis, replacing the file's. Repeatable.")
+@click.option("--name", help="Name of the sweep.  [the file's name]")
+@click.option("--dry-run", is_flag=True, help="Only check, count the cells, and estimate the time.")
 @click.option(
     "--yes-above", metavar="N", type=click.IntRange(min=0), default=YES_ABOVE, help=f"Ask above N cells.  [{YES_ABOVE}]"
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--skip-bad", is_flag=True, help="Leave out the cells whose pictures cannot be used.")
-@click.option("--force", is_flag=True, help="Render anew what was rendered before.")
+@click.option("--skip-bad", is_flag=True, help="Skip cells whose pictures cannot be used.")
+@click.option("--force", is_flag=True, help="Render again what was rendered before.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
-@click.option("--max-running", metavar="N", type=int, help="How many of its jobs may run at a time.  [any number]")
-@click.option("--webhook", metavar="URL", help="Called once when the first job fails and once when all have ended.")
+@click.option("--max-running", metavar="N", type=int, help="Most jobs of the sweep that run at a time.  [no limit]")
+@click.option("--webhook", metavar="URL", help="URL to call when the first job fails, and when all have ended.")
 @timeout_option
 @json_option
 @terms_options
@@ -63,9 +61,9 @@ def create(
 ) -> None:
     """Submit the sweep that FILE describes, or --set, and print its id.
 
-    FILE is YAML: `matrix` gives the values of each axis (content, style, any parameter), `base` the parameters that
-    are the same for all, `name` what the sweep is called, and `priority`, `device` and so on are as these options,
-    which come before the file; docs/sweeps.md has the rest. What was asked for before is not rendered again.
+    FILE is YAML: `matrix` lists the values of each axis (content, style, any parameter), `base` the parameters that all
+    cells share, `name` the sweep's name; `priority`, `device` and so on are the same as these options, which override
+    them. See docs/sweeps.md. What was rendered before is not rendered again.
     """
     if timeout is not None and not and_wait:
         raise InvalidRequest("--timeout says how long --wait waits at most: give both, or neither")

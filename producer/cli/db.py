@@ -18,7 +18,7 @@ def db() -> None:
 @db.command()
 @json_option
 def upgrade(as_json: bool) -> None:
-    """Bring the database to the schema of this release. Does nothing where it is there already."""
+    """Upgrade the database to the schema of this release."""
     engine = connect(load_settings().database)
     before, after = migrations.upgrade(engine)
     if as_json:

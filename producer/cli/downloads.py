@@ -20,17 +20,19 @@ from stylefarm.shared.files import check_writable
 
 @click.command("download")
 @click.argument("sweep_id", metavar="SWEEP")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A folder; made if need be.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder; created if it does not exist."
+)
 @where_option
-@click.option("--snapshots", is_flag=True, help="Also the pictures on the way, in a folder for each job.")
+@click.option("--snapshots", is_flag=True, help="Also download the snapshots, into a folder for each job.")
 @force_option
 @json_option
 def sweep_download(
     sweep_id: str, output: Path, where: tuple[str, ...], snapshots: bool, force: bool, as_json: bool
 ) -> None:
-    """Write every result of SWEEP into a folder, each named by its pictures and values, and print the files' names.
+    """Download every result of SWEEP into a folder, named by pictures and values, and print the file names.
 
-    What is there already is not fetched again: the same command goes on after an interruption, and when more is done.
+    Files that exist already are not downloaded again: run the command again after an interruption, or for new results.
     """
     with Farm() as farm, _going_on():
         found = farm.find_sweep(sweep_id)
@@ -41,16 +43,18 @@ def sweep_download(
 @click.command("download")
 @click.argument("job_id", metavar="JOB")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="A file; of --snapshots a folder.  [named as JOB]"
+    "-o", "--output", type=click.Path(path_type=Path), help="Output file, or folder with --snapshots.  [named by JOB]"
 )
-@click.option("--snapshot", type=click.IntRange(min=0), metavar="N", help="The picture after N steps instead.")
-@click.option("--snapshots", is_flag=True, help="All pictures on the way instead, in a folder.")
+@click.option(
+    "--snapshot", type=click.IntRange(min=0), metavar="N", help="Download the snapshot after N iterations instead."
+)
+@click.option("--snapshots", is_flag=True, help="Download all snapshots instead, into a folder.")
 @force_option
 @json_option
 def job_download(
     job_id: str, output: Path | None, snapshot: int | None, snapshots: bool, force: bool, as_json: bool
 ) -> None:
-    """Write the finished picture of JOB to a file, and print the file's name."""
+    """Download the result of JOB, and print the file name."""
     if snapshots and snapshot is not None:
         raise InvalidRequest("--snapshot is one of them and --snapshots are all: give one of the two")
     with Farm() as farm:
@@ -73,7 +77,7 @@ def job_download(
 @click.argument("job_id", metavar="JOB")
 @json_option
 def snapshots(job_id: str, as_json: bool) -> None:
-    """List the snapshots of JOB: the pictures on the way."""
+    """List the snapshots of JOB."""
     with Farm() as farm:
         found = farm.find_job(job_id)
         stored = [(shot.iteration, shot.stored) for shot in found.snapshots()]

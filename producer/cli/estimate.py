@@ -21,9 +21,9 @@ from stylefarm.shared.spec.spec import parse_spec
 @json_option
 @spec_options
 def estimate(content: str, style: tuple[str, ...], as_json: bool, **parameters: Any) -> None:
-    """Tell the time and the memory that CONTENT in the manner of STYLE takes on this machine, and render nothing.
+    """Estimate the time and memory of rendering CONTENT in the style of STYLE on this machine.
 
-    A few iterations are timed; the memory follows from the sizes. What cannot fit is refused, with the size that can.
+    A few iterations are timed; the memory is computed. A picture that cannot fit is refused, with the size that can.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
     spec = parse_spec({"content": content, **({"style": style} if style else {}), **given})

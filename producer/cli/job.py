@@ -26,14 +26,14 @@ MORE = (
 
 @click.group(cls=LazyGroup, more=MORE)
 def job() -> None:
-    """Look at jobs, wait for them, download, cancel, pause or retry them."""
+    """Show, wait for, download, cancel, pause or retry jobs."""
 
 
 @job.command()
 @click.argument("job_id", metavar="JOB")
 @json_option
 def show(job_id: str, as_json: bool) -> None:
-    """Show everything that is known of JOB."""
+    """Show everything about JOB."""
     with Farm() as farm:
         found = farm.find_job(job_id)
         if as_json:
@@ -47,9 +47,9 @@ def show(job_id: str, as_json: bool) -> None:
 @timeout_option
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
-    """Wait until JOB has ended; an embedded farm renders it.
+    """Wait until JOB has ended; an embedded farm renders it meanwhile.
 
-    Exits with 5 if it failed or was cancelled, and with 8 if the time is over; --json prints it then too.
+    Exits with 5 if it failed or was cancelled, and with 8 on timeout; --json prints its object all the same.
     """
     with Farm() as farm:
         found = farm.find_job(job_id)

@@ -19,7 +19,12 @@ from stylefarm.shared.schema.documents import ListedSweepDocument
 LIMIT = 20
 
 limit_option = click.option(
-    "--limit", metavar="N", type=click.IntRange(min=1), default=LIMIT, help="At most so many.", show_default=True
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=LIMIT,
+    help="Maximum number of entries.",
+    show_default=True,
 )
 
 
@@ -27,7 +32,7 @@ limit_option = click.option(
 @limit_option
 @list_options
 def list_sweeps(limit: int, form: str | None) -> None:
-    """List the sweeps, newest first, with how many of their jobs are in which state."""
+    """List sweeps, newest first, with the number of jobs in each state."""
     with Farm() as farm:
         listed = farm.services.listing.sweeps(limit)
     rows = [
@@ -50,16 +55,16 @@ def list_sweeps(limit: int, form: str | None) -> None:
     "states",
     type=click.Choice([str(state) for state in State]),
     multiple=True,
-    help="Only in it; again: or.",
+    help="Only jobs in this state. Repeatable.",
 )
-@click.option("--sweep", "sweep_id", metavar="SWEEP", help="Only of that sweep, in the order of its cells.")
+@click.option("--sweep", "sweep_id", metavar="SWEEP", help="Only jobs of that sweep, in the order of its cells.")
 @click.option(
-    "--where", metavar="PARAM=VALUE", multiple=True, help="Only with this value of a parameter; again: or, and."
+    "--where", metavar="PARAM=VALUE", multiple=True, help="Only jobs with this value of a parameter. Repeatable."
 )
-@click.option("--since", type=MOMENT, help="Submitted then or later: 2026-11-21T08:00, or an age such as 2h.")
-@click.option("--until", type=MOMENT, help="Submitted then or before.")
+@click.option("--since", type=MOMENT, help="Submitted at or after: 2026-11-21T08:00, or an age such as 2h.")
+@click.option("--until", type=MOMENT, help="Submitted at or before.")
 @limit_option
-@click.option("--all", "every", is_flag=True, help="All of them, in the place of --limit.")
+@click.option("--all", "every", is_flag=True, help="No limit.")
 @list_options
 def list_jobs(
     states: tuple[str, ...],
@@ -73,8 +78,8 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first.
 
-    --where takes any parameter, such as style_weight=10 or content=cat.jpg: of one that is given several times each
-    value will do, and jobs must fit all parameters that are given.
+    --where filters by any parameter, such as style_weight=10 or content=cat.jpg. Several values of one parameter match
+    any of them; several parameters must all match.
     """
     with Farm() as farm:
         found = farm.jobs(

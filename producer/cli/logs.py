@@ -18,10 +18,10 @@ from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
 
 @click.command()
 @click.argument("job_id", metavar="JOB")
-@click.option("--jsonl", is_flag=True, help="Print the events alone, one JSON object a line.")
+@click.option("--jsonl", is_flag=True, help="Print only the events, one JSON object per line.")
 @json_option
 def logs(job_id: str, jsonl: bool, as_json: bool) -> None:
-    """Show what has happened to JOB: how each attempt ended, and each move with time, worker and reason."""
+    """Show the history of JOB: its attempts, and each state change with time, worker and reason."""
     with Farm() as farm:
         found = farm.find_job(job_id)
         events, attempts = history(found)

@@ -20,7 +20,7 @@ OF_THE_JOB = ("content", "style", "preset", "content_masks", "style_masks", "sty
 
 @click.group()
 def presets() -> None:
-    """The classic programs of style transfer, and their numbers."""
+    """Show the presets: classic programs of style transfer and their parameters."""
 
 
 @presets.command("list")
@@ -33,10 +33,10 @@ def list_presets(form: str | None) -> None:
 
 @presets.command()
 @click.argument("name")
-@click.option("--all", "every", is_flag=True, help="Every parameter, not only those that differ from auto's.")
+@click.option("--all", "every", is_flag=True, help="All parameters, not only those that differ from auto.")
 @json_option
 def show(name: str, every: bool, as_json: bool) -> None:
-    """Print the numbers of a preset as YAML, which a sweep file can take."""
+    """Print the parameters of a preset as YAML for a sweep file."""
     if name not in PRESETS:
         raise InvalidRequest(f"no preset {name!r}{nearest(name, PRESETS)}")
     values = preset_values(name, every=every)

@@ -28,10 +28,10 @@ from stylefarm.shared.spec.terms import split_terms
 @terms_options
 @spec_options
 def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_json: bool, **parameters: Any) -> None:
-    """Render CONTENT in the manner of STYLE, or of several, wait, and write the picture to --output.
+    """Render CONTENT in the style of one or several STYLE pictures, and write the result to --output.
 
     A picture that this farm has rendered before is not rendered again, unless --force is given.
-    A preset gives the numbers of a classic program: see stylefarm presets list.
+    Presets set the parameters of classic programs: see stylefarm presets list.
     """
     terms, given = split_terms({name: value for name, value in parameters.items() if value is not None})
     written = suffix_format(output)

@@ -16,32 +16,34 @@ from stylefarm.producer.views.selection import parse_where
 from stylefarm.shared.console import json_option, print_json
 
 output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The file; its ending tells the format."
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Output file; its suffix sets the format."
 )
-force_option = click.option("--force", is_flag=True, help="Overwrite what exists.")
-linear_option = click.option("--linear", is_flag=True, help="A linear scale instead of a logarithmic one.")
+force_option = click.option("--force", is_flag=True, help="Overwrite existing files.")
+linear_option = click.option("--linear", is_flag=True, help="Use a linear scale instead of a logarithmic one.")
 where_option = click.option(
-    "--where", metavar="AXIS=VALUE", multiple=True, help="Only this value of an axis; again for another value or axis."
+    "--where", metavar="AXIS=VALUE", multiple=True, help="Only cells with this value of an axis. Repeatable."
 )
 
 
 @click.command()
 @click.argument("sweep_id", metavar="SWEEP")
 @output_option
-@click.option("--rows", metavar="AXIS", help="The axis from top to bottom.  [content]")
-@click.option("--columns", metavar="AXIS", help="The axis from left to right.  [style]")
+@click.option("--rows", metavar="AXIS", help="Axis of the rows.  [content]")
+@click.option("--columns", metavar="AXIS", help="Axis of the columns.  [style]")
 @where_option
-@click.option("--metric", metavar="NAME", default="loss", help="The number under each cell.", show_default=True)
-@click.option("--sort-by", metavar="NAME", help="A metric: one ranked list instead of a grid, the closest first.")
-@click.option("--top", type=click.IntRange(min=1), default=50, help="How many of a ranked list.", show_default=True)
-@click.option("--cell", type=click.IntRange(16, 1024), help="Pixels across a cell.  [as many as 30 MB allow]")
+@click.option("--metric", metavar="NAME", default="loss", help="Metric shown under each cell.", show_default=True)
+@click.option("--sort-by", metavar="NAME", help="Rank all results by this metric, best first, instead of a grid.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=50, help="Number of results in a ranked list.", show_default=True
+)
+@click.option("--cell", type=click.IntRange(16, 1024), help="Width of a cell in pixels.  [as large as 30 MB allow]")
 @force_option
 @json_option
 def sheet(sweep_id: str, output: Path, where: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Write the contact sheet of SWEEP: .html, .png, .jpg or .pdf.
 
-    Rows and columns are two of its axes. Of the others, --where takes a slice; what is left is paged: an HTML file has
-    a chooser for each axis, a PDF has pages, and of PNG and JPEG there are several files.
+    Rows and columns are two of its axes. Select values of the other axes with --where; for those that are left, an HTML
+    file has choosers, a PDF has pages, and PNG and JPEG become several files.
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
@@ -52,14 +54,14 @@ def sheet(sweep_id: str, output: Path, where: tuple[str, ...], as_json: bool, **
 @click.argument("sweep_id", metavar="SWEEP")
 @output_option
 @where_option
-@click.option("--overlay", is_flag=True, default=None, help="All jobs in one panel, also of a few.")
+@click.option("--overlay", is_flag=True, default=None, help="Draw all jobs in one panel, even a few.")
 @linear_option
 @force_option
 @json_option
 def plot_sweep(
     sweep_id: str, output: Path, where: tuple[str, ...], linear: bool, as_json: bool, **options: Any
 ) -> None:
-    """Plot the losses of the jobs of SWEEP: .png, .svg or, to zoom into, .html."""
+    """Plot the losses of the jobs of SWEEP: .png, .svg, or zoomable .html."""
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
         written = write_losses(found, output, where=parse_where(where), log=not linear, **options)
@@ -73,7 +75,7 @@ def plot_sweep(
 @force_option
 @json_option
 def plot_job(job_id: str, output: Path, linear: bool, force: bool, as_json: bool) -> None:
-    """Plot the losses of JOB by term: .png, .svg or, to zoom into, .html."""
+    """Plot the loss terms of JOB: .png, .svg, or zoomable .html."""
     with Farm() as farm:
         _print_written([write_losses(farm.find_job(job_id), output, log=not linear, force=force)], as_json)
 
@@ -81,12 +83,12 @@ def plot_job(job_id: str, output: Path, linear: bool, force: bool, as_json: bool
 @click.command()
 @click.argument("job_id", metavar="JOB")
 @output_option
-@click.option("--fps", "frames_per_second", type=float, default=8.0, help="Frames in a second.", show_default=True)
-@click.option("--size", type=click.IntRange(16, 8192), help="The longer side in pixels.  [as it was rendered]")
+@click.option("--fps", "frames_per_second", type=float, default=8.0, help="Frames per second.", show_default=True)
+@click.option("--size", type=click.IntRange(16, 8192), help="Longer side in pixels.  [as rendered]")
 @force_option
 @json_option
 def timelapse(job_id: str, output: Path, as_json: bool, **options: Any) -> None:
-    """Make a film of the snapshots of JOB: .gif, .webp or, where ffmpeg is there, .mp4."""
+    """Make an animation of the snapshots of JOB: .gif, .webp, or with ffmpeg .mp4."""
     with Farm() as farm:
         _print_written([write_timelapse(farm.find_job(job_id), output, **options)], as_json)
 
@@ -95,11 +97,11 @@ def timelapse(job_id: str, output: Path, as_json: bool, **options: Any) -> None:
 @click.argument("sweep_id", metavar="SWEEP")
 @output_option
 @where_option
-@click.option("--losses", is_flag=True, help="A row for each point of the loss curves instead of one for each job.")
+@click.option("--losses", is_flag=True, help="One row per point of the loss curves instead of one per job.")
 @force_option
 @json_option
 def export(sweep_id: str, output: Path, where: tuple[str, ...], losses: bool, force: bool, as_json: bool) -> None:
-    """Write the jobs of SWEEP with their values, metrics and results as a table: .csv, .jsonl or .parquet."""
+    """Export the jobs of SWEEP with their values, metrics and results as a table: .csv, .jsonl or .parquet."""
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
         write = export_losses if losses else export_results

@@ -26,9 +26,9 @@ from stylefarm.shared.settings import load_settings
 def search_command(file: Path, as_json: bool) -> None:
     """Search the matrix of FILE for the cell with the best metric, and print the job that has it.
 
-    FILE is a sweep file with `search`: the `metric` of a result that counts, its `direction`, how many `trials`, and
-    how many of them are rendered at a time (`batch`). Optuna proposes, the farm renders. Run the command again to
-    continue a search that was interrupted, or that has more trials now.
+    FILE is a sweep file with a `search` section: the `metric`, its `direction`, the number of `trials`, and how many of
+    them run at a time (`batch`). Optuna proposes cells, the farm renders them. Run the command again to continue a
+    search that was interrupted, or that has more trials now.
     """
     grid = read_grid(file, load_settings())
     wanted = grid.search

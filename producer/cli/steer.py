@@ -15,7 +15,7 @@ from stylefarm.shared.queue.routes import HIGHEST, LOWEST
 PRIORITY = click.IntRange(LOWEST, HIGHEST)
 
 from_checkpoint_option = click.option(
-    "--from-checkpoint", is_flag=True, help="Go on from the checkpoint, where one was stored."
+    "--from-checkpoint", is_flag=True, help="Continue from the last checkpoint, if there is one."
 )
 
 
@@ -23,7 +23,7 @@ from_checkpoint_option = click.option(
 @click.argument("job_id", metavar="JOB")
 @json_option
 def pause_job(job_id: str, as_json: bool) -> None:
-    """Take JOB out of the queue; if it runs, it is let go within one heartbeat."""
+    """Pause JOB; if it runs, it stops within one heartbeat."""
     _steer_job(job_id, Job.pause, "to pause", as_json)
 
 
@@ -31,7 +31,7 @@ def pause_job(job_id: str, as_json: bool) -> None:
 @click.argument("job_id", metavar="JOB")
 @json_option
 def resume_job(job_id: str, as_json: bool) -> None:
-    """Put JOB, which is paused, back into the queue."""
+    """Resume JOB: put it back into the queue."""
     _steer_job(job_id, Job.resume, "to resume", as_json)
 
 
@@ -40,7 +40,7 @@ def resume_job(job_id: str, as_json: bool) -> None:
 @from_checkpoint_option
 @json_option
 def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
-    """Render JOB, which has ended, once more, afresh."""
+    """Render JOB again, after it has ended."""
     what = "to try again before it has ended"
     _steer_job(job_id, lambda job: job.retry(from_checkpoint=from_checkpoint), what, as_json)
 
@@ -50,7 +50,7 @@ def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
 @click.argument("priority", type=PRIORITY)
 @json_option
 def reprioritise_job(job_id: str, priority: int, as_json: bool) -> None:
-    """Make JOB more or less urgent: PRIORITY is 0 to 9, and jobs of a higher number are rendered first."""
+    """Change the priority of JOB: PRIORITY is 0 to 9; higher is rendered first."""
     _steer_job(job_id, lambda job: job.reprioritise(priority), "to hurry", as_json)
 
 
@@ -66,7 +66,7 @@ def cancel_sweep(sweep_id: str, as_json: bool) -> None:
 @click.argument("sweep_id", metavar="SWEEP")
 @json_option
 def pause_sweep(sweep_id: str, as_json: bool) -> None:
-    """Take all jobs of SWEEP out of the queue; those that run are let go within one heartbeat."""
+    """Pause all jobs of SWEEP; running ones stop within one heartbeat."""
     _steer_sweep(sweep_id, Sweep.pause, "paused or asked to", as_json)
 
 
@@ -74,17 +74,17 @@ def pause_sweep(sweep_id: str, as_json: bool) -> None:
 @click.argument("sweep_id", metavar="SWEEP")
 @json_option
 def resume_sweep(sweep_id: str, as_json: bool) -> None:
-    """Put the paused jobs of SWEEP back into the queue."""
+    """Resume the paused jobs of SWEEP: put them back into the queue."""
     _steer_sweep(sweep_id, Sweep.resume, "resumed", as_json)
 
 
 @click.command()
 @click.argument("sweep_id", metavar="SWEEP")
-@click.option("--failed", is_flag=True, help="Only those that failed.")
+@click.option("--failed", is_flag=True, help="Only failed jobs.")
 @from_checkpoint_option
 @json_option
 def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: bool) -> None:
-    """Render all jobs of SWEEP that have ended once more, afresh."""
+    """Render all jobs of SWEEP that have ended again."""
     retry = partial(Sweep.retry, failed=failed, from_checkpoint=from_checkpoint)
     _steer_sweep(sweep_id, retry, "to be tried again", as_json)
 
@@ -94,7 +94,7 @@ def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: boo
 @click.argument("priority", type=PRIORITY)
 @json_option
 def reprioritise_sweep(sweep_id: str, priority: int, as_json: bool) -> None:
-    """Make the jobs of SWEEP more or less urgent: PRIORITY is 0 to 9, and a higher number is rendered first."""
+    """Change the priority of the jobs of SWEEP: PRIORITY is 0 to 9; higher is rendered first."""
     _steer_sweep(sweep_id, lambda sweep: sweep.reprioritise(priority), f"now of priority {priority}", as_json)
 
 

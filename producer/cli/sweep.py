@@ -29,15 +29,15 @@ MORE = (
 
 @click.group(cls=LazyGroup, more=MORE)
 def sweep() -> None:
-    """Ask for many pictures at once, and follow them."""
+    """Submit, watch and manage sweeps: many pictures at once."""
 
 
 @sweep.command()
 @click.argument("sweep_id", metavar="SWEEP")
-@click.option("--jobs", "every", is_flag=True, help="All jobs, also of a sweep of more than 100.")
+@click.option("--jobs", "every", is_flag=True, help="List all jobs, even more than 100.")
 @json_option
 def show(sweep_id: str, every: bool, as_json: bool) -> None:
-    """Show SWEEP: how many of its jobs are in which state, how fast it goes, what failed, and its (first) jobs."""
+    """Show SWEEP: jobs by state, throughput, failures, and its first jobs."""
     with Farm() as farm:
         report(farm.find_sweep(sweep_id), as_json=as_json, every=every)
 
@@ -47,9 +47,9 @@ def show(sweep_id: str, every: bool, as_json: bool) -> None:
 @timeout_option
 @json_option
 def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
-    """Wait until all jobs of SWEEP have ended; an embedded farm renders them.
+    """Wait until all jobs of SWEEP have ended; an embedded farm renders them meanwhile.
 
-    Exits with 5 if any of them failed or was cancelled, and with 8 if the time is over; --json prints it then too.
+    Exits with 5 if any of them failed or was cancelled, and with 8 on timeout; --json prints its object all the same.
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
@@ -65,12 +65,12 @@ def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
 
 @sweep.command()
 @click.argument("sweep_id", metavar="SWEEP")
-@click.option("--since", "cursor", type=MOMENT, help="The cursor of an earlier answer.  [none: all jobs]")
-@click.option("--jsonl", is_flag=True, help="Print the changes alone, one a line.")
+@click.option("--since", "cursor", type=MOMENT, help="Cursor of an earlier answer.  [none: all jobs]")
+@click.option("--jsonl", is_flag=True, help="Print only the changes, one per line.")
 def changes(sweep_id: str, cursor: datetime | None, jsonl: bool) -> None:
     """Print which jobs of SWEEP have changed since a cursor, and the next cursor, as one JSON object.
 
-    This costs little, however large the sweep is. A job may be named again: what counts is where it stands.
+    This is fast for sweeps of any size. A job may be listed again without a change.
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id).changes(cursor)

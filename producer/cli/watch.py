@@ -34,7 +34,7 @@ interval_option = click.option(
     type=Seconds(min=0.1, max=86_400),
     help=f"Between two looks.  [{ON_TERMINAL:g} on a terminal, {IN_LINES:g} elsewhere]",
 )
-jsonl_option = click.option("--jsonl", is_flag=True, help="Print a JSON object for each look, one a line.")
+jsonl_option = click.option("--jsonl", is_flag=True, help="Print one JSON object per update.")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Look:
 def watch_sweep(sweep_id: str, interval: float | None, timeout: float | None, jsonl: bool) -> None:
     """Watch SWEEP until all its jobs have ended: counts, throughput, time left, the newest failures.
 
-    It only looks on: an embedded farm renders while somebody waits. Exits as `sweep wait` does.
+    It only reads: an embedded farm renders while `wait` runs. Exits as `sweep wait` does.
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
@@ -73,9 +73,9 @@ def watch_sweep(sweep_id: str, interval: float | None, timeout: float | None, js
 @timeout_option
 @jsonl_option
 def watch_job(job_id: str, interval: float | None, timeout: float | None, jsonl: bool) -> None:
-    """Watch JOB until it has ended: its state, its steps, its loss, the time left.
+    """Watch JOB until it has ended: state, iterations, loss, time left.
 
-    It only looks on: an embedded farm renders while somebody waits. Exits as `job wait` does.
+    It only reads: an embedded farm renders while `wait` runs. Exits as `job wait` does.
     """
     with Farm() as farm:
         found = farm.find_job(job_id)

@@ -14,12 +14,12 @@ from stylefarm.shared.webhooks.subscriptions import PAUSES
 @click.command()
 @click.argument("sweep_id", metavar="SWEEP")
 @click.argument("url", required=False)
-@click.option("--remove", is_flag=True, help="Call nobody any more.")
+@click.option("--remove", is_flag=True, help="Remove the webhook.")
 @json_option
 def webhook(sweep_id: str, url: str | None, remove: bool, as_json: bool) -> None:
-    """Have URL called once when the first job of SWEEP fails and once when all have ended; or show how that went.
+    """Call URL when the first job of SWEEP fails, and when all have ended; or show the calls.
 
-    It is a POST of JSON, signed with STYLEFARM_WEBHOOK_SECRET; docs/sweeps.md says how to check that.
+    The call is a POST of JSON, signed with STYLEFARM_WEBHOOK_SECRET; see docs/sweeps.md.
     """
     if remove and url is not None:
         raise click.UsageError("give an address, or --remove")

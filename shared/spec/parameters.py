@@ -64,25 +64,25 @@ class ParameterGroup(BaseModel):
 class InputParameters(ParameterGroup):
     """The pictures, their sizes, and which part of them belongs where."""
 
-    content: str = Field(min_length=1, description="the picture whose things are kept: a path")
-    style: Paths = Field(description="the picture whose manner is taken over, or several: paths")
-    method: str = Field("gatys", description="how it is rendered: gatys, or a method of an installed package")
+    content: str = Field(min_length=1, description="content picture, whose objects are kept: a path")
+    style: Paths = Field(description="style picture, or several: paths")
+    method: str = Field("gatys", description="method: gatys, or one of an installed package")
     size: Size | Literal["auto"] = Field(
         "auto", description="long edge of the result in pixels; auto: the content's own, at most 512"
     )
-    style_weights: Numbers = Field((), description="shares of several styles in their mixture; none: all alike")
-    style_scale: float = Field(1.0, ge=0.05, le=8, description="size of the style's picture beside the result's")
+    style_weights: Numbers = Field((), description="shares of several styles in their mixture; none: equal")
+    style_scale: float = Field(1.0, ge=0.05, le=8, description="size of the style picture relative to the result")
     style_aspect: Literal["keep", "squash"] = Field(
-        "keep", description="squash: the style's picture is brought to the content's shape"
+        "keep", description="squash: the style picture gets the content's aspect ratio"
     )
     content_masks: Paths = Field(
-        (), description="for each style, where in the result it belongs: pictures of the content's size, white counts"
+        (), description="for each style, where it applies: pictures of the content's size, white counts"
     )
     style_masks: Paths = Field(
-        (), description="for each style, what of it counts: pictures of the style's size, white counts"
+        (), description="for each style, which part of it counts: pictures of its size, white counts"
     )
     color: Literal["style", "luminance", "match"] = Field(
-        "style", description="luminance: the content's colors are kept; match: the style is given them before"
+        "style", description="luminance: keep the content's colors; match: first transfer them to the style"
     )
 
     @field_validator("method")
@@ -95,44 +95,44 @@ class InputParameters(ParameterGroup):
 class ScaleParameters(ParameterGroup):
     """The iterations, and the sizes of the scales."""
 
-    iterations: int = Field(300, ge=1, le=100_000, description="steps of the optimizer, at each scale but the first")
-    min_size: Size | None = Field(None, description="long edge of the coarsest scale; none: one scale")
-    scale_factor: float = Field(2**0.5, ge=1.05, le=16, description="from one scale to the next")
+    iterations: int = Field(300, ge=1, le=100_000, description="optimizer steps, at each scale but the first")
+    min_size: Size | None = Field(None, description="long edge of the coarsest scale; none: a single scale")
+    scale_factor: float = Field(2**0.5, ge=1.05, le=16, description="size ratio of consecutive scales")
     first_iterations: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        None, description="steps at the coarsest scale; none: as at the others"
+        None, description="optimizer steps at the coarsest scale; none: iterations"
     )
-    stop_change: float = Field(0.0, ge=0, lt=1, description="stop when the relative change of a step is less")
+    stop_change: float = Field(0.0, ge=0, lt=1, description="stop when the relative change of a step is smaller")
 
 
 class LossParameters(ParameterGroup):
     """The losses and their weights."""
 
-    content_weight: Weight = Field(1.0, description="how much the content counts")
+    content_weight: Weight = Field(1.0, description="weight of the content loss")
     style_weight: Weight | Literal["auto"] = Field(
-        "auto", description="how much the style counts; auto: as much as suits the style loss"
+        "auto", description="weight of the style loss; auto: suits the style loss"
     )
-    tv_weight: Weight = Field(3.0, description="how much smoothness counts (total variation)")
+    tv_weight: Weight = Field(3.0, description="weight of total variation (smoothness)")
     content_layers: Layers | Literal["auto"] = Field(
-        "auto", description="layers that the content is compared at; auto: relu4_2, of random features relu3_1"
+        "auto", description="layers of the content loss; auto: relu4_2, with random features relu3_1"
     )
     style_layers: Layers = Field(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
-        description="layers that the style is compared at",
+        description="layers of the style loss",
     )
-    style_layer_weights: Numbers = Field((), description="weights of the style's layers; none: all alike, 1 in sum")
+    style_layer_weights: Numbers = Field((), description="weights of the style layers; none: equal, with sum 1")
     content_normalization: Literal["initial", "relative", "mean", "sum", "half-sum"] = Field(
-        "relative", description="what the content's squared error is divided by"
+        "relative", description="normalization of the content loss"
     )
     style_loss: Annotated[dict[str, Weight], BeforeValidator(_by_name)] = Field(
-        {"wasserstein": 1.0}, description=f"how styles are compared, or several with weights: {', '.join(STYLE_LOSSES)}"
+        {"wasserstein": 1.0}, description=f"style loss, or several with weights: {', '.join(STYLE_LOSSES)}"
     )
     style_normalization: Literal["initial", "relative", "none", "gatys", "mxnet", "udacity", "pytorch"] = Field(
-        "relative", description="what the style's error is divided by; names of programs: as they do"
+        "relative", description="normalization of the style loss; names of programs: as they do it"
     )
-    mmd_offset: float = Field(1.0, ge=0, le=1e6, description="constant of the kernel of mmd-poly")
-    projections: int = Field(128, ge=1, le=4096, description="random projections of the style loss sliced")
+    mmd_offset: float = Field(1.0, ge=0, le=1e6, description="constant of the mmd-poly kernel")
+    projections: int = Field(128, ge=1, le=4096, description="number of random projections of the style loss sliced")
     tv_norm: Literal["l1", "l2", "laplacian", "nine-point"] = Field("l2", description="norm of total variation")
-    tv_reduction: Literal["mean", "sum"] = Field("mean", description="total variation over the pixels")
+    tv_reduction: Literal["mean", "sum"] = Field("mean", description="reduction of total variation over the pixels")
     normalize_gradients: bool = Field(False, description="divide each layer's gradient by its L1 norm")
 
     @field_validator("content_layers", "style_layers")
@@ -161,67 +161,69 @@ class NetworkParameters(ParameterGroup):
     """The feature network, and the space of its input."""
 
     features: Literal["auto", "vgg19", "vgg16", "random"] = Field(
-        "auto", description="the network; auto: pretrained VGG-19 where its weights are at hand, else random"
+        "auto", description="feature network; auto: pretrained VGG-19 if there are weights, else random"
     )
     weights: str | None = Field(
         None, description="pretrained weights for vgg19 or vgg16: a name in the farm, or a file"
     )
-    features_seed: int = Field(0, ge=0, lt=FEATURES_SEEDS, description="which random network")
+    features_seed: int = Field(0, ge=0, lt=FEATURES_SEEDS, description="seed of the random network")
     features_deviation: float = Field(
         1.0,
         gt=0,
         le=1e6,
-        description="deviation that each layer of a random network is scaled to",
+        description="standard deviation that each layer of a random network is scaled to",
     )
     rescale_filters: bool = Field(
-        False, description="scale each filter to a mean activation of 1; for pretrained weights"
+        False, description="scale each filter to a mean activation of 1; with pretrained weights only"
     )
     pooling: Literal["average", "max", "l2"] = Field("average", description="pooling of the network")
     rescale_pooling: bool = Field(False, description="multiply average pooling by 2, l2 by 0.78")
     padding: Literal["zeros", "replicate"] = Field("zeros", description="padding of the first convolution")
-    input_range: float = Field(1.0, gt=0, le=1e6, description="what white is, before the mean is taken off")
-    input_mean: Three = Field((0.485, 0.456, 0.406), description="mean of red, green, blue, in that range")
+    input_range: float = Field(
+        1.0, gt=0, le=1e6, description="value of white in the network's input, before the mean is subtracted"
+    )
+    input_mean: Three = Field((0.485, 0.456, 0.406), description="mean of red, green and blue, in that range")
     input_deviation: Annotated[
         tuple[Annotated[Finite, Field(gt=0)], Annotated[Finite, Field(gt=0)], Annotated[Finite, Field(gt=0)]],
         Field(strict=False),
-    ] = Field((0.229, 0.224, 0.225), description="what red, green, blue are divided by")
-    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels in the input")
+    ] = Field((0.229, 0.224, 0.225), description="divisors of red, green and blue")
+    channel_order: Literal["rgb", "bgr"] = Field("rgb", description="order of the input channels")
     optimize_in: Literal["pixels", "input"] = Field(
-        "pixels", description="what the optimizer moves, and total variation is of: pixels in [0, 1], or the input"
+        "pixels", description="space of the optimizer and of total variation: pixels in [0, 1], or the network's input"
     )
 
 
 class OptimizationParameters(ParameterGroup):
     """The optimizer, and what it starts from."""
 
-    optimizer: str = Field("lbfgs", description="the optimizer", json_schema_extra={"enum": list(OPTIMIZERS)})
+    optimizer: str = Field("lbfgs", description="optimizer", json_schema_extra={"enum": list(OPTIMIZERS)})
     learning_rate: Annotated[float, Field(gt=0, le=1e3)] | Literal["auto"] = Field(
-        "auto", description="step length; auto: 1 for lbfgs, 0.02 for adam"
+        "auto", description="step size; auto: 1 for lbfgs, 0.02 for adam"
     )
-    corrections: int = Field(20, ge=1, le=200, description="pairs of vectors that lbfgs remembers")
-    beta1: float = Field(0.9, ge=0, lt=1, description="decay of adam's mean")
-    beta2: float = Field(0.999, ge=0, lt=1, description="decay of adam's mean square")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="of sgd, towards the zero of what it moves")
-    learning_rate_decay: float = Field(1.0, gt=0, le=1, description="factor of the step length ...")
-    learning_rate_steps: int = Field(0, ge=0, le=100_000, description="... after each so many steps; 0: never")
+    corrections: int = Field(20, ge=1, le=200, description="history size of lbfgs")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay rate of adam's first moment")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay rate of adam's second moment")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="weight decay of sgd, towards zero in its space")
+    learning_rate_decay: float = Field(1.0, gt=0, le=1, description="factor by which the step size changes ...")
+    learning_rate_steps: int = Field(0, ge=0, le=100_000, description="... after this many steps; 0: never")
     gradient_clip: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
-        None, description="longest gradient (L2), times the number of values in the picture; none: no limit"
+        None, description="maximum L2 norm of the gradient, times the number of values in the picture; none: no limit"
     )
-    average: float = Field(0.0, ge=0, lt=1, description="decay of the averaged iterate; 0: no average")
-    clamp: bool = Field(False, description="bring the pixels back into [0, 1] after each step")
+    average: float = Field(0.0, ge=0, lt=1, description="decay rate of the averaged iterate; 0: no averaging")
+    clamp: bool = Field(False, description="clamp pixels to [0, 1] after each step")
     init: Literal["content", "style", "noise", "blend", "image"] = Field(
         "content", description="what the optimization starts from"
     )
-    init_image: str | None = Field(None, description="the picture of init image: a path")
+    init_image: str | None = Field(None, description="picture for init = image: a path")
     noise: Literal["uniform", "normal"] = Field("uniform", description="distribution of the noise")
     noise_range: Annotated[tuple[Finite, Finite], Field(strict=False)] = Field(
-        (0.0, 1.0), description="bounds of uniform noise; of normal noise its mean is the middle, its deviation half"
+        (0.0, 1.0), description="bounds of uniform noise; of normal noise, mean plus and minus one standard deviation"
     )
-    noise_ratio: float = Field(0.75, ge=0, le=1, description="share of noise in init blend")
-    seed: int = Field(0, ge=0, lt=SEEDS, description="seed of the noise, and of what losses draw")
+    noise_ratio: float = Field(0.75, ge=0, le=1, description="share of noise for init = blend")
+    seed: int = Field(0, ge=0, lt=SEEDS, description="seed of the noise, and of random losses")
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
-        "auto", description="of the convolutions; auto: bf16 where the worker's hardware has it"
+        "auto", description="precision of the convolutions; auto: bf16 if the hardware supports it"
     )
 
     @field_validator("optimizer")
@@ -238,15 +240,15 @@ class OutputParameters(ParameterGroup):
 
     snapshot_every: int = Field(50, ge=0, le=100_000, description="iterations between snapshots; 0: none")
     denoise: float = Field(
-        0.0, ge=0, le=10, description="weight of total-variation denoising (Chambolle) of what is saved"
+        0.0, ge=0, le=10, description="weight of total-variation denoising (Chambolle) of saved pictures"
     )
     format: Literal["png", "jpeg", "webp", "avif", "tiff"] = Field(
         "png", description="file format of the result and the snapshots"
     )
-    bits: Literal[8, 16] = Field(8, description="bits a channel; 16 for png and tiff")
-    quality: int = Field(95, ge=1, le=100, description="of jpeg, webp and avif")
+    bits: Literal[8, 16] = Field(8, description="bits per channel; 16 for png and tiff only")
+    quality: int = Field(95, ge=1, le=100, description="quality of jpeg, webp and avif")
     icc: bool = Field(True, description="embed the sRGB color profile")
-    exif: Literal["keep", "drop"] = Field("drop", description="what becomes of the content's EXIF data")
+    exif: Literal["keep", "drop"] = Field("drop", description="keep or drop the content's EXIF data")
 
 
 # The bases stand in reverse order of their fields, which pydantic takes from the last one first.
@@ -255,7 +257,9 @@ class Parameters(
 ):
     """Every parameter, each valid by itself; the values of a preset stand in for what is not given."""
 
-    preset: PresetName = Field("auto", description="a classic program, whose numbers are taken where none are given")
+    preset: PresetName = Field(
+        "auto", description="a classic program, whose values are used for parameters that are not given"
+    )
 
     @model_validator(mode="before")
     @classmethod

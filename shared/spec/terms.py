@@ -27,21 +27,17 @@ class Terms(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    priority: Priority = Field(
-        DEFAULT_PRIORITY, description=f"{LOWEST} to {HIGHEST}; jobs of a higher number are rendered first"
-    )
-    device: Device = Field("auto", description="render it on a gpu or a cpu only; auto: on whatever is free")
-    label: str = Field(
-        "", pattern=rf"^({LABEL})?$", description="only workers started with this label render it; none: all do"
-    )
+    priority: Priority = Field(DEFAULT_PRIORITY, description=f"{LOWEST} to {HIGHEST}; higher is rendered first")
+    device: Device = Field("auto", description="device to render on; auto: any")
+    label: str = Field("", pattern=rf"^({LABEL})?$", description="only workers with this label render it; none: all")
     after: Annotated[tuple[str, ...], Field(strict=False)] = Field(
-        (), description="ids of jobs that are to be done before it begins; it fails if one of them does"
+        (), description="ids of jobs that must be done first; if one of them fails, it fails too"
     )
     time_limit: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = Field(
-        None, description="seconds that an attempt may take; none: any time"
+        None, description="seconds that an attempt may take; none: no limit"
     )
     max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        None, description="attempts that may fail before the job does; none: as many as the kind of failure allows"
+        None, description="failed attempts before the job fails; none: depends on the kind of failure"
     )
 
 

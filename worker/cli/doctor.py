@@ -15,7 +15,7 @@ COLORS = {Health.FINE: "green", Health.WARNING: "yellow", Health.WRONG: "red"}
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Look at every part of the farm from this machine: what is wrong, and what to do about it.
+    """Check every part of the farm from this machine: what is wrong, and what to do about it.
 
     Exits with 1 if something is wrong; warnings do not count.
     """

@@ -16,7 +16,7 @@ from stylefarm.shared.settings import load_settings
 @click.command()
 @list_options
 def list_workers(form: str | None) -> None:
-    """List the workers of the farm: what they are, whether they take jobs, what they render."""
+    """List the workers: device, labels, state, jobs."""
     _report(_workers().listed(), form)
 
 
@@ -24,16 +24,16 @@ def list_workers(form: str | None) -> None:
 @click.argument("name", metavar="WORKER")
 @json_option
 def drain(name: str, as_json: bool) -> None:
-    """Let WORKER finish the job at hand and take no other, until it is started again or unbenched."""
+    """Drain WORKER: it finishes its job and takes no more, until it is restarted or unbenched."""
     _put(name, WorkerState.DRAINING, "drained by its user", as_json)
 
 
 @click.command()
 @click.argument("name", metavar="WORKER")
-@click.option("--reason", default="benched by its user", help="What is to be read in the list.")
+@click.option("--reason", default="benched by its user", help="Reason shown in the list.")
 @json_option
 def bench(name: str, reason: str, as_json: bool) -> None:
-    """Keep WORKER from taking jobs, also when it is started again; the job at hand is finished."""
+    """Bench WORKER: it finishes its job and takes no more, even after a restart."""
     _put(name, WorkerState.BENCHED, reason, as_json)
 
 
@@ -41,7 +41,7 @@ def bench(name: str, reason: str, as_json: bool) -> None:
 @click.argument("name", metavar="WORKER")
 @json_option
 def unbench(name: str, as_json: bool) -> None:
-    """Let WORKER, which was benched or drained, take jobs again."""
+    """Unbench WORKER: it takes jobs again."""
     _put(name, WorkerState.ACTIVE, None, as_json)
 
 

@@ -38,26 +38,28 @@ PROGRAM = (sys.executable, "-P", "-c", "from stylefarm.producer.cli import main;
 
 @click.group()
 def worker() -> None:
-    """Render what is queued."""
+    """Start and manage workers."""
 
 
 @worker.command()
 @click.option(
     "--name",
     callback=read_name,
-    help="What the worker is called in logs and events, before its slot and the host's name.",
+    help="Name of the worker in logs and events; slot and host name are added.",
 )
 @click.option(
-    "--gpus", metavar="LIST", help="GPUs and MIG slices to use, as in 0,2:1 or by UUID; `none` for none. [default: all]"
+    "--gpus",
+    metavar="LIST",
+    help="GPUs and MIG slices to use, such as 0,2:1, or UUIDs; `none` for none. [default: all]",
 )
 @click.option(
-    "--slots-per-gpu", default=1, show_default=True, type=click.IntRange(1, 64), help="Jobs at a time on each of them."
+    "--slots-per-gpu", default=1, show_default=True, type=click.IntRange(1, 64), help="Jobs at a time on each GPU."
 )
 @click.option(
     "--cpu",
     metavar="N",
     type=click.IntRange(0, 4096),
-    help="Jobs at a time on the CPU, which share its threads. [default: 1 where there is no GPU]",
+    help="Jobs at a time on the CPU, sharing its threads. [default: 1 without a GPU]",
 )
 @click.option(
     "--grace",
@@ -65,21 +67,23 @@ def worker() -> None:
     default=600,
     show_default=True,
     type=click.IntRange(min=0),
-    help="How long the jobs at hand may go on when the worker is stopped; then they are stored and let go.",
+    help="Seconds that running jobs may take when the worker is stopped; then they are checkpointed.",
 )
 @click.option(
     "--queues",
     "kinds",
     metavar="LIST",
     callback=read_devices,
-    help="Take jobs that ask for these devices only: any of auto,cpu,gpu. [default: auto, and what a slot renders on]",
+    help="Take only jobs that ask for these devices: any of auto,cpu,gpu. [default: auto, and the slot's own]",
 )
-@click.option("--labels", metavar="LIST", callback=read_labels, help="Take also jobs of these labels, as in night,big.")
+@click.option(
+    "--labels", metavar="LIST", callback=read_labels, help="Also take jobs with these labels, such as night,big."
+)
 @click.option(
     "--metrics-port",
     metavar="PORT",
     type=click.IntRange(1, 65_535),
-    help="Serve metrics for Prometheus there, and /healthz. [default: STYLEFARM_METRICS_PORT, or not at all]",
+    help="Port for Prometheus metrics and /healthz. [default: STYLEFARM_METRICS_PORT, or none]",
 )
 def start(
     name: str | None,
@@ -91,11 +95,11 @@ def start(
     labels: Sequence[str],
     metrics_port: int | None,
 ) -> int:
-    """Start a worker, which renders until it is stopped: on each GPU one job after the other.
+    """Start a worker, which renders jobs until it is stopped.
 
-    Each GPU (or MIG slice, or CPU slot) gets a process of its own, which is started again when it dies. The first
-    Ctrl-C (or SIGTERM) lets the jobs at hand finish, for as long as --grace says. The second one stops at once; when
-    a job's lease has run out, another worker takes it.
+    Each GPU (or MIG slice, or CPU slot) gets its own process, which is restarted when it dies. The first Ctrl-C (or
+    SIGTERM) lets running jobs finish within --grace. The second one stops at once; other workers take the jobs when
+    their leases have expired.
     """
     settings = load_settings()
     slot.broker_of(settings)
@@ -127,7 +131,7 @@ def start(
 @click.option("--parent", required=True, type=int)
 @click.option("--metrics", type=click.Path(path_type=Path))
 def run_slot(name: str, queues: str, parent: int, metrics: Path | None) -> int:
-    """Be the process of one slot; `start` starts it."""
+    """Run the process of one slot; `start` starts it."""
     parent_watch.end_with(parent)
     settings = load_settings()
     log.configure(settings, full_name(name))

@@ -29,9 +29,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SPACES: dict[str, InputSpace] = {"torchvision": TORCHVISION, "caffe": CAFFE, "matconvnet": MATCONVNET}
 
 OPTIONS = (
-    click.option("--name", help="What the weights are called; their architecture when left out."),
-    click.option("--input", "space", type=click.Choice(list(SPACES)), help="How the network takes pixels."),
-    click.option("--sha256", metavar="HEX", help="What the file's SHA-256 must be."),
+    click.option("--name", help="Name of the weights.  [their architecture]"),
+    click.option("--input", "space", type=click.Choice(list(SPACES)), help="Input format of the network."),
+    click.option("--sha256", metavar="HEX", help="Expected SHA-256 of the file."),
     click.option("--force", is_flag=True, help="Replace other weights of that name."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
 )
@@ -45,13 +45,13 @@ def _options(command: Command) -> Command:
 
 @click.group()
 def weights() -> None:
-    """Import, fetch and list pretrained weights of VGG-19 and VGG-16."""
+    """Download, import and list pretrained weights of VGG-19 and VGG-16."""
 
 
 @weights.command("list")
 @list_options
 def list_weights(form: str | None) -> None:
-    """List the weights that jobs can name."""
+    """List the weights that jobs can use."""
     with _connected() as services:
         print_listed(WeightsRegistry(services.engine).all(), form)
 
@@ -62,10 +62,10 @@ def list_weights(form: str | None) -> None:
 def import_file(
     file: Path, name: str | None, space: str | None, sha256: str | None, force: bool, as_json: bool
 ) -> None:
-    """Import FILE, of PyTorch (.pth), safetensors or MatConvNet (.mat), and print its name.
+    """Import FILE (PyTorch .pth, safetensors or MatConvNet .mat), and print its name.
 
-    Only the convolutions are kept. What the file does not say of its network's input is said by --input: pixels as
-    torchvision's networks take them (when left out), as Caffe's (BGR, 0 to 255), or as MatConvNet's (RGB, 0 to 255).
+    Only the convolutions are kept. --input says how the network takes pixels, if the file does not: as torchvision's
+    networks do (the default), as Caffe's (BGR, 0 to 255), or as MatConvNet's (RGB, 0 to 255).
     """
     _check_readable(file)
     with _connected() as services, _installed():
@@ -80,7 +80,7 @@ def import_file(
 @click.argument("what", metavar="[vgg19|vgg16|URL]", default="vgg19")
 @_options
 def pull(what: str, name: str | None, space: str | None, sha256: str | None, force: bool, as_json: bool) -> None:
-    """Import torchvision's own weights, downloaded if they are not in its cache, or those at a URL with --sha256."""
+    """Download torchvision's weights, or those at a URL with --sha256, and import them."""
     with _connected() as services, _installed():
         wanted = _wanted(name, space, force)
         if what in CONVOLUTIONS:

@@ -32,7 +32,11 @@ YES_ABOVE = 1000
 @click.option("--name", help="Name of the sweep.  [the file's name]")
 @click.option("--dry-run", is_flag=True, help="Only check, count the cells, and estimate the time.")
 @click.option(
-    "--yes-above", metavar="N", type=click.IntRange(min=0), default=YES_ABOVE, help=f"Ask above N cells.  [{YES_ABOVE}]"
+    "--yes-above",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=YES_ABOVE,
+    help=f"Ask before submitting more than N cells.  [{YES_ABOVE}]",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--skip-bad", is_flag=True, help="Skip cells whose pictures cannot be used.")

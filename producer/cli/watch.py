@@ -32,7 +32,7 @@ IN_LINES = 5.0
 interval_option = click.option(
     "--interval",
     type=Seconds(min=0.1, max=86_400),
-    help=f"Between two looks.  [{ON_TERMINAL:g} on a terminal, {IN_LINES:g} elsewhere]",
+    help=f"Seconds between updates.  [{ON_TERMINAL:g} on a terminal, {IN_LINES:g} elsewhere]",
 )
 jsonl_option = click.option("--jsonl", is_flag=True, help="Print one JSON object per update.")
 

@@ -22,7 +22,8 @@ from stylefarm.worker.engine.space import clamp, to_pixels
 __all__ = ["IterativeMethod", "Progress", "Scale", "UpdateRules", "optimize"]
 
 # Prefixes of the parts of a state; checkpoints hold them.
-ITERATE, OPTIMIZER = "canvas.", "optimizer."
+# Stored in checkpoints, which an attempt of a later release continues from.
+ITERATE, OPTIMIZER = "canvas.", "optimiser."
 
 
 class IterativeMethod:

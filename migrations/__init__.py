@@ -53,7 +53,7 @@ def current(engine: Engine) -> str | None:
 
 
 def check(engine: Engine) -> None:
-    """Raises NotMigrated, with the remedy, unless the database is at this release's revision."""
+    """Check that the database is at this release's revision. Raises NotMigrated, with the remedy."""
     found = current(engine)
     if found == head():
         return

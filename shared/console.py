@@ -53,7 +53,7 @@ def timeout_option(command: Command) -> Command:
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Prints one JSON object, with the version of its schema."""
+    """Print one JSON object, with the version of its schema."""
     click.echo(json.dumps({"schema_version": answers.VERSION, **document}, indent=2, ensure_ascii=False))
 
 
@@ -64,13 +64,14 @@ def print_list(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
 ) -> None:
-    """Prints a list as `list_options` says.
+    """Print a list as `list_options` says.
 
     Args:
         form: what that option gave.
         name: of the list in the JSON object.
         entries: as JSON; each has an `id` or, without one, a `name` that it goes by.
-        columns, rows: of the table.
+        columns: the head of the table.
+        rows: the texts of the table.
     """
     if form == "json":
         print_json({name: list(entries)})
@@ -85,7 +86,7 @@ def print_list(
 
 
 def print_line(document: Mapping[str, Any]) -> None:
-    """Prints a JSON object in one line, at once."""
+    """Print a JSON object in one line, at once."""
     click.echo(json.dumps(document, ensure_ascii=False))
 
 

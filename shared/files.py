@@ -54,7 +54,7 @@ def check_writable(path: Path, *, force: bool) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, and those above it, unless it is there already.
+    """Make a folder, and those above it, unless it is there already.
 
     Raises:
         InvalidRequest: something else bears its name, or it may not be made.

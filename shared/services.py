@@ -116,5 +116,5 @@ class Services:
 
 
 def connect_services(settings: Settings) -> Services:
-    """Connects both, on the engine that all of this process share; nothing is asked yet. Raises InvalidSettings."""
+    """Connect both, on the engine that all of this process share; nothing is asked yet. Raises InvalidSettings."""
     return Services(settings, connect(settings.database))

@@ -91,6 +91,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment first, then stylefarm.toml."""
         return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config()))
 
     @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_prefix", mode="before")

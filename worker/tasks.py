@@ -110,4 +110,4 @@ def _warm_up(**_options: Any) -> None:
 
 @setup_logging.connect
 def _own_log(**_options: Any) -> None:
-    """Connected, it keeps Celery from setting up a log of its own: `stylefarm.worker.cli.start` has set up ours."""
+    """Keep Celery from setting up a log of its own: `stylefarm.worker.cli.start` has set up ours."""

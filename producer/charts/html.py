@@ -192,5 +192,5 @@ p {{ order: 3; margin: 8px 24px 16px; font-size: 12px; color: {MUTED}; }}
 
 
 def _safe(name: str) -> str:
-    """A name that Plotly shows as it is: it takes some HTML in names."""
+    """Escape a name for Plotly, which takes some HTML in names."""
     return html.escape(" ".join(name.split()), quote=False) or " "

@@ -44,7 +44,7 @@ EPILOG = (
 
 @contextmanager
 def _reader_may_leave() -> Iterator[None]:
-    """Ends the command with 0 when whoever reads its output has seen enough, as in `| head`; click would with 1."""
+    """End the command with 0 when whoever reads its output has seen enough, as in `| head`; click would with 1."""
     try:
         yield
     except BrokenPipeError:
@@ -106,7 +106,7 @@ class Commands(click.Group):
 @click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stylefarm")
 def cli() -> None:
-    """A render farm for neural style transfer.
+    """Run a render farm for neural style transfer.
 
     Without configuration it renders on this machine. With STYLEFARM_BROKER_URL, STYLEFARM_DATABASE_URL and
     STYLEFARM_S3_BUCKET set, jobs go to the workers of a farm.
@@ -114,7 +114,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """The program `stylefarm`: runs a command, and ends with its documented exit code."""
+    """Run the program `stylefarm`: a command, and its documented exit code."""
     code = _run(arguments)
     # All is done. Another Ctrl-C would only break off what libraries do at the end, each with a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -37,7 +37,7 @@ def show(as_json: bool) -> None:
 
 
 def _shown(name: str, value: object) -> object:
-    """A value that may be printed: of a URL everything but its password, of any other secret nothing."""
+    """Return a value without its secret: a URL without its password, of any other secret nothing."""
     if isinstance(value, SecretStr):
         if name not in URLS:
             return "***"

@@ -98,7 +98,7 @@ def create(
 def _grid(
     file: Path | None, words: Sequence[str], name: str | None, max_running: int | None, terms: Mapping[str, Any]
 ) -> Grid:
-    """The grid of a file or of axes, with what the command line says of it in the place of what the file does."""
+    """Return the grid of a file or of axes; options of the command line override the file."""
     axes, settings = parse_settings(words), load_settings()
     if file is None and not axes:
         raise InvalidRequest("a sweep is described by a file, or by --set style_weight=1,10,100: give one of the two")

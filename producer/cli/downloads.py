@@ -90,7 +90,7 @@ def snapshots(job_id: str, as_json: bool) -> None:
 
 
 def _snapshot(job: Job, iteration: int) -> tuple[Result, str]:
-    """The picture after that many steps, and what its file is called."""
+    """Return the picture after that many steps, and what its file is called."""
     shots = {shot.iteration: shot for shot in job.snapshots()}
     if iteration not in shots:
         known = ", ".join(map(str, shots)) or "none"

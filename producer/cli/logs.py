@@ -52,7 +52,7 @@ def _print_words(events: Sequence[EventDocument], attempts: Sequence[AttemptDocu
 
 
 def history(job: Job) -> tuple[list[EventDocument], list[AttemptDocument]]:
-    """The events and the attempts of a job, oldest first, as plain JSON values."""
+    """Return the events and the attempts of a job, oldest first, as plain JSON values."""
     queries = job.farm.services.queries
     events: list[EventDocument] = [
         {

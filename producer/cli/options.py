@@ -66,7 +66,7 @@ def _whole(number: float) -> int | float:
 
 
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """An option for each parameter of a spec, with its description as help."""
+    """Add an option for each parameter of a spec, with its description as help."""
     # Decorators are applied from the last to the first; the preset, which all others stand on, comes first.
     fields = {"preset": JobSpec.model_fields["preset"], **JobSpec.model_fields}
     for name, info in reversed(fields.items()):
@@ -80,7 +80,7 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """An option for each of the terms of a job, with its description as help."""
+    """Add an option for each of the terms of a job, with its description as help."""
     for name, info in reversed(Terms.model_fields.items()):
         help_text = f"{info.description}  [{_default(info.default) or 'none'}]"
         flag = "--" + name.replace("_", "-")
@@ -111,7 +111,7 @@ def _type(annotation: Any) -> click.ParamType[Any]:
 
 
 def _words(annotation: Any) -> list[str]:
-    """The words that an annotation allows: those of its Literals."""
+    """Return the words that an annotation allows: those of its Literals."""
     if typing.get_origin(annotation) is Literal:
         return [str(word) for word in typing.get_args(annotation)]
     return [word for part in _parts(annotation) for word in _words(part)]
@@ -137,7 +137,7 @@ def _takes_mapping(annotation: Any) -> bool:
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
-    """What a union is made of, or what an Annotated is about."""
+    """Return what a union is made of, or what an Annotated is about."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return typing.get_args(annotation)[:1]

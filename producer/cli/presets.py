@@ -48,7 +48,7 @@ def show(name: str, every: bool, as_json: bool) -> None:
 
 
 def preset_values(name: str, *, every: bool) -> Mapping[str, Any]:
-    """The parameters of a preset as plain values: those that differ from auto's, or every one."""
+    """Return the parameters of a preset as plain values: those that differ from auto's, or every one."""
     spec, plain = (parse_spec({"content": "a", "style": "b", "preset": preset}) for preset in (name, "auto"))
     values, others = (each.model_dump(mode="json", exclude=set(OF_THE_JOB)) for each in (spec, plain))
     ordered = (field for field in JobSpec.model_fields if field in values)

@@ -21,7 +21,7 @@ FIRST = 10
 
 
 def report(shown: Sweep, *, as_json: bool, every: bool = False) -> Summary:
-    """Prints a sweep: all jobs of a small one, or with `every`; of a large one numbers, and its first jobs."""
+    """Print a sweep: all jobs of a small one, or with `every`; of a large one numbers, and its first jobs."""
     found = summary(shown, jobs=None if every else MANY)
     if as_json:
         print_json(found.as_json())
@@ -39,7 +39,7 @@ def report(shown: Sweep, *, as_json: bool, every: bool = False) -> Summary:
 
 
 def numbers(found: Summary) -> dict[str, str | None]:
-    """Counts, throughput and the time that is left, in words."""
+    """Count, throughput and the time that is left, in words."""
     left = None if found.seconds_left is None else f"{duration(found.seconds_left)} at this pace"
     return {"jobs": counts_of(found), "done": pace_of(found), "left": left}
 
@@ -59,7 +59,7 @@ def pace_of(found: Summary) -> str | None:
 
 
 def failures_of(found: Sequence[Status]) -> list[tuple[str, str]]:
-    """The beginning of the id and the error of each."""
+    """Return the beginning of the id and the error of each."""
     return [(status.id[:8], status.error or "") for status in found]
 
 
@@ -88,5 +88,5 @@ def _axes(axes: Mapping[str, Sequence[object]]) -> str:
 
 
 def _value(value: object) -> str:
-    """An axis value for a table: of a path, its last part."""
+    """Return an axis value for a table: of a path, its last part."""
     return Path(value).name if isinstance(value, str) else str(value)

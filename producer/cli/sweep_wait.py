@@ -12,7 +12,7 @@ from stylefarm.shared.errors import JobFailed
 
 
 def follow(followed: Sweep, timeout: float | None) -> list[Status]:
-    """Waits for a sweep with a display; Ctrl-C says how to go on."""
+    """Wait for a sweep with a display; Ctrl-C says how to go on."""
     # Who does not wait does without rich's bars.
     from stylefarm.producer.terminal.display import live_display
 
@@ -30,7 +30,7 @@ def follow(followed: Sweep, timeout: float | None) -> list[Status]:
 
 
 def document(shown: Sweep, statuses: Sequence[Status]) -> dict[str, object]:
-    """A sweep and its jobs, for `--json`."""
+    """Return a sweep and its jobs, for `--json`."""
     return {
         "sweep": shown.as_json(),
         "counts": {str(state): number for state, number in count_states(statuses).items()},
@@ -44,7 +44,7 @@ def count_states(statuses: Sequence[Status]) -> dict[State, int]:
 
 
 def raise_failed(statuses: Sequence[Status]) -> None:
-    """Raises JobFailed if any of the jobs failed or was cancelled."""
+    """Raise JobFailed if any of the jobs failed or was cancelled."""
     unfit = [status for status in statuses if status.state in {State.FAILED, State.CANCELLED}]
     if unfit:
         raise JobFailed(

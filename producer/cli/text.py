@@ -14,23 +14,23 @@ COLORS = {
 
 
 def colored(state: State) -> str:
-    """The state in its color, as rich markup."""
+    """Return the state in its color, as rich markup."""
     color = COLORS.get(state)
     return f"[{color}]{state}[/]" if color else str(state)
 
 
 def progress_of(status: Status) -> str:
-    """Steps done of steps asked for, as in 120/300."""
+    """Step done of steps asked for, as in 120/300."""
     return f"{status.iteration}/{status.iterations}"
 
 
 def loss_of(status: Status) -> str:
-    """The last total loss in four digits, or nothing."""
+    """Return the last total loss in four digits, or nothing."""
     return "" if status.loss is None else f"{status.loss:.4g}"
 
 
 def duration(seconds: float) -> str:
-    """A time that is only roughly known, in words."""
+    """Return a time that is only roughly known, in words."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -88,7 +88,7 @@ def watch_job(job_id: str, interval: float | None, timeout: float | None, jsonl:
 
 
 def _watch(look: Callable[[], Look], interval: float | None, timeout: float | None, jsonl: bool) -> None:
-    """Prints looks until the last one. Raises StillPending after `timeout` seconds."""
+    """Print looks until the last one. Raises StillPending after `timeout` seconds."""
     console = Console(highlight=False)
     live = console.is_terminal and not jsonl
     pause = interval or (ON_TERMINAL if live else IN_LINES)

@@ -60,7 +60,7 @@ class AsyncProxy:
         return partial(self._wait, value) if name in WAITING else partial(_in_thread, value)
 
     async def _wait(self, method: Callable[..., Any], *given: Any, **options: Any) -> Any:
-        """Calls a method that waits when it need not wait any more."""
+        """Call a method that waits when it need not wait any more."""
         over = options.get("return_when", ALL_COMPLETED)
         jobs, timeout = await self._waited_for(*given, **options)
         async with aclosing(_poll(jobs, timeout)) as seen:
@@ -79,7 +79,7 @@ class AsyncProxy:
                     yield AsyncProxy(by_id[status.id])
 
     async def _waited_for(self, *given: Any, **options: Any) -> tuple[list[Job], float | None]:
-        """The jobs that are waited for and the seconds at most, from what was given to a method that waits."""
+        """Return the jobs that are waited for and the seconds at most, from what was given to a method that waits."""
         names = ("jobs", "timeout") if isinstance(self.wrapped, Farm) else ("timeout",)
         named = {**dict(zip(names, given, strict=False)), **options}
         if isinstance(self.wrapped, Sweep):
@@ -113,7 +113,7 @@ class AsyncFarm(AsyncProxy):
 
 
 async def _poll(jobs: Sequence[Job], timeout: float | None) -> AsyncGenerator[list[Status]]:
-    """What each look at the jobs finds, the last of them that all have ended."""
+    """Yield the statuses of each poll; after the last of them all jobs have ended."""
     if not jobs:
         return
     waiting = jobs[0].farm.waiting(jobs, timeout)
@@ -142,7 +142,7 @@ def _wrapped(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value with what is wrapped in the place of wrappers, also within lists and mappings."""
+    """Return a value with what is wrapped in the place of wrappers, also within lists and mappings."""
     if isinstance(value, AsyncProxy):
         return value.wrapped
     if isinstance(value, dict):

@@ -97,7 +97,7 @@ def _wanted(grid: Grid) -> Search:
 
 
 def _key(grid: Grid, wanted: Search, resolver: SpecResolver) -> str:
-    """What a search is found again by: all that changes its results, so not how many trials it is to have."""
+    """Return what a search is found again by: all that changes its results, so not how many trials it is to have."""
     named = {**asdict(wanted), "trials": None, "batch": None}
     base = {name: _content(name, value, resolver) for name, value in grid.base.items()}
     matrix = {axis: _content(axis, _written(values), resolver) for axis, values in grid.matrix.items()}
@@ -109,7 +109,7 @@ def _written(values: Any) -> Any:
 
 
 def _content(name: str, value: Any, resolver: SpecResolver) -> Any:
-    """A parameter with addresses in the place of pictures, whose files may change, or be named otherwise."""
+    """Return a parameter with addresses in the place of pictures, whose files may change, or be named otherwise."""
     if name not in PATHS or name == "weights":
         return value
     return (

@@ -101,7 +101,7 @@ class Waiting:
             self.services.webhook_caller.run()
 
     def _statuses(self, ids: Sequence[str]) -> list[Status]:
-        """The statuses of `ids`; of those that have ended, what was seen then."""
+        """Return the statuses of `ids`; of jobs that have ended, those of the last poll."""
         seen = statuses_of(self.services, [job_id for job_id in ids if job_id not in self._ended])
         self._ended.update((job_id, status) for job_id, status in seen.items() if status.state.final)
         return [self._ended.get(job_id) or seen[job_id] for job_id in ids]

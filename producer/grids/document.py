@@ -117,7 +117,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _split(values: str) -> list[str]:
-    """The parts between commas, but for those inside brackets."""
+    """Return the parts between commas, but for those inside brackets."""
     parts, depth = [""], 0
     for letter in values:
         depth += (letter in "[{") - (letter in "]}")
@@ -219,7 +219,7 @@ def _check_length(axis: str, parts: list[Values]) -> None:
 
 
 def _section(document: Mapping[str, Any], key: str, kind: type[Section]) -> Section | None:
-    """What stands below a key, as that kind; None if it stands nowhere."""
+    """Return what stands below a key, as that kind; None if it stands nowhere."""
     if document.get(key) is None:
         return None
     fields, known = _mapping(document, key), [field.name for field in dataclasses.fields(kind)]
@@ -237,7 +237,7 @@ def _mapping(document: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The mappings that stand below a key: one, or a list of them."""
+    """Return the mappings that stand below a key: one, or a list of them."""
     value = document.get(key) or []
     entries = value if isinstance(value, list) else [value]
     for number, entry in enumerate(entries):

@@ -301,7 +301,7 @@ def _distinct(values: Sequence[Any]) -> list[Any]:
 
 
 def _check_name(name: str) -> None:
-    """A database stores neither the NUL character nor half a surrogate pair, and YAML can write both."""
+    """Refuse the NUL character and half a surrogate pair: YAML can write both, and a database stores neither."""
     for letter in name:
         if letter == "\0" or "\ud800" <= letter <= "\udfff":
             raise InvalidSpec(f"name = {name!r:.60}: the character {letter!r} cannot be stored; take it out", ("name",))

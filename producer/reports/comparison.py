@@ -110,7 +110,7 @@ def compare(
 
 
 def _names(sweeps: Sequence[Sweep]) -> dict[str, str]:
-    """What each sweep is called, by its id; those of one name with their ids."""
+    """Return what each sweep is called, by its id; those of one name with their ids."""
     counts = Counter(sweep.name for sweep in sweeps)
     return {
         sweep.id: sweep.name if sweep.name and counts[sweep.name] == 1 else f"{sweep.name} {sweep.id[:8]}".strip()
@@ -119,7 +119,7 @@ def _names(sweeps: Sequence[Sweep]) -> dict[str, str]:
 
 
 def _key(value: Any) -> str:
-    """A text that values have in common if they are the same; 1 and 1.0 are."""
+    """Return a text that values have in common if they are the same; 1 and 1.0 are."""
     return key_of(float(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
@@ -132,7 +132,7 @@ def _natural(sweeps: Sequence[Sweep], entries: Sequence[_Entry]) -> str:
 
 
 def _value(entry: _Entry, by: str) -> Any:
-    """What the job has there: as its sweep wrote it, or else as its spec has it."""
+    """Return what the job has there: as its sweep wrote it, or else as its spec has it."""
     status = entry.status
     if by == SWEEP:
         return entry.sweep

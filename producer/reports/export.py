@@ -111,7 +111,7 @@ def _result(status: Status, sweep: Sweep, metrics: Sequence[str]) -> Row:
 
 
 def _cell(cell: Mapping[str, Any], sweep: Sweep) -> Row:
-    """The values on the axes as `axis.NAME`, which no other column is called; lists and mappings as JSON."""
+    """Return the values on the axes as `axis.NAME`, which no other column is called; lists and mappings as JSON."""
     return {
         f"axis.{axis}": json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
         for axis in sweep.axes
@@ -124,7 +124,7 @@ def _moment(moment: Any) -> str | None:
 
 
 def _checked(path: str | Path, force: bool) -> Path:
-    """The path, if a table can be written there."""
+    """Return the path, if a table can be written there."""
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InvalidRequest(f"{path} ends in no format of a table: give one of {', '.join(SUFFIXES)}")
@@ -166,7 +166,7 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
 
 def _of_one_type(values: Sequence[Any]) -> Iterable[Any]:
-    """The values as one column can hold them: an axis may mix numbers and words, as in "auto"."""
+    """Return the values as one column can hold them: an axis may mix numbers and words, as in "auto"."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} or len(kinds) <= 1:
         return [float(value) if kinds == {int, float} and value is not None else value for value in values]

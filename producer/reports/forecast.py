@@ -81,7 +81,7 @@ def _workers(farm: Farm) -> int:
 
 
 def _seconds(farm: Farm, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple[float | None, str]:
-    """What all of the jobs take one after the other, and where that was taken from."""
+    """Return what all of the jobs take one after the other, and where that was taken from."""
     steps: Counter[tuple[str, int]] = Counter()
     examples: dict[tuple[str, int], JobSpec] = {}
     for job in new:

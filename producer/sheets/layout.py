@@ -232,7 +232,7 @@ class _Sheet:
         self.pencil.rectangle((x, y - thick, x + round(self.cell * min(1, progress)), y), STATES[State.RUNNING])
 
     def _panel(self, box: tuple[int, int, int, int], problem: str) -> None:
-        """A hatched panel in place of a picture, with what is the matter in up to four lines."""
+        """Draw a hatched panel in place of a picture, with the problem in up to four lines."""
         failed = problem.startswith("failed")
         width, height = box[2] - box[0], box[3] - box[1]
         panel = Image.new("RGB", (width, height), FAILED_PANEL if failed else PANEL)
@@ -267,7 +267,7 @@ class _Sheet:
 
 
 def _fitted(image: Image.Image, width: float, height: float) -> tuple[int, int]:
-    """The largest size of the image's aspect inside width x height."""
+    """Return the largest size of the image's aspect inside width x height."""
     scale = min(width / image.width, height / image.height)
     return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 

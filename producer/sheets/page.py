@@ -78,7 +78,7 @@ def page(sweep: Sweep, selection: Selection, opening: Opening) -> bytes:
 
 
 def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dict[str, Any], list[Picture]]:
-    """What the page knows, and the pictures that it names by their places in the list."""
+    """Return what the page knows, and the pictures that it names by their places in the list."""
     jobs = gather_jobs(sweep, selection.statuses)
     pictures, inputs = _inputs(sweep, jobs)
     steps = [_evenly(shown.steps, min(MOST_STEPS, MOST_SNAPSHOTS // max(1, len(jobs)))) for shown in jobs]
@@ -142,7 +142,7 @@ def _told(shown: SheetJob) -> dict[str, Any]:
 
 
 def _inputs(sweep: Sweep, jobs: Sequence[SheetJob]) -> tuple[list[Picture], dict[tuple[str, ...], int]]:
-    """The contents and styles of all jobs, each once, and their places by their content hashes."""
+    """Return the contents and styles of all jobs, each once, and their places by their content hashes."""
     found = dict.fromkeys(image_addresses(shown.status.spec, name) for shown in jobs for name in PICTURES)
     found.pop((), None)
     most = min(INPUT_BYTES, MOST_INPUT_BYTES // max(1, len(found)))
@@ -177,7 +177,7 @@ def _encoded(wanted: Picture) -> bytes:
 
 
 def _filled(title: str, document: Mapping[str, Any]) -> bytes:
-    """The template with everything in it. In JSON, no "<" can end the element that it stands in."""
+    """Return the template with everything in it. In JSON, no "<" can end the element that it stands in."""
     parts = resources.files("stylefarm.producer.sheets")
     data = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     texts = {

@@ -51,7 +51,7 @@ def _check_side(source: Source, side: int, layers: Sequence[str], edge: int) -> 
 
 @lru_cache(maxsize=256)
 def _deepest(layers: tuple[str, ...]) -> tuple[str, int]:
-    """The deepest of the layers, and the pixels that it needs."""
+    """Return the deepest of the layers, and the pixels that it needs."""
     deepest = max(layers, key=smallest_side)
     # A convolution pads by one, which of a single row or column leaves nothing but padding.
     return deepest, max(2, smallest_side(deepest))

@@ -85,7 +85,7 @@ class PretrainedWeights:
         return self._choices[asked]
 
     def _unnamed(self, spec: JobSpec) -> _Choice | None:
-        """What `features` alone means: the weights registered as the architecture, or torchvision's own."""
+        """Return what `features` alone means: the weights registered as the architecture, or torchvision's own."""
         architecture = default_network(spec.features)
         if architecture in self._registered:
             return self._of_registry(self._registered[architecture])
@@ -158,7 +158,7 @@ def _architecture(row: WeightsRow) -> Architecture:
 
 
 def _agreed(spec: JobSpec, choice: _Choice) -> Architecture:
-    """The architecture of both the spec and its weights. Raises InvalidSpec if they differ."""
+    """Return the architecture of both the spec and its weights. Raises InvalidSpec if they differ."""
     asked = default_network(spec.features)
     if choice.architecture in (None, asked):
         return asked
@@ -189,7 +189,7 @@ def _hash(path: Path) -> str:
 
 
 def _check_kind(path: Path) -> None:
-    """What is plainly no weights file is refused here; what is in one, only a worker can tell."""
+    """Refuse what is plainly no weights file; what is in one, only a worker can tell."""
     with _opened(path) as file:
         start = file.read(9)
     if not start.startswith(STARTS) and start[8:] != SAFETENSORS_HEADER:

@@ -110,7 +110,7 @@ class SpecResolver:
         return {name: bad[name] for name in names if name in bad}
 
     def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
-        """The addresses of the masks. Raises InvalidImage for one of another size than its picture, or all black."""
+        """Return the addresses of the masks. Raises InvalidImage for one of another size, or all black."""
         of_content = [self.source(name) for name in spec.content_masks]
         of_style = [self.source(name) for name in spec.style_masks]
         for mask, picture in (*((mask, content) for mask in of_content), *zip(of_style, styles, strict=False)):
@@ -196,7 +196,7 @@ def pictures_of(spec: JobSpec) -> tuple[str, ...]:
 
 
 def _checked(spec: JobSpec) -> JobSpec:
-    """The spec, in which what "auto" became may contradict what the user wrote. Raises InvalidSpec."""
+    """Return the spec, in which what "auto" became may contradict what the user wrote. Raises InvalidSpec."""
     try:
         check_consistent(spec)
     except ValueError as error:

@@ -49,7 +49,7 @@ def _name_of(status: Status) -> str:
 
 
 def _fit(text: str) -> str:
-    """The text with "-" for all that is unfit, and without what hides a file at its beginning."""
+    """Return the text with "-" for all that is unfit, and without what hides a file at its beginning."""
     composed = unicodedata.normalize("NFC", text).replace(" + ", "+").replace(", ", ",")
     return _UNFIT.sub("-", composed).strip(".-")
 

@@ -159,7 +159,7 @@ def label_of(axis: str, value: Any) -> str:
 
 
 def title_of(status: Status) -> str:
-    """What a person calls a cell: its pictures, and its values on the other axes."""
+    """Return what a person calls a cell: its pictures, and its values on the other axes."""
     pictures = [label_of(name, status.cell.get(name, getattr(status, name))) for name in PICTURES]
     others = [f"{axis} {label_of(axis, value)}" for axis, value in status.cell.items() if axis not in PICTURES]
     return ", ".join([" × ".join(name for name in pictures if name), *others])
@@ -181,7 +181,7 @@ def _two(axes: Mapping[str, Sequence[Any]], rows: str | None, columns: str | Non
 
 
 def _taken(free: list[str], preferred: str, but_not: str = "") -> str:
-    """Takes the preferred one out of `free`, or else the first; "" where there is none."""
+    """Take the preferred one out of `free`, or else the first; "" where there is none."""
     others = [axis for axis in free if axis != but_not]
     chosen = preferred if preferred in free else others[0] if others else ""
     if chosen:
@@ -194,7 +194,7 @@ def _no_axis(axes: Mapping[str, Sequence[Any]], axis: str) -> InvalidRequest:
 
 
 def _chosen(axes: Mapping[str, Sequence[Any]], axis: str, wanted: Sequence[Any]) -> list[Any]:
-    """The values of the axis that are wanted, in its own order."""
+    """Return the values of the axis that are wanted, in its own order."""
     if axis not in axes:
         raise _no_axis(axes, axis)
     for value in wanted:

@@ -64,6 +64,7 @@ class S3Blobs:
         self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Write an object; see `BlobStore.put`."""
         name, extra = self._name(key), {"ContentType": content_type}
 
         def upload() -> None:
@@ -73,6 +74,7 @@ class S3Blobs:
         self._into_bucket(key, upload)
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Write an object from a file; see `BlobStore.put_file`."""
         name, extra = self._name(key), {"ContentType": content_type}
 
         def upload() -> None:
@@ -85,16 +87,19 @@ class S3Blobs:
             raise unreadable(path, error) from error
 
     def get(self, key: str) -> bytes:
+        """Return an object's bytes; see `BlobStore.get`."""
         name = self._name(key)
         with self._translated(key):
             return self.client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
 
     def get_file(self, key: str, path: Path) -> None:
+        """Write an object's bytes to a file; see `BlobStore.get_file`."""
         name = self._name(key)
         with replacing(path) as file, self._translated(key):
             self.client.download_fileobj(self.bucket, name, file, Config=self.transfer)
 
     def exists(self, key: str) -> bool:
+        """Return whether there is such an object."""
         name = self._name(key)
         try:
             with self._translated(key):
@@ -104,11 +109,13 @@ class S3Blobs:
         return True
 
     def delete(self, key: str) -> None:
+        """Remove an object, if it is there."""
         name = self._name(key)
         with suppress(NotFound), self._translated(key):
             self.client.delete_object(Bucket=self.bucket, Key=name)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        """Return the keys that start with a prefix, in order."""
         listing = self.client.get_paginator("list_objects_v2")
         try:
             with self._translated(prefix):

@@ -35,11 +35,11 @@ class BlobStore(Protocol):
     """
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Writes an object, whole or not at all, over any of the same key. Raises StorageFull."""
+        """Write an object, whole or not at all, over any of the same key. Raises StorageFull."""
         ...
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
-        """Writes a large object from a file, as `put` does. Raises StorageFull; InvalidRequest if it is unreadable."""
+        """Write a large object from a file, as `put` does. Raises StorageFull; InvalidRequest if it is unreadable."""
         ...
 
     def get(self, key: str) -> bytes:
@@ -47,7 +47,7 @@ class BlobStore(Protocol):
         ...
 
     def get_file(self, key: str, path: Path) -> None:
-        """Writes the object's bytes to `path`, which is there whole afterwards or is as it was.
+        """Write the object's bytes to `path`, which is there whole afterwards or is as it was.
 
         Raises NotFound; StorageFull and ServiceUnavailable also of the disk that `path` is on.
         """
@@ -58,7 +58,7 @@ class BlobStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Removes an object, if it is there."""
+        """Remove an object, if it is there."""
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -67,7 +67,7 @@ class BlobStore(Protocol):
 
 
 def store_object(blobs: BlobStore, key: str, data: bytes, content_type: str) -> StoredObject:
-    """Writes `data` under `key`, and says what was written. Raises ServiceUnavailable, StorageFull."""
+    """Write `data` under `key`, and says what was written. Raises ServiceUnavailable, StorageFull."""
     blobs.put(key, data, content_type)
     return StoredObject(key, hashlib.sha256(data).hexdigest(), len(data))
 
@@ -89,20 +89,25 @@ class FolderBlobs:
         self.root = root
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Write an object; see `BlobStore.put`."""
         self._write(key, [data])
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Write an object from a file; see `BlobStore.put_file`."""
         self._write(key, read_chunks(path))
 
     def get(self, key: str) -> bytes:
+        """Return an object's bytes; see `BlobStore.get`."""
         with self._reading(key) as path:
             return path.read_bytes()
 
     def get_file(self, key: str, path: Path) -> None:
+        """Write an object's bytes to a file; see `BlobStore.get_file`."""
         with replacing(path) as file:
             file.writelines(self._chunks(key))
 
     def exists(self, key: str) -> bool:
+        """Return whether there is such an object."""
         try:
             with self._reading(key) as path:
                 return stat.S_ISREG(path.stat().st_mode)
@@ -110,10 +115,12 @@ class FolderBlobs:
             return False
 
     def delete(self, key: str) -> None:
+        """Remove an object, if it is there."""
         with suppress(NotFound), self._reading(key) as path:
             path.unlink()
 
     def keys(self, prefix: str) -> Iterator[str]:
+        """Return the keys that start with a prefix, in order."""
         folder = prefix.rpartition("/")[0]
         if folder and not KEY.fullmatch(folder):
             return iter(())

@@ -135,7 +135,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def translate_errors(engine: Engine) -> Iterator[None]:
-    """Turns what the driver raises inside into ServiceUnavailable, NotMigrated or StorageFull."""
+    """Turn what the driver raises inside into ServiceUnavailable, NotMigrated or StorageFull."""
     try:
         yield
     except (OperationalError, ProgrammingError, InternalError) as error:

@@ -11,23 +11,23 @@ from sqlalchemy.types import TypeEngine
 
 
 class Doubles(TypeDecorator[tuple[float, ...]]):
-    """Store a few float64 numbers in one value, to the last bit.
-
-    Of JSON, float8[] and packed bytes this is the fastest pair: see docs/farm-benchmarks.md.
-    """
+    """Stores a few float64 numbers in one value, to the last bit."""
 
     impl = LargeBinary
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of the column in this database."""
         return dialect.type_descriptor(ARRAY(Double()) if dialect.name == "postgresql" else LargeBinary())
 
     def process_bind_param(self, value: Sequence[float] | None, dialect: Dialect) -> Any:
+        """Return the numbers as the database takes them."""
         if value is None:
             return None
         return list(value) if dialect.name == "postgresql" else pack(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> tuple[float, ...] | None:
+        """Return the numbers as a tuple."""
         if value is None:
             return None
         return tuple(value) if dialect.name == "postgresql" else unpack(value)

@@ -43,7 +43,7 @@ class Reconciler:
         return True
 
     def delete_orphans(self) -> int:
-        """Deletes objects that nobody names, if nobody has within the hour; how many."""
+        """Delete objects that nobody names, if nobody has within the hour; how many."""
         # Another name each time, so that whoever has just swept is not the one who may do so again.
         if not self.store.maintenance.acquire_lock(
             ORPHANS_LOCK, f"{self.name}:{secrets.token_hex(4)}", ORPHANS_SECONDS

@@ -31,7 +31,7 @@ class NewWeights:
     bytes: int
 
     def __post_init__(self) -> None:
-        """Raises InvalidRequest for a name that cannot be one, or that is another architecture's."""
+        """Raise InvalidRequest for a name that cannot be one, or that is another architecture's."""
         if not NAME.fullmatch(self.name):
             raise InvalidRequest(
                 f"no weights can be called {self.name!r:.80}: a name is at most 64 letters, digits and . _ -, and"
@@ -65,7 +65,7 @@ class WeightsRegistry:
         _refuse_other(self.find(new.name), new)
 
     def add(self, new: NewWeights, *, replace: bool = False) -> bool:
-        """Registers weights; False if the same are there under that name already.
+        """Register weights; False if the same are there under that name already.
 
         Raises InvalidRequest if other weights are, unless they are to be replaced.
         """
@@ -89,7 +89,7 @@ class WeightsRegistry:
 
 
 def _insert(session: Session, new: NewWeights) -> bool:
-    """Inserts the row unless one of that name is there; of two that try at once, the second waits and hears."""
+    """Insert the row unless one of that name is there; of two that try at once, the second waits and hears."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(WeightsRow).values(asdict(new)).on_conflict_do_nothing().returning(WeightsRow.name)
     return session.execute(statement).first() is not None

@@ -51,7 +51,7 @@ class WorkerRegistry(Transactions):
     """The table of workers. Raises ServiceUnavailable and NotMigrated."""
 
     def register(self, workers: Sequence[NewWorker]) -> None:
-        """Writes down slots that start. One that was benched stays so until somebody has looked at it."""
+        """Write down slots that start. One that was benched stays so until somebody has looked at it."""
         with self._transaction() as session:
             names = [worker.name for worker in workers]
             session.execute(
@@ -71,7 +71,7 @@ class WorkerRegistry(Transactions):
         return {name: WorkerState(state) for name, state in found}
 
     def unregister(self, names: Sequence[str]) -> None:
-        """Takes slots that have ended off the list; a benched one stays on it."""
+        """Take slots that have ended off the list; a benched one stays on it."""
         ended = delete(WorkerRow).where(WorkerRow.name.in_(names), WorkerRow.state != WorkerState.BENCHED)
         with self._transaction() as session:
             session.execute(ended)

@@ -106,7 +106,7 @@ def suffix_format(path: Path) -> Format:
 
 
 def check_suffix(path: Path, suffix: str) -> None:
-    """Raises InvalidRequest if a file's name asks for another format than that of `suffix`, which its picture has."""
+    """Raise InvalidRequest if a file's name asks for another format than that of `suffix`, which its picture has."""
     named, held = _SUFFIXES.get(path.suffix.lower()), _SUFFIXES[suffix]
     if named not in (None, held):
         raise InvalidRequest(f"{path} is named as {named}, but the picture is {held}: end it in {suffix}")

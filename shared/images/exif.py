@@ -70,7 +70,7 @@ _UNTRUE_TAGS = {
 
 
 def kept_exif(data: bytes) -> bytes | None:
-    """Return the EXIF of a picture's file, less what holds for its pixels only; for `encode` to write elsewhere.
+    r"""Return the EXIF of a picture's file, less what holds for its pixels only; for `encode` to write elsewhere.
 
     Camera, lens, exposure, dates, author, copyright, place and the maker's note are kept; the thumbnail, dimensions
     and color space are not. Decodes no pixel.
@@ -101,7 +101,7 @@ def exif_in(image: ImageFile, data: bytes) -> Exif | None:
 
 
 def parse_block(block: bytes) -> Exif | None:
-    """Parse an EXIF block, with or without b"Exif\\0\\0" before it; None where its directories are broken.
+    r"""Parse an EXIF block, with or without b"Exif\0\0" before it; None where its directories are broken.
 
     A single field that lies outside the block is left out.
     """

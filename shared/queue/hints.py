@@ -74,7 +74,7 @@ class Hints:
         }
 
     def drop_newest(self, queue: str, priority: int, count: int) -> None:
-        """Takes away the hints of one priority that came last."""
+        """Take away the hints of one priority that came last."""
         with self._translated():
             self.client.ltrim(key_of(queue, priority), count, -1)
 

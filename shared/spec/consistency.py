@@ -14,7 +14,7 @@ LONGEST_SIDES = {"webp": 16_383}
 
 
 def check_consistent(spec: Parameters) -> None:
-    """Raises ValueError with one sentence for all that contradicts itself in `spec`."""
+    """Raise ValueError with one sentence for all that contradicts itself in `spec`."""
     problems = [problem for check in _CHECKS for problem in check(spec)]
     if problems:
         raise ValueError("; ".join(problems))

@@ -45,7 +45,7 @@ DEFAULT_TERMS = Terms()
 
 
 def parse_terms(fields: Mapping[str, object]) -> Terms:
-    """Reads terms from plain values. Raises InvalidSpec with one sentence for all that is wrong."""
+    """Read terms from plain values. Raises InvalidSpec with one sentence for all that is wrong."""
     try:
         return Terms.model_validate(dict(fields))
     except ValidationError as error:

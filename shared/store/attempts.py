@@ -34,7 +34,7 @@ class Attempts(Transactions):
     """Writes of a worker. All but claims are fenced: False means that the job is no longer the attempt's."""
 
     def claim(self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS, priority: int = LOWEST) -> JobRow | None:
-        """Takes a queued job for `worker`, as its next attempt; None if that cannot be.
+        """Take a queued job for `worker`, as its next attempt; None if that cannot be.
 
         That is: it is not queued (any more), the worker is to take no jobs, or the job's sweep has no room. `priority`
         is that of the hint: a job that has become less urgent is left to the hint that says so.
@@ -49,7 +49,7 @@ class Attempts(Transactions):
     def claim_batch(
         self, job_id: str, worker: str, *, lease: float = LEASE_SECONDS, priority: int = LOWEST, most: int
     ) -> list[JobRow]:
-        """Takes a job as `claim` does, and others that are rendered together with it: in all `most`, or fewer; or none.
+        """Take a job as `claim` does, and others that are rendered together with it: in all `most`, or fewer; or none.
 
         They are as urgent, have not been claimed before, and are of no sweep of which only so many may run.
         """
@@ -73,7 +73,7 @@ class Attempts(Transactions):
             return _written(session, fence, {"lease_until": now(lease)})
 
     def record_losses(self, fence: Fence, points: Sequence[LossPoint]) -> Heartbeat:
-        """Stores points of the loss curve, in order, and hears the same; nothing if the job is no longer ours."""
+        """Store points of the loss curve, in order, and hears the same; nothing if the job is no longer ours."""
         last = points[-1]
         with self._transaction() as session:
             heard = _touch(session, fence, iteration=last.iteration, loss=last.total)
@@ -183,7 +183,7 @@ def _claimed_before(session: Session, job_id: str, worker: str) -> list[JobRow]:
 
 
 def _touch(session: Session, fence: Fence, **values: Any) -> Heartbeat:
-    """Takes the job's row for this transaction, if it is still ours."""
+    """Take the job's row for this transaction, if it is still ours."""
     return _written(session, fence, {"updated_at": now(), **values})
 
 

@@ -15,7 +15,7 @@ from stylefarm.shared.store.moves import CHUNK
 
 
 def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows, which all name the same columns; the others get their defaults, times the present moment.
+    """Insert rows, which all name the same columns; the others get their defaults, times the present moment.
 
     What goes into a JSON column is JSON already.
     """

@@ -20,7 +20,7 @@ class JobCommands(Transactions):
     """Commands of users. Those to a running job are requests to its worker, which reads them with its heartbeat."""
 
     def cancel(self, selector: JobSelector) -> CommandResult:
-        """Cancels jobs that do not run, and asks the workers of those that do; what has ended stays as it is."""
+        """Cancel jobs that do not run, and asks the workers of those that do; what has ended stays as it is."""
         resting = JobRow.state.in_(MOVES[Move.CANCEL][0] - {State.RUNNING})
         with self._transaction() as session:
             _hold(session, selector)
@@ -30,7 +30,7 @@ class JobCommands(Transactions):
             )
 
     def pause(self, selector: JobSelector) -> CommandResult:
-        """Takes jobs out of the queue until they are resumed, and asks the workers of those that run to let go."""
+        """Take jobs out of the queue until they are resumed, and asks the workers of those that run to let go."""
         with self._transaction() as session:
             _hold(session, selector)
             changed = transitions.pause(session, selector.condition)
@@ -39,7 +39,7 @@ class JobCommands(Transactions):
             )
 
     def resume(self, selector: JobSelector) -> CommandResult:
-        """Puts paused jobs back into the queue; a job that was to be paused and still runs goes on."""
+        """Put paused jobs back into the queue; a job that was to be paused and still runs goes on."""
         with self._transaction() as session:
             _hold(session, selector)
             changed = transitions.resume(session, selector.condition)
@@ -62,7 +62,7 @@ class JobCommands(Transactions):
             )
 
     def reprioritise(self, selector: JobSelector, priority: int) -> CommandResult:
-        """Gives jobs that have not ended another priority; hints of the old one do no harm."""
+        """Give jobs that have not ended another priority; hints of the old one do no harm."""
         changed = selector.condition & JobRow.state.not_in(FINAL)
         statement = update(JobRow).where(changed).values(priority=priority, updated_at=now()).returning(JobRow.id)
         with self._transaction() as session:
@@ -71,7 +71,7 @@ class JobCommands(Transactions):
 
 
 def _hold(session: Session, selector: JobSelector) -> None:
-    """Holds the jobs still, so that no worker moves one between two questions."""
+    """Hold the jobs still, so that no worker moves one between two questions."""
     session.execute(lock_in_order(select(JobRow.id).where(selector.condition)))
 
 

@@ -22,7 +22,7 @@ from stylefarm.shared.store.transitions import release
 def fail_attempt(
     session: Session, job: JobRow, kind: str, error: FarmError, outcome: str, record: Mapping[str, Any]
 ) -> State:
-    """Ends the attempt of a running job, whose row is held, for a failure of this kind; where the job stands then.
+    """End the attempt of a running job, whose row is held, for a failure of this kind; where the job stands then.
 
     One that was to be cancelled is cancelled, however bad its end.
     """
@@ -43,7 +43,7 @@ def fail_attempt(
 
 
 def count_worker_failure(session: Session, worker: str, reason: str) -> None:
-    """Counts a failure for infrastructure against the worker, and benches it after too many in a row."""
+    """Count a failure for infrastructure against the worker, and benches it after too many in a row."""
     which = WorkerRow.name == slot_of(worker)
     count = update(WorkerRow).where(which).values(failures=WorkerRow.failures + 1).returning(WorkerRow.failures)
     failures = session.execute(count).scalar_one_or_none()

@@ -34,7 +34,7 @@ class NewRows(NamedTuple):
 
 
 def insert_jobs(session: Session, entries: Sequence[NewRows]) -> None:
-    """Inserts new jobs, each with its first event and with what it waits for. Raises NotFound."""
+    """Insert new jobs, each with its first event and with what it waits for. Raises NotFound."""
     insert_rows(session, cast("Table", JobRow.__table__), [entry.job for entry in entries])
     insert_rows(session, cast("Table", JobRequestRow.__table__), [entry.request for entry in entries])
     insert_rows(session, cast("Table", EventRow.__table__), [_first_event(entry) for entry in entries])
@@ -48,7 +48,7 @@ def _as_json(texts: tuple[str, ...]) -> str:
 
 
 def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Writes down what these jobs wait for, and releases those for which all of it is done already."""
+    """Write down what these jobs wait for, and releases those for which all of it is done already."""
     if not waiting:
         return
     parents = sorted({parent for _, after in waiting for parent in after})

@@ -21,7 +21,7 @@ class Maintenance(Transactions):
     """Writes of the reconciler (`stylefarm.shared.dispatch.reconcile`) and of supervisors."""
 
     def requeue_expired(self) -> list[str]:
-        """Takes back the jobs whose worker let the lease run out; returns their ids.
+        """Take back the jobs whose worker let the lease run out; returns their ids.
 
         Those that were to be cancelled are cancelled; a hint for one of them does no harm.
         """
@@ -34,7 +34,7 @@ class Maintenance(Transactions):
             return [job.id for job, _ in lost]
 
     def reclaim_dead(self, process: str) -> list[str]:
-        """Takes back the jobs of a process that died, `process` being a part of its worker's name; returns their ids.
+        """Take back the jobs of a process that died, `process` being a part of its worker's name; returns their ids.
 
         What has killed too many processes fails.
         """
@@ -48,7 +48,7 @@ class Maintenance(Transactions):
             return [job.id for job in orphans]
 
     def acquire_lock(self, name: str, holder: str, seconds: float) -> bool:
-        """Makes `holder` the one who does something for so long, unless another does it; False if so."""
+        """Make `holder` the one who does something for so long, unless another does it; False if so."""
         free = (LeaderLockRow.name == name) & ((LeaderLockRow.holder == holder) | (LeaderLockRow.until <= now()))
         take = update(LeaderLockRow).where(free).values(holder=holder, until=now(seconds)).returning(LeaderLockRow.name)
         with self._transaction() as session:

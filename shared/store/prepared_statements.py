@@ -77,13 +77,24 @@ class MovedJob(Protocol):
     """What an event tells of a job that has just moved."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The job's id."""
+        ...
+
     @property
-    def attempt(self) -> int: ...
+    def attempt(self) -> int:
+        """Its attempt."""
+        ...
+
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """Its new state."""
+        ...
+
     @property
-    def worker(self) -> str | None: ...
+    def worker(self) -> str | None:
+        """Its worker, if it has one."""
+        ...
 
 
 class FinishedJob(NamedTuple):
@@ -109,13 +120,13 @@ def takes_jobs(slot: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def claim(session: Session, job_id: str, worker: str, lease: float, priority: int, *, limited: bool) -> JobRow | None:
-    """Makes a queued job the worker's; one of a limited sweep only if `limited`, when there is room for it."""
+    """Make a queued job the worker's; one of a limited sweep only if `limited`, when there is room for it."""
     parameters = {"of_job": job_id, "by": worker, "slot": slot_of(worker), "lease": lease, "least": priority}
     return next(iter(_claimed(session, _claim(limited), parameters)), None)
 
 
 def claim_like(session: Session, job: JobRow, worker: str, lease: float, count: int) -> list[JobRow]:
-    """Makes up to `count` queued jobs the worker's that can be rendered together with `job` and are as urgent."""
+    """Make up to `count` queued jobs the worker's that can be rendered together with `job` and are as urgent."""
     same = {"key": job.batch_key, "urgency": job.priority, "count": count}
     jobs = _claimed(session, _claim_like(), {"by": worker, "lease": lease, **same})
     return sorted(jobs, key=lambda job: (job.created_at, job.position))

@@ -35,7 +35,7 @@ class Submissions(Transactions):
     """Writes of producers: new jobs and sweeps."""
 
     def create(self, jobs: Sequence[NewJob]) -> list[str]:
-        """Inserts `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
+        """Insert `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
         entries = [new_rows(job, None, position) for position, job in enumerate(jobs)]
         with self._transaction() as session:
             insert_jobs(session, entries)
@@ -44,7 +44,7 @@ class Submissions(Transactions):
     def create_sweep(
         self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], max_running: int | None = None
     ) -> tuple[str, list[str]]:
-        """Inserts a sweep and its `jobs` as `create` does; returns the sweep's id and theirs.
+        """Insert a sweep and its `jobs` as `create` does; returns the sweep's id and theirs.
 
         `max_running` is how many of them may run at a time.
         """
@@ -98,7 +98,7 @@ class Submissions(Transactions):
             return session.scalars(select(SweepRow.id).where(SweepRow.key == key)).one()
 
     def extend_sweep(self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> Submission:
-        """Gives a sweep further cells at its end, and these axes; queues what of them is not there yet.
+        """Give a sweep further cells at its end, and these axes; queues what of them is not there yet.
 
         Raises NotFound.
         """
@@ -118,7 +118,7 @@ def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _inserted(session: Session, values: Mapping[str, Any]) -> bool:
-    """Inserts a sweep, unless there is one of its key."""
+    """Insert a sweep, unless there is one of its key."""
     postgres = session.get_bind().dialect.name == "postgresql"
     statement: Any = postgresql.insert(SweepRow) if postgres else sqlite.insert(SweepRow)
     statement = statement.values(values).on_conflict_do_nothing(index_elements=["key"]).returning(SweepRow.id)
@@ -146,7 +146,7 @@ def _known(session: Session, entries: Sequence[NewRows]) -> dict[str, str]:
 def _fill(
     session: Session, sweep_id: str, entries: Sequence[NewRows], known: Mapping[str, str]
 ) -> tuple[list[str], frozenset[str]]:
-    """Gives each cell of a sweep the job that is known for it, or a new one: all their ids, and those of the new."""
+    """Give each cell of a sweep the job that is known for it, or a new one: all their ids, and those of the new."""
     found, new, shared = dict(known), [], []
     for entry in entries:
         row = entry.job
@@ -186,7 +186,7 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submis
 
 
 def _keep(session: Session, sweep_id: str) -> None:
-    """Takes back that jobs of a sweep are to be cancelled whose workers have not done so yet."""
+    """Take back that jobs of a sweep are to be cancelled whose workers have not done so yet."""
     asked = (JobRow.sweep_id == sweep_id) & (JobRow.state == State.RUNNING) & JobRow.cancel_requested.is_(True)
     session.execute(lock_in_order(select(JobRow.id).where(asked)))
     session.execute(

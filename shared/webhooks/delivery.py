@@ -52,7 +52,7 @@ def signature(secret: str, body: bytes, at: int) -> str:
 
 
 def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: bool) -> None:
-    """Posts a document as JSON. Raises CallFailed unless the answer is of the 200s, and InvalidRequest."""
+    """Post a document as JSON. Raises CallFailed unless the answer is of the 200s, and InvalidRequest."""
     parts = check_url(url)
     body = json.dumps(document, separators=(",", ":")).encode()
     headers = {

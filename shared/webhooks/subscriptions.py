@@ -55,7 +55,7 @@ class Webhooks(Transactions):
             )
 
     def mark_due(self) -> None:
-        """Marks the calls whose event has happened as due."""
+        """Mark the calls whose event has happened as due."""
         happened = {"failed": _some(JobRow.state == State.FAILED), "ended": ~_some(JobRow.state.not_in(sorted(FINAL)))}
         with self._transaction() as session:
             for event, has_happened in happened.items():
@@ -64,7 +64,7 @@ class Webhooks(Transactions):
                 session.execute(marked, execution_options={"synchronize_session": False})
 
     def mark_unsigned(self, reason: str) -> None:
-        """Writes down why calls that are due are made by nobody yet."""
+        """Write down why calls that are due are made by nobody yet."""
         untried = (WebhookRow.due_at <= now()) & WebhookRow.delivered_at.is_(None) & (WebhookRow.tries == 0)
         with self._transaction() as session:
             session.execute(update(WebhookRow).where(untried, WebhookRow.error.is_(None)).values(error=reason))
@@ -88,7 +88,7 @@ class Webhooks(Transactions):
             return WebhookCall(found.sweep_id, event, found.url, _document(session, found.sweep_id, event))
 
     def record_outcome(self, call: WebhookCall, error: str | None) -> None:
-        """Writes down how a call went; None: it was answered well."""
+        """Write down how a call went; None: it was answered well."""
         values: dict[str, Any] = {"error": error} if error else {"error": None, "delivered_at": now()}
         with self._transaction() as session:
             # Another address that the sweep was given meanwhile was not called.

@@ -198,7 +198,7 @@ class CheckpointSink:
             self.background.submit(lambda: self.store.name(stored))
 
     def _copy(self, state: EngineState) -> EngineState | None:
-        """A copy, as much of the state as there is room for: L-BFGS can begin its history anew."""
+        """Copy as much of the state as there is memory for: L-BFGS can start a new history."""
         room = self.memory_left()
         if state.bytes > room:
             self.store.record["checkpoints_without"] = "history of the optimizer, of which no copy fits into the memory"

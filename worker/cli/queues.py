@@ -25,7 +25,7 @@ class Choices:
     labels: Sequence[str] = ()
 
     def queues(self, slot: Slot) -> list[str]:
-        """The queues of one slot. Raises InvalidRequest if it could take nothing."""
+        """Return the queues of one slot. Raises InvalidRequest if it could take nothing."""
         able = ("auto", slot.device)
         taken = [device for device in self.devices or able if device in able]
         if not taken:
@@ -37,7 +37,7 @@ class Choices:
 
 
 def read_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """The value of --name."""
+    """Return the value of --name."""
     # In claims the name of a process follows it after a colon, and in Celery's words % begins a placeholder.
     if value is not None and not re.fullmatch(NAME, value):
         raise InvalidRequest(f"no worker can be called {value!r}: use letters, digits, . - and _, 63 at most")
@@ -45,7 +45,7 @@ def read_name(_context: click.Context, _option: click.Parameter, value: str | No
 
 
 def read_devices(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """The value of --queues."""
+    """Return the value of --queues."""
     names = _parts(value)
     for name in names:
         if name not in DEVICES:
@@ -54,7 +54,7 @@ def read_devices(_context: click.Context, _option: click.Parameter, value: str |
 
 
 def read_labels(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """The value of --labels."""
+    """Return the value of --labels."""
     names = _parts(value)
     for name in names:
         if not re.fullmatch(LABEL, name):

@@ -165,7 +165,7 @@ def _listed(places: Sequence[Slot], name: str | None, choices: Choices) -> dict[
 
 @contextlib.contextmanager
 def _watch(host: str, port: int | None, places: Sequence[Slot]) -> Iterator[MetricsServer | None]:
-    """The worker's port, if it is to have one."""
+    """Return the worker's port, if it is to have one."""
     if port is None:
         yield None
         return
@@ -184,5 +184,5 @@ def _command(name: str | None, choices: Choices, watch: MetricsServer | None, pl
 
 
 def _cores() -> int:
-    """The cores that this process may use, which in a container can be fewer than there are."""
+    """Return the cores that this process may use, which in a container can be fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -140,7 +140,7 @@ def _check_readable(file: Path) -> None:
 
 @contextmanager
 def _connected() -> Iterator[Services]:
-    """The farm's services; asked first, so that nothing is fetched or read for nothing."""
+    """Return the farm's services; asked first, so that nothing is fetched or read for nothing."""
     settings = load_settings()
     services = connect_services(settings)
     try:

@@ -27,7 +27,7 @@ def print_listed(rows: Sequence[WeightsRow], form: str | None) -> None:
 
 
 def print_imported(row: WeightsRow, *, added: bool, as_json: bool) -> None:
-    """The name under which weights are registered now, and whether they were before."""
+    """Return the name under which weights are registered now, and whether they were before."""
     done = "is registered" if added else "is there already, with the same content"
     say(f"{row.name} {done}: {row.architecture}, {_size(row)}, {row.sha256[:12]}")
     if as_json:

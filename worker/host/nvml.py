@@ -25,7 +25,7 @@ class Memory:
 
 
 def find_devices(nvml: Any = None) -> list[Device]:
-    """What can be rendered on, in the order of the PCI bus; nothing on a machine without a driver.
+    """Return the devices, in the order of the PCI bus; none on a machine without a driver.
 
     `nvml` is the module `pynvml`, or one that stands for it. Unlike CUDA, NVML may be asked by a process whose
     children will use the GPUs. Raises ServiceUnavailable if there is a driver that does not answer.
@@ -43,7 +43,7 @@ def find_devices(nvml: Any = None) -> list[Device]:
 
 
 def read_memory(uuids: Iterable[str], nvml: Any = None) -> dict[str, Memory]:
-    """The memory of these GPUs and slices; one that does not tell is left out. Raises ServiceUnavailable."""
+    """Return the memory of these GPUs and slices; one that does not tell is left out. Raises ServiceUnavailable."""
     nvml = nvml or importlib.import_module("pynvml")
     found: dict[str, Memory] = {}
     try:
@@ -70,7 +70,7 @@ def _opened(nvml: Any) -> Iterator[None]:
 
 
 def _healthy(nvml: Any, index: int) -> list[Device]:
-    """What one GPU offers; a GPU that has fallen off the bus must not keep the others from rendering."""
+    """Return what one GPU offers; one that has fallen off the bus must not keep the others from rendering."""
     try:
         return list(_offered(nvml, index))
     except nvml.NVMLError as error:
@@ -79,7 +79,7 @@ def _healthy(nvml: Any, index: int) -> list[Device]:
 
 
 def _offered(nvml: Any, index: int) -> Iterator[Device]:
-    """The slices of a GPU that is cut into some (CUDA computes on nothing else of it), or else the GPU itself."""
+    """Return the slices of a GPU that has some (CUDA computes on nothing else of it), or else the GPU itself."""
     gpu = nvml.nvmlDeviceGetHandleByIndex(index)
     uuid = nvml.nvmlDeviceGetUUID(gpu)
     if not _is_sliced(nvml, gpu):

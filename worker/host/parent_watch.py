@@ -34,7 +34,7 @@ def _asked_kernel() -> bool:
 
 
 def _watch(parent: int) -> None:
-    """Ends this process as soon as it has another parent, which it gets when its own has ended."""
+    """End this process as soon as it has another parent, which it gets when its own has ended."""
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
     _end()

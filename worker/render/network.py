@@ -76,7 +76,7 @@ def empty_network(spec: JobSpec, space: InputSpace) -> Vgg:
 
 
 def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
-    """The weights in a file of this machine, fetched once and checked against their hash."""
+    """Return the weights in a file of this machine, fetched once and checked against their hash."""
     file = cache / "weights" / sha256
     if file.is_file():
         return file

@@ -41,7 +41,7 @@ class RenderContext:
 def prepare_scale(
     batch: Sequence[JobImages], edge: int, context: RenderContext, on_plan: Callable[[MemoryPlan], None] | None = None
 ) -> tuple[Tensor, ObjectiveFunction]:
-    """The starts and the objective of one scale, of that long edge; `on_plan` hears how it is made to fit.
+    """Return the starts and the objective of one scale, of that long edge; `on_plan` gets the memory plan.
 
     The pictures of a batch go through one network, and are of one size. Raises OutOfMemory where they cannot, with the
     size that can.
@@ -96,7 +96,7 @@ def fastest_plan(network: FeatureNetwork, work: Workload, available: int) -> Mem
 
 
 def too_large_message(network: FeatureNetwork, work: Workload, available: int) -> str:
-    """The sentence for a picture that does not fit, which names the size that does."""
+    """Return the sentence for a picture that does not fit, which names the size that does."""
     least = min(plan.bytes for plan in network.memory_plans(work))
     largest = largest_edge(network, work, available)
     why = " (sliced, mmd-gaussian and normalize_gradients need the whole picture at once)" if work.needs_whole else ""

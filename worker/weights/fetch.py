@@ -124,7 +124,7 @@ def _read(answer: http.client.HTTPResponse, shown: str, advance: Callable[[int],
 
 @contextmanager
 def _translated(shown: str) -> Iterator[None]:
-    """Turns what the network raises into one sentence; whoever writes the chunks has OSErrors of the disk."""
+    """Turn what the network raises into one sentence; whoever writes the chunks has OSErrors of the disk."""
     try:
         yield
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -140,7 +140,7 @@ def _translated(shown: str) -> Iterator[None]:
 
 @contextmanager
 def _progress(shown: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Takes the bytes that have come; from the first second on a bar on a terminal, elsewhere one line."""
+    """Take the bytes that have come; from the first second on a bar on a terminal, elsewhere one line."""
     console = Console(file=sys.stderr, highlight=False)
     columns = (BarColumn(bar_width=30), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     bar = Progress(TextColumn("{task.description}"), *columns, console=console, transient=True)

@@ -21,8 +21,7 @@ from stylefarm.worker.engine.space import clamp, to_pixels
 
 __all__ = ["IterativeMethod", "Progress", "Scale", "UpdateRules", "optimize"]
 
-# Prefixes of the parts of a state; checkpoints hold them.
-# Stored in checkpoints, which an attempt of a later release continues from.
+# Prefixes of the parts of a state. Checkpoints hold them, which an attempt of a later release continues from.
 ITERATE, OPTIMIZER = "canvas.", "optimiser."
 
 

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def follow(sweep: Sweep) -> None:
-    """Tells of each job what becomes of it, until all have ended: each time only what has changed is asked for."""
+    """Report each job that ends, until all have: each query returns only what has changed."""
     states: dict[str, State] = {}
     cursor: datetime | None = None
     while not states or not all(state.final for state in states.values()):

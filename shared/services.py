@@ -36,7 +36,7 @@ class Services:
 
     @cached_property
     def queries(self) -> Queries:
-        """What is asked of jobs."""
+        """The queries about jobs."""
         return Queries(self.engine)
 
     @cached_property
@@ -64,7 +64,7 @@ class Services:
 
     @cached_property
     def sweep_reads(self) -> SweepReads:
-        """What is asked of whole sweeps."""
+        """The queries about whole sweeps."""
         return SweepReads(self.engine)
 
     @cached_property
@@ -116,5 +116,5 @@ class Services:
 
 
 def connect_services(settings: Settings) -> Services:
-    """Connect both, on the engine that all of this process share; nothing is asked yet. Raises InvalidSettings."""
+    """Connect both, on the engine that the process shares; no service is called yet. Raises InvalidSettings."""
     return Services(settings, connect(settings.database))

@@ -1,4 +1,4 @@
-"""`stylefarm estimate`: what a picture would take on this machine, before anything is asked for."""
+"""The command `stylefarm estimate`."""
 
 from __future__ import annotations
 

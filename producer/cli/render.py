@@ -23,7 +23,7 @@ from stylefarm.shared.spec.terms import split_terms
 @click.argument("content")
 @click.argument("style", nargs=-1)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
-@click.option("--force", is_flag=True, help="Overwrite the output if it exists, and render it anew.")
+@click.option("--force", is_flag=True, help="Overwrite the output if it exists, and render again.")
 @json_option
 @terms_options
 @spec_options
@@ -44,7 +44,7 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
     with Farm() as farm:
         job = farm.submit(spec, force=force, **terms)
         if not job.created:
-            say(f"rendered before, by job {job.id}: that picture is taken; --force renders it anew")
+            say(f"rendered before, by job {job.id}: using that picture; --force renders it again")
         for note in job.status().notes:
             say(note)
         try:

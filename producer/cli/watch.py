@@ -122,7 +122,7 @@ def _of_sweep(found: Summary) -> Look:
         table.add_row("[red]failed[/]", escape(f"{job_id}  {error}"))
     left = None if found.seconds_left is None else f"{duration(found.seconds_left)} left"
     line = "  ".join(word for word in (counts_of(found), pace_of(found), left) if word)
-    # Whoever looks again and again has no use for lists of jobs.
+    # A line for each update is no place for lists of jobs.
     document = {name: value for name, value in found.as_json().items() if name not in ("jobs", "left_out")}
     return Look(table, line, document, found.ended)
 

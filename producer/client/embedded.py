@@ -56,7 +56,7 @@ class EmbeddedWorker:
                     self._pending.add(job_id)
                     self._queue.put(job_id)
             if self._thread is None:
-                # A program that forgets to close its farm still ends, and the job at hand goes back into the queue.
+                # A program that forgets to close its farm still ends, and the running job goes back into the queue.
                 atexit.register(self.close)
                 self._ended.clear()
                 self._thread = threading.Thread(target=self._work, name="renderer", daemon=True)
@@ -118,7 +118,7 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
         OutOfMemory: it cannot fit; the sentence names the size that can.
         InvalidSettings: the worker's packages are not installed.
     """
-    # Imported here, since whoever renders needs no terminal's signs.
+    # Imported here, since rendering needs no spinner.
     from stylefarm.producer.terminal.progress import working
 
     with working("timing a few iterations"):

@@ -60,7 +60,7 @@ class S3Blobs:
         self.address = address
         self.location = location
         self.transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
-        # What goes in one part gains nothing by threads, on which the log would not know of the job at hand.
+        # What goes in one part gains nothing by threads, in which the log would not know the current job.
         self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -245,7 +245,7 @@ def _client(settings: Settings) -> S3Client:
             config=Config(
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
-                # One for each thread of whoever fetches many objects at once.
+                # One for each thread of a program that fetches many objects at once.
                 max_pool_connections=16,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 # Servers other than Amazon's have neither a host name for each bucket nor the newer checksums.

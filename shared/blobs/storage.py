@@ -67,7 +67,7 @@ class BlobStore(Protocol):
 
 
 def store_object(blobs: BlobStore, key: str, data: bytes, content_type: str) -> StoredObject:
-    """Write `data` under `key`, and says what was written. Raises ServiceUnavailable, StorageFull."""
+    """Write `data` under `key`, and return what was written. Raises ServiceUnavailable, StorageFull."""
     blobs.put(key, data, content_type)
     return StoredObject(key, hashlib.sha256(data).hexdigest(), len(data))
 

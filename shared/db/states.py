@@ -59,7 +59,7 @@ class ArtifactRole(StrEnum):
 
 FINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
-# A running job is cancelled or paused by its worker, once it hears of the request: to be paused, it is released first.
+# A running job is cancelled or paused by its worker, once it learns of the request: to be paused, it is released first.
 # The others are cancelled and paused where they stand.
 MOVES: dict[Move, tuple[frozenset[State], State]] = {
     Move.CLAIM: (frozenset({State.QUEUED}), State.RUNNING),

@@ -69,7 +69,7 @@ class SweepRow(Base):
     max_running: Mapped[int | None]
     """How many of its jobs may run at a time; None is any number."""
     key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
-    """The hash of what it asks for, by which it is found when that is asked for again; None: it is not to be."""
+    """The hash of the request, by which the sweep is found when it is submitted again; None: it is not."""
 
 
 class SharedCellRow(Base):
@@ -176,7 +176,7 @@ class JobRow(Base):
 class JobRequestRow(Base):
     """The request for a job: its spec, which never changes.
 
-    A table of its own, since every move and every heartbeat writes a job's whole row anew.
+    A table of its own, since every move and every heartbeat rewrites a job's whole row.
     """
 
     __tablename__ = "job_requests"

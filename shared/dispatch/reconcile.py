@@ -44,7 +44,7 @@ class Reconciler:
 
     def delete_orphans(self) -> int:
         """Delete objects that nobody names, if nobody has within the hour; how many."""
-        # Another name each time, so that whoever has just swept is not the one who may do so again.
+        # Another name each time, so that the process that has just swept cannot do so again.
         if not self.store.maintenance.acquire_lock(
             ORPHANS_LOCK, f"{self.name}:{secrets.token_hex(4)}", ORPHANS_SECONDS
         ):

@@ -89,7 +89,7 @@ class WeightsRegistry:
 
 
 def _insert(session: Session, new: NewWeights) -> bool:
-    """Insert the row unless one of that name is there; of two that try at once, the second waits and hears."""
+    """Insert the row unless one of that name is there; of two that try at once, the second waits for the first."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(WeightsRow).values(asdict(new)).on_conflict_do_nothing().returning(WeightsRow.name)
     return session.execute(statement).first() is not None

@@ -64,7 +64,7 @@ class WorkerRegistry(Transactions):
                 session.execute(insert(WorkerRow), rows)
 
     def report_alive(self, names: Sequence[str]) -> dict[str, WorkerState]:
-        """Says that these are alive, and hears whether they are to take jobs."""
+        """Report that these are alive, and return whether they may take jobs."""
         seen = update(WorkerRow).where(WorkerRow.name.in_(names)).values(seen_at=now())
         with self._transaction() as session:
             found = session.execute(seen.returning(WorkerRow.name, WorkerRow.state)).all()

@@ -79,7 +79,7 @@ def kept_exif(data: bytes) -> bytes | None:
         data: the bytes of a PNG, JPEG, WebP, TIFF or AVIF file.
 
     Returns:
-        A block that begins with b"II*\\0" or b"MM\\0*"; None where there is no EXIF, or it or the file is broken.
+        A block that begins with b"II*\0" or b"MM\0*"; None where there is no EXIF, or it or the file is broken.
     """
     try:
         with opened(data, "the picture") as image:

@@ -68,12 +68,12 @@ class Attempts(Transactions):
         return jobs
 
     def renew(self, fence: Fence, *, lease: float = LEASE_SECONDS) -> Heartbeat:
-        """Renews the lease and hears whether the job is to be cancelled or paused."""
+        """Renew the lease, and return whether the job is to be cancelled or paused."""
         with self._transaction() as session:
             return _written(session, fence, {"lease_until": now(lease)})
 
     def record_losses(self, fence: Fence, points: Sequence[LossPoint]) -> Heartbeat:
-        """Store points of the loss curve, in order, and hears the same; nothing if the job is no longer ours."""
+        """Store points of the loss curve, in order, and return the same; nothing if the job is no longer this attempt's."""
         last = points[-1]
         with self._transaction() as session:
             heard = _touch(session, fence, iteration=last.iteration, loss=last.total)

@@ -72,7 +72,7 @@ def _first_event(entry: NewRows) -> dict[str, Any]:
 
 def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
     """Return the rows of a new job, with a new id."""
-    # The parameters take a while to import; whoever submits has done it, and whoever only asks need not.
+    # The parameters take a while to import; a program that submits has done it, and one that only reads need not.
     from stylefarm.shared.spec.spec import content_key
 
     job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms

@@ -67,7 +67,7 @@ def release(
 def cancel(session: Session, which: ColumnElement[bool], reason: str, worker: str | None = None) -> list[str]:
     """Cancel jobs, and fail those that wait for them: waiting, queued, paused, running -> cancelled.
 
-    Whoever cancels a running job ends its attempt, too. Returns the ids of the cancelled jobs.
+    The caller ends the attempt of a running job, too. Returns the ids of the cancelled jobs.
     """
     cancelled = move_all(session, Move.CANCEL, which, {"finished_at": now(), "lease_until": None}, reason, worker)
     settle_children(session, cancelled)

@@ -46,7 +46,7 @@ def check_url(url: str) -> SplitResult:
 def signature(secret: str, body: bytes, at: int) -> str:
     """Return time and HMAC-SHA256 of "time.body", in hex, as the header has it: "t=1700000000,v1=...".
 
-    The moment is signed too, so that whoever has overheard a call cannot make it again much later.
+    The moment is signed too, so that somebody who overhears a call cannot repeat it much later.
     """
     return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
 

@@ -40,7 +40,7 @@ class AttemptSinks:
 
         Args:
             services: where losses, snapshots and checkpoints are stored.
-            lease: the attempt's; it hears what the store says of the job when losses are stored.
+            lease: the attempt's; it learns what the user wants when losses are stored.
             encoder: makes files of snapshots.
             store: keeps the checkpoints.
             terms: the names of the losses that each Progress holds, the total first.

@@ -37,7 +37,7 @@ from stylefarm.worker.monitoring import metrics
 
 log = structlog.get_logger("stylefarm.worker")
 
-# Whoever asked a worker to stop, or a job to pause, waits no longer than this for the last checkpoint.
+# A worker that stops, or a job that is paused, waits no longer than this for the last checkpoint.
 LAST_SECONDS = 8.0
 
 

@@ -124,7 +124,7 @@ class Lease:
         self.on_heartbeat(heartbeat)
 
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Note what the store says of the job, whoever has asked it."""
+        """Note what the store says of the job."""
         if not heartbeat:
             self._lost.set()
         elif heartbeat.cancel:

@@ -23,7 +23,7 @@ log = structlog.get_logger("stylefarm.worker")
 # How often the leader looks whether the hints of a long queue run low, so that no slot waits for the next period.
 LOOK_SECONDS = 0.25
 LEAVING_SECONDS = 5.0
-# How often is asked whether the hour is over.
+# How often to check whether an hour has passed.
 SWEEP_LOOK_SECONDS = 60.0
 
 

@@ -44,7 +44,7 @@ class Slot:
 class Machine:
     """What there is to render on.
 
-    `visible` is CUDA_VISIBLE_DEVICES as whoever started us set it, to keep us off the GPUs of others; `threads` is
+    `visible` is CUDA_VISIBLE_DEVICES as our parent set it, to keep us off the GPUs of others; `threads` is
     the setting, and where there is none, all `cores` are ours.
     """
 

@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 
 log = structlog.get_logger("stylefarm.worker")
 
-# What services have answered is told again for so long, however often and by however many it is asked for.
+# Answers of services are kept for this long, however many clients ask.
 FRESH_SECONDS = 5.0
 # Prometheus gives up after 10 s by default, and would then have nothing at all.
 PATIENCE_SECONDS = 3.0

@@ -26,9 +26,9 @@ from stylefarm.worker.render.options import by_autograd, loss_settings
 
 @dataclass(frozen=True)
 class RenderContext:
-    """Where a job is rendered: its network on a device, what is kept between jobs, and the memory at hand, in bytes.
+    """Where a job is rendered: its network on a device, what is kept between jobs, and the memory left, in bytes.
 
-    `on_capture` hears whether the evaluation is replayed as a CUDA graph, or why not.
+    `on_capture` is told whether the evaluation is replayed as a CUDA graph, or why not.
     """
 
     path: ComputePath

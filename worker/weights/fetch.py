@@ -124,7 +124,7 @@ def _read(answer: http.client.HTTPResponse, shown: str, advance: Callable[[int],
 
 @contextmanager
 def _translated(shown: str) -> Iterator[None]:
-    """Turn what the network raises into one sentence; whoever writes the chunks has OSErrors of the disk."""
+    """Turn what the network raises into one sentence; OSErrors of the disk pass."""
     try:
         yield
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -63,7 +63,7 @@ def optimize(
 ) -> Iterator[Progress]:
     """Optimize images over all scales, coarse to fine.
 
-    Nothing waits for the device, unless `stop_change` asks for it; reading the tensors does. Whoever iterates may stop
+    Nothing waits for the device, unless `stop_change` asks for it; reading the tensors does. The caller may stop
     at any time.
 
     Args:

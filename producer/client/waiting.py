@@ -20,9 +20,9 @@ POLL_SHARE = 0.05
 class Waiting:
     """Polls jobs, with a pause between, until they have ended; close it then.
 
-    In an embedded farm, `render` is called with those of the jobs that are queued. In one on servers, a program
-    that waits also requeues the jobs of workers that died, as long as no worker runs to do it, so that they are announced when one
-    starts.
+    In an embedded farm, `render` is called with those of the jobs that are queued. In one on servers, a
+    program that waits also requeues the jobs of workers that died, as long as no worker runs to do it, so that they are
+    announced when one starts.
 
     Args:
         services: the farm's.

@@ -73,7 +73,7 @@ class Attempts(Transactions):
             return _written(session, fence, {"lease_until": now(lease)})
 
     def record_losses(self, fence: Fence, points: Sequence[LossPoint]) -> Heartbeat:
-        """Store points of the loss curve, in order, and return the same; nothing if the job is no longer this attempt's."""
+        """Store points of the loss curve, in order; return the same. Store nothing if the job is another attempt's."""
         last = points[-1]
         with self._transaction() as session:
             heard = _touch(session, fence, iteration=last.iteration, loss=last.total)

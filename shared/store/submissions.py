@@ -81,8 +81,8 @@ class Submissions(Transactions):
                 if _inserted(session, values):
                     ids, queued = _fill(session, sweep_id, entries, {} if force else _known(session, entries))
                     return Submission(sweep_id, ids, queued, new=True)
-                # Another program that submits it at this moment has ended by now: the index let us wait for them. If they did
-                # so force, theirs is another sweep than we have just met.
+                # Another program that submits it at this moment has ended by now: the index made us wait for it. If it
+                # did so with force, its sweep is another one than we have just met.
                 held = select(SweepRow.id).where(SweepRow.key == key).with_for_update()
                 found = None if force else session.scalars(held).one_or_none()
                 if found is not None:

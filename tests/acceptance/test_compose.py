@@ -48,7 +48,7 @@ INHERITED = ("PATH", "PYTHONPATH", "OMP_NUM_THREADS", "LANG")
 
 
 @dataclass
-class Machine:
+class ComposeMachine:
     """Plain processes instead of containers: `hosts` and `words` say where on this machine things are."""
 
     folder: Path
@@ -110,7 +110,7 @@ def _replaced(text: str, places: Mapping[str, str]) -> str:
 
 
 @pytest.fixture
-def machine(pictures: Path, postgres_server: PostgresServer, swift_server: SwiftServer) -> Iterator[Machine]:
+def machine(pictures: Path, postgres_server: PostgresServer, swift_server: SwiftServer) -> Iterator[ComposeMachine]:
     """A machine with PostgreSQL and an S3 server, as the images of the compose file would make them."""
     known = services(
         {
@@ -139,14 +139,14 @@ def machine(pictures: Path, postgres_server: PostgresServer, swift_server: Swift
         "/data": str(pictures / "redis"),
         "stylefarm": str(PROGRAM),
     }
-    machine = Machine(pictures, known, hosts, words)
+    machine = ComposeMachine(pictures, known, hosts, words)
     postgres_server.create_database(made["POSTGRES_DB"])
     yield machine
     machine.stop()
     postgres_server.drop_database(made["POSTGRES_DB"])
 
 
-def test_the_compose_file_renders(machine: Machine) -> None:
+def test_the_compose_file_renders(machine: ComposeMachine) -> None:
     """Given the compose file, if its services are started in its order, I expect its worker to render a job."""
     order = in_order("worker", machine.known)
     assert [service.name for service in order] == ["postgres", "migrate", "redis", "s3", "worker"]
@@ -193,7 +193,7 @@ def test_a_worker_is_not_killed_in_its_time_of_grace() -> None:
         assert int(minutes) * 60 > grace
 
 
-def test_redis_is_told_to_keep_what_it_has(machine: Machine) -> None:
+def test_redis_is_told_to_keep_what_it_has(machine: ComposeMachine) -> None:
     """Given the file's Redis, I expect a log of what it was told, nothing evicted, and no word without the password."""
     redis = machine.known["redis"]
     machine.start(redis)

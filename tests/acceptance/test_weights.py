@@ -25,7 +25,7 @@ RENDER = ("render", "a.png", "s.png", "-o", "out.png", "--size", "32", "--iterat
 
 
 @dataclass(frozen=True)
-class InProcess:
+class WeightsCommandLine:
     """The program without a process of its own: importing torch takes longer than what is tested."""
 
     folder: Path
@@ -48,12 +48,12 @@ class InProcess:
 
 
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InProcess:
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> WeightsCommandLine:
     """The program in a folder of its own, with a home beside it."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return InProcess(folder, capsys)
+    return WeightsCommandLine(folder, capsys)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def web() -> Iterator[WebServer]:
     files: dict[str, bytes] = {}
     promised: dict[str, int] = {}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class DownloadHandler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             if path not in files:
@@ -84,7 +84,7 @@ def web() -> Iterator[WebServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), DownloadHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield WebServer(f"http://127.0.0.1:{server.server_port}", files, promised)
@@ -129,14 +129,14 @@ def test_weights_reach_a_farm_on_servers(
     assert imported.document["weights"]["architecture"] == "vgg16"
 
 
-def test_an_empty_list_says_how_to_fill_it(inside: InProcess) -> None:
+def test_an_empty_list_says_how_to_fill_it(inside: WeightsCommandLine) -> None:
     """Given a farm without weights, if they are listed, I expect the remedy in words, and no data."""
     ended = inside.run("weights", "list")
     assert (ended.code, ended.out) == (0, "")
     assert "stylefarm weights import FILE" in ended.words
 
 
-def test_the_kind_of_input_is_said_or_assumed(inside: InProcess) -> None:
+def test_the_kind_of_input_is_said_or_assumed(inside: WeightsCommandLine) -> None:
     """Given a state dict, if nothing is said of its input, I expect to be told what is assumed; else what was said."""
     write_torch(inside.folder / "w.pth", state_dict("vgg16"))
     assumed, said = (
@@ -162,7 +162,7 @@ def _trap(folder: Path) -> None:
     torch.save({"features.0.weight": Command()}, folder / "trap.pth")
 
 
-def test_bad_files_are_refused(inside: InProcess) -> None:
+def test_bad_files_are_refused(inside: WeightsCommandLine) -> None:
     """Given files that are damaged, of another kind, with code in them or not finite, I expect 2, and a sentence."""
     folder, state = inside.folder, state_dict("vgg16")
     whole = write_torch(folder / "w.pth", state)
@@ -186,7 +186,7 @@ def test_bad_files_are_refused(inside: InProcess) -> None:
     inside.refused("the weights are vgg16's, and vgg19 is", "import", "w.pth", "--name", "vgg19")
 
 
-def test_weights_are_pulled_from_a_url(inside: InProcess, web: WebServer) -> None:
+def test_weights_are_pulled_from_a_url(inside: WeightsCommandLine, web: WebServer) -> None:
     """Given weights on the web, if they are pulled with their hash, I expect them, and no secret of the URL kept."""
     web.files["/w.pth"] = write_torch(inside.folder / "w.pth", state_dict("vgg16")).read_bytes()
     digest = hashlib.sha256(web.files["/w.pth"]).hexdigest()
@@ -197,7 +197,7 @@ def test_weights_are_pulled_from_a_url(inside: InProcess, web: WebServer) -> Non
 
 
 def test_what_cannot_be_pulled_leaves_nothing(
-    inside: InProcess, web: WebServer, monkeypatch: pytest.MonkeyPatch
+    inside: WeightsCommandLine, web: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a hash or a URL that is wrong, or a server that breaks off, I expect a sentence and no file left."""
     temporary = inside.folder / "temporary"
@@ -217,7 +217,7 @@ def test_what_cannot_be_pulled_leaves_nothing(
 
 
 def test_torchvision_s_cache_is_checked_and_taken(
-    inside: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inside: WeightsCommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a cache of torchvision, if its weights are pulled, I expect them where their hash is right, else 2."""
     cache = tmp_path / "torch" / "hub" / "checkpoints"
@@ -235,7 +235,7 @@ def test_torchvision_s_cache_is_checked_and_taken(
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "nonsense://"])
 def test_without_a_network_nothing_is_left(
-    inside: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
+    inside: WeightsCommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     """Given a machine without a network, if torchvision's weights are pulled, I expect 69 and no file left."""
     for variable in ("no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY"):
@@ -247,7 +247,7 @@ def test_without_a_network_nothing_is_left(
 
 
 def test_a_download_that_fits_goes_into_torchvision_s_cache(
-    inside: InProcess, web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inside: WeightsCommandLine, web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given torchvision's server, if its weights are pulled twice, I expect one download, and nothing but the file."""
     data = write_torch(inside.folder / "w.pth", state_dict("vgg16")).read_bytes()

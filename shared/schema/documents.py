@@ -80,12 +80,14 @@ class AttemptDocument(TypedDict):
 
 
 class StoredSnapshotDocument(TypedDict):
-    """A snapshot in the object store; `bytes` is the size of its file."""
+    """A snapshot in the object store; `bytes` is the size of its file, `width` and `height` are pixels, if known."""
 
     iteration: int
     key: str
     sha256: str
     bytes: int
+    width: int | None
+    height: int | None
 
 
 class SweepDocument(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -179,8 +179,9 @@ class Attempt:
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
         blobs = self.services.blobs
         with uploading("result"):
-            result = retry_transient(lambda: store_object(blobs, key, data, content_type(file_format)))
-        self._outcome = Rendered(result, metrics)
+            stored = retry_transient(lambda: store_object(blobs, key, data, content_type(file_format)))
+        _, height, width = picture.shape
+        self._outcome = Rendered(replace(stored, width=width, height=height), metrics)
 
     def close(self) -> None:
         """Close the sinks: nothing more is handed over."""

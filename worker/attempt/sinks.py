@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import takewhile
 from typing import Protocol
 
@@ -193,7 +194,9 @@ class SnapshotSink:
         data = self.encoder.encode(image, iteration)
         with metrics.uploading("snapshot"):
             stored = retry_transient(lambda: store_object(self.blobs, key, data, content_type(file_format)))
-        if not retry_transient(lambda: self.store.attempts.add_snapshot(self.fence, iteration, stored)):
+        _, height, width = image.shape
+        sized = replace(stored, width=width, height=height)
+        if not retry_transient(lambda: self.store.attempts.add_snapshot(self.fence, iteration, sized)):
             raise LeaseLost
 
 

@@ -68,6 +68,8 @@ def test_a_job_tells_of_itself_while_it_is_rendered_and_after(farm: Farm, pair: 
     assert any("random" in note for note in status.notes)
     assert [snapshot.iteration for snapshot in job.snapshots()] == [10, 20]
     assert job.snapshots()[0].fetch().image.size == (32, 24)
+    stored = job.snapshots()[0].stored
+    assert (stored.width, stored.height, stored.media_type) == (32, 24, "image/webp")
     result = job.result()
     assert (result.suffix, result.image.size) == (".webp", (32, 24))
     losses = job.losses()

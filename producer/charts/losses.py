@@ -80,7 +80,12 @@ def loss_plot(
 
 
 def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """Return a figure as the bytes of a file."""
+    """Return a figure as the bytes of a file.
+
+    Args:
+        figure: what was drawn.
+        kind: the format.
+    """
     file = BytesIO()
     # Without the moment of its making.
     metadata = {"Date": None} if kind == "svg" else None
@@ -89,7 +94,12 @@ def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
 
 
 def dark_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of that many inches, on the palette's background."""
+    """Return an empty figure of that many inches, on the palette's background.
+
+    Args:
+        width: inches.
+        height: inches.
+    """
     # Not pyplot, which keeps every figure it makes, and is not safe to use from several threads.
     from matplotlib.figure import Figure
 
@@ -176,7 +186,14 @@ def dress(axes: Axes) -> None:
 
 
 def legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any) -> None:
-    """Add a legend of the lines at `place`, as matplotlib names places, with `across` names in a row."""
+    """Add a legend of the lines at `place`, as matplotlib names places, with `across` names in a row.
+
+    Args:
+        figure: gets the legend.
+        lines: a line for each name.
+        across: how many names stand in a row.
+        place: a location, as matplotlib names them.
+    """
     if not lines:
         return
     # A name that begins with an underscore would be left out by matplotlib.
@@ -190,6 +207,10 @@ def legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any)
 
 def printable(text: str, most: int) -> str:
     """Return `text` on one line of at most `most` letters, with squares for letters that the font lacks.
+
+    Args:
+        text: any text.
+        most: the number of letters, at most.
 
     Example:
         >>> printable("a long name", 6)

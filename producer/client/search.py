@@ -65,6 +65,10 @@ def search(
 def best(statuses: Sequence[Status], wanted: Search) -> Status:
     """Return the done job with the best metric; of equals the first.
 
+    Args:
+        statuses: jobs of the search.
+        wanted: the metric, and its direction.
+
     Raises:
         JobFailed: no job is done.
     """
@@ -77,6 +81,10 @@ def best(statuses: Sequence[Status], wanted: Search) -> Status:
 
 def metric_of(status: Status, metric: str) -> float | None:
     """Return the metric of a done job; None of another one.
+
+    Args:
+        status: the job.
+        metric: "loss" or the name of a metric.
 
     Raises:
         InvalidRequest: it was not measured.

@@ -153,7 +153,12 @@ class Session:
         return now
 
     def as_completed(self, jobs: Iterable[JobT], timeout: float | None = None) -> Iterator[JobT]:
-        """Yield each of `jobs` once, as they end, however they do; otherwise as `wait`."""
+        """Yield each of `jobs` once, as they end, however they do; otherwise as `wait`.
+
+        Args:
+            jobs: the jobs to wait for.
+            timeout: seconds to wait at most, in all; None: without end.
+        """
         by_id = {job.id: job for job in jobs}
         told: set[str] = set()
         with closing(poll(self.waiting(list(by_id.values()), timeout))) as seen:
@@ -161,7 +166,12 @@ class Session:
                 yield from (by_id[status.id] for status in newly_ended(now, told))
 
     def waiting(self, jobs: Sequence[HasId], timeout: float | None) -> Waiting:
-        """Return what looks at `jobs` until they have ended, for callers that pace it themselves."""
+        """Return what looks at `jobs` until they have ended, for callers that pace it themselves.
+
+        Args:
+            jobs: the jobs to wait for.
+            timeout: seconds until `pause` raises StillPending; None: never.
+        """
         render = None if self.embedded_worker is None else self.embedded_worker.add
         return Waiting(self.services, [job.id for job in jobs], timeout, render)
 
@@ -175,6 +185,10 @@ class Session:
 
     def announce(self, what: str, ids: Sequence[str]) -> None:
         """Tell workers of those of the jobs that are queued.
+
+        Args:
+            what: what an error calls them, e.g. "job 9a41c07d".
+            ids: whole ids of jobs.
 
         Raises:
             ServiceUnavailable: Redis is away; the sentence says that `what` is stored all the same.

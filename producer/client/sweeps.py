@@ -247,6 +247,11 @@ class Sweep:
     ) -> list[Status]:
         """Wait until all its jobs have ended, well or not; arguments and errors as `Farm.wait`.
 
+        Args:
+            timeout: seconds to wait at most; None: without end.
+            watch: called a few times a second with the statuses of all jobs.
+            return_when: a constant of concurrent.futures.
+
         Returns:
             The statuses in the order of its cells.
 

@@ -147,7 +147,12 @@ def is_over(now: Sequence[Status], return_when: str) -> bool:
 
 
 def newly_ended(now: Sequence[Status], told: set[str]) -> list[Status]:
-    """Return the jobs that have ended and are not in `told`, in the order of their ends, and add them to it."""
+    """Return the jobs that have ended and are not in `told`, in the order of their ends, and add them to it.
+
+    Args:
+        now: the statuses of all jobs.
+        told: ids of the jobs that were returned before; changed in place.
+    """
     ended = {status.id: status for status in now if status.state.final and status.id not in told}
     told.update(ended)
     return sorted(ended.values(), key=lambda status: status.finished_at or status.created_at)
@@ -155,6 +160,10 @@ def newly_ended(now: Sequence[Status], told: set[str]) -> list[Status]:
 
 def statuses_of(services: Services, ids: Sequence[str]) -> dict[str, Status]:
     """Return where the jobs of these whole ids stand, by id.
+
+    Args:
+        services: the farm's.
+        ids: whole ids of jobs.
 
     Raises:
         NotFound: one of them is not there; the first is named.

@@ -275,7 +275,12 @@ class Grid:
 
 @contextmanager
 def named(file: Path | None, places: Places | None = None) -> Iterator[None]:
-    """Put the name of the file, and the place in it, before what is wrong in the `with` block."""
+    """Put the name of the file, and the place in it, before what is wrong in the `with` block.
+
+    Args:
+        file: None where the grid was not read from one.
+        places: where its entries stand.
+    """
     try:
         yield
     except InvalidSpec as error:

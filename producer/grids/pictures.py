@@ -27,7 +27,13 @@ def is_picture(name: str) -> bool:
 
 
 def beside(folder: Path, parameter: str, value: Any) -> Any:
-    """Return the value of a parameter with its paths relative to `folder`; other values stay."""
+    """Return the value of a parameter with its paths relative to `folder`; other values stay.
+
+    Args:
+        folder: what relative paths are relative to.
+        parameter: the name of the parameter.
+        value: its value, or a list of values.
+    """
     if parameter not in PATHS:
         return value
     if isinstance(value, list):

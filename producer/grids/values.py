@@ -51,6 +51,10 @@ Values = Sequence[Any] | Span
 def unfolded(axis: str, entry: Any) -> Values:
     """Return the values that one entry of an axis stands for: itself, a range, a spacing, or a span.
 
+    Args:
+        axis: the parameter, for messages.
+        entry: a value, as YAML gives it.
+
     Raises:
         InvalidSpec: the entry is none of them.
 

@@ -61,7 +61,12 @@ def sweep_losses(sweep: Sweep) -> bytes:
 
 
 def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurve]:
-    """Return the loss curves of these jobs of a sweep, by a unique name of each."""
+    """Return the loss curves of these jobs of a sweep, by a unique name of each.
+
+    Args:
+        sweep: which one.
+        statuses: some of its jobs.
+    """
     wanted = {status.id for status in statuses}
     curves = {job_id: _curve(losses) for job_id, losses in sweep_points(sweep) if job_id in wanted}
     names = zip(curve_labels(statuses), statuses, strict=True)

@@ -45,24 +45,44 @@ class SheetJob:
 
 
 def gather_jobs(sweep: Sweep, statuses: Sequence[Status]) -> list[SheetJob]:
-    """Return the jobs with the objects of their pictures."""
+    """Return the jobs with the objects of their pictures.
+
+    Args:
+        sweep: which one.
+        statuses: some of its jobs.
+    """
     shots = sweep.farm.services.sweep_reads.snapshots(sweep.id)
     return [_sheet_job(status, shots.get(status.id, [])) for status in statuses]
 
 
 def picture(services: Services, stored: StoredObject) -> Image.Image:
-    """Return the picture in the object store, RGB. Raises NotFound, InvalidImage, ServiceUnavailable."""
+    """Return the picture in the object store, RGB. Raises NotFound, InvalidImage, ServiceUnavailable.
+
+    Args:
+        services: the farm's.
+        stored: the object.
+    """
     return decode_own(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
 
 
 def image_addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return the content hashes of the pictures that a spec names as its content, or its style."""
+    """Return the content hashes of the pictures that a spec names as its content, or its style.
+
+    Args:
+        spec: a resolved spec, as JSON values.
+        name: "content" or "style".
+    """
     value = spec.get(name) or ()
     return tuple([value] if isinstance(value, str) else value)
 
 
 def side_by_side(services: Services, hashes: Sequence[str]) -> Image.Image:
-    """Return the pictures of these content hashes side by side, as high as the lowest of them."""
+    """Return the pictures of these content hashes side by side, as high as the lowest of them.
+
+    Args:
+        services: the farm's.
+        hashes: addresses of pictures, "sha256:...".
+    """
     images = [decode_own(services.blobs.get(f"inputs/{one.removeprefix(BLOB)}"), one) for one in hashes]
     height = min(image.height for image in images)
     images = [image.resize((max(1, image.width * height // image.height), height)) for image in images]

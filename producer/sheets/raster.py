@@ -34,7 +34,13 @@ class Drawing:
 
 
 def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tuple[str, Image.Image]]:
-    """Yield each page with the words for its slice: a grid, or one ranked list. Raises InvalidRequest."""
+    """Yield each page with the words for its slice: a grid, or one ranked list. Raises InvalidRequest.
+
+    Args:
+        sweep: what is shown.
+        selection: its jobs, in rows and columns.
+        drawing: how it is drawn.
+    """
     if drawing.sort_by is not None:
         yield drawing.sort_by, _ranking(sweep, selection, drawing)
         return
@@ -52,7 +58,13 @@ def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tupl
 
 
 def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
-    """Return the width of a cell, in pixels, with which that many square ones stay below `most_bytes` in a file."""
+    """Return the width of a cell, in pixels, with which that many square ones stay below `most_bytes` in a file.
+
+    Args:
+        count: how many cells share a file.
+        bytes_per_pixel: of the format.
+        most_bytes: the size of the file, at most.
+    """
     return max(NARROWEST, min(WIDEST, math.isqrt(round(most_bytes / max(1, count) / bytes_per_pixel))))
 
 
@@ -100,7 +112,13 @@ def _heads(sweep: Sweep, selection: Selection, axis: Axis) -> list[Head]:
 
 
 def head_pictures(sweep: Sweep, statuses: Sequence[Status], axis: str) -> Mapping[str, Image.Image]:
-    """Return the pictures of an axis of pictures, by `key_of` their values; without those that are gone."""
+    """Return the pictures of an axis of pictures, by `key_of` their values; without those that are gone.
+
+    Args:
+        sweep: which one.
+        statuses: its jobs.
+        axis: content or style.
+    """
     found = {key_of(status.cell[axis]): image_addresses(status.spec, axis) for status in statuses}
 
     def head_of(hashes: Sequence[str]) -> Image.Image:

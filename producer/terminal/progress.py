@@ -56,6 +56,10 @@ class Counter:
 def counting(words: str, total: int) -> Iterator[Counter]:
     """Yield a counter for `total` items of what `words` name.
 
+    Args:
+        words: what the items are, e.g. "thumbnails".
+        total: how many there are.
+
     Example:
         with counting("thumbnails", len(jobs)) as advance:
             for job in jobs:

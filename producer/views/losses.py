@@ -33,7 +33,12 @@ class Losses:
 
     @classmethod
     def of(cls, points: Sequence[LossPoint], terms: Sequence[str]) -> Self:
-        """Return the curve of these points, in their order; `terms` names what each of them holds."""
+        """Return the curve of these points, in their order; `terms` names what each of them holds.
+
+        Args:
+            points: by iteration.
+            terms: the names of the values of each point, in their order.
+        """
         values = np.array([point.losses for point in points], np.float64).reshape(len(points), len(terms))
         columns = {name: np.ascontiguousarray(column) for name, column in zip(terms, values.T, strict=True)}
         return cls(np.array([point.iteration for point in points], np.int64), columns)

@@ -87,6 +87,10 @@ def higher_is_better(name: str) -> bool:
 def in_words(name: str, value: float | None) -> str:
     """Return a metric with its name in three digits; an empty text where it has no value.
 
+    Args:
+        name: the metric.
+        value: its value, or None.
+
     Example:
         >>> in_words("self_similarity", 0.51234)
         'self-similarity 0.512'

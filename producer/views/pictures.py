@@ -34,6 +34,10 @@ def decode_own(data: bytes, name: str) -> Image.Image:
 def shrink(image: Image.Image, edge: int) -> Image.Image:
     """Return a copy with its longer side at `edge` pixels at most.
 
+    Args:
+        image: the picture, which is not changed.
+        edge: pixels.
+
     Example:
         >>> shrink(Image.new("RGB", (64, 32)), 16).size
         (16, 8)

@@ -114,6 +114,10 @@ def select(
 def ranked(statuses: Sequence[Status], metric: str) -> list[Status]:
     """Return the jobs that have a metric, the best first; equals keep their order.
 
+    Args:
+        statuses: jobs.
+        metric: "loss" or the name of a metric.
+
     Raises:
         InvalidRequest: there is no such metric.
     """
@@ -143,6 +147,10 @@ def parse_where(texts: Sequence[str]) -> dict[str, list[str]]:
 
 def label_of(axis: str, value: Any) -> str:
     """Return a short label of a value: pictures without folder and suffix, mappings as name=weight.
+
+    Args:
+        axis: the parameter.
+        value: one of its values.
 
     Example:
         >>> label_of("content", "photos/cat.jpg"), label_of("style_loss", {"gram": 1.0})
@@ -206,6 +214,11 @@ def _chosen(axes: Mapping[str, Sequence[Any]], axis: str, wanted: Sequence[Any])
 
 def is_called(axis: str, known: Any, wanted: Any) -> bool:
     """Return whether a user who asks for `wanted` on an axis means the value `known`.
+
+    Args:
+        axis: the parameter.
+        known: a value of the axis.
+        wanted: what the user wrote.
 
     Example:
         >>> is_called("content", "photos/cat.jpg", "cat"), is_called("style_weight", 10.0, "10")

@@ -138,6 +138,10 @@ def ssim(a: Tensor, b: Tensor) -> float:
 
     The window is Gaussian with a standard deviation of 1.5, 11 x 11.
 
+    Args:
+        a: (1, 3, H, W) in [0, 1].
+        b: The same.
+
     Source:
         Wang, Bovik, Sheikh and Simoncelli 2004.
 

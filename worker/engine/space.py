@@ -36,6 +36,10 @@ def to_input(space: InputSpace, pixels: Tensor) -> Tensor:
 def to_pixels(space: InputSpace, x: Tensor) -> Tensor:
     """Return pixels of the coordinates of `space`: the inverse of `to_input`.
 
+    Args:
+        space: The coordinates.
+        x: (B, 3, H, W).
+
     Example:
         >>> from stylefarm.shared.spec.space import TORCHVISION
         >>> pixels = torch.rand(1, 3, 2, 2)
@@ -51,6 +55,10 @@ def to_pixels(space: InputSpace, x: Tensor) -> Tensor:
 
 def clamp(space: InputSpace, x: Tensor) -> Tensor:
     """Return `x`, in the coordinates of `space`, with every pixel clamped to [0, 1].
+
+    Args:
+        space: The coordinates of `x`.
+        x: (B, 3, H, W) or a single channel.
 
     Example:
         >>> clamp(PIXELS, torch.tensor([2.0, -1.0])).tolist()
@@ -69,6 +77,10 @@ def _moments(space: InputSpace, device: torch.device, dtype: torch.dtype) -> tup
 def from_input_gradient(space: InputSpace, grad: Tensor) -> Tensor:
     """Return the gradient for pixels, of that for what `to_input` made of them: (B, 3, H, W).
 
+    Args:
+        space: The coordinates.
+        grad: (B, 3, H, W).
+
     Example:
         >>> from stylefarm.shared.spec.space import MATCONVNET
         >>> from_input_gradient(MATCONVNET, torch.ones(1, 3, 1, 1)).flatten().tolist()
@@ -82,6 +94,10 @@ def from_input_gradient(space: InputSpace, grad: Tensor) -> Tensor:
 
 def from_pixels_gradient(space: InputSpace, grad: Tensor) -> Tensor:
     """Return the gradient for coordinates of `space`, of that for the pixels that `to_pixels` made of them.
+
+    Args:
+        space: The coordinates.
+        grad: (B, 3, H, W).
 
     Example:
         >>> from stylefarm.shared.spec.space import MATCONVNET

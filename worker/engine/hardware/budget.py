@@ -22,6 +22,11 @@ class MemoryEstimator(Protocol):
 def choose_plan(network: MemoryEstimator, workload: Workload, available: int) -> MemoryPlan | None:
     """Return the fastest plan that fits into `available` bytes; None if none does.
 
+    Args:
+        network: Estimates the memory of its passes.
+        workload: The image, the batch and the optimizer.
+        available: Bytes.
+
     Example:
         >>> from stylefarm.worker.engine.networks.vgg import Vgg
         >>> from stylefarm.worker.engine.networks.vgg_network import VggNetwork

@@ -38,6 +38,10 @@ def mse_per_image(value: Tensor, target: Tensor) -> Tensor:
 def content_factor(normalization: Literal["mean", "sum", "half-sum"], target: Tensor) -> float:
     """Return the factor from the mean squared error of features (B, C, H, W) to a normalized content loss.
 
+    Args:
+        normalization: What the error is divided by.
+        target: Features of the content, (B, C, H, W).
+
     Source:
         "half-sum" is Gatys 2016, eq. 1: 1/2 sum (F - P)^2.
 

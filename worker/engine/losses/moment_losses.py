@@ -56,7 +56,13 @@ class MomentLoss:
         return cls(tuple(torch.stack(kind).sum(0) for kind in zip(*parts, strict=True)), options)
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int = 0) -> Tensor:
-        """Return the loss of features (B, C, H, W), over a region (1 or B, 1, H, W) or all of them: (B,)."""
+        """Return the loss of features (B, C, H, W), over a region (1 or B, 1, H, W) or all of them: (B,).
+
+        Args:
+            features: (B, C, H, W), any float dtype.
+            region: Weights of the positions, (1 or B, 1, H, W); None: all alike.
+            seed: Not used by losses of moments.
+        """
         weights = PositionWeights.over(features.shape[2], features.shape[3], region)
         return self.distance_from(compute_moments(features, self.moments, weights, slice(None)))
 

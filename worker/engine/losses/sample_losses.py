@@ -30,7 +30,12 @@ class SampleLoss:
 
     @classmethod
     def for_styles(cls, sources: Sequence[tuple[float, Tensor]], options: StyleOptions) -> Self:
-        """Return the loss for a mixture of styles, by shares and feature vectors."""
+        """Return the loss for a mixture of styles, by shares and feature vectors.
+
+        Args:
+            sources: The share of each style, which sum to 1, and its feature vectors, (1, C, N).
+            options: Parameters of style losses.
+        """
         return cls(sources, options)
 
     def distance(self, features: Tensor, region: Tensor | None, seed: int) -> Tensor:
@@ -102,6 +107,10 @@ def sorted_distance(x: Tensor, y: Tensor) -> Tensor:
     """Return the mean squared distance of sorted projections (B, V, N) and (1 or B, V, M): (B,).
 
     `y` is interpolated to the number of `x`, if they differ.
+
+    Args:
+        x: Sorted projections, (B, V, N).
+        y: Sorted projections, (1 or B, V, M).
 
     Example:
         >>> sorted_distance(torch.zeros(1, 2, 3), torch.ones(1, 2, 6)).item()

@@ -99,7 +99,12 @@ class TargetCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what is cached under `key`, or what `make` returns, which is cached if it fits."""
+        """Return what is cached under `key`, or what `make` returns, which is cached if it fits.
+
+        Args:
+            key: What the value depends on.
+            make: Computes it.
+        """
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)

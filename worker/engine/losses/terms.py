@@ -22,7 +22,12 @@ class Accumulator(Protocol):
     """One term in one evaluation: it gets the layer's rows in turn, and then knows its error."""
 
     def update(self, features: Tensor, rows: slice) -> None:
-        """Add rows of the layer, (B, C, N rows, W)."""
+        """Add rows of the layer, (B, C, N rows, W).
+
+        Args:
+            features: (B, C, N rows, W).
+            rows: Which rows of the layer they are.
+        """
         ...
 
     def error(self) -> Tensor:

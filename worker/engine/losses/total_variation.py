@@ -49,6 +49,11 @@ def total_variation(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction =
 def total_variation_grad(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction = "mean") -> Tensor:
     """Return the gradient of the sum of the images' total variations, shaped as `image`; see `total_variation`.
 
+    Args:
+        image: (B, 3, H, W).
+        norm: Of the differences.
+        reduction: Over the pixels.
+
     Example:
         >>> total_variation_grad(torch.tensor([[[[0.0, 1.0]]]]), "l1", "sum").tolist()
         [[[[-1.0, 1.0]]]]

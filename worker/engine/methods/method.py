@@ -113,7 +113,13 @@ class Method(Protocol):
         ...
 
     def workload(self, spec: JobSpec, height: int, width: int) -> Workload:
-        """Return what an image of that size asks of the memory, for a resolved spec."""
+        """Return what an image of that size asks of the memory, for a resolved spec.
+
+        Args:
+            spec: A resolved spec.
+            height: Pixels.
+            width: Pixels.
+        """
         ...
 
     def run(self, request: RunRequest) -> Iterator[Progress]:

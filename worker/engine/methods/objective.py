@@ -110,11 +110,21 @@ class ObjectiveFunction(Protocol):
     space: InputSpace
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """Return the weighted losses: (B, 4), in the order of `TERMS`."""
+        """Return the weighted losses: (B, 4), in the order of `TERMS`.
+
+        Args:
+            image: (B, 3, H, W) float32, in the objective's coordinates.
+            iteration: Seeds what losses draw at random.
+        """
         ...
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W)."""
+        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W).
+
+        Args:
+            image: (B, 3, H, W) float32, in the objective's coordinates.
+            iteration: Seeds what losses draw at random.
+        """
         ...
 
 

@@ -22,6 +22,10 @@ WINOGRAD_POSITIONS = 32 * 32
 def choose_algorithm(device: torch.device, dtype: torch.dtype) -> ConvAlgorithm:
     """Return how convolutions are computed on a device in a precision.
 
+    Args:
+        device: Where the convolutions run.
+        dtype: What they compute in.
+
     Returns:
         "winograd": NNPACK's F(6 x 6, 3 x 3), a fifth of the multiplications, for float32 on a CPU. "onednn": weights
         packed for the matrix units, bias and ReLU in the same kernel, for bfloat16 on a CPU that has it. "plain":
@@ -50,6 +54,10 @@ def _openmp_releases_cores() -> bool:
 
 def memory_format(algorithm: ConvAlgorithm, device: torch.device) -> torch.memory_format:
     """Return the memory format of images and features with which no convolution copies its input.
+
+    Args:
+        algorithm: How the convolutions are computed.
+        device: Where they run.
 
     Example:
         >>> memory_format("onednn", torch.device("cpu"))

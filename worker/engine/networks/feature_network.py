@@ -61,15 +61,30 @@ class ForwardPass(Protocol):
         ...
 
     def layer_size(self, layer: str, size: Sequence[int]) -> tuple[int, int]:
-        """Return height and width of a layer's features for an image of that height and width."""
+        """Return height and width of a layer's features for an image of that height and width.
+
+        Args:
+            layer: Its name.
+            size: Height and width of the image, in pixels.
+        """
         ...
 
     def forward(self, pixels: Tensor, on_features: OnFeatures) -> None:
-        """Compute the features; every row of every layer is given to `on_features` once."""
+        """Compute the features; every row of every layer is given to `on_features` once.
+
+        Args:
+            pixels: (B, 3, H, W), RGB in [0, 1].
+            on_features: Receives every row of every layer once.
+        """
         ...
 
     def forward_with_grad(self, pixels: Tensor, on_features: OnFeatures) -> Backward:
-        """Compute the features and keep what the backward pass needs, which is returned."""
+        """Compute the features and keep what the backward pass needs, which is returned.
+
+        Args:
+            pixels: (B, 3, H, W), RGB in [0, 1].
+            on_features: Receives every row of every layer once.
+        """
         ...
 
 
@@ -82,7 +97,12 @@ class FeatureNetwork(Protocol):
         ...
 
     def layer_size(self, layer: str, size: Sequence[int]) -> tuple[int, int]:
-        """Return height and width of a layer's features for an image of that height and width."""
+        """Return height and width of a layer's features for an image of that height and width.
+
+        Args:
+            layer: Its name.
+            size: Height and width of the image, in pixels.
+        """
         ...
 
     def memory_plans(self, workload: Workload) -> list[MemoryPlan]:

@@ -36,7 +36,12 @@ class ReluMask:
         self.values = torch.empty((*outer, last), dtype=kind, device=device)
 
     def set(self, rows: slice, activations: Tensor) -> None:
-        """Store the mask of some rows of activations, (B, C, N rows, W)."""
+        """Store the mask of some rows of activations, (B, C, N rows, W).
+
+        Args:
+            rows: Which rows they are.
+            activations: (B, C, N rows, W).
+        """
         ordered = activations.permute(self.order)
         if not self.packed:
             self._rows(rows).copy_(ordered > 0)
@@ -46,7 +51,12 @@ class ReluMask:
         self._rows(rows).copy_(torch.from_numpy(np.packbits(known.numpy() > 0, axis=3)))
 
     def apply(self, rows: slice, grad: Tensor) -> Tensor:
-        """Return the gradient before the ReLU of that after it, (B, C, N rows, W), computed in place."""
+        """Return the gradient before the ReLU of that after it, (B, C, N rows, W), computed in place.
+
+        Args:
+            rows: Which rows they are.
+            grad: The gradient after the ReLU, (B, C, N rows, W).
+        """
         kept = self._rows(rows)
         if self.packed:
             kept = torch.from_numpy(np.unpackbits(kept.numpy(), axis=3, count=self.shape[self.order[3]]))

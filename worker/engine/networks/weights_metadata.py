@@ -38,6 +38,10 @@ class WeightsMetadata(BaseModel):
 def write_metadata(architecture: Architecture, space: InputSpace) -> dict[str, str]:
     """Return the metadata of a safetensors file; the same weights have the same.
 
+    Args:
+        architecture: Of the network.
+        space: How it takes pixels.
+
     Example:
         >>> from stylefarm.shared.spec.space import TORCHVISION
         >>> read_metadata(write_metadata("vgg19", TORCHVISION)).space == TORCHVISION

@@ -18,11 +18,21 @@ class Optimizer(Protocol):
     """Turns a batch of images and their gradients into the next images."""
 
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
-        """Return the next images, (B, 3, H, W), shaped as `image` and `gradient`."""
+        """Return the next images, (B, 3, H, W), shaped as `image` and `gradient`.
+
+        Args:
+            image: (B, 3, H, W) float32.
+            gradient: That of each image's total loss, shaped as `image`.
+        """
         ...
 
     def resize(self, height: int, width: int) -> None:
-        """Adapt the state to images of another size, at the beginning of another scale."""
+        """Adapt the state to images of another size, at the beginning of another scale.
+
+        Args:
+            height: Pixels.
+            width: Pixels.
+        """
         ...
 
     def state(self) -> EngineState:
@@ -30,7 +40,12 @@ class Optimizer(Protocol):
         ...
 
     def restore(self, state: EngineState, device: torch.device) -> None:
-        """Continue on `device` from a state that `state` gave. Raises KeyError if something is missing in it."""
+        """Continue on `device` from a state that `state` gave. Raises KeyError if something is missing in it.
+
+        Args:
+            state: What `state` returned.
+            device: Where to continue.
+        """
         ...
 
 
@@ -92,7 +107,12 @@ class OptimizerClass(Protocol):
         ...
 
     def state_vectors(self, settings: OptimizerSettings, iterations: int) -> int:
-        """Return how many float32 tensors of the image's size it holds in a run of so many iterations."""
+        """Return how many float32 tensors of the image's size it holds in a run of so many iterations.
+
+        Args:
+            settings: Its parameters.
+            iterations: The length of the run.
+        """
         ...
 
 

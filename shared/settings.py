@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         try:
             str(home.expanduser()).encode()
         except RuntimeError:
-            raise ValueError(f"nobody's home folder is known as {home.parts[0]}: give the whole path") from None
+            raise ValueError(f"there is no home folder {home.parts[0]}: give the whole path") from None
         except UnicodeError:
             raise ValueError("the path is not UTF-8, which a database's address must be: rename the folder") from None
         return home

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stylefarm.producer.sheets.write import write_sheet
     from stylefarm.producer.views.losses import Losses
     from stylefarm.producer.views.status import Status
+    from stylefarm.shared import __version__
     from stylefarm.shared.db.states import State
     from stylefarm.shared.errors import (
         FarmError,
@@ -64,6 +65,7 @@ __all__ = [
     "StillPending",
     "StorageFull",
     "Sweep",
+    "__version__",
     "as_completed",
     "compare",
     "download_snapshots",
@@ -82,6 +84,7 @@ __all__ = [
 
 # Imported when they are asked for: `stylefarm --help` must not wait for a database driver.
 _PLACES = {
+    "__version__": "stylefarm.shared",
     "Comparison": "stylefarm.producer.reports.comparison",
     "Downloaded": "stylefarm.producer.reports.downloads",
     "compare": "stylefarm.producer.reports.comparison",

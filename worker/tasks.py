@@ -29,6 +29,8 @@ from stylefarm.worker.host import parent_watch, shutdown
 # Common to the processes that one slot has one after the other: the parent imports this module before it forks them.
 FAMILY = secrets.token_hex(4)
 
+log = structlog.get_logger("stylefarm.worker")
+
 BARRED_SECONDS = 5.0
 
 INTERRUPTED = threading.Event()
@@ -67,7 +69,7 @@ def _announce(services: Services, job_id: str, outcome: JobMove) -> None:
         else:
             services.announcer.announce_after(job_id)
     except ServiceUnavailable as error:
-        structlog.get_logger("stylefarm.worker").warning("not announced", reason=str(error))
+        log.warning("not announced", reason=str(error))
 
 
 @lru_cache(maxsize=1)
@@ -97,14 +99,13 @@ def _warm_up(**_options: Any) -> None:
     services = connect_services(load_settings())
     try:
         lost = services.store.maintenance.reclaim_dead(f":{FAMILY}:")
-        # Celery has told that the process died, but not at which job.
+        # Celery has logged that the process died, but not at which job.
         for job in services.queries.jobs(lost):
-            told = structlog.get_logger("stylefarm.worker")
-            told.warning("its process died", job=job.id, attempt=job.attempt, state=str(job.state))
+            log.warning("its process died", job=job.id, attempt=job.attempt, state=str(job.state))
         if lost and services.announcer is not None:
             services.announcer.announce(lost)
     except ServiceUnavailable as error:
-        structlog.get_logger("stylefarm.worker").warning("not taken back before the lease runs out", reason=str(error))
+        log.warning("not taken back before the lease runs out", reason=str(error))
     importlib.import_module("stylefarm.worker.attempt.runner")
 
 

@@ -92,7 +92,7 @@ def counting(setup: BenchmarkFarm) -> list[Row]:
         settled = _times(partial(queries.counts, sweep))
         since = queries.changed(sweep).cursor
         for job_id in ids[:100]:
-            store.commands.reprioritise(JobSelector(job=job_id), 6)
+            store.commands.reprioritize(JobSelector(job=job_id), 6)
         changed = _times(lambda: queries.changed(sweep, since))
     return [
         (f"counts of a sweep of {MANY:,} jobs", "50 ms", format_spread(settled, "ms", 1e3)),

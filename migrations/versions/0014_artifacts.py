@@ -208,6 +208,9 @@ def _downgrade_losses() -> None:
     op.execute(
         f"INSERT INTO losses (job_id, iteration, {', '.join(TERMS)})"
         f" SELECT job_id, iteration, {values} FROM loss_points"
+        # What jobs with terms of their own have recorded has no place there.
+        " WHERE job_id IN (SELECT job_id FROM job_requests"
+        f" WHERE REPLACE(CAST(loss_terms AS TEXT), ' ', '') = '{json.dumps(TERMS, separators=(',', ':'))}')"
     )
     op.drop_table("loss_points")
 

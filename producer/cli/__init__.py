@@ -80,7 +80,6 @@ class Commands(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        # click would import every command that fits.
         """Complete names from the table; click would import every command that fits."""
         named = [CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items()]
         return [item for item in named if item.value.startswith(incomplete)] + click.Command.shell_complete(
@@ -94,7 +93,6 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
-            # click looks for similar names among imported commands only.
             raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

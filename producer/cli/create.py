@@ -130,7 +130,7 @@ def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:
         say(f"{created.skipped} cells are left out, since their pictures cannot be used")
     there = sum(status.id not in created.created for status in statuses)
     if there:
-        say(f"{there} of {len(statuses)} were asked for before and are not rendered again (--force does)")
+        say(f"{there} of {len(statuses)} exist already, and are not rendered again (--force does)")
 
 
 def _report_created(created: Sweep, statuses: Sequence[Status], as_json: bool) -> None:

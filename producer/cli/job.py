@@ -81,7 +81,7 @@ def cancel(job_id: str, as_json: bool) -> None:
     with Farm() as farm:
         found = farm.find_job(job_id)
         if not found.cancel():
-            raise InvalidRequest(f"job {found.id} is {found.status().state} already: there is nothing to cancel")
+            raise InvalidRequest(f"job {found.id} is {found.status().state} already: it cannot be cancelled")
         status = found.status()
         if as_json:
             print_json({"job": status.as_json()})

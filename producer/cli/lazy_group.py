@@ -20,7 +20,8 @@ class LazyGroup(click.Group):
 
     def __init__(self, *given: Any, more: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*given, **options)
-        self.more = list(more)
+        self.places = tuple(more)
+        self._left = list(more)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Import everything, and return the names."""
@@ -34,8 +35,8 @@ class LazyGroup(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def _import(self) -> None:
-        while self.more:
-            module, _, name = self.more.pop(0).partition(":")
+        while self._left:
+            module, _, name = self._left.pop(0).partition(":")
             found: click.Command | Mapping[str, click.Command] = getattr(importlib.import_module(module), name)
             named = found if isinstance(found, Mapping) else {found.name or name: found}
             for command_name, command in named.items():

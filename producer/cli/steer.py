@@ -1,8 +1,9 @@
-"""Commands that change what was submitted: pause, resume, retry, reprioritise, of a job and of a sweep."""
+"""Commands that change what was submitted: pause, resume, retry, reprioritize, of a job and of a sweep."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 
 import click
@@ -24,7 +25,7 @@ from_checkpoint_option = click.option(
 @json_option
 def pause_job(job_id: str, as_json: bool) -> None:
     """Pause JOB; if it runs, it stops within one heartbeat."""
-    _steer_job(job_id, Job.pause, "to pause", as_json)
+    _steer_job(job_id, Job.pause, "paused", as_json)
 
 
 @click.command()
@@ -32,7 +33,7 @@ def pause_job(job_id: str, as_json: bool) -> None:
 @json_option
 def resume_job(job_id: str, as_json: bool) -> None:
     """Resume JOB: put it back into the queue."""
-    _steer_job(job_id, Job.resume, "to resume", as_json)
+    _steer_job(job_id, Job.resume, "resumed", as_json)
 
 
 @click.command()
@@ -41,7 +42,7 @@ def resume_job(job_id: str, as_json: bool) -> None:
 @json_option
 def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
     """Render JOB again, after it has ended."""
-    what = "to try again before it has ended"
+    what = "retried before it has ended"
     _steer_job(job_id, lambda job: job.retry(from_checkpoint=from_checkpoint), what, as_json)
 
 
@@ -49,9 +50,9 @@ def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
 @click.argument("job_id", metavar="JOB")
 @click.argument("priority", type=PRIORITY)
 @json_option
-def reprioritise_job(job_id: str, priority: int, as_json: bool) -> None:
+def reprioritize_job(job_id: str, priority: int, as_json: bool) -> None:
     """Change the priority of JOB: PRIORITY is 0 to 9; higher is rendered first."""
-    _steer_job(job_id, lambda job: job.reprioritise(priority), "to hurry", as_json)
+    _steer_job(job_id, lambda job: job.reprioritize(priority), "given another priority", as_json)
 
 
 @click.command()
@@ -86,25 +87,39 @@ def resume_sweep(sweep_id: str, as_json: bool) -> None:
 def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: bool) -> None:
     """Render all jobs of SWEEP that have ended again."""
     retry = partial(Sweep.retry, failed=failed, from_checkpoint=from_checkpoint)
-    _steer_sweep(sweep_id, retry, "to be tried again", as_json)
+    _steer_sweep(sweep_id, retry, "will be retried", as_json)
 
 
 @click.command()
 @click.argument("sweep_id", metavar="SWEEP")
 @click.argument("priority", type=PRIORITY)
 @json_option
-def reprioritise_sweep(sweep_id: str, priority: int, as_json: bool) -> None:
+def reprioritize_sweep(sweep_id: str, priority: int, as_json: bool) -> None:
     """Change the priority of the jobs of SWEEP: PRIORITY is 0 to 9; higher is rendered first."""
-    _steer_sweep(sweep_id, lambda sweep: sweep.reprioritise(priority), f"now of priority {priority}", as_json)
+    _steer_sweep(sweep_id, lambda sweep: sweep.reprioritize(priority), f"now have priority {priority}", as_json)
 
 
-OF_JOBS = {"pause": pause_job, "resume": resume_job, "retry": retry_job, "reprioritise": reprioritise_job}
+def _hidden(command: click.Command) -> click.Command:
+    """Return a command for another name of it, which help does not list."""
+    other = copy(command)
+    other.hidden = True
+    return other
+
+
+OF_JOBS = {
+    "pause": pause_job,
+    "resume": resume_job,
+    "retry": retry_job,
+    "reprioritize": reprioritize_job,
+    "reprioritise": _hidden(reprioritize_job),
+}
 OF_SWEEPS = {
     "cancel": cancel_sweep,
     "pause": pause_sweep,
     "resume": resume_sweep,
     "retry": retry_sweep,
-    "reprioritise": reprioritise_sweep,
+    "reprioritize": reprioritize_sweep,
+    "reprioritise": _hidden(reprioritize_sweep),
 }
 
 
@@ -112,7 +127,7 @@ def _steer_job(job_id: str, wish: Callable[[Job], bool], what: str, as_json: boo
     with Farm() as farm:
         found = farm.find_job(job_id)
         if not wish(found):
-            raise InvalidRequest(f"job {found.id} is {found.status().state}: there is nothing {what}")
+            raise InvalidRequest(f"job {found.id} is {found.status().state}: it cannot be {what}")
         status = found.status()
         if as_json:
             print_json({"job": status.as_json()})

@@ -281,7 +281,7 @@ class Job:
         commands = self.farm.services.store.commands
         return self.farm.announce_changes(commands.retry(self._selector, from_checkpoint=from_checkpoint)) > 0
 
-    def reprioritise(self, priority: int) -> bool:
+    def reprioritize(self, priority: int) -> bool:
         """Change how urgent the job is.
 
         Args:
@@ -294,7 +294,9 @@ class Job:
             InvalidSpec: `priority` is out of range.
         """
         checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.services.store.commands.reprioritise(self._selector, checked)) > 0
+        return self.farm.announce_changes(self.farm.services.store.commands.reprioritize(self._selector, checked)) > 0
+
+    reprioritise = reprioritize
 
     @property
     def _selector(self) -> JobSelector:

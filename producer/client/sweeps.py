@@ -207,7 +207,7 @@ class Sweep:
         commands = self.farm.services.store.commands
         return self.farm.announce_changes(commands.retry(self._selector, states, from_checkpoint=from_checkpoint))
 
-    def reprioritise(self, priority: int) -> int:
+    def reprioritize(self, priority: int) -> int:
         """Change how urgent its jobs are.
 
         Args:
@@ -220,7 +220,9 @@ class Sweep:
             InvalidSpec: `priority` is out of range.
         """
         checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.services.store.commands.reprioritise(self._selector, checked))
+        return self.farm.announce_changes(self.farm.services.store.commands.reprioritize(self._selector, checked))
+
+    reprioritise = reprioritize
 
     def call(self, url: str | None) -> None:
         """Have `url` called once when the first job fails, and once when all have ended; None: nobody is called.

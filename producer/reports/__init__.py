@@ -1,1 +1,1 @@
-"""What came out, written down: comparisons, tables, downloads, films, notebook output."""
+"""What came out, written down: comparisons, tables, downloads, timelapses."""

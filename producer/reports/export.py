@@ -142,10 +142,15 @@ def _write(rows: Sequence[Row], path: Path, force: bool) -> Path:
 
 def _csv(rows: Sequence[Row]) -> bytes:
     text = StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=_columns(rows), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode("utf-8", "replace")
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    """Return the columns of all rows: jobs of different methods have different loss terms."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _jsonl(rows: Sequence[Row]) -> bytes:
@@ -158,9 +163,8 @@ def _parquet(rows: Sequence[Row]) -> bytes:
         from pyarrow import parquet
     except ImportError as error:
         raise InvalidRequest(_NO_PYARROW) from error
-    names = list(rows[0]) if rows else []
     file = BytesIO()
-    columns = {name: pyarrow.array(_of_one_type([row[name] for row in rows])) for name in names}
+    columns = {name: pyarrow.array(_of_one_type([row.get(name) for row in rows])) for name in _columns(rows)}
     parquet.write_table(pyarrow.table(columns), file)
     return file.getvalue()
 

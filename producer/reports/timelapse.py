@@ -58,14 +58,14 @@ def write_timelapse(
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise InvalidRequest(f"{path} ends in no format of a film: give one of {', '.join(SUFFIXES)}")
+        raise InvalidRequest(f"{path} is no animation format: give one of {', '.join(SUFFIXES)}")
     if not 0 < frames_per_second <= 50:
         raise InvalidRequest(f"{frames_per_second:g} frames in a second cannot be shown: give more than 0, at most 50")
     if suffix == ".mp4" and shutil.which("ffmpeg") is None:
         raise InvalidRequest(_NO_FFMPEG)
     check_writable(path, force=force)
     frames = _frames(job, size)
-    with working("encoding the film"):
+    with working("encoding the animation"):
         data = _mp4(frames, frames_per_second) if suffix == ".mp4" else _animation(frames, frames_per_second, suffix)
     write_atomically(path, data, force=force)
     return path

@@ -176,7 +176,7 @@ def _path(name: str) -> Path:
     try:
         return Path(name).expanduser()
     except RuntimeError:
-        raise InvalidRequest(f"weights: nobody's home folder is known as {name.partition('/')[0]}: check it") from None
+        raise InvalidRequest(f"weights: there is no home folder {name.partition('/')[0]}: check it") from None
 
 
 def _key(address: str) -> str:

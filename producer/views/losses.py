@@ -46,22 +46,27 @@ class Losses:
     @property
     def total(self) -> NDArray[np.float64]:
         """The sum of the terms."""
-        return self.terms["total"]
+        return self._term("total")
 
     @property
     def content(self) -> NDArray[np.float64]:
-        """The content loss, weighted. Raises KeyError for a job that has none."""
-        return self.terms["content"]
+        """The content loss, weighted. Raises AttributeError for a job that has none."""
+        return self._term("content")
 
     @property
     def style(self) -> NDArray[np.float64]:
-        """The style loss, weighted. Raises KeyError for a job that has none."""
-        return self.terms["style"]
+        """The style loss, weighted. Raises AttributeError for a job that has none."""
+        return self._term("style")
 
     @property
     def tv(self) -> NDArray[np.float64]:
-        """The total variation, weighted. Raises KeyError for a job that has none."""
-        return self.terms["tv"]
+        """The total variation, weighted. Raises AttributeError for a job that has none."""
+        return self._term("tv")
+
+    def _term(self, name: str) -> NDArray[np.float64]:
+        if name not in self.terms:
+            raise AttributeError(f"this job has no {name} loss: it has {', '.join(self.terms)}")
+        return self.terms[name]
 
     def rows(self) -> Iterator[dict[str, int | float]]:
         """Yield each point as plain numbers: "iteration", then each term by its name."""

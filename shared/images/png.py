@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TRUECOLOR = 2
-_PAETH = 4  # of PNG's filters the one under which paintingS and photographs come out smallest
+_PAETH = 4  # of PNG's filters the one under which paintings and photographs come out smallest
 _BYTES_AT_A_TIME = 2**20
 
 

@@ -238,11 +238,11 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "sweep sheet": (FilesAnswer,),
     "sweep plot": (FilesAnswer,),
     "sweep export": (FilesAnswer,),
-    "sweep timelapse": (FilesAnswer,),
     "sweep cancel": (SweepCommandAnswer,),
     "sweep pause": (SweepCommandAnswer,),
     "sweep resume": (SweepCommandAnswer,),
     "sweep retry": (SweepCommandAnswer,),
+    "sweep reprioritize": (SweepCommandAnswer,),
     "sweep reprioritise": (SweepCommandAnswer,),
     "job show": (JobDetailsAnswer,),
     "job wait": (JobDetailsAnswer,),
@@ -256,6 +256,7 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "job pause": (JobAnswer,),
     "job resume": (JobAnswer,),
     "job retry": (JobAnswer,),
+    "job reprioritize": (JobAnswer,),
     "job reprioritise": (JobAnswer,),
     "worker list": (WorkerListAnswer,),
     "worker drain": (WorkerListAnswer,),
@@ -270,4 +271,4 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "db upgrade": (DatabaseAnswer,),
     "doctor": (FindingsAnswer,),
 }
-"""The answers of each command that has `--json`."""
+"""The answers of each command that prints a JSON object."""

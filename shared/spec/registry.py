@@ -20,11 +20,17 @@ from stylefarm.shared.text import nearest
 
 @dataclass(frozen=True)
 class Plugin:
-    """A class of another package: its name in a spec, its target "module:Class", and the distribution it comes from."""
+    """A class of another package: its name in a spec, its entry point, and the distribution it comes from."""
 
     name: str
-    target: str
+    point: EntryPoint
     distribution: str
+
+    def load(self) -> Any:
+        """Import the class. Raises what the import raises, and AttributeError where it names no class."""
+        if not self.point.attr:
+            raise AttributeError(f"the entry point {self.point.value!r} names no class: write module:Class")
+        return self.point.load()
 
 
 class Registry:
@@ -50,12 +56,12 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Return all names: the built-in ones in the table's order, then those of other packages."""
-        return (*self.builtin, *sorted(plugin.name for plugin in self.plugins() if plugin.name not in self.builtin))
+        return (*self.builtin, *sorted({plugin.name for plugin in self.plugins()} - set(self.builtin)))
 
     def plugins(self) -> Iterator[Plugin]:
         """Yield what other packages provide. A name that is built in stays what it is."""
         for point in _points(self.group, tuple(sys.path)):
-            yield Plugin(point.name, point.value, f"{point.dist.name} {point.dist.version}" if point.dist else "")
+            yield Plugin(point.name, point, f"{point.dist.name} {point.dist.version}" if point.dist else "")
 
     def __contains__(self, name: object) -> bool:
         """Return whether a built-in entry or a package provides the name."""
@@ -72,13 +78,15 @@ class Registry:
         Raises:
             InvalidSpec: Nobody provides the name, or its package fails to import.
         """
-        target = self.builtin.get(name) or next((p.target for p in self.plugins() if p.name == name), None)
-        if target is None:
+        if name in self.builtin:
+            return load_target(self.builtin[name])
+        plugin = next((plugin for plugin in self.plugins() if plugin.name == name), None)
+        if plugin is None:
             raise InvalidSpec(self._unknown(name))
         try:
-            return load_target(target)
-        # A package of somebody else can fail in any way.
-        except Exception as error:
+            return plugin.load()
+        # A package of somebody else can fail in any way, also by ending the program.
+        except (Exception, SystemExit) as error:
             raise InvalidSpec(
                 f"the {self.noun} {name!r} failed to load ({type(error).__name__}: {error}): see stylefarm doctor"
             ) from error
@@ -98,5 +106,6 @@ def load_target(target: str) -> Any:
 
 @lru_cache(maxsize=32)
 def _points(group: str, _path: Iterable[str]) -> tuple[EntryPoint, ...]:
-    """Return the entry points of a group; found anew when the import path changes."""
-    return tuple(entry_points(group=group))
+    """Return the entry points of a group, by distribution; searched again when the import path changes."""
+    # In one order everywhere: of two packages with one name, each worker uses the same.
+    return tuple(sorted(entry_points(group=group), key=lambda point: point.dist.name if point.dist else ""))

@@ -61,7 +61,7 @@ class JobCommands(Transactions):
                 transitions.retry(session, selector.condition, states, reason, from_checkpoint=from_checkpoint)
             )
 
-    def reprioritise(self, selector: JobSelector, priority: int) -> CommandResult:
+    def reprioritize(self, selector: JobSelector, priority: int) -> CommandResult:
         """Give jobs that have not ended another priority; hints of the old one do no harm."""
         changed = selector.condition & JobRow.state.not_in(FINAL)
         statement = update(JobRow).where(changed).values(priority=priority, updated_at=now()).returning(JobRow.id)

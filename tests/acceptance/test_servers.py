@@ -264,10 +264,10 @@ def test_a_sweep_is_steered_while_it_runs(farm: CommandLine, worker: subprocess.
     wait_until(lambda: rows.counts(sweep) == {State.RUNNING: 1, State.QUEUED: 1}, 60)
     assert farm.run("sweep", "pause", sweep).out == "2 jobs paused or asked to\n"
     wait_until(lambda: rows.counts(sweep) == {State.PAUSED: 2}, 10)
-    assert farm.run("sweep", "reprioritise", sweep, "7").out == "2 jobs now of priority 7\n"
+    assert farm.run("sweep", "reprioritize", sweep, "7").out == "2 jobs now of priority 7\n"
     # The other one first, by its priority.
     last = created["jobs"][1]["id"]
-    assert farm.run("job", "reprioritise", last, "9").out == "paused, priority 9\n"
+    assert farm.run("job", "reprioritize", last, "9").out == "paused, priority 9\n"
     assert farm.run("sweep", "resume", sweep, "--json").document["jobs"] == 2
     wait_until(lambda: rows.counts(sweep) == {State.RUNNING: 1, State.QUEUED: 1}, 20)
     assert farm.run("job", "retry", last).code == 2

@@ -210,7 +210,7 @@ def test_what_cannot_be_pulled_leaves_nothing(
     inside.refused("/cut ", "pull", f"{web.url}/cut", *zeros, code=69)
     inside.refused("/none cannot be fetched (404 Not Found)", "pull", f"{web.url}/none", *zeros, code=69)
     inside.refused("cannot be fetched (", "pull", "http://127.0.0.1:1/w", *zeros, code=69)
-    inside.refused("nothing says what is to be found at", "pull", f"{web.url}/w")
+    inside.refused("cannot be verified", "pull", f"{web.url}/w")
     for url in ("vgg20", "file:///etc/passwd", "ftp://host/w", "https://me:secret@host/w", "http://", "http://h:x/"):
         inside.refused("names no weights to pull", "pull", url, *zeros)
     assert list(temporary.iterdir()) == []

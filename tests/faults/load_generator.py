@@ -23,7 +23,7 @@ from tests.faults.submissions import ENDLESS, LONG, SHORT, submit
 
 BATCH = 24
 COMMAND_SECONDS = 1.0
-COMMANDS = ("cancel", "pause", "resume", "reprioritise")
+COMMANDS = ("cancel", "pause", "resume", "reprioritize")
 POISON_EVERY_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 
@@ -95,7 +95,7 @@ class LoadGenerator(BackgroundTasks):
             elif command == "resume":
                 job.resume()
             else:
-                job.reprioritise(priority)
+                job.reprioritize(priority)
 
 
 class PoisonSubmitter(BackgroundTasks):

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from stylefarm.shared.blobs.storage import BlobStore, store_object
 from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint
-from stylefarm.shared.errors import Diverged
+from stylefarm.shared.errors import Diverged, InvalidSpec
 from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.store import Store
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
@@ -133,6 +133,8 @@ class LossSink:
         iterations = [iteration for iteration, _ in self._points]
         # Here the rendering waits for the device: twice a second, not once an iteration.
         values = torch.stack([losses for _, losses in self._points]).tolist()
+        if len(values[0]) != len(self.terms):
+            raise InvalidSpec(f"the method gives {len(values[0])} losses, and names {len(self.terms)} of them")
         points = [LossPoint(i, tuple(row)) for i, row in zip(iterations, values, strict=True)]
         self._points = []
         self._flushed_at = time.monotonic()

@@ -107,7 +107,7 @@ def _pull_url(url: str, sha256: str | None, wanted: ImportRequest, services: Ser
 
     shown = check_url(url)
     if sha256 is None:
-        raise InvalidRequest(f"nothing says what is to be found at {shown}: give its --sha256")
+        raise InvalidRequest(f"the file at {shown} cannot be verified: give its --sha256")
     with tempfile.TemporaryDirectory(prefix="stylefarm-") as folder:
         # The name too may tell what the weights are.
         file = Path(folder) / (Path(shown).name or "weights")

@@ -84,10 +84,10 @@ class MaintenanceThreads:
             try:
                 self.caller.run(self._over)
             except ServiceUnavailable as error:
-                log.warning("sweeps have called nobody", reason=str(error))
+                log.warning("webhooks not called", reason=str(error))
             except Exception:
                 # A bug here must not end the thread.
-                log.exception("sweeps have called nobody")
+                log.exception("webhooks not called")
 
     def _run(self) -> bool:
         try:

@@ -43,18 +43,18 @@ def find_devices(nvml: Any = None) -> list[Device]:
 
 
 def read_memory(uuids: Iterable[str], nvml: Any = None) -> dict[str, Memory]:
-    """Return the memory of these GPUs and slices; one that does not tell is left out. Raises ServiceUnavailable."""
+    """Return the memory of these GPUs and slices, without those that do not report it. Raises ServiceUnavailable."""
     nvml = nvml or importlib.import_module("pynvml")
     found: dict[str, Memory] = {}
     try:
         with _opened(nvml):
             for uuid in uuids:
                 try:
-                    told = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(uuid))
+                    info = nvml.nvmlDeviceGetMemoryInfo(nvml.nvmlDeviceGetHandleByUUID(uuid))
                 except nvml.NVMLError as error:
-                    log.warning("GPU tells nothing of its memory", gpu=uuid, reason=str(error))
+                    log.warning("memory of the GPU unknown", gpu=uuid, reason=str(error))
                 else:
-                    found[uuid] = Memory(told.used, told.total)
+                    found[uuid] = Memory(info.used, info.total)
     except nvml.NVMLError as error:
         raise _silent(error) from error
     return found

@@ -25,7 +25,7 @@ def end_with(parent: int) -> None:
         if os.getppid() != parent:
             _end()
     else:
-        threading.Thread(target=_watch, args=(parent,), name="lifeline", daemon=True).start()
+        threading.Thread(target=_watch, args=(parent,), name="parent watch", daemon=True).start()
 
 
 def _asked_kernel() -> bool:

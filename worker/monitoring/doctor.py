@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import secrets
 import shutil
 import time
@@ -80,13 +81,13 @@ def _check_redis(services: Services) -> Found:
         return
     hints = services.announcer.hints
     hints.check()
-    told = hints.about()
-    if told.get("maxmemory_policy") != "noeviction":
-        policy = told.get("maxmemory_policy")
+    server = hints.about()
+    if server.get("maxmemory_policy") != "noeviction":
+        policy = server.get("maxmemory_policy")
         yield Health.WARNING, f"Redis may throw hints away ({policy})", "set maxmemory-policy noeviction"
-    if not told.get("aof_enabled"):
+    if not server.get("aof_enabled"):
         yield Health.WARNING, "Redis forgets its hints when it restarts", "set appendonly yes"
-    yield Health.FINE, f"it answers, and holds {told.get('used_memory_human')}", ""
+    yield Health.FINE, f"it answers, and holds {server.get('used_memory_human')}", ""
 
 
 def _check_objects(services: Services) -> Found:
@@ -154,7 +155,7 @@ def _check_leader(services: Services) -> Found:
         held = select(LeaderLockRow.holder).where(LeaderLockRow.name == RECONCILER_LOCK, LeaderLockRow.until > now())
         holder = connection.execute(held).scalar_one_or_none()
     if holder is None:
-        yield Health.WARNING, "nobody puts lost jobs back into the queue", "start a worker: one of them always leads"
+        yield Health.WARNING, "no process requeues lost jobs", "start a worker: one of them always leads"
     else:
         yield Health.FINE, f"{holder} leads", ""
 
@@ -198,15 +199,27 @@ def _check_rendering(_services: Services) -> Found:
 
 
 def _check_plugins(_services: Services) -> Found:
+    owners: dict[tuple[str, str], str] = {}
     for registry in (LOSSES, METHODS):
         for plugin in registry.plugins():
             what = f"the {registry.noun} {plugin.name!r} of {plugin.distribution}"
+            owner = owners.setdefault((registry.group, plugin.name), plugin.distribution)
             if plugin.name in registry.builtin:
                 yield Health.WARNING, f"{what} is not used: the name is built in", "give it another name"
+            elif owner != plugin.distribution:
+                yield Health.WARNING, f"{what} is not used: {owner} has the name", "uninstall one of the two"
+            elif not re.fullmatch(r"[A-Za-z0-9._-]+", plugin.name):
+                yield (
+                    Health.WARNING,
+                    f"{what} cannot be asked for by such a name",
+                    "give it a name of letters, digits, . _ -",
+                )
             elif importlib.util.find_spec("torch") is None:
                 yield Health.FINE, f"{what}; it is loaded where there is torch", ""
             else:
                 yield _loaded(registry, plugin, what)
+    if not owners:
+        yield Health.FINE, "no package provides style losses or methods", ""
 
 
 def _loaded(registry: Registry, plugin: Plugin, what: str) -> tuple[Health, str, str]:
@@ -217,7 +230,11 @@ def _loaded(registry: Registry, plugin: Plugin, what: str) -> tuple[Health, str,
     try:
         (load_loss if registry is LOSSES else load_method)(plugin.name)
     except InvalidSpec as error:
-        return Health.WARNING, f"{what} cannot be used ({error.__cause__ or error})", f"reinstall {plugin.distribution}"
+        return (
+            Health.WARNING,
+            f"{what} cannot be used ({error.__cause__ or error})",
+            f"upgrade or uninstall {plugin.distribution}",
+        )
     return Health.FINE, what, ""
 
 

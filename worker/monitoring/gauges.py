@@ -68,7 +68,7 @@ class BackgroundQuery(Generic[Answer]):
             self._answer = self._ask()
         except FarmError as error:
             self._answer = None
-            log.warning("not told in the metrics", reason=str(error))
+            log.warning("left out of the metrics", reason=str(error))
         self._answered_at = time.monotonic()
 
 

@@ -140,7 +140,7 @@ def _application(registry: CollectorRegistry, health: Health) -> WSGIApplication
             return metrics(environ, start)  # type: ignore[no-any-return]
         except Exception:
             # A bug here must not write lines into the log that are none.
-            log.exception("metrics not told")
+            log.exception("metrics not served")
             start("500 Internal Server Error", [PLAIN])
             return [b"the worker's log has the reason\n"]
 

@@ -144,13 +144,13 @@ def _progress(shown: str, total: int | None) -> Iterator[Callable[[int], None]]:
     console = Console(file=sys.stderr, highlight=False)
     columns = (BarColumn(bar_width=30), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     bar = Progress(TextColumn("{task.description}"), *columns, console=console, transient=True)
-    task, began, told = bar.add_task(escape(shown.rpartition("/")[2]), total=total), time.monotonic(), False
+    task, began, shown_yet = bar.add_task(escape(shown.rpartition("/")[2]), total=total), time.monotonic(), False
 
     def advance(received: int) -> None:
-        nonlocal told
+        nonlocal shown_yet
         bar.update(task, completed=received)
-        if not told and time.monotonic() - began > PATIENCE_SECONDS:
-            told = True
+        if not shown_yet and time.monotonic() - began > PATIENCE_SECONDS:
+            shown_yet = True
             if console.is_terminal:
                 bar.start()
             else:
@@ -159,5 +159,5 @@ def _progress(shown: str, total: int | None) -> Iterator[Callable[[int], None]]:
     try:
         yield advance
     finally:
-        if told and console.is_terminal:
+        if shown_yet and console.is_terminal:
             bar.stop()

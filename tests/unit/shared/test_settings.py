@@ -177,7 +177,7 @@ def test_the_variable_of_the_file_in_small_letters(monkeypatch: pytest.MonkeyPat
         ("lease_seconds", "nan", "lease_seconds = 'nan' (environment): must be"),
         ("lease_seconds", "inf", "lease_seconds = 'inf' (environment): must be less than or equal to 86400"),
         ("log_level", "loud", "log_level = 'loud' (environment): must be 'debug', 'info', 'warning' or 'error'"),
-        ("home", "~nobody-of-that-name/farm", "(environment): nobody's home folder is known as ~nobody-of-that-name"),
+        ("home", "~nobody-of-that-name/farm", "(environment): there is no home folder ~nobody-of-that-name"),
         ("webhook_secret", "short", "webhook_secret (environment): must have at least 16 letters"),
         ("max_bytes", "9" * 5000, f"max_bytes = '{'9' * 59} (environment): "),
     ],
@@ -272,7 +272,7 @@ def test_nobody_knows_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a user without a home folder, if I load without a home, I expect the setting named."""
     monkeypatch.delenv("STYLEFARM_HOME")
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: "~nobody-of-that-name/stylefarm")
-    assert "(default): nobody's home folder is known as ~nobody-of-that-name: give the whole path" in refusal()
+    assert "(default): there is no home folder ~nobody-of-that-name: give the whole path" in refusal()
 
 
 @pytest.mark.usefixtures("servers")

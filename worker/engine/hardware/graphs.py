@@ -40,11 +40,11 @@ class CapturedObjective:
         self._found: tuple[Tensor, Tensor] | None = None
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """Return the losses (B, 4); they are asked for once, at the end, and not captured."""
+        """Return the losses (B, terms); they are asked for once, at the end, and not captured."""
         return self.objective.losses(image, iteration)
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """Return the losses (B, 4) and the gradient (B, 3, H, W)."""
+        """Return the losses (B, terms) and the gradient (B, 3, H, W)."""
         if not self._tried:
             self._tried = True
             return self._capture(image, iteration)

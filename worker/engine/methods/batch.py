@@ -37,11 +37,11 @@ class SequentialObjectives:
         self.space = objectives[0].space
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """Return the losses of images (B, 3, H, W): (B, 4), in the order of `TERMS`."""
+        """Return the losses of images (B, 3, H, W): (B, terms), in the order of `TERMS`."""
         return torch.cat([o.losses(x, iteration) for o, x in self._each(image)])
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W)."""
+        """Return the losses (B, terms) and the gradient of each image's total, (B, 3, H, W)."""
         losses, gradients = zip(*(o.gradient(x, iteration) for o, x in self._each(image)), strict=True)
         return torch.cat(losses), torch.cat(gradients)
 

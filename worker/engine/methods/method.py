@@ -142,7 +142,18 @@ def load_method(name: str) -> Method:
         raise InvalidSpec(f"the method {name!r} cannot be used: {found!r} lacks terms, workload or run")
     try:
         method: Method = found()
-    # The class is somebody else's, and can fail in any way.
-    except Exception as error:
+    # The class is somebody else's, and can fail in any way, also by ending the program.
+    except (Exception, SystemExit) as error:
         raise InvalidSpec(f"the method {name!r} cannot be made ({type(error).__name__}: {error})") from error
+    _check_terms(name, method.terms)
     return method
+
+
+def _check_terms(name: str, terms: object) -> None:
+    named = isinstance(terms, tuple) and all(isinstance(term, str) for term in terms)
+    if not (isinstance(terms, tuple) and named and terms[:1] == ("total",) and len(set(terms)) == len(terms)):
+        raise InvalidSpec(
+            f"the method {name!r} cannot be used: its terms are {terms!r}, not distinct names, total first"
+        )
+    if "iteration" in terms:
+        raise InvalidSpec(f"the method {name!r} cannot be used: no term may be called iteration")

@@ -110,7 +110,7 @@ class ObjectiveFunction(Protocol):
     space: InputSpace
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """Return the weighted losses: (B, 4), in the order of `TERMS`.
+        """Return the weighted losses: (B, terms), in the order of `TERMS`.
 
         Args:
             image: (B, 3, H, W) float32, in the objective's coordinates.
@@ -119,7 +119,7 @@ class ObjectiveFunction(Protocol):
         ...
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W).
+        """Return the losses (B, terms) and the gradient of each image's total, (B, 3, H, W).
 
         Args:
             image: (B, 3, H, W) float32, in the objective's coordinates.
@@ -204,13 +204,13 @@ class Objective:
         return together if len(together.terms) == len(terms) else None
 
     def losses(self, image: Tensor, iteration: int = 0) -> Tensor:
-        """Return the weighted losses of images (B, 3, H, W) in `space`: (B, 4), in the order of `TERMS`."""
+        """Return the weighted losses of images (B, 3, H, W) in `space`: (B, terms), in the order of `TERMS`."""
         with torch.no_grad():
             errors = self._errors(self.terms, to_pixels(self.space, image), iteration)
             return self._with_variation(self._parts(errors, image), image)
 
     def gradient(self, image: Tensor, iteration: int = 0) -> tuple[Tensor, Tensor]:
-        """Return the losses (B, 4) and the gradient of each image's total, (B, 3, H, W).
+        """Return the losses (B, terms) and the gradient of each image's total, (B, 3, H, W).
 
         The gradient is clipped, where it is, before that of a Laplacian is added, as in the mxnet program.
 

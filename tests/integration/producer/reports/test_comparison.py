@@ -62,8 +62,8 @@ def test_what_jobs_may_be_compared_by(farm: Farm, sweep: Sweep) -> None:
     namesake = made_up(farm, {"seed": [8]}, name="one")
     found = compare([other, namesake]).groups
     assert [group.name for group in found] == [f"one {one.id[:8]}" for one in (other, namesake)]
-    with pytest.raises(InvalidRequest, match="there is no axis or parameter 'optimizer': did you mean 'optimizer'"):
-        compare([sweep], by="optimizer")
+    with pytest.raises(InvalidRequest, match="there is no axis or parameter 'optimiser': did you mean 'optimizer'"):
+        compare([sweep], by="optimiser")
 
 
 def test_tables(sweep: Sweep, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_what_cannot_be_filmed_is_told(farm: Farm, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(NotFound, match="no snapshots"):
         write_timelapse(job, tmp_path / "a.gif")
-    for name, words in {"a.mp4": "needs ffmpeg", "a.png": "no format of a film"}.items():
+    for name, words in {"a.mp4": "needs ffmpeg", "a.png": "no animation format"}.items():
         with pytest.raises(InvalidRequest, match=words):
             write_timelapse(job, tmp_path / name)
     with pytest.raises(InvalidRequest, match="0 frames in a second"):

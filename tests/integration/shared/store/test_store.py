@@ -333,7 +333,7 @@ def test_a_sweep_is_steered_as_a_whole(store: Store, queries: Queries) -> None:
     assert (sorted(paused.changed), paused.requested) == (sorted(ids[3:]), [ids[2]])
     assert store.attempts.release(running, "let go", {})
     assert sorted(store.commands.resume(of).changed) == sorted(ids[2:])
-    assert sorted(store.commands.reprioritise(of, 8).changed) == sorted(ids[2:])
+    assert sorted(store.commands.reprioritize(of, 8).changed) == sorted(ids[2:])
     assert [job.priority for job in queries.jobs(ids)] == [5, 5, 8, 8, 8]
     assert store.commands.retry(of, {State.FAILED}).changed == [ids[1]]
     assert sorted(store.commands.cancel(of).changed) == sorted(ids[1:])

@@ -24,6 +24,7 @@ from stylefarm.worker.attempt import batch
 from stylefarm.worker.attempt.outcome import JobMove
 from stylefarm.worker.attempt.runner import Worker
 from stylefarm.worker.engine.hardware.budget import USABLE
+from stylefarm.worker.engine.methods import iterative
 
 SHALLOW: dict[str, Any] = {
     "content_layers": ["relu2_1"],
@@ -214,7 +215,7 @@ def test_a_gpu_that_fails_under_a_batch_is_one_failure(
     def fails(*_: object) -> None:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(batch, "optimize", fails)
+    monkeypatch.setattr(iterative, "optimize", fails)
     jobs = swept(batching, fields, iterations=2)
     batching.services.workers.register([NewWorker("slot", "host", "gpu")])
     worker = Worker(batching.services, "slot:1", threading.Event())

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
-from stylefarm import Farm, JobFailed, write_losses
+from stylefarm import Farm, JobFailed, export_losses, write_losses
 from stylefarm.worker.monitoring.doctor import CHECKS, Finding, Health, examine
 
 MODULE = '''
@@ -54,18 +55,30 @@ class SignDescent:
         yield Progress(scale.iterations, scale.iterations, image, told(losses, gradient))
 
 
+class TwoTotals(SignDescent):
+    terms = ("total", "total")
+
+
 def told(losses, gradient):
     return torch.stack([losses[:, 0], gradient.abs().flatten(1).mean(1)], 1)
 '''
 ENTRY_POINTS = """
 [stylefarm.losses]
-max-mean = other_styles:MaxMean
+max-mean = other_styles:MaxMean [extra]
 vanished = other_styles:Vanished
+classless = other_styles
+leaving = other_styles_leaving:Anything
 gram = other_styles:MaxMean
 
 [stylefarm.methods]
 sign-descent = other_styles:SignDescent
 halfway = other_styles:MaxMean
+two-totals = other_styles:TwoTotals
+"""
+# Of another package, which comes after it in the alphabet.
+OTHER_ENTRY_POINTS = """
+[stylefarm.methods]
+sign-descent = other_styles:TwoTotals
 """
 
 
@@ -78,6 +91,11 @@ def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-styles\nVersion: 2.1\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     (folder / "other_styles.py").write_text(MODULE)
+    (folder / "other_styles_leaving.py").write_text("raise SystemExit(7)")
+    second = folder / "twice_styles-1.0.dist-info"
+    second.mkdir()
+    (second / "METADATA").write_text("Metadata-Version: 2.1\nName: twice-styles\nVersion: 1.0\n")
+    (second / "entry_points.txt").write_text(OTHER_ENTRY_POINTS)
     monkeypatch.syspath_prepend(folder)
     with Farm() as farm:
         yield farm
@@ -112,15 +130,23 @@ def test_one_that_cannot_be_used_fails_the_job_with_its_reason(farm: Farm, pictu
     pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), **SMALL}
     with pytest.raises(JobFailed, match="the style loss 'vanished' failed to load"):
         farm.submit(**pair, style_loss="vanished").result(timeout=60)
+    with pytest.raises(JobFailed, match=r"the style loss 'leaving' failed to load .SystemExit: 7"):
+        farm.submit(**pair, style_loss="leaving").result(timeout=60)
     with pytest.raises(JobFailed, match="the method 'halfway' cannot be used"):
         farm.submit(**pair, method="halfway").result(timeout=60)
+    with pytest.raises(JobFailed, match=r"terms are .'total', 'total'.*distinct names, total first"):
+        farm.submit(**pair, method="two-totals").result(timeout=60)
 
 
 def test_the_doctor_lists_them(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     """given such a package; if the doctor looks; I expect what works, what does not and why, and a taken name."""
     monkeypatch.setattr("stylefarm.worker.monitoring.doctor.CHECKS", {"plugins": CHECKS["plugins"]})
-    found = {finding.words.split("'")[1]: finding for finding in examine(farm.services)}
-    assert set(found) == {"max-mean", "vanished", "gram", "sign-descent", "halfway"}
+    *most, twice = sorted(examine(farm.services), key=lambda finding: "twice-styles" in finding.words)
+    found = {finding.words.split("'")[1]: finding for finding in most}
+    others = {"vanished", "classless", "leaving", "gram", "halfway", "two-totals"}
+    assert set(found) == {"max-mean", "sign-descent", *others}
+    assert twice.health is Health.WARNING
+    assert "'sign-descent' of twice-styles 1.0 is not used: other-styles 2.1 has the name" in twice.words
 
     def says(name: str, health: Health, words: str) -> Finding:
         finding = found[name]
@@ -130,6 +156,21 @@ def test_the_doctor_lists_them(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> N
 
     says("max-mean", Health.FINE, "of other-styles 2.1")
     says("sign-descent", Health.FINE, "the method 'sign-descent' of other-styles 2.1")
-    assert says("vanished", Health.WARNING, "no attribute 'Vanished'").remedy == "reinstall other-styles 2.1"
+    assert says("vanished", Health.WARNING, "no attribute 'Vanished'").remedy == "upgrade or uninstall other-styles 2.1"
     says("halfway", Health.WARNING, "cannot be used")
+    says("classless", Health.WARNING, "names no class: write module:Class")
+    says("leaving", Health.WARNING, "cannot be used (7)")
     says("gram", Health.WARNING, "the name is built in")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_curves_of_different_terms_are_one_table(farm: Farm, pictures: Path, tmp_path: Path, suffix: str) -> None:
+    """Given a sweep over methods with terms of their own, if its losses are exported, I expect a column for each."""
+    pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), **SMALL, "iterations": 1}
+    sweep = farm.sweep(matrix={"method": ["sign-descent", "gatys"]}, base=pair)
+    sweep.wait(timeout=60)
+    path = export_losses(sweep, tmp_path / f"losses{suffix}")
+    frame = pandas.read_csv(path) if suffix == ".csv" else pandas.read_parquet(path)
+    columns = [name for name in frame.columns if "steepness" in name or ("style" in name and "axis" not in name)]
+    assert len(columns) == 2
+    assert frame[columns].notna().sum().tolist() == [2, 2]

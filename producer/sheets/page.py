@@ -95,7 +95,10 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
 
     cells = [
         {
-            "at": [found[key_of(shown.status.cell.get(axis.name))] for axis, found in _zip(selection, places)],
+            "at": [
+                found[key_of(shown.status.cell.get(axis.name))]
+                for axis, found in zip(selection.axes, places, strict=True)
+            ],
             **_told(shown),
             "inputs": [inputs.get(image_addresses(shown.status.spec, name)) for name in PICTURES],
             "image": place(shown.newest, 1),
@@ -159,10 +162,6 @@ def _head_images(selection: Selection, name: str, inputs: Mapping[tuple[str, ...
         return [None] * len(values)
     found = {key_of(status.cell[name]): inputs.get(image_addresses(status.spec, name)) for status in selection.statuses}
     return [found.get(key_of(value)) for value in values]
-
-
-def _zip(selection: Selection, places: Sequence[dict[str, int]]) -> Any:
-    return zip(selection.axes, places, strict=True)
 
 
 def _evenly(shots: Sequence[StoredSnapshot], most: int) -> list[StoredSnapshot]:

@@ -36,7 +36,7 @@ class Orphans(DatabaseReader):
         """
         count = 0
         ours = (key for key in self.blobs.keys(PREFIX) if KEY.fullmatch(key) and key.count("/") > 2)
-        by_job = ((job_id, list(keys)) for job_id, keys in groupby(ours, key=_job_of))
+        by_job = ((job_id, list(keys)) for job_id, keys in groupby(ours, key=lambda key: key.split("/")[1]))
         while chunk := list(islice(by_job, CHUNK)):
             for key in self._unnamed(chunk, grace):
                 self.blobs.delete(key)
@@ -52,12 +52,4 @@ class Orphans(DatabaseReader):
             over = {(job_id, str(attempt)) for job_id, attempt in session.execute(ended)}
             named = set(session.scalars(select(ArtifactRow.key).where(ArtifactRow.job_id.in_(ids))))
         for job_id, keys in listed:
-            yield from (key for key in keys if (job_id, _attempt_of(key)) in over and key not in named)
-
-
-def _job_of(key: str) -> str:
-    return key.split("/")[1]
-
-
-def _attempt_of(key: str) -> str:
-    return key.split("/")[2]
+            yield from (key for key in keys if (job_id, key.split("/")[2]) in over and key not in named)

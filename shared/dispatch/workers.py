@@ -59,7 +59,11 @@ class WorkerRegistry(Transactions):
             )
             session.execute(delete(WorkerRow).where(WorkerRow.name.in_(names), WorkerRow.state != WorkerState.BENCHED))
             benched = set(session.scalars(select(WorkerRow.name).where(WorkerRow.name.in_(names))))
-            rows = [_row(worker) for worker in workers if worker.name not in benched]
+            rows = [
+                {**vars(worker), "queues": list(worker.queues), "labels": list(worker.labels)}
+                for worker in workers
+                if worker.name not in benched
+            ]
             if rows:
                 session.execute(insert(WorkerRow), rows)
 
@@ -104,7 +108,3 @@ class WorkerRegistry(Transactions):
             for worker, job_id in session.execute(running):
                 jobs[slot_of(worker or "")].append(job_id)
         return [WorkerStatus(worker, jobs[worker.name], (at - worker.seen_at).total_seconds()) for worker, at in rows]
-
-
-def _row(worker: NewWorker) -> dict[str, Any]:
-    return {**vars(worker), "queues": list(worker.queues), "labels": list(worker.labels)}

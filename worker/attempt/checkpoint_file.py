@@ -38,7 +38,9 @@ class UnusableCheckpoint(FarmError):
 
 def write_checkpoint(path: Path, state: EngineState, metadata: Mapping[str, object]) -> None:
     """Write a state and its metadata. Raises OSError."""
-    header: dict[str, object] = {"__metadata__": {"about": json.dumps(dict(metadata)), "numbers": _json(state)}}
+    header: dict[str, object] = {
+        "__metadata__": {"about": json.dumps(dict(metadata)), "numbers": json.dumps(dict(state.numbers))}
+    }
     offset = 0
     for name, tensor in state.tensors.items():
         end = offset + tensor.numel() * tensor.itemsize
@@ -112,7 +114,3 @@ class _Tensors(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-
-def _json(state: EngineState) -> str:
-    return json.dumps(dict(state.numbers))

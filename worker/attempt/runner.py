@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import structlog
 import torch
@@ -88,7 +87,8 @@ class Worker:
 
     def _attempt(self, job: JobRow, leases: ExitStack) -> Attempt:
         with bound_contextvars(job=job.id, attempt=job.attempt):
-            attempt = Attempt(self.services, job, leases.enter_context(self._lease(job)), _record())
+            machine = {"host": platform.node(), "torch": torch.__version__}
+            attempt = Attempt(self.services, job, leases.enter_context(self._lease(job)), machine)
             log.info("claimed")
         return attempt
 
@@ -130,10 +130,6 @@ class Worker:
             heartbeat_seconds=settings.heartbeat_seconds,
             time_limit=job.time_limit,
         )
-
-
-def _record() -> dict[str, Any]:
-    return {"host": platform.node(), "torch": torch.__version__}
 
 
 def _count(move: JobMove, seconds: float) -> None:

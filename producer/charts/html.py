@@ -30,6 +30,9 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
 
     Raises:
         InvalidRequest: Plotly is not installed.
+
+    Example:
+        Path("losses.html").write_bytes(loss_page({"cat": loss_curve(job)}, title="cat"))
     """
     if len(curves) == 1:
         (curve,) = curves.values()
@@ -87,6 +90,9 @@ def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> by
 
     Raises:
         InvalidRequest: Plotly is not installed.
+
+    Example:
+        page = trade_off_page(points, Words("methods", "seconds", "ssim", ""))
     """
     traces = [
         {

@@ -68,6 +68,9 @@ def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "
 
     Returns:
         The bytes of the file.
+
+    Example:
+        image = trade_off_plot(points, Words("methods", "seconds", "ssim", ""))
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

@@ -117,6 +117,10 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     Raises:
         OutOfMemory: it cannot fit; the sentence names the size that can.
         InvalidSettings: the worker's packages are not installed.
+
+    Example:
+        found = estimate(job.spec, resolver.picture, farm.settings)
+        print(found.seconds, found.bytes)
     """
     # Imported here, since rendering needs no spinner.
     from stylefarm.producer.terminal.progress import working

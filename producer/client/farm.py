@@ -169,16 +169,29 @@ class Farm(Session):
         return found
 
     def find_job(self, job_id: str) -> Job:
-        """Return the job of that id, which may be shortened. Raises NotFound."""
+        """Return the job of that id, which may be shortened. Raises NotFound.
+
+        Example:
+            job = farm.find_job("9a41c07d")
+        """
         return Job(self, self.services.queries.full_id(tables.JobRow, job_id))
 
     def sweeps(self, limit: int = 20) -> list[Sweep]:
-        """Return the newest sweeps, the newest first; at most `limit`."""
+        """Return the newest sweeps, the newest first; at most `limit`.
+
+        Example:
+            for sweep in farm.sweeps(limit=5):
+                print(sweep.id, sweep.name)
+        """
         rows = (listed.sweep for listed in self.services.listing.sweeps(limit))
         return [Sweep(self, row.id, row.name, row.axes) for row in rows]
 
     def find_sweep(self, sweep_id: str) -> Sweep:
-        """Return the sweep of that id, which may be shortened. Raises NotFound."""
+        """Return the sweep of that id, which may be shortened. Raises NotFound.
+
+        Example:
+            sweep = farm.find_sweep("5f0c2b1e")
+        """
         found = self.services.queries.sweep(self.services.queries.full_id(tables.SweepRow, sweep_id))
         return Sweep(self, found.id, found.name, found.axes)
 

@@ -35,7 +35,11 @@ class Result:
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB. Raises InvalidImage where the bytes are not those of a picture."""
+        """The picture, RGB. Raises InvalidImage where the bytes are not those of a picture.
+
+        Example:
+            width, height = job.result().image.size
+        """
         from stylefarm.producer.views.pictures import decode_own
 
         return decode_own(self.data, "the result")
@@ -90,12 +94,19 @@ class Snapshot:
         Raises:
             NotFound: it was deleted.
             ServiceUnavailable: the object store does not answer.
+
+        Example:
+            job.snapshots()[-1].fetch().save("last.png")
         """
         return _fetched(self.blobs, self.stored)
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB; fetched anew each time. Raises what `fetch` does."""
+        """The picture, RGB; fetched anew each time. Raises what `fetch` does.
+
+        Example:
+            job.snapshots()[0].image.show()
+        """
         return self.fetch().image
 
 
@@ -141,6 +152,11 @@ class Job:
         Raises:
             NotFound: the job, or its picture, was deleted.
             ServiceUnavailable: a service does not answer.
+
+        Example:
+            picture = job.newest()
+            if picture is not None:
+                picture.save("so-far.png", force=True)
         """
         status = status or self.status()
         if status.state.final or status.iteration == 0:
@@ -150,7 +166,11 @@ class Job:
         return snapshots[-1].fetch() if snapshots else None
 
     def status(self) -> Status:
-        """Return where the job stands now. Raises NotFound if it was deleted."""
+        """Return where the job stands now. Raises NotFound if it was deleted.
+
+        Example:
+            print(job.status().state, job.status().iteration)
+        """
         return Status.of(self.farm.services.queries.job(self.id))
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
@@ -201,19 +221,37 @@ class Job:
 
         Raises:
             StillPending: the time is over; the job goes on.
+
+        Example:
+            error = job.exception(timeout=600)
+            print("done" if error is None else error.error)
         """
         return failure_of(self.wait(timeout))
 
     def done(self) -> bool:
-        """Return whether the job has ended, well or not."""
+        """Return whether the job has ended, well or not.
+
+        Example:
+            while not job.done():
+                time.sleep(5)
+        """
         return self.status().state.final
 
     def cancelled(self) -> bool:
-        """Return whether the job was cancelled, and has stopped."""
+        """Return whether the job was cancelled, and has stopped.
+
+        Example:
+            if job.cancelled():
+                job.retry()
+        """
         return self.status().state is State.CANCELLED
 
     def running(self) -> bool:
-        """Return whether a worker renders the job now."""
+        """Return whether a worker renders the job now.
+
+        Example:
+            print("running" if job.running() else "not now")
+        """
         return self.status().state is State.RUNNING
 
     def fetch(self) -> Result:
@@ -222,6 +260,10 @@ class Job:
         Raises:
             StillPending: the job is not done yet.
             JobFailed: it failed or was cancelled.
+
+        Example:
+            if job.status().state == "done":
+                job.fetch().save("cat-waves.png")
         """
         return self._fetch(self.status())
 
@@ -238,7 +280,11 @@ class Job:
         return Losses.of(queries.losses(self.id), queries.job(self.id).loss_terms)
 
     def snapshots(self) -> list[Snapshot]:
-        """Return the snapshots, by iteration; the picture of each is fetched when it is used."""
+        """Return the snapshots, by iteration; the picture of each is fetched when it is used.
+
+        Example:
+            print([snapshot.iteration for snapshot in job.snapshots()])
+        """
         blobs = self.farm.services.blobs
         rows = self.farm.services.queries.snapshots(self.id)
         return [Snapshot(row.iteration, stored_object(row), blobs) for row in rows]
@@ -248,6 +294,9 @@ class Job:
 
         Returns:
             False if it had ended already.
+
+        Example:
+            job.cancel()
         """
         return bool(self.farm.services.store.commands.cancel(self._selector))
 
@@ -258,6 +307,9 @@ class Job:
 
         Returns:
             False if it has ended, or is paused already.
+
+        Example:
+            job.pause()
         """
         return bool(self.farm.services.store.commands.pause(self._selector))
 
@@ -266,6 +318,9 @@ class Job:
 
         Returns:
             False if it is not paused.
+
+        Example:
+            job.resume()
         """
         return self.farm.announce_changes(self.farm.services.store.commands.resume(self._selector)) > 0
 
@@ -277,6 +332,9 @@ class Job:
 
         Returns:
             False if it has not ended yet.
+
+        Example:
+            job.retry(from_checkpoint=True)
         """
         commands = self.farm.services.store.commands
         return self.farm.announce_changes(commands.retry(self._selector, from_checkpoint=from_checkpoint)) > 0
@@ -292,6 +350,9 @@ class Job:
 
         Raises:
             InvalidSpec: `priority` is out of range.
+
+        Example:
+            job.reprioritize(8)
         """
         checked = parse_terms({"priority": priority}).priority
         return self.farm.announce_changes(self.farm.services.store.commands.reprioritize(self._selector, checked)) > 0
@@ -335,7 +396,11 @@ def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[
 
 
 def failure_of(status: Status) -> JobFailed | None:
-    """Return the exception that tells that a job failed or was cancelled, and why; None if it did not, or not yet."""
+    """Return the exception that tells that a job failed or was cancelled, and why; None if it did not, or not yet.
+
+    Example:
+        failed = failure_of(job.status())
+    """
     if status.state not in {State.FAILED, State.CANCELLED}:
         return None
     why = status.error or "at the request of its user"

@@ -43,6 +43,9 @@ def propose(space: Mapping[str, Values], search: Search, tried: Sequence[Trial],
 
     Raises:
         InvalidSettings: Optuna is not installed.
+
+    Example:
+        cells = propose(grid.matrix, grid.search, [Trial({"style_weight": 2.0}, 0.4)], count=4)
     """
     with _needs_optuna():
         study = _study(search, len(tried))

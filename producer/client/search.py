@@ -71,6 +71,9 @@ def best(statuses: Sequence[Status], wanted: Search) -> Status:
 
     Raises:
         JobFailed: no job is done.
+
+    Example:
+        print(best(sweep.statuses(), grid.search).id)
     """
     done = [status for status in statuses if metric_of(status, wanted.metric) is not None]
     if not done:
@@ -88,6 +91,9 @@ def metric_of(status: Status, metric: str) -> float | None:
 
     Raises:
         InvalidRequest: it was not measured.
+
+    Example:
+        print(metric_of(job.status(), "ssim"))
     """
     if status.state is not State.DONE:
         return None

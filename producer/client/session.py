@@ -63,7 +63,15 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Stop rendering, if this farm is embedded; what is done stays done and the rest stays queued."""
+        """Stop rendering, if this farm is embedded; what is done stays done and the rest stays queued.
+
+        Example:
+            farm = Farm()
+            try:
+                farm.submit(content="cat.jpg", style="waves.jpg").wait()
+            finally:
+                farm.close()
+        """
         if self.embedded_worker is not None:
             self.embedded_worker.close()
         self.services.engine.dispose()
@@ -111,6 +119,10 @@ class Session:
 
         Raises:
             NotFound: one of them is not there.
+
+        Example:
+            for status in farm.statuses(jobs):
+                print(status.id, status.state)
         """
         ids = [job if isinstance(job, str) else job.id for job in jobs]
         seen = statuses_of(self.services, ids)
@@ -158,6 +170,10 @@ class Session:
         Args:
             jobs: the jobs to wait for.
             timeout: seconds to wait at most, in all; None: without end.
+
+        Example:
+            for job in farm.as_completed(jobs, timeout=3600):
+                print(job.id, job.status().state)
         """
         by_id = {job.id: job for job in jobs}
         told: set[str] = set()
@@ -203,6 +219,9 @@ class Session:
         Raises:
             InvalidRequest: it is no address to call.
             InvalidSettings: an embedded farm has no secret to sign with.
+
+        Example:
+            farm.check_webhook("https://example.org/rendered")
         """
         from stylefarm.shared.webhooks.delivery import check_url
 

@@ -73,7 +73,11 @@ class Sweep:
         return sum(self.counts().values())
 
     def as_json(self) -> SweepDocument:
-        """Return its id, its name and its axes as plain JSON values."""
+        """Return its id, its name and its axes as plain JSON values.
+
+        Example:
+            print(json.dumps(sweep.as_json()))
+        """
         return {"id": self.id, "name": self.name, "axes": {axis: list(values) for axis, values in self.axes.items()}}
 
     def _repr_html_(self) -> str:
@@ -83,7 +87,11 @@ class Sweep:
         return sweep_html(self.name or self.id, self.counts(), self.statuses(limit=CELLS), self._newest)
 
     def jobs(self) -> list[Job]:
-        """Return its jobs, in the order of its cells: the last axis turns fastest."""
+        """Return its jobs, in the order of its cells: the last axis turns fastest.
+
+        Example:
+            first = sweep.jobs()[0]
+        """
         return [Job(self.farm, status.id, created=status.id in self.created) for status in self.statuses()]
 
     def statuses(self, limit: int | None = None) -> list[Status]:
@@ -94,11 +102,19 @@ class Sweep:
 
         Returns:
             The statuses in the order of its cells.
+
+        Example:
+            for status in sweep.statuses(limit=10):
+                print(status.cell, status.state)
         """
         return [Status.of(row) for row in self.farm.services.queries.sweep_jobs(self.id, limit)]
 
     def counts(self) -> dict[State, int]:
-        """Return how many of its jobs are in each state; states of none are left out."""
+        """Return how many of its jobs are in each state; states of none are left out.
+
+        Example:
+            print(sweep.counts().get("done", 0), "of", len(sweep))
+        """
         return self.farm.services.queries.counts(self.id)
 
     def changes(self, cursor: datetime | None = None) -> Changes:
@@ -162,11 +178,20 @@ class Sweep:
         raise StillPending(f"no job of sweep {self.id} is done yet: wait for it first")
 
     def failures(self, limit: int = 5) -> list[Status]:
-        """Return its jobs that failed last, the newest first; at most `limit`."""
+        """Return its jobs that failed last, the newest first; at most `limit`.
+
+        Example:
+            for status in sweep.failures():
+                print(status.id, status.error)
+        """
         return [Status.of(row) for row in self.farm.services.listing.failures(self.id, limit)]
 
     def pace(self) -> float:
-        """Return how many of its jobs are done in a second, over the last ten minutes; 0.0 if none was."""
+        """Return how many of its jobs are done in a second, over the last ten minutes; 0.0 if none was.
+
+        Example:
+            print(f"{60 * sweep.pace():.1f} jobs a minute")
+        """
         return self.farm.services.listing.throughput(self.id)
 
     def cancel(self) -> int:
@@ -174,6 +199,9 @@ class Sweep:
 
         Returns:
             How many jobs were cancelled or asked to stop.
+
+        Example:
+            print(sweep.cancel(), "jobs cancelled")
         """
         return len(self.farm.services.store.commands.cancel(self._selector))
 
@@ -182,6 +210,9 @@ class Sweep:
 
         Returns:
             How many jobs were paused or asked to.
+
+        Example:
+            sweep.pause()
         """
         return len(self.farm.services.store.commands.pause(self._selector))
 
@@ -190,6 +221,9 @@ class Sweep:
 
         Returns:
             How many there were.
+
+        Example:
+            sweep.resume()
         """
         return self.farm.announce_changes(self.farm.services.store.commands.resume(self._selector))
 
@@ -202,6 +236,9 @@ class Sweep:
 
         Returns:
             How many jobs are tried again.
+
+        Example:
+            sweep.retry(failed=True)
         """
         states = {State.FAILED} if failed else FINAL
         commands = self.farm.services.store.commands
@@ -218,6 +255,9 @@ class Sweep:
 
         Raises:
             InvalidSpec: `priority` is out of range.
+
+        Example:
+            sweep.reprioritize(2)
         """
         checked = parse_terms({"priority": priority}).priority
         return self.farm.announce_changes(self.farm.services.store.commands.reprioritize(self._selector, checked))
@@ -241,7 +281,12 @@ class Sweep:
         self.farm.services.webhooks.set(self.id, url)
 
     def calls(self) -> list[WebhookRow]:
-        """Return what is called for which event, and how that went."""
+        """Return what is called for which event, and how that went.
+
+        Example:
+            for call in sweep.calls():
+                print(call.event, call.delivered_at, call.error)
+        """
         return self.farm.services.webhooks.of(self.id)
 
     def wait(
@@ -270,7 +315,12 @@ class Sweep:
         return [replace(status, cell=here.cell) for status, here in zip(now, before, strict=True)]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Job]:
-        """Yield its jobs as they end, each once. Raises StillPending after `timeout` seconds."""
+        """Yield its jobs as they end, each once. Raises StillPending after `timeout` seconds.
+
+        Example:
+            for job in sweep.as_completed(timeout=3600):
+                print(job.id)
+        """
         return self.farm.as_completed(self.jobs(), timeout)
 
     def results(self, timeout: float | None = None) -> Iterator[Result]:

@@ -58,6 +58,9 @@ def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = N
     Raises:
         InvalidSpec: as `read_grid`, or it is nested too deeply.
         ServiceUnavailable: as `read_grid`.
+
+    Example:
+        grid = load_grid(Path("cats.yaml"), parse_settings(["seed=1,2,3"]))
     """
     try:
         document, places = read_document(path)

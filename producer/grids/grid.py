@@ -156,6 +156,10 @@ class Grid:
 
         Raises:
             InvalidSpec: the values of a cell do not fit together, or this is a search.
+
+        Example:
+            for cell, spec in grid.cells():
+                print(cell, spec.size)
         """
         if self.search is not None:
             raise InvalidSpec("this is a search: stylefarm sweep search runs it")
@@ -164,7 +168,11 @@ class Grid:
                 yield cell, self._spec(cell)
 
     def spec(self, cell: Cell) -> JobSpec:
-        """Return the spec of one cell. Raises InvalidSpec."""
+        """Return the spec of one cell. Raises InvalidSpec.
+
+        Example:
+            spec = grid.spec({"seed": 1})
+        """
         with named(self.file, self.places):
             return self._spec(cell)
 

@@ -16,7 +16,11 @@ SCHEME = "s3://"
 
 @dataclass(frozen=True)
 class Objects:
-    """Reads objects with the farm's own settings of S3; where it has none, with those that boto3 finds."""
+    """Reads objects with the farm's own settings of S3; where it has none, with those that boto3 finds.
+
+    Example:
+        data = Objects(load_settings()).get("s3://photos/cat.jpg")
+    """
 
     settings: Settings
     _buckets: dict[str, OtherBucket] = field(default_factory=dict)

@@ -34,7 +34,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups of jobs, what they differ in (`by`), and the metrics that at least one of the jobs has."""
+    """Groups of jobs, what they differ in (`by`), and the metrics that at least one of the jobs has.
+
+    Example:
+        for group in compare([sweep]).groups:
+            print(group.name, group.numbers["ssim"])
+    """
 
     by: str
     groups: Sequence[Group]
@@ -42,7 +47,11 @@ class Comparison:
     title: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the same as plain JSON values."""
+        """Return the same as plain JSON values.
+
+        Example:
+            print(json.dumps(compare([sweep]).as_json()))
+        """
         return {
             "by": self.by,
             "metrics": list(self.metrics),

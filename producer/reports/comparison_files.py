@@ -38,6 +38,9 @@ def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = 
     Raises:
         InvalidRequest: no job has the metric, the file cannot be written, or Plotly is missing for HTML.
         StorageFull: the disk is full; nothing half-written is left.
+
+    Example:
+        write_comparison(compare([sweep]), "methods.png", metric="ssim")
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -51,7 +54,11 @@ def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = 
 
 
 def table(comparison: Comparison) -> Iterator[list[str]]:
-    """Return the comparison as texts: a head, then a row for each group."""
+    """Return the comparison as texts: a head, then a row for each group.
+
+    Example:
+        head, *rows = table(compare([sweep]))
+    """
     yield [comparison.by, "jobs", "done", *(name.replace("_", "-") for name in comparison.metrics)]
     for group in comparison.groups:
         numbers = (group.numbers.get(name) for name in comparison.metrics)

@@ -34,6 +34,10 @@ class Downloaded:
     """The files that are in the folder now: those that were written, and those that were there already.
 
     `missing` is how many of the jobs have no result yet.
+
+    Example:
+        done = download_sweep(sweep, "results")
+        print(len(done.written), "new files,", done.missing, "not rendered yet")
     """
 
     written: Sequence[DownloadItem]
@@ -102,6 +106,9 @@ def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> 
     Raises:
         NotFound: the job has no snapshots.
         InvalidRequest: as `download_sweep`; so are StorageFull and ServiceUnavailable.
+
+    Example:
+        download_snapshots(job, "steps")
     """
     wanted = [_snapshot(Path(folder), shot.iteration, job.id, shot.stored) for shot in job.snapshots()]
     if not wanted:

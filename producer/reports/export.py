@@ -68,6 +68,9 @@ def export_losses(
     Raises:
         InvalidRequest: as `export_results`.
         StorageFull: the disk is full; nothing half-written is left.
+
+    Example:
+        export_losses(sweep, "losses.parquet", where={"style": ["waves"]})
     """
     path = _checked(path, force)
     cells: dict[str, list[Row]] = {}

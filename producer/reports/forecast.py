@@ -52,6 +52,10 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
     Raises:
         InvalidSpec: as `Farm.sweep`; so are InvalidImage, InvalidRequest and NotFound.
         OutOfMemory: a picture cannot fit into this machine's memory, in an embedded farm.
+
+    Example:
+        found = forecast(farm, read_grid(Path("cats.yaml")))
+        print(found.new, "pictures,", found.hours, "hours")
     """
     resolver = SpecResolver(farm.services)
     resolved = resolve_grid(resolver, grid, farm.terms(grid.terms), skip_bad=skip_bad)

@@ -56,7 +56,11 @@ def sweep_sheet(
 
 
 def sweep_losses(sweep: Sweep) -> bytes:
-    """Return a PNG of the loss curves of a sweep's jobs."""
+    """Return a PNG of the loss curves of a sweep's jobs.
+
+    Example:
+        Path("losses.png").write_bytes(sweep_losses(sweep))
+    """
     return loss_plot(sweep_curves(sweep, sweep.statuses()), title=sweep.name)
 
 
@@ -66,6 +70,9 @@ def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurv
     Args:
         sweep: which one.
         statuses: some of its jobs.
+
+    Example:
+        curves = sweep_curves(sweep, sweep.statuses(limit=6))
     """
     wanted = {status.id for status in statuses}
     curves = {job_id: _curve(losses) for job_id, losses in sweep_points(sweep) if job_id in wanted}
@@ -100,7 +107,11 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
 
 
 def loss_curve(job: Job) -> LossCurve:
-    """Return the loss curve of one job, as far as it has come."""
+    """Return the loss curve of one job, as far as it has come.
+
+    Example:
+        Path("losses.png").write_bytes(loss_plot({"cat": loss_curve(job)}))
+    """
     return _curve(job.losses())
 
 

@@ -63,6 +63,10 @@ def summary(sweep: Sweep, *, jobs: int | None = 0, failures: int = FAILURES) -> 
         sweep: which one.
         jobs: how many of its first jobs to include; None: all.
         failures: how many of the newest failures to include.
+
+    Example:
+        found = summary(sweep, jobs=10)
+        print(found.counts, found.seconds_left)
     """
     counts = sweep.counts()
     pace = sweep.pace() if any(not state.final for state in counts) else 0.0

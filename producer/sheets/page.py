@@ -67,6 +67,9 @@ def page(sweep: Sweep, selection: Selection, opening: Opening) -> bytes:
 
     Raises:
         InvalidRequest: there is no such metric.
+
+    Example:
+        html = page(sweep, select(sweep.axes, sweep.statuses()), Opening("ssim"))
     """
     for metric in (opening.metric, opening.sort_by or opening.metric):
         check_metric(metric, selection.statuses)

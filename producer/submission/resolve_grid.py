@@ -40,6 +40,9 @@ def resolve_grid(resolver: SpecResolver, grid: Grid, terms: Terms, *, skip_bad: 
         InvalidRequest: weights cannot be used.
         NotFound: a picture is not there.
         ServiceUnavailable: a service does not answer.
+
+    Example:
+        resolved = resolve_grid(SpecResolver(farm.services), grid, Terms(), skip_bad=True)
     """
     cells = list(grid.cells())
     unread = resolver.survey(spec for _, spec in cells)

@@ -43,6 +43,11 @@ class SpecResolver:
 
     Args:
         services: the farm's.
+
+    Example:
+        resolver = SpecResolver(farm.services)
+        job = resolver.resolve(parse_spec({"content": "cat.jpg", "style": "waves.jpg"}))
+        resolver.upload()
     """
 
     services: Services

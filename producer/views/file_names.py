@@ -27,6 +27,9 @@ def file_names(statuses: Sequence[Status]) -> list[str]:
 
     Returns:
         A name of at most 180 bytes in UTF-8, and a number, for each of them.
+
+    Example:
+        names = file_names(sweep.statuses())  # ["cat_waves_style_weight-10", ...]
     """
     seen: dict[str, int] = {}
     return [_numbered(_name_of(status), seen) for status in statuses]

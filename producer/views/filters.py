@@ -26,6 +26,9 @@ def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] |
 
     Raises:
         InvalidRequest: there is no such parameter.
+
+    Example:
+        fits = job_filter({"style_weight": [10], "content": ["cat"]})
     """
     # Its parameters take a while to import, which only those wait for who name one.
     from stylefarm.shared.spec.spec import JobSpec

@@ -36,6 +36,9 @@ def sweep_frame(sweep: str, axes: Sequence[str], statuses: Sequence[Status]) -> 
 
     Raises:
         InvalidRequest: pandas is not installed.
+
+    Example:
+        sweep_frame(sweep.id, list(sweep.axes), sweep.statuses()).to_csv("cats.csv")
     """
     try:
         import pandas

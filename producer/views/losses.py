@@ -69,7 +69,12 @@ class Losses:
         return self.terms[name]
 
     def rows(self) -> Iterator[dict[str, int | float]]:
-        """Yield each point as plain numbers: "iteration", then each term by its name."""
+        """Yield each point as plain numbers: "iteration", then each term by its name.
+
+        Example:
+            for row in job.losses().rows():
+                print(row["iteration"], row["total"])
+        """
         names = ("iteration", *self.terms)
         for values in zip(self.iteration.tolist(), *(term.tolist() for term in self.terms.values()), strict=True):
             yield dict(zip(names, values, strict=True))

@@ -101,6 +101,9 @@ def select(
 
     Raises:
         InvalidRequest: there is no such axis or value, or rows and columns are the same.
+
+    Example:
+        selection = select(sweep.axes, sweep.statuses(), rows="style_weight", where={"seed": ["1"]})
     """
     wanted = {axis: _chosen(axes, axis, values) for axis, values in (where or {}).items()}
     kept = {axis: wanted.get(axis, list(values)) for axis, values in axes.items()}
@@ -120,6 +123,9 @@ def ranked(statuses: Sequence[Status], metric: str) -> list[Status]:
 
     Raises:
         InvalidRequest: there is no such metric.
+
+    Example:
+        best, *others = ranked(sweep.statuses(), "ssim")
     """
     check_metric(metric, statuses)
     having = [status for status in statuses if measured(status, metric) is not None]

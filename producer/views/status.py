@@ -21,6 +21,10 @@ class Status:
 
     `loss` is the last total, `cell` its values on the axes of its sweep, and `iteration` the steps done of
     `iterations`. Times are aware, in UTC.
+
+    Example:
+        status = job.status()
+        print(f"{status.title}: {status.state}, {status.iteration}/{status.iterations}")
     """
 
     id: str
@@ -94,7 +98,11 @@ class Status:
         return StoredObject(self.result_key, self.result_sha256, self.result_bytes or 0)
 
     def as_json(self) -> JobDocument:
-        """Return the same as plain JSON values; moments are texts in ISO 8601."""
+        """Return the same as plain JSON values; moments are texts in ISO 8601.
+
+        Example:
+            print(json.dumps(job.status().as_json(), indent=2))
+        """
         document: Any = {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
         }

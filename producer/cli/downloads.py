@@ -10,7 +10,7 @@ import click
 
 from stylefarm.producer.cli.reports import force_option, where_option
 from stylefarm.producer.client.farm import Farm, Job
-from stylefarm.producer.client.jobs import Result
+from stylefarm.producer.client.results import Result
 from stylefarm.producer.reports.downloads import Downloaded, download_snapshots, download_sweep
 from stylefarm.producer.views.selection import parse_where
 from stylefarm.shared.console import json_option, print_json, print_table, say

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.producer.client.jobs import Job, Result, Snapshot
+from stylefarm.producer.client.jobs import Job
+from stylefarm.producer.client.results import Result, Snapshot
 from stylefarm.producer.client.session import Session, as_list, stored_despite_broker
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.shared.db import tables

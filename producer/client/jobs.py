@@ -3,111 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylefarm.producer.client.results import Result, Snapshot, fetch_result
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
-from stylefarm.shared.blobs.storage import BlobStore, fetch_verified
-from stylefarm.shared.db.records import JobSelector, StoredObject, stored_object
+from stylefarm.shared.db.records import JobSelector, stored_object
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import JobFailed, StillPending
-from stylefarm.shared.files import write_atomically
 from stylefarm.shared.spec.terms import parse_terms
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from stylefarm.producer.views.losses import Losses
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished picture: the bytes of its file, and the suffix that belongs to them (".png").
-
-    Example:
-        job.result().save("cat-waves.png")
-    """
-
-    data: bytes
-    suffix: str
-
-    @property
-    def image(self) -> Image.Image:
-        """The picture, RGB. Raises InvalidImage where the bytes are not those of a picture.
-
-        Example:
-            width, height = job.result().image.size
-        """
-        from stylefarm.producer.views.pictures import decode_own
-
-        return decode_own(self.data, "the result")
-
-    def _repr_png_(self) -> bytes:
-        """Show the picture in a notebook, its longer side at 512 pixels at most."""
-        from stylefarm.producer.views.notebook import small_png
-
-        return small_png(self.image)
-
-    def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the file, whole or not at all.
-
-        Args:
-            path: where to; its suffix must be that of the format, or none of a picture.
-            force: replace a file that is there.
-
-        Returns:
-            The path.
-
-        Raises:
-            InvalidRequest: `path` exists (and no `force`), names another format, or cannot be written.
-            StorageFull: the disk is full.
-
-        Example:
-            job.result().save("cat-waves.png", force=True)
-        """
-        from stylefarm.shared.images.encode import check_suffix
-
-        path = Path(path)
-        check_suffix(path, self.suffix)
-        write_atomically(path, self.data, force=force)
-        return path
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The picture after `iteration` steps, in the object store.
-
-    Example:
-        for snapshot in job.snapshots():
-            snapshot.fetch().save(f"{snapshot.iteration:06}.png")
-    """
-
-    iteration: int
-    stored: StoredObject
-    blobs: BlobStore
-
-    def fetch(self) -> Result:
-        """Fetch its file.
-
-        Raises:
-            NotFound: it was deleted.
-            ServiceUnavailable: the object store does not answer.
-
-        Example:
-            job.snapshots()[-1].fetch().save("last.png")
-        """
-        return _fetched(self.blobs, self.stored)
-
-    @property
-    def image(self) -> Image.Image:
-        """The picture, RGB; fetched anew each time. Raises what `fetch` does.
-
-        Example:
-            job.snapshots()[0].image.show()
-        """
-        return self.fetch().image
 
 
 class Job:
@@ -161,7 +68,7 @@ class Job:
         status = status or self.status()
         if status.state.final or status.iteration == 0:
             # A failed job's last snapshot is not its picture.
-            return None if status.result is None else _fetched(self.farm.services.blobs, status.result)
+            return None if status.result is None else fetch_result(self.farm.services.blobs, status.result)
         snapshots = self.snapshots()
         return snapshots[-1].fetch() if snapshots else None
 
@@ -369,7 +276,7 @@ class Job:
             raise failed
         if status.result is None:
             raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
-        return _fetched(self.farm.services.blobs, status.result)
+        return fetch_result(self.farm.services.blobs, status.result)
 
 
 def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
@@ -410,7 +317,3 @@ def failure_of(status: Status) -> JobFailed | None:
         error_class=status.error_class,
         error=status.error,
     )
-
-
-def _fetched(blobs: BlobStore, stored: StoredObject) -> Result:
-    return Result(fetch_verified(blobs, stored.key, stored.sha256), Path(stored.key).suffix)

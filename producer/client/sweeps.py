@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.producer.client.jobs import Job, Result, failure_of
+from stylefarm.producer.client.jobs import Job, failure_of
+from stylefarm.producer.client.results import Result
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.records import JobSelector

@@ -101,6 +101,11 @@ def _file(spec: Parameters) -> Iterator[str]:
 def _features(spec: Parameters) -> Iterator[str]:
     if spec.features == "random" and spec.weights is not None:
         yield "features = random takes no weights: leave out one of the two"
+    if spec.first_layer == "dense" and spec.features not in ("auto", "squeezenet"):
+        yield (
+            "first_layer = dense is for SqueezeNet, whose first convolution skips pixels: leave it out, or take"
+            " features = squeezenet"
+        )
 
 
 _CHECKS = (_weights, _layers, _masks, _normalization, _scales, _start, _steps, _file, _features)

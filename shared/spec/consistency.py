@@ -41,7 +41,9 @@ def _layers(spec: Parameters) -> Iterator[str]:
     network = default_network(spec.features)
     for layer in spec.layers:
         if layer not in network_layers(network):
-            yield f"{TITLES[network]} has no layer {layer!r}{nearest(layer, layer_names(network))}"
+            is_squeezenet = layer in network_layers("squeezenet")
+            hint = ": ask for features = squeezenet" if is_squeezenet else nearest(layer, layer_names(network))
+            yield f"{TITLES[network]} has no layer {layer!r}{hint}"
 
 
 def _masks(spec: Parameters) -> Iterator[str]:

@@ -167,11 +167,9 @@ class NetworkParameters(ParameterGroup):
     weights: str | None = Field(
         None, description="pretrained weights for vgg19, vgg16 or squeezenet: a name in the farm, or a file"
     )
-    # It came after specs were stored, and their keys are hashes of all that they state.
     first_layer: FirstLayer = Field(
         "strided",
         description="first convolution of squeezenet; dense: at every pixel, then the mean of 2 x 2 (no grid)",
-        exclude_if=lambda first_layer: first_layer == "strided",
     )
     features_seed: int = Field(0, ge=0, lt=FEATURES_SEEDS, description="seed of the random network")
     features_deviation: float = Field(

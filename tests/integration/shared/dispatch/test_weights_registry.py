@@ -19,7 +19,7 @@ from stylefarm.shared.dispatch.weights import NewWeights, WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import load_settings
-from stylefarm.shared.spec.networks import Architecture, cached_weights
+from stylefarm.shared.spec.networks import VggArchitecture, cached_weights
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION
 from stylefarm.shared.spec.spec import parse_spec
 from stylefarm.worker.engine.networks.vgg import convolutions
@@ -102,7 +102,7 @@ def test_an_architecture_s_name_is_for_it_alone() -> None:
 
 @ON_SQLITE
 @pytest.mark.parametrize("architecture", ["vgg19", "vgg16"])
-def test_all_formats_give_the_same_tensors(services: Services, architecture: Architecture, tmp_path: Path) -> None:
+def test_all_formats_give_the_same_tensors(services: Services, architecture: VggArchitecture, tmp_path: Path) -> None:
     """Given one network in every format, if each is imported, I expect the same tensors, each with its own input."""
     state = state_dict(architecture)
     bring(services, write_torch(tmp_path / "torch", state))

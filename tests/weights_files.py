@@ -7,17 +7,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import scipy.io
 import torch
 from torch import Tensor
 
-from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture, network_layers
+from stylefarm.shared.spec.networks import CONVOLUTIONS, VggArchitecture, network_layers
+from stylefarm.worker.engine.networks.squeezenet_weights import squeezenet_convolutions
 from stylefarm.worker.engine.networks.weights import torchvision_positions
 
 
 @cache
-def state_dict(architecture: Architecture, seed: int = 0) -> Mapping[str, Tensor]:
+def state_dict(architecture: VggArchitecture, seed: int = 0) -> Mapping[str, Tensor]:
     """A whole network's convolutions in torchvision's layout; float16, since half the bytes do for a test."""
     draw, inputs, found = torch.Generator().manual_seed(seed), 3, {}
     for name, position in torchvision_positions(architecture).items():
@@ -30,6 +32,36 @@ def state_dict(architecture: Architecture, seed: int = 0) -> Mapping[str, Tensor
     return found
 
 
+@cache
+def squeezenet_state(seed: int = 0) -> Mapping[str, Tensor]:
+    """The convolutions of SqueezeNet 1.1 in torchvision's layout, float32; activations keep their size."""
+    draw, found = torch.Generator().manual_seed(seed), {}
+    for names in squeezenet_convolutions():
+        for name, shape in names.shapes.items():
+            scale = (2 / torch.Size(shape[1:]).numel()) ** 0.5 if len(shape) == 4 else 0.1
+            found[name] = scale * torch.randn(shape, generator=draw)
+    return found
+
+
+def keras_arrays(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The datasets of a SqueezeNet of Keras by their paths: kernels H x W x In x Out, biases, and the classifier."""
+    arrays: dict[str, Any] = {"conv10/conv10_W:0": np.ones((1, 1, 512, 3), np.float32)}
+    for names in squeezenet_convolutions():
+        kernel, bias = names.keras_datasets
+        arrays[kernel] = state[f"{names.torchvision}.weight"].numpy().transpose(2, 3, 1, 0)
+        arrays[bias] = state[f"{names.torchvision}.bias"].numpy()
+    return arrays
+
+
+def write_keras(path: Path, arrays: Mapping[str, Any]) -> Path:
+    """An .h5 file of these datasets; None leaves one out."""
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            if array is not None:
+                file[name] = array
+    return path
+
+
 def write_torch(path: Path, state: Mapping[str, Tensor], **changes: Tensor | None) -> Path:
     """torch.save of a state dict with a classifier; `features_0_weight=...` changes a tensor, None takes it out."""
     changed = {name.replace("_", "."): value for name, value in changes.items()}
@@ -40,7 +72,7 @@ def write_torch(path: Path, state: Mapping[str, Tensor], **changes: Tensor | Non
 
 def write_matconvnet(
     path: Path,
-    architecture: Architecture,
+    architecture: VggArchitecture,
     state: Mapping[str, Tensor],
     *,
     old: bool = False,

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stylefarm.producer.submission.source import Source
 from stylefarm.shared.spec.builtin import OPTIMIZERS, auto_weight
+from stylefarm.shared.spec.presets import preset_layers
 from stylefarm.shared.spec.spec import JobSpec
 
 SIZE = 512
 # Of random features, a deep layer knows the picture's things less well than one of a trained network does.
-CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",)}
+CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",), "squeezenet": ("fire4",)}
 
 
-def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]) -> dict[str, object]:
+def resolve_auto(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, object]:
     """Choose a value for every parameter of a spec that is still "auto".
 
     Args:
-        spec: as the user wrote it.
+        spec: as the user wrote it, but for the feature network, which is chosen already.
         content: its content picture.
-        features: the feature network, already chosen.
         notes: where each choice is told.
 
     Returns:
         The values by parameter.
     """
     changes: dict[str, object] = {}
+    features = spec.features
     if spec.size == "auto":
         changes["size"] = _size(content, notes)
     if spec.rescale_filters and features == "random":
@@ -32,6 +35,8 @@ def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]
     if spec.content_layers == "auto":
         changes["content_layers"] = CONTENT_LAYERS[features]
         notes.append(f"content_layers: {', '.join(CONTENT_LAYERS[features])}")
+    if features == "squeezenet":
+        notes.extend(_carried_over(spec))
     if spec.style_weight == "auto":
         changes["style_weight"] = weight = style_weight(spec)
         notes.append(f"style_weight: {weight:g}")
@@ -39,6 +44,15 @@ def resolve_auto(spec: JobSpec, content: Source, features: str, notes: list[str]
         changes["learning_rate"] = rate = learning_rate(spec)
         notes.append(f"learning_rate: {rate:g}")
     return changes
+
+
+def _carried_over(spec: JobSpec) -> Iterator[str]:
+    """Return a note for each parameter that names SqueezeNet's layers in place of its preset's."""
+    vgg, squeezenet = (preset_layers(spec.preset, features) for features in ("vgg19", "squeezenet"))
+    for name in ("content_layers", "style_layers"):
+        if vgg[name] != squeezenet[name] == getattr(spec, name):
+            layers, others = ", ".join(squeezenet[name]), ", ".join(vgg[name])
+            yield f"{name}: {layers}, of about the strides of VGG's {others}"
 
 
 def style_weight(spec: JobSpec) -> float:

@@ -14,12 +14,14 @@ from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
-from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, cached_weights, default_network
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, cached_weights, default_network
+from stylefarm.shared.spec.presets import carried_over
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 
 # A file of torch.save is a ZIP, or of old a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
-# JSON, after a length of eight bytes.
-STARTS = (b"PK", b"\x80\x02", b"MATLAB ")
+# JSON, after a length of eight bytes. In an HDF5 file are SqueezeNet's weights as Keras keeps them.
+HDF5 = b"\x89HDF\r\n\x1a\n"
+STARTS = (b"PK", b"\x80\x02", b"MATLAB ", HDF5)
 SAFETENSORS_HEADER = b"{"
 
 
@@ -65,9 +67,9 @@ class PretrainedWeights:
         if choice is None:
             notes.append("features: random, since no pretrained VGG-19 is at hand (give one with weights = FILE)")
             return {"features": "random"}
-        architecture = _agreed(spec, choice)
+        architecture = _agreed_architecture(spec, choice)
         notes.append(f"features: pretrained {architecture} {choice.words}")
-        return {"features": architecture, "weights": choice.address}
+        return {**_agreed_layers(spec, architecture), "features": architecture, "weights": choice.address}
 
     def upload(self) -> None:
         """Store the files that specs named, where they are not stored yet. Raises InvalidRequest if one has changed."""
@@ -125,11 +127,9 @@ class PretrainedWeights:
         return _Choice(BLOB + row.sha256, _architecture(row), words)
 
     def _of_file(self, path: Path, name: str, beside: str) -> _Choice:
-        if path not in self._files:
-            if not path.exists():
-                raise self._unknown(name)
-            _check_kind(path)
-        return _Choice(self._file(path), None, f"with the weights {name}{beside}")
+        if path not in self._files and not path.exists():
+            raise self._unknown(name)
+        return _Choice(self._file(path), _kind(path), f"with the weights {name}{beside}")
 
     def _unknown(self, name: str) -> InvalidRequest:
         known = f"known are {', '.join(self._registered)}" if self._registered else "there are none"
@@ -154,10 +154,10 @@ class PretrainedWeights:
 
 
 def _architecture(row: WeightsRow) -> Architecture:
-    return "vgg16" if row.architecture == "vgg16" else "vgg19"
+    return next((architecture for architecture in TITLES if architecture == row.architecture), "vgg19")
 
 
-def _agreed(spec: JobSpec, choice: _Choice) -> Architecture:
+def _agreed_architecture(spec: JobSpec, choice: _Choice) -> Architecture:
     """Return the architecture of both the spec and its weights. Raises InvalidSpec if they differ."""
     asked = default_network(spec.features)
     if choice.architecture in (None, asked):
@@ -167,9 +167,18 @@ def _agreed(spec: JobSpec, choice: _Choice) -> Architecture:
             f"features = {spec.features}, but the weights are {choice.architecture}'s ({choice.address[:19]}): leave"
             " out features, or name other weights"
         )
-    # Layers that only VGG-19 has are refused here.
-    parse_spec({**spec.model_dump(), "features": choice.architecture})
     return choice.architecture
+
+
+def _agreed_layers(spec: JobSpec, architecture: Architecture) -> dict[str, object]:
+    """Return the layers that change where `features` was "auto". Raises InvalidSpec for those it has not."""
+    if spec.features != "auto":
+        return {}
+    fields = spec.model_dump()
+    changes = carried_over(fields) if architecture == "squeezenet" else {}
+    # Layers that only VGG-19 has are refused here.
+    parse_spec({**fields, **changes, "features": architecture})
+    return changes
 
 
 def _path(name: str) -> Path:
@@ -188,12 +197,13 @@ def _hash(path: Path) -> str:
         return BLOB + hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_kind(path: Path) -> None:
-    """Refuse what is plainly no weights file; what is in one, only a worker can tell."""
+def _kind(path: Path) -> Architecture | None:
+    """Refuse what is plainly no weights file; what is in most of the others, only a worker can tell."""
     with _opened(path) as file:
         start = file.read(9)
     if not start.startswith(STARTS) and start[8:] != SAFETENSORS_HEADER:
         raise InvalidRequest(f"weights: {path} is no file of weights: give one that torch.save or safetensors wrote")
+    return "squeezenet" if start.startswith(HDF5) else None
 
 
 @contextmanager

@@ -86,9 +86,9 @@ class SpecResolver:
             "init_image": None if start is None else start.address,
             **masks,
         }
-        changes.update(self._pretrained.resolve(spec, notes))
-        changes.update(resolve_auto(spec, content, str(changes.get("features", spec.features)), notes))
-        resolved = _checked(spec.model_copy(update=changes))
+        chosen = spec.model_copy(update=self._pretrained.resolve(spec, notes))
+        changes.update(resolve_auto(chosen, content, notes))
+        resolved = _checked(chosen.model_copy(update=changes))
         check_size(resolved, content, styles)
         alike = batch_key(resolved, (content.width, content.height), terms)
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)

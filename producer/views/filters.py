@@ -31,7 +31,7 @@ def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] |
         fits = job_filter({"style_weight": [10], "content": ["cat"]})
     """
     # Its parameters take a while to import, which only those wait for who name one.
-    from stylefarm.shared.spec.spec import JobSpec
+    from stylefarm.shared.spec.spec import ADDED, JobSpec
 
     for name in where:
         if name not in JobSpec.model_fields:
@@ -39,7 +39,7 @@ def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] |
 
     def fits(job: JobRow) -> bool:
         return all(
-            any(is_called(name, value, _read(wanted)) for value in _values(job, name) for wanted in values)
+            any(is_called(name, value, _read(wanted)) for value in _values(job, name, ADDED) for wanted in values)
             for name, values in where.items()
         )
 
@@ -50,7 +50,7 @@ def _read(wanted: Any) -> Any:
     return _WORDS.get(wanted, wanted) if isinstance(wanted, str) else wanted
 
 
-def _values(job: JobRow, name: str) -> Iterator[Any]:
+def _values(job: JobRow, name: str, added: Mapping[str, object]) -> Iterator[Any]:
     if name in job.cell:
         yield job.cell[name]
     if name in PICTURES:
@@ -58,3 +58,5 @@ def _values(job: JobRow, name: str) -> Iterator[Any]:
         yield getattr(job, f"{name}_name")
     elif name in job.spec:
         yield job.spec[name]
+    elif name in added:
+        yield added[name]

@@ -15,7 +15,7 @@ from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.connection import translate_errors
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture
+from stylefarm.shared.spec.networks import TITLES, Architecture
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -37,7 +37,7 @@ class NewWeights:
                 f"no weights can be called {self.name!r:.80}: a name is at most 64 letters, digits and . _ -, and"
                 " begins with a letter or a digit"
             )
-        if self.name in CONVOLUTIONS and self.name != self.architecture:
+        if self.name in TITLES and self.name != self.architecture:
             raise InvalidRequest(
                 f"the weights are {self.architecture}'s, and {self.name} is what those of {self.name} are found by:"
                 " give another --name"

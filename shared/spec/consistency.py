@@ -41,7 +41,9 @@ def _layers(spec: Parameters) -> Iterator[str]:
     network = default_network(spec.features)
     for layer in spec.layers:
         if layer not in network_layers(network):
-            yield f"{TITLES[network]} has no layer {layer!r}{nearest(layer, layer_names(network))}"
+            is_squeezenet = layer in network_layers("squeezenet")
+            hint = ": ask for features = squeezenet" if is_squeezenet else nearest(layer, layer_names(network))
+            yield f"{TITLES[network]} has no layer {layer!r}{hint}"
 
 
 def _masks(spec: Parameters) -> Iterator[str]:
@@ -101,6 +103,11 @@ def _file(spec: Parameters) -> Iterator[str]:
 def _features(spec: Parameters) -> Iterator[str]:
     if spec.features == "random" and spec.weights is not None:
         yield "features = random takes no weights: leave out one of the two"
+    if spec.first_layer == "dense" and spec.features not in ("auto", "squeezenet"):
+        yield (
+            "first_layer = dense is for SqueezeNet, whose first convolution skips pixels: leave it out, or take"
+            " features = squeezenet"
+        )
 
 
 _CHECKS = (_weights, _layers, _masks, _normalization, _scales, _start, _steps, _file, _features)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from stylefarm.shared.spec.builtin import LOSS_ENTRIES, LOSSES, METHODS, OPTIMIZERS
-from stylefarm.shared.spec.networks import known_layers
+from stylefarm.shared.spec.networks import FirstLayer, known_layers
 from stylefarm.shared.spec.presets import PresetName, with_preset
 from stylefarm.shared.text import nearest
 
@@ -113,7 +113,8 @@ class LossParameters(ParameterGroup):
     )
     tv_weight: Weight = Field(3.0, description="weight of total variation (smoothness)")
     content_layers: Layers | Literal["auto"] = Field(
-        "auto", description="layers of the content loss; auto: relu4_2, with random features relu3_1"
+        "auto",
+        description="layers of the content loss; auto: relu4_2; of random features relu3_1, of squeezenet fire4",
     )
     style_layers: Layers = Field(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
@@ -160,11 +161,15 @@ class LossParameters(ParameterGroup):
 class NetworkParameters(ParameterGroup):
     """The feature network, and the space of its input."""
 
-    features: Literal["auto", "vgg19", "vgg16", "random"] = Field(
+    features: Literal["auto", "vgg19", "vgg16", "squeezenet", "random"] = Field(
         "auto", description="feature network; auto: pretrained VGG-19 if there are weights, else random"
     )
     weights: str | None = Field(
-        None, description="pretrained weights for vgg19 or vgg16: a name in the farm, or a file"
+        None, description="pretrained weights for vgg19, vgg16 or squeezenet: a name in the farm, or a file"
+    )
+    first_layer: FirstLayer = Field(
+        "strided",
+        description="first convolution of squeezenet; dense: at every pixel, then the mean of 2 x 2 (no grid)",
     )
     features_seed: int = Field(0, ge=0, lt=FEATURES_SEEDS, description="seed of the random network")
     features_deviation: float = Field(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from stylefarm.shared.spec.layer_roles import squeezenet_values
 from stylefarm.shared.spec.space import CAFFE_MEAN
 from stylefarm.shared.text import nearest
 
@@ -27,7 +28,7 @@ PresetName = Literal[
     "reconstruct-style",
 ]
 
-_GATYS_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+GATYS_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def _caffe(input_range: float, order: str) -> dict[str, Any]:
@@ -60,7 +61,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         **_caffe(255.0, "bgr"),
         "rescale_filters": True,
         "content_layers": ("relu4_2",),
-        "style_layers": _GATYS_STYLE,
+        "style_layers": GATYS_STYLE,
         "style_layer_weights": (0.2, 0.2, 0.2, 0.2, 0.2),
         "content_normalization": "half-sum",
         "style_loss": {"gram": 1.0},
@@ -78,7 +79,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "size": 600,
         "style_aspect": "squash",
         "content_layers": ("relu4_2",),
-        "style_layers": _GATYS_STYLE,
+        "style_layers": GATYS_STYLE,
         "style_layer_weights": (1.0, 1.0, 1.0, 1.0, 1.0),
         "content_normalization": "sum",
         "style_loss": {"gram": 1.0},
@@ -125,7 +126,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         **_caffe(255.0, "rgb"),
         "style_aspect": "squash",
         "content_layers": ("relu5_2",),
-        "style_layers": _GATYS_STYLE,
+        "style_layers": GATYS_STYLE,
         "style_layer_weights": (0.5, 1.0, 1.5, 3.0, 4.0),
         "content_normalization": "half-sum",
         "style_loss": {"gram": 1.0},
@@ -165,7 +166,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "size": 512,
         "pooling": "max",
         "content_layers": ("relu4_2",),
-        "style_layers": _GATYS_STYLE,
+        "style_layers": GATYS_STYLE,
         "style_layer_weights": (1.0, 1.0, 1.0, 1.0, 1.0),
         "content_normalization": "mean",
         "style_loss": {"gram": 1.0},
@@ -187,7 +188,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rescale_pooling": True,
         "padding": "replicate",
         "content_layers": ("relu4_2",),
-        "style_layers": _GATYS_STYLE,
+        "style_layers": GATYS_STYLE,
         "style_layer_weights": (256 / 341, 64 / 341, 16 / 341, 4 / 341, 1 / 341),
         "content_normalization": "mean",
         "style_loss": {"wasserstein": 1.0},
@@ -231,12 +232,46 @@ OF_THE_OPTIMIZER = (
     "gradient_clip",
 )
 
+# Parameters that a preset gives by the names of VGG's layers.
+OF_THE_LAYERS = ("content_layers", "style_layers", "style_layer_weights")
+
+
+def preset_layers(preset: str, features: str) -> dict[str, Any]:
+    """Return the layers of the losses that a preset means on a network, and the weights of the style's.
+
+    Args:
+        preset: Its name.
+        features: The network; of SqueezeNet it means the layers with the strides of VGG's.
+
+    Example:
+        >>> preset_layers("neural-style", "squeezenet")["style_layers"]
+        ('relu1', 'fire2', 'fire3', 'fire4', 'fire6', 'fire8')
+    """
+    defaults = {"content_layers": "auto", "style_layers": GATYS_STYLE, "style_layer_weights": ()}
+    values = {name: PRESETS[preset].get(name, default) for name, default in defaults.items()}
+    return {**values, **squeezenet_values(values)} if features == "squeezenet" else values
+
+
+def carried_over(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return SqueezeNet's layers for those that `spec` has of its preset, where they are VGG's.
+
+    Args:
+        spec: Parameters of a spec, the preset among them.
+    """
+    own, mapped = preset_layers(spec["preset"], "vgg19"), preset_layers(spec["preset"], "squeezenet")
+    same = [name for name in OF_THE_LAYERS if spec[name] == own[name]]
+    if "style_layers" not in same:
+        # The weights are those of the layers that the user names.
+        same = [name for name in same if name != "style_layer_weights"]
+    return {name: mapped[name] for name in same}
+
 
 def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields with those of their preset as defaults. Raises ValueError for an unknown preset.
 
     Where the user asks for another optimizer than the preset's, what the preset says of its own is left out; and so is
-    its number of steps at the coarsest scale where the user gives the number of steps.
+    its number of steps at the coarsest scale where the user gives the number of steps. Where the user asks for
+    SqueezeNet, its layers stand for VGG's.
     """
     name = fields.get("preset", "auto")
     if not isinstance(name, str) or name not in PRESETS:
@@ -248,4 +283,10 @@ def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
     if fields.get("iterations") is not None and "first_iterations" not in fields:
         # Who asks for few steps does not mean the preset's many at the coarsest scale.
         values.pop("first_iterations", None)
+    if fields.get("features") == "squeezenet":
+        mapped = preset_layers(name, "squeezenet")
+        if "style_layers" in fields:
+            # The weights are those of the layers that the user names.
+            mapped.pop("style_layer_weights")
+        values |= mapped
     return {**values, **fields}

@@ -43,6 +43,9 @@ __all__ = [
 # Raised whenever the same spec would give another picture than before.
 ENGINE_VERSION = 4
 
+# Parameters that came after specs were stored, and what was meant without them: the keys of those specs stay.
+ADDED: Mapping[str, object] = {"first_layer": "strided"}
+
 BLOB = "sha256:"
 
 
@@ -101,8 +104,12 @@ class JobSpec(Parameters):
         return content_key(self.document())
 
     def document(self) -> str:
-        """Return the spec as JSON, one text for each spec: fields are in the order of the model."""
-        return self.model_dump_json()
+        """Return the spec as JSON, one text for each spec: fields are in the order of the model.
+
+        A parameter that an earlier release had not is left out where it has the value that it had then.
+        """
+        unchanged = {name for name, value in ADDED.items() if getattr(self, name) == value}
+        return self.model_dump_json(exclude=unchanged)
 
 
 @lru_cache(maxsize=1024)

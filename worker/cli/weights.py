@@ -17,7 +17,7 @@ from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import load_settings
-from stylefarm.shared.spec.networks import CONVOLUTIONS
+from stylefarm.shared.spec.networks import TITLES, Architecture
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
 from stylefarm.worker.cli.weights_output import print_imported, print_listed
 
@@ -45,7 +45,7 @@ def _options(command: Command) -> Command:
 
 @click.group()
 def weights() -> None:
-    """Download, import and list pretrained weights of VGG-19 and VGG-16."""
+    """Download, import and list pretrained weights of VGG-19, VGG-16 and SqueezeNet."""
 
 
 @weights.command("list")
@@ -62,7 +62,7 @@ def list_weights(form: str | None) -> None:
 def import_file(
     file: Path, name: str | None, space: str | None, sha256: str | None, force: bool, as_json: bool
 ) -> None:
-    """Import FILE (PyTorch .pth, safetensors or MatConvNet .mat), and print its name.
+    """Import FILE (PyTorch .pth, safetensors, MatConvNet .mat or Keras .h5), and print its name.
 
     Only the convolutions are kept. --input says how the network takes pixels, if the file does not: as torchvision's
     networks do (the default), as Caffe's (BGR, 0 to 255), or as MatConvNet's (RGB, 0 to 255).
@@ -77,25 +77,26 @@ def import_file(
 
 
 @weights.command()
-@click.argument("what", metavar="[vgg19|vgg16|URL]", default="vgg19")
+@click.argument("what", metavar="[vgg19|vgg16|squeezenet|URL]", default="vgg19")
 @_options
 def pull(what: str, name: str | None, space: str | None, sha256: str | None, force: bool, as_json: bool) -> None:
     """Download torchvision's weights, or those at a URL with --sha256, and import them."""
     with _connected() as services, _installed():
         wanted = _wanted(name, space, force)
-        if what in CONVOLUTIONS:
-            _pull_torchvision(what, sha256, wanted, services, as_json=as_json)
+        architecture = next((name for name in TITLES if name == what), None)
+        if architecture is not None:
+            _pull_torchvision(architecture, sha256, wanted, services, as_json=as_json)
         else:
             _pull_url(what, sha256, wanted, services, as_json=as_json)
 
 
 def _pull_torchvision(
-    what: str, sha256: str | None, wanted: ImportRequest, services: Services, *, as_json: bool
+    what: Architecture, sha256: str | None, wanted: ImportRequest, services: Services, *, as_json: bool
 ) -> None:
     from stylefarm.worker.weights.fetch import torchvision_file
     from stylefarm.worker.weights.importing import check_sha256, parse_sha256
 
-    file = torchvision_file("vgg16" if what == "vgg16" else "vgg19")
+    file = torchvision_file(what)
     if sha256 is not None:
         check_sha256(file, parse_sha256(sha256), str(file))
     _import(file, "torchvision", wanted, services, as_json=as_json)

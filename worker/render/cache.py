@@ -36,7 +36,8 @@ class ModelCache:
 
 def network_key(spec: JobSpec, path: ComputePath) -> Hashable:
     """Return what a network depends on; with random weights, or rescaled filters, the pictures too."""
-    own = (str(path), spec.features, spec.weights, spec.layers, spec.pooling, spec.padding, spec.rescale_pooling)
+    first = (spec.first_layer, spec.padding)
+    own = (str(path), spec.features, spec.weights, spec.layers, first, spec.pooling, spec.rescale_pooling)
     if not spec.is_calibrated:
         return own
     pictures = (content_key(spec), *(style_key(spec, index) for index in range(len(spec.style))))

@@ -12,14 +12,16 @@ from torch import Tensor
 
 from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.errors import ServiceUnavailable
-from stylefarm.shared.spec.networks import default_network
+from stylefarm.shared.spec.networks import VggArchitecture
 from stylefarm.shared.spec.space import InputSpace
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
+from stylefarm.worker.engine.networks.squeezenet import SqueezeNet, randomize_squeezenet, rescale_squeezenet_filters
+from stylefarm.worker.engine.networks.squeezenet_network import SqueezeNetNetwork
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
-from stylefarm.worker.engine.networks.weights import WeightsContent, load_weights, read_weights
+from stylefarm.worker.engine.networks.weights import WeightsContent, load_squeezenet, load_weights, read_weights
 from stylefarm.worker.host.retry import retry_transient
 
 
@@ -44,6 +46,8 @@ def build_network(
         InvalidRequest: the file is not one of weights of this network.
     """
     pretrained = None if spec.weights is None else _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache))
+    if spec.features == "squeezenet":
+        return _squeezenet(spec, images, pretrained, path)
     vgg = empty_network(spec, spec.input_space if pretrained is None else pretrained.space)
     if pretrained is None:
         randomize(vgg, spec.features_seed)
@@ -60,6 +64,8 @@ def build_network(
 
 def random_network(spec: JobSpec, images: Sequence[Tensor], path: ComputePath) -> FeatureNetwork:
     """Return the network of `spec` with random weights, calibrated on `images`, whatever weights the spec names."""
+    if spec.features == "squeezenet":
+        return _squeezenet(spec, images, None, path)
     vgg = empty_network(spec, spec.input_space)
     randomize(vgg, spec.features_seed)
     vgg = vgg.to(path.device)
@@ -69,10 +75,32 @@ def random_network(spec: JobSpec, images: Sequence[Tensor], path: ComputePath) -
 
 
 def empty_network(spec: JobSpec, space: InputSpace) -> Vgg:
-    """Return the network that a spec names, without weights, for an input in `space`."""
-    architecture = default_network(spec.features)
+    """Return the VGG that a spec names, without weights, for an input in `space`."""
+    architecture: VggArchitecture = "vgg16" if spec.features == "vgg16" else "vgg19"
     rescaled = spec.rescale_pooling
     return Vgg(architecture, spec.layers, spec.pooling, space=space, padding=spec.padding, rescale_pooling=rescaled)
+
+
+def _squeezenet(
+    spec: JobSpec, images: Sequence[Tensor], pretrained: WeightsContent | None, path: ComputePath
+) -> FeatureNetwork:
+    """Return SqueezeNet with these weights; without any, with random ones."""
+    network = SqueezeNet(
+        spec.pooling,
+        space=spec.input_space if pretrained is None else pretrained.space,
+        first_layer=spec.first_layer,
+        padding=spec.padding,
+        rescale_pooling=spec.rescale_pooling,
+    )
+    if pretrained is None:
+        randomize_squeezenet(network, spec.features_seed)
+    else:
+        load_squeezenet(network, pretrained.tensors)
+    network = network.to(path.device)
+    if spec.rescale_filters:
+        rescale_squeezenet_filters(network, images)
+    network = network.to(path.dtype).to(memory_format=torch.channels_last)
+    return SqueezeNetNetwork(network, spec.layers)
 
 
 def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:

@@ -17,7 +17,7 @@ import torch.hub
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from torchvision.models import VGG16_Weights, VGG19_Weights
+from torchvision.models import SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
 from stylefarm.shared.blobs.storage import CHUNK_BYTES, replacing
 from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
@@ -27,6 +27,7 @@ from stylefarm.worker.weights.importing import check_sha256, refuse_other_hash
 URLS: dict[Architecture, str] = {
     "vgg19": VGG19_Weights.IMAGENET1K_V1.url,
     "vgg16": VGG16_Weights.IMAGENET1K_V1.url,
+    "squeezenet": SqueezeNet1_1_Weights.IMAGENET1K_V1.url,
 }
 
 # A server that keeps silent for so long is given up.
@@ -69,8 +70,8 @@ def check_url(url: str) -> str:
         host = ""
     if not host or parts.scheme not in {"http", "https"} or "@" in parts.netloc or not url.isprintable() or " " in url:
         raise InvalidRequest(
-            f"{url.split('@')[-1]!r:.100} names no weights to pull: give vgg19, vgg16, or a URL that begins with"
-            " https:// and has no password in it"
+            f"{url.split('@')[-1]!r:.100} names no weights to pull: give vgg19, vgg16, squeezenet, or a URL that"
+            " begins with https:// and has no password in it"
         )
     return f"{parts.scheme}://{host}{parts.path}"
 

@@ -40,7 +40,7 @@ def import_weights(path: Path, source: str, wanted: ImportRequest, services: Ser
     """Register the weights in a file; `source` says where it came from.
 
     Raises:
-        InvalidRequest: the file is not a whole VGG, or the name is taken; nothing is stored.
+        InvalidRequest: the file is not a whole network, or the name is taken; nothing is stored.
         ServiceUnavailable: a service does not answer.
         NotMigrated: the database has another schema.
         StorageFull: a disk is full.

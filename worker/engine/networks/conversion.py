@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from stylefarm.shared.spec.networks import CONVOLUTIONS, Architecture
-from stylefarm.worker.engine.networks.vgg import convolutions
-from stylefarm.worker.engine.networks.weights import FEATURES, WeightsContent, check_tensor, torchvision_positions
+from stylefarm.worker.engine.networks.weights import WeightsContent, check_tensor, expected_tensors
 from stylefarm.worker.engine.networks.weights_metadata import write_metadata
 
 
@@ -26,20 +25,18 @@ def convert(pretrained: WeightsContent) -> tuple[Architecture, bytes]:
 
 
 def _architecture(tensors: Mapping[str, Tensor]) -> Architecture:
-    """Return the architecture with that number of convolutions; VGG-19 if there is none, to name what it lacks."""
+    """Return SqueezeNet for fire modules, else the VGG with that many convolutions; VGG-19 to name what is lacking."""
+    if any(name.endswith(".squeeze.weight") for name in tensors):
+        return "squeezenet"
     count = sum(tensor.dim() == 4 for tensor in tensors.values())
     return "vgg16" if count == sum(CONVOLUTIONS["vgg16"]) else "vgg19"
 
 
 def _whole(tensors: Mapping[str, Tensor], architecture: Architecture) -> dict[str, Tensor]:
-    positions = torchvision_positions(architecture)
-    found: dict[str, Tensor] = {}
-    for c in convolutions(architecture):
-        for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):
-            name = f"{FEATURES}{positions[c.name]}.{kind}"
-            label = f"{name} ({c.name})"
-            found[name] = _copy(check_tensor(tensors.get(name), shape, label, architecture))
-    return found
+    return {
+        name: _copy(check_tensor(tensors.get(name), shape, label, architecture))
+        for name, (shape, label) in expected_tensors(architecture).items()
+    }
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -207,16 +207,25 @@ def measure_layers(
     """
     paths = {name: (submodules or {}).get(name, name) for name in names}
     # In float64 every convolution is direct: others spread a NaN over a whole tile.
-    exact, meta = _inference_copy(module).cpu().double(), _inference_copy(module).to("meta")
+    exact, meta = _inference_copy(module).cpu().double(), _inference_copy(module).float().to("meta")
     image = torch.zeros(1, 3, side, side, dtype=torch.float64)
     with torch.no_grad():
         shapes = {name: features.shape for name, features in run_to_layers(exact, paths, image).items()}
         fields = {name: _receptive_field(exact, {name: paths[name]}, shapes[name][3] // 2, side) for name in names}
         smallest = {name: _smallest_side(meta, {name: paths[name]}, side) for name in names}
     return {
-        name: Layer(name, shapes[name][1], round(side / shapes[name][3]), fields[name], smallest[name])
+        name: Layer(name, shapes[name][1], _stride(meta, {name: paths[name]}, side), fields[name], smallest[name])
         for name in names
     }
+
+
+def _stride(meta: nn.Module, path: Mapping[str, str], side: int) -> int:
+    """Return how many pixels make one feature more; the size itself depends on the padding, too."""
+    sizes = []
+    for length in (side, 2 * side):
+        (features,) = run_to_layers(meta, path, _meta_input(1, (length, length), torch.float32)).values()
+        sizes.append(features.shape[3])
+    return round(side / max(1, sizes[1] - sizes[0]))
 
 
 def _receptive_field(module: nn.Module, path: Mapping[str, str], column: int, side: int) -> int:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylefarm.shared.spec.networks import CHANNELS, CONVOLUTIONS, Architecture
+from stylefarm.shared.spec.networks import CHANNELS, CONVOLUTIONS, VggArchitecture
 from stylefarm.shared.spec.space import TORCHVISION, InputSpace
 from stylefarm.worker.engine.networks.pooling import Pool, Pooling
 from stylefarm.worker.engine.space import to_input
@@ -66,7 +66,7 @@ class Convolution:
         return size[0] >> (self.block - 1), size[1] >> (self.block - 1)
 
 
-def convolutions(architecture: Architecture) -> tuple[Convolution, ...]:
+def convolutions(architecture: VggArchitecture) -> tuple[Convolution, ...]:
     """Return the convolutions of `architecture`, from the image inwards.
 
     Example:
@@ -103,7 +103,7 @@ class Vgg(nn.Module):
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: VggArchitecture,
         layers: Iterable[str],
         pooling: Pooling = "average",
         *,

@@ -13,10 +13,13 @@ import torch
 from torch import Tensor
 
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.spec.networks import CONVOLUTIONS, PRETRAINED_FILES, Architecture
+from stylefarm.shared.spec.networks import CONVOLUTIONS, PRETRAINED_FILES, Architecture, VggArchitecture
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
+from stylefarm.worker.engine.networks.keras import HDF5, read_keras
 from stylefarm.worker.engine.networks.matconvnet import read_matconvnet
-from stylefarm.worker.engine.networks.vgg import Vgg
+from stylefarm.worker.engine.networks.squeezenet import SqueezeNet
+from stylefarm.worker.engine.networks.squeezenet_weights import squeezenet_convolutions
+from stylefarm.worker.engine.networks.vgg import Vgg, convolutions
 from stylefarm.worker.engine.networks.weights_metadata import read_metadata
 
 # Where torchvision keeps the convolutions. The rest, the classifier, is most of the file, and nothing uses it.
@@ -29,10 +32,11 @@ CAFFE_DIGITS = ("d01eb7cb", "00b39a1b")
 
 @dataclass(frozen=True)
 class WeightsContent:
-    """The convolutions of a VGG in torchvision's layout, and the input that they were trained with.
+    """The convolutions of a network in torchvision's layout, and the input that they were trained with.
 
     Args:
-        tensors: `features.N.weight` (out, in, 3, 3) and `features.N.bias` (out,) as the file has them, on the CPU.
+        tensors: `features.N.weight` (out, in, H, W) and `features.N.bias` (out,) as the file has them, on the CPU; of
+            a fire module of SqueezeNet `features.N.squeeze.weight` and so on.
         space: The input of the network.
         reason: Says in words how `space` is known.
     """
@@ -49,7 +53,7 @@ class _Content(NamedTuple):
 
 
 def read_weights(path: Path, space: InputSpace | None = None) -> WeightsContent:
-    """Read a state dict of torch.save, a safetensors file, or a .mat file of MatConvNet.
+    """Read a state dict of torch.save, a safetensors file, a .mat file of MatConvNet, or an .h5 file of Keras.
 
     Nothing but tensors is unpickled.
 
@@ -94,7 +98,49 @@ def load_weights(vgg: Vgg, state: Mapping[str, Tensor]) -> None:
             parameter.copy_(check_tensor(state.get(name), tuple(parameter.shape), label, vgg.architecture))
 
 
-def torchvision_positions(architecture: Architecture) -> dict[str, int]:
+def load_squeezenet(network: SqueezeNet, state: Mapping[str, Tensor]) -> None:
+    """Copy the convolutions of SqueezeNet out of a state dict.
+
+    Args:
+        network: The network, changed in place.
+        state: torchvision's state dict of squeezenet1_1, or its convolutions.
+
+    Raises:
+        InvalidRequest: A tensor is missing, has another shape, or is not finite; it names the first one.
+
+    Example:
+        >>> network = SqueezeNet()
+        >>> load_squeezenet(network, {name: torch.ones_like(value) for name, value in network.state_dict().items()})
+        >>> network.features[0].weight.unique().tolist()
+        [1.0]
+    """
+    expected = expected_tensors("squeezenet")
+    for name, parameter in network.named_parameters():
+        shape, label = expected[name]
+        parameter.copy_(check_tensor(state.get(name), shape, label, "squeezenet"))
+
+
+def expected_tensors(architecture: Architecture) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Return the shape of each tensor of a network's convolutions, and what messages call it, by its name.
+
+    Example:
+        >>> expected_tensors("vgg19")["features.5.bias"]
+        ((128,), 'features.5.bias (conv2_1)')
+    """
+    found: dict[str, tuple[tuple[int, ...], str]] = {}
+    if architecture == "squeezenet":
+        for names in squeezenet_convolutions():
+            found |= {name: (shape, f"{name} ({names.keras})") for name, shape in names.shapes.items()}
+        return found
+    positions = torchvision_positions(architecture)
+    for c in convolutions(architecture):
+        for kind, shape in (("weight", (c.outputs, c.inputs, 3, 3)), ("bias", (c.outputs,))):
+            name = f"{FEATURES}{positions[c.name]}.{kind}"
+            found[name] = (shape, f"{name} ({c.name})")
+    return found
+
+
+def torchvision_positions(architecture: VggArchitecture) -> dict[str, int]:
     """Return where each convolution stands in torchvision's `features`, a Sequential with ReLUs and poolings.
 
     Example:
@@ -147,7 +193,7 @@ def check_tensor(value: Tensor | None, shape: tuple[int, ...], label: str, archi
 def _read(path: Path) -> _Content:
     try:
         with path.open("rb") as file:
-            start = file.read(7)
+            start = file.read(8)
         return _reader(start)(path)
     except InvalidRequest:
         raise
@@ -155,8 +201,8 @@ def _read(path: Path) -> _Content:
     # RuntimeError, IndexError, KeyError, struct.error, zlib.error, FileNotFoundError. All of them mean the same.
     except Exception as error:
         raise InvalidRequest(
-            "the weights are neither a torch state dict nor safetensors nor a network of MatConvNet, or the file is"
-            " damaged: give a file that torch.save, safetensors or MatConvNet wrote"
+            "the weights are neither a torch state dict nor safetensors nor a network of MatConvNet or Keras, or the"
+            " file is damaged: give a file that torch.save, safetensors, MatConvNet or Keras wrote"
             f" ({type(error).__name__})"
         ) from error
 
@@ -164,6 +210,8 @@ def _read(path: Path) -> _Content:
 def _reader(start: bytes) -> Callable[[Path], _Content]:
     if start.startswith((b"PK", b"\x80\x02")):
         return _torch
+    if start == HDF5:
+        return _keras
     return _matconvnet if start.startswith(b"MATLAB ") else _safetensors
 
 
@@ -192,6 +240,10 @@ def _safetensors(path: Path) -> _Content:
         names = [name for name in file.keys() if name.startswith(FEATURES)]  # noqa: SIM118 - no mapping
         tensors = {name: file.get_tensor(name) for name in names}
     return _Content(tensors, said.space, "as the file says") if said else _Content(tensors, None, "")
+
+
+def _keras(path: Path) -> _Content:
+    return _Content(read_keras(path), CAFFE, "as Keras's SqueezeNet takes it")
 
 
 def _matconvnet(path: Path) -> _Content:

@@ -19,7 +19,7 @@ from stylefarm.shared.dispatch.weights import NewWeights, WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import load_settings
-from stylefarm.shared.spec.networks import Architecture, cached_weights
+from stylefarm.shared.spec.networks import VggArchitecture, cached_weights
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION
 from stylefarm.shared.spec.spec import parse_spec
 from stylefarm.worker.engine.networks.vgg import convolutions
@@ -102,7 +102,7 @@ def test_an_architecture_s_name_is_for_it_alone() -> None:
 
 @ON_SQLITE
 @pytest.mark.parametrize("architecture", ["vgg19", "vgg16"])
-def test_all_formats_give_the_same_tensors(services: Services, architecture: Architecture, tmp_path: Path) -> None:
+def test_all_formats_give_the_same_tensors(services: Services, architecture: VggArchitecture, tmp_path: Path) -> None:
     """Given one network in every format, if each is imported, I expect the same tensors, each with its own input."""
     state = state_dict(architecture)
     bring(services, write_torch(tmp_path / "torch", state))
@@ -255,6 +255,30 @@ def test_a_spec_finds_registered_weights(
     changes, notes = resolve(filled, **fields)
     assert changes == {"features": architecture, "weights": "sha256:" + digit * 64}
     assert notes[0].startswith(f"features: pretrained {architecture} with the ")
+
+
+def test_auto_features_with_squeezenet_s_weights_get_its_layers(services: Services, registry: WeightsRegistry) -> None:
+    """Given SqueezeNet's weights by name and no features, I expect its layers for those of the preset."""
+    registry.add(NewWeights("mine", "3" * 64, "squeezenet", "w.h5", 1))
+    services.blobs.put(f"weights/{'3' * 64}", b".", "application/octet-stream")
+    changes, _ = resolve(services, weights="mine", preset="neural-style")
+    assert changes == {
+        "features": "squeezenet",
+        "weights": "sha256:" + "3" * 64,
+        "content_layers": ("fire4",),
+        "style_layers": ("relu1", "fire2", "fire3", "fire4", "fire6", "fire8"),
+        "style_layer_weights": (2.0, 0.5, 0.5, 1.0, 0.5, 0.5),
+    }
+    with pytest.raises(InvalidSpec, match="SqueezeNet has no layer 'relu3_1'"):
+        resolve(services, weights="mine", style_layers=("relu3_1",))
+
+
+def test_an_hdf5_file_is_squeezenet_s(services: Services, tmp_path: Path) -> None:
+    """Given an HDF5 file and no features, I expect SqueezeNet; with VGG-19 asked for, a sentence on why not."""
+    (tmp_path / "w.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert resolve(services, weights=str(tmp_path / "w.h5"))[0]["features"] == "squeezenet"
+    with pytest.raises(InvalidSpec, match="features = vgg19, but the weights are squeezenet's"):
+        resolve(services, weights=str(tmp_path / "w.h5"), features="vgg19")
 
 
 def test_a_file_goes_before_a_registered_name(

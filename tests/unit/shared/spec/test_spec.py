@@ -38,6 +38,10 @@ JSON_VALUES = st.recursive(
         ({"style_layers": ["relu1_1", "relu1_1"]}, "named twice"),
         ({"style_layers": []}, "style_layers = []"),
         ({"features": "vgg16", "content_layers": ["relu4_4"]}, "VGG-16 has no layer 'relu4_4'"),
+        ({"features": "squeezenet", "content_layers": ["relu4_2"]}, "SqueezeNet has no layer 'relu4_2'"),
+        ({"features": "squeezenet", "style_layers": ["fire1"]}, "no layer 'fire1': did you mean 'fire"),
+        ({"style_layers": ["fire2"]}, "VGG-19 has no layer 'fire2': ask for features = squeezenet"),
+        ({"features": "vgg19", "first_layer": "dense"}, "first_layer = dense is for SqueezeNet"),
         ({"features": "random", "weights": "w.pth"}, "takes no weights"),
         ({"optimizer": "sdg"}, "optimizer = 'sdg': must be 'lbfgs', 'adam' or 'sgd'"),
         ({"optimizer": "sgd"}, "sgd has no step length that suits every loss: give learning_rate"),
@@ -142,6 +146,33 @@ def test_keys_are_those_of_the_releases_before_kinds() -> None:
     spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0, seed=3)
     assert spec.key == "b88e27ee23edd87f382b11f561462371e0022058fdd4a5f46708c2b1d19d8986"
     assert "kind" not in json.loads(spec.document())
+
+
+def test_a_dense_first_layer_is_part_of_the_key() -> None:
+    """Given SqueezeNet with either first layer, I expect two keys, and the default left out of the document."""
+    fields = {"content": "a.png", "style": "s.png", "features": "squeezenet"}
+    strided, dense = parse_spec(fields), parse_spec({**fields, "first_layer": "dense"})
+    assert strided.key != dense.key
+    assert "first_layer" not in json.loads(strided.document())
+    assert load_spec(json.loads(dense.document())).first_layer == "dense"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_mean_squeezenet_s_layers_where_it_is_asked_for(name: str) -> None:
+    """Given a preset, if SqueezeNet is asked for, I expect its layers for VGG's, the weights with the same sum."""
+    fields = {"content": "a.png", "style": "s.png", "preset": name}
+    vgg, spec = parse_spec(fields), parse_spec({**fields, "features": "squeezenet"})
+    assert set(spec.layers) <= set(layer_names("squeezenet"))
+    assert sum(spec.style_layer_weights) == pytest.approx(sum(vgg.style_layer_weights))
+    assert (vgg.content_layers == "auto") == (spec.content_layers == "auto")
+    assert parse_spec(spec.model_dump()) == spec
+
+
+def test_layers_that_the_user_names_stay() -> None:
+    """Given SqueezeNet and a preset, if some layers are named, I expect those, and the preset's for the others."""
+    fields = {"content": "a.png", "style": "s.png", "features": "squeezenet", "preset": "neural-style"}
+    spec = parse_spec({**fields, "style_layers": ["conv1", "fire9"], "style_layer_weights": [1, 2]})
+    assert (spec.style_layers, spec.content_layers) == (("conv1", "fire9"), ("fire4",))
 
 
 def test_a_spec_is_of_the_kind_that_it_names() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.models import VGG16_Weights, VGG19_Weights
 
-from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, layer_names
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, VggArchitecture, layer_names
 from stylefarm.worker.engine.losses.matrix_sqrt import matrix_sqrt, newton_schulz
 from stylefarm.worker.engine.losses.moments import gram
 from stylefarm.worker.engine.losses.targets import StyleImage
@@ -262,7 +262,7 @@ def test_a_flat_picture_does_not_break_the_calibration() -> None:
 
 
 @pytest.mark.parametrize("architecture", ["vgg19", "vgg16"])
-def test_our_vgg_is_torchvision_s(architecture: Architecture) -> None:
+def test_our_vgg_is_torchvision_s(architecture: VggArchitecture) -> None:
     """Given torchvision's own VGG with its weights, I expect our features to be its activations, layer by layer."""
     torch.manual_seed(0)
     theirs = getattr(torchvision.models, architecture)(weights=None).features.eval()

@@ -1,0 +1,73 @@
+"""SqueezeNet through an embedded farm: pictures, notes, presets, and what cannot be rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stylefarm import Farm
+from stylefarm.shared.errors import InvalidImage
+from tests.weights_files import keras_arrays, squeezenet_state, write_keras, write_torch
+
+Fields = dict[str, Any]
+
+
+@pytest.fixture
+def farm() -> Iterator[Farm]:
+    with Farm() as farm:
+        yield farm
+
+
+@pytest.fixture
+def fields(pictures: Path) -> Fields:
+    weights = str(write_torch(pictures / "w.pth", squeezenet_state()))
+    common = {"features": "squeezenet", "weights": weights, "size": 64, "iterations": 3, "precision": "fp32"}
+    return {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), **common}
+
+
+def test_a_picture_is_rendered_and_its_layers_are_told(farm: Farm, fields: Fields) -> None:
+    """Given weights in a file, if a job asks for SqueezeNet, I expect a picture, less loss, and the layers told."""
+    job = farm.submit(**fields, first_layer="dense")
+    assert job.result().image.size == (64, 48)
+    losses = job.losses().total
+    assert losses[-1] < losses[0]
+    notes = job.status().notes
+    assert any(note.startswith("features: pretrained squeezenet with the weights ") for note in notes)
+    assert "content_layers: fire4" in notes
+    assert any(
+        note.startswith("style_layers: relu1, fire2, fire3, fire4, fire6, fire8, of about the strides")
+        for note in notes
+    )
+
+
+@pytest.mark.parametrize("change", [{}, {"first_layer": "dense"}, {"pooling": "max"}, {"padding": "replicate"}])
+def test_the_same_spec_gives_the_same_bytes(farm: Farm, fields: Fields, change: Fields) -> None:
+    """Given one spec, if two jobs render it, I expect one file; and another one than of the plain network."""
+    one, two = (farm.submit(**fields, **change).result().data for _ in range(2))
+    assert one == two
+    assert not change or one != farm.submit(**fields).result().data
+
+
+@pytest.mark.parametrize("preset", ["gatys", "udacity", "multiscale"])
+def test_presets_are_rendered_with_it(farm: Farm, fields: Fields, preset: str) -> None:
+    """Given a preset with layers of VGG, if it is rendered with SqueezeNet, I expect a picture."""
+    scales = {"min_size": 48, "first_iterations": 2} if preset == "multiscale" else {}
+    assert farm.submit(**fields, **scales, preset=preset).result().image.size == (64, 48)
+
+
+def test_the_format_of_the_weights_brings_the_input(farm: Farm, fields: Fields, pictures: Path) -> None:
+    """Given one network as torchvision and as Keras keep it, I expect two pictures, since they take other inputs."""
+    keras = str(write_keras(pictures / "w.h5", keras_arrays(squeezenet_state())))
+    one, other = farm.submit(**fields), farm.submit(**{**fields, "weights": keras})
+    assert one.result().data != other.result().data
+
+
+def test_a_picture_that_is_too_small_is_refused(farm: Farm, fields: Fields) -> None:
+    """Given a size that leaves nothing at the deepest layer, I expect a sentence with the size."""
+    with pytest.raises(
+        InvalidImage, match=r"is 24 px on its short side at size = 32, too small for fire6: at least 31 px"
+    ):
+        farm.submit(**{**fields, "size": 32})

@@ -66,8 +66,10 @@ class ModuleNetwork:
         saved, largest, features = self._traced_bytes(workload)
         weights = sum(p.numel() * p.itemsize for p in self.module.parameters())
         targets = sum(features[name] for name in workload.content_layers)
-        # Beside what autograd saves there are a layer's input and its output, or their gradients.
-        return [MemoryPlan("whole", shared_bytes(workload, weights, targets) + saved + 2 * largest)]
+        gradients = sum(features.values())
+        # Beside what autograd saves there are the gradients of all losses for their layers, and those for the input and
+        # the output of one module.
+        return [MemoryPlan("whole", shared_bytes(workload, weights, targets) + saved + gradients + 2 * largest)]
 
     def forward_pass(self, plan: MemoryPlan | None = None) -> ForwardPass:
         """Return the pass over whole images."""

@@ -16,7 +16,12 @@ LINEAR_UP_TO = 20
 
 @dataclass(frozen=True)
 class Spread:
-    """The median and the quartiles of a metric over `count` jobs."""
+    """The median and the quartiles of a metric over `count` jobs.
+
+    Example:
+        >>> str(Spread(count=3, median=0.5, low=0.25, high=1.0))
+        '0.5 (0.25 to 1)'
+    """
 
     count: int
     median: float
@@ -35,7 +40,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Point:
-    """A method: seconds on the horizontal axis, a metric on the vertical one."""
+    """A method: seconds on the horizontal axis, a metric on the vertical one.
+
+    Example:
+        >>> Point("gatys", x=Spread(1, 9.0, 9.0, 9.0), y=Spread(1, 0.5, 0.5, 0.5)).name
+        'gatys'
+    """
 
     name: str
     x: Spread
@@ -44,7 +54,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Words:
-    """The texts of a plot: title, axes, and a note below it."""
+    """The texts of a plot: title, axes, and a note below it.
+
+    Example:
+        >>> Words(title="methods", across="seconds", up="ssim", note="").up
+        'ssim'
+    """
 
     title: str
     across: str
@@ -53,7 +68,13 @@ class Words:
 
 
 def spans_decades(points: Sequence[Point]) -> bool:
-    """Return whether the seconds of the points need a logarithmic scale."""
+    """Return whether the seconds of the points need a logarithmic scale.
+
+    Example:
+        >>> fast, slow = Spread(1, 1.0, 1.0, 1.0), Spread(1, 60.0, 60.0, 60.0)
+        >>> spans_decades([Point("fast", fast, fast), Point("slow", slow, slow)])
+        True
+    """
     seconds = [point.x.median for point in points]
     return min(seconds, default=0) > 0 and max(seconds) > LINEAR_UP_TO * min(seconds)
 

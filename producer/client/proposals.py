@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """A cell that was rendered, and its metric; None where it failed."""
+    """A cell that was rendered, and its metric; None where it failed.
+
+    Example:
+        >>> Trial({"style_weight": 100.0}, value=None).cell["style_weight"]
+        100.0
+    """
 
     cell: Mapping[str, Any]
     value: float | None

@@ -26,7 +26,13 @@ Cell = dict[str, Any]
 
 
 class Factor(NamedTuple):
-    """Axes that turn together: one of the matrix, or a group of `zip`."""
+    """Axes that turn together: one of the matrix, or a group of `zip`.
+
+    Example:
+        >>> factor = Factor(("size", "iterations"), ((256, 512), (100, 200)))
+        >>> dict(factor.at(1))
+        {'size': 512, 'iterations': 200}
+    """
 
     axes: tuple[str, ...]
     columns: tuple[Values, ...]

@@ -20,7 +20,12 @@ METHODS = ("random", "latin-hypercube")
 
 @dataclass(frozen=True)
 class Sample:
-    """How many cells are drawn, how, and from which seed."""
+    """How many cells are drawn, how, and from which seed.
+
+    Example:
+        >>> len(Sample(count=2).places([3, 4]))
+        2
+    """
 
     count: int = 0
     method: str = "random"

@@ -27,7 +27,12 @@ from stylefarm.shared.db.states import State
 
 @dataclass(frozen=True)
 class Head:
-    """What a row or a column stands for: a picture with its name, or the value of a parameter, as text."""
+    """What a row or a column stands for: a picture with its name, or the value of a parameter, as text.
+
+    Example:
+        >>> Head("512").label
+        '512'
+    """
 
     label: str
     image: Image.Image | None = None

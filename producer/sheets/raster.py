@@ -25,7 +25,12 @@ LONGEST_HEAD = 1024
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a sheet is drawn: the metric under each cell, a cell's width in pixels, and how many results are ranked."""
+    """How a sheet is drawn: the metric under each cell, a cell's width in pixels, and how many results are ranked.
+
+    Example:
+        >>> Drawing("ssim", cell=256).top
+        50
+    """
 
     metric: str
     cell: int
@@ -64,6 +69,10 @@ def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
         count: how many cells share a file.
         bytes_per_pixel: of the format.
         most_bytes: the size of the file, at most.
+
+    Example:
+        >>> cell_width(count=100, bytes_per_pixel=1.0, most_bytes=1_000_000)
+        100
     """
     return max(NARROWEST, min(WIDEST, math.isqrt(round(most_bytes / max(1, count) / bytes_per_pixel))))
 

@@ -56,7 +56,13 @@ def _carried_over(spec: JobSpec) -> Iterator[str]:
 
 
 def style_weight(spec: JobSpec) -> float:
-    """Return the weight that suits the style losses of a spec: of a mixture, the mean by share."""
+    """Return the weight that suits the style losses of a spec: of a mixture, the mean by share.
+
+    Example:
+        >>> gram, mixed = (JobSpec(content="a.jpg", style="b.jpg", style_loss=loss) for loss in ("gram", {"gram": 2.0}))
+        >>> style_weight(gram) == style_weight(mixed)
+        True
+    """
     shares = spec.style_loss
     return sum(share * auto_weight(name) for name, share in shares.items()) / sum(shares.values())
 

@@ -18,7 +18,12 @@ NOT_VALIDATED = (
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """What a metric of a finished job means, and which end of a ranking comes first."""
+    """What a metric of a finished job means, and which end of a ranking comes first.
+
+    Example:
+        >>> MEASURES["ssim"].higher_is_better
+        True
+    """
 
     words: str
     higher_is_better: bool = False

@@ -22,7 +22,12 @@ Where = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis with those of its values that are shown; one without a name has a single value and no head."""
+    """An axis with those of its values that are shown; one without a name has a single value and no head.
+
+    Example:
+        >>> Axis("size", (256, 512)).labels
+        ['256', '512']
+    """
 
     name: str
     values: Sequence[Any]
@@ -43,7 +48,12 @@ NO_AXIS = Axis("", (None,))
 
 @dataclass(frozen=True)
 class Page:
-    """One value of each of the other axes, and the jobs by (row, column), counted from 0."""
+    """One value of each of the other axes, and the jobs by (row, column), counted from 0.
+
+    Example:
+        >>> Page({"size": 256, "seed": 3}, {}).title
+        'size = 256, seed = 3'
+    """
 
     slice: Mapping[str, Any]
     cells: Mapping[tuple[int, int], Status]

@@ -96,6 +96,9 @@ class RunRequest:
         optimizer: The optimizer of the spec.
         rules: What happens after each step.
         state: What an earlier run of the same scales is continued from; None to begin.
+
+    Example:
+        request = RunRequest([Scale(500, prepare)], LBFGS(20), UpdateRules(clamp=True))
     """
 
     scales: Sequence[Scale]

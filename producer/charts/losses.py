@@ -99,6 +99,10 @@ def dark_figure(width: float, height: float) -> Figure:
     Args:
         width: inches.
         height: inches.
+
+    Example:
+        >>> dark_figure(4.0, 3.0).get_size_inches().tolist()
+        [4.0, 3.0]
     """
     # Not pyplot, which keeps every figure it makes, and is not safe to use from several threads.
     from matplotlib.figure import Figure

@@ -41,6 +41,10 @@ class Session:
 
     Args:
         settings: which farm; by default those of the environment and of stylefarm.toml.
+
+    Example:
+        with Farm() as farm:
+            print(len(farm.jobs()))
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -232,7 +236,21 @@ class Session:
 
 @contextmanager
 def stored_despite_broker(what: str) -> Iterator[None]:
-    """Say in a ServiceUnavailable of the `with` block that `what` is stored, and announced when Redis is back."""
+    """Say in a ServiceUnavailable of the `with` block that `what` is stored, and announced when Redis is back.
+
+    Args:
+        what: subject of the sentence, such as "the job".
+
+    Raises:
+        ServiceUnavailable: Redis does not answer.
+
+    Example:
+        >>> with stored_despite_broker("the job"):
+        ...     raise ServiceUnavailable("no answer")
+        Traceback (most recent call last):
+        ...
+        stylefarm.shared.errors.ServiceUnavailable: the job is stored, and told to workers when Redis is back: no answer
+    """
     try:
         yield
     except ServiceUnavailable as error:

@@ -33,6 +33,10 @@ def beside(folder: Path, parameter: str, value: Any) -> Any:
         folder: what relative paths are relative to.
         parameter: the name of the parameter.
         value: its value, or a list of values.
+
+    Example:
+        >>> beside(Path("sweeps"), "style", ["waves.jpg", "s3://bucket/night.jpg"])
+        ['sweeps/waves.jpg', 's3://bucket/night.jpg']
     """
     if parameter not in PATHS:
         return value

@@ -16,7 +16,12 @@ MOST_TRIALS = 10_000
 
 @dataclass(frozen=True)
 class Search:
-    """How many cells are tried, `batch` of them at a time, to minimize or maximize a metric of the results."""
+    """How many cells are tried, `batch` of them at a time, to minimize or maximize a metric of the results.
+
+    Example:
+        >>> Search(metric="ssim", direction="maximize").trials
+        20
+    """
 
     metric: str = "loss"
     direction: Literal["minimize", "maximize"] = "minimize"

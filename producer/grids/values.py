@@ -27,7 +27,12 @@ _LARGEST = 1e12
 
 @dataclass(frozen=True)
 class Span:
-    """All numbers from `low` to `high`, drawn uniformly, or uniformly in the logarithm."""
+    """All numbers from `low` to `high`, drawn uniformly, or uniformly in the logarithm.
+
+    Example:
+        >>> Span(0, 10, whole=True).at(0.25)
+        2
+    """
 
     low: float
     high: float

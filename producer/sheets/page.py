@@ -37,7 +37,11 @@ MOST_STEPS, MOST_SNAPSHOTS = 12, 1200
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page: what makes it, and how large it may be."""
+    """A picture of the page: what makes it, and how large it may be.
+
+    Example:
+        Picture(lambda: job.image, edge=512, most_bytes=20_000)
+    """
 
     make: Callable[[], Image.Image]
     edge: int
@@ -46,7 +50,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Opening:
-    """What the page shows when it is opened: the metric under each cell, and the metric it is ranked by, if any."""
+    """What the page shows when it is opened: the metric under each cell, and the metric it is ranked by, if any.
+
+    Example:
+        >>> Opening("ssim").sort_by is None
+        True
+    """
 
     metric: str
     sort_by: str | None = None

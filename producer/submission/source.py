@@ -12,6 +12,10 @@ class Source:
 
     `origin` is the file or the s3:// address that it is read from; None where the farm has it already. `brightest` is
     the highest value of any channel, 0 to 255; `notes` say what was converted.
+
+    Example:
+        >>> Source("blob/1f", None, "cat.jpg", width=640, height=480, brightest=255, notes=()).name
+        'cat.jpg'
     """
 
     address: str

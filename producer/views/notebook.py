@@ -23,7 +23,12 @@ CELL_BYTES = 8_000
 
 
 def small_png(image: Image.Image) -> bytes:
-    """Return the PNG of a picture, its longer side at 512 pixels at most."""
+    """Return the PNG of a picture, its longer side at 512 pixels at most.
+
+    Example:
+        >>> Image.open(BytesIO(small_png(Image.new("RGB", (1024, 512))))).size
+        (512, 256)
+    """
     file = BytesIO()
     shrink(image, PICTURE_PIXELS).save(file, "PNG")
     return file.getvalue()

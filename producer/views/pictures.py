@@ -27,6 +27,10 @@ def decode_own(data: bytes, name: str) -> Image.Image:
 
     Raises:
         InvalidImage: the bytes are not those of a picture.
+
+    Example:
+        >>> decode_own(webp(Image.new("RGB", (64, 32)), 64, 1000), "picture").size
+        (64, 32)
     """
     return decode(data, name, max_pixels=RESULT_PIXELS, min_side=1).image
 
@@ -57,6 +61,10 @@ def webp(image: Image.Image, edge: int, most_bytes: int) -> bytes:
 
     Returns:
         The bytes of the file.
+
+    Example:
+        >>> len(webp(Image.new("RGB", (640, 320)), 256, 2000)) <= 2000
+        True
     """
     while True:
         small = shrink(image, edge)

@@ -98,7 +98,7 @@ class RunRequest:
         state: What an earlier run of the same scales is continued from; None to begin.
 
     Example:
-        request = RunRequest([Scale(500, prepare)], LBFGS(20), UpdateRules(clamp=True))
+        request = RunRequest([Scale(500, prepare)], LBFGS(LearningRate(1.0)), UpdateRules(clamp=True))
     """
 
     scales: Sequence[Scale]

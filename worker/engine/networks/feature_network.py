@@ -89,7 +89,12 @@ class ForwardPass(Protocol):
 
 
 class FeatureNetwork(Protocol):
-    """A network whose features are compared: VGG with explicit passes, or any module by autograd."""
+    """A network whose features are compared: VGG with explicit passes, or any module by autograd.
+
+    Example:
+        features = {}
+        network.forward_pass().forward(pixels, lambda layer, rows, where: features.update({layer: rows}))
+    """
 
     @property
     def layers(self) -> Mapping[str, Layer]:

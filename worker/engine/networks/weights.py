@@ -63,6 +63,10 @@ def read_weights(path: Path, space: InputSpace | None = None) -> WeightsContent:
 
     Raises:
         InvalidRequest: The file holds anything else, or is damaged.
+
+    Example:
+        content = read_weights(Path("vgg19-dcbb9e9d.pth"))
+        print(content.space, content.reason)
     """
     content = _read(path)
     if space is None:

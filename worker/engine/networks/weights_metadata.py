@@ -55,6 +55,10 @@ def read_metadata(metadata: dict[str, str] | None) -> WeightsMetadata | None:
 
     Raises:
         InvalidRequest: This release cannot read it.
+
+    Example:
+        >>> read_metadata(None) is None
+        True
     """
     text = (metadata or {}).get(KEY)
     if text is None:

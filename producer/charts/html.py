@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stylefarm.producer.charts.losses import LossCurve
-from stylefarm.producer.charts.tradeoff import Point, Spread, Words, spans_decades
+from stylefarm.producer.charts.tradeoff import PlotText, Point, Spread, spans_decades
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 from stylefarm.shared.errors import InvalidRequest
 
@@ -77,7 +77,7 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     return _page(traces, layout, title, "")
 
 
-def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> bytes:
+def trade_off_page(points: Sequence[Point], words: PlotText, below: str = "") -> bytes:
     """Return the HTML of a point for each method, with arms to the quartiles in both directions.
 
     Args:
@@ -92,7 +92,7 @@ def trade_off_page(points: Sequence[Point], words: Words, below: str = "") -> by
         InvalidRequest: Plotly is not installed.
 
     Example:
-        page = trade_off_page(points, Words("methods", "seconds", "ssim", ""))
+        page = trade_off_page(points, PlotText("methods", "seconds", "ssim", ""))
     """
     traces = [
         {

@@ -173,7 +173,7 @@ def _dress(axes: Axes, log: bool, *, left: bool, below: bool) -> None:
     """Calm, with numbers where nothing is `left` of it or `below`."""
     from matplotlib.ticker import MaxNLocator
 
-    dress(axes)
+    style_axes(axes)
     axes.set_yscale("log" if log else "linear")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
     axes.tick_params(which="both", labelleft=left, labelbottom=below)
@@ -181,7 +181,7 @@ def _dress(axes: Axes, log: bool, *, left: bool, below: bool) -> None:
     axes.set_xlabel("iteration" if below else "", color=MUTED, fontsize=9)
 
 
-def dress(axes: Axes) -> None:
+def style_axes(axes: Axes) -> None:
     """Give axes the palette's colors, whatever the reader's own settings of matplotlib are."""
     axes.set_facecolor(PANEL)
     axes.grid(visible=True, color=RULE, linewidth=0.6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Literal
 
-from stylefarm.producer.charts.losses import dark_figure, dress, figure_bytes, legend, printable
+from stylefarm.producer.charts.losses import dark_figure, figure_bytes, legend, printable, style_axes
 from stylefarm.producer.theme import BRIGHT, MUTED, SERIES
 
 # Between the fastest and the slowest; beyond it, a linear scale would push most of them into a corner.
@@ -53,11 +53,11 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Words:
+class PlotText:
     """The texts of a plot: title, axes, and a note below it.
 
     Example:
-        >>> Words(title="methods", across="seconds", up="ssim", note="").up
+        >>> PlotText(title="methods", across="seconds", up="ssim", note="").up
         'ssim'
     """
 
@@ -79,7 +79,7 @@ def spans_decades(points: Sequence[Point]) -> bool:
     return min(seconds, default=0) > 0 and max(seconds) > LINEAR_UP_TO * min(seconds)
 
 
-def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "svg"] = "png") -> bytes:
+def trade_off_plot(points: Sequence[Point], words: PlotText, kind: Literal["png", "svg"] = "png") -> bytes:
     """Return a PNG or SVG of a point for each method, with arms to the quartiles in both directions.
 
     Args:
@@ -91,13 +91,13 @@ def trade_off_plot(points: Sequence[Point], words: Words, kind: Literal["png", "
         The bytes of the file.
 
     Example:
-        image = trade_off_plot(points, Words("methods", "seconds", "ssim", ""))
+        image = trade_off_plot(points, PlotText("methods", "seconds", "ssim", ""))
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure = dark_figure(8, 5)
     axes = figure.subplots()
-    dress(axes)
+    style_axes(axes)
     axes.set_xscale("log" if spans_decades(points) else "linear")
     axes.set_xlabel(words.across, color=MUTED, fontsize=9)
     axes.set_ylabel(words.up, color=MUTED, fontsize=9)

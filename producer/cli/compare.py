@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stylefarm.producer.cli.reports import force_option, where_option
+from stylefarm.producer.cli.looking import force_option, where_option
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.reports.comparison import compare
 from stylefarm.producer.reports.comparison_files import SPREADS, table, write_comparison

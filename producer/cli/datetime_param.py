@@ -12,7 +12,7 @@ _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Moment(click.ParamType[datetime]):
+class DateTimeParam(click.ParamType[datetime]):
     """A time in ISO 8601, UTC unless it has an offset, or an age: 90s, 30m, 2h, 3d, 1w."""
 
     name = "when"
@@ -31,4 +31,4 @@ class Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-MOMENT = Moment()
+DATE_TIME = DateTimeParam()

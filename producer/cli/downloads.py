@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stylefarm.producer.cli.reports import force_option, where_option
+from stylefarm.producer.cli.looking import force_option, where_option
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.results import Result
 from stylefarm.producer.reports.downloads import Downloaded, download_snapshots, download_sweep

@@ -20,7 +20,7 @@ from stylefarm.shared.errors import InvalidRequest, StillPending
 MORE = (
     "stylefarm.producer.cli.steer:OF_JOBS",
     "stylefarm.producer.cli.downloads:OF_JOBS",
-    "stylefarm.producer.cli.reports:OF_JOBS",
+    "stylefarm.producer.cli.looking:OF_JOBS",
 )
 
 

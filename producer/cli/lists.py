@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 from rich.markup import escape
 
-from stylefarm.producer.cli.datetime_param import MOMENT
+from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.cli.text import colored, loss_of, progress_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.selection import parse_where, title_of
@@ -61,8 +61,8 @@ def list_sweeps(limit: int, form: str | None) -> None:
 @click.option(
     "--where", metavar="PARAM=VALUE", multiple=True, help="Only jobs with this value of a parameter. Repeatable."
 )
-@click.option("--since", type=MOMENT, help="Submitted at or after: 2026-11-21T08:00, or an age such as 2h.")
-@click.option("--until", type=MOMENT, help="Submitted at or before.")
+@click.option("--since", type=DATE_TIME, help="Submitted at or after: 2026-11-21T08:00, or an age such as 2h.")
+@click.option("--until", type=DATE_TIME, help="Submitted at or before.")
 @limit_option
 @click.option("--all", "every", is_flag=True, help="No limit.")
 @list_options

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import click
 
-from stylefarm.producer.cli.datetime_param import MOMENT
+from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_sweeps
-from stylefarm.producer.cli.report import report
+from stylefarm.producer.cli.sweep_text import report
 from stylefarm.producer.cli.sweep_wait import follow, raise_failed
 from stylefarm.producer.cli.watch import watch_sweep
 from stylefarm.producer.client.farm import Farm
@@ -23,7 +23,7 @@ MORE = (
     "stylefarm.producer.cli.webhook:webhook",
     "stylefarm.producer.cli.steer:OF_SWEEPS",
     "stylefarm.producer.cli.downloads:OF_SWEEPS",
-    "stylefarm.producer.cli.reports:OF_SWEEPS",
+    "stylefarm.producer.cli.looking:OF_SWEEPS",
 )
 
 
@@ -65,7 +65,7 @@ def wait(sweep_id: str, timeout: float | None, as_json: bool) -> None:
 
 @sweep.command()
 @click.argument("sweep_id", metavar="SWEEP")
-@click.option("--since", "cursor", type=MOMENT, help="Cursor of an earlier answer.  [none: all jobs]")
+@click.option("--since", "cursor", type=DATE_TIME, help="Cursor of an earlier answer.  [none: all jobs]")
 @click.option("--jsonl", is_flag=True, help="Print only the changes, one per line.")
 def changes(sweep_id: str, cursor: datetime | None, jsonl: bool) -> None:
     """Print which jobs of SWEEP have changed since a cursor, and the next cursor, as one JSON object.

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from stylefarm.producer.cli.report import counts_of, failures_of, numbers, pace_of
+from stylefarm.producer.cli.sweep_text import counts_of, failures_of, numbers, pace_of
 from stylefarm.producer.cli.text import colored, duration, loss_of, progress_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.client.jobs import failure_of

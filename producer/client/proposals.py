@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.grids.search import Search
-from stylefarm.producer.grids.values import Span, Values
+from stylefarm.producer.grids.values import NumberRange, Values
 from stylefarm.shared.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _distribution(values: Values) -> BaseDistribution:
     """Numbers of a list go by their place in it, which has an order; other values are choices without one."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(values, Span):
+    if isinstance(values, NumberRange):
         if values.whole:
             return IntDistribution(round(values.low), round(values.high), log=values.log)
         return FloatDistribution(values.low, values.high, log=values.log)
@@ -83,14 +83,14 @@ def _distribution(values: Values) -> BaseDistribution:
 
 
 def _value(values: Values, found: Any) -> Any:
-    return found if isinstance(values, Span) else values[found]
+    return found if isinstance(values, NumberRange) else values[found]
 
 
 def _trial(space: Mapping[str, Values], distributions: Mapping[str, BaseDistribution], tried: Trial) -> FrozenTrial:
     from optuna.trial import TrialState, create_trial
 
     params = {
-        axis: tried.cell[axis] if isinstance(values, Span) else list(values).index(tried.cell[axis])
+        axis: tried.cell[axis] if isinstance(values, NumberRange) else list(values).index(tried.cell[axis])
         for axis, values in space.items()
     }
     state = TrialState.FAIL if tried.value is None else TrialState.COMPLETE

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stylefarm.producer.grids.grid import Grid, named, placed
+from stylefarm.producer.grids.grid import Grid, error_at, error_in
 from stylefarm.producer.grids.pictures import PATHS, beside, pictures_of
-from stylefarm.producer.grids.reading import Places, read_document, read_value
+from stylefarm.producer.grids.reading import EntryPositions, read_document, read_value
 from stylefarm.producer.grids.s3_objects import Objects
 from stylefarm.producer.grids.sampling import Sample
 from stylefarm.producer.grids.search import Search
-from stylefarm.producer.grids.values import MOST_CELLS, Span, Values, unfolded
+from stylefarm.producer.grids.values import MOST_CELLS, NumberRange, Values, expand
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.spec import JobSpec, nearest
@@ -63,10 +63,10 @@ def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = N
         grid = load_grid(Path("cats.yaml"), parse_settings(["seed=1,2,3"]))
     """
     try:
-        document, places = read_document(path)
-        with named(path, places):
+        document, positions = read_document(path)
+        with error_in(path, positions):
             reader = _Reader(path.parent, settings, frozenset(axes))
-            return reader.grid(_replaced(document, axes), path, places)
+            return reader.grid(_replaced(document, axes), path, positions)
     except RecursionError:  # also of lists that hold themselves by way of an alias
         raise InvalidSpec(f"{path} is nested too deeply for a sweep file") from None
 
@@ -150,7 +150,7 @@ class _Reader:
         self.own = own
         self.objects = Objects(settings or load_settings())
 
-    def grid(self, document: object, file: Path | None, places: Places | None) -> Grid:
+    def grid(self, document: object, file: Path | None, positions: EntryPositions | None) -> Grid:
         if not isinstance(document, dict):
             raise InvalidSpec("a sweep file is a mapping with `matrix`, and perhaps `name` and `base`")
         for key in document:
@@ -179,12 +179,12 @@ class _Reader:
             sample=_section(document, "sample", Sample),
             search=_section(document, "search", Search),
             file=file,
-            places=places,
+            positions=positions,
         )
 
     def _listed(self, key: str, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         found = {axis: self._axis((key, number, axis), axis, value) for axis, value in entry.items()}
-        span = next((axis for axis, values in found.items() if isinstance(values, Span)), None)
+        span = next((axis for axis, values in found.items() if isinstance(values, NumberRange)), None)
         if span is not None:
             raise InvalidSpec(f"{key} has a span for {span}, which stands in the matrix alone", (key, number, span))
         return found
@@ -193,15 +193,15 @@ class _Reader:
         if isinstance(value, range):  # from Python, where it need not be written out
             return value
         entries = value if isinstance(value, list) else [value]
-        with placed(at):
+        with error_at(at):
             parts = [self._unfolded(axis, entry) for entry in entries]
             if len(parts) == 1:
                 return parts[0]
-            if any(isinstance(part, Span) for part in parts):
+            if any(isinstance(part, NumberRange) for part in parts):
                 raise InvalidSpec(f"the axis {axis} has a span among other values: a span stands alone")
             # Before they are put into one list, which takes its memory where they are long.
             _check_length(axis, parts)
-            return [value for part in parts if not isinstance(part, Span) for value in part]
+            return [value for part in parts if not isinstance(part, NumberRange) for value in part]
 
     def _unfolded(self, axis: str, entry: Any) -> Values:
         if axis in PATHS and isinstance(entry, str):
@@ -209,14 +209,14 @@ class _Reader:
             return pictures_of(folder, axis, entry, self.objects)
         if axis in PATHS:
             return [self._beside(axis, entry)]
-        return unfolded(axis, entry)
+        return expand(axis, entry)
 
     def _beside(self, name: str, value: Any) -> Any:
         return beside(Path() if name in self.own else self.folder, name, value)
 
 
 def _check_length(axis: str, parts: list[Values]) -> None:
-    length = sum(len(part) for part in parts if not isinstance(part, Span))
+    length = sum(len(part) for part in parts if not isinstance(part, NumberRange))
     if length > MOST_CELLS:
         raise InvalidSpec(f"the axis {axis} has {length:,} values, more than {MOST_CELLS:,}: shorten it")
 

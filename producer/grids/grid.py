@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stylefarm.producer.grids.reading import Places
+from stylefarm.producer.grids.reading import EntryPositions
 from stylefarm.producer.grids.sampling import Sample
 from stylefarm.producer.grids.search import Search
-from stylefarm.producer.grids.values import MOST_CELLS, Span, Values
+from stylefarm.producer.grids.values import MOST_CELLS, NumberRange, Values
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import JobSpec, nearest, parse_spec
 from stylefarm.shared.text import counted
@@ -40,12 +40,12 @@ class Factor(NamedTuple):
     @property
     def length(self) -> int | None:
         """How many values it has; None of a span."""
-        return None if isinstance(self.columns[0], Span) else len(self.columns[0])
+        return None if isinstance(self.columns[0], NumberRange) else len(self.columns[0])
 
     def at(self, place: Any) -> Iterator[tuple[str, Any]]:
         """Yield each axis with its value at a place: an index, or, of a span, a share in [0, 1)."""
         for axis, column in zip(self.axes, self.columns, strict=True):
-            yield axis, column.at(place) if isinstance(column, Span) else column[place]
+            yield axis, column.at(place) if isinstance(column, NumberRange) else column[place]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Grid:
         exclude: takes out the cells that have one of the values listed for each axis that an entry names.
         sample: draws cells from the whole grid first.
         search: the matrix is searched, and not expanded.
-        places: where in the file each thing stands.
+        positions: where in the file each entry stands.
 
     Raises:
         InvalidSpec: a value is wrong, or no cell is left.
@@ -87,7 +87,7 @@ class Grid:
     exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
     sample: Sample | None = None
     search: Search | None = None
-    places: Places | None = field(default=None, repr=False, compare=False)
+    positions: EntryPositions | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -95,17 +95,17 @@ class Grid:
         if self.sample is None and self.search is None:
             self._check_size()
         for at, axis, values in self._written():
-            with placed(at):
+            with error_at(at):
                 _check_axis(axis, values, drawn=self.sample is not None or self.search is not None)
                 if at[0] == "matrix":
                     _check_once_each(axis, values)
         self._check_once()
         self._check_groups()
         for number, entry in enumerate(self.exclude):
-            with placed(("exclude", number)):
+            with error_at(("exclude", number)):
                 self._check_excluded(number, entry)
         for number, entry in enumerate(self.include):
-            with placed(("include", number)):
+            with error_at(("include", number)):
                 self._check_included(number, entry)
         if self.search is not None:
             self._check_searched()
@@ -169,7 +169,7 @@ class Grid:
         """
         if self.search is not None:
             raise InvalidSpec("this is a search: stylefarm sweep search runs it")
-        with named(self.file, self.places):
+        with error_in(self.file, self.positions):
             for cell in self.values():
                 yield cell, self._spec(cell)
 
@@ -179,7 +179,7 @@ class Grid:
         Example:
             spec = grid.spec({"seed": 1})
         """
-        with named(self.file, self.places):
+        with error_in(self.file, self.positions):
             return self._spec(cell)
 
     def _spec(self, cell: Cell) -> JobSpec:
@@ -273,7 +273,7 @@ class Grid:
             if axis not in known:
                 raise InvalidSpec(f"{what} names {axis!r}, which is no axis{nearest(axis, known)}")
             of_axis = known[axis]
-            if isinstance(of_axis, Span):
+            if isinstance(of_axis, NumberRange):
                 raise InvalidSpec(f"{what} names {axis}, whose values are drawn: narrow its bounds instead")
             strange = next((value for value in values if value not in of_axis), None)
             if strange is not None:
@@ -288,24 +288,24 @@ class Grid:
 
 
 @contextmanager
-def named(file: Path | None, places: Places | None = None) -> Iterator[None]:
+def error_in(file: Path | None, positions: EntryPositions | None = None) -> Iterator[None]:
     """Put the name of the file, and the place in it, before what is wrong in the `with` block.
 
     Args:
         file: None where the grid was not read from one.
-        places: where its entries stand.
+        positions: where its entries stand.
     """
     try:
         yield
     except InvalidSpec as error:
         if file is None:
             raise
-        where = "" if places is None else places.words(error.at)
+        where = "" if positions is None else positions.words(error.at)
         raise InvalidSpec(f"{file}{where}: {error}") from None
 
 
 @contextmanager
-def placed(at: tuple[str | int, ...]) -> Iterator[None]:
+def error_at(at: tuple[str | int, ...]) -> Iterator[None]:
     """Note where in a file that stands which is wrong in the `with` block."""
     try:
         yield
@@ -329,7 +329,7 @@ def _check_name(name: str) -> None:
 def _check_axis(axis: str, values: Values, *, drawn: bool) -> None:
     if axis not in JobSpec.model_fields:
         raise InvalidSpec(f"unknown axis {axis!r}{nearest(axis, JobSpec.model_fields)}")
-    if isinstance(values, Span):
+    if isinstance(values, NumberRange):
         if not drawn:
             raise InvalidSpec(
                 f"the axis {axis} is a span without values of its own: draw from it with sample, or write linspace or"
@@ -341,7 +341,7 @@ def _check_axis(axis: str, values: Values, *, drawn: bool) -> None:
 
 
 def _check_once_each(axis: str, values: Values) -> None:
-    if isinstance(values, Span | range):
+    if isinstance(values, NumberRange | range):
         return
     seen: set[Any] = set()
     unhashable: list[Any] = []

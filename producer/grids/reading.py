@@ -18,7 +18,7 @@ MOST_BITS = 1024
 
 
 @dataclass(frozen=True)
-class Places:
+class EntryPositions:
     """Where the entries of a file stand in it."""
 
     root: yaml.Node
@@ -48,7 +48,7 @@ def _words(mark: yaml.Mark) -> str:
     return f", line {mark.line + 1}, column {mark.column + 1}"
 
 
-def read_document(path: Path) -> tuple[object, Places | None]:
+def read_document(path: Path) -> tuple[object, EntryPositions | None]:
     """Read a YAML file.
 
     Returns:
@@ -61,7 +61,7 @@ def read_document(path: Path) -> tuple[object, Places | None]:
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        return (None, None) if node is None else (loader.construct_document(node), Places(node))
+        return (None, None) if node is None else (loader.construct_document(node), EntryPositions(node))
     except OSError as error:
         raise InvalidSpec(f"{path} cannot be read ({error.strerror}): check the path of the sweep file") from None
     except UnicodeDecodeError:

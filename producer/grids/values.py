@@ -12,7 +12,7 @@ from typing import Any
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import JobSpec
 
-# A grid beyond this is a slip of the pen; it is refused before it is unfolded.
+# A grid beyond this is a slip of the pen; it is refused before it is expanded.
 MOST_CELLS = 1_000_000
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
@@ -26,11 +26,11 @@ _LARGEST = 1e12
 
 
 @dataclass(frozen=True)
-class Span:
+class NumberRange:
     """All numbers from `low` to `high`, drawn uniformly, or uniformly in the logarithm.
 
     Example:
-        >>> Span(0, 10, whole=True).at(0.25)
+        >>> NumberRange(0, 10, whole=True).at(0.25)
         2
     """
 
@@ -43,17 +43,17 @@ class Span:
         """Return the number at a share of the way from `low` to `high`.
 
         Example:
-            >>> Span(1, 100, log=True).at(0.5)
+            >>> NumberRange(1, 100, log=True).at(0.5)
             10.0
         """
         value = self.low * (self.high / self.low) ** share if self.log else self.low + (self.high - self.low) * share
         return round(value) if self.whole else float(f"{value:.{_DIGITS}g}")
 
 
-Values = Sequence[Any] | Span
+Values = Sequence[Any] | NumberRange
 
 
-def unfolded(axis: str, entry: Any) -> Values:
+def expand(axis: str, entry: Any) -> Values:
     """Return the values that one entry of an axis stands for: itself, a range, a spacing, or a span.
 
     Args:
@@ -64,7 +64,7 @@ def unfolded(axis: str, entry: Any) -> Values:
         InvalidSpec: the entry is none of them.
 
     Example:
-        >>> list(unfolded("seed", "1..10 step 3")), unfolded("tv_weight", {"linspace": [0, 1, 3]})
+        >>> list(expand("seed", "1..10 step 3")), expand("tv_weight", {"linspace": [0, 1, 3]})
         ([1, 4, 7, 10], [0.0, 0.5, 1.0])
     """
     if isinstance(entry, str) and (found := _RANGE.fullmatch(entry)):
@@ -76,7 +76,7 @@ def unfolded(axis: str, entry: Any) -> Values:
         if kind in _SPANS:
             low, high = _numbers(axis, kind, bounds, ("from", "to"))
             _check_span(axis, kind, low, high)
-            return Span(low, high, kind == "loguniform", takes_whole_numbers(axis))
+            return NumberRange(low, high, kind == "loguniform", takes_whole_numbers(axis))
     return [entry]
 
 
@@ -119,7 +119,7 @@ def _spaced(axis: str, kind: str, bounds: Any) -> list[Any]:
     _check_count(axis, int(count))
     if kind == "logspace":
         _check_positive(axis, kind, low, high)
-    span = Span(low, high, kind == "logspace")
+    span = NumberRange(low, high, kind == "logspace")
     values = [span.at(number / (count - 1)) for number in range(int(count))]
     if takes_whole_numbers(axis):
         return [round(value) for value in values]

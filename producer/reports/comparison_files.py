@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 from stylefarm.producer.charts.html import trade_off_page
-from stylefarm.producer.charts.tradeoff import Point, Words, trade_off_plot
+from stylefarm.producer.charts.tradeoff import PlotText, Point, trade_off_plot
 from stylefarm.producer.reports.comparison import Comparison
 from stylefarm.producer.terminal.progress import working
 from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, higher_is_better
@@ -99,7 +99,7 @@ def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
         for group in comparison.groups
         if metric in group.numbers and SECONDS in group.numbers
     ]
-    words = Words(comparison.title, "seconds of rendering", _up(metric), _note(metric))
+    words = PlotText(comparison.title, "seconds of rendering", _up(metric), _note(metric))
     if suffix == ".html":
         return trade_off_page(points, words, _html(comparison))
     return trade_off_plot(points, words, "svg" if suffix == ".svg" else "png")

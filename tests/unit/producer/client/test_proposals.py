@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from stylefarm.producer.client.proposals import Trial, propose
 from stylefarm.producer.grids.search import Search
-from stylefarm.producer.grids.values import Span, Values
+from stylefarm.producer.grids.values import NumberRange, Values
 from stylefarm.shared.errors import InvalidSettings, InvalidSpec
 
 SPACES = st.fixed_dictionaries(
     {
-        "style_weight": st.just(Span(0.1, 1000.0, log=True)),
-        "iterations": st.just(Span(1, 50, whole=True)),
+        "style_weight": st.just(NumberRange(0.1, 1000.0, log=True)),
+        "iterations": st.just(NumberRange(1, 50, whole=True)),
         "seed": st.lists(st.integers(0, 99), min_size=1, max_size=5, unique=True),
         "style": st.lists(st.sampled_from(["a.png", "b.png", "c.png"]), min_size=1, unique=True),
     }
@@ -24,7 +24,7 @@ SPACES = st.fixed_dictionaries(
 
 
 def lies_in(value: object, values: Values) -> bool:
-    if isinstance(values, Span):
+    if isinstance(values, NumberRange):
         assert isinstance(value, int | float)
         return values.low <= value <= values.high and (not values.whole or value == int(value))
     return value in values
@@ -48,7 +48,7 @@ def test_what_is_proposed_lies_in_the_space(space: dict[str, Values], count: int
 def test_a_search_gets_closer(direction: str) -> None:
     """Given a metric with one best place, I expect later proposals far closer to it than the first ones."""
     search = Search(direction=direction, trials=60, seed=1)  # type: ignore[arg-type]
-    space: dict[str, Values] = {"style_weight": Span(0.0, 100.0)}
+    space: dict[str, Values] = {"style_weight": NumberRange(0.0, 100.0)}
     sign = 1 if direction == "minimize" else -1
     tried: list[Trial] = []
     for _ in range(15):

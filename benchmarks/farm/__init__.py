@@ -1,1 +1,1 @@
-"""The farm measured on one machine, with a Redis, a PostgreSQL and an object store of its own."""
+"""Benchmarks of the farm on one machine, with a private Redis, PostgreSQL and object store."""

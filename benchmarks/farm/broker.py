@@ -1,4 +1,4 @@
-"""How soon jobs are taken again after Redis was away; leases and periods as the settings have them."""
+"""Time until jobs are claimed again after an outage of Redis, with the default leases and periods."""
 
 from __future__ import annotations
 

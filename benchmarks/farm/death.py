@@ -1,4 +1,4 @@
-"""A worker whose machine is lost, and a job whose user has changed their mind; all settings as they come."""
+"""Time to recover the jobs of a lost worker, and to cancel a running job, with the default settings."""
 
 from __future__ import annotations
 

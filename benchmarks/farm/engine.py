@@ -1,4 +1,4 @@
-"""An optimization of about three seconds, beside which recording is weighed."""
+"""An optimization of about three seconds, the unit that the cost of recording is compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the farm is measured on: private servers that write to a disk as a farm's do, and a folder of pictures."""
+"""The environment of a benchmark: private servers that sync to disk as in production, and a folder of pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker with one slot: how soon it begins, how long it rests between jobs, what recording costs a job."""
+"""A worker with one slot: time to its first job, idle time between jobs, and the cost of recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database and Redis: submitting, claiming, finishing, recording, counting."""
+"""Rates of the database and Redis: submit, claim, finish, record losses, count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at a large sweep with the command line: the time of the whole command, from its start to its last line."""
+"""Wall time of the commands that show a large sweep."""
 
 from __future__ import annotations
 

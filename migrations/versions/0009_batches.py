@@ -1,4 +1,4 @@
-"""Jobs that can be painted together are found by a key"""
+"""Jobs that can be rendered together are found by a key"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: one run, and its report; ends with 1 if an invariant was broken."""
+"""`python -m tests.faults`: run one fault injection and print its report; exit with 1 if an invariant was broken."""
 
 from __future__ import annotations
 

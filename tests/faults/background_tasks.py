@@ -1,4 +1,4 @@
-"""Threads that do something to the farm while a `with` block runs."""
+"""Threads that act on the farm while a `with` block runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The invariants of the farm, which hold whatever has happened to it; each violation is a sentence."""
+"""The invariants of the farm, which must hold after any fault; each violation is one sentence."""
 
 from __future__ import annotations
 

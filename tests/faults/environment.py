@@ -1,4 +1,4 @@
-"""A whole farm of one run's own: servers behind proxies, workers as processes, and a straight way to its truth."""
+"""A private farm for one run: servers behind proxies, workers as processes, and direct access to its database."""
 
 from __future__ import annotations
 

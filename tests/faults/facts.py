@@ -1,4 +1,4 @@
-"""All that a farm has written down, read at once and as plain values, so that its invariants are functions of it."""
+"""Everything a farm has stored, read at once as plain values, so that its invariants are functions of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to the farm: each fault is a block that begins it, and undoes it where it ends."""
+"""The faults: each is a context manager that begins a fault, and ends it with the block."""
 
 from __future__ import annotations
 

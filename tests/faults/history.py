@@ -1,4 +1,4 @@
-"""What was promised and what was done to the farm, in the order of time; written to a file, and never changed."""
+"""The log of a run: submissions, answers and faults, in the order of time; only appended to."""
 
 from __future__ import annotations
 

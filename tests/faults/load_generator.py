@@ -1,4 +1,4 @@
-"""Those who use the farm while it is under fire: who asks for pictures, who has poison rendered, who tends it."""
+"""Users of the farm during a run: they submit jobs, submit jobs that kill a worker, and cancel, pause and retry."""
 
 from __future__ import annotations
 

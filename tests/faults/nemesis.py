@@ -1,4 +1,4 @@
-"""What breaks the farm: a plan that follows from a seed, and the threads that carry it out."""
+"""The nemesis: a plan of faults drawn by a seed, and the threads that carry it out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can delay, cut, black-hole or refuse what goes through it, on one port for its whole life."""
+"""A TCP proxy on a fixed port that can delay, cut, drop or refuse connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run came to: how jobs ended, what was done to the farm, and how long it took to get over it."""
+"""The report of a run: how jobs ended, which faults there were, and how long the farm took to recover."""
 
 from __future__ import annotations
 

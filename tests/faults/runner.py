@@ -1,4 +1,4 @@
-"""One run under fire: jobs go in, things break, all is healed, and in the end everything is counted."""
+"""One run: submit jobs, inject faults, end all faults, wait, and check the invariants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the farm is asked for, and how it is asked while it is under fire."""
+"""The jobs that are submitted during a run, and how a submission is retried while servers are down."""
 
 from __future__ import annotations
 

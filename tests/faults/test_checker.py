@@ -1,4 +1,4 @@
-"""The checker can fail: each invariant is broken by hand, in what was a farm without a fault."""
+"""The checker finds violations: each invariant is broken by hand in the facts of a healthy farm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rendering process holds of the connections of the slot's process that forked it."""
+"""A rendering process shares no connection with the slot's process that forked it."""
 
 from __future__ import annotations
 

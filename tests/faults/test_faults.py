@@ -1,4 +1,4 @@
-"""The farm under fire for a minute; `make chaos` goes on for longer."""
+"""The farm with faults injected for a minute; `make chaos` runs for longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of a seed."""
+"""The plan of faults that a seed draws."""
 
 from __future__ import annotations
 

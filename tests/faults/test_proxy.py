@@ -1,4 +1,4 @@
-"""The proxy, before a server that sends back what it gets."""
+"""The proxy in front of an echo server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker as it is started for real, which can be killed, halted, robbed of its disk, and shown a wrong clock."""
+"""A worker process that can be killed, halted, given a full disk, and given a wrong clock."""
 
 from __future__ import annotations
 

@@ -322,9 +322,9 @@ def test_terms_do_not_change_the_key(store: Store, queries: Queries) -> None:
     assert [(job.priority, job.device, job.label) for job in jobs] == [(5, "auto", ""), (9, "gpu", "night")]
 
 
-WISHES = ("cancel", "pause", "resume", "retry")
+COMMANDS = ("cancel", "pause", "resume", "retry")
 MOVES = st.lists(
-    st.sampled_from(["claim", "finish", "fail", "release", "expire", "stop", "late", *WISHES]), max_size=14
+    st.sampled_from(["claim", "finish", "fail", "release", "expire", "stop", "late", *COMMANDS]), max_size=14
 )
 
 
@@ -344,7 +344,7 @@ def test_whatever_happens_to_a_job_its_history_holds(store: Store, queries: Quer
         elif move == "expire":
             time.sleep(0.002)
             store.maintenance.requeue_expired()
-        elif move in WISHES:
+        elif move in COMMANDS:
             getattr(store.commands, move)(JobSelector(job=job_id))
         else:
             _write(store, move, fence)

@@ -60,12 +60,12 @@ def test_a_lost_gpu_does_not_take_the_others_along() -> None:
 
 
 def test_every_gpu_gets_one_slot() -> None:
-    """Given eight GPUs and no wishes, I expect eight slots that see one each, and none on the CPU."""
+    """Given eight GPUs and no settings, I expect eight slots that see one each, and none on the CPU."""
     assert seen(plan_slots(SlotRequest(), Machine(EIGHT))) == {f"gpu{n}": f"GPU-{n}" for n in range(8)}
 
 
 def test_without_gpus_the_cpu_gets_one_slot() -> None:
-    """Given no GPU and no wishes, I expect one slot on the CPU, whose threads are left to torch."""
+    """Given no GPU and no settings, I expect one slot on the CPU, whose threads are left to torch."""
     (only,) = plan_slots(SlotRequest(), Machine(cores=64))
     assert only == Slot("cpu0", {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ""})
 

@@ -22,7 +22,7 @@ SECONDS = 120
 
 
 def death(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
-    """Two workers; the one that renders is killed, with all its processes, and the other one goes on with the job."""
+    """Kill the one of two workers that renders, with all its processes; the other one continues the job."""
     back, lost, freed = [], [], []
     workers = {name: start_worker(setup, name) for name in NAMES}
     content, style = setup.pictures(2)

@@ -49,7 +49,7 @@ def starting(setup: BenchmarkFarm) -> list[Row]:
 
 
 def recording_cost(setup: BenchmarkFarm) -> list[Row]:
-    """What an optimization of a few seconds gives to its curve: waiting in its loop, and another thread's work."""
+    """Measure what recording costs an optimization of a few seconds: waiting in its loop, and another thread's work."""
     # Before torch, which reads once what importing the worker sets.
     from benchmarks.farm.engine import steps
     from stylefarm.shared.spec.spec import JobSpec
@@ -82,16 +82,16 @@ def recording_cost(setup: BenchmarkFarm) -> list[Row]:
 
 
 class ThreadTimer:
-    """The time of a processor that the thread it is called in has used from `start` to `stop`."""
+    """CPU time of the calling thread from `start` to `stop`."""
 
     seconds = 0.0
 
     def start(self) -> None:
-        """To be called first."""
+        """Begin the measurement."""
         self.seconds -= time.thread_time()
 
     def stop(self) -> None:
-        """To be called last."""
+        """End the measurement."""
         self.seconds += time.thread_time()
 
 
@@ -112,7 +112,7 @@ def _idle(queries: Queries, sweep_id: str) -> list[float]:
 
 @contextmanager
 def _worker(setup: BenchmarkFarm) -> Iterator[None]:
-    """One slot on a CPU, as a user starts it."""
+    """Run a worker with one slot on the CPU, as a user starts it."""
     process = start_worker(setup, "bench")
     try:
         with setup.farm() as farm:

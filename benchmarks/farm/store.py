@@ -113,7 +113,7 @@ def _claimed_and_finished(setup: BenchmarkFarm) -> float:
 
 
 def _work(url: str, ids: Sequence[str], start_at: float) -> float:
-    """Claims and finishes these jobs from `start_at` on; returns when that is done."""
+    """Claim and finish these jobs from `start_at` on."""
     store = Store(connect(url))
     result = StoredObject("jobs/bench/1/result.png", "0" * 64, 1)
     Queries(store.engine).check()
@@ -143,7 +143,7 @@ def _times(ask: Callable[[], object], count: int = 9) -> list[float]:
 
 
 def vacuum(setup: BenchmarkFarm) -> None:
-    """Has PostgreSQL clean up after many new rows, as it does by itself within minutes."""
+    """Vacuum and analyze after many new rows, as PostgreSQL does by itself within minutes."""
     with connect(setup.settings.database).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE) jobs")
 

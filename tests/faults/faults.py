@@ -43,7 +43,7 @@ LANES = tuple(PAUSES)
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault; those of one lane never come at the same time."""
+    """A fault; two of one lane are never active at the same time."""
 
     name: str
     lane: str
@@ -54,7 +54,7 @@ class Fault:
 
 
 def faults(lease: float) -> list[Fault]:
-    """All of them, for a farm with leases of so many seconds."""
+    """Return all faults, for a farm with leases of that many seconds."""
     asleep = (lease + 1, lease + 3)
     return [
         Fault("worker killed", "death", partial(_killed, pick=_whole)),
@@ -88,7 +88,7 @@ def _whole(worker: WorkerProcess) -> list[psutil.Process]:
 
 
 def _victim(farm: Environment, draw: random.Random) -> WorkerProcess:
-    """One of the workers that render, if there are any: whose loss costs the most."""
+    """Return one of the workers that render, if there is one: its loss costs the most."""
     rendering = [name for (name,) in farm.rows(select(JobRow.worker).where(JobRow.state == State.RUNNING))]
     busy = [name for name in farm.workers if any(claimed.startswith(f"{name}-") for claimed in rendering)]
     return farm.workers[draw.choice(busy or list(farm.workers))]
@@ -111,7 +111,7 @@ def _killed(farm: Environment, draw: random.Random, pick: Pick) -> Iterator[None
 
 
 def _held_by(farm: Environment, pid: int) -> list[dict[str, object]]:
-    """The job that a rendering process has, and how far it was."""
+    """The job of a rendering process, and its iteration."""
     of_job = (ArtifactRow.job_id == JobRow.id) & (ArtifactRow.role == ArtifactRole.CHECKPOINT)
     checkpoint = select(ArtifactRow.iteration).where(of_job).scalar_subquery()
     columns = (JobRow.id, JobRow.attempt, JobRow.iteration, checkpoint)
@@ -169,7 +169,7 @@ def _redis_emptied(farm: Environment, _draw: random.Random) -> Iterator[None]:
 
 @contextmanager
 def _doubled(farm: Environment, _draw: random.Random) -> Iterator[None]:
-    """Every job that there is, whatever its state, is announced once more, so twice."""
+    """Announce every job again, whatever its state."""
     jobs = farm.rows(select(JobRow.id, JobRow.priority))
     _announcer(farm).hints.publish([Hint(job_id, QUEUE, priority) for job_id, priority in jobs])
     yield
@@ -217,7 +217,7 @@ def _claimable(farm: Environment) -> set[str]:
 
 
 def _measure_consuming(farm: Environment, what: str) -> None:
-    """Waits for a job to be claimed from now on, if there is one to claim."""
+    """Wait until a job is claimed, if there is one to claim."""
     began = time.monotonic()
     last = _last_claim(farm)
     while time.monotonic() - began < RECOVERY_SECONDS and _last_claim(farm) == last:
@@ -228,6 +228,6 @@ def _measure_consuming(farm: Environment, what: str) -> None:
 
 
 def _last_claim(farm: Environment) -> int:
-    """The number of the latest event that is a claim."""
+    """Return the number of the latest claim event."""
     ((number,),) = farm.rows(select(func.max(EventRow.id)).where(EventRow.reason == "claimed"))
     return int(number or 0)

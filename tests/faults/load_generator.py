@@ -29,7 +29,7 @@ RESTART_SECONDS = 1.0
 
 
 class LoadGenerator(BackgroundTasks):
-    """Asks for so many short jobs, and a few long ones, over so many seconds, and steers some of them.
+    """Submits many short jobs and a few long ones over a time, and sends commands to some of them.
 
     Afterwards nothing that it paused is paused.
     """
@@ -65,7 +65,7 @@ class LoadGenerator(BackgroundTasks):
                 retry_until_answered(farm.find_job(job_id).resume)
 
     def _submit(self, farm: Farm, number: int) -> None:
-        """Some batches wait for a job, and of some only two jobs may run at a time."""
+        """Submit a batch; some wait for a job, and of some only two jobs may run at a time."""
         after = [self.draw.choice(self._jobs)] if number % 4 == 1 else []
         limit = 2 if number % 4 == 2 else None
         weights = [1.0 + step for step in range(BATCH // 4)]
@@ -74,12 +74,12 @@ class LoadGenerator(BackgroundTasks):
         self._jobs += submit(self.environment, farm, f"long {number}", LONG, [5.0], ("a", "s"), priority=8)
 
     def _latest(self) -> list[str]:
-        """The jobs that run, or else those that were asked for last, most of which are queued."""
+        """Return the running jobs, or else the newest ones, most of which are queued."""
         running = select(JobRow.id).where(JobRow.state == State.RUNNING, JobRow.id.in_(self._jobs))
         return [job_id for (job_id,) in self.environment.rows(running)] or self._jobs[-2 * BATCH :]
 
     def _send_command(self, farm: Farm) -> None:
-        """Something that users do, to one of the latest jobs; whether it is heard is not for us to know."""
+        """Send a random command to one of the latest jobs; the answer may get lost."""
         job_id, command = self.command_draw.choice(self._latest()), self.command_draw.choice(COMMANDS)
         priority = self.command_draw.randrange(10)
         with contextlib.suppress(ServiceUnavailable):

@@ -16,7 +16,7 @@ from tests.faults.history import Entry
 
 @dataclass(frozen=True)
 class RunReport:
-    """The run of one seed; `seconds` are those of the faults, `rest` those until the farm had come to rest."""
+    """The run of one seed; faults lasted `seconds`, and the farm was idle `rest` seconds later."""
 
     seed: int
     seconds: float
@@ -46,7 +46,7 @@ class RunReport:
         yield f"violations: {len(self.violations)}"
 
     def measured(self) -> dict[str, list[float]]:
-        """What was measured, each time in seconds, but for the work that was lost."""
+        """The measurements, in seconds, except for the lost iterations."""
         found: dict[str, list[float]] = {"killed -> running again (s)": [], "cancelled -> slot free (s)": []}
         for entry in self._of("measured"):
             found.setdefault(f"{entry['what']} (s)", []).append(entry["seconds"])
@@ -64,7 +64,7 @@ class RunReport:
         return found
 
     def _begun_after(self, held: dict[str, Any]) -> float | None:
-        """When the attempt after the one that was killed began, if there was one."""
+        """Return when the attempt after the killed one began; None if there was none."""
         attempts = self.facts.attempts.get(held["job"], ())
         later = [attempt.started_at.timestamp() for attempt in attempts if attempt.attempt == held["attempt"] + 1]
         return later[0] if later else None

@@ -36,7 +36,7 @@ MARGIN_SECONDS = 120.0
 def run(
     folder: Path, seed: int, seconds: float, jobs: int, times: Times = SHORT, lanes: Collection[str] = LANES
 ) -> RunReport:
-    """Has so many short jobs rendered while things break for so many seconds, those of some lanes only if asked."""
+    """Render short jobs while faults are injected for some seconds, those of the given lanes only."""
     with start_environment(folder, times, WORKERS) as farm:
         _warm(farm)
         with WorkerOperator(farm), PoisonSubmitter(farm, seconds):
@@ -55,7 +55,7 @@ def run(
 
 
 def _warm(farm: Environment) -> None:
-    """Starts the workers, and returns when all of them are up and some jobs are rendered."""
+    """Start the workers, and return when all of them are up and some jobs are rendered."""
     for worker in farm.workers.values():
         worker.start()
     with Farm(farm.direct) as producer:
@@ -65,7 +65,7 @@ def _warm(farm: Environment) -> None:
 
 
 def _rests(farm: Environment) -> bool:
-    """Waits until all jobs have ended; False if for too long none does."""
+    """Wait until all jobs have ended; return False if for too long none does."""
     patience = farm.times.lease + farm.times.reconcile + MARGIN_SECONDS
     unfinished = select(func.count()).where(JobRow.state.not_in(FINAL))
     left, until = None, 0.0
@@ -81,7 +81,7 @@ def _rests(farm: Environment) -> bool:
 
 
 def _drained(farm: Environment) -> Iterator[str]:
-    """Workers that do not end as they should, once nothing is broken and nothing to be done."""
+    """Return the workers that do not stop when they are idle and no fault is active."""
     for name, worker in farm.workers.items():
         code = worker.drain(DRAIN_SECONDS)
         if code is None:

@@ -40,7 +40,7 @@ def submit(
     pictures: tuple[str, str] = ("ab", "st"),
     **terms: Any,
 ) -> list[str]:
-    """Submits a sweep, again and again until the farm has taken it; returns its jobs.
+    """Submit a sweep, repeatedly until the farm has stored it, and return its jobs.
 
     Its `name` is what it is known by: where the answer got lost, what is stored under it is not asked for again.
     """

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Pooling = Literal["average", "max", "l2"]
+Pooling = Literal["average", "max", "l2", "blur"]
 
 # Keeps the square root's gradient finite where all inputs are zero.
 MIN_SQUARE = 1e-12
@@ -24,6 +24,9 @@ class Pool:
         kind: "average", "max", or "l2": the square root of the sum of four squares.
         scale: What the pooled values are multiplied by.
 
+    Raises:
+        ValueError: The kind is "blur", which is for overlapping windows.
+
     Example:
         >>> Pool("l2")(torch.tensor([[[[3.0, 4.0], [0.0, 0.0]]]])).item()
         5.0
@@ -31,6 +34,11 @@ class Pool:
 
     kind: Pooling
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that these windows, which do not overlap, have no use for."""
+        if self.kind == "blur":
+            raise ValueError("blur pooling is for windows that overlap, as SqueezeNet's do")
 
     @property
     def linear(self) -> bool:

@@ -38,9 +38,12 @@ class FirstConvolution(nn.Conv2d):
         """Return (B, 64, H', W') of the network's input (B, 3, H, W)."""
         if self.replicates:
             x = functional.pad(x, (1, 1, 1, 1), "replicate")
+        return functional.conv2d(x, self.kernel(), self.bias, stride=2)
+
+    def kernel(self) -> Tensor:
+        """Return the kernels that give the output at stride 2: (64, 3, 3, 3), or (64, 3, 4, 4) if it is dense."""
         # The mean of a convolution is that with the mean of its shifted kernels.
-        weight = _mean_of_shifts(self.weight) if self.is_dense else self.weight
-        return functional.conv2d(x, weight, self.bias, stride=2)
+        return _mean_of_shifts(self.weight) if self.is_dense else self.weight
 
 
 def _mean_of_shifts(weight: Tensor) -> Tensor:
@@ -52,11 +55,14 @@ class Pool3x3(nn.Module):
     """Pooling of 3 x 3 positions at stride 2, (B, C, H, W) to (B, C, (H - 1) // 2, (W - 1) // 2).
 
     Args:
-        kind: "average", "max", or "l2": the square root of the sum of nine squares.
+        kind: "average"; "max"; "l2": the square root of the sum of nine squares; "blur": the mean weighted by (1, 2, 1)
+            in both directions, in which every position counts alike, so that the gradient draws no grid. In the others
+            the windows overlap at every second row and column, which count twice.
         scale: What the pooled values are multiplied by.
 
     Source:
-        Departure from torchvision's: an incomplete window at the right or bottom is left out, as in Keras.
+        "blur" is Zhang 2019 (arXiv 1904.11486), section 3.2. Departure from torchvision's: an incomplete window at the
+        right or bottom is left out, as in Keras.
 
     Example:
         >>> Pool3x3("average")(torch.arange(9.0).view(1, 1, 3, 3)).item()
@@ -70,13 +76,27 @@ class Pool3x3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the pooled features."""
+        weights = self.weights(x.dtype, x.device)
+        if weights is not None:
+            return functional.conv2d(x, weights.expand(x.shape[1], 1, 3, 3), stride=2, groups=x.shape[1])
         if self.kind == "max":
             x = functional.max_pool2d(x, 3, stride=2)
-        elif self.kind == "average":
-            x = functional.avg_pool2d(x, 3, stride=2)
         else:
             x = (9 * functional.avg_pool2d(x.square(), 3, stride=2)).clamp_min(MIN_SQUARE).sqrt()
         return x if self.scale == 1 else x * self.scale
+
+    def weights(self, dtype: torch.dtype, device: torch.device) -> Tensor | None:
+        """Return the weights (3, 3) of a window; None for a pooling that is not linear.
+
+        Args:
+            dtype: The dtype of the weights.
+            device: Their device.
+        """
+        if self.kind not in ("average", "blur"):
+            return None
+        line = torch.tensor([1.0, 2.0, 1.0] if self.kind == "blur" else [1.0, 1.0, 1.0], dtype=torch.float64)
+        window = torch.outer(line, line) * (self.scale / line.sum() ** 2)
+        return window.to(dtype=dtype, device=device)
 
 
 class FireModule(nn.Module):
@@ -134,6 +154,7 @@ class SqueezeNet(nn.Module):
         super().__init__()
         self.space = space
         self.is_dense = first_layer == "dense"
+        self.pads = padding == "replicate"
         scale = POOLING_SCALES[pooling] if rescale_pooling else 1.0
         parts: list[nn.Module] = [FirstConvolution(first_layer, padding), nn.ReLU()]
         paths = {"conv1": "features.0", "relu1": "features.1"}

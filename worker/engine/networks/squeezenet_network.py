@@ -1,15 +1,19 @@
-"""SqueezeNet as a feature network: gradients by autograd, whole images only."""
+"""SqueezeNet as a feature network: explicit passes, whole or in strips, and their memory."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
 
-from stylefarm.shared.spec.networks import network_layers
-from stylefarm.worker.engine.networks.module_network import ModuleNetwork
-from stylefarm.worker.engine.networks.squeezenet import SqueezeNet
+from stylefarm.worker.engine.networks.feature_network import ForwardPass
+from stylefarm.worker.engine.networks.memory_plan import MemoryPlan, Workload, shared_bytes
+from stylefarm.worker.engine.networks.squeezenet_backbone import NamedStep, SqueezeNetBackbone
+from stylefarm.worker.engine.networks.squeezenet_pass import SqueezeNetPass, bytes_of_rows, heights, strip_rows
+
+# Activations of a strip in MiB, of the plans from the fastest to the smallest.
+STRIPS = (256, 128, 64, 32, 16)
 
 
-class SqueezeNetNetwork(ModuleNetwork):
+class SqueezeNetNetwork(SqueezeNetBackbone):
     """The `FeatureNetwork` of a `SqueezeNet`.
 
     Args:
@@ -17,6 +21,7 @@ class SqueezeNetNetwork(ModuleNetwork):
         layers: Names of the layers in use.
 
     Example:
+        >>> from stylefarm.worker.engine.networks.squeezenet import SqueezeNet
         >>> network = SqueezeNetNetwork(SqueezeNet(), ["fire4", "relu1"])
         >>> [(layer.name, layer.channels, layer.stride) for layer in network.layers.values()]
         [('relu1', 64, 2), ('fire4', 256, 8)]
@@ -24,8 +29,63 @@ class SqueezeNetNetwork(ModuleNetwork):
         (7, 7)
     """
 
-    def __init__(self, squeezenet: SqueezeNet, layers: Collection[str]) -> None:
-        first_layer = "dense" if squeezenet.is_dense else "strided"
-        every = network_layers("squeezenet", first_layer)
-        used = {name: layer for name, layer in every.items() if name in layers}
-        super().__init__(squeezenet, used, space=squeezenet.space, submodules=squeezenet.submodules)
+    def memory_plans(self, workload: Workload) -> list[MemoryPlan]:
+        """Return every way of running the workload with its memory in bytes, the fastest first."""
+        plans = [MemoryPlan("whole", self._bytes(workload, None))]
+        if not workload.needs_whole:
+            plans += [MemoryPlan("strips", self._bytes(workload, mib << 20), mib << 20) for mib in STRIPS]
+        return plans
+
+    def forward_pass(self, plan: MemoryPlan | None = None) -> ForwardPass:
+        """Return the pass that follows `plan`; None runs the whole image at once."""
+        return SqueezeNetPass(self, None if plan is None or plan.kind == "whole" else plan.strip_bytes)
+
+    def _bytes(self, work: Workload, strip_bytes: int | None) -> int:
+        """Return the peak: what is kept between the passes, and the most that one stage takes beside it."""
+        itemsize = self.dtype.itemsize
+        kept = [work.batch * 3 * work.height * work.width * itemsize]
+        passing: list[float] = []
+        for steps, size in self._stages(work):
+            activations = work.batch * bytes_of_rows(steps, size, itemsize)
+            rows = heights(steps, size[0])[-1]
+            at_once = rows if strip_bytes is None else strip_rows(steps, work.batch, size, itemsize, strip_bytes)
+            widest = max(_largest(named, steps, size, itemsize) for named in steps) * work.batch * at_once / rows
+            if at_once >= rows:
+                kept.append(round(activations * rows))
+                passing.append(2 * widest)
+            else:
+                # A strip's own rows have neighbours, and the stage's input has a gradient as large as itself.
+                halo = 1 + 6 / at_once
+                kept.append(self._output_bytes(work, steps, size))
+                passing.append((activations * at_once + 3 * widest) * halo + self._input_bytes(work, steps, size))
+        targets = sum(self._layer_bytes(work, name) for name in work.content_layers)
+        return round(shared_bytes(work, 2 * self.weight_bytes, targets) + sum(kept) + max(passing))
+
+    def _stages(self, work: Workload) -> Iterator[tuple[list[NamedStep], tuple[int, int]]]:
+        """Yield the steps of each stage with the size of its input."""
+        height, width = (length + 2 * self.pads for length in work.size)
+        for steps in self.stages:
+            if not steps:
+                return
+            yield steps, (height, width)
+            height, width = heights(steps, height)[-1], heights(steps, width)[-1]
+
+    def _output_bytes(self, work: Workload, steps: list[NamedStep], size: tuple[int, int]) -> int:
+        rows, columns = (heights(steps, length)[-1] for length in size)
+        return work.batch * steps[-1].channels * rows * columns * self.dtype.itemsize
+
+    def _input_bytes(self, work: Workload, steps: list[NamedStep], size: tuple[int, int]) -> int:
+        before = [stage for stage in self.stages if stage is not steps]
+        index = self.stages.index(steps)
+        channels = before[index - 1][-1].channels if index else 3
+        return work.batch * channels * size[0] * size[1] * self.dtype.itemsize
+
+    def _layer_bytes(self, work: Workload, layer: str) -> int:
+        height, width = self.layer_size(layer, work.size)
+        return work.batch * self.layers[layer].channels * height * width * self.dtype.itemsize
+
+
+def _largest(named: NamedStep, steps: list[NamedStep], size: tuple[int, int], itemsize: int) -> int:
+    """Return the bytes of a step's whole output, of one image."""
+    index = steps.index(named) + 1
+    return named.channels * heights(steps, size[0])[index] * heights(steps, size[1])[index] * itemsize

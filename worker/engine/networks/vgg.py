@@ -24,7 +24,7 @@ Padding = Literal["zeros", "replicate"]
 
 # Factors that bring the activations back to the size that max pooling, which VGG was trained with, gives them on
 # photographs (crowsonkb/style-transfer-pytorch).
-POOLING_SCALES: dict[Pooling, float] = {"max": 1.0, "average": 2.0, "l2": 0.78}
+POOLING_SCALES: dict[Pooling, float] = {"max": 1.0, "average": 2.0, "l2": 0.78, "blur": 2.0}
 
 
 @dataclass(frozen=True)

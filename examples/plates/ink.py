@@ -75,12 +75,13 @@ def _sky(sheet: Sheet, rng: np.random.Generator) -> None:
     _, y = canvas.grid()
     cloud = noise(rng, canvas, (1.6, 4.5), 3) + 0.15 * sheet.rough
     sheet.wash(smoothstep(cloud, 0.3, 0.5), INDIGO, 0.16)
-    sheet.wash(smoothstep(-cloud, 0.35, 0.55), OCHRE, 0.17)
-    sheet.wash(smoothstep(0.25 - y / canvas.height + 0.10 * cloud, -0.2, 0.3), INDIGO, 0.3, 0)
+    sheet.wash(smoothstep(-cloud, 0.2, 0.45), OCHRE, 0.2)
+    sheet.wash(np.exp(-(((y / canvas.height - 0.45) / 0.22) ** 2)) + 0 * cloud, OCHRE, 0.22, 0)
+    sheet.wash(smoothstep(0.25 - y / canvas.height + 0.10 * cloud, -0.2, 0.3), INDIGO, 0.2, 0)
     x, y = scattered(rng, canvas, 90)
     size = rng.uniform(0.7, 1.3, x.shape)
     angle = rng.normal(-0.12, 0.16, x.shape)
-    dense = rng.uniform(0.02, 0.13, x.shape)
+    dense = rng.uniform(0.015, 0.09, x.shape)
     sheet.brush(
         _strokes(x, y, angle, 0.34 * size, 0.075 * size, rng.normal(0, 0.4, x.shape), dense),
         rng,
@@ -100,7 +101,7 @@ def _strokes(*parts: Floats | float) -> Strokes:
 def _sun(sheet: Sheet, x: float, y: float) -> None:
     across, down = sheet.canvas.grid()
     mask = smoothstep(0.088 - np.hypot(across - x, down - y) + 0.0022 * sheet.rough, -0.004, 0.004)
-    sheet.wash(mask, VERMILION, 0.62, 1.0)
+    sheet.wash(mask, VERMILION, 0.72, 1.0)
 
 
 def _range(sheet: Sheet, rng: np.random.Generator, level: int) -> None:
@@ -117,9 +118,9 @@ def _range(sheet: Sheet, rng: np.random.Generator, level: int) -> None:
     ridge = ridge + 0.011 * noise(rng, canvas, (9, 0.01), 5)[:1]
     depth = y - ridge + 0.003 * sheet.rough
     mist = np.exp(-np.maximum(depth, 0) / (0.075 + 0.035 * noise(rng, canvas, 3, 2).clip(-1, 1)))
-    strength = (0.34 + 0.2 * level) * (mist + 0.03)
+    strength = (0.36 + 0.25 * level) * (mist + 0.02)
     mask = smoothstep(depth, -0.003, 0.003)
-    sheet.lift(mask, 0.8)
+    sheet.lift(mask, 0.82)
     sheet.wash(mask, (INDIGO, INDIGO, INK, INDIGO, INK)[level], strength, 1.1)
     if level:
         # Their number differs between sizes; what follows shall not.
@@ -209,7 +210,7 @@ def _blossoms(sheet: Sheet, rng: np.random.Generator, middles: Floats) -> None:
     x, y = np.repeat(middles, 5, axis=0).T
     angle = 2 * np.pi * np.arange(len(x)) / 5 + np.repeat(rng.uniform(0, 6, len(middles)), 5)
     size = np.repeat(rng.uniform(0.006, 0.0115, len(middles)), 5)
-    dense = rng.uniform(0.35, 1.0, len(x))
+    dense = rng.uniform(0.5, 1.2, len(x))
     petals = _strokes(x + size * np.cos(angle), y + size * np.sin(angle), angle, 1.5 * size, 1.3 * size, 0, dense)
     sheet.brush(petals, rng, Brush(dryness=0.15, streaks=0.15, taper=0), VERMILION)
 

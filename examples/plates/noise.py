@@ -45,7 +45,7 @@ class Canvas:
     @property
     def coarseness(self) -> float:
         """How much larger strokes are than on other canvases: on small ones, they would be narrower than pixels."""
-        return min(max(120 / self.unit, 1), 3)
+        return min(max(160 / self.unit, 1), 3)
 
     def scaled(self, factor: float) -> Canvas:
         """The canvas with so many times the pixels along each side."""
@@ -53,7 +53,7 @@ class Canvas:
 
     def draft(self) -> Canvas:
         """The canvas at the resolution of drafts."""
-        return self.scaled(DRAFT / self.unit)
+        return self.scaled(DRAFT / self.unit if self.unit > DRAFT / 2 else max(2, ceil(64 / self.unit)))
 
     def grid(self) -> tuple[Floats, Floats]:
         """x as a row and y as a column, in units, at the centers of the pixels."""

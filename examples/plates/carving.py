@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from examples.plates.noise import Canvas, Floats
+from examples.plates.noise import Canvas, Floats, picture
 
 
 class Block:
@@ -13,10 +13,9 @@ class Block:
 
     def __init__(self, canvas: Canvas, ground: Floats) -> None:
         self._factor = 2 if canvas.unit > 700 else 3
-        self._canvas = canvas
         self._scale = canvas.unit * self._factor
-        large = np.repeat(np.repeat(ground, self._factor, axis=0), self._factor, axis=1)
-        self._image = Image.fromarray((np.clip(large, 0, 1) * 255 + 0.5).astype(np.uint8))
+        large = canvas.scaled(self._factor)
+        self._image = picture(ground).resize((large.columns, large.rows), Image.Resampling.NEAREST)
         self._draw = ImageDraw.Draw(self._image)
 
     def fill(self, points: Floats, color: Floats) -> None:

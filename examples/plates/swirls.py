@@ -115,9 +115,11 @@ def _scene(draft: Canvas, rng: np.random.Generator) -> Scene:
     u, v, glow, halo = _stars(draft, stars, u, v)
     ground = smoothstep(y - horizon, -0.004, 0.004)
     hills, slope = _hills(draft, rng, y - horizon)
+    strength = np.hypot(u, v) + 1e-6
+    u, v = u / strength, v / strength
     u, v = u * (1 - ground) + ground, v * (1 - ground) + ground * slope
     cypress, lean = _cypress(draft, rng)
-    u, v = u * (1 - cypress) + cypress * lean, v * (1 - cypress) - cypress
+    u, v = u * (1 - cypress) + 2 * cypress * lean, v * (1 - cypress) - 2 * cypress
     return Scene(np.arctan2(v, u), sky + 0.34 * halo, glow * (1 - ground), hills, ground, cypress, stars)
 
 
@@ -186,7 +188,7 @@ def _cypress(draft: Canvas, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Where the cypress stands, and which way its flames lean."""
     x, y = draft.grid()
     height = 1 - y / draft.height
-    sway = 0.02 * np.sin(9 * height + rng.uniform(0, 6)) + 0.008 * noise(rng, draft, (5, 9))
+    sway = 0.02 * np.sin(9 * height + rng.uniform(0, 6)) + 0.008 * (1 - height) * noise(rng, draft, (5, 9))
     spread = 0.105 * np.clip(1 - height / 0.86, 0, 1) ** 0.75 * (0.6 + 0.4 * np.clip(height * 5, 0, 1))
     offset = x - draft.width * CYPRESS_AT - sway
     return smoothstep(spread - np.abs(offset), -0.004, 0.004), 0.25 * np.sin(40 * offset + 14 * height)

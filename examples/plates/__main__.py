@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from examples.plates import PLATES, draw
 
@@ -27,8 +28,15 @@ def main(arguments: list[str] | None = None) -> None:
             _fail(f"cannot write {options.output / name}.png: {error.strerror or error}")
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in a sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        _fail(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m examples.plates", description=__doc__)
+    parser = Parser(prog="python -m examples.plates", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(PLATES)}  [all]")
     parser.add_argument("--size", type=_size, default=(768, 768), metavar="WxH", help="pixels, or N for NxN  [768]")
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of what is left to chance  [0]")
@@ -65,7 +73,7 @@ def _written(name: str, size: tuple[int, int], seed: int, folder: Path) -> Path:
     return path
 
 
-def _fail(sentence: str) -> None:
+def _fail(sentence: str) -> NoReturn:
     print(f"python -m examples.plates: {sentence}", file=sys.stderr)
     sys.exit(2)
 

@@ -83,7 +83,8 @@ def test_bad_input_is_told_in_a_sentence(
     with pytest.raises(SystemExit) as stopped:
         main([*arguments, "-o", str(tmp_path / "plates")])
     assert stopped.value.code == 2
-    assert told in capsys.readouterr().err.splitlines()[-1]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(told)
     assert not list(tmp_path.iterdir())
 
 

@@ -38,12 +38,14 @@ GRAM = "gram"
 # docs/ablation.md holds the measurements for the weights of gram and wasserstein; the others match them by eye.
 LOSS_ENTRIES: Mapping[str, LossEntry] = {
     GRAM: LossEntry(f"{_LOSSES}.moment_losses:Gram", 100.0),
+    "covariance": LossEntry(f"{_LOSSES}.moment_losses:Covariance", 16.0),
     "mean-std": LossEntry(f"{_LOSSES}.moment_losses:MeanStd", 100.0),
     "mmd-linear": LossEntry(f"{_LOSSES}.moment_losses:MmdLinear", 100.0),
     "mmd-poly": LossEntry(f"{_LOSSES}.moment_losses:MmdPoly", 100.0),
     "mmd-gaussian": LossEntry(f"{_LOSSES}.sample_losses:MmdGaussian", 20.0),
     "wasserstein": LossEntry(f"{_LOSSES}.moment_losses:Wasserstein", 5.0),
     "sliced": LossEntry(f"{_LOSSES}.sample_losses:SlicedWasserstein", 100.0),
+    "nearest": LossEntry(f"{_LOSSES}.nearest:NearestNeighbors", 1.0),
 }
 # For losses of other packages, whose weight nobody has measured.
 DEFAULT_AUTO_WEIGHT = 100.0

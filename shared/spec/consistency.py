@@ -108,6 +108,10 @@ def _features(spec: Parameters) -> Iterator[str]:
             "first_layer = dense is for SqueezeNet, whose first convolution skips pixels: leave it out, or take"
             " features = squeezenet"
         )
+    if spec.pooling == "blur" and spec.features not in ("auto", "squeezenet"):
+        yield (
+            "pooling = blur is for SqueezeNet, whose poolings overlap: take pooling = average, or features = squeezenet"
+        )
 
 
 _CHECKS = (_weights, _layers, _masks, _normalization, _scales, _start, _steps, _file, _features)

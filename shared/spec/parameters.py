@@ -81,8 +81,10 @@ class InputParameters(ParameterGroup):
     style_masks: Paths = Field(
         (), description="for each style, which part of it counts: pictures of its size, white counts"
     )
-    color: Literal["style", "luminance", "match"] = Field(
-        "style", description="luminance: keep the content's colors; match: first transfer them to the style"
+    color: Literal["style", "recolor", "luminance", "match"] = Field(
+        "style",
+        description="colors of the result; style: the style's; recolor: the same, and the content gets them first, so"
+        " that its forms stay clear; luminance: the content's; match: the content's, which the style gets first",
     )
 
     @field_validator("method")
@@ -181,7 +183,9 @@ class NetworkParameters(ParameterGroup):
     rescale_filters: bool = Field(
         False, description="scale each filter to a mean activation of 1; with pretrained weights only"
     )
-    pooling: Literal["average", "max", "l2"] = Field("average", description="pooling of the network")
+    pooling: Literal["average", "max", "l2", "blur"] = Field(
+        "average", description="pooling of the network; blur: of squeezenet, by (1, 2, 1), so that no grid is left"
+    )
     rescale_pooling: bool = Field(False, description="multiply average pooling by 2, l2 by 0.78")
     padding: Literal["zeros", "replicate"] = Field("zeros", description="padding of the first convolution")
     input_range: float = Field(

@@ -34,7 +34,12 @@ class Spread:
 
     @property
     def arms(self) -> tuple[float, float]:
-        """The distances of the quartiles from the median, below and above it; at least 0."""
+        """The distances of the quartiles from the median, below and above it; at least 0.
+
+        Example:
+            >>> Spread(count=3, median=0.5, low=0.25, high=1.0).arms
+            (0.25, 0.5)
+        """
         return max(0.0, self.median - self.low), max(0.0, self.high - self.median)
 
 
@@ -69,6 +74,9 @@ class PlotText:
 
 def spans_decades(points: Sequence[Point]) -> bool:
     """Return whether the seconds of the points need a logarithmic scale.
+
+    Args:
+        points: the methods; `x` is their seconds.
 
     Example:
         >>> fast, slow = Spread(1, 1.0, 1.0, 1.0), Spread(1, 60.0, 60.0, 60.0)

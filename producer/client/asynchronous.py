@@ -38,6 +38,11 @@ class AsyncProxy:
 
     Args:
         wrapped: what is called.
+
+    Example:
+        async with AsyncFarm() as farm:
+            job = await farm.find_job("9a41c07d")  # an AsyncProxy of a Job
+            print(job.id, (await job.status()).state)
     """
 
     def __init__(self, wrapped: Farm | Job | Sweep | Snapshot) -> None:

@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
 
 class EmbeddedWorker:
-    """Renders jobs one after the other on a thread of its own; torch is imported when the first one comes."""
+    """Render jobs one after the other on a thread of its own; torch is imported when the first one comes.
+
+    Args:
+        services: the farm's.
+
+    Example:
+        worker = EmbeddedWorker(farm.services)
+        worker.add([job.id for job in jobs])  # returns at once
+        farm.wait(jobs)
+        worker.close()
+    """
 
     def __init__(self, services: Services) -> None:
         self.services = services

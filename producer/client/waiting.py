@@ -29,6 +29,12 @@ class Waiting:
         ids: whole ids of jobs.
         timeout: seconds to wait at most; None: without end.
         render: takes ids of queued jobs, in an embedded farm; None on servers.
+
+    Example:
+        waiting = Waiting(services, [job.id for job in jobs], timeout=600, render=None)
+        with closing(waiting):
+            while any(not status.state.final for status in waiting.poll_once()):
+                time.sleep(waiting.pause())
     """
 
     def __init__(
@@ -49,7 +55,11 @@ class Waiting:
         self._before: Sequence[str] | None = None
 
     def poll_once(self) -> list[Status]:
-        """Return the statuses of all jobs, in the order of their ids. Raises NotFound."""
+        """Return the statuses of all jobs, in the order of their ids.
+
+        Raises:
+            NotFound: one of the jobs was deleted.
+        """
         self._polled_at = time.monotonic()
         if self._polled_at - self._maintained_at >= self.services.settings.reconcile_seconds:
             self._maintain()
@@ -110,9 +120,19 @@ class Waiting:
 def poll(waiting: Waiting) -> Generator[list[Status]]:
     """Yield the statuses of each poll; after the last of them all jobs have ended.
 
+    Args:
+        waiting: closed at the end.
+
+    Yields:
+        The statuses, in the order of the ids that are waited for.
+
     Raises:
         StillPending: the timeout is over.
         NotFound: one of the jobs was deleted.
+
+    Example:
+        for statuses in poll(Waiting(services, ids, timeout=600, render=None)):
+            print(sum(status.state.final for status in statuses), "jobs have ended")
     """
     with closing(waiting):
         while True:
@@ -152,6 +172,14 @@ def newly_ended(now: Sequence[Status], told: set[str]) -> list[Status]:
     Args:
         now: the statuses of all jobs.
         told: ids of the jobs that were returned before; changed in place.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> request = JobRequestRow(spec={}, notes=[])
+        >>> done = Status.of(JobRow(id="9a41c07d", state=State.DONE, request=request))
+        >>> told = set()
+        >>> [len(newly_ended([done], told)) for _ in range(2)], told
+        ([1, 0], {'9a41c07d'})
     """
     ended = {status.id: status for status in now if status.state.final and status.id not in told}
     told.update(ended)
@@ -167,6 +195,10 @@ def statuses_of(services: Services, ids: Sequence[str]) -> dict[str, Status]:
 
     Raises:
         NotFound: one of them is not there; the first is named.
+
+    Example:
+        statuses = statuses_of(farm.services, [job.id for job in jobs])
+        print(statuses[jobs[0].id].state)
     """
     seen = {row.id: Status.of(row) for row in services.queries.jobs(ids)}
     for job_id in ids:

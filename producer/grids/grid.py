@@ -30,8 +30,8 @@ class Factor(NamedTuple):
 
     Example:
         >>> factor = Factor(("size", "iterations"), ((256, 512), (100, 200)))
-        >>> dict(factor.at(1))
-        {'size': 512, 'iterations': 200}
+        >>> factor.length, dict(factor.at(1))
+        (2, {'size': 512, 'iterations': 200})
     """
 
     axes: tuple[str, ...]
@@ -43,7 +43,11 @@ class Factor(NamedTuple):
         return None if isinstance(self.columns[0], NumberRange) else len(self.columns[0])
 
     def at(self, place: Any) -> Iterator[tuple[str, Any]]:
-        """Yield each axis with its value at a place: an index, or, of a span, a share in [0, 1)."""
+        """Yield each axis with its value at a place.
+
+        Args:
+            place: an index; of a span, a share in [0, 1) of the way through it.
+        """
         for axis, column in zip(self.axes, self.columns, strict=True):
             yield axis, column.at(place) if isinstance(column, NumberRange) else column[place]
 
@@ -121,13 +125,24 @@ class Grid:
 
     @property
     def factors(self) -> list[Factor]:
-        """The axes of the matrix, then the groups of `zip`, in the order in which they are written."""
+        """The axes of the matrix, then the groups of `zip`, in the order in which they are written.
+
+        Example:
+            >>> grid = Grid({"size": [256, 512]}, zip=[{"content": ["a.png", "b.png"], "style": ["c.png", "d.png"]}])
+            >>> [factor.axes for factor in grid.factors]
+            [('size',), ('content', 'style')]
+        """
         alone = [Factor((axis,), (values,)) for axis, values in self.matrix.items()]
         return [*alone, *(Factor(tuple(group), tuple(group.values())) for group in self.zip)]
 
     @property
     def axes(self) -> dict[str, list[Any]]:
-        """The values of each axis that its cells have, in order; axes that only `include` names come last."""
+        """The values of each axis that its cells have, in order; axes that only `include` names come last.
+
+        Example:
+            >>> Grid({"seed": range(1, 4)}, exclude=[{"seed": [2]}]).axes
+            {'seed': [1, 2, 3]}
+        """
         drawn = None if self.sample is None else self._drawn()
         found: dict[str, list[Any]] = {}
         for number, factor in enumerate(self.factors):
@@ -141,7 +156,15 @@ class Grid:
         return {axis: _distinct(values) for axis, values in found.items()}
 
     def values(self) -> Iterator[Cell]:
-        """Yield each cell's values by axis, with what `include` adds to it, in order. Raises InvalidSpec."""
+        """Yield each cell's values by axis, with what `include` adds to it, in order.
+
+        Raises:
+            InvalidSpec: an entry of `include` fits no cell and has not a value of each axis.
+
+        Example:
+            >>> list(Grid({"seed": [1, 2]}, include=[{"seed": 2, "size": 512}]).values())
+            [{'seed': 1}, {'seed': 2, 'size': 512}]
+        """
         axes = {axis for factor in self.factors for axis in factor.axes}
         met = set()
         for cell in self._unfolded():
@@ -174,7 +197,13 @@ class Grid:
                 yield cell, self._spec(cell)
 
     def spec(self, cell: Cell) -> JobSpec:
-        """Return the spec of one cell. Raises InvalidSpec.
+        """Return the spec of one cell.
+
+        Args:
+            cell: its values by axis; the other parameters are those of `base`.
+
+        Raises:
+            InvalidSpec: the values do not fit together.
 
         Example:
             spec = grid.spec({"seed": 1})
@@ -294,6 +323,16 @@ def error_in(file: Path | None, positions: EntryPositions | None = None) -> Iter
     Args:
         file: None where the grid was not read from one.
         positions: where its entries stand.
+
+    Raises:
+        InvalidSpec: what the `with` block raised, with the file and the place before it.
+
+    Example:
+        >>> with error_in(Path("cats.yaml")):
+        ...     raise InvalidSpec("the axis seed is empty: give a list of values")
+        Traceback (most recent call last):
+        ...
+        stylefarm.shared.errors.InvalidSpec: cats.yaml: the axis seed is empty: give a list of values
     """
     try:
         yield
@@ -306,7 +345,22 @@ def error_in(file: Path | None, positions: EntryPositions | None = None) -> Iter
 
 @contextmanager
 def error_at(at: tuple[str | int, ...]) -> Iterator[None]:
-    """Note where in a file that stands which is wrong in the `with` block."""
+    """Add the place of an entry to an InvalidSpec of the `with` block that has none.
+
+    Args:
+        at: the keys and indices that lead to the entry.
+
+    Raises:
+        InvalidSpec: what the `with` block raised, its `at` set.
+
+    Example:
+        >>> try:
+        ...     with error_at(("matrix", "seed")):
+        ...         raise InvalidSpec("the axis seed is empty")
+        ... except InvalidSpec as error:
+        ...     error.at
+        ('matrix', 'seed')
+    """
     try:
         yield
     except InvalidSpec as error:

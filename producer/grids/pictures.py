@@ -19,6 +19,9 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", "
 def is_picture(name: str) -> bool:
     """Return whether a file of this name counts as a picture where a whole folder is meant.
 
+    Args:
+        name: a name or a path; the file itself is not looked at.
+
     Example:
         >>> is_picture("cat.JPG"), is_picture("notes.txt")
         (True, False)
@@ -64,6 +67,11 @@ def pictures_of(folder: Path, axis: str, value: str, objects: Objects) -> Sequen
     Raises:
         InvalidSpec: there is no picture.
         ServiceUnavailable: the bucket does not answer.
+
+    Example:
+        >>> from stylefarm.shared.settings import Settings
+        >>> pictures_of(Path("sweeps"), "style", "waves.jpg", Objects(Settings()))
+        ['sweeps/waves.jpg']
     """
     if axis == "weights" or value.startswith(BLOB):
         return [beside(folder, axis, value)]

@@ -19,12 +19,28 @@ MOST_BITS = 1024
 
 @dataclass(frozen=True)
 class EntryPositions:
-    """Where the entries of a file stand in it."""
+    """Where the entries of a file stand in it.
+
+    Args:
+        root: the node of the whole document.
+
+    Example:
+        >>> positions = EntryPositions(yaml.compose("{name: cats, matrix: {seed: [1, 2]}}"))
+        >>> positions.words(("matrix", "seed"))
+        ', line 1, column 23'
+    """
 
     root: yaml.Node
 
     def words(self, at: Sequence[str | int]) -> str:
-        """Return ", line 3, column 5" for the entry at these keys and indices, or for the nearest one around it."""
+        """Return where an entry stands, as in ", line 3, column 5".
+
+        Args:
+            at: the keys and indices that lead to it.
+
+        Returns:
+            The place of the entry, or of the nearest one around it that there is; an empty text where there is none.
+        """
         node, mark = self.root, None
         for step in at:
             if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one, where a list of them may stand
@@ -51,12 +67,23 @@ def _words(mark: yaml.Mark) -> str:
 def read_document(path: Path) -> tuple[object, EntryPositions | None]:
     """Read a YAML file.
 
+    Args:
+        path: a sweep file.
+
     Returns:
         What is in it, None of an empty file, and where each entry stands.
 
     Raises:
         InvalidSpec: it cannot be read, or is not YAML; with line and column where there is one.
         RecursionError: it is nested too deeply.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "cats.yaml")
+        ...     _ = path.write_text("matrix: {style_weight: [5, 1e1]}")
+        ...     read_document(path)[0]
+        {'matrix': {'style_weight': [5, 10.0]}}
     """
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
@@ -80,7 +107,12 @@ def read_document(path: Path) -> tuple[object, EntryPositions | None]:
 
 
 def read_value(text: str) -> Any:
-    """Read one value as a sweep file would have it; what YAML keeps for itself, such as a leading *, is text.
+    """Read one value as a sweep file would have it.
+
+    What YAML keeps for itself, such as a leading *, is text.
+
+    Args:
+        text: the value, as a user gave it to an option.
 
     Raises:
         InvalidSpec: it is not a value.

@@ -40,7 +40,10 @@ class NumberRange:
     whole: bool = False
 
     def at(self, share: float) -> float:
-        """Return the number at a share of the way from `low` to `high`.
+        """Return a number between `low` and `high`.
+
+        Args:
+            share: of the way from `low` to `high`, 0 to 1.
 
         Example:
             >>> NumberRange(1, 100, log=True).at(0.5)
@@ -82,6 +85,9 @@ def expand(axis: str, entry: Any) -> Values:
 
 def takes_whole_numbers(parameter: str) -> bool:
     """Return whether a parameter takes whole numbers only.
+
+    Args:
+        parameter: its name.
 
     Example:
         >>> takes_whole_numbers("iterations"), takes_whole_numbers("style_weight")

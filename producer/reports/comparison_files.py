@@ -54,10 +54,15 @@ def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = 
 
 
 def table(comparison: Comparison) -> Iterator[list[str]]:
-    """Return the comparison as texts: a head, then a row for each group.
+    """Yield a comparison as texts: a head, then a row for each group.
+
+    Args:
+        comparison: of how many metrics there are columns.
 
     Example:
-        head, *rows = table(compare([sweep]))
+        >>> from stylefarm.producer.reports.comparison import Group
+        >>> list(table(Comparison("method", [Group("gatys", jobs=3, done=2, numbers={})], metrics=["ssim"])))
+        [['method', 'jobs', 'done', 'ssim'], ['gatys', '3', '2', '']]
     """
     yield [comparison.by, "jobs", "done", *(name.replace("_", "-") for name in comparison.metrics)]
     for group in comparison.groups:

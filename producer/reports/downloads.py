@@ -22,7 +22,12 @@ from stylefarm.shared.services import Services
 
 @dataclass(frozen=True)
 class DownloadItem:
-    """A picture of a job, and the file that it becomes."""
+    """A picture of a job, and the file that it becomes.
+
+    Example:
+        for item in download_sweep(sweep, "results").written:
+            print(item.job, item.path, item.stored.bytes)
+    """
 
     path: Path
     job: str

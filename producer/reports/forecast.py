@@ -25,6 +25,10 @@ class Forecast:
 
     `known` pictures are rendered or submitted already, `new` ones are not; `hours` is for all new ones on `workers`,
     None where nothing tells, and `basis` says what it was computed from, or what is missing.
+
+    Example:
+        found = forecast(farm, grid)
+        print(f"{found.new} of {found.cells} cells: {found.hours} hours on {found.workers} workers ({found.basis})")
     """
 
     cells: int

@@ -35,7 +35,17 @@ class _Choice:
 
 
 class PretrainedWeights:
-    """Resolves `features` and `weights` of specs; hashes each file once, and stores it once."""
+    """Resolve `features` and `weights` of specs; each file is hashed once, and stored once.
+
+    Args:
+        blobs: the farm's object store.
+        registry: the weights that are registered in the farm.
+
+    Example:
+        weights, notes = PretrainedWeights(farm.services.blobs, WeightsRegistry(farm.services.engine)), []
+        changes = weights.resolve(spec, notes)  # {"features": "vgg19", "weights": "sha256:..."}
+        weights.upload()
+    """
 
     def __init__(self, blobs: BlobStore, registry: WeightsRegistry) -> None:
         self.blobs = blobs
@@ -54,7 +64,10 @@ class PretrainedWeights:
 
         Args:
             spec: as the user wrote it.
-            notes: what was chosen is added to them.
+            notes: gets a note on what was chosen.
+
+        Returns:
+            The parameters that change, by name.
 
         Raises:
             InvalidSpec: the weights are of another network.
@@ -72,7 +85,13 @@ class PretrainedWeights:
         return {**_agreed_layers(spec, architecture), "features": architecture, "weights": choice.address}
 
     def upload(self) -> None:
-        """Store the files that specs named, where they are not stored yet. Raises InvalidRequest if one has changed."""
+        """Store the files that specs named, where they are not stored yet.
+
+        Raises:
+            InvalidRequest: a file has changed since it was hashed.
+            ServiceUnavailable: the object store does not answer.
+            StorageFull: the object store is full.
+        """
         for path, address in self._files.items():
             key = _key(address)
             if not self.blobs.exists(key):

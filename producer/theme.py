@@ -35,6 +35,9 @@ SERIES = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72
 def term_colors(names: Iterable[str]) -> dict[str, str]:
     """Return a color for each term of a loss, in order, each once: the usual ones have their own.
 
+    Args:
+        names: the terms.
+
     Example:
         >>> term_colors(["total", "energy"])
         {'total': '#f2f4f8', 'energy': '#c79ad9'}

@@ -22,6 +22,13 @@ class Counter:
     Args:
         words: what the items are, e.g. "thumbnails".
         total: how many there are.
+
+    Example:
+        >>> advance = Counter("thumbnails", total=2)
+        >>> advance()
+        >>> advance.close()
+        >>> advance.done
+        1
     """
 
     def __init__(self, words: str, total: int) -> None:
@@ -74,7 +81,15 @@ def counting(words: str, total: int) -> Iterator[Counter]:
 
 @contextmanager
 def working(words: str) -> Iterator[None]:
-    """Show a spinner with `words`, e.g. "encoding", while the `with` block runs; it appears after a second."""
+    """Show a spinner while the `with` block runs; it appears after a second, on a terminal.
+
+    Args:
+        words: what is done, e.g. "encoding".
+
+    Example:
+        with working("encoding the sheet"):
+            image.save("sheet.png")
+    """
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield

@@ -25,6 +25,9 @@ CELL_BYTES = 8_000
 def small_png(image: Image.Image) -> bytes:
     """Return the PNG of a picture, its longer side at 512 pixels at most.
 
+    Args:
+        image: of any size and mode.
+
     Example:
         >>> Image.open(BytesIO(small_png(Image.new("RGB", (1024, 512))))).size
         (512, 256)
@@ -53,6 +56,14 @@ def sweep_html(
 
     Returns:
         One `<div>`.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="queued", cell={"seed": 1}, content_name="cat", style_name="waves")
+        >>> row.request = JobRequestRow(spec={}, notes=[])
+        >>> shown = sweep_html("cats", {State.QUEUED: 1}, [Status.of(row)], lambda status: None)
+        >>> shown[:30], "<figcaption>seed 1</figcaption>" in shown
+        ('<div><p><b>cats</b>: 1 queued.', True)
     """
     pictures = in_parallel(statuses, lambda status: _thumbnail(fetch(status)), lambda: None)
     cells = "".join(_cell(status, picture) for status, picture in zip(statuses, pictures, strict=True))

@@ -55,7 +55,17 @@ class Status:
 
     @classmethod
     def of(cls, job: tables.JobRow) -> Self:
-        """Return the status that a row of the database tells of."""
+        """Return the status that a row of the database tells of.
+
+        Args:
+            job: a row as `Queries` returns it, with its request and its result.
+
+        Example:
+            >>> request = tables.JobRequestRow(spec={"size": 512}, notes=[])
+            >>> status = Status.of(tables.JobRow(state="done", content_name="cat", style_name="waves", request=request))
+            >>> status.title, status.result
+            ('cat x waves', None)
+        """
         result = job.result
         return cls(
             id=job.id,

@@ -90,9 +90,9 @@ def print_line(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
-def say(words: str) -> None:
+def say(message: str) -> None:
     """Print a line for the person, not for the script."""
-    click.echo(words, err=True)
+    click.echo(message, err=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

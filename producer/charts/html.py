@@ -77,12 +77,12 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     return _page(traces, layout, title, "")
 
 
-def trade_off_page(points: Sequence[Point], words: PlotText, below: str = "") -> bytes:
+def trade_off_page(points: Sequence[Point], text: PlotText, below: str = "") -> bytes:
     """Return the HTML of a point for each method, with arms to the quartiles in both directions.
 
     Args:
         points: the methods.
-        words: title, axes and note of the plot.
+        text: title, axes and note of the plot.
         below: HTML for under it.
 
     Returns:
@@ -108,9 +108,9 @@ def trade_off_page(points: Sequence[Point], words: PlotText, below: str = "") ->
         }
         for number, point in enumerate(points)
     ]
-    layout = _layout(words.across, words.up, log=False)
+    layout = _layout(text.across, text.up, log=False)
     layout["xaxis"]["type"] = "log" if spans_decades(points) else "linear"
-    return _page(traces, layout, words.title, words.note, below)
+    return _page(traces, layout, text.title, text.note, below)
 
 
 def _arms(spread: Spread) -> dict[str, Any]:

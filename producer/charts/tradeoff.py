@@ -87,12 +87,12 @@ def spans_decades(points: Sequence[Point]) -> bool:
     return min(seconds, default=0) > 0 and max(seconds) > LINEAR_UP_TO * min(seconds)
 
 
-def trade_off_plot(points: Sequence[Point], words: PlotText, kind: Literal["png", "svg"] = "png") -> bytes:
+def trade_off_plot(points: Sequence[Point], text: PlotText, kind: Literal["png", "svg"] = "png") -> bytes:
     """Return a PNG or SVG of a point for each method, with arms to the quartiles in both directions.
 
     Args:
         points: the methods.
-        words: title, axes and note.
+        text: title, axes and note.
         kind: the format.
 
     Returns:
@@ -107,8 +107,8 @@ def trade_off_plot(points: Sequence[Point], words: PlotText, kind: Literal["png"
     axes = figure.subplots()
     style_axes(axes)
     axes.set_xscale("log" if spans_decades(points) else "linear")
-    axes.set_xlabel(words.across, color=MUTED, fontsize=9)
-    axes.set_ylabel(words.up, color=MUTED, fontsize=9)
+    axes.set_xlabel(text.across, color=MUTED, fontsize=9)
+    axes.set_ylabel(text.up, color=MUTED, fontsize=9)
     axes.margins(0.12)
     lines = {}
     for number, point in enumerate(points):
@@ -128,7 +128,7 @@ def trade_off_plot(points: Sequence[Point], words: PlotText, kind: Literal["png"
         )
         lines[point.name] = bars.lines[0]
     legend(figure, lines, 1, "outside right upper")
-    figure.suptitle(printable(words.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
-    figure.supxlabel(fill(words.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
+    figure.suptitle(printable(text.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
+    figure.supxlabel(fill(text.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
     FigureCanvasAgg(figure)
     return figure_bytes(figure, kind)

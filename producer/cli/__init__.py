@@ -81,7 +81,7 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names from the table; click would import every command that fits."""
-        named = [CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items()]
+        named = [CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items()]
         return [item for item in named if item.value.startswith(incomplete)] + click.Command.shell_complete(
             self, ctx, incomplete
         )
@@ -152,11 +152,11 @@ def _drop_output() -> None:
 def _sentence(error: click.ClickException) -> str:
     """Return click's message in one line, without the usage above it, in the form of our own errors."""
     if isinstance(error, click.NoSuchOption | click.NoSuchCommand) and error.possibilities:
-        words, remedy = error.message, f": did you mean {error.possibilities[0]!r}?"
+        message, remedy = error.message, f": did you mean {error.possibilities[0]!r}?"
     else:
         context = error.ctx if isinstance(error, click.UsageError) else None
-        words, remedy = error.format_message(), f" (see {context.command_path} --help)" if context else ""
-    line = " ".join(words.split()).rstrip(".")
+        message, remedy = error.format_message(), f" (see {context.command_path} --help)" if context else ""
+    line = " ".join(message.split()).rstrip(".")
     return line[:1].lower() + line[1:] + remedy
 
 

@@ -89,14 +89,14 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _choice(info: FieldInfo) -> click.ParamType[Any] | None:
-    """Return a choice for a parameter whose words stand in a table."""
+    """Return a choice for a parameter whose values its field lists."""
     extra = info.json_schema_extra
-    words = extra.get("enum") if isinstance(extra, dict) else None
-    return click.Choice([str(word) for word in words]) if isinstance(words, list) else None
+    values = extra.get("enum") if isinstance(extra, dict) else None
+    return click.Choice([str(value) for value in values]) if isinstance(values, list) else None
 
 
 def _type(annotation: Any) -> click.ParamType[Any]:
-    words = _words(annotation)
+    choices = _choices(annotation)
     if annotation is bool:
         return click.BOOL
     if _takes_mapping(annotation):
@@ -104,17 +104,17 @@ def _type(annotation: Any) -> click.ParamType[Any]:
     if _takes_list(annotation):
         return Several(numbers=_of_numbers(annotation))
     if _takes_number(annotation):
-        return Plain("|".join(["number", *words]))
-    if words:
-        return Plain("|".join(words)) if all(word.isdecimal() for word in words) else click.Choice(words)
+        return Plain("|".join(["number", *choices]))
+    if choices:
+        return Plain("|".join(choices)) if all(word.isdecimal() for word in choices) else click.Choice(choices)
     return click.STRING
 
 
-def _words(annotation: Any) -> list[str]:
+def _choices(annotation: Any) -> list[str]:
     """Return the words that an annotation allows: those of its Literals."""
     if typing.get_origin(annotation) is Literal:
         return [str(word) for word in typing.get_args(annotation)]
-    return [word for part in _parts(annotation) for word in _words(part)]
+    return [word for part in _parts(annotation) for word in _choices(part)]
 
 
 def _takes_number(annotation: Any) -> bool:

@@ -129,11 +129,11 @@ def _of_sweep(found: Summary) -> Look:
 
 def _of_job(status: Status) -> Look:
     left = seconds_left(status) if not status.state.final else None
-    words = None if left is None else f"{duration(left)} left"
+    time_left = None if left is None else f"{duration(left)} left"
     loss = f"loss {loss_of(status)}" if loss_of(status) else None
-    table = _pairs({"job": status.title, "iteration": progress_of(status), "loss": loss_of(status), "left": words})
+    table = _pairs({"job": status.title, "iteration": progress_of(status), "loss": loss_of(status), "left": time_left})
     table.add_row("state", colored(status.state))
-    line = "  ".join(word for word in (str(status.state), progress_of(status), loss, words) if word)
+    line = "  ".join(word for word in (str(status.state), progress_of(status), loss, time_left) if word)
     return Look(table, line, {"job": status.as_json(), "seconds_left": left}, status.state.final)
 
 

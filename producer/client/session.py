@@ -184,10 +184,10 @@ class Session:
                 print(job.id, job.status().state)
         """
         by_id = {job.id: job for job in jobs}
-        told: set[str] = set()
+        reported: set[str] = set()
         with closing(poll(self.waiting(list(by_id.values()), timeout))) as seen:
             for now in seen:
-                yield from (by_id[status.id] for status in newly_ended(now, told))
+                yield from (by_id[status.id] for status in newly_ended(now, reported))
 
     def waiting(self, jobs: Sequence[HasId], timeout: float | None) -> Waiting:
         """Return a Waiting for `jobs`, for callers that wait between polls in a way of their own.

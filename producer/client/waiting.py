@@ -166,23 +166,23 @@ def is_over(now: Sequence[Status], return_when: str) -> bool:
     return all(status.state.final for status in now)
 
 
-def newly_ended(now: Sequence[Status], told: set[str]) -> list[Status]:
-    """Return the jobs that have ended and are not in `told`, in the order of their ends, and add them to it.
+def newly_ended(now: Sequence[Status], reported: set[str]) -> list[Status]:
+    """Return the jobs that have ended and are not in `reported`, in the order of their ends, and add them to it.
 
     Args:
         now: the statuses of all jobs.
-        told: ids of the jobs that were returned before; changed in place.
+        reported: ids of the jobs that were returned before; changed in place.
 
     Example:
         >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
         >>> request = JobRequestRow(spec={}, notes=[])
         >>> done = Status.of(JobRow(id="9a41c07d", state=State.DONE, request=request))
-        >>> told = set()
-        >>> [len(newly_ended([done], told)) for _ in range(2)], told
+        >>> reported = set()
+        >>> [len(newly_ended([done], reported)) for _ in range(2)], reported
         ([1, 0], {'9a41c07d'})
     """
-    ended = {status.id: status for status in now if status.state.final and status.id not in told}
-    told.update(ended)
+    ended = {status.id: status for status in now if status.state.final and status.id not in reported}
+    reported.update(ended)
     return sorted(ended.values(), key=lambda status: status.finished_at or status.created_at)
 
 

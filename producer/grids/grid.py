@@ -98,10 +98,10 @@ class Grid:
         # Before the axes are looked through, which takes its time where they are long.
         if self.sample is None and self.search is None:
             self._check_size()
-        for at, axis, values in self._written():
-            with error_at(at):
+        for keys, axis, values in self._axis_entries():
+            with error_at(keys):
                 _check_axis(axis, values, drawn=self.sample is not None or self.search is not None)
-                if at[0] == "matrix":
+                if keys[0] == "matrix":
                     _check_once_each(axis, values)
         self._check_once()
         self._check_groups()
@@ -166,19 +166,19 @@ class Grid:
             [{'seed': 1}, {'seed': 2, 'size': 512}]
         """
         axes = {axis for factor in self.factors for axis in factor.axes}
-        met = set()
-        for cell in self._unfolded():
+        used = set()
+        for cell in self._expanded():
             if any(all(cell[axis] in values for axis, values in entry.items()) for entry in self.exclude):
                 continue
             more: Cell = {}
             for number, entry in enumerate(self.include):
                 if all(cell[axis] == value for axis, value in entry.items() if axis in axes):
-                    met.add(number)
+                    used.add(number)
                     more.update((name, value) for name, value in entry.items() if name not in axes)
             yield {**cell, **more} if more else cell
         for number, entry in enumerate(self.include):
-            if number not in met:
-                yield self._another(number, entry)
+            if number not in used:
+                yield self._additional_cell(number, entry)
 
     def cells(self) -> Iterator[tuple[Cell, JobSpec]]:
         """Yield each cell's values and its spec, in order.
@@ -215,7 +215,7 @@ class Grid:
         try:
             return parse_spec({**self.base, **cell})
         except InvalidSpec as error:
-            raise InvalidSpec(str(error), self._place(*error.at)) from None
+            raise InvalidSpec(str(error), self._keys_of(*error.at)) from None
 
     def _product(self) -> int:
         # Not len(self), which Python refuses to be as large as a product of lengths can be.
@@ -224,11 +224,11 @@ class Grid:
     def _drawn(self) -> list[tuple[Any, ...]]:
         return [] if self.sample is None else self.sample.places([factor.length for factor in self.factors])
 
-    def _unfolded(self) -> Iterator[Cell]:
+    def _expanded(self) -> Iterator[Cell]:
         factors = self.factors
         if self.sample is not None:
             for places in self._drawn():
-                yield {axis: v for factor, at in zip(factors, places, strict=True) for axis, v in factor.at(at)}
+                yield {axis: v for factor, place in zip(factors, places, strict=True) for axis, v in factor.at(place)}
             return
         if not self.zip:
             names = list(self.matrix)
@@ -239,7 +239,7 @@ class Grid:
         for parts in itertools.product(*turns):
             yield {axis: value for part in parts for axis, value in part.items()}
 
-    def _another(self, number: int, entry: Mapping[str, Any]) -> Cell:
+    def _additional_cell(self, number: int, entry: Mapping[str, Any]) -> Cell:
         axes = [axis for factor in self.factors for axis in factor.axes]
         missing = [axis for axis in axes if axis not in entry]
         if missing:
@@ -250,7 +250,7 @@ class Grid:
             )
         return {**{axis: entry[axis] for axis in axes}, **entry}
 
-    def _place(self, parameter: str | int = "", *_more: str | int) -> tuple[str | int, ...]:
+    def _keys_of(self, parameter: str | int = "", *_more: str | int) -> tuple[str | int, ...]:
         """Where the user wrote a parameter."""
         name = str(parameter)
         if name in self.matrix:
@@ -258,7 +258,7 @@ class Grid:
         groups = (("zip", number, name) for number, group in enumerate(self.zip) if name in group)
         return next(groups, ("base", name) if name in self.base else ())
 
-    def _written(self) -> Iterator[tuple[tuple[str | int, ...], str, Values]]:
+    def _axis_entries(self) -> Iterator[tuple[tuple[str | int, ...], str, Values]]:
         yield from ((("matrix", axis), axis, values) for axis, values in self.matrix.items())
         for number, group in enumerate(self.zip):
             yield from ((("zip", number, axis), axis, values) for axis, values in group.items())
@@ -275,10 +275,10 @@ class Grid:
 
     def _check_once(self) -> None:
         seen = dict.fromkeys(self.base, "base")
-        for (where, *_), axis, _values in self._written():
+        for (where, *_), axis, _values in self._axis_entries():
             if axis in seen:
                 places = f"both in {seen[axis]} and in {where}" if seen[axis] != where else f"twice in {where}"
-                raise InvalidSpec(f"{axis} stands {places}: leave out one of the two", self._place(axis))
+                raise InvalidSpec(f"{axis} stands {places}: leave out one of the two", self._keys_of(axis))
             seen[axis] = str(where)
 
     def _check_groups(self) -> None:
@@ -297,7 +297,7 @@ class Grid:
         what = f"exclude {number + 1}"
         if not entry:
             raise InvalidSpec(f"{what} names no axis: it would take out every cell")
-        known = {axis: values for _, axis, values in self._written()}
+        known = {axis: values for _, axis, values in self._axis_entries()}
         for axis, values in entry.items():
             if axis not in known:
                 raise InvalidSpec(f"{what} names {axis!r}, which is no axis{nearest(axis, known)}")
@@ -339,16 +339,16 @@ def error_in(file: Path | None, positions: EntryPositions | None = None) -> Iter
     except InvalidSpec as error:
         if file is None:
             raise
-        where = "" if positions is None else positions.words(error.at)
+        where = "" if positions is None else positions.describe(error.at)
         raise InvalidSpec(f"{file}{where}: {error}") from None
 
 
 @contextmanager
-def error_at(at: tuple[str | int, ...]) -> Iterator[None]:
+def error_at(keys: tuple[str | int, ...]) -> Iterator[None]:
     """Add the place of an entry to an InvalidSpec of the `with` block that has none.
 
     Args:
-        at: the keys and indices that lead to the entry.
+        keys: the keys and indices that lead to the entry.
 
     Raises:
         InvalidSpec: what the `with` block raised, its `at` set.
@@ -364,7 +364,7 @@ def error_at(at: tuple[str | int, ...]) -> Iterator[None]:
     try:
         yield
     except InvalidSpec as error:
-        raise InvalidSpec(str(error), error.at or at) from None
+        raise InvalidSpec(str(error), error.at or keys) from None
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:

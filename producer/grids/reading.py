@@ -26,30 +26,31 @@ class EntryPositions:
 
     Example:
         >>> positions = EntryPositions(yaml.compose("{name: cats, matrix: {seed: [1, 2]}}"))
-        >>> positions.words(("matrix", "seed"))
+        >>> positions.describe(("matrix", "seed"))
         ', line 1, column 23'
     """
 
     root: yaml.Node
 
-    def words(self, at: Sequence[str | int]) -> str:
+    def describe(self, keys: Sequence[str | int]) -> str:
         """Return where an entry stands, as in ", line 3, column 5".
 
         Args:
-            at: the keys and indices that lead to it.
+            keys: the keys and indices that lead to it.
 
         Returns:
             The place of the entry, or of the nearest one around it that there is; an empty text where there is none.
         """
         node, mark = self.root, None
-        for step in at:
-            if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one, where a list of them may stand
+        for step in keys:
+            if isinstance(step, int) and isinstance(node, yaml.MappingNode):
+                # The entry is written by itself, where a list of entries is allowed, too.
                 continue
             found = _entry(node, step)
             if found is None:
                 break
             mark, node = found
-        return "" if mark is None else _words(mark)
+        return "" if mark is None else _describe(mark)
 
 
 def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Mark, yaml.Node] | None:
@@ -60,7 +61,7 @@ def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Mark, yaml.Node] | No
     return None
 
 
-def _words(mark: yaml.Mark) -> str:
+def _describe(mark: yaml.Mark) -> str:
     return f", line {mark.line + 1}, column {mark.column + 1}"
 
 
@@ -94,7 +95,7 @@ def read_document(path: Path) -> tuple[object, EntryPositions | None]:
     except UnicodeDecodeError:
         raise InvalidSpec(f"{path} is no text: a sweep file is YAML in UTF-8") from None
     except yaml.MarkedYAMLError as error:
-        where = _words(error.problem_mark) if error.problem_mark else ""
+        where = _describe(error.problem_mark) if error.problem_mark else ""
         raise InvalidSpec(f"{path}{where}: this is no YAML ({_line(error.problem)})") from None
     except yaml.YAMLError as error:
         raise InvalidSpec(f"{path} is no YAML: {_line(error)}") from None

@@ -112,12 +112,12 @@ def _mp4(frames: Sequence[Image.Image], frames_per_second: float) -> bytes:
     raw = b"".join(frame.resize((width, height)).tobytes() for frame in [*frames, *held])
     with tempfile.TemporaryDirectory(prefix="stylefarm-film-") as folder:
         film = Path(folder) / "film.mp4"
-        told = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {frames_per_second:g} -i -"
-        made = "-an -c:v libx264 -pix_fmt yuv420p -crf 18 -movflags +faststart"
-        command = ["ffmpeg", "-loglevel", "error", "-y", *told.split(), *made.split(), str(film)]
+        input_options = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {frames_per_second:g} -i -"
+        output_options = "-an -c:v libx264 -pix_fmt yuv420p -crf 18 -movflags +faststart"
+        command = ["ffmpeg", "-loglevel", "error", "-y", *input_options.split(), *output_options.split(), str(film)]
         ended = subprocess.run(command, input=raw, capture_output=True, check=False)  # noqa: S603 - no word is a user's
         if ended.returncode != 0:
-            words = ended.stderr.decode(errors="replace").strip().splitlines()
-            reason = words[-1] if words else f"exit {ended.returncode}"
+            messages = ended.stderr.decode(errors="replace").strip().splitlines()
+            reason = messages[-1] if messages else f"exit {ended.returncode}"
             raise InvalidRequest(f"ffmpeg could not make an MP4 ({reason}): ask for .webp")
         return film.read_bytes()

@@ -62,8 +62,8 @@ def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tupl
     left, above = (_heads(sweep, selection, axis) for axis in (selection.rows, selection.columns))
     named = [axis.name for axis in (selection.rows, selection.columns) if axis.name]
     for page in selection.pages():
-        at, statuses = list(page.cells), list(page.cells.values())
-        cells = dict(zip(at, _cells(sweep, statuses, drawing), strict=True))
+        positions, statuses = list(page.cells), list(page.cells.values())
+        cells = dict(zip(positions, _cells(sweep, statuses, drawing), strict=True))
         title = " · ".join(part for part in (sweep.name, page.title) if part)
         corner = f"{selection.rows.name} / {selection.columns.name}" if len(named) == 2 else ""
         foot = "" if drawing.metric == "loss" else NOT_VALIDATED

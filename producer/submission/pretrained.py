@@ -31,7 +31,7 @@ class _Choice:
 
     address: str
     architecture: Architecture | None
-    words: str
+    description: str
 
 
 class PretrainedWeights:
@@ -81,7 +81,7 @@ class PretrainedWeights:
             notes.append("features: random, since no pretrained VGG-19 is at hand (give one with weights = FILE)")
             return {"features": "random"}
         architecture = _agreed_architecture(spec, choice)
-        notes.append(f"features: pretrained {architecture} {choice.words}")
+        notes.append(f"features: pretrained {architecture} {choice.description}")
         return {**_agreed_layers(spec, architecture), "features": architecture, "weights": choice.address}
 
     def upload(self) -> None:
@@ -142,8 +142,8 @@ class PretrainedWeights:
             raise NotFound(
                 f"weights: the file of the registered weights {row.name} is gone from the object store: import it again"
             )
-        words = f"with the registered weights {row.name} ({row.sha256[:12]})"
-        return _Choice(BLOB + row.sha256, _architecture(row), words)
+        description = f"with the registered weights {row.name} ({row.sha256[:12]})"
+        return _Choice(BLOB + row.sha256, _architecture(row), description)
 
     def _of_file(self, path: Path, name: str, beside: str) -> _Choice:
         if path not in self._files and not path.exists():

@@ -58,7 +58,7 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
 
     def watch(self, statuses: Sequence[Status]) -> None:
         """Print the jobs that have ended since the last call.
@@ -69,9 +69,9 @@ class Lines:
         for status in statuses:
             # Of a single job that fails, the command itself says why.
             silent = len(statuses) == 1 and status.state is not State.DONE
-            if status.state.final and status.id not in self.told and not silent:
-                self.told.add(status.id)
-                self.console.print(_line(status, f"{len(self.told)}/{len(statuses)}"), soft_wrap=True)
+            if status.state.final and status.id not in self.reported and not silent:
+                self.reported.add(status.id)
+                self.console.print(_line(status, f"{len(self.reported)}/{len(statuses)}"), soft_wrap=True)
 
 
 class Bars:

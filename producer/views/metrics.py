@@ -25,7 +25,7 @@ class MetricInfo:
         True
     """
 
-    words: str
+    description: str
     higher_is_better: bool = False
 
 

@@ -67,12 +67,12 @@ def sweep_html(
     """
     pictures = in_parallel(statuses, lambda status: _thumbnail(fetch(status)), lambda: None)
     cells = "".join(_cell(status, picture) for status, picture in zip(statuses, pictures, strict=True))
-    words = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+    summary = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     left_out = sum(counts.values()) - len(statuses)
     rest = f" The first {len(statuses)} of {sum(counts.values()):,}:" if left_out else ""
     title = html.escape(name)
     return (
-        f"<div><p><b>{title}</b>: {words}.{rest}</p>"
+        f"<div><p><b>{title}</b>: {summary}.{rest}</p>"
         f'<div style="display:flex;flex-wrap:wrap;gap:8px;font-size:11px;line-height:1.3">{cells}</div></div>'
     )
 
@@ -83,9 +83,9 @@ def _cell(status: Status, picture: str | FarmError | None) -> str:
     if isinstance(picture, str):
         shown = f'<img src="{picture}" alt="{title}" style="max-width:100%">'
     else:
-        words = f"its picture cannot be shown: {picture}" if picture is not None else status.error or ""
+        tooltip = f"its picture cannot be shown: {picture}" if picture is not None else status.error or ""
         box = "min-height:64px;border:1px solid #8888;padding:4px;box-sizing:border-box"
-        shown = f'<div style="{box}" title="{html.escape(words)}">{html.escape(str(status.state))}</div>'
+        shown = f'<div style="{box}" title="{html.escape(tooltip)}">{html.escape(str(status.state))}</div>'
     return f'<figure title="{title}" style="{style}">{shown}<figcaption>{caption}</figcaption></figure>'
 
 

@@ -107,4 +107,7 @@ class WorkerRegistry(Transactions):
             jobs: Mapping[str, list[str]] = defaultdict(list)
             for worker, job_id in session.execute(running):
                 jobs[slot_of(worker or "")].append(job_id)
-        return [WorkerStatus(worker, jobs[worker.name], (at - worker.seen_at).total_seconds()) for worker, at in rows]
+        return [
+            WorkerStatus(worker, jobs[worker.name], (read_at - worker.seen_at).total_seconds())
+            for worker, read_at in rows
+        ]

@@ -110,10 +110,10 @@ class Listing(DatabaseReader):
         found = union_all(own, shared).subquery()
         numbers = select(func.count(), func.min(found.c.started_at), now())
         with self._session() as session:
-            done, first, at = session.execute(numbers).one()
+            done, first, read_at = session.execute(numbers).one()
         if not done:
             return 0.0
-        passed = THROUGHPUT_SECONDS if first is None else min(THROUGHPUT_SECONDS, (at - first).total_seconds())
+        passed = THROUGHPUT_SECONDS if first is None else min(THROUGHPUT_SECONDS, (read_at - first).total_seconds())
         return float(done / max(passed, 1e-3))
 
     def _stream(self, statement: Select[Any], wanted: JobFilter, limit: int | None) -> Generator[JobRow]:

@@ -131,9 +131,9 @@ def _client(broker_url: str) -> Redis:
 
 def _without_password(broker_url: str) -> str:
     parts = urlsplit(broker_url)
-    credentials, at, place = parts.netloc.rpartition("@")
+    credentials, separator, address = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")
-    return parts._replace(netloc=f"{user}{colon and ':**'}{at}{place}").geturl()
+    return parts._replace(netloc=f"{user}{colon and ':**'}{separator}{address}").geturl()
 
 
 @lru_cache(maxsize=64)

@@ -75,11 +75,11 @@ def _hold(session: Session, selector: JobSelector) -> None:
     session.execute(lock_in_order(select(JobRow.id).where(selector.condition)))
 
 
-def _ask(session: Session, selector: JobSelector, unless: ColumnElement[bool], **wish: Any) -> list[str]:
+def _ask(session: Session, selector: JobSelector, unless: ColumnElement[bool], **changes: Any) -> list[str]:
     statement = (
         update(JobRow)
         .where(selector.condition, JobRow.state == State.RUNNING, unless)
-        .values(**wish)
+        .values(**changes)
         .returning(JobRow.id)
     )
     return list(session.scalars(statement, execution_options={"synchronize_session": False}).all())

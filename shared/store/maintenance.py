@@ -29,8 +29,8 @@ class Maintenance(Transactions):
             # Skipping what others hold: it is being renewed, or taken back, at this moment.
             expired = select(JobRow, now()).where(JobRow.state == State.RUNNING, JobRow.lease_until < now())
             lost = session.execute(expired.with_for_update(of=JobRow, key_share=True, skip_locked=True)).all()
-            for job, at in lost:
-                _expire(session, job, at)
+            for job, expired_at in lost:
+                _expire(session, job, expired_at)
             return [job.id for job, _ in lost]
 
     def reclaim_dead(self, process: str) -> list[str]:
@@ -43,7 +43,12 @@ class Maintenance(Transactions):
             orphans = session.scalars(lock_in_order(held)).all()
             for job in orphans:
                 often = f"it has killed the process that rendered it {ATTEMPTS[DEATH]} times"
-                error = Quarantined("the process that rendered it died" if _lives(job, DEATH) else _kept(often))
+                reason = (
+                    "the process that rendered it died"
+                    if _is_retried_after(job, DEATH)
+                    else _quarantine_sentence(often)
+                )
+                error = Quarantined(reason)
                 fail_attempt(session, job, DEATH, error, "died", {})
             return [job.id for job in orphans]
 
@@ -73,20 +78,21 @@ class Maintenance(Transactions):
             )
 
 
-def _expire(session: Session, job: JobRow, at: datetime) -> None:
-    if job.time_limit and job.started_at and (at - job.started_at).total_seconds() > job.time_limit:
+def _expire(session: Session, job: JobRow, expired_at: datetime) -> None:
+    if job.time_limit and job.started_at and (expired_at - job.started_at).total_seconds() > job.time_limit:
         # A worker that hangs renews its lease no more once the time is over.
         late = TimeLimitExceeded(f"it ran for longer than its time_limit of {job.time_limit:g} seconds, and hung")
         fail_attempt(session, job, late.failure_class, late, "expired", {})
         return
     often = f"its worker was not heard of any more in {ATTEMPTS[LOST]} attempts"
-    error = Quarantined(f"the lease of {job.worker} ran out" if _lives(job, LOST) else _kept(often))
+    reason = f"the lease of {job.worker} ran out" if _is_retried_after(job, LOST) else _quarantine_sentence(often)
+    error = Quarantined(reason)
     fail_attempt(session, job, LOST, error, "expired", {})
 
 
-def _lives(job: JobRow, kind: str) -> bool:
+def _is_retried_after(job: JobRow, kind: str) -> bool:
     return is_retried(add_failure(job.failures, kind), kind)
 
 
-def _kept(often: str) -> str:
+def _quarantine_sentence(often: str) -> str:
     return f"quarantined: {often}; see the workers' logs and memory, ask for a smaller size, or retry it by itself"

@@ -43,12 +43,12 @@ def check_url(url: str) -> SplitResult:
     return parts
 
 
-def signature(secret: str, body: bytes, at: int) -> str:
+def signature(secret: str, body: bytes, timestamp: int) -> str:
     """Return time and HMAC-SHA256 of "time.body", in hex, as the header has it: "t=1700000000,v1=...".
 
     The moment is signed too, so that somebody who overhears a call cannot repeat it much later.
     """
-    return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
+    return f"t={timestamp},v1={hmac.new(secret.encode(), f'{timestamp}.'.encode() + body, hashlib.sha256).hexdigest()}"
 
 
 def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: bool) -> None:

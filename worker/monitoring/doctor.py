@@ -65,8 +65,8 @@ def examine(services: Services) -> Iterator[Finding]:
             for finding in check(services):
                 yield Finding(what, *finding)
         except FarmError as error:
-            words, _, remedy = str(error).partition(": ")
-            yield Finding(what, Health.WRONG, words, remedy)
+            message, _, remedy = str(error).partition(": ")
+            yield Finding(what, Health.WRONG, message, remedy)
 
 
 def _check_database(services: Services) -> Found:

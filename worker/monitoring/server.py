@@ -46,9 +46,9 @@ class Handler(WSGIRequestHandler):
 
     timeout = SILENT_CLIENT_SECONDS
 
-    def log_message(self, format: str, *words: Any) -> None:  # noqa: A002 - its name in the base class
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - its name in the base class
         """Log a request."""
-        log.debug("asked for metrics", request=format % words)
+        log.debug("asked for metrics", request=format % arguments)
 
 
 class Server(ThreadingMixIn, WSGIServer):

@@ -48,7 +48,7 @@ def check_writable(path: Path, *, force: bool) -> None:
     Raises:
         InvalidRequest, StorageFull: as `write_atomically`.
     """
-    # A file is made and removed: nothing less knows of permissions, access lists and read-only mounts together.
+    # Only creating a file tests permissions, access lists and read-only mounts together.
     with _translated(path), _temporary_beside(_checked(path, force)) as (descriptor, _):
         os.close(descriptor)
 

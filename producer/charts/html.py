@@ -12,7 +12,7 @@ from stylefarm.producer.charts.tradeoff import PlotText, Point, Spread, spans_de
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 from stylefarm.shared.errors import InvalidRequest
 
-# Names that stand below a plot; more of them stand beside it, in a list that scrolls.
+# More names than these are listed beside the plot, in a list that scrolls.
 MOST_BELOW = 6
 _NO_PLOTLY = "an interactive plot needs Plotly, which is not installed: pip install 'stylefarm[plots]', or ask for .svg"
 
@@ -157,7 +157,7 @@ def _page(
         from plotly.io import to_html
     except ImportError as error:
         raise InvalidRequest(_NO_PLOTLY) from error
-    # Numbers as plain JSON: base64 of typed arrays is more than a short curve needs, and hides them from a reader.
+    # Lists rather than arrays: Plotly would encode arrays as base64, which is larger for short curves and not readable.
     figure = Figure(data=list(traces), layout=layout)
     options = {"displaylogo": False, "responsive": True}
     plot = to_html(figure, options, include_plotlyjs=True, full_html=False, default_height="100%")

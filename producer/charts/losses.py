@@ -94,7 +94,7 @@ def figure_bytes(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
         b'<?xml'
     """
     file = BytesIO()
-    # Without the moment of its making.
+    # Without the date, so that the same plot gives the same file.
     metadata = {"Date": None} if kind == "svg" else None
     figure.savefig(file, format=kind, dpi="figure", facecolor="auto", metadata=metadata)
     return file.getvalue()
@@ -159,7 +159,7 @@ def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Li
     """Draw one term; None where it has no number that can be drawn."""
     pairs = zip(curve.iterations, curve.terms.get(term, ()), strict=False)  # the last may still be on its way
     points = np.array(list(pairs), dtype=float).reshape(-1, 2)
-    # Beyond the range of float32, in which losses are computed, the logarithmic scale itself overflows.
+    # Outside of float32's range, in which losses are computed, matplotlib's logarithmic scale overflows.
     drawable = np.isfinite(points).all(axis=1) & (points[:, 1] < 1e38)
     drawable &= points[:, 1] > (1e-38 if log else -1e38)
     if not drawable.any():

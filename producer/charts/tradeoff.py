@@ -10,7 +10,7 @@ from typing import Literal
 from stylefarm.producer.charts.losses import dark_figure, figure_bytes, legend, printable, style_axes
 from stylefarm.producer.theme import BRIGHT, MUTED, SERIES
 
-# Between the fastest and the slowest; beyond it, a linear scale would push most of them into a corner.
+# If the slowest takes more times as long as the fastest, a linear scale would crowd most points into a corner.
 LINEAR_UP_TO = 20
 
 

@@ -19,7 +19,7 @@ from stylefarm.shared.gc_pause import keep_imports, uncollected
 
 INTERRUPTED = 130
 
-# Each command's place and its line in the help; the place of `worker` is the worker's side of the house.
+# The module of each command and its line in the help; that of `worker` is in the worker's package.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "render": ("stylefarm.producer.cli.render:render", "Render one picture and wait for it."),
     "sweep": ("stylefarm.producer.cli.sweep:sweep", "Submit, watch and manage sweeps: many pictures at once."),
@@ -114,7 +114,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the program `stylefarm`: a command, and its documented exit code."""
     code = _run(arguments)
-    # All is done. Another Ctrl-C would only break off what libraries do at the end, each with a traceback.
+    # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
     sys.exit(code)
@@ -161,6 +161,6 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def _say(sentence: str) -> None:
-    # Where nobody reads the words, the exit code still tells.
+    # If standard error is closed, the exit code still says that the command failed.
     with suppress(OSError):
         click.echo(f"stylefarm: {' '.join(sentence.splitlines())}", err=True)

@@ -26,7 +26,7 @@ class Plain(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return an int, a float, or the text."""
         try:
-            # 1e3 is a whole number too.
+            # 1e3 is an integer, too.
             return int(value) if "e" not in str(value).lower() else _whole(float(value))
         except ValueError:
             pass
@@ -67,13 +67,13 @@ def _whole(number: float) -> int | float:
 
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each parameter of a spec, with its description as help."""
-    # Decorators are applied from the last to the first; the preset, which all others stand on, comes first.
+    # Decorators are applied from the last to the first, so that the preset comes first in the help.
     fields = {"preset": JobSpec.model_fields["preset"], **JobSpec.model_fields}
     for name, info in reversed(fields.items()):
         if name not in ARGUMENTS:
             flag = "--" + name.replace("_", "-")
             help_text = f"{info.description}  [{_default(info.default)}]"
-            # A preset's name is left to the spec, which knows the nearest one.
+            # The spec checks the name of a preset, and suggests the nearest one.
             kind = click.STRING if name == "preset" else _choice(info) or _type(info.annotation)
             command = click.option(flag, name, type=kind, default=None, help=help_text)(command)
     return command

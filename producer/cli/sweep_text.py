@@ -15,7 +15,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import print_json, print_pairs, print_table, say
 from stylefarm.shared.db.states import State
 
-# A sweep of more jobs is summed up.
+# A sweep of more jobs is summarized.
 MANY = 100
 FIRST = 10
 

@@ -13,7 +13,7 @@ from stylefarm.shared.errors import JobFailed
 
 def follow(followed: Sweep, timeout: float | None) -> list[Status]:
     """Wait for a sweep with a display; Ctrl-C says how to go on."""
-    # Who does not wait does without rich's bars.
+    # Imported here, since only waiting needs rich's progress bars.
     from stylefarm.producer.terminal.display import live_display
 
     try:

@@ -25,7 +25,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import Seconds, print_line, say, timeout_option
 from stylefarm.shared.errors import JobFailed, StillPending
 
-# Seconds between looks: on a terminal, and where each one is a line.
+# Seconds between updates: on a terminal, and where each update is a line.
 ON_TERMINAL = 1.0
 IN_LINES = 5.0
 
@@ -122,7 +122,7 @@ def _of_sweep(found: Summary) -> Look:
         table.add_row("[red]failed[/]", escape(f"{job_id}  {error}"))
     left = None if found.seconds_left is None else f"{duration(found.seconds_left)} left"
     line = "  ".join(word for word in (counts_of(found), pace_of(found), left) if word)
-    # A line for each update is no place for lists of jobs.
+    # A line for each update should not repeat lists of jobs.
     document = {name: value for name, value in found.as_json().items() if name not in ("jobs", "left_out")}
     return Look(table, line, document, found.ended)
 

@@ -24,7 +24,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.settings import Settings
 
-# These block until jobs have ended; here the event loop waits, and no thread.
+# These block until jobs have ended; here the event loop waits instead of a thread.
 WAITING = ("wait", "result", "exception", "results")
 
 

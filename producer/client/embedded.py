@@ -66,7 +66,7 @@ class EmbeddedWorker:
                     self._pending.add(job_id)
                     self._queue.put(job_id)
             if self._thread is None:
-                # A program that forgets to close its farm still ends, and the running job goes back into the queue.
+                # So that a program that forgets to close its farm still ends, and requeues the running job.
                 atexit.register(self.close)
                 self._ended.clear()
                 self._thread = threading.Thread(target=self._work, name="renderer", daemon=True)
@@ -77,7 +77,7 @@ class EmbeddedWorker:
         self._interrupted.set()
         self._queue.put(None)
         if self._thread is not None:
-            # A join that Ctrl-C breaks off takes the thread for ended ever after, and Python would end under it.
+            # A join that Ctrl-C interrupts marks the thread as ended, and Python would then exit while it still runs.
             self._ended.wait()
             self._thread.join()
             atexit.unregister(self.close)
@@ -105,7 +105,7 @@ class EmbeddedWorker:
 
     def _worker(self) -> Worker:
         with _needs_worker():
-            # Before torch, which reads once what this sets.
+            # Before torch, which reads the variables that this sets only once.
             from stylefarm.worker.attempt.runner import Worker
             from stylefarm.worker.host.log import configure_embedded
 

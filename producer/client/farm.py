@@ -68,7 +68,7 @@ class Farm(Session):
         Example:
             job = farm.submit(content="cat.jpg", style=["waves.jpg", "night.jpg"], iterations=200, priority=8)
         """
-        # Imported here, since programs that only look on need not wait for it.
+        # Imported here, since programs that submit nothing need not wait for it.
         from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.shared.spec.spec import parse_spec
 
@@ -161,7 +161,7 @@ class Farm(Session):
         if submission.new and len(queued) == len(resolved.jobs):
             self._submitted(f"sweep {submission.sweep_id}", queued, resolved.jobs, limit)
         else:
-            # Nothing new may mean that it was stored before and never announced.
+            # If nothing is new, an earlier submission may have stored the jobs without announcing them.
             self.announce(f"sweep {submission.sweep_id}", queued or submission.ids)
         found = self.find_sweep(submission.sweep_id)
         found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
@@ -261,7 +261,7 @@ class Farm(Session):
         if limit is not None or jobs[0].terms.after:
             self.announce(what, ids)
             return
-        # What was just stored need not be asked for.
+        # The terms are known here, so that the database need not be queried.
         terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
         hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
         with stored_despite_broker(what):

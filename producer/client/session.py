@@ -53,7 +53,7 @@ class Session:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
-        # Of its own: closing one farm takes no connection from another.
+        # An engine of its own, so that closing one farm closes no connection of another.
         self.services = Services(self.settings, new_engine(self.settings.database))
         self.embedded_worker: EmbeddedWorker | None = None
         if self.settings.embedded:
@@ -219,7 +219,7 @@ class Session:
             print(farm.announce_changes(resumed), "jobs resumed")
         """
         if self.services.announcer is not None and steered.changed:
-            # While Redis is away, the reconciler does it later.
+            # If Redis does not answer, the reconciler announces them later.
             with suppress(ServiceUnavailable):
                 self.services.announcer.announce(steered.changed)
         return len(steered)

@@ -318,7 +318,7 @@ class Sweep:
         """
         before = self.statuses()
         now = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch, return_when)
-        # A job that it shares with another sweep has another cell there.
+        # A job that it shares with another sweep may have another cell there.
         return [replace(status, cell=here.cell) for status, here in zip(now, before, strict=True)]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Job]:

@@ -12,7 +12,7 @@ from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, NotFound, ServiceUnavailable, StillPending
 from stylefarm.shared.services import Services
 
-# How often is looked, while little is waited for; a look at many jobs takes longer, and is taken less often.
+# The pause between polls, and the share of the time that polls may take: many jobs are polled less often.
 POLL_SECONDS = 0.25
 POLL_SHARE = 0.05
 
@@ -70,7 +70,7 @@ class Waiting:
             self._call()
         if self.render is not None and self.pending:
             if self._before is None:
-                # An embedded farm renders only what is waited for; what that waits for, too.
+                # An embedded farm renders only the jobs that are waited for, and those that these depend on.
                 self._before = self.services.queries.ancestors(self.ids)
             queued = [status for status in (*now, *self._statuses(self._before)) if status.state is State.QUEUED]
             self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
@@ -106,7 +106,7 @@ class Waiting:
         self._call()
 
     def _call(self) -> None:
-        # Where there are workers, they do it.
+        # On servers, the workers call webhooks.
         if self.services.reconciler is None:
             self.services.webhook_caller.run()
 

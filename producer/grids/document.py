@@ -201,7 +201,7 @@ class _Reader:
                 return parts[0]
             if any(isinstance(part, NumberRange) for part in parts):
                 raise InvalidSpec(f"the axis {axis} has a span among other values: a span stands alone")
-            # Before they are put into one list, which takes its memory where they are long.
+            # Checked before they are joined into one list, which takes much memory if they are long.
             _check_length(axis, parts)
             return [value for part in parts if not isinstance(part, NumberRange) for value in part]
 

@@ -95,7 +95,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        # Before the axes are looked through, which takes its time where they are long.
+        # Checked before the values of the axes, which takes long for long axes.
         if self.sample is None and self.search is None:
             self._check_size()
         for keys, axis, values in self._axis_entries():
@@ -218,7 +218,7 @@ class Grid:
             raise InvalidSpec(str(error), self._keys_of(*error.at)) from None
 
     def _product(self) -> int:
-        # Not len(self), which Python refuses to be as large as a product of lengths can be.
+        # Not len(self): Python limits it to sys.maxsize, and a product of lengths can be larger.
         return math.prod(factor.length or 1 for factor in self.factors)
 
     def _drawn(self) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import BLOB
 
-# Parameters that name files, which are looked for beside the sweep file.
+# Parameters that name files; relative paths are relative to the sweep file.
 PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".ppm", ".pgm"}
 
@@ -81,7 +81,7 @@ def pictures_of(folder: Path, axis: str, value: str, objects: Objects) -> Sequen
     path = Path(beside(folder, axis, value)).expanduser()
     if _is_folder(path):
         return _some(axis, value, sorted(str(path / entry.name) for entry in path.iterdir() if is_picture(entry.name)))
-    # A file may have the letters of a pattern in its name.
+    # The name of an existing file may contain the characters of a pattern.
     if glob.has_magic(value) and not _exists(path):
         pattern = glob.escape(str(folder)) + "/" + value if not Path(value).is_absolute() else value
         names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns

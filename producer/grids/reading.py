@@ -13,7 +13,7 @@ from yaml.constructor import ConstructorError
 
 from stylefarm.shared.errors import InvalidSpec
 
-# No parameter takes a longer whole number.
+# No parameter takes larger integers.
 MOST_BITS = 1024
 
 
@@ -154,7 +154,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         value = super().construct_yaml_int(node)
-        # In hexadecimal a number can have more digits than Python agrees to write into a sentence.
+        # Python refuses to format integers of too many digits, which hexadecimal notation can express.
         if value.bit_length() > MOST_BITS:
             raise ConstructorError(problem="a number of too many digits", problem_mark=node.start_mark)
         return value

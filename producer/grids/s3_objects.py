@@ -67,7 +67,7 @@ class Objects:
 
     def _bucket(self, name: str) -> OtherBucket:
         if name not in self._buckets:
-            # boto3 takes a third of a second to import, which only those wait for who name such an address.
+            # Imported here: boto3 takes a third of a second, and few grids have S3 addresses.
             from stylefarm.shared.blobs import s3
 
             self._buckets[name] = s3.other_bucket(self.settings, name)

@@ -20,7 +20,7 @@ from stylefarm.shared.files import check_writable, write_atomically
 
 SUFFIXES = (".gif", ".webp", ".mp4")
 FRAMES_PER_SECOND = 8.0
-# Of what is shown last, before it begins again.
+# How long the last frame is shown before the animation repeats.
 HOLD_SECONDS = 1.5
 QUALITY = 85
 _NO_FFMPEG = "MP4 needs ffmpeg, which is not on the PATH: install it (Debian: apt-get install ffmpeg), or ask for .webp"
@@ -85,7 +85,7 @@ def _frames(job: Job, size: int | None) -> list[Image.Image]:
         if isinstance(one, FarmError):
             raise one
         frames.append(one)
-    # Of a job rendered from coarse to fine, the first snapshots are smaller.
+    # A job that is rendered from coarse to fine begins with smaller snapshots.
     width, height = frames[-1].size
     scale = min(1.0, size / max(width, height)) if size else 1.0
     wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -106,7 +106,7 @@ def _animation(frames: Sequence[Image.Image], frames_per_second: float, suffix: 
 
 
 def _mp4(frames: Sequence[Image.Image], frames_per_second: float) -> bytes:
-    # H.264 in the colors that every player shows has even sides only.
+    # H.264 in yuv420p, which every player shows, needs even sides.
     width, height = (max(2, side // 2 * 2) for side in frames[0].size)
     held = [frames[-1]] * max(0, round(HOLD_SECONDS * frames_per_second) - 1)
     raw = b"".join(frame.resize((width, height)).tobytes() for frame in [*frames, *held])

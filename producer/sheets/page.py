@@ -25,12 +25,12 @@ from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.queries.sweeps import StoredSnapshot
 
-# The pictures of a page before base64 makes them a third larger; with what is around them it stays below 30 MB.
+# All pictures of a page; base64 makes them a third larger, and the whole page stays below 30 MB.
 MOST_BYTES = 19_000_000
 INPUT_BYTES, INPUT_EDGE = 20_000, 384
 MOST_INPUT_BYTES = 2_000_000
 LARGEST, SMALLEST = 512, 96
-# Of a WebP of a painting of that quality: a generous guess, above which a thumbnail is made coarser.
+# A generous estimate for paintings as WebP; a thumbnail that needs more is compressed more.
 BYTES_PER_PIXEL = 0.25
 MOST_STEPS, MOST_SNAPSHOTS = 12, 1200
 

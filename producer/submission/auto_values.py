@@ -10,7 +10,7 @@ from stylefarm.shared.spec.presets import preset_layers
 from stylefarm.shared.spec.spec import JobSpec
 
 SIZE = 512
-# Of random features, a deep layer knows the picture's things less well than one of a trained network does.
+# A deep layer of a random network represents the content less well than one of a trained network.
 CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",), "squeezenet": ("fire4",)}
 
 

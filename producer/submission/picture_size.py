@@ -56,5 +56,5 @@ def _check_side(source: Source, side: int, spec: JobSpec) -> None:
 def _deepest(layers: tuple[str, ...], first_layer: FirstLayer) -> tuple[str, int]:
     """Return the deepest of the layers, and the pixels that it needs."""
     deepest = max(layers, key=smallest_side)
-    # A convolution pads by one, which of a single row or column leaves nothing but padding.
+    # Convolutions pad by one: a single row or column would be mostly padding.
     return deepest, max(2, smallest_side(deepest, first_layer))

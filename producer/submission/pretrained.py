@@ -51,7 +51,7 @@ class PretrainedWeights:
         self.blobs = blobs
         self.registry = registry
         self._files: dict[Path, str] = {}
-        # The jobs of a sweep ask for few networks, and each answer may be a question to the object store.
+        # The jobs of a sweep use few networks, and each lookup may query the object store.
         self._choices: dict[tuple[str, str | None], _Choice | None] = {}
 
     @cached_property

@@ -31,9 +31,9 @@ from stylefarm.shared.spec.consistency import check_consistent
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
-# Pictures that are on their way to the object store at a time: most of it is waiting.
+# Uploads at a time; most of the time they wait.
 UPLOADS = 8
-# Pictures that are decoded at a time: each may take a gigabyte.
+# Pictures decoded at a time; each may take a gigabyte.
 READS = 4
 
 

@@ -67,7 +67,7 @@ class Lines:
             statuses: of all jobs, ended or not.
         """
         for status in statuses:
-            # Of a single job that fails, the command itself says why.
+            # If a single job fails, the command itself prints the reason.
             silent = len(statuses) == 1 and status.state is not State.DONE
             if status.state.final and status.id not in self.reported and not silent:
                 self.reported.add(status.id)
@@ -130,7 +130,7 @@ class Bars:
             self.overall = self.progress.add_task("[bold]all[/]", total=total, count="", loss="", left=None)
             self.first_steps = steps
         if steps == self.first_steps:
-            # The pace is counted from the first step on: before it, torch is imported and pictures are read.
+            # The pace is measured from the first step: before it, torch is imported and pictures are read.
             self.started_at = time.monotonic()
         done, passed = steps - self.first_steps, time.monotonic() - self.started_at
         ended = sum(status.state.final for status in statuses)

@@ -192,7 +192,7 @@ def label_of(axis: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return (" + " if axis in PICTURES else ", ").join(label_of(axis, entry) for entry in value)
     if axis in PICTURES:
-        # A status has the names of several styles in one.
+        # A status joins the names of several styles by " + ".
         return " + ".join(PurePath(name).stem for name in value.split(" + "))
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
@@ -222,7 +222,7 @@ def _two(axes: Mapping[str, Sequence[Any]], rows: str | None, columns: str | Non
     if rows is not None and rows == columns:
         raise InvalidRequest(f"rows and columns are both {rows}: give two axes of {', '.join(axes)}")
     free = [axis for axis in axes if axis not in (rows, columns)]
-    # A pair of pictures goes where it is looked for, whatever the order in the sweep file.
+    # Readers expect contents in rows and styles in columns, whatever the order in the sweep file.
     if rows is None:
         rows = _taken(free, "content", but_not="style")
     if columns is None:
@@ -267,7 +267,7 @@ def is_called(axis: str, known: Any, wanted: Any) -> bool:
         (True, True)
     """
     label = label_of(axis, known)
-    # Options take lists without spaces.
+    # On the command line, lists are written without spaces.
     if key_of(known) == key_of(wanted) or wanted in (str(known), label, label.replace(", ", ",")):
         return True
     if isinstance(known, dict):

@@ -119,5 +119,5 @@ class Status:
         return cast("JobDocument", document)
 
 
-# What is told of jobs that are waited for, a few times a second.
+# Called with the statuses of the jobs that a program waits for, a few times a second.
 Watcher = Callable[[Sequence[Status]], None]

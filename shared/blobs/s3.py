@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.literals import BucketLocationConstraintType
 
-# A store that keeps silent is given up after ATTEMPTS times either of these, and the pauses between.
+# Timeouts of one attempt; after ATTEMPTS of them a store that does not answer is given up.
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
 ATTEMPTS = 3
 
-# Objects from this size on travel in parts of this size, each retried by itself.
+# Objects from this size on are uploaded in parts of this size, each retried by itself.
 PART_BYTES = 8 * 1024 * 1024
 
 MISSING = {"NoSuchKey", "404", "NotFound"}
@@ -45,7 +45,7 @@ BUCKET_IS_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Swift answers EntityTooLarge when a quota is used up.
 FULL = {"QuotaExceeded", "EntityTooLarge", "InsufficientStorage", "XMinioStorageFull", "507"}
 
-# Where a bucket is made unless another region is asked for; Amazon refuses to be asked for this one.
+# The default region of a new bucket; Amazon refuses it as an explicit LocationConstraint.
 HOME_REGION = "us-east-1"
 
 
@@ -60,7 +60,7 @@ class S3Blobs:
         self.address = address
         self.location = location
         self.transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
-        # What goes in one part gains nothing by threads, in which the log would not know the current job.
+        # A single part is not faster in a thread, and the log would not know the current job there.
         self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:

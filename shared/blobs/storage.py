@@ -205,7 +205,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    # Opened like any new file, so that it gets the permissions of one; those of tempfile are for its owner alone.
+    # Opened like any new file, for its permissions: those of tempfile are for the owner alone.
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     file = partial.open("xb")
     try:
@@ -215,7 +215,7 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
-        # Gone already if all went well; if not, the first error is the one to tell.
+        # The file is gone already if all went well; otherwise the first error is raised.
         with suppress(OSError):
             partial.unlink()
 

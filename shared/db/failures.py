@@ -12,7 +12,7 @@ LOST = "lost"
 # corrupt picture stays corrupt. Attempts that were let go in an orderly way are not counted anywhere.
 ATTEMPTS: Mapping[str, int] = {"infrastructure": 3, "memory": 2, DEATH: 3, LOST: 10}
 
-# A worker under which so many attempts in a row failed for infrastructure takes no more jobs.
+# A worker is benched after so many attempts in a row that failed for infrastructure.
 BENCH_AFTER = 3
 
 

@@ -14,10 +14,10 @@ from stylefarm.shared.queries.jobs import DatabaseReader
 
 PREFIX = "jobs/"
 
-# Jobs of one question to the database.
+# Jobs in one query.
 CHUNK = 500
 
-# What a worker was uploading when it lost its job is there by then, and can never be named any more.
+# By then, uploads of a worker that lost its job have ended, and no row can refer to them any more.
 GRACE_SECONDS = 3600.0
 
 

@@ -14,7 +14,7 @@ RECONCILER_LOCK = "reconciler"
 ORPHANS_LOCK = "orphans"
 ORPHANS_SECONDS = 3600.0
 
-# How many periods a leader that keeps silent still leads.
+# For how many periods a leader that does not answer stays the leader.
 LOCK_PERIODS = 2.5
 
 
@@ -44,7 +44,7 @@ class Reconciler:
 
     def delete_orphans(self) -> int:
         """Delete objects that nobody names, if nobody has within the hour; how many."""
-        # Another name each time, so that the process that has just swept cannot do so again.
+        # A new name each time, so that a process that has just swept cannot take the lock again.
         if not self.store.maintenance.acquire_lock(
             ORPHANS_LOCK, f"{self.name}:{secrets.token_hex(4)}", ORPHANS_SECONDS
         ):

@@ -16,9 +16,9 @@ from stylefarm.shared.errors import NotFound
 from stylefarm.shared.store.moves import Transactions
 from stylefarm.shared.store.prepared_statements import slot_of, takes_jobs
 
-# A worker calls in every few seconds; one that has not for so long is gone, or cannot reach the database.
+# Workers report every few seconds; one that has not for so long is gone, or cannot reach the database.
 SILENT_SECONDS = 30.0
-# What has been silent for so long is no longer listed.
+# Workers that have not reported for so long are not listed any more.
 FORGET_SECONDS = 7 * 86_400.0
 
 

@@ -81,7 +81,7 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
     return rgba.convert("L" if image.mode in ("1", "L", "LA") else "RGB"), rgba.getchannel("A")
 
 
-# The colors that an ICC profile describes: the mode that it reads, and the modes of pictures that it can belong to.
+# For each color space of an ICC profile: the mode that it reads, and the modes of pictures that it can belong to.
 _PROFILES = {
     "RGB": ("RGB", ("RGB", "P", "L", "1", "YCbCr")),
     "GRAY": ("L", ("L", "1")),

@@ -210,7 +210,7 @@ _TURNS = {
 def _load(image: ImageFile, notes: list[str]) -> Image.Transpose | None:
     """Decode the pixels; returns the move that is left to do so that they stand upright."""
     if isinstance(image, TiffImageFile):
-        # Pillow turns TIFF itself while it loads it, and no other format, and forgets the tag.
+        # Pillow rotates TIFF, and no other format, while it loads it, and drops the tag.
         orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
         image.load()
     else:

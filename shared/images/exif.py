@@ -60,7 +60,7 @@ _IMAGE_TAGS = {
     *(IFD.Exif, IFD.GPSInfo),
 }
 _SUBJECT_AREA = 0x9214  # which Pillow has no name for
-# Of the pixels as they were: their color space, their compression, and places among them.
+# Tags that describe the original pixels: color space, compression, positions.
 _UNTRUE_TAGS = {
     *(Base.ColorSpace, Base.Gamma, Base.ExifInteroperabilityOffset),
     *(Base.ComponentsConfiguration, Base.CompressedBitsPerPixel, Base.ExifImageWidth, Base.ExifImageHeight),

@@ -35,10 +35,10 @@ Row = TypeVar("Row", bound=Base)
 # An id may be shortened to a beginning of this length or more, as long as it is unique.
 SHORTEST_PREFIX = 4
 
-# Done jobs that say how fast a farm is.
+# The latest done jobs, from which the farm's speed is estimated.
 TIMED_JOBS = 200
 
-# Ids of one question; SQLite allows 32,766 parameters in a statement.
+# Ids in one query; SQLite allows 32,766 parameters.
 CHUNK = 1000
 
 
@@ -89,7 +89,7 @@ class Queries(DatabaseReader):
     Raises ServiceUnavailable and NotMigrated.
     """
 
-    # What lists of jobs do without.
+    # Columns that lists of jobs do not load.
     _WHOLE = (joinedload(JobRow.checkpoint), joinedload(JobRow.request).undefer(JobRequestRow.loss_terms))
 
     def check(self) -> None:

@@ -18,7 +18,7 @@ from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader, at_cell
 
-# The time over which a sweep's throughput is taken.
+# The time over which the throughput of a sweep is measured.
 THROUGHPUT_SECONDS = 600.0
 ROWS_AT_A_TIME = 200
 
@@ -120,7 +120,7 @@ class Listing(DatabaseReader):
         """Yield the jobs of a statement, that of a sweep's shared cell as it stands in that sweep."""
         if wanted.predicate is None:
             statement = statement.limit(limit)
-        # A cursor of the server takes several answers of it, which a few rows come without.
+        # A server-side cursor takes several round trips, which few rows do not need.
         few = wanted.predicate is None and limit is not None and limit <= ROWS_AT_A_TIME
         options = {} if few else {"yield_per": ROWS_AT_A_TIME}
         with self._session() as session, session.execute(statement, execution_options=options) as rows:

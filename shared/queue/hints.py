@@ -26,7 +26,7 @@ from stylefarm.shared.queue.routes import HIGHEST, LOWEST, Hint, to_redis
 TASK = "stylefarm.render"
 
 CONNECT_SECONDS = 5
-# Messages of one pipeline, so that neither side holds many more in memory than there are.
+# Messages in one pipeline, which bounds the memory on both sides.
 CHUNK = 1000
 
 # How kombu tells the lists of one queue's priorities apart; that of priority 0 has the queue's own name.

@@ -42,7 +42,7 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
 def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     moment = session.execute(select(now())).scalar_one()
     given = list(rows[0])
-    # What the database counts itself is left to it.
+    # The database assigns autoincrement columns itself.
     others = [c for c in table.columns if c.name not in given and c is not table.autoincrement_column]
     rest = {column.name: _default(column, moment) for column in others}
     names = ", ".join(f'"{name}"' for name in (*given, *rest))

@@ -41,7 +41,7 @@ def settle(session: Session, which: ColumnElement[bool]) -> None:
 
 def _settle(session: Session, which: ColumnElement[bool]) -> list[str]:
     """Settle these jobs alone; return those that have failed."""
-    # Held first: of two parents that are done at once, the second then sees that the first one is.
+    # Locked first: of two parents that finish at the same time, the second then sees that the first one is done.
     session.execute(lock_in_order(select(JobRow.id).where(which, JobRow.state == State.WAITING)))
     move_all(session, Move.READY, which & ~_waits(), {}, "all that it waited for is done")
     in_vain = (

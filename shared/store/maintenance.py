@@ -26,7 +26,7 @@ class Maintenance(Transactions):
         Those that were to be cancelled are cancelled; a hint for one of them does no harm.
         """
         with self._transaction() as session:
-            # Skipping what others hold: it is being renewed, or taken back, at this moment.
+            # Rows that others have locked are skipped: their leases are being renewed, or taken back.
             expired = select(JobRow, now()).where(JobRow.state == State.RUNNING, JobRow.lease_until < now())
             lost = session.execute(expired.with_for_update(of=JobRow, key_share=True, skip_locked=True)).all()
             for job, expired_at in lost:
@@ -80,7 +80,7 @@ class Maintenance(Transactions):
 
 def _expire(session: Session, job: JobRow, expired_at: datetime) -> None:
     if job.time_limit and job.started_at and (expired_at - job.started_at).total_seconds() > job.time_limit:
-        # A worker that hangs renews its lease no more once the time is over.
+        # A worker does not renew the lease of a job that is over its time limit, so that a hanging one loses it.
         late = TimeLimitExceeded(f"it ran for longer than its time_limit of {job.time_limit:g} seconds, and hung")
         fail_attempt(session, job, late.failure_class, late, "expired", {})
         return

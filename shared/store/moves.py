@@ -15,7 +15,7 @@ from stylefarm.shared.db.records import Fence
 from stylefarm.shared.db.states import MOVES, Move, State
 from stylefarm.shared.db.tables import AttemptRow, EventRow, JobRow
 
-# Rows of one statement; SQLite allows 32,766 parameters in one.
+# Rows in one statement; SQLite allows 32,766 parameters.
 CHUNK = 1000
 
 Columns = TypeVarTuple("Columns")
@@ -51,7 +51,7 @@ def move(session: Session, kind: Move, which: ColumnElement[bool], values: Mappi
     """Make a move by one conditional UPDATE; return the moved job, or None if it could not be moved."""
     sources, target = MOVES[kind]
     statement = update(JobRow).where(which, JobRow.state.in_(sources)).values(state=target, updated_at=now(), **values)
-    # A job may move twice in one transaction; what is returned is then read anew into the same object.
+    # A job may move twice in one transaction; the row is then read again into the same object.
     options = {"synchronize_session": False, "populate_existing": True}
     return session.scalars(statement.returning(JobRow), execution_options=options).one_or_none()
 

@@ -25,9 +25,9 @@ from stylefarm.shared.store.insertion import NewRows, insert_jobs, new_rows
 from stylefarm.shared.store.moves import CHUNK, Transactions, lock_in_order
 from stylefarm.shared.store.transitions import retry
 
-# Jobs that will give no picture by themselves.
+# States of jobs that will have no result unless a user retries them.
 LOST = (State.FAILED, State.CANCELLED)
-# Keys of one question.
+# Keys in one query.
 KEYS = 10 * CHUNK
 
 
@@ -173,7 +173,7 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submis
         which = JobRow.id.in_(lost[start : start + CHUNK])
         session.execute(lock_in_order(select(JobRow.id).where(which)))
         retry(session, which, LOST, "asked for again", from_checkpoint=False)
-    # Now, since one of its own jobs may stand in two cells.
+    # After the jobs, since one of them may be in two cells.
     others = select(SharedCellRow.position, JobRow.id, ~_is_hopeful()).join(JobRow, JobRow.id == SharedCellRow.job_id)
     shared = session.execute(others.where(SharedCellRow.sweep_id == sweep_id)).all()
     ids = {place: job_id for place, job_id, _ in (*jobs, *shared)}

@@ -8,7 +8,7 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.webhooks.delivery import CallFailed, call
 from stylefarm.shared.webhooks.subscriptions import Webhooks
 
-# Of one look; the next one goes on.
+# Calls of one run; the next run makes the others.
 CALLS_PER_RUN = 100
 
 UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the workers"

@@ -30,7 +30,7 @@ def check_url(url: str) -> SplitResult:
     """Return the parts of an address that can be called. Raises InvalidRequest."""
     try:
         parts = urlsplit(url)
-        # As it is looked up, which a name with an empty part cannot be, nor one with a part that is too long.
+        # Encoded as for DNS, which fails for names with an empty or too long label.
         host = (parts.hostname or "").encode("idna")
         well = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
     except ValueError:
@@ -65,7 +65,7 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
     try:
         with _pool(parts, _address(parts, allow_private=allow_private)) as pool:
             target = f"{path}?{parts.query}" if parts.query else path
-            # The answer's body is not waited for: it may have no end.
+            # The body of the answer is not read: it may be endless.
             answer = pool.request(
                 "POST", target, body=body, headers=headers, retries=False, redirect=False, preload_content=False
             )

@@ -19,9 +19,9 @@ from stylefarm.shared.store.moves import Transactions
 WebhookEvent = Literal["failed", "ended"]
 EVENTS: tuple[WebhookEvent, ...] = ("failed", "ended")
 
-# Seconds from one try to the next; after the last one it is given up.
+# Seconds between attempts; after the last one, the call is given up.
 PAUSES = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0)
-# So many failures are told of by name.
+# So many failures are listed.
 FAILURES_LISTED = 10
 
 
@@ -91,7 +91,7 @@ class Webhooks(Transactions):
         """Write down how a call went; None: it was answered well."""
         values: dict[str, Any] = {"error": error} if error else {"error": None, "delivered_at": now()}
         with self._transaction() as session:
-            # Another address that the sweep was given meanwhile was not called.
+            # The sweep may have another address by now, which was not called.
             this = (
                 (WebhookRow.sweep_id == call.sweep_id) & (WebhookRow.event == call.event) & (WebhookRow.url == call.url)
             )

@@ -129,7 +129,7 @@ def _record_stop(store: Store, fence: Fence, reason: Stop, record: Mapping[str, 
         case CancelRequested():
             return _moved(JobMove.CANCELLED, lambda: store.attempts.confirm_cancel(fence, record))
         case PauseRequested():
-            # The store knows of the request, and takes it back if the user has resumed the job meanwhile.
+            # The store knows of the request, and ignores it if the user has resumed the job meanwhile.
             return _moved(JobMove.RELEASED, lambda: store.attempts.release(fence, "let go to be paused", record))
         case Interrupted():
             return _moved(JobMove.RELEASED, lambda: store.attempts.release(fence, "its worker was stopped", record))

@@ -24,7 +24,7 @@ def share_no_connections() -> None:
 
 
 def _let_go() -> None:
-    # Replaced, not closed: to objects that still name a descriptor, it must not become another one's connection.
+    # Replaced rather than closed: a new connection must not get the number that an old object still holds.
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for descriptor in [int(entry.name) for entry in DESCRIPTORS.iterdir()]:
         if descriptor >= STANDARD_STREAMS and _connects(descriptor):

@@ -38,7 +38,7 @@ def configure(settings: Settings, worker: str) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=_last(settings)))
     root = logging.getLogger()
     root.handlers = [handler]
-    # Loggers that tell neither us nor any handler of their own, as that of Celery's pool, write plain words by this.
+    # Loggers without a handler, as that of Celery's pool, would write plain text otherwise.
     logging.lastResort = handler
     root.setLevel(settings.log_level.upper())
     if settings.log_level == "info":

@@ -54,7 +54,7 @@ class Finding:
     remedy: str = ""
 
 
-# Health, words and remedy of each finding of one check.
+# Health, sentence and remedy of each finding of one check.
 Found = Iterator[tuple[Health, str, str]]
 
 
@@ -223,7 +223,7 @@ def _check_plugins(_services: Services) -> Found:
 
 
 def _loaded(registry: Registry, plugin: Plugin, what: str) -> tuple[Health, str, str]:
-    # Imported here, since both bring torch along.
+    # Imported here, since both import torch.
     from stylefarm.worker.engine.losses.style import load_loss
     from stylefarm.worker.engine.methods.method import load_method
 

@@ -45,7 +45,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def write_pictures(folder: Path) -> None:
-    """Writes the pictures of the fixture of that name."""
+    """Write the pictures of the fixture of that name."""
     for seed, name in enumerate(("a", "b", "s", "t")):
         noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((48, 36), Image.Resampling.BICUBIC).save(folder / f"{name}.png")

@@ -90,7 +90,7 @@ def _uploaded(farm: Farm, names: str | Sequence[str]) -> str | list[str]:
 
 
 def _bring(farm: Farm, job_id: str, number: int, state: State, files: Sequence[bytes], snapshots: int) -> None:
-    """Takes a queued job to the state."""
+    """Take a queued job to the state."""
     store, blobs = farm.services.store, farm.services.blobs
     if state is State.QUEUED:
         return

@@ -48,7 +48,7 @@ What else becomes of jobs when processes and servers die is [measured apart](fau
 
 
 def main() -> None:
-    """Measures, prints, and writes the page."""
+    """Measure, print, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/farm-benchmarks.md"))
     parser.add_argument("--only", choices=MEASUREMENTS, nargs="+", help="measure these, and write no page")
@@ -63,7 +63,7 @@ def main() -> None:
         return
     rows = []
     for name in arguments.only or MEASUREMENTS:
-        # A farm of its own for each, so that none measures what another has left.
+        # A new farm for each, so that none is affected by what another has stored.
         with benchmark_farm() as farm:
             for row in MEASUREMENTS[name](farm):
                 rows.append(row)

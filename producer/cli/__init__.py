@@ -145,7 +145,7 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _drop_output() -> None:
-    """Python's own flush at exit must not fail over output that nobody takes."""
+    """Keep Python's flush at exit from failing if nobody reads the output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

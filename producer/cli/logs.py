@@ -1,4 +1,4 @@
-"""`stylefarm job logs`: what the farm knows of a job's way, by time."""
+"""`stylefarm job logs`: the history of a job."""
 
 from __future__ import annotations
 

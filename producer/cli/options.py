@@ -126,7 +126,7 @@ def _takes_list(annotation: Any) -> bool:
 
 
 def _of_numbers(annotation: Any) -> bool:
-    """Whether what an annotation lists is numbers."""
+    """Return whether an annotation is a list of numbers."""
     if typing.get_origin(annotation) is tuple:
         return any(_takes_number(part) for part in typing.get_args(annotation))
     return any(_of_numbers(part) for part in _parts(annotation))

@@ -39,7 +39,7 @@ def document(shown: Sweep, statuses: Sequence[Status]) -> dict[str, object]:
 
 
 def count_states(statuses: Sequence[Status]) -> dict[State, int]:
-    """How many there are of each state that there is."""
+    """Return how many jobs are in each state that occurs."""
     return {state: n for state in State if (n := sum(status.state is state for status in statuses))}
 
 

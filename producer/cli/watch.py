@@ -1,4 +1,4 @@
-"""`stylefarm sweep watch` and `stylefarm job watch`: looking on, without rendering."""
+"""`stylefarm sweep watch` and `stylefarm job watch`: progress, without rendering."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ jsonl_option = click.option("--jsonl", is_flag=True, help="Print one JSON object
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen at one moment, in each form that it may be printed in; and whether it is the last."""
+    """One update, in each form that it may be printed in, and whether it is the last."""
 
     table: Table
     line: str
@@ -88,7 +88,7 @@ def watch_job(job_id: str, interval: float | None, timeout: float | None, jsonl:
 
 
 def _watch(look: Callable[[], Look], interval: float | None, timeout: float | None, jsonl: bool) -> None:
-    """Print looks until the last one. Raises StillPending after `timeout` seconds."""
+    """Print updates until the last one. Raises StillPending after `timeout` seconds."""
     console = Console(highlight=False)
     live = console.is_terminal and not jsonl
     pause = interval or (ON_TERMINAL if live else IN_LINES)

@@ -153,7 +153,7 @@ def _download(services: Services, folder: Path, wanted: Sequence[DownloadItem], 
 
 
 def _is_alike(wanted: DownloadItem) -> bool:
-    """Whether a file that is there has the bytes of what is wanted."""
+    """Return whether an existing file has the wanted bytes."""
     if not wanted.path.is_file() or wanted.path.stat().st_size != wanted.stored.bytes:
         return False
     sha256 = hashlib.sha256()

@@ -82,7 +82,7 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
 
 
 def _workers(farm: Farm) -> int:
-    """How many take jobs now; an embedded farm is one itself."""
+    """Return how many workers take jobs now; an embedded farm is one itself."""
     if farm.embedded_worker is not None:
         return 1
     return sum(listed.state == WorkerState.ACTIVE for listed in farm.services.workers.listed())

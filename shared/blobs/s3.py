@@ -165,7 +165,7 @@ class S3Blobs:
         except ParamValidationError as error:
             raise InvalidSettings(f"s3_bucket = {self.bucket!r} cannot be the name of a bucket: correct it") from error
         except (Boto3Error, BotoCoreError, RetriesExceededError) as error:
-            # A failed upload comes wrapped, and says what failed only in words.
+            # boto3 wraps the error of an upload, and keeps its code only in the message.
             if isinstance(error.__context__, ClientError):
                 raise self._refused(key, error.__context__) from error
             raise ServiceUnavailable(
@@ -186,7 +186,7 @@ class S3Blobs:
                 f"the object store at {self.address} has another time than this machine: set the clock that is wrong"
             )
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}:
-            # The answer to a HEAD has no words: the store cannot say that it is the time which it does not like.
+            # The answer to a HEAD has no body, so that the store cannot say that the clocks differ.
             clock = ", and the clock of this machine" if code == "403" else ""
             return ServiceUnavailable(
                 f"the object store at {self.address} refuses the bucket {self.bucket} ({code}): check s3_access_key,"
@@ -245,7 +245,7 @@ def _client(settings: Settings) -> S3Client:
             config=Config(
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
-                # One for each thread of a program that fetches many objects at once.
+                # A connection for each thread that fetches objects.
                 max_pool_connections=16,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 # Servers other than Amazon's have neither a host name for each bucket nor the newer checksums.

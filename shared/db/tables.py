@@ -159,7 +159,7 @@ class JobRow(Base):
 
     @property
     def notes(self) -> list[str]:
-        """What was said when it was submitted."""
+        """The notes of its submission."""
         return self.request.notes
 
     @property

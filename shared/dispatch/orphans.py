@@ -29,7 +29,7 @@ class Orphans(DatabaseReader):
         self.blobs = blobs
 
     def delete(self, grace: float = GRACE_SECONDS) -> int:
-        """Delete what attempts that ended so many seconds ago have left unnamed; how many objects that was.
+        """Delete the orphans of attempts that ended at least so many seconds ago; return how many.
 
         Objects of jobs that this database does not know are left alone, since another farm may share the bucket; and
         so are those that are no job's, as the empty object that stands for a folder.

@@ -51,7 +51,7 @@ class WorkerRegistry(Transactions):
     """The table of workers. Raises ServiceUnavailable and NotMigrated."""
 
     def register(self, workers: Sequence[NewWorker]) -> None:
-        """Write down slots that start. One that was benched stays so until somebody has looked at it."""
+        """Register slots that start; a benched one stays benched."""
         with self._transaction() as session:
             names = [worker.name for worker in workers]
             session.execute(
@@ -75,13 +75,13 @@ class WorkerRegistry(Transactions):
         return {name: WorkerState(state) for name, state in found}
 
     def unregister(self, names: Sequence[str]) -> None:
-        """Take slots that have ended off the list; a benched one stays on it."""
+        """Remove slots that have ended from the list; a benched one stays on it."""
         ended = delete(WorkerRow).where(WorkerRow.name.in_(names), WorkerRow.state != WorkerState.BENCHED)
         with self._transaction() as session:
             session.execute(ended)
 
     def set_state(self, name: str, state: WorkerState, reason: str | None) -> None:
-        """Lets a worker take jobs, or keeps it from it. Raises NotFound."""
+        """Let a worker take jobs, or keep it from doing so. Raises NotFound."""
         values: dict[str, Any] = {"state": state, "reason": reason, "failures": 0}
         with self._transaction() as session:
             found = session.execute(

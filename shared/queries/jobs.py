@@ -93,7 +93,7 @@ class Queries(DatabaseReader):
     _WHOLE = (joinedload(JobRow.checkpoint), joinedload(JobRow.request).undefer(JobRequestRow.loss_terms))
 
     def check(self) -> None:
-        """Asks the database for an answer. Raises ServiceUnavailable or NotMigrated."""
+        """Check that the database answers. Raises ServiceUnavailable or NotMigrated."""
         with self._session() as session:
             session.execute(select(JobRow.id).limit(1))
 

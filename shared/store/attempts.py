@@ -183,7 +183,7 @@ def _claimed_before(session: Session, job_id: str, worker: str) -> list[JobRow]:
 
 
 def _touch(session: Session, fence: Fence, **values: Any) -> Heartbeat:
-    """Take the job's row for this transaction, if it is still ours."""
+    """Lock the job's row for this transaction, if it is still ours."""
     return _written(session, fence, {"updated_at": now(), **values})
 
 
@@ -194,7 +194,7 @@ def _written(session: Session, fence: Fence, values: Mapping[str, Any]) -> Heart
 
 
 def _insert_points(session: Session, job_id: str, points: Sequence[LossPoint]) -> None:
-    # What is there already is passed over: a write whose answer got lost is written again.
+    # Points that exist are skipped: a write is repeated if its answer was lost.
     if session.get_bind().dialect.name != "postgresql":
         session.connection().execute(_SQLITE_POINTS, [{"job_id": job_id, **vars(point)} for point in points])
         return

@@ -22,7 +22,7 @@ def has_parents() -> ColumnElement[bool]:
 
 
 def settle_children(session: Session, ids: Sequence[str]) -> None:
-    """Settles what becomes of those that wait for these jobs, which have just ended."""
+    """Release or fail the jobs that wait for these, which have just ended."""
     while ids:
         children: set[str] = set()
         for start in range(0, len(ids), CHUNK):
@@ -35,7 +35,7 @@ def settle_children(session: Session, ids: Sequence[str]) -> None:
 
 
 def settle(session: Session, which: ColumnElement[bool]) -> None:
-    """Releases those of the jobs that wait for nothing any more, and fails those that wait in vain."""
+    """Release those of the jobs whose parents are all done, and fail those with a parent that never will be."""
     settle_children(session, _settle(session, which))
 
 

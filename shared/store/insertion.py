@@ -48,7 +48,7 @@ def _as_json(texts: tuple[str, ...]) -> str:
 
 
 def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Write down what these jobs wait for, and releases those for which all of it is done already."""
+    """Record what these jobs wait for, and release those whose parents are all done."""
     if not waiting:
         return
     parents = sorted({parent for _, after in waiting for parent in after})

@@ -21,7 +21,7 @@ class Maintenance(Transactions):
     """Writes of the reconciler (`stylefarm.shared.dispatch.reconcile`) and of supervisors."""
 
     def requeue_expired(self) -> list[str]:
-        """Take back the jobs whose worker let the lease run out; returns their ids.
+        """Requeue the jobs whose lease has expired; return their ids.
 
         Those that were to be cancelled are cancelled; a hint for one of them does no harm.
         """
@@ -34,9 +34,9 @@ class Maintenance(Transactions):
             return [job.id for job, _ in lost]
 
     def reclaim_dead(self, process: str) -> list[str]:
-        """Take back the jobs of a process that died, `process` being a part of its worker's name; returns their ids.
+        """Requeue the jobs of a process that died; return their ids. `process` is a part of its worker's name.
 
-        What has killed too many processes fails.
+        A job that has killed too many processes fails.
         """
         with self._transaction() as session:
             held = select(JobRow).where(JobRow.state == State.RUNNING, JobRow.worker.contains(process, autoescape=True))
@@ -53,7 +53,7 @@ class Maintenance(Transactions):
             return [job.id for job in orphans]
 
     def acquire_lock(self, name: str, holder: str, seconds: float) -> bool:
-        """Make `holder` the one who does something for so long, unless another does it; False if so."""
+        """Take the lock `name` for so many seconds; return False if another holder has it."""
         free = (LeaderLockRow.name == name) & ((LeaderLockRow.holder == holder) | (LeaderLockRow.until <= now()))
         take = update(LeaderLockRow).where(free).values(holder=holder, until=now(seconds)).returning(LeaderLockRow.name)
         with self._transaction() as session:
@@ -69,7 +69,7 @@ class Maintenance(Transactions):
         return True
 
     def release_lock(self, name: str, holder: str) -> None:
-        """Frees what `holder` does, for another to take."""
+        """Release the lock, if `holder` has it."""
         with self._transaction() as session:
             session.execute(
                 update(LeaderLockRow)

@@ -75,7 +75,7 @@ def cancel(session: Session, which: ColumnElement[bool], reason: str, worker: st
 
 
 def pause(session: Session, which: ColumnElement[bool], worker: str | None = None) -> list[str]:
-    """Pause jobs that do not run: waiting, queued -> paused. Returns their ids."""
+    """Pause jobs that do not run: waiting, queued -> paused. Return their ids."""
     return move_all(session, Move.PAUSE, which, {"pause_requested": False}, "paused at the user's request", worker)
 
 

@@ -26,7 +26,7 @@ class WebhookCaller:
         self.allow_private = allow_private
 
     def run(self, over: threading.Event | None = None) -> int:
-        """Make the calls that are due, until it is `over`; how many were answered well. Raises ServiceUnavailable."""
+        """Make the calls that are due, until `over` is set; return how many succeeded. Raises ServiceUnavailable."""
         self.webhooks.mark_due()
         if self.secret is None:
             self.webhooks.mark_unsigned(UNSIGNED)

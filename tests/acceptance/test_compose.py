@@ -58,14 +58,14 @@ class ComposeMachine:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, service: Service) -> None:
-        """Starts a service, as soon as what it needs is as far as the file says."""
+        """Start a service, as soon as what it needs is as far as the file says."""
         for name, condition in service.needs.items():
             self._wait(self.known[name], condition)
         command, environment = self._command(service.command), self._environment(service)
         self.running[service.name] = subprocess.Popen(command, cwd=self.folder, env=environment)
 
     def run(self, service: Service, *arguments: str) -> str:
-        """Runs a command as `docker-compose run` does, to its end; returns what it prints."""
+        """Run a command as `docker-compose run` does, to its end; return what it prints."""
         command, environment = self._command([*service.command, *arguments]), self._environment(service)
         ended = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=SECONDS
@@ -74,7 +74,7 @@ class ComposeMachine:
         return ended.stdout
 
     def stop(self) -> None:
-        """Ends all that runs, the last one first, as docker-compose does."""
+        """End all that runs, the last one first, as docker-compose does."""
         for process in reversed(self.running.values()):
             process.terminate()
             process.wait(SECONDS)

@@ -318,7 +318,7 @@ def rendering_processes(worker: subprocess.Popen[str]) -> list[int]:
 
 
 def check_it_renders(farm: CommandLine) -> None:
-    """Has a small job rendered."""
+    """Have a small job rendered."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2]}}\n"
     )

@@ -63,7 +63,7 @@ def farm(
 
 @pytest.fixture
 def start(farm: CommandLine) -> Iterator[Start]:
-    """Starts a worker whose log goes to the files `log` and `out`, and waits until its port answers."""
+    """Start a worker whose log goes to the files `log` and `out`, and wait until its port answers."""
     with contextlib.ExitStack() as until_the_end:
 
         def start(**variables: str) -> subprocess.Popen[str]:

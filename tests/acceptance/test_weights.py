@@ -32,7 +32,7 @@ class WeightsCommandLine:
     capsys: pytest.CaptureFixture[str]
 
     def run(self, *arguments: str) -> Ended:
-        """Runs a command to its end."""
+        """Run a command to its end."""
         load_settings.cache_clear()
         return Ended(cli._run(list(arguments)), *self.capsys.readouterr())
 

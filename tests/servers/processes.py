@@ -53,7 +53,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def freeze(root: psutil.Process) -> list[psutil.Process]:
-    """Stops a process and all below it, and returns them.
+    """Stop a process and all below it, and return them.
 
     The root first: standing still it cannot start another while its children are counted. Sessions and process groups
     would not do, for PostgreSQL and Swift put each of their processes into one of its own.
@@ -65,14 +65,14 @@ def freeze(root: psutil.Process) -> list[psutil.Process]:
 
 
 def thaw(root: psutil.Process) -> None:
-    """Lets a frozen process and all below it go on."""
+    """Let a frozen process and all below it go on."""
     for process in [*root.children(recursive=True), root]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.resume()
 
 
 def end(tree: list[psutil.Process]) -> None:
-    """Kills those of the processes that still run, and returns when none does any more."""
+    """Kill those of the processes that still run, and return when none does any more."""
     for process in tree:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -111,7 +111,7 @@ def _is_in(process: psutil.Process, states: set[str]) -> bool:
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
-    """Returns as soon as `is_so` is true; raises TimeoutError when it does not become so in time."""
+    """Return as soon as `is_so` is true; raise TimeoutError when it does not become so in time."""
     start = time.monotonic()
     while not is_so():
         passed = time.monotonic() - start

@@ -189,7 +189,7 @@ class CheckpointSink:
         return self._pool.submit(contextvars.copy_context().run, self.store.store, state, self._closed)
 
     def _settle(self) -> None:
-        """Has an uploaded checkpoint named, after the part of the curve that comes before it."""
+        """Have the row name an uploaded checkpoint, after the losses before it are stored."""
         if self._upload is None or not self._upload.done():
             return
         stored, self._upload = self._upload.result(), None

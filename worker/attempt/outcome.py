@@ -47,7 +47,7 @@ class DeviceLost:
 
 @dataclass(frozen=True)
 class Crashed:
-    """Something that nobody foresaw: a bug."""
+    """An unexpected exception: a bug."""
 
     error: Exception
 
@@ -74,7 +74,7 @@ def outcome_of(error: Exception) -> Outcome:
 
 
 class JobMove(Enum):
-    """What became of a job after a hint for it; the values are labels of a metric."""
+    """What happened to a job after a hint; the values are labels of a metric."""
 
     NOT_OURS = "not ours"
     DONE = "done"

@@ -1,4 +1,4 @@
-"""The GPUs and MIG slices of this machine, as NVIDIA's driver (NVML) tells of them."""
+"""The GPUs and MIG slices of this machine, as NVIDIA's driver (NVML) reports them."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to render on.
+    """The devices of this machine.
 
     `visible` is CUDA_VISIBLE_DEVICES as our parent set it, to keep us off the GPUs of others; `threads` is
     the setting, and where there is none, all `cores` are ours.

@@ -139,10 +139,10 @@ def _check_workers(services: Services) -> Found:
     heard = {queue for entry in takers for queue in entry.worker.queues}
     for device, label in Backlog(services.engine).routes():
         if queue_name(device, label) not in heard:
-            wish = f"device {device}" + (f" and label {label}" if label else "")
+            queue = f"device {device}" + (f" and label {label}" if label else "")
             yield (
                 Health.WARNING,
-                f"jobs for {wish} are queued, and no worker takes them",
+                f"jobs for {queue} are queued, and no worker takes them",
                 "start one: worker start --help",
             )
     yield Health.FINE, f"{len(takers)} take jobs", ""
@@ -176,12 +176,12 @@ def _check_disk(services: Services) -> Found:
     home = services.settings.home.expanduser().absolute()
     place = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    words = f"{free / 1e9:.1f} GB are free below {place}"
+    sentence = f"{free / 1e9:.1f} GB are free below {place}"
     if free > LITTLE_DISK_BYTES:
-        yield Health.FINE, words, ""
+        yield Health.FINE, sentence, ""
     else:
         health = Health.WRONG if free < NO_DISK_BYTES else Health.WARNING
-        yield health, words, "make room, or set STYLEFARM_HOME to another disk"
+        yield health, sentence, "make room, or set STYLEFARM_HOME to another disk"
 
 
 def _check_rendering(_services: Services) -> Found:

@@ -117,7 +117,7 @@ def batching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 
 
 def swept(farm: Farm, fields: dict[str, Any], weights: Sequence[float] = WEIGHTS, **changes: Any) -> list[Job]:
-    """Queues them, also what was rendered before."""
+    """Queue them, also what was rendered before."""
     return [farm.submit(**{**fields, **changes}, style_weight=weight, force=True) for weight in weights]
 
 

@@ -93,7 +93,7 @@ class Started:
         return {name: told["pid"] for name, told in self.slots().items()}
 
     def end(self) -> None:
-        """Kills it, and returns when nothing of it is left."""
+        """Kill it, and return when nothing of it is left."""
         self.process.kill()
         self.process.communicate()
         wait_until(lambda: are_gone(self.pids().values()), SECONDS)
@@ -117,7 +117,7 @@ def launched(folder: Path, *options: str, job_seconds: float = 0) -> subprocess.
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a worker and waits for its slots; at the end nothing of it is left."""
+    """Start a worker and wait for its slots; at the end nothing of it is left."""
     with contextlib.ExitStack() as until_the_end:
 
         def start(*options: str, slots: int, job_seconds: float = 0) -> Started:

@@ -37,7 +37,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def question(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], int]], BackgroundQuery[int]]]:
-    """Makes a question with little patience."""
+    """Make a question with little patience."""
     monkeypatch.setattr(gauges, "PATIENCE_SECONDS", 0.2)
     yield BackgroundQuery
 

@@ -67,7 +67,7 @@ def render(
     rules: UpdateRules | None = None,
     sizes: tuple[int, ...] = (),
 ) -> list[Progress]:
-    """Renders with one network for all, so that batched and alone differ in nothing but the batch."""
+    """Render with one network for all, so that batched and alone differ in nothing but the batch."""
     vgg = random_vgg(picture(100, 1, 3, 24, 24), picture(101, 1, 3, 24, 24))
 
     def prepare(size: int | None) -> tuple[Tensor, Objective]:

@@ -13,8 +13,8 @@ from stylefarm.shared.schema import answers
 
 def check_answer(arguments: Sequence[str], document: Any) -> None:
     """Fail unless a document is an answer of the command that was called so, with all fields of it and no others."""
-    words = [word for word in arguments if not word.startswith("-")]
-    command = next(name for name in (" ".join(words[:2]), words[0]) if name in answers.ANSWERS)
+    names = [word for word in arguments if not word.startswith("-")]
+    command = next(name for name in (" ".join(names[:2]), names[0]) if name in answers.ANSWERS)
     assert document.get("schema_version") == answers.VERSION, command
     fields = {name: value for name, value in document.items() if name != "schema_version"}
     problems = [problem for answer in answers.ANSWERS[command] if (problem := _problem(answer, fields))]

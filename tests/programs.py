@@ -27,11 +27,11 @@ PROGRAM = Path(sys.executable).parent / "stylefarm"
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command left: its exit code, its data, its words, and how it was called."""
+    """The end of a command: exit code, standard output, messages on standard error, and its arguments."""
 
     code: int
     out: str
-    words: str
+    messages: str
     arguments: Sequence[str] = ()
 
     @property

@@ -69,7 +69,7 @@ def print_list(
     Args:
         form: what that option gave.
         name: of the list in the JSON object.
-        entries: as JSON; each has an `id` or, without one, a `name` that it goes by.
+        entries: as JSON; each has an `id` or, without one, a `name`.
         columns: the head of the table.
         rows: the texts of the table.
     """

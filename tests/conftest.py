@@ -23,7 +23,7 @@ pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_re
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No test sees the settings, the home or the cached weights of whoever runs it."""
+    """Hide the user's own settings, home and cached weights from each test."""
     for variable in list(os.environ):
         if variable.upper().startswith("STYLEFARM_"):
             monkeypatch.delenv(variable)

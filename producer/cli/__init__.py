@@ -44,7 +44,7 @@ EPILOG = (
 
 @contextmanager
 def _reader_may_leave() -> Iterator[None]:
-    """End the command with 0 when whoever reads its output has seen enough, as in `| head`; click would with 1."""
+    """End the command with 0 when the reader of its output closes it, as in `| head`; click would with 1."""
     try:
         yield
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""The farm in one process: a thread that renders what is queued. The one door from here to `worker`."""
+"""The farm in one process: a thread that renders queued jobs. Only this module imports from `worker`."""
 
 from __future__ import annotations
 

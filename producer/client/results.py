@@ -94,7 +94,7 @@ class Snapshot:
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB; fetched anew each time. Raises what `fetch` does.
+        """The picture, RGB; fetched again each time. Raises what `fetch` does.
 
         Example:
             job.snapshots()[0].image.show()

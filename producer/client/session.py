@@ -206,7 +206,7 @@ class Session:
     def announce_changes(self, steered: CommandResult) -> int:
         """Tell workers of jobs that may be in the queue now.
 
-        While Redis is away nothing is told: the reconciler does it later.
+        If Redis does not answer, the reconciler announces them later.
 
         Args:
             steered: what a command on jobs returned.

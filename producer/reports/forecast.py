@@ -24,7 +24,7 @@ class Forecast:
     """How many cells a sweep has, how many of them are still to be rendered, and how long that takes.
 
     `known` pictures are rendered or submitted already, `new` ones are not; `hours` is for all new ones on `workers`,
-    None where nothing tells, and `basis` says what it was computed from, or what is missing.
+    None where it is unknown, and `basis` says what it was computed from, or what is missing.
 
     Example:
         found = forecast(farm, grid)

@@ -1,4 +1,4 @@
-"""The values of parameters that are "auto". Each choice is told in a note of the job."""
+"""The values of parameters that are "auto". A note of the job says what was chosen."""
 
 from __future__ import annotations
 

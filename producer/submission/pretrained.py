@@ -18,7 +18,7 @@ from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architectur
 from stylefarm.shared.spec.presets import carried_over
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 
-# A file of torch.save is a ZIP, or of old a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
+# A file of torch.save is a ZIP, or formerly a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
 # JSON, after a length of eight bytes. In an HDF5 file are SqueezeNet's weights as Keras keeps them.
 HDF5 = b"\x89HDF\r\n\x1a\n"
 STARTS = (b"PK", b"\x80\x02", b"MATLAB ", HDF5)

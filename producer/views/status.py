@@ -55,7 +55,7 @@ class Status:
 
     @classmethod
     def of(cls, job: tables.JobRow) -> Self:
-        """Return the status that a row of the database tells of.
+        """Return the status of the job in a row of the database.
 
         Args:
             job: a row as `Queries` returns it, with its request and its result.

@@ -1,7 +1,7 @@
 """Decoding: bytes of any common image format become one upright 8-bit sRGB picture.
 
 Nothing else in stylefarm opens a picture. Whatever Pillow raises on the way becomes `InvalidImage`, one sentence that
-says what is wrong with which file and what to do; whatever had to be converted is told in `Picture.notes`.
+says what is wrong with which file and what to do; `Picture.notes` says what had to be converted.
 """
 
 from __future__ import annotations

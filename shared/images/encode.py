@@ -188,7 +188,7 @@ def _encode_lossy(picture: Image.Image, output: Output, profile: bytes | None, m
         block = _exif_block(metadata)
         picture.save(file, "WEBP", icc_profile=profile, exif=block, quality=output.quality, lossless=False, method=4)
     else:
-        # Pillow would take the orientation out, and write all other fields in its own way; AVIF heeds none in EXIF.
+        # Pillow would remove the orientation, and rewrite all other fields; in AVIF, EXIF's orientation has no effect.
         image = {tag: value for tag, value in metadata.image.items() if tag != ExifTags.Base.Orientation}
         block = _exif_block(replace(metadata, image=image))
         # How libavif cuts a picture into tiles depends on the number of threads.

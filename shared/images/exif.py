@@ -1,6 +1,6 @@
 """EXIF, which is TIFF's directories of fields without the pixels: read from one picture, written into another.
 
-By hand, because Pillow guesses each field's type anew when it writes (the user comment becomes numbers), and moves the
+By hand, because Pillow guesses each field's type when it writes (the user comment becomes numbers), and moves the
 maker's note, whose own offsets count from the beginning of the block and hold only where it stays.
 """
 

@@ -43,7 +43,7 @@ CHUNK = 1000
 
 
 class JobChange(NamedTuple):
-    """The progress of a job, for those who poll many."""
+    """The progress of a job, for polling many jobs."""
 
     id: str
     position: int
@@ -175,7 +175,7 @@ class Queries(DatabaseReader):
     def sweep_jobs(self, sweep_id: str, limit: int | None = None) -> list[JobRow]:
         """Return the first `limit` jobs of a sweep in the order of its cells, each with its cell and position there.
 
-        A job that the sweep shares with an older one tells in `sweep_id` that it is of that one.
+        The `sweep_id` of a job that the sweep shares with an older one is that of the older one.
         """
         own = self._all(select(JobRow).where(JobRow.sweep_id == sweep_id).order_by(JobRow.position).limit(limit))
         cells = select(SharedCellRow.position, SharedCellRow.cell, JobRow).join(

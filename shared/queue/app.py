@@ -28,7 +28,7 @@ def application(broker_url: str) -> Celery:
         # Acknowledged early: a hint that is lost with its worker is replaced when the lease has expired.
         task_acks_late=False,
         # A slot takes no hint while it has one. It must not count what it acknowledged by Celery's own prefetch: one
-        # acknowledgement that is lost in a connection, and it would take no hint any more, for good.
+        # acknowledgement that is lost in a connection, and it would never take a hint again.
         worker_prefetch_multiplier=0,
         worker_disable_prefetch=True,
         worker_hijack_root_logger=False,

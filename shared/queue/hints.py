@@ -29,7 +29,7 @@ CONNECT_SECONDS = 5
 # Messages in one pipeline, which bounds the memory on both sides.
 CHUNK = 1000
 
-# How kombu tells the lists of one queue's priorities apart; that of priority 0 has the queue's own name.
+# How kombu names the lists of a queue's priorities; that of priority 0 has the queue's own name.
 SEPARATOR = "\x06\x16"
 
 _ID = re.compile(rb'"correlation_id": "([^"]+)"')

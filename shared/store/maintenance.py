@@ -1,4 +1,4 @@
-"""Repairs after workers have died, and the locks of those who repair."""
+"""Repairs after workers have died, and the locks of the processes that repair."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def is_fenced(fence: Fence) -> ColumnElement[bool]:
 def lock_in_order(jobs: Select[*Columns]) -> Select[*Columns]:
     """Return the query with each row locked for this transaction, in the one order in which several are ever locked.
 
-    Those who hold several in other orders wait for each other. By age, since a job is younger than what it waits for.
+    Other orders could deadlock. The order is that of age, since a job is younger than those it waits for.
     What else refers to a job's row, as a sweep that comes to share it, need not wait.
     """
     return jobs.order_by(JobRow.created_at, JobRow.id).with_for_update(of=JobRow, key_share=True)

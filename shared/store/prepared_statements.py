@@ -74,7 +74,7 @@ _FORGET = [
 
 
 class MovedJob(Protocol):
-    """What an event tells of a job that has just moved."""
+    """The columns that an event records of a job that has just moved."""
 
     @property
     def id(self) -> str:
@@ -98,7 +98,7 @@ class MovedJob(Protocol):
 
 
 class FinishedJob(NamedTuple):
-    """A job that has just been finished, and what else is to be done then: hardly ever any of it."""
+    """A job that has just been finished, and what else must be done then, which is rare."""
 
     id: str
     attempt: int

@@ -17,7 +17,7 @@ UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the 
 class WebhookCaller:
     """Finds the webhooks that are due and calls them; any number of callers may run at once.
 
-    Without a `secret` nothing can be signed, and nobody is called from here; `Webhooks.of` tells so.
+    Without a `secret` calls cannot be signed, and are not made; `Webhooks.of` says so.
     """
 
     def __init__(self, webhooks: Webhooks, secret: str | None, *, allow_private: bool) -> None:

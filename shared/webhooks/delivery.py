@@ -46,7 +46,7 @@ def check_url(url: str) -> SplitResult:
 def signature(secret: str, body: bytes, timestamp: int) -> str:
     """Return time and HMAC-SHA256 of "time.body", in hex, as the header has it: "t=1700000000,v1=...".
 
-    The moment is signed too, so that somebody who overhears a call cannot repeat it much later.
+    The time is signed too, so that a call that was intercepted cannot be replayed much later.
     """
     return f"t={timestamp},v1={hmac.new(secret.encode(), f'{timestamp}.'.encode() + body, hashlib.sha256).hexdigest()}"
 

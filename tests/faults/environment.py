@@ -75,7 +75,7 @@ class Environment:
 
     @cached_property
     def truth(self) -> Services:
-        """The services, past the proxies: for those who break things and those who look."""
+        """The services without the proxies: for the nemesis and the checker."""
         return connect_services(self.direct)
 
     def rows(self, statement: Executable) -> list[Any]:
@@ -89,7 +89,7 @@ class Environment:
 
 
 def retry_until_answered(question: Callable[[], Answer]) -> Answer:
-    """The answer, as soon as there is one: whoever asks may have broken the service. Raises ServiceUnavailable."""
+    """Return the answer of `ask`, repeated while a fault breaks the service. Raises ServiceUnavailable."""
     until = time.monotonic() + ASKING_SECONDS
     while True:
         try:

@@ -135,7 +135,7 @@ class PoisonSubmitter(BackgroundTasks):
 class WorkerOperator(BackgroundTasks):
     """Starts workers that have ended, as docker-compose does: one that finds a service away when it starts says so.
 
-    And lets those that were benched take jobs again, as somebody does who has looked at them.
+    It also unbenches those that were benched, as a user does.
     """
 
     def __init__(self, farm: Environment) -> None:

@@ -32,7 +32,7 @@ class Mode(StrEnum):
     CUT = "cut"
     """Connections are closed, new ones at once."""
     REFUSE = "refuse"
-    """The same, but whoever asks in HTTP is told that the service is unavailable."""
+    """The same, but HTTP requests are answered with 503, service unavailable."""
 
 
 class Proxy:
@@ -58,7 +58,7 @@ class Proxy:
             self._over = True
         self._close_all()
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
         self._listener.close()
 
     @contextmanager
@@ -153,7 +153,7 @@ class Proxy:
             self._changed.notify_all()
         for end in (link.near, link.far):
             with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)  # wakes who waits in recv
+                end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in recv
             end.close()
 
 

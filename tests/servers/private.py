@@ -26,7 +26,7 @@ LOG_TAIL_CHARACTERS = 2000
 
 
 class ServerError(RuntimeError):
-    """A server ended or kept silent while it was waited for; the message holds the end of its log."""
+    """A server ended, or did not answer, while it was waited for; the message has the end of its log."""
 
 
 class PrivateServer(ABC):
@@ -116,7 +116,7 @@ class PrivateServer(ABC):
             raise self._failure(f"did not come up in {START_SECONDS:g} seconds") from self._last_error
 
     def stop(self) -> None:
-        """Ask the server to end, and wait until it has. What it was told is kept for restart()."""
+        """Ask the server to end, and wait until it has. Its data are kept for restart()."""
         if not self.is_running:
             return
         root = self._root

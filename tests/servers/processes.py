@@ -80,7 +80,7 @@ def end(tree: list[psutil.Process]) -> None:
 
 
 def are_gone(pids: Iterable[int]) -> bool:
-    """Whether none of the processes runs any more; one that nobody has asked for its exit code does not run."""
+    """Return whether none of the processes runs any more; zombies do not run."""
     return all(map(_is_gone, pids))
 
 
@@ -117,5 +117,5 @@ def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
         passed = time.monotonic() - start
         if passed > seconds:
             raise TimeoutError(f"it did not come about in {seconds:g} seconds")
-        # What takes long is asked about less and less often, since asking takes time from whoever is waited for.
+        # Polled less and less often, since polling takes time from the process that is waited for.
         time.sleep(min(max(POLL_SECONDS, passed / 10), MOST_POLL_SECONDS))

@@ -74,9 +74,9 @@ def wait_for(children: list[int]) -> None:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    # Swift logs to the machine's syslog whatever it is told; what it logs to the console is enough.
+    # Swift always logs to the machine's syslog; its console log is enough.
     swift.common.utils.logs.ThreadSafeSysLogHandler = lambda **_: logging.NullHandler()
-    # The servers would do it themselves, each in its turn; done before the fork it takes its time once.
+    # The servers would do it themselves, one after the other; before the fork, it takes its time only once.
     swift.common.utils.monkey_patch()
     for kind, port in zip(STORAGE, sys.argv[2:], strict=True):
         write_ring(folder, kind, int(port))

@@ -96,7 +96,7 @@ def record_outcome(
         outcome: how the attempt ended.
         record: what it was computed with, kept with the attempt.
         counts: whether a failure of the GPU counts against the job and the worker. It does not where it has been
-            counted for another job of the same batch: one misfortune, and three of them would bench the worker.
+            counted for another job of the same batch: it is one failure, and three would bench the worker.
 
     Returns:
         The move that was made; LOST where the job belongs to another attempt.

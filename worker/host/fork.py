@@ -2,7 +2,7 @@
 
 Celery forks one to replace one that died, while it is connected to Redis. The child's copy of that connection would
 keep it alive in the parent's epoll, from which it cannot be removed once the parent has closed it: its events would be
-taken for those of the next connection with the same number, which is then read, and waited for, for good.
+taken for those of the next connection with the same number, which is then read, and waited for without end.
 """
 
 from __future__ import annotations

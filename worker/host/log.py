@@ -16,8 +16,8 @@ from stylefarm.shared.settings import Settings
 log = structlog.get_logger("stylefarm.worker")
 
 
-# Celery tells of each hint that it comes and that it was dealt with. The runner tells that of jobs, with the attempt.
-# Alembic tells that it looks at the database.
+# Celery logs the arrival and the end of each hint; the runner logs the same of jobs, with the attempt.
+# Alembic logs that it reads the database.
 CHATTER = ("celery.worker.strategy", "celery.app.trace", "alembic.runtime.migration")
 
 

@@ -136,9 +136,9 @@ def _check_workers(services: Services) -> Found:
                 f"{name} has been silent for {entry.silent_for:.0f} s",
                 "see its log, or start it again",
             )
-    heard = {queue for entry in takers for queue in entry.worker.queues}
+    served = {queue for entry in takers for queue in entry.worker.queues}
     for device, label in Backlog(services.engine).routes():
-        if queue_name(device, label) not in heard:
+        if queue_name(device, label) not in served:
             queue = f"device {device}" + (f" and label {label}" if label else "")
             yield (
                 Health.WARNING,

@@ -26,7 +26,7 @@ def _problem(answer: type, fields: dict[str, Any]) -> str:
         read = _adapter(answer).validate_python(fields, strict=True)
     except ValidationError as error:
         return str(error)
-    # What the schema does not name is left out of what was read.
+    # Fields that the schema does not name are missing in what was validated.
     return "" if read == fields else f"{answer.__name__} does not name all of {fields}"
 
 

@@ -18,12 +18,12 @@ from tests.servers.swift import ENVIRONMENT as SWIFT
 
 # Rates of the database, which need no worker.
 MEASUREMENTS = ("claiming", "recording", "counting")
-# Of benchmarks.farm.store: the jobs that a process claims, and those of a large sweep.
+# Constants of benchmarks.farm.store: the jobs that each process claims, and those of a large sweep.
 SIZES = {"EACH": 750, "MANY": 100_000}
-# What "changed since" reprioritizes; a sweep needs so many jobs.
+# A sweep needs so many jobs, which "changed since" reprioritizes.
 SMALLEST = 100
 
-# Run in a checkout, whose packages come first on the path of `python -c`.
+# Run with a checkout as the working directory, whose packages `python -c` finds first.
 PROGRAM = """\
 import runpy, sys
 from benchmarks.farm import store
@@ -73,9 +73,9 @@ def measure(tree: Path, names: Sequence[str], scale: float) -> Measured:
         RuntimeError: they failed.
     """
     sizes = {name: max(SMALLEST, round(scale * size)) for name, size in SIZES.items()}
-    # More than usual: a tree that was just checked out has no compiled modules yet.
+    # More than usual, since a new checkout has no compiled modules yet.
     program = PROGRAM.format(sizes={**sizes, "START_SECONDS": 12.0}, names=", ".join(map(repr, names)))
-    # The other checkout need not have Swift installed, too.
+    # So that the other checkout need not have its own Swift.
     environment = {**os.environ, "PATH": os.pathsep.join((os.environ["PATH"], str(SWIFT)))}
     ended = subprocess.run([sys.executable, "-c", program], cwd=tree, env=environment, capture_output=True, text=True)
     if ended.returncode:
@@ -93,7 +93,7 @@ def parse(printed: str) -> Measured:
 def _line(what: str, ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
     pairs = [(our[what][0], their[what][0]) for our, their in zip(ours, theirs, strict=True)]
     unit = ours[0][what][1]
-    # Of a rate more is better, of a time or a size less is.
+    # A rate should be high, a time or a size low.
     ratios = [our / their if unit.endswith("/s") else their / our for our, their in pairs]
     here, there = (format_spread(values, unit) for values in zip(*pairs, strict=True))
     return f"{what} | here {here} | there {there} | {format_spread(ratios, 'times as good')}"

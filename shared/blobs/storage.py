@@ -20,8 +20,8 @@ from typing import IO, Protocol
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
 
-# What every file system and every S3 server takes as it stands. No part begins with a dot: there is no way up and out
-# of the folder, and files that are still being written have names that no key has.
+# Keys that every file system and every S3 server accepts. No part begins with a dot, so that no key leads out of the
+# folder, or is the name of a temporary file.
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"
 KEY = re.compile(rf"{_PART}(/{_PART})*")
 

@@ -43,7 +43,7 @@ FILLED = {name: f"of-{name.lower()}" for name in required_variables()}
 
 METRICS_PORT = "9464"
 
-# What a process gets from this machine, where a container would have its image.
+# Variables that a process gets from this machine, and a container from its image.
 INHERITED = ("PATH", "PYTHONPATH", "OMP_NUM_THREADS", "LANG")
 
 

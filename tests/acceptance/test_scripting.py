@@ -86,7 +86,7 @@ def test_jobs_are_listed_by_what_they_are(inside: InProcess, farm: Farm, small: 
     assert ids(inside, "--where", "style_weight=1", "--where", "style_weight=1e2", "--limit", "3") == [
         of_small[n] for n in (0, 2, 3)
     ]
-    # What no cell names stands in the spec.
+    # Parameters that are not axes are in the spec.
     assert ids(inside, "--where", "icc=true", "--where", "size=48", "--all") == [hen, *of_small]
     assert ids(inside, "--where", "icc=false") == []
     assert ids(inside, "--where", "style_loss=wasserstein") == ids(inside, "--where", "style_loss=wasserstein=1")

@@ -53,7 +53,7 @@ from stylefarm.producer.cli import main
 main()
 """
 
-# What is started for each slot: tells of itself, and finishes a "job" of some length when it is asked to stop.
+# The program of each slot: it reports its arguments and its environment, and finishes a "job" when asked to stop.
 SLOT = """\
 import json, os, signal, sys, time
 from pathlib import Path

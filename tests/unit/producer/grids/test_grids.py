@@ -282,7 +282,7 @@ def test_a_word_that_is_no_axis_is_refused(assignments: list[str]) -> None:
         parse_settings(assignments)
 
 
-# What YAML gives a meaning to, so that a few letters of it reach every corner of the reader.
+# Characters that mean something in YAML, so that short texts reach every branch of the reader.
 PIECES = (
     st.sampled_from("[]{}:,?-&*!|>#'\"%@`~<=_ \n\t")
     | st.sampled_from(["\n  ", "\n- ", ": ", "? ", "\\0", "\\ud800", "&a ", "*a ", "<<: ", "0x", "0b", "1:2", ".inf"])

@@ -19,7 +19,7 @@ from stylefarm.worker.monitoring.gauges import BackgroundQuery, CountCollector, 
 from tests import fake_nvml
 from tests.fake_nvml import FakeGpu, FakeNvml
 
-# What a slot's process is to its folder: it counts, and is killed.
+# A slot's process: it counts into its folder, and is killed.
 COUNTING = """\
 import os, signal, sys
 from pathlib import Path

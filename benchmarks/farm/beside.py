@@ -51,13 +51,13 @@ def compare(other: Path, names: Sequence[str] = MEASUREMENTS, *, rounds: int = 5
     Raises:
         RuntimeError: the benchmarks of a checkout failed; the message ends with what they printed.
     """
-    here = Path(__file__).parents[2]
-    found: dict[Path, list[Measured]] = {here: [], other.absolute(): []}
+    ours: list[Measured] = []
+    theirs: list[Measured] = []
+    trees = [(Path(__file__).parents[2], ours), (other, theirs)]
     for number in range(rounds):
-        for tree in list(found)[:: 1 if number % 2 else -1]:
-            found[tree].append(measure(tree, names, scale))
-            print(f"round {number + 1} of {rounds}: {tree.name}", file=sys.stderr, flush=True)
-    ours, theirs = found.values()
+        for tree, found in trees[:: 1 if number % 2 else -1]:
+            found.append(measure(tree, names, scale))
+            print(f"round {number + 1} of {rounds}: {tree}", file=sys.stderr, flush=True)
     return [_line(what, ours, theirs) for what in ours[0] if what in theirs[0]]
 
 

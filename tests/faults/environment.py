@@ -89,7 +89,7 @@ class Environment:
 
 
 def retry_until_answered(question: Callable[[], Answer]) -> Answer:
-    """Return the answer of `question`, which is repeated while a fault breaks the service. Raises ServiceUnavailable."""
+    """Return the answer of `question`, asked again while a fault breaks the service. Raises ServiceUnavailable."""
     until = time.monotonic() + ASKING_SECONDS
     while True:
         try:

@@ -29,7 +29,7 @@ def imported(statements: str) -> str:
     [
         ("import stylefarm\nfor name in stylefarm.__all__: getattr(stylefarm, name)", HEAVY),
         ("import stylefarm.producer.cli", {*HEAVY, "pydantic", "sqlalchemy", "celery", "PIL"}),
-        # The rendering process is forked from the one that imports this, and must be the first to open its metrics files.
+        # The rendering process is forked from the one that imports this, and must open its metrics files first.
         ("import stylefarm.worker.tasks", {*HEAVY, "prometheus_client"}),
         ("import stylefarm.worker.cli.start", {*HEAVY, "prometheus_client"}),
         ("import stylefarm.worker.monitoring.server", HEAVY),

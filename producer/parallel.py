@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from stylefarm.shared.errors import FarmError, ServiceUnavailable, StorageFull
 
-# Decoding lets go of Python's lock; fetching waits for a network.
+# Decoding releases the GIL, and fetching waits for the network.
 THREADS = max(4, min(16, 2 * (os.cpu_count() or 1)))
 
 Item = TypeVar("Item")

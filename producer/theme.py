@@ -11,7 +11,7 @@ from stylefarm.shared.db.states import State
 
 BACKGROUND, PANEL, RULE = "#14161b", "#1b1e25", "#2c313b"
 BRIGHT, TEXT, MUTED = "#f2f4f8", "#c9ced8", "#858c9a"
-# The stripes over the place of a picture that is not there, and of one that never will be.
+# The stripes in place of a picture that is missing, and of one whose job failed.
 HATCH, FAILED_PANEL, FAILED_HATCH = "#252932", "#241a1d", "#332227"
 BACKDROP = "#0b0c0f"
 """What dims a page behind a dialog."""
@@ -34,6 +34,9 @@ SERIES = ("#6fb1f5", "#f2a35e", "#7cc79a", "#c79ad9", "#e5c07b", "#e58a8a", "#72
 
 def term_colors(names: Iterable[str]) -> dict[str, str]:
     """Return a color for each term of a loss, in order, each once: the usual ones have their own.
+
+    Args:
+        names: the terms.
 
     Example:
         >>> term_colors(["total", "energy"])

@@ -69,7 +69,7 @@ def print_list(
     Args:
         form: what that option gave.
         name: of the list in the JSON object.
-        entries: as JSON; each has an `id` or, without one, a `name` that it goes by.
+        entries: as JSON; each has an `id` or, without one, a `name`.
         columns: the head of the table.
         rows: the texts of the table.
     """
@@ -90,22 +90,22 @@ def print_line(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
-def say(words: str) -> None:
+def say(message: str) -> None:
     """Print a line for the person, not for the script."""
-    click.echo(words, err=True)
+    click.echo(message, err=True)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a plain table, in the terminal's width where there is one."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
-        # What a row goes by stays whole, however narrow the terminal is: it is what other commands are given.
+        # The first column is not wrapped on narrow terminals, so that users can copy whole ids.
         table.add_column(name, no_wrap=number == 0)
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False)
     if not console.is_terminal:
-        # A file or a pipe has no width; nothing may be cut off or folded in it.
+        # A file or a pipe has no width; nothing is cut off or wrapped.
         console.width = 10_000
     with console.capture() as captured:
         console.print(table)

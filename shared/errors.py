@@ -110,7 +110,7 @@ class StillPending(FarmError):
     """The time given for waiting is over, and the work is not done."""
 
     exit_code = 8
-    # Not 202, which would say that the request was accepted: asked for was something that is not there yet.
+    # Not 202, which means that the request was accepted: this one asked for something that is not there yet.
     http_status = 409
 
 

@@ -1,4 +1,4 @@
-"""Atomic writes of results to local files, which never replace a file unless they are told to."""
+"""Atomic writes of results to local files, which replace a file only if asked to."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_writable(path: Path, *, force: bool) -> None:
     Raises:
         InvalidRequest, StorageFull: as `write_atomically`.
     """
-    # A file is made and removed: nothing less knows of permissions, access lists and read-only mounts together.
+    # Only creating a file tests permissions, access lists and read-only mounts together.
     with _translated(path), _temporary_beside(_checked(path, force)) as (descriptor, _):
         os.close(descriptor)
 
@@ -57,7 +57,7 @@ def make_folder(path: Path) -> None:
     """Make a folder, and those above it, unless it is there already.
 
     Raises:
-        InvalidRequest: something else bears its name, or it may not be made.
+        InvalidRequest: a file has its name, or it may not be created.
         StorageFull: the disk or the quota is full.
     """
     with _translated(path):
@@ -98,7 +98,7 @@ def _temporary_beside(target: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _name_exclusively(temporary: Path, target: Path) -> None:
-    """Give the file its name, unless another bears it by now (FileExistsError)."""
+    """Give the file its name, unless another file has it by now (FileExistsError)."""
     try:
         os.link(temporary, target)
     except FileExistsError:

@@ -74,7 +74,7 @@ class Services:
 
     @cached_property
     def announcer(self) -> Announcer | None:
-        """Who tells workers of queued jobs; an embedded farm has none. Raises InvalidSettings."""
+        """The announcer of queued jobs; an embedded farm has none. Raises InvalidSettings."""
         if self.settings.broker_url is None:
             return None
         from stylefarm.shared.dispatch.announcer import Announcer
@@ -86,14 +86,14 @@ class Services:
 
     @cached_property
     def webhooks(self) -> Webhooks:
-        """What sweeps are to call."""
+        """The webhooks of sweeps."""
         from stylefarm.shared.webhooks.subscriptions import Webhooks
 
         return Webhooks(self.engine)
 
     @cached_property
     def webhook_caller(self) -> WebhookCaller:
-        """Who makes these calls."""
+        """The caller of webhooks."""
         from stylefarm.shared.webhooks.caller import WebhookCaller
 
         secret = self.settings.webhook_secret
@@ -105,7 +105,7 @@ class Services:
 
     @cached_property
     def reconciler(self) -> Reconciler | None:
-        """Who puts right what died; an embedded farm, which is one process, needs none. Raises InvalidSettings."""
+        """The reconciler; an embedded farm, which is one process, needs none. Raises InvalidSettings."""
         if self.announcer is None:
             return None
         from stylefarm.shared.dispatch.orphans import Orphans

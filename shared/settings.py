@@ -184,7 +184,7 @@ def _check_environment() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for variable, value in os.environ.items():
         name = variable.upper()
-        # Settings are found in any case of letters, the file's name is not.
+        # The names of settings are case-insensitive; STYLEFARM_CONFIG is not.
         if value and name.startswith(PREFIX) and name not in known and variable != CONFIG_VARIABLE:
             raise InvalidSettings(f"no setting is called {variable}{nearest(name, sorted({*known, CONFIG_VARIABLE}))}")
 

@@ -13,8 +13,8 @@ from stylefarm.shared.schema import answers
 
 def check_answer(arguments: Sequence[str], document: Any) -> None:
     """Fail unless a document is an answer of the command that was called so, with all fields of it and no others."""
-    words = [word for word in arguments if not word.startswith("-")]
-    command = next(name for name in (" ".join(words[:2]), words[0]) if name in answers.ANSWERS)
+    names = [word for word in arguments if not word.startswith("-")]
+    command = next(name for name in (" ".join(names[:2]), names[0]) if name in answers.ANSWERS)
     assert document.get("schema_version") == answers.VERSION, command
     fields = {name: value for name, value in document.items() if name != "schema_version"}
     problems = [problem for answer in answers.ANSWERS[command] if (problem := _problem(answer, fields))]
@@ -26,7 +26,7 @@ def _problem(answer: type, fields: dict[str, Any]) -> str:
         read = _adapter(answer).validate_python(fields, strict=True)
     except ValidationError as error:
         return str(error)
-    # What the schema does not name is left out of what was read.
+    # Fields that the schema does not name are missing in what was validated.
     return "" if read == fields else f"{answer.__name__} does not name all of {fields}"
 
 

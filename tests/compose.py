@@ -53,8 +53,8 @@ class Service:
     @property
     def health(self) -> list[str]:
         """The command that is asked whether the service is well."""
-        kind, *words = self.content["healthcheck"]["test"]
-        return ["sh", "-c", *words] if kind == "CMD-SHELL" else words
+        kind, *command = self.content["healthcheck"]["test"]
+        return ["sh", "-c", *command] if kind == "CMD-SHELL" else command
 
     @property
     def needs(self) -> dict[str, str]:
@@ -63,8 +63,8 @@ class Service:
 
     def _image_entrypoint(self) -> list[str]:
         stage = stages()[self.content["build"]["target"]]
-        (words,) = re.findall(r"^ENTRYPOINT (\[.*\])$", stage, re.MULTILINE)
-        return [str(word) for word in json.loads(words)]
+        (entrypoint,) = re.findall(r"^ENTRYPOINT (\[.*\])$", stage, re.MULTILINE)
+        return [str(word) for word in json.loads(entrypoint)]
 
 
 def services(variables: Mapping[str, str]) -> dict[str, Service]:

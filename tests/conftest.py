@@ -23,7 +23,7 @@ pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_re
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No test sees the settings, the home or the cached weights of whoever runs it."""
+    """Hide the user's own settings, home and cached weights from each test."""
     for variable in list(os.environ):
         if variable.upper().startswith("STYLEFARM_"):
             monkeypatch.delenv(variable)
@@ -45,7 +45,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def write_pictures(folder: Path) -> None:
-    """Writes the pictures of the fixture of that name."""
+    """Write the pictures of the fixture of that name."""
     for seed, name in enumerate(("a", "b", "s", "t")):
         noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((48, 36), Image.Resampling.BICUBIC).save(folder / f"{name}.png")

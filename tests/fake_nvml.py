@@ -19,7 +19,7 @@ class FakeGpu:
 
 @dataclass(frozen=True)
 class FakeMemory:
-    """What NVML tells of the memory of any GPU or slice, in bytes."""
+    """The memory of any GPU or slice as NVML reports it, in bytes."""
 
     used: int = 3 << 30
     total: int = 80 << 30

@@ -76,8 +76,8 @@ def _job(farm: Farm, cell: Mapping[str, Any]) -> NewJob:
         **{axis: _uploaded(farm, value) for axis, value in names.items()},
         "iterations": cell.get("iterations", STEPS),
     }
-    words = {axis: " + ".join([value] if isinstance(value, str) else value) for axis, value in names.items()}
-    return NewJob(parse_spec(fields), words["content"], words["style"], cell=cell)
+    shown_names = {axis: " + ".join([value] if isinstance(value, str) else value) for axis, value in names.items()}
+    return NewJob(parse_spec(fields), shown_names["content"], shown_names["style"], cell=cell)
 
 
 def _uploaded(farm: Farm, names: str | Sequence[str]) -> str | list[str]:
@@ -90,7 +90,7 @@ def _uploaded(farm: Farm, names: str | Sequence[str]) -> str | list[str]:
 
 
 def _bring(farm: Farm, job_id: str, number: int, state: State, files: Sequence[bytes], snapshots: int) -> None:
-    """Takes a queued job to the state."""
+    """Take a queued job to the state."""
     store, blobs = farm.services.store, farm.services.blobs
     if state is State.QUEUED:
         return

@@ -27,11 +27,11 @@ PROGRAM = Path(sys.executable).parent / "stylefarm"
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command left: its exit code, its data, its words, and how it was called."""
+    """The end of a command: exit code, standard output, messages on standard error, and its arguments."""
 
     code: int
     out: str
-    words: str
+    messages: str
     arguments: Sequence[str] = ()
 
     @property
@@ -57,7 +57,7 @@ class CommandLine:
         return {**own, "NO_COLOR": "1", "PYTHONWARNINGS": "", **self.variables}
 
     def run(self, *arguments: str, timeout: float = 120) -> Ended:
-        """Runs a command to its end."""
+        """Run a command to its end."""
         ended = subprocess.run(
             [str(PROGRAM), *arguments],
             cwd=self.folder,
@@ -70,7 +70,7 @@ class CommandLine:
         return Ended(ended.returncode, ended.stdout, ended.stderr, arguments)
 
     def start(self, *arguments: str, program: Sequence[str] = (str(PROGRAM),)) -> subprocess.Popen[str]:
-        """Starts a command, in a session of its own so that it can be stopped with all its children."""
+        """Start a command, in a session of its own so that it can be stopped with all its children."""
         return subprocess.Popen(
             [*program, *arguments],
             cwd=self.folder,
@@ -100,7 +100,7 @@ class InProcess(CommandLine):
         return cls(program.folder, program.variables, request.getfixturevalue("capsys"))
 
     def run(self, *arguments: str, timeout: float = 120) -> Ended:
-        """Runs a command to its end; the time is pytest's to mind."""
+        """Run a command to its end; the time is pytest's to mind."""
         del timeout
         load_settings.cache_clear()
         self.capsys.readouterr()

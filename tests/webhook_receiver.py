@@ -49,7 +49,7 @@ def receiver() -> Iterator[WebhookReceiver]:
                 self.send_header("Location", record.location)
             self.send_header("Content-Length", str(sys.maxsize if record.endless else 0))
             self.end_headers()
-            # Until whoever called has heard enough.
+            # Until the caller closes the connection.
             with suppress(OSError):
                 for _ in range(200 * record.endless):
                     self.wfile.write(b"and so on")

@@ -58,7 +58,7 @@ def render(self: Task[..., None], job_id: str) -> None:
 
 
 def _announce(services: Services, job_id: str, outcome: JobMove) -> None:
-    """Tells others what can be claimed now; while Redis is away, the reconciler does it later."""
+    """Announce what can be claimed now; if Redis does not answer, the reconciler does it later."""
     from stylefarm.worker.attempt.outcome import JobMove
 
     if services.announcer is None or outcome is JobMove.NOT_OURS:
@@ -90,7 +90,7 @@ def this_worker(name: str) -> Worker:
 
 @worker_process_init.connect
 def _warm_up(**_options: Any) -> None:
-    """Ties the rendering process to its parent, and imports torch before the first job comes.
+    """Tie the rendering process to its parent, and import torch before the first job comes.
 
     What the process before it was rendering when it died is taken back at once, without waiting for the lease.
     """

@@ -1,6 +1,7 @@
 """`make bench-farm`: the farm's targets beside what this machine does, on the terminal and as docs/farm-benchmarks.md.
 
 python -m benchmarks.farm --out docs/farm-benchmarks.md
+python -m benchmarks.farm --beside ../old-checkout
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.farm import broker, death, slots, store, sweep_commands
+from benchmarks.farm import beside, broker, death, slots, store, sweep_commands
 from benchmarks.farm.environment import BenchmarkFarm, benchmark_farm
 
 Row = tuple[str, str, str]
@@ -47,14 +48,22 @@ What else becomes of jobs when processes and servers die is [measured apart](fau
 
 
 def main() -> None:
-    """Measures, prints, and writes the page."""
+    """Measure, print, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/farm-benchmarks.md"))
     parser.add_argument("--only", choices=MEASUREMENTS, nargs="+", help="measure these, and write no page")
+    parser.add_argument("--beside", type=Path, metavar="TREE", help="measure another checkout in turn; write no page")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each checkout is measured (%(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of jobs, beside another checkout")
     arguments = parser.parse_args()
+    if arguments.beside:
+        names = arguments.only or beside.MEASUREMENTS
+        for line in beside.compare(arguments.beside, names, rounds=arguments.rounds, scale=arguments.scale):
+            print(line)
+        return
     rows = []
     for name in arguments.only or MEASUREMENTS:
-        # A farm of its own for each, so that none measures what another has left.
+        # A new farm for each, so that none is affected by what another has stored.
         with benchmark_farm() as farm:
             for row in MEASUREMENTS[name](farm):
                 rows.append(row)

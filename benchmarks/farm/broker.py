@@ -25,7 +25,7 @@ def broker(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
     if report.violations:
         raise RuntimeError("; ".join(report.violations))
     found = report.measured()
-    return [(words, target, _row(found.get(f"{what} (s)", []))) for what, words, target in ROWS]
+    return [(row, target, _row(found.get(f"{what} (s)", []))) for what, row, target in ROWS]
 
 
 def _row(seconds: list[float]) -> str:

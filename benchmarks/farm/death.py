@@ -16,7 +16,7 @@ from tests.servers.processes import wait_until
 DEATHS = 5
 NAMES = ("first", "second")
 
-# Longer than anything here takes.
+# Iterations that never end here.
 LONG = 100_000
 SECONDS = 120
 
@@ -54,16 +54,16 @@ def _killed(
     name = next(name for name in NAMES if str(before.worker).startswith(name))
     killed_at = datetime.now(UTC)
     kill_worker(workers[name])
-    at = _row(farm, job)
+    at_death = _row(farm, job)
     workers[name] = start_worker(setup, name)
     wait_until(partial(_renders, farm, job, 2), SECONDS)
     after = _row(farm, job)
     assert after.started_at is not None
     assert before.started_at is not None
-    rate = at.iteration / (killed_at - before.started_at).total_seconds()
+    rate = at_death.iteration / (killed_at - before.started_at).total_seconds()
     resumed = farm.services.queries.attempts(job.id)[-1]
     begun_at = after.checkpoint.iteration if after.checkpoint and resumed.attempt == 2 else 0
-    return (after.started_at - killed_at).total_seconds(), max(0.0, (at.iteration - begun_at) / rate)
+    return (after.started_at - killed_at).total_seconds(), max(0.0, (at_death.iteration - begun_at) / rate)
 
 
 def _cancelled(farm: Farm, job: Job) -> float:

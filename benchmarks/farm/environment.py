@@ -100,7 +100,7 @@ def start_worker(benchmark_farm: BenchmarkFarm, name: str) -> subprocess.Popen[b
 
 
 def kill_worker(process: subprocess.Popen[bytes]) -> None:
-    """Ends all processes of a worker at once, as the loss of its machine would."""
+    """End all processes of a worker at once, as the loss of its machine would."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

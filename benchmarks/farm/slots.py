@@ -30,27 +30,27 @@ def starting(setup: BenchmarkFarm) -> list[Row]:
         submit = partial(farm.submit, content=content, style=style, **SHALLOW, iterations=2)
         submit().wait(timeout=120)  # what the first one brings into memory is there
         pauses = random.Random(0)
-        begun = []
+        start_seconds = []
         for number in range(STARTS):
             time.sleep(pauses.random() * 0.05)
             job = submit(seed=number)
             job.wait(timeout=60)
-            begun.append(_seconds_to_start(farm, job))
-        # Other seeds than those above, whose pictures would be found again.
+            start_seconds.append(_seconds_to_start(farm, job))
+        # Other seeds than above, since those pictures exist already.
         matrix = {"seed": list(range(STARTS, STARTS + JOBS))}
         base = {"content": content, "style": style, **SHALLOW, "iterations": 2}
         sweep = farm.sweep(Grid(matrix, base, "idle"))
         sweep.wait(timeout=120)
         idle = _idle(farm.services.queries, sweep.id)
     return [
-        ("submit to start on an idle worker, p99", "250 ms", _p99(begun, "ms", 1e3)),
+        ("submit to start on an idle worker, p99", "250 ms", _p99(start_seconds, "ms", 1e3)),
         ("idle time of a slot between two jobs, p99", "0.5 s", _p99(idle, "s")),
     ]
 
 
 def recording_cost(setup: BenchmarkFarm) -> list[Row]:
     """Measure what recording costs an optimization of a few seconds: waiting in its loop, and another thread's work."""
-    # Before torch, which reads once what importing the worker sets.
+    # Before torch, which reads the variables that importing the worker sets only once.
     from benchmarks.farm.engine import steps
     from stylefarm.shared.spec.spec import JobSpec
     from stylefarm.worker.attempt.sinks import Background, LossSink

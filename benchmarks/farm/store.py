@@ -24,7 +24,7 @@ MANY = 100_000
 PROCESSES = 4
 EACH = 750
 POINTS = 100
-# Until then the processes have imported all and have a connection.
+# By then the processes have imported everything, and have a connection.
 START_SECONDS = 6.0
 
 Row = tuple[str, str, str]

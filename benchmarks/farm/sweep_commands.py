@@ -13,7 +13,7 @@ from stylefarm.shared.errors import InvalidImage
 from stylefarm.shared.store import Store
 from tests.programs import PROGRAM
 
-# So many are done, and as many have failed: throughput and failures are then to be found among many.
+# So many jobs are done, and as many have failed, which the commands must find among all others.
 ENDED = 2_000
 
 
@@ -41,13 +41,15 @@ def sweep_commands(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
         "`job list --sweep`, 1,000 of them": (["job", "list", "--sweep", sweep, "--limit", "1000", "-q"], "1 s"),
         "of these commands, `--help`": (["--help"], "0.3 s"),
     }
-    return [(what, target, format_spread(_seconds(setup, words), "s")) for what, (words, target) in commands.items()]
+    return [
+        (what, target, format_spread(_seconds(setup, arguments), "s")) for what, (arguments, target) in commands.items()
+    ]
 
 
-def _seconds(setup: BenchmarkFarm, words: list[str], count: int = 7) -> list[float]:
+def _seconds(setup: BenchmarkFarm, arguments: list[str], count: int = 7) -> list[float]:
     seconds = []
     for _ in range(count):
         started = time.perf_counter()
-        subprocess.run([str(PROGRAM), *words], env=setup.variables, check=True, capture_output=True)
+        subprocess.run([str(PROGRAM), *arguments], env=setup.variables, check=True, capture_output=True)
         seconds.append(time.perf_counter() - started)
     return seconds

@@ -12,7 +12,7 @@ from stylefarm.producer.charts.tradeoff import PlotText, Point, Spread, spans_de
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 from stylefarm.shared.errors import InvalidRequest
 
-# Names that stand below a plot; more of them stand beside it, in a list that scrolls.
+# More names than these are listed beside the plot, in a list that scrolls.
 MOST_BELOW = 6
 _NO_PLOTLY = "an interactive plot needs Plotly, which is not installed: pip install 'stylefarm[plots]', or ask for .svg"
 
@@ -77,12 +77,12 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     return _page(traces, layout, title, "")
 
 
-def trade_off_page(points: Sequence[Point], words: PlotText, below: str = "") -> bytes:
+def trade_off_page(points: Sequence[Point], text: PlotText, below: str = "") -> bytes:
     """Return the HTML of a point for each method, with arms to the quartiles in both directions.
 
     Args:
         points: the methods.
-        words: title, axes and note of the plot.
+        text: title, axes and note of the plot.
         below: HTML for under it.
 
     Returns:
@@ -108,9 +108,9 @@ def trade_off_page(points: Sequence[Point], words: PlotText, below: str = "") ->
         }
         for number, point in enumerate(points)
     ]
-    layout = _layout(words.across, words.up, log=False)
+    layout = _layout(text.across, text.up, log=False)
     layout["xaxis"]["type"] = "log" if spans_decades(points) else "linear"
-    return _page(traces, layout, words.title, words.note, below)
+    return _page(traces, layout, text.title, text.note, below)
 
 
 def _arms(spread: Spread) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _page(
         from plotly.io import to_html
     except ImportError as error:
         raise InvalidRequest(_NO_PLOTLY) from error
-    # Numbers as plain JSON: base64 of typed arrays is more than a short curve needs, and hides them from a reader.
+    # Lists rather than arrays: Plotly would encode arrays as base64, which is larger for short curves and not readable.
     figure = Figure(data=list(traces), layout=layout)
     options = {"displaylogo": False, "responsive": True}
     plot = to_html(figure, options, include_plotlyjs=True, full_html=False, default_height="100%")

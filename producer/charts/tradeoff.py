@@ -10,7 +10,7 @@ from typing import Literal
 from stylefarm.producer.charts.losses import dark_figure, figure_bytes, legend, printable, style_axes
 from stylefarm.producer.theme import BRIGHT, MUTED, SERIES
 
-# Between the fastest and the slowest; beyond it, a linear scale would push most of them into a corner.
+# If the slowest takes more times as long as the fastest, a linear scale would crowd most points into a corner.
 LINEAR_UP_TO = 20
 
 
@@ -34,7 +34,12 @@ class Spread:
 
     @property
     def arms(self) -> tuple[float, float]:
-        """The distances of the quartiles from the median, below and above it; at least 0."""
+        """The distances of the quartiles from the median, below and above it; at least 0.
+
+        Example:
+            >>> Spread(count=3, median=0.5, low=0.25, high=1.0).arms
+            (0.25, 0.5)
+        """
         return max(0.0, self.median - self.low), max(0.0, self.high - self.median)
 
 
@@ -70,6 +75,9 @@ class PlotText:
 def spans_decades(points: Sequence[Point]) -> bool:
     """Return whether the seconds of the points need a logarithmic scale.
 
+    Args:
+        points: the methods; `x` is their seconds.
+
     Example:
         >>> fast, slow = Spread(1, 1.0, 1.0, 1.0), Spread(1, 60.0, 60.0, 60.0)
         >>> spans_decades([Point("fast", fast, fast), Point("slow", slow, slow)])
@@ -79,12 +87,12 @@ def spans_decades(points: Sequence[Point]) -> bool:
     return min(seconds, default=0) > 0 and max(seconds) > LINEAR_UP_TO * min(seconds)
 
 
-def trade_off_plot(points: Sequence[Point], words: PlotText, kind: Literal["png", "svg"] = "png") -> bytes:
+def trade_off_plot(points: Sequence[Point], text: PlotText, kind: Literal["png", "svg"] = "png") -> bytes:
     """Return a PNG or SVG of a point for each method, with arms to the quartiles in both directions.
 
     Args:
         points: the methods.
-        words: title, axes and note.
+        text: title, axes and note.
         kind: the format.
 
     Returns:
@@ -99,8 +107,8 @@ def trade_off_plot(points: Sequence[Point], words: PlotText, kind: Literal["png"
     axes = figure.subplots()
     style_axes(axes)
     axes.set_xscale("log" if spans_decades(points) else "linear")
-    axes.set_xlabel(words.across, color=MUTED, fontsize=9)
-    axes.set_ylabel(words.up, color=MUTED, fontsize=9)
+    axes.set_xlabel(text.across, color=MUTED, fontsize=9)
+    axes.set_ylabel(text.up, color=MUTED, fontsize=9)
     axes.margins(0.12)
     lines = {}
     for number, point in enumerate(points):
@@ -120,7 +128,7 @@ def trade_off_plot(points: Sequence[Point], words: PlotText, kind: Literal["png"
         )
         lines[point.name] = bars.lines[0]
     legend(figure, lines, 1, "outside right upper")
-    figure.suptitle(printable(words.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
-    figure.supxlabel(fill(words.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
+    figure.suptitle(printable(text.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
+    figure.supxlabel(fill(text.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
     FigureCanvasAgg(figure)
     return figure_bytes(figure, kind)

@@ -19,7 +19,7 @@ from stylefarm.shared.gc_pause import keep_imports, uncollected
 
 INTERRUPTED = 130
 
-# Each command's place and its line in the help; the place of `worker` is the worker's side of the house.
+# The module of each command and its line in the help; that of `worker` is in the worker's package.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "render": ("stylefarm.producer.cli.render:render", "Render one picture and wait for it."),
     "sweep": ("stylefarm.producer.cli.sweep:sweep", "Submit, watch and manage sweeps: many pictures at once."),
@@ -44,7 +44,7 @@ EPILOG = (
 
 @contextmanager
 def _reader_may_leave() -> Iterator[None]:
-    """End the command with 0 when whoever reads its output has seen enough, as in `| head`; click would with 1."""
+    """End the command with 0 when the reader of its output closes it, as in `| head`; click would with 1."""
     try:
         yield
     except BrokenPipeError:
@@ -81,7 +81,7 @@ class Commands(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names from the table; click would import every command that fits."""
-        named = [CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items()]
+        named = [CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items()]
         return [item for item in named if item.value.startswith(incomplete)] + click.Command.shell_complete(
             self, ctx, incomplete
         )
@@ -114,7 +114,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the program `stylefarm`: a command, and its documented exit code."""
     code = _run(arguments)
-    # All is done. Another Ctrl-C would only break off what libraries do at the end, each with a traceback.
+    # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
     sys.exit(code)
@@ -145,22 +145,22 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _drop_output() -> None:
-    """Python's own flush at exit must not fail over output that nobody takes."""
+    """Keep Python's flush at exit from failing if nobody reads the output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: click.ClickException) -> str:
     """Return click's message in one line, without the usage above it, in the form of our own errors."""
     if isinstance(error, click.NoSuchOption | click.NoSuchCommand) and error.possibilities:
-        words, remedy = error.message, f": did you mean {error.possibilities[0]!r}?"
+        message, remedy = error.message, f": did you mean {error.possibilities[0]!r}?"
     else:
         context = error.ctx if isinstance(error, click.UsageError) else None
-        words, remedy = error.format_message(), f" (see {context.command_path} --help)" if context else ""
-    line = " ".join(words.split()).rstrip(".")
+        message, remedy = error.format_message(), f" (see {context.command_path} --help)" if context else ""
+    line = " ".join(message.split()).rstrip(".")
     return line[:1].lower() + line[1:] + remedy
 
 
 def _say(sentence: str) -> None:
-    # Where nobody reads the words, the exit code still tells.
+    # If standard error is closed, the exit code still says that the command failed.
     with suppress(OSError):
         click.echo(f"stylefarm: {' '.join(sentence.splitlines())}", err=True)

@@ -18,5 +18,5 @@ def completion(shell: str) -> None:
     stylefarm completion fish > ~/.config/fish/completions/stylefarm.fish
     """
     made = SHELLS[shell](click.get_current_context().find_root().command, {}, PROGRAM, "_STYLEFARM_COMPLETE")
-    # Not source(): that starts a bash to learn its version, which need not be the one this is for.
+    # Not source(): it starts a bash to check its version, which need not be the bash that this is for.
     click.echo(made.source_template % made.source_vars())

@@ -96,10 +96,10 @@ def create(
 
 
 def _grid(
-    file: Path | None, words: Sequence[str], name: str | None, max_running: int | None, terms: Mapping[str, Any]
+    file: Path | None, assignments: Sequence[str], name: str | None, max_running: int | None, terms: Mapping[str, Any]
 ) -> Grid:
     """Return the grid of a file or of axes; options of the command line override the file."""
-    axes, settings = parse_settings(words), load_settings()
+    axes, settings = parse_settings(assignments), load_settings()
     if file is None and not axes:
         raise InvalidRequest("a sweep is described by a file, or by --set style_weight=1,10,100: give one of the two")
     grid = parse_grid({"matrix": axes}, settings) if file is None else load_grid(file, axes, settings)
@@ -124,8 +124,8 @@ def _ask(count: int, most: int) -> None:
 
 
 def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:
-    for words in (*created.problems, *dict.fromkeys(note for status in statuses for note in status.notes)):
-        say(words)
+    for message in (*created.problems, *dict.fromkeys(note for status in statuses for note in status.notes)):
+        say(message)
     if created.skipped:
         say(f"{created.skipped} cells are left out, since their pictures cannot be used")
     there = sum(status.id not in created.created for status in statuses)

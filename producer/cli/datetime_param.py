@@ -1,4 +1,4 @@
-"""Moments as a user writes them."""
+"""Times as a user writes them."""
 
 from __future__ import annotations
 

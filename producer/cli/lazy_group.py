@@ -1,4 +1,4 @@
-"""Groups of commands that are imported when they are asked for: who lists jobs need not wait for what draws sheets."""
+"""Groups of commands that are imported when they are called: listing jobs need not wait for what draws sheets."""
 
 from __future__ import annotations
 

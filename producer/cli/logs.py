@@ -1,4 +1,4 @@
-"""`stylefarm job logs`: what the farm knows of a job's way, by time."""
+"""`stylefarm job logs`: the history of a job."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def history(job: Job) -> tuple[list[EventDocument], list[AttemptDocument]]:
 
 
 def _line(attempt: AttemptDocument) -> str:
-    words = [attempt["outcome"] or "runs", f"by {attempt['worker']}", f"from {attempt['started_at'][:19]}"]
+    parts = [attempt["outcome"] or "runs", f"by {attempt['worker']}", f"from {attempt['started_at'][:19]}"]
     if attempt["ended_at"] is not None:
-        words.append(f"to {attempt['ended_at'][:19]}")
-    known = (f"{name} {attempt[name]}" for name in ("device", "precision") if attempt.get(name))
-    return ", ".join([*words, *known])
+        parts.append(f"to {attempt['ended_at'][:19]}")
+    details = (f"{name} {attempt[name]}" for name in ("device", "precision") if attempt.get(name))
+    return ", ".join([*parts, *details])

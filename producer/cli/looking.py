@@ -1,4 +1,4 @@
-"""`stylefarm sweep sheet`, `sweep plot` and `job plot`: what came out, in pictures."""
+"""`stylefarm sweep sheet`, `sweep plot` and `job plot`: results as pictures."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Plain(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return an int, a float, or the text."""
         try:
-            # 1e3 is a whole number too.
+            # 1e3 is an integer, too.
             return int(value) if "e" not in str(value).lower() else _whole(float(value))
         except ValueError:
             pass
@@ -67,13 +67,13 @@ def _whole(number: float) -> int | float:
 
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each parameter of a spec, with its description as help."""
-    # Decorators are applied from the last to the first; the preset, which all others stand on, comes first.
+    # Decorators are applied from the last to the first, so that the preset comes first in the help.
     fields = {"preset": JobSpec.model_fields["preset"], **JobSpec.model_fields}
     for name, info in reversed(fields.items()):
         if name not in ARGUMENTS:
             flag = "--" + name.replace("_", "-")
             help_text = f"{info.description}  [{_default(info.default)}]"
-            # A preset's name is left to the spec, which knows the nearest one.
+            # The spec checks the name of a preset, and suggests the nearest one.
             kind = click.STRING if name == "preset" else _choice(info) or _type(info.annotation)
             command = click.option(flag, name, type=kind, default=None, help=help_text)(command)
     return command
@@ -89,14 +89,14 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _choice(info: FieldInfo) -> click.ParamType[Any] | None:
-    """Return a choice for a parameter whose words stand in a table."""
+    """Return a choice for a parameter whose values its field lists."""
     extra = info.json_schema_extra
-    words = extra.get("enum") if isinstance(extra, dict) else None
-    return click.Choice([str(word) for word in words]) if isinstance(words, list) else None
+    values = extra.get("enum") if isinstance(extra, dict) else None
+    return click.Choice([str(value) for value in values]) if isinstance(values, list) else None
 
 
 def _type(annotation: Any) -> click.ParamType[Any]:
-    words = _words(annotation)
+    choices = _choices(annotation)
     if annotation is bool:
         return click.BOOL
     if _takes_mapping(annotation):
@@ -104,17 +104,17 @@ def _type(annotation: Any) -> click.ParamType[Any]:
     if _takes_list(annotation):
         return Several(numbers=_of_numbers(annotation))
     if _takes_number(annotation):
-        return Plain("|".join(["number", *words]))
-    if words:
-        return Plain("|".join(words)) if all(word.isdecimal() for word in words) else click.Choice(words)
+        return Plain("|".join(["number", *choices]))
+    if choices:
+        return Plain("|".join(choices)) if all(word.isdecimal() for word in choices) else click.Choice(choices)
     return click.STRING
 
 
-def _words(annotation: Any) -> list[str]:
+def _choices(annotation: Any) -> list[str]:
     """Return the words that an annotation allows: those of its Literals."""
     if typing.get_origin(annotation) is Literal:
         return [str(word) for word in typing.get_args(annotation)]
-    return [word for part in _parts(annotation) for word in _words(part)]
+    return [word for part in _parts(annotation) for word in _choices(part)]
 
 
 def _takes_number(annotation: Any) -> bool:
@@ -126,7 +126,7 @@ def _takes_list(annotation: Any) -> bool:
 
 
 def _of_numbers(annotation: Any) -> bool:
-    """Whether what an annotation lists is numbers."""
+    """Return whether an annotation is a list of numbers."""
     if typing.get_origin(annotation) is tuple:
         return any(_takes_number(part) for part in typing.get_args(annotation))
     return any(_of_numbers(part) for part in _parts(annotation))

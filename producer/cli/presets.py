@@ -14,7 +14,7 @@ from stylefarm.shared.spec.presets import PRESETS, SUMMARIES
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.text import nearest
 
-# What is a job's own rather than a program's.
+# Parameters that belong to a job rather than to a program.
 OF_THE_JOB = ("content", "style", "preset", "content_masks", "style_masks", "style_weights", "init_image", "weights")
 
 

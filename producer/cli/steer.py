@@ -123,10 +123,10 @@ OF_SWEEPS = {
 }
 
 
-def _steer_job(job_id: str, wish: Callable[[Job], bool], what: str, as_json: bool) -> None:
+def _steer_job(job_id: str, change: Callable[[Job], bool], what: str, as_json: bool) -> None:
     with Farm() as farm:
         found = farm.find_job(job_id)
-        if not wish(found):
+        if not change(found):
             raise InvalidRequest(f"job {found.id} is {found.status().state}: it cannot be {what}")
         status = found.status()
         if as_json:
@@ -135,10 +135,10 @@ def _steer_job(job_id: str, wish: Callable[[Job], bool], what: str, as_json: boo
             click.echo(f"{status.state}, priority {status.priority}")
 
 
-def _steer_sweep(sweep_id: str, wish: Callable[[Sweep], int], what: str, as_json: bool) -> None:
+def _steer_sweep(sweep_id: str, change: Callable[[Sweep], int], what: str, as_json: bool) -> None:
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
-        count = wish(found)
+        count = change(found)
         if as_json:
             counts = {str(state): number for state, number in found.counts().items()}
             print_json({"sweep": {"id": found.id}, "jobs": count, "counts": counts})

@@ -15,7 +15,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import print_json, print_pairs, print_table, say
 from stylefarm.shared.db.states import State
 
-# A sweep of more jobs is summed up.
+# A sweep of more jobs is summarized.
 MANY = 100
 FIRST = 10
 
@@ -39,18 +39,18 @@ def report(shown: Sweep, *, as_json: bool, every: bool = False) -> Summary:
 
 
 def numbers(found: Summary) -> dict[str, str | None]:
-    """Count, throughput and the time that is left, in words."""
+    """Return counts, throughput and the time that is left, as text."""
     left = None if found.seconds_left is None else f"{duration(found.seconds_left)} at this pace"
     return {"jobs": counts_of(found), "done": pace_of(found), "left": left}
 
 
 def counts_of(found: Summary) -> str:
-    """As in "3 done, 1 failed"."""
+    """Return the counts, as in "3 done, 1 failed"."""
     return ", ".join(f"{found.counts[state]:,} {state}" for state in State if state in found.counts) or "no jobs"
 
 
 def pace_of(found: Summary) -> str | None:
-    """Jobs a second, or a minute, or an hour; None if there is no telling."""
+    """Return jobs a second, a minute or an hour; None if unknown."""
     pace = found.done_per_second
     if not pace:
         return None

@@ -13,7 +13,7 @@ from stylefarm.shared.errors import JobFailed
 
 def follow(followed: Sweep, timeout: float | None) -> list[Status]:
     """Wait for a sweep with a display; Ctrl-C says how to go on."""
-    # Who does not wait does without rich's bars.
+    # Imported here, since only waiting needs rich's progress bars.
     from stylefarm.producer.terminal.display import live_display
 
     try:
@@ -39,7 +39,7 @@ def document(shown: Sweep, statuses: Sequence[Status]) -> dict[str, object]:
 
 
 def count_states(statuses: Sequence[Status]) -> dict[State, int]:
-    """How many there are of each state that there is."""
+    """Return how many jobs are in each state that occurs."""
     return {state: n for state in State if (n := sum(status.state is state for status in statuses))}
 
 

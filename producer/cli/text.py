@@ -20,7 +20,7 @@ def colored(state: State) -> str:
 
 
 def progress_of(status: Status) -> str:
-    """Step done of steps asked for, as in 120/300."""
+    """Return the steps done of all steps, as in 120/300."""
     return f"{status.iteration}/{status.iterations}"
 
 

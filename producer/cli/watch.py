@@ -1,4 +1,4 @@
-"""`stylefarm sweep watch` and `stylefarm job watch`: looking on, without rendering."""
+"""`stylefarm sweep watch` and `stylefarm job watch`: progress, without rendering."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import Seconds, print_line, say, timeout_option
 from stylefarm.shared.errors import JobFailed, StillPending
 
-# Seconds between looks: on a terminal, and where each one is a line.
+# Seconds between updates: on a terminal, and where each update is a line.
 ON_TERMINAL = 1.0
 IN_LINES = 5.0
 
@@ -39,7 +39,7 @@ jsonl_option = click.option("--jsonl", is_flag=True, help="Print one JSON object
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen at one moment, in each form that it may be printed in; and whether it is the last."""
+    """One update, in each form that it may be printed in, and whether it is the last."""
 
     table: Table
     line: str
@@ -88,7 +88,7 @@ def watch_job(job_id: str, interval: float | None, timeout: float | None, jsonl:
 
 
 def _watch(look: Callable[[], Look], interval: float | None, timeout: float | None, jsonl: bool) -> None:
-    """Print looks until the last one. Raises StillPending after `timeout` seconds."""
+    """Print updates until the last one. Raises StillPending after `timeout` seconds."""
     console = Console(highlight=False)
     live = console.is_terminal and not jsonl
     pause = interval or (ON_TERMINAL if live else IN_LINES)
@@ -122,18 +122,18 @@ def _of_sweep(found: Summary) -> Look:
         table.add_row("[red]failed[/]", escape(f"{job_id}  {error}"))
     left = None if found.seconds_left is None else f"{duration(found.seconds_left)} left"
     line = "  ".join(word for word in (counts_of(found), pace_of(found), left) if word)
-    # A line for each update is no place for lists of jobs.
+    # A line for each update should not repeat lists of jobs.
     document = {name: value for name, value in found.as_json().items() if name not in ("jobs", "left_out")}
     return Look(table, line, document, found.ended)
 
 
 def _of_job(status: Status) -> Look:
     left = seconds_left(status) if not status.state.final else None
-    words = None if left is None else f"{duration(left)} left"
+    time_left = None if left is None else f"{duration(left)} left"
     loss = f"loss {loss_of(status)}" if loss_of(status) else None
-    table = _pairs({"job": status.title, "iteration": progress_of(status), "loss": loss_of(status), "left": words})
+    table = _pairs({"job": status.title, "iteration": progress_of(status), "loss": loss_of(status), "left": time_left})
     table.add_row("state", colored(status.state))
-    line = "  ".join(word for word in (str(status.state), progress_of(status), loss, words) if word)
+    line = "  ".join(word for word in (str(status.state), progress_of(status), loss, time_left) if word)
     return Look(table, line, {"job": status.as_json(), "seconds_left": left}, status.state.final)
 
 

@@ -36,7 +36,7 @@ def webhook(sweep_id: str, url: str | None, remove: bool, as_json: bool) -> None
 
 
 def standing(call: WebhookRow) -> str:
-    """How far a call is, in a word or two."""
+    """Return the state of a call, in a word or two."""
     if call.delivered_at is not None:
         return "delivered"
     if call.due_at is None:

@@ -24,7 +24,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.settings import Settings
 
-# These block until jobs have ended; here the event loop waits, and no thread.
+# These block until jobs have ended; here the event loop waits instead of a thread.
 WAITING = ("wait", "result", "exception", "results")
 
 
@@ -38,6 +38,11 @@ class AsyncProxy:
 
     Args:
         wrapped: what is called.
+
+    Example:
+        async with AsyncFarm() as farm:
+            job = await farm.find_job("9a41c07d")  # an AsyncProxy of a Job
+            print(job.id, (await job.status()).state)
     """
 
     def __init__(self, wrapped: Farm | Job | Sweep | Snapshot) -> None:
@@ -60,29 +65,29 @@ class AsyncProxy:
             return value
         return partial(self._wait, value) if name in WAITING else partial(_in_thread, value)
 
-    async def _wait(self, method: Callable[..., Any], *given: Any, **options: Any) -> Any:
+    async def _wait(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call a method that waits when it need not wait any more."""
         over = options.get("return_when", ALL_COMPLETED)
-        jobs, timeout = await self._waited_for(*given, **options)
+        jobs, timeout = await self._waited_for(*arguments, **options)
         async with aclosing(_poll(jobs, timeout)) as seen:
             async for now in seen:
                 if is_over(now, over):
                     break
-        return await _in_thread(method, *given, **options)
+        return await _in_thread(method, *arguments, **options)
 
-    async def _as_completed(self, *given: Any, **options: Any) -> AsyncGenerator[AsyncProxy]:
-        jobs, timeout = await self._waited_for(*given, **options)
+    async def _as_completed(self, *arguments: Any, **options: Any) -> AsyncGenerator[AsyncProxy]:
+        jobs, timeout = await self._waited_for(*arguments, **options)
         by_id = {job.id: job for job in jobs}
-        told: set[str] = set()
+        reported: set[str] = set()
         async with aclosing(_poll(list(by_id.values()), timeout)) as seen:
             async for now in seen:
-                for status in newly_ended(now, told):
+                for status in newly_ended(now, reported):
                     yield AsyncProxy(by_id[status.id])
 
-    async def _waited_for(self, *given: Any, **options: Any) -> tuple[list[Job], float | None]:
-        """Return the jobs that are waited for and the seconds at most, from what was given to a method that waits."""
+    async def _waited_for(self, *arguments: Any, **options: Any) -> tuple[list[Job], float | None]:
+        """Return the jobs that are waited for and the seconds at most, from the arguments of a method that waits."""
         names = ("jobs", "timeout") if isinstance(self.wrapped, Farm) else ("timeout",)
-        named = {**dict(zip(names, given, strict=False)), **options}
+        named = {**dict(zip(names, arguments, strict=False)), **options}
         if isinstance(self.wrapped, Sweep):
             jobs = await asyncio.to_thread(self.wrapped.jobs)
         else:
@@ -128,9 +133,9 @@ async def _poll(jobs: Sequence[Job], timeout: float | None) -> AsyncGenerator[li
         await asyncio.to_thread(waiting.close)
 
 
-async def _in_thread(method: Callable[..., Any], *given: Any, **options: Any) -> Any:
+async def _in_thread(method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     def call() -> Any:
-        value = method(*_plain(given), **_plain(options))
+        value = method(*_plain(arguments), **_plain(options))
         return list(value) if isinstance(value, Generator) else value
 
     return _wrapped(await asyncio.to_thread(call))

@@ -1,4 +1,4 @@
-"""The farm in one process: a thread that renders what is queued. The one door from here to `worker`."""
+"""The farm in one process: a thread that renders queued jobs. Only this module imports from `worker`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
 
 class EmbeddedWorker:
-    """Renders jobs one after the other on a thread of its own; torch is imported when the first one comes."""
+    """Render jobs one after the other on a thread of its own; torch is imported when the first one comes.
+
+    Args:
+        services: the farm's.
+
+    Example:
+        worker = EmbeddedWorker(farm.services)
+        worker.add([job.id for job in jobs])  # returns at once
+        farm.wait(jobs)
+        worker.close()
+    """
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -56,7 +66,7 @@ class EmbeddedWorker:
                     self._pending.add(job_id)
                     self._queue.put(job_id)
             if self._thread is None:
-                # A program that forgets to close its farm still ends, and the running job goes back into the queue.
+                # So that a program that forgets to close its farm still ends, and requeues the running job.
                 atexit.register(self.close)
                 self._ended.clear()
                 self._thread = threading.Thread(target=self._work, name="renderer", daemon=True)
@@ -67,7 +77,7 @@ class EmbeddedWorker:
         self._interrupted.set()
         self._queue.put(None)
         if self._thread is not None:
-            # A join that Ctrl-C breaks off takes the thread for ended ever after, and Python would end under it.
+            # A join that Ctrl-C interrupts marks the thread as ended, and Python would then exit while it still runs.
             self._ended.wait()
             self._thread.join()
             atexit.unregister(self.close)
@@ -95,7 +105,7 @@ class EmbeddedWorker:
 
     def _worker(self) -> Worker:
         with _needs_worker():
-            # Before torch, which reads once what this sets.
+            # Before torch, which reads the variables that this sets only once.
             from stylefarm.worker.attempt.runner import Worker
             from stylefarm.worker.host.log import configure_embedded
 

@@ -68,7 +68,7 @@ class Farm(Session):
         Example:
             job = farm.submit(content="cat.jpg", style=["waves.jpg", "night.jpg"], iterations=200, priority=8)
         """
-        # Imported here, since programs that only look on need not wait for it.
+        # Imported here, since programs that submit nothing need not wait for it.
         from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.shared.spec.spec import parse_spec
 
@@ -161,7 +161,7 @@ class Farm(Session):
         if submission.new and len(queued) == len(resolved.jobs):
             self._submitted(f"sweep {submission.sweep_id}", queued, resolved.jobs, limit)
         else:
-            # Nothing new may mean that it was stored before and never announced.
+            # If nothing is new, an earlier submission may have stored the jobs without announcing them.
             self.announce(f"sweep {submission.sweep_id}", queued or submission.ids)
         found = self.find_sweep(submission.sweep_id)
         found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
@@ -170,7 +170,14 @@ class Farm(Session):
         return found
 
     def find_job(self, job_id: str) -> Job:
-        """Return the job of that id, which may be shortened. Raises NotFound.
+        """Return the job of an id.
+
+        Args:
+            job_id: its id, or the beginning of it.
+
+        Raises:
+            NotFound: no job has that id.
+            InvalidRequest: several ids begin like that.
 
         Example:
             job = farm.find_job("9a41c07d")
@@ -178,7 +185,10 @@ class Farm(Session):
         return Job(self, self.services.queries.full_id(tables.JobRow, job_id))
 
     def sweeps(self, limit: int = 20) -> list[Sweep]:
-        """Return the newest sweeps, the newest first; at most `limit`.
+        """Return the newest sweeps, the newest first.
+
+        Args:
+            limit: at most so many.
 
         Example:
             for sweep in farm.sweeps(limit=5):
@@ -188,7 +198,14 @@ class Farm(Session):
         return [Sweep(self, row.id, row.name, row.axes) for row in rows]
 
     def find_sweep(self, sweep_id: str) -> Sweep:
-        """Return the sweep of that id, which may be shortened. Raises NotFound.
+        """Return the sweep of an id.
+
+        Args:
+            sweep_id: its id, or the beginning of it.
+
+        Raises:
+            NotFound: no sweep has that id.
+            InvalidRequest: several ids begin like that.
 
         Example:
             sweep = farm.find_sweep("5f0c2b1e")
@@ -199,9 +216,18 @@ class Farm(Session):
     def terms(self, fields: Mapping[str, Any]) -> Terms:
         """Read the terms that a user gave, in which ids of jobs may be shortened.
 
+        Args:
+            fields: terms as `submit` takes them; others of their names are left at their defaults.
+
+        Returns:
+            The terms, in which `after` has whole ids.
+
         Raises:
             NotFound: there is no such job.
             InvalidSpec: a term is out of range.
+
+        Example:
+            terms = farm.terms({"priority": 8, "after": ["9a41c07d"]})
         """
         after = fields.get("after") or ()
         named = [entry.id if isinstance(entry, Job) else entry for entry in as_list(after)]
@@ -211,9 +237,17 @@ class Farm(Session):
     def check_and_upload(self, resolver: SpecResolver) -> None:
         """Check that every service answers, then upload the pictures, so that no job is stored without them.
 
+        Args:
+            resolver: has resolved the specs of a submission.
+
         Raises:
             ServiceUnavailable: a service does not answer.
             StorageFull: the pictures do not fit.
+
+        Example:
+            resolver = SpecResolver(farm.services)
+            job = resolver.resolve(parse_spec({"content": "cat.jpg", "style": "waves.jpg"}))
+            farm.check_and_upload(resolver)
         """
         self.services.queries.check()
         if self.services.announcer is not None:
@@ -227,7 +261,7 @@ class Farm(Session):
         if limit is not None or jobs[0].terms.after:
             self.announce(what, ids)
             return
-        # What was just stored need not be asked for.
+        # The terms are known here, so that the database need not be queried.
         terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
         hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
         with stored_despite_broker(what):
@@ -236,6 +270,9 @@ class Farm(Session):
 
 def to_plain(value: Any) -> Any:
     """Return a value as a spec and JSON take it: paths as text, also within lists and mappings.
+
+    Args:
+        value: a parameter, or parameters by name.
 
     Example:
         >>> to_plain({"content": Path("cat.jpg"), "style": (Path("waves.jpg"),)})

@@ -303,7 +303,13 @@ def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[
 
 
 def failure_of(status: Status) -> JobFailed | None:
-    """Return the exception that tells that a job failed or was cancelled, and why; None if it did not, or not yet.
+    """Return the exception that says that a job failed or was cancelled, and why.
+
+    Args:
+        status: the job.
+
+    Returns:
+        The exception, not raised; None of a job that is done or has not ended.
 
     Example:
         failed = failure_of(job.status())

@@ -1,6 +1,6 @@
 """Optuna's part in a search: from the cells that were tried, and their metrics, to the next cells.
 
-The study is built anew from the jobs of the sweep each time, and its sampler from the seed and their number: a search
+The study is rebuilt from the jobs of the sweep each time, and its sampler from the seed and their number: a search
 that was interrupted goes on as if it had not been, and all of its state is in the farm's own tables.
 """
 

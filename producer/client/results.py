@@ -94,7 +94,7 @@ class Snapshot:
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB; fetched anew each time. Raises what `fetch` does.
+        """The picture, RGB; fetched again each time. Raises what `fetch` does.
 
         Example:
             job.snapshots()[0].image.show()
@@ -112,5 +112,13 @@ def fetch_result(blobs: BlobStore, stored: StoredObject) -> Result:
     Raises:
         NotFound: it was deleted.
         ServiceUnavailable: the object store does not answer, or returns other bytes.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from stylefarm.shared.blobs.storage import FolderBlobs, store_object
+        >>> with TemporaryDirectory() as folder:
+        ...     blobs = FolderBlobs(Path(folder))
+        ...     fetch_result(blobs, store_object(blobs, "jobs/1/result.png", b"the file", "image/png")).data
+        b'the file'
     """
     return Result(fetch_verified(blobs, stored.key, stored.sha256), Path(stored.key).suffix)

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 
 class HasId(Protocol):
-    """Something that stands for a job."""
+    """Something that stands for a job.
+
+    Example:
+        failed = farm.jobs(sweep=farm.find_sweep("5f0c2b1e"), states="failed")  # a Sweep has an id, and so has a Job
+    """
 
     @property
     def id(self) -> str:
@@ -49,7 +53,7 @@ class Session:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
-        # Of its own: closing one farm takes no connection from another.
+        # An engine of its own, so that closing one farm closes no connection of another.
         self.services = Services(self.settings, new_engine(self.settings.database))
         self.embedded_worker: EmbeddedWorker | None = None
         if self.settings.embedded:
@@ -180,25 +184,42 @@ class Session:
                 print(job.id, job.status().state)
         """
         by_id = {job.id: job for job in jobs}
-        told: set[str] = set()
+        reported: set[str] = set()
         with closing(poll(self.waiting(list(by_id.values()), timeout))) as seen:
             for now in seen:
-                yield from (by_id[status.id] for status in newly_ended(now, told))
+                yield from (by_id[status.id] for status in newly_ended(now, reported))
 
     def waiting(self, jobs: Sequence[HasId], timeout: float | None) -> Waiting:
-        """Return what looks at `jobs` until they have ended, for callers that pace it themselves.
+        """Return a Waiting for `jobs`, for callers that wait between polls in a way of their own.
 
         Args:
             jobs: the jobs to wait for.
             timeout: seconds until `pause` raises StillPending; None: never.
+
+        Example:
+            waiting = farm.waiting(jobs, timeout=600)
+            statuses = waiting.poll_once()
         """
         render = None if self.embedded_worker is None else self.embedded_worker.add
         return Waiting(self.services, [job.id for job in jobs], timeout, render)
 
     def announce_changes(self, steered: CommandResult) -> int:
-        """Tell workers of jobs that may be in the queue now; return how many jobs were changed in all."""
+        """Tell workers of jobs that may be in the queue now.
+
+        If Redis does not answer, the reconciler announces them later.
+
+        Args:
+            steered: what a command on jobs returned.
+
+        Returns:
+            How many jobs were changed in all.
+
+        Example:
+            resumed = farm.services.store.commands.resume(JobSelector(sweep=sweep.id))
+            print(farm.announce_changes(resumed), "jobs resumed")
+        """
         if self.services.announcer is not None and steered.changed:
-            # While Redis is away, the reconciler does it later.
+            # If Redis does not answer, the reconciler announces them later.
             with suppress(ServiceUnavailable):
                 self.services.announcer.announce(steered.changed)
         return len(steered)
@@ -212,6 +233,9 @@ class Session:
 
         Raises:
             ServiceUnavailable: Redis is away; the sentence says that `what` is stored all the same.
+
+        Example:
+            farm.announce(f"job {job.id}", [job.id])
         """
         if self.services.announcer is not None:
             with stored_despite_broker(what):
@@ -219,6 +243,9 @@ class Session:
 
     def check_webhook(self, url: str) -> None:
         """Check that `url` can be called, and the call signed.
+
+        Args:
+            url: an http or https address.
 
         Raises:
             InvalidRequest: it is no address to call.
@@ -261,6 +288,9 @@ def as_list(value: Any) -> list[Any]:
     """Return values as a list; one value alone need not be in one.
 
     A text is one value, not its letters, and a mapping is one, not its keys.
+
+    Args:
+        value: one value, or several in any collection.
 
     Example:
         >>> as_list("failed"), as_list(("failed", "done"))

@@ -179,7 +179,10 @@ class Sweep:
         raise StillPending(f"no job of sweep {self.id} is done yet: wait for it first")
 
     def failures(self, limit: int = 5) -> list[Status]:
-        """Return its jobs that failed last, the newest first; at most `limit`.
+        """Return its jobs that failed last, the newest first.
+
+        Args:
+            limit: at most so many.
 
         Example:
             for status in sweep.failures():
@@ -266,9 +269,12 @@ class Sweep:
     reprioritise = reprioritize
 
     def call(self, url: str | None) -> None:
-        """Have `url` called once when the first job fails, and once when all have ended; None: nobody is called.
+        """Have an address called once when the first job fails, and once when all have ended.
 
         What has happened already is reported, too. Workers make the call, or an embedded farm while it waits.
+
+        Args:
+            url: an http or https address; None: nobody is called.
 
         Raises:
             InvalidRequest: it is no address to call.
@@ -312,11 +318,17 @@ class Sweep:
         """
         before = self.statuses()
         now = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch, return_when)
-        # A job that it shares with another sweep has another cell there.
+        # A job that it shares with another sweep may have another cell there.
         return [replace(status, cell=here.cell) for status, here in zip(now, before, strict=True)]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Job]:
-        """Yield its jobs as they end, each once. Raises StillPending after `timeout` seconds.
+        """Yield its jobs as they end, each once.
+
+        Args:
+            timeout: seconds to wait at most, in all; None: without end.
+
+        Raises:
+            StillPending: the time is over; the jobs go on.
 
         Example:
             for job in sweep.as_completed(timeout=3600):

@@ -12,7 +12,7 @@ from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, NotFound, ServiceUnavailable, StillPending
 from stylefarm.shared.services import Services
 
-# How often is looked, while little is waited for; a look at many jobs takes longer, and is taken less often.
+# The pause between polls, and the share of the time that polls may take: many jobs are polled less often.
 POLL_SECONDS = 0.25
 POLL_SHARE = 0.05
 
@@ -29,6 +29,12 @@ class Waiting:
         ids: whole ids of jobs.
         timeout: seconds to wait at most; None: without end.
         render: takes ids of queued jobs, in an embedded farm; None on servers.
+
+    Example:
+        waiting = Waiting(services, [job.id for job in jobs], timeout=600, render=None)
+        with closing(waiting):
+            while any(not status.state.final for status in waiting.poll_once()):
+                time.sleep(waiting.pause())
     """
 
     def __init__(
@@ -49,7 +55,11 @@ class Waiting:
         self._before: Sequence[str] | None = None
 
     def poll_once(self) -> list[Status]:
-        """Return the statuses of all jobs, in the order of their ids. Raises NotFound."""
+        """Return the statuses of all jobs, in the order of their ids.
+
+        Raises:
+            NotFound: one of the jobs was deleted.
+        """
         self._polled_at = time.monotonic()
         if self._polled_at - self._maintained_at >= self.services.settings.reconcile_seconds:
             self._maintain()
@@ -60,7 +70,7 @@ class Waiting:
             self._call()
         if self.render is not None and self.pending:
             if self._before is None:
-                # An embedded farm renders only what is waited for; what that waits for, too.
+                # An embedded farm renders only the jobs that are waited for, and those that these depend on.
                 self._before = self.services.queries.ancestors(self.ids)
             queued = [status for status in (*now, *self._statuses(self._before)) if status.state is State.QUEUED]
             self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
@@ -96,7 +106,7 @@ class Waiting:
         self._call()
 
     def _call(self) -> None:
-        # Where there are workers, they do it.
+        # On servers, the workers call webhooks.
         if self.services.reconciler is None:
             self.services.webhook_caller.run()
 
@@ -110,9 +120,19 @@ class Waiting:
 def poll(waiting: Waiting) -> Generator[list[Status]]:
     """Yield the statuses of each poll; after the last of them all jobs have ended.
 
+    Args:
+        waiting: closed at the end.
+
+    Yields:
+        The statuses, in the order of the ids that are waited for.
+
     Raises:
         StillPending: the timeout is over.
         NotFound: one of the jobs was deleted.
+
+    Example:
+        for statuses in poll(Waiting(services, ids, timeout=600, render=None)):
+            print(sum(status.state.final for status in statuses), "jobs have ended")
     """
     with closing(waiting):
         while True:
@@ -146,15 +166,23 @@ def is_over(now: Sequence[Status], return_when: str) -> bool:
     return all(status.state.final for status in now)
 
 
-def newly_ended(now: Sequence[Status], told: set[str]) -> list[Status]:
-    """Return the jobs that have ended and are not in `told`, in the order of their ends, and add them to it.
+def newly_ended(now: Sequence[Status], reported: set[str]) -> list[Status]:
+    """Return the jobs that have ended and are not in `reported`, in the order of their ends, and add them to it.
 
     Args:
         now: the statuses of all jobs.
-        told: ids of the jobs that were returned before; changed in place.
+        reported: ids of the jobs that were returned before; changed in place.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> request = JobRequestRow(spec={}, notes=[])
+        >>> done = Status.of(JobRow(id="9a41c07d", state=State.DONE, request=request))
+        >>> reported = set()
+        >>> [len(newly_ended([done], reported)) for _ in range(2)], reported
+        ([1, 0], {'9a41c07d'})
     """
-    ended = {status.id: status for status in now if status.state.final and status.id not in told}
-    told.update(ended)
+    ended = {status.id: status for status in now if status.state.final and status.id not in reported}
+    reported.update(ended)
     return sorted(ended.values(), key=lambda status: status.finished_at or status.created_at)
 
 
@@ -167,6 +195,10 @@ def statuses_of(services: Services, ids: Sequence[str]) -> dict[str, Status]:
 
     Raises:
         NotFound: one of them is not there; the first is named.
+
+    Example:
+        statuses = statuses_of(farm.services, [job.id for job in jobs])
+        print(statuses[jobs[0].id].state)
     """
     seen = {row.id: Status.of(row) for row in services.queries.jobs(ids)}
     for job_id in ids:

@@ -91,11 +91,11 @@ def parse_grid(document: object, settings: Settings | None = None) -> Grid:
     return _Reader(Path(), settings, frozenset()).grid(document, None, None)
 
 
-def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
     """Parse texts such as "style_weight=1,10" into axes.
 
     Args:
-        words: a parameter and its values each.
+        assignments: texts `parameter=value,value`.
 
     Returns:
         The values by parameter.
@@ -108,11 +108,13 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         {'style_weight': [1, 10], 'init': ['content']}
     """
     axes: dict[str, Any] = {}
-    for word in words:
-        axis, sign, values = word.partition("=")
+    for assignment in assignments:
+        axis, sign, values = assignment.partition("=")
         axis = axis.strip().replace("-", "_")
         if not sign or not values.strip():
-            raise InvalidSpec(f"{word!r:.60} is no axis: write a parameter and its values, as in style_weight=1,10,100")
+            raise InvalidSpec(
+                f"{assignment!r:.60} is no axis: write a parameter and its values, as in style_weight=1,10,100"
+            )
         if axis in axes:
             raise InvalidSpec(f"the axis {axis} is set twice: give all of its values at once")
         axes[axis] = [read_value(part.strip()) for part in _split(values)]
@@ -189,21 +191,21 @@ class _Reader:
             raise InvalidSpec(f"{key} has a span for {span}, which stands in the matrix alone", (key, number, span))
         return found
 
-    def _axis(self, at: tuple[str | int, ...], axis: str, value: Any) -> Values:
+    def _axis(self, keys: tuple[str | int, ...], axis: str, value: Any) -> Values:
         if isinstance(value, range):  # from Python, where it need not be written out
             return value
         entries = value if isinstance(value, list) else [value]
-        with error_at(at):
-            parts = [self._unfolded(axis, entry) for entry in entries]
+        with error_at(keys):
+            parts = [self._expanded(axis, entry) for entry in entries]
             if len(parts) == 1:
                 return parts[0]
             if any(isinstance(part, NumberRange) for part in parts):
                 raise InvalidSpec(f"the axis {axis} has a span among other values: a span stands alone")
-            # Before they are put into one list, which takes its memory where they are long.
+            # Checked before they are joined into one list, which takes much memory if they are long.
             _check_length(axis, parts)
             return [value for part in parts if not isinstance(part, NumberRange) for value in part]
 
-    def _unfolded(self, axis: str, entry: Any) -> Values:
+    def _expanded(self, axis: str, entry: Any) -> Values:
         if axis in PATHS and isinstance(entry, str):
             folder = Path() if axis in self.own else self.folder
             return pictures_of(folder, axis, entry, self.objects)

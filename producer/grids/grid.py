@@ -30,8 +30,8 @@ class Factor(NamedTuple):
 
     Example:
         >>> factor = Factor(("size", "iterations"), ((256, 512), (100, 200)))
-        >>> dict(factor.at(1))
-        {'size': 512, 'iterations': 200}
+        >>> factor.length, dict(factor.at(1))
+        (2, {'size': 512, 'iterations': 200})
     """
 
     axes: tuple[str, ...]
@@ -43,7 +43,11 @@ class Factor(NamedTuple):
         return None if isinstance(self.columns[0], NumberRange) else len(self.columns[0])
 
     def at(self, place: Any) -> Iterator[tuple[str, Any]]:
-        """Yield each axis with its value at a place: an index, or, of a span, a share in [0, 1)."""
+        """Yield each axis with its value at a place.
+
+        Args:
+            place: an index; of a span, a share in [0, 1) of the way through it.
+        """
         for axis, column in zip(self.axes, self.columns, strict=True):
             yield axis, column.at(place) if isinstance(column, NumberRange) else column[place]
 
@@ -91,13 +95,13 @@ class Grid:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        # Before the axes are looked through, which takes its time where they are long.
+        # Checked before the values of the axes, which takes long for long axes.
         if self.sample is None and self.search is None:
             self._check_size()
-        for at, axis, values in self._written():
-            with error_at(at):
+        for keys, axis, values in self._axis_entries():
+            with error_at(keys):
                 _check_axis(axis, values, drawn=self.sample is not None or self.search is not None)
-                if at[0] == "matrix":
+                if keys[0] == "matrix":
                     _check_once_each(axis, values)
         self._check_once()
         self._check_groups()
@@ -121,13 +125,24 @@ class Grid:
 
     @property
     def factors(self) -> list[Factor]:
-        """The axes of the matrix, then the groups of `zip`, in the order in which they are written."""
+        """The axes of the matrix, then the groups of `zip`, in the order in which they are written.
+
+        Example:
+            >>> grid = Grid({"size": [256, 512]}, zip=[{"content": ["a.png", "b.png"], "style": ["c.png", "d.png"]}])
+            >>> [factor.axes for factor in grid.factors]
+            [('size',), ('content', 'style')]
+        """
         alone = [Factor((axis,), (values,)) for axis, values in self.matrix.items()]
         return [*alone, *(Factor(tuple(group), tuple(group.values())) for group in self.zip)]
 
     @property
     def axes(self) -> dict[str, list[Any]]:
-        """The values of each axis that its cells have, in order; axes that only `include` names come last."""
+        """The values of each axis that its cells have, in order; axes that only `include` names come last.
+
+        Example:
+            >>> Grid({"seed": range(1, 4)}, exclude=[{"seed": [2]}]).axes
+            {'seed': [1, 2, 3]}
+        """
         drawn = None if self.sample is None else self._drawn()
         found: dict[str, list[Any]] = {}
         for number, factor in enumerate(self.factors):
@@ -141,21 +156,29 @@ class Grid:
         return {axis: _distinct(values) for axis, values in found.items()}
 
     def values(self) -> Iterator[Cell]:
-        """Yield each cell's values by axis, with what `include` adds to it, in order. Raises InvalidSpec."""
+        """Yield each cell's values by axis, with what `include` adds to it, in order.
+
+        Raises:
+            InvalidSpec: an entry of `include` fits no cell and has not a value of each axis.
+
+        Example:
+            >>> list(Grid({"seed": [1, 2]}, include=[{"seed": 2, "size": 512}]).values())
+            [{'seed': 1}, {'seed': 2, 'size': 512}]
+        """
         axes = {axis for factor in self.factors for axis in factor.axes}
-        met = set()
-        for cell in self._unfolded():
+        used = set()
+        for cell in self._expanded():
             if any(all(cell[axis] in values for axis, values in entry.items()) for entry in self.exclude):
                 continue
             more: Cell = {}
             for number, entry in enumerate(self.include):
                 if all(cell[axis] == value for axis, value in entry.items() if axis in axes):
-                    met.add(number)
+                    used.add(number)
                     more.update((name, value) for name, value in entry.items() if name not in axes)
             yield {**cell, **more} if more else cell
         for number, entry in enumerate(self.include):
-            if number not in met:
-                yield self._another(number, entry)
+            if number not in used:
+                yield self._additional_cell(number, entry)
 
     def cells(self) -> Iterator[tuple[Cell, JobSpec]]:
         """Yield each cell's values and its spec, in order.
@@ -174,7 +197,13 @@ class Grid:
                 yield cell, self._spec(cell)
 
     def spec(self, cell: Cell) -> JobSpec:
-        """Return the spec of one cell. Raises InvalidSpec.
+        """Return the spec of one cell.
+
+        Args:
+            cell: its values by axis; the other parameters are those of `base`.
+
+        Raises:
+            InvalidSpec: the values do not fit together.
 
         Example:
             spec = grid.spec({"seed": 1})
@@ -186,20 +215,20 @@ class Grid:
         try:
             return parse_spec({**self.base, **cell})
         except InvalidSpec as error:
-            raise InvalidSpec(str(error), self._place(*error.at)) from None
+            raise InvalidSpec(str(error), self._keys_of(*error.at)) from None
 
     def _product(self) -> int:
-        # Not len(self), which Python refuses to be as large as a product of lengths can be.
+        # Not len(self): Python limits it to sys.maxsize, and a product of lengths can be larger.
         return math.prod(factor.length or 1 for factor in self.factors)
 
     def _drawn(self) -> list[tuple[Any, ...]]:
         return [] if self.sample is None else self.sample.places([factor.length for factor in self.factors])
 
-    def _unfolded(self) -> Iterator[Cell]:
+    def _expanded(self) -> Iterator[Cell]:
         factors = self.factors
         if self.sample is not None:
             for places in self._drawn():
-                yield {axis: v for factor, at in zip(factors, places, strict=True) for axis, v in factor.at(at)}
+                yield {axis: v for factor, place in zip(factors, places, strict=True) for axis, v in factor.at(place)}
             return
         if not self.zip:
             names = list(self.matrix)
@@ -210,7 +239,7 @@ class Grid:
         for parts in itertools.product(*turns):
             yield {axis: value for part in parts for axis, value in part.items()}
 
-    def _another(self, number: int, entry: Mapping[str, Any]) -> Cell:
+    def _additional_cell(self, number: int, entry: Mapping[str, Any]) -> Cell:
         axes = [axis for factor in self.factors for axis in factor.axes]
         missing = [axis for axis in axes if axis not in entry]
         if missing:
@@ -221,7 +250,7 @@ class Grid:
             )
         return {**{axis: entry[axis] for axis in axes}, **entry}
 
-    def _place(self, parameter: str | int = "", *_more: str | int) -> tuple[str | int, ...]:
+    def _keys_of(self, parameter: str | int = "", *_more: str | int) -> tuple[str | int, ...]:
         """Where the user wrote a parameter."""
         name = str(parameter)
         if name in self.matrix:
@@ -229,7 +258,7 @@ class Grid:
         groups = (("zip", number, name) for number, group in enumerate(self.zip) if name in group)
         return next(groups, ("base", name) if name in self.base else ())
 
-    def _written(self) -> Iterator[tuple[tuple[str | int, ...], str, Values]]:
+    def _axis_entries(self) -> Iterator[tuple[tuple[str | int, ...], str, Values]]:
         yield from ((("matrix", axis), axis, values) for axis, values in self.matrix.items())
         for number, group in enumerate(self.zip):
             yield from ((("zip", number, axis), axis, values) for axis, values in group.items())
@@ -246,10 +275,10 @@ class Grid:
 
     def _check_once(self) -> None:
         seen = dict.fromkeys(self.base, "base")
-        for (where, *_), axis, _values in self._written():
+        for (where, *_), axis, _values in self._axis_entries():
             if axis in seen:
                 places = f"both in {seen[axis]} and in {where}" if seen[axis] != where else f"twice in {where}"
-                raise InvalidSpec(f"{axis} stands {places}: leave out one of the two", self._place(axis))
+                raise InvalidSpec(f"{axis} stands {places}: leave out one of the two", self._keys_of(axis))
             seen[axis] = str(where)
 
     def _check_groups(self) -> None:
@@ -268,7 +297,7 @@ class Grid:
         what = f"exclude {number + 1}"
         if not entry:
             raise InvalidSpec(f"{what} names no axis: it would take out every cell")
-        known = {axis: values for _, axis, values in self._written()}
+        known = {axis: values for _, axis, values in self._axis_entries()}
         for axis, values in entry.items():
             if axis not in known:
                 raise InvalidSpec(f"{what} names {axis!r}, which is no axis{nearest(axis, known)}")
@@ -294,23 +323,48 @@ def error_in(file: Path | None, positions: EntryPositions | None = None) -> Iter
     Args:
         file: None where the grid was not read from one.
         positions: where its entries stand.
+
+    Raises:
+        InvalidSpec: what the `with` block raised, with the file and the place before it.
+
+    Example:
+        >>> with error_in(Path("cats.yaml")):
+        ...     raise InvalidSpec("the axis seed is empty: give a list of values")
+        Traceback (most recent call last):
+        ...
+        stylefarm.shared.errors.InvalidSpec: cats.yaml: the axis seed is empty: give a list of values
     """
     try:
         yield
     except InvalidSpec as error:
         if file is None:
             raise
-        where = "" if positions is None else positions.words(error.at)
+        where = "" if positions is None else positions.describe(error.at)
         raise InvalidSpec(f"{file}{where}: {error}") from None
 
 
 @contextmanager
-def error_at(at: tuple[str | int, ...]) -> Iterator[None]:
-    """Note where in a file that stands which is wrong in the `with` block."""
+def error_at(keys: tuple[str | int, ...]) -> Iterator[None]:
+    """Add the place of an entry to an InvalidSpec of the `with` block that has none.
+
+    Args:
+        keys: the keys and indices that lead to the entry.
+
+    Raises:
+        InvalidSpec: what the `with` block raised, its `at` set.
+
+    Example:
+        >>> try:
+        ...     with error_at(("matrix", "seed")):
+        ...         raise InvalidSpec("the axis seed is empty")
+        ... except InvalidSpec as error:
+        ...     error.at
+        ('matrix', 'seed')
+    """
     try:
         yield
     except InvalidSpec as error:
-        raise InvalidSpec(str(error), error.at or at) from None
+        raise InvalidSpec(str(error), error.at or keys) from None
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:

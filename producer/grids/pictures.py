@@ -11,13 +11,16 @@ from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import BLOB
 
-# Parameters that name files, which are looked for beside the sweep file.
+# Parameters that name files; relative paths are relative to the sweep file.
 PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".ppm", ".pgm"}
 
 
 def is_picture(name: str) -> bool:
     """Return whether a file of this name counts as a picture where a whole folder is meant.
+
+    Args:
+        name: a name or a path; the file itself is not looked at.
 
     Example:
         >>> is_picture("cat.JPG"), is_picture("notes.txt")
@@ -64,6 +67,11 @@ def pictures_of(folder: Path, axis: str, value: str, objects: Objects) -> Sequen
     Raises:
         InvalidSpec: there is no picture.
         ServiceUnavailable: the bucket does not answer.
+
+    Example:
+        >>> from stylefarm.shared.settings import Settings
+        >>> pictures_of(Path("sweeps"), "style", "waves.jpg", Objects(Settings()))
+        ['sweeps/waves.jpg']
     """
     if axis == "weights" or value.startswith(BLOB):
         return [beside(folder, axis, value)]
@@ -73,7 +81,7 @@ def pictures_of(folder: Path, axis: str, value: str, objects: Objects) -> Sequen
     path = Path(beside(folder, axis, value)).expanduser()
     if _is_folder(path):
         return _some(axis, value, sorted(str(path / entry.name) for entry in path.iterdir() if is_picture(entry.name)))
-    # A file may have the letters of a pattern in its name.
+    # The name of an existing file may contain the characters of a pattern.
     if glob.has_magic(value) and not _exists(path):
         pattern = glob.escape(str(folder)) + "/" + value if not Path(value).is_absolute() else value
         names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns

@@ -13,27 +13,44 @@ from yaml.constructor import ConstructorError
 
 from stylefarm.shared.errors import InvalidSpec
 
-# No parameter takes a longer whole number.
+# No parameter takes larger integers.
 MOST_BITS = 1024
 
 
 @dataclass(frozen=True)
 class EntryPositions:
-    """Where the entries of a file stand in it."""
+    """Where the entries of a file stand in it.
+
+    Args:
+        root: the node of the whole document.
+
+    Example:
+        >>> positions = EntryPositions(yaml.compose("{name: cats, matrix: {seed: [1, 2]}}"))
+        >>> positions.describe(("matrix", "seed"))
+        ', line 1, column 23'
+    """
 
     root: yaml.Node
 
-    def words(self, at: Sequence[str | int]) -> str:
-        """Return ", line 3, column 5" for the entry at these keys and indices, or for the nearest one around it."""
+    def describe(self, keys: Sequence[str | int]) -> str:
+        """Return where an entry stands, as in ", line 3, column 5".
+
+        Args:
+            keys: the keys and indices that lead to it.
+
+        Returns:
+            The place of the entry, or of the nearest one around it that there is; an empty text where there is none.
+        """
         node, mark = self.root, None
-        for step in at:
-            if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one, where a list of them may stand
+        for step in keys:
+            if isinstance(step, int) and isinstance(node, yaml.MappingNode):
+                # The entry is written by itself, where a list of entries is allowed, too.
                 continue
             found = _entry(node, step)
             if found is None:
                 break
             mark, node = found
-        return "" if mark is None else _words(mark)
+        return "" if mark is None else _describe(mark)
 
 
 def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Mark, yaml.Node] | None:
@@ -44,12 +61,15 @@ def _entry(node: yaml.Node, step: str | int) -> tuple[yaml.Mark, yaml.Node] | No
     return None
 
 
-def _words(mark: yaml.Mark) -> str:
+def _describe(mark: yaml.Mark) -> str:
     return f", line {mark.line + 1}, column {mark.column + 1}"
 
 
 def read_document(path: Path) -> tuple[object, EntryPositions | None]:
     """Read a YAML file.
+
+    Args:
+        path: a sweep file.
 
     Returns:
         What is in it, None of an empty file, and where each entry stands.
@@ -57,6 +77,14 @@ def read_document(path: Path) -> tuple[object, EntryPositions | None]:
     Raises:
         InvalidSpec: it cannot be read, or is not YAML; with line and column where there is one.
         RecursionError: it is nested too deeply.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "cats.yaml")
+        ...     _ = path.write_text("matrix: {style_weight: [5, 1e1]}")
+        ...     read_document(path)[0]
+        {'matrix': {'style_weight': [5, 10.0]}}
     """
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
@@ -67,7 +95,7 @@ def read_document(path: Path) -> tuple[object, EntryPositions | None]:
     except UnicodeDecodeError:
         raise InvalidSpec(f"{path} is no text: a sweep file is YAML in UTF-8") from None
     except yaml.MarkedYAMLError as error:
-        where = _words(error.problem_mark) if error.problem_mark else ""
+        where = _describe(error.problem_mark) if error.problem_mark else ""
         raise InvalidSpec(f"{path}{where}: this is no YAML ({_line(error.problem)})") from None
     except yaml.YAMLError as error:
         raise InvalidSpec(f"{path} is no YAML: {_line(error)}") from None
@@ -80,7 +108,12 @@ def read_document(path: Path) -> tuple[object, EntryPositions | None]:
 
 
 def read_value(text: str) -> Any:
-    """Read one value as a sweep file would have it; what YAML keeps for itself, such as a leading *, is text.
+    """Read one value as a sweep file would have it.
+
+    What YAML keeps for itself, such as a leading *, is text.
+
+    Args:
+        text: the value, as a user gave it to an option.
 
     Raises:
         InvalidSpec: it is not a value.
@@ -121,7 +154,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         value = super().construct_yaml_int(node)
-        # In hexadecimal a number can have more digits than Python agrees to write into a sentence.
+        # Python refuses to format integers of too many digits, which hexadecimal notation can express.
         if value.bit_length() > MOST_BITS:
             raise ConstructorError(problem="a number of too many digits", problem_mark=node.start_mark)
         return value

@@ -28,6 +28,9 @@ class Objects:
     def get(self, address: str) -> bytes:
         """Return the bytes of an object.
 
+        Args:
+            address: s3://bucket/key.
+
         Raises:
             NotFound: there is no such object.
             InvalidImage: it is empty, or larger than the limit.
@@ -45,9 +48,15 @@ class Objects:
     def listed(self, address: str) -> list[str]:
         """Return the address itself if an object has it; else the addresses below it, as in a folder, sorted.
 
+        Args:
+            address: s3://bucket, with or without a key or a prefix.
+
         Raises:
             InvalidSpec: the address names no bucket.
             ServiceUnavailable: the bucket does not answer.
+
+        Example:
+            addresses = Objects(load_settings()).listed("s3://photos/cats")
         """
         name, key = _parted(address)
         bucket = self._bucket(name)
@@ -58,7 +67,7 @@ class Objects:
 
     def _bucket(self, name: str) -> OtherBucket:
         if name not in self._buckets:
-            # boto3 takes a third of a second to import, which only those wait for who name such an address.
+            # Imported here: boto3 takes a third of a second, and few grids have S3 addresses.
             from stylefarm.shared.blobs import s3
 
             self._buckets[name] = s3.other_bucket(self.settings, name)

@@ -59,7 +59,7 @@ class Sample:
         Source:
             McKay, Beckman and Conover 1979, "A comparison of three methods for selecting values of input variables".
         """
-        # A pseudo-random generator is just what is wanted here: nothing is kept secret by it.
+        # A pseudo-random generator is right here: no secret depends on it.
         random = Random(self.seed).random  # noqa: S311
         if self.method == "random":
             return self._independent(lengths, random)

@@ -12,16 +12,16 @@ from typing import Any
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import JobSpec
 
-# A grid beyond this is a slip of the pen; it is refused before it is expanded.
+# A larger grid is most likely a mistake; it is refused before it is expanded.
 MOST_CELLS = 1_000_000
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})(?:\s+step\s+({_NUMBER}))?\s*")
 _SPACINGS = ("linspace", "logspace")
 _SPANS = ("uniform", "loguniform")
-# What is computed is written with so many digits, so that 0.1..0.3 has 0.3 and not 0.30000000000000004.
+# Computed values are rounded to so many digits, so that 0.1..0.3 has 0.3 and not 0.30000000000000004.
 _DIGITS = 12
-# Decimals of an exponent beyond this are no parameter's, and their ranges would take for ever to count.
+# No parameter takes larger numbers, and counting a range of them would take for ever.
 _LARGEST = 1e12
 
 
@@ -40,7 +40,10 @@ class NumberRange:
     whole: bool = False
 
     def at(self, share: float) -> float:
-        """Return the number at a share of the way from `low` to `high`.
+        """Return a number between `low` and `high`.
+
+        Args:
+            share: of the way from `low` to `high`, 0 to 1.
 
         Example:
             >>> NumberRange(1, 100, log=True).at(0.5)
@@ -82,6 +85,9 @@ def expand(axis: str, entry: Any) -> Values:
 
 def takes_whole_numbers(parameter: str) -> bool:
     """Return whether a parameter takes whole numbers only.
+
+    Args:
+        parameter: its name.
 
     Example:
         >>> takes_whole_numbers("iterations"), takes_whole_numbers("style_weight")

@@ -1,1 +1,1 @@
-"""What came out, written down: comparisons, tables, downloads, timelapses."""
+"""Results as files: comparisons, tables, downloads, timelapses."""

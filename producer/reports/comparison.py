@@ -24,7 +24,12 @@ METHOD, SWEEP = "method", "sweep"
 
 @dataclass(frozen=True)
 class Group:
-    """The jobs of one method: how many there are, how many are done, and the spread of each metric over these."""
+    """The jobs of one method: how many there are, how many are done, and the spread of each metric over these.
+
+    Example:
+        >>> str(Group("gatys", jobs=3, done=2, numbers={"ssim": Spread(2, 0.5, low=0.4, high=0.6)}).numbers["ssim"])
+        '0.5 (0.4 to 0.6)'
+    """
 
     name: str
     jobs: int

@@ -54,16 +54,21 @@ def write_comparison(comparison: Comparison, path: str | Path, *, metric: str = 
 
 
 def table(comparison: Comparison) -> Iterator[list[str]]:
-    """Return the comparison as texts: a head, then a row for each group.
+    """Yield a comparison as texts: a head, then a row for each group.
+
+    Args:
+        comparison: of how many metrics there are columns.
 
     Example:
-        head, *rows = table(compare([sweep]))
+        >>> from stylefarm.producer.reports.comparison import Group
+        >>> list(table(Comparison("method", [Group("gatys", jobs=3, done=2, numbers={})], metrics=["ssim"])))
+        [['method', 'jobs', 'done', 'ssim'], ['gatys', '3', '2', '']]
     """
     yield [comparison.by, "jobs", "done", *(name.replace("_", "-") for name in comparison.metrics)]
     for group in comparison.groups:
         numbers = (group.numbers.get(name) for name in comparison.metrics)
-        words = ("" if number is None else str(number) for number in numbers)
-        yield [group.name, str(group.jobs), str(group.done), *words]
+        texts = ("" if number is None else str(number) for number in numbers)
+        yield [group.name, str(group.jobs), str(group.done), *texts]
 
 
 def _table(comparison: Comparison, suffix: str) -> bytes:
@@ -99,10 +104,10 @@ def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
         for group in comparison.groups
         if metric in group.numbers and SECONDS in group.numbers
     ]
-    words = PlotText(comparison.title, "seconds of rendering", _up(metric), _note(metric))
+    text = PlotText(comparison.title, "seconds of rendering", _up(metric), _note(metric))
     if suffix == ".html":
-        return trade_off_page(points, words, _html(comparison))
-    return trade_off_plot(points, words, "svg" if suffix == ".svg" else "png")
+        return trade_off_page(points, text, _html(comparison))
+    return trade_off_plot(points, text, "svg" if suffix == ".svg" else "png")
 
 
 def _up(metric: str) -> str:
@@ -110,7 +115,7 @@ def _up(metric: str) -> str:
 
 
 def _note(metric: str) -> str:
-    meaning = f"{metric}: {MEASURES[metric].words}. " if metric in MEASURES else ""
+    meaning = f"{metric}: {MEASURES[metric].description}. " if metric in MEASURES else ""
     return f"{meaning}{ARMS} {NOT_VALIDATED}"
 
 

@@ -22,7 +22,12 @@ from stylefarm.shared.services import Services
 
 @dataclass(frozen=True)
 class DownloadItem:
-    """A picture of a job, and the file that it becomes."""
+    """A picture of a job, and the file that it becomes.
+
+    Example:
+        for item in download_sweep(sweep, "results").written:
+            print(item.job, item.path, item.stored.bytes)
+    """
 
     path: Path
     job: str
@@ -148,7 +153,7 @@ def _download(services: Services, folder: Path, wanted: Sequence[DownloadItem], 
 
 
 def _is_alike(wanted: DownloadItem) -> bool:
-    """Whether a file that is there has the bytes of what is wanted."""
+    """Return whether an existing file has the wanted bytes."""
     if not wanted.path.is_file() or wanted.path.stat().st_size != wanted.stored.bytes:
         return False
     sha256 = hashlib.sha256()

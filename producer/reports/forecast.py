@@ -24,7 +24,11 @@ class Forecast:
     """How many cells a sweep has, how many of them are still to be rendered, and how long that takes.
 
     `known` pictures are rendered or submitted already, `new` ones are not; `hours` is for all new ones on `workers`,
-    None where nothing tells, and `basis` says what it was computed from, or what is missing.
+    None where it is unknown, and `basis` says what it was computed from, or what is missing.
+
+    Example:
+        found = forecast(farm, grid)
+        print(f"{found.new} of {found.cells} cells: {found.hours} hours on {found.workers} workers ({found.basis})")
     """
 
     cells: int
@@ -78,7 +82,7 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
 
 
 def _workers(farm: Farm) -> int:
-    """How many take jobs now; an embedded farm is one itself."""
+    """Return how many workers take jobs now; an embedded farm is one itself."""
     if farm.embedded_worker is not None:
         return 1
     return sum(listed.state == WorkerState.ACTIVE for listed in farm.services.workers.listed())

@@ -58,6 +58,9 @@ def sweep_sheet(
 def sweep_losses(sweep: Sweep) -> bytes:
     """Return a PNG of the loss curves of a sweep's jobs.
 
+    Args:
+        sweep: whose jobs are drawn; of more than six the totals alone.
+
     Example:
         Path("losses.png").write_bytes(sweep_losses(sweep))
     """
@@ -81,7 +84,18 @@ def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurv
 
 
 def sweep_points(sweep: Sweep) -> Iterator[tuple[str, Losses]]:
-    """Yield the id and the loss curve of each of a sweep's jobs that has one, with a progress bar."""
+    """Yield the loss curve of each of a sweep's jobs that has one, with a progress bar.
+
+    Args:
+        sweep: whose jobs.
+
+    Yields:
+        The id of a job, and its curve.
+
+    Example:
+        for job_id, losses in sweep_points(sweep):
+            print(job_id, losses.total[-1])
+    """
     reads = sweep.farm.services.sweep_reads
     terms = reads.loss_terms(sweep.id)
     found = groupby(reads.losses(sweep.id), key=itemgetter(0))
@@ -92,7 +106,21 @@ def sweep_points(sweep: Sweep) -> Iterator[tuple[str, Losses]]:
 
 
 def curve_labels(statuses: Sequence[Status]) -> list[str]:
-    """Return a unique name for each job: its pictures, its other axes, a number if need be."""
+    """Return a unique name for each job: its pictures, its other axes, a number if need be.
+
+    Args:
+        statuses: the jobs.
+
+    Returns:
+        The names, in the order of the jobs.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="done", content_name="cat.jpg", style_name="waves.jpg", cell={"seed": 1})
+        >>> row.request = JobRequestRow(spec={}, notes=[])
+        >>> curve_labels([Status.of(row), Status.of(row)])
+        ['cat x waves, seed = 1', 'cat x waves, seed = 1 (2)']
+    """
     labels: dict[str, None] = {}  # a set that keeps the order
     for status in statuses:
         others = (f", {axis} = {value}" for axis, value in status.cell.items() if axis not in PICTURES)
@@ -108,6 +136,9 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
 
 def loss_curve(job: Job) -> LossCurve:
     """Return the loss curve of one job, as far as it has come.
+
+    Args:
+        job: which one.
 
     Example:
         Path("losses.png").write_bytes(loss_plot({"cat": loss_curve(job)}))

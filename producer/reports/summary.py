@@ -19,6 +19,11 @@ class Summary:
 
     `done_per_second` is that of the last ten minutes, and `seconds_left` what the rest takes at that pace; None where
     it is unknown. `failures` are the newest ones, `jobs` the first ones in the order of its cells.
+
+    Example:
+        found = summary(sweep)
+        print(found.counts, "all ended" if found.ended else f"{found.seconds_left} s left")
+        print(f"{found.unfit} of {found.total} failed or were cancelled")
     """
 
     sweep: Sweep
@@ -44,7 +49,11 @@ class Summary:
         return self.counts.get(State.FAILED, 0) + self.counts.get(State.CANCELLED, 0)
 
     def as_json(self) -> SweepAnswer:
-        """Return the same as plain JSON values; `left_out` is how many jobs are not among `jobs`."""
+        """Return the same as plain JSON values; `left_out` is how many jobs are not among `jobs`.
+
+        Example:
+            print(json.dumps(summary(sweep, jobs=10).as_json()))
+        """
         return {
             "sweep": self.sweep.as_json(),
             "counts": {str(state): self.counts[state] for state in State if state in self.counts},

@@ -20,7 +20,7 @@ from stylefarm.shared.files import check_writable, write_atomically
 
 SUFFIXES = (".gif", ".webp", ".mp4")
 FRAMES_PER_SECOND = 8.0
-# Of what is shown last, before it begins again.
+# How long the last frame is shown before the animation repeats.
 HOLD_SECONDS = 1.5
 QUALITY = 85
 _NO_FFMPEG = "MP4 needs ffmpeg, which is not on the PATH: install it (Debian: apt-get install ffmpeg), or ask for .webp"
@@ -85,7 +85,7 @@ def _frames(job: Job, size: int | None) -> list[Image.Image]:
         if isinstance(one, FarmError):
             raise one
         frames.append(one)
-    # Of a job rendered from coarse to fine, the first snapshots are smaller.
+    # A job that is rendered from coarse to fine begins with smaller snapshots.
     width, height = frames[-1].size
     scale = min(1.0, size / max(width, height)) if size else 1.0
     wanted = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -106,18 +106,18 @@ def _animation(frames: Sequence[Image.Image], frames_per_second: float, suffix: 
 
 
 def _mp4(frames: Sequence[Image.Image], frames_per_second: float) -> bytes:
-    # H.264 in the colors that every player shows has even sides only.
+    # H.264 in yuv420p, which every player shows, needs even sides.
     width, height = (max(2, side // 2 * 2) for side in frames[0].size)
     held = [frames[-1]] * max(0, round(HOLD_SECONDS * frames_per_second) - 1)
     raw = b"".join(frame.resize((width, height)).tobytes() for frame in [*frames, *held])
     with tempfile.TemporaryDirectory(prefix="stylefarm-film-") as folder:
         film = Path(folder) / "film.mp4"
-        told = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {frames_per_second:g} -i -"
-        made = "-an -c:v libx264 -pix_fmt yuv420p -crf 18 -movflags +faststart"
-        command = ["ffmpeg", "-loglevel", "error", "-y", *told.split(), *made.split(), str(film)]
+        input_options = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {frames_per_second:g} -i -"
+        output_options = "-an -c:v libx264 -pix_fmt yuv420p -crf 18 -movflags +faststart"
+        command = ["ffmpeg", "-loglevel", "error", "-y", *input_options.split(), *output_options.split(), str(film)]
         ended = subprocess.run(command, input=raw, capture_output=True, check=False)  # noqa: S603 - no word is a user's
         if ended.returncode != 0:
-            words = ended.stderr.decode(errors="replace").strip().splitlines()
-            reason = words[-1] if words else f"exit {ended.returncode}"
+            messages = ended.stderr.decode(errors="replace").strip().splitlines()
+            reason = messages[-1] if messages else f"exit {ended.returncode}"
             raise InvalidRequest(f"ffmpeg could not make an MP4 ({reason}): ask for .webp")
         return film.read_bytes()

@@ -21,7 +21,15 @@ from stylefarm.shared.spec.spec import BLOB
 
 @dataclass(frozen=True)
 class SheetJob:
-    """A job on a sheet: its newest picture, if it has one yet, and its snapshots, by iteration."""
+    """A job on a sheet: its newest picture, if it has one yet, and its snapshots, by iteration.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="running", iteration=50, iterations=200, request=JobRequestRow(spec={}, notes=[]))
+        >>> shown = SheetJob(Status.of(row), newest=None)
+        >>> shown.progress, shown.problem
+        (0.25, 'running')
+    """
 
     status: Status
     newest: StoredObject | None
@@ -50,17 +58,35 @@ def gather_jobs(sweep: Sweep, statuses: Sequence[Status]) -> list[SheetJob]:
     Args:
         sweep: which one.
         statuses: some of its jobs.
+
+    Returns:
+        The jobs, in the order of `statuses`.
+
+    Example:
+        for shown in gather_jobs(sweep, sweep.statuses()):
+            print(shown.status.title, shown.problem or shown.newest)
     """
     shots = sweep.farm.services.sweep_reads.snapshots(sweep.id)
     return [_sheet_job(status, shots.get(status.id, [])) for status in statuses]
 
 
 def picture(services: Services, stored: StoredObject) -> Image.Image:
-    """Return the picture in the object store, RGB. Raises NotFound, InvalidImage, ServiceUnavailable.
+    """Fetch a picture from the object store.
 
     Args:
         services: the farm's.
         stored: the object.
+
+    Returns:
+        The picture, RGB.
+
+    Raises:
+        NotFound: it was deleted.
+        InvalidImage: the object is no picture.
+        ServiceUnavailable: the object store does not answer.
+
+    Example:
+        picture(farm.services, shown.newest).save("newest.png")
     """
     return decode_own(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
 
@@ -71,17 +97,34 @@ def image_addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
     Args:
         spec: a resolved spec, as JSON values.
         name: "content" or "style".
+
+    Returns:
+        Their addresses; none where the spec names no picture.
+
+    Example:
+        >>> image_addresses({"content": "sha256:1f", "style": ["sha256:2a", "sha256:3b"]}, "style")
+        ('sha256:2a', 'sha256:3b')
     """
     value = spec.get(name) or ()
     return tuple([value] if isinstance(value, str) else value)
 
 
 def side_by_side(services: Services, hashes: Sequence[str]) -> Image.Image:
-    """Return the pictures of these content hashes side by side, as high as the lowest of them.
+    """Join the pictures of these content hashes side by side, as high as the lowest of them.
 
     Args:
         services: the farm's.
-        hashes: addresses of pictures, "sha256:...".
+        hashes: addresses of pictures, "sha256:..."; at least one.
+
+    Returns:
+        The picture, RGB.
+
+    Raises:
+        NotFound: one of them was deleted.
+        ServiceUnavailable: the object store does not answer.
+
+    Example:
+        side_by_side(farm.services, image_addresses(job.status().spec, "style")).save("styles.png")
     """
     images = [decode_own(services.blobs.get(f"inputs/{one.removeprefix(BLOB)}"), one) for one in hashes]
     height = min(image.height for image in images)

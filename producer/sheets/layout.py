@@ -44,6 +44,11 @@ class Cell:
 
     The caption has at most two lines. `progress` is 0 to 1, drawn as a line at the foot of a picture that is not done.
     A `blank` cell is left empty.
+
+    Example:
+        >>> picture = Image.new("RGB", (64, 48))
+        >>> Cell(picture, caption="running 50/200", progress=0.25).progress, Cell(problem="waiting").image
+        (0.25, None)
     """
 
     image: Image.Image | None = None

@@ -25,12 +25,12 @@ from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.queries.sweeps import StoredSnapshot
 
-# The pictures of a page before base64 makes them a third larger; with what is around them it stays below 30 MB.
+# All pictures of a page; base64 makes them a third larger, and the whole page stays below 30 MB.
 MOST_BYTES = 19_000_000
 INPUT_BYTES, INPUT_EDGE = 20_000, 384
 MOST_INPUT_BYTES = 2_000_000
 LARGEST, SMALLEST = 512, 96
-# Of a WebP of a painting of that quality: a generous guess, above which a thumbnail is made coarser.
+# A generous estimate for paintings as WebP; a thumbnail that needs more is compressed more.
 BYTES_PER_PIXEL = 0.25
 MOST_STEPS, MOST_SNAPSHOTS = 12, 1200
 
@@ -111,7 +111,7 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
                 found[key_of(shown.status.cell.get(axis.name))]
                 for axis, found in zip(selection.axes, places, strict=True)
             ],
-            **_told(shown),
+            **_cell_document(shown),
             "inputs": [inputs.get(image_addresses(shown.status.spec, name)) for name in PICTURES],
             "image": place(shown.newest, 1),
             "steps": [[shot.iteration, place(shot.stored, 0.5)] for shot in of_job],
@@ -130,7 +130,11 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
         "rows": names.index(selection.rows.name) if selection.rows.name else None,
         "columns": names.index(selection.columns.name) if selection.columns.name else None,
         "measures": [
-            {"name": name, "words": MEASURES[name].words if name in MEASURES else name, "more": higher_is_better(name)}
+            {
+                "name": name,
+                "words": MEASURES[name].description if name in MEASURES else name,
+                "more": higher_is_better(name),
+            }
             for name in measures
         ],
         "metric": opening.metric,
@@ -141,7 +145,7 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
     return document, pictures
 
 
-def _told(shown: SheetJob) -> dict[str, Any]:
+def _cell_document(shown: SheetJob) -> dict[str, Any]:
     status = shown.status
     numbers = {**status.metrics, "loss": status.loss}
     return {

@@ -39,12 +39,22 @@ class Drawing:
 
 
 def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tuple[str, Image.Image]]:
-    """Yield each page with the words for its slice: a grid, or one ranked list. Raises InvalidRequest.
+    """Yield each page of a sheet: a grid, or one ranked list.
 
     Args:
         sweep: what is shown.
         selection: its jobs, in rows and columns.
         drawing: how it is drawn.
+
+    Yields:
+        The words for the page's slice of the axes, and the page, RGB.
+
+    Raises:
+        InvalidRequest: there is no such metric to rank by.
+
+    Example:
+        for title, image in pages(sweep, select(sweep.axes, sweep.statuses()), Drawing("ssim", cell=256)):
+            image.save(f"{title or 'sheet'}.png")
     """
     if drawing.sort_by is not None:
         yield drawing.sort_by, _ranking(sweep, selection, drawing)
@@ -52,8 +62,8 @@ def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tupl
     left, above = (_heads(sweep, selection, axis) for axis in (selection.rows, selection.columns))
     named = [axis.name for axis in (selection.rows, selection.columns) if axis.name]
     for page in selection.pages():
-        at, statuses = list(page.cells), list(page.cells.values())
-        cells = dict(zip(at, _cells(sweep, statuses, drawing), strict=True))
+        positions, statuses = list(page.cells), list(page.cells.values())
+        cells = dict(zip(positions, _cells(sweep, statuses, drawing), strict=True))
         title = " · ".join(part for part in (sweep.name, page.title) if part)
         corner = f"{selection.rows.name} / {selection.columns.name}" if len(named) == 2 else ""
         foot = "" if drawing.metric == "loss" else NOT_VALIDATED
@@ -125,8 +135,12 @@ def head_pictures(sweep: Sweep, statuses: Sequence[Status], axis: str) -> Mappin
 
     Args:
         sweep: which one.
-        statuses: its jobs.
+        statuses: its jobs, each with a value of `axis` in its cell.
         axis: content or style.
+
+    Example:
+        heads = head_pictures(sweep, sweep.statuses(), "style")
+        heads[key_of("waves.jpg")].save("head.png")
     """
     found = {key_of(status.cell[axis]): image_addresses(status.spec, axis) for status in statuses}
 

@@ -20,7 +20,7 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable, write_atomically
 
 SUFFIXES = (".html", ".png", ".jpg", ".jpeg", ".pdf")
-# Measured on paintings, which compress badly; a sheet is to stay below 30 MB.
+# Measured on paintings, which compress badly; a sheet should stay below 30 MB.
 BYTES_PER_PIXEL = {".png": 2.5, ".jpg": 0.4, ".jpeg": 0.4, ".pdf": 0.4}
 MOST_BYTES = 28_000_000
 JPEG_QUALITY = 82

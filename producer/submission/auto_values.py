@@ -1,4 +1,4 @@
-"""The values of parameters that are "auto". Each choice is told in a note of the job."""
+"""The values of parameters that are "auto". A note of the job says what was chosen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stylefarm.shared.spec.presets import preset_layers
 from stylefarm.shared.spec.spec import JobSpec
 
 SIZE = 512
-# Of random features, a deep layer knows the picture's things less well than one of a trained network does.
+# A deep layer of a random network represents the content less well than one of a trained network.
 CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",), "squeezenet": ("fire4",)}
 
 
@@ -20,10 +20,16 @@ def resolve_auto(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, 
     Args:
         spec: as the user wrote it, but for the feature network, which is chosen already.
         content: its content picture.
-        notes: where each choice is told.
+        notes: gets a note on each choice.
 
     Returns:
         The values by parameter.
+
+    Example:
+        >>> small = Source("sha256:1f", None, "cat.jpg", width=320, height=240, brightest=255, notes=())
+        >>> spec, notes = JobSpec(content="cat.jpg", style="waves.jpg", features="vgg19"), []
+        >>> resolve_auto(spec, small, notes)["size"], notes[0]
+        (320, "size: 320 px, the content's own")
     """
     changes: dict[str, object] = {}
     features = spec.features
@@ -56,7 +62,10 @@ def _carried_over(spec: JobSpec) -> Iterator[str]:
 
 
 def style_weight(spec: JobSpec) -> float:
-    """Return the weight that suits the style losses of a spec: of a mixture, the mean by share.
+    """Return the weight that suits the style losses of a spec.
+
+    Args:
+        spec: of a mixture of style losses, the mean of their weights by share is returned.
 
     Example:
         >>> gram, mixed = (JobSpec(content="a.jpg", style="b.jpg", style_loss=loss) for loss in ("gram", {"gram": 2.0}))
@@ -68,7 +77,22 @@ def style_weight(spec: JobSpec) -> float:
 
 
 def learning_rate(spec: JobSpec) -> float:
-    """Return the step length that suits the optimizer of a spec, and the coordinates that it moves in."""
+    """Return the step length that suits the optimizer of a spec, and the coordinates that it moves in.
+
+    Args:
+        spec: a spec whose `learning_rate` is "auto".
+
+    Returns:
+        The step length, in the coordinates that the optimizer moves in.
+
+    Raises:
+        TypeError: the optimizer needs a step length of the user's own, which `parse_spec` refuses to leave out.
+
+    Example:
+        >>> adam, lbfgs = (JobSpec(content="a.jpg", style="b.jpg", optimizer=name) for name in ("adam", "lbfgs"))
+        >>> learning_rate(adam) < learning_rate(lbfgs)
+        True
+    """
     entry = OPTIMIZERS[spec.optimizer]
     if entry.learning_rate is None:
         raise TypeError("a spec without a step length that its optimizer needs is not valid")

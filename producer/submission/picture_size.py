@@ -21,6 +21,13 @@ def check_size(spec: JobSpec, content: Source, styles: Sequence[Source]) -> None
 
     Raises:
         InvalidImage: a picture is too small; the sentence says by how much.
+
+    Example:
+        >>> thin = Source("sha256:1f", None, "thin.jpg", width=640, height=4, brightest=255, notes=())
+        >>> check_size(JobSpec(content="thin.jpg", style="b.jpg", size=512, content_layers=["relu4_2"]), thin, [])
+        Traceback (most recent call last):
+        ...
+        stylefarm.shared.errors.InvalidImage: thin.jpg is 3 px on its short side at size = 512, too small for ...
     """
     edge = spec.sizes[0]
     _check_side(content, _short_side(content, edge), spec)
@@ -49,5 +56,5 @@ def _check_side(source: Source, side: int, spec: JobSpec) -> None:
 def _deepest(layers: tuple[str, ...], first_layer: FirstLayer) -> tuple[str, int]:
     """Return the deepest of the layers, and the pixels that it needs."""
     deepest = max(layers, key=smallest_side)
-    # A convolution pads by one, which of a single row or column leaves nothing but padding.
+    # Convolutions pad by one: a single row or column would be mostly padding.
     return deepest, max(2, smallest_side(deepest, first_layer))

@@ -18,7 +18,7 @@ from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architectur
 from stylefarm.shared.spec.presets import carried_over
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 
-# A file of torch.save is a ZIP, or of old a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
+# A file of torch.save is a ZIP, or formerly a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
 # JSON, after a length of eight bytes. In an HDF5 file are SqueezeNet's weights as Keras keeps them.
 HDF5 = b"\x89HDF\r\n\x1a\n"
 STARTS = (b"PK", b"\x80\x02", b"MATLAB ", HDF5)
@@ -31,17 +31,27 @@ class _Choice:
 
     address: str
     architecture: Architecture | None
-    words: str
+    description: str
 
 
 class PretrainedWeights:
-    """Resolves `features` and `weights` of specs; hashes each file once, and stores it once."""
+    """Resolve `features` and `weights` of specs; each file is hashed once, and stored once.
+
+    Args:
+        blobs: the farm's object store.
+        registry: the weights that are registered in the farm.
+
+    Example:
+        weights, notes = PretrainedWeights(farm.services.blobs, WeightsRegistry(farm.services.engine)), []
+        changes = weights.resolve(spec, notes)  # {"features": "vgg19", "weights": "sha256:..."}
+        weights.upload()
+    """
 
     def __init__(self, blobs: BlobStore, registry: WeightsRegistry) -> None:
         self.blobs = blobs
         self.registry = registry
         self._files: dict[Path, str] = {}
-        # The jobs of a sweep ask for few networks, and each answer may be a question to the object store.
+        # The jobs of a sweep use few networks, and each lookup may query the object store.
         self._choices: dict[tuple[str, str | None], _Choice | None] = {}
 
     @cached_property
@@ -54,7 +64,10 @@ class PretrainedWeights:
 
         Args:
             spec: as the user wrote it.
-            notes: what was chosen is added to them.
+            notes: gets a note on what was chosen.
+
+        Returns:
+            The parameters that change, by name.
 
         Raises:
             InvalidSpec: the weights are of another network.
@@ -68,11 +81,17 @@ class PretrainedWeights:
             notes.append("features: random, since no pretrained VGG-19 is at hand (give one with weights = FILE)")
             return {"features": "random"}
         architecture = _agreed_architecture(spec, choice)
-        notes.append(f"features: pretrained {architecture} {choice.words}")
+        notes.append(f"features: pretrained {architecture} {choice.description}")
         return {**_agreed_layers(spec, architecture), "features": architecture, "weights": choice.address}
 
     def upload(self) -> None:
-        """Store the files that specs named, where they are not stored yet. Raises InvalidRequest if one has changed."""
+        """Store the files that specs named, where they are not stored yet.
+
+        Raises:
+            InvalidRequest: a file has changed since it was hashed.
+            ServiceUnavailable: the object store does not answer.
+            StorageFull: the object store is full.
+        """
         for path, address in self._files.items():
             key = _key(address)
             if not self.blobs.exists(key):
@@ -123,8 +142,8 @@ class PretrainedWeights:
             raise NotFound(
                 f"weights: the file of the registered weights {row.name} is gone from the object store: import it again"
             )
-        words = f"with the registered weights {row.name} ({row.sha256[:12]})"
-        return _Choice(BLOB + row.sha256, _architecture(row), words)
+        description = f"with the registered weights {row.name} ({row.sha256[:12]})"
+        return _Choice(BLOB + row.sha256, _architecture(row), description)
 
     def _of_file(self, path: Path, name: str, beside: str) -> _Choice:
         if path not in self._files and not path.exists():

@@ -15,7 +15,12 @@ from stylefarm.shared.text import counted
 
 @dataclass(frozen=True)
 class ResolvedGrid:
-    """The jobs of the cells that can be rendered, in order, how many cells are left out, and why, a sentence each."""
+    """The jobs of the cells that can be rendered, in order, how many cells are left out, and why, a sentence each.
+
+    Example:
+        resolved = resolve_grid(SpecResolver(farm.services), grid, Terms(), skip_bad=True)
+        print(len(resolved.jobs), "jobs;", resolved.skipped, "cells left out:", *resolved.problems)
+    """
 
     jobs: list[NewJob]
     skipped: int = 0

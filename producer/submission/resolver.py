@@ -31,9 +31,9 @@ from stylefarm.shared.spec.consistency import check_consistent
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
-# Pictures that are on their way to the object store at a time: most of it is waiting.
+# Uploads at a time; most of the time they wait.
 UPLOADS = 8
-# Pictures that are decoded at a time: each may take a gigabyte.
+# Pictures decoded at a time; each may take a gigabyte.
 READS = 4
 
 
@@ -96,8 +96,15 @@ class SpecResolver:
     def survey(self, specs: Iterable[JobSpec]) -> dict[str, FarmError]:
         """Read every picture that the specs name, once each.
 
+        Args:
+            specs: as the user wrote them.
+
         Returns:
             What is wrong with those that cannot be used, by name.
+
+        Example:
+            for name, error in resolver.survey(spec for _, spec in grid.cells()).items():
+                print(name, error)
         """
         names = dict.fromkeys(name for spec in specs for name in pictures_of(spec))
         bad: dict[str, FarmError] = {}
@@ -157,12 +164,38 @@ class SpecResolver:
         blobs.put(key, data, "application/octet-stream")
 
     def picture(self, address: str) -> Image.Image:
-        """Return the picture of a content hash that a resolved spec names. Raises InvalidImage and NotFound."""
+        """Return a picture that a resolved spec names.
+
+        Args:
+            address: its content hash, "sha256:...".
+
+        Returns:
+            The picture, RGB.
+
+        Raises:
+            InvalidImage: it cannot be decoded any more.
+            NotFound: its file is gone.
+
+        Example:
+            resolver.picture(job.spec.content).show()
+        """
         source = next(source for source in self._sources.values() if source.address == address)
         return decode(self._bytes(source), source.name, max_pixels=self.services.settings.max_pixels).image
 
     def source(self, name: str) -> Source:
-        """Return the picture that `name`, a path or a content hash, stands for. Raises InvalidImage and NotFound."""
+        """Return what is known of a picture; it is read when it is first asked for.
+
+        Args:
+            name: a path, an s3:// address or a content hash.
+
+        Raises:
+            InvalidImage: it cannot be used.
+            NotFound: it is not there.
+
+        Example:
+            source = resolver.source("cat.jpg")
+            print(source.width, source.height, source.address)
+        """
         if name not in self._sources:
             self._sources[name] = self._read(name)
         return self._sources[name]
@@ -195,7 +228,15 @@ def _origin(name: str) -> Path | str | None:
 
 
 def pictures_of(spec: JobSpec) -> tuple[str, ...]:
-    """Return the names of all pictures that a spec needs."""
+    """Return the names of all pictures that a spec needs.
+
+    Args:
+        spec: resolved or not.
+
+    Example:
+        >>> pictures_of(JobSpec(content="cat.jpg", style=["waves.jpg", "night.jpg"]))
+        ('cat.jpg', 'waves.jpg', 'night.jpg')
+    """
     start = () if spec.init_image is None else (spec.init_image,)
     return (spec.content, *spec.style, *spec.content_masks, *spec.style_masks, *start)
 

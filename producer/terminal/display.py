@@ -43,24 +43,47 @@ def live_display() -> Iterator[Watcher]:
 
 
 class Lines:
-    """Prints one line for each job that has ended."""
+    """Print one line for each job that has ended.
+
+    Args:
+        console: where to.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> request = JobRequestRow(spec={}, notes=[])
+        >>> row = JobRow(state="failed", content_name="cat", style_name="waves", error="it is empty", request=request)
+        >>> Lines(Console(highlight=False)).watch([Status.of(row), Status.of(JobRow(state="running", request=request))])
+        failed  1/2  cat x waves: it is empty
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
 
     def watch(self, statuses: Sequence[Status]) -> None:
-        """Print the jobs that have ended since the last call."""
+        """Print the jobs that have ended since the last call.
+
+        Args:
+            statuses: of all jobs, ended or not.
+        """
         for status in statuses:
-            # Of a single job that fails, the command itself says why.
+            # If a single job fails, the command itself prints the reason.
             silent = len(statuses) == 1 and status.state is not State.DONE
-            if status.state.final and status.id not in self.told and not silent:
-                self.told.add(status.id)
-                self.console.print(_line(status, f"{len(self.told)}/{len(statuses)}"), soft_wrap=True)
+            if status.state.final and status.id not in self.reported and not silent:
+                self.reported.add(status.id)
+                self.console.print(_line(status, f"{len(self.reported)}/{len(statuses)}"), soft_wrap=True)
 
 
 class Bars:
-    """Keeps the bars of rich's Progress in step with the jobs."""
+    """Keep the bars of rich's Progress in step with the jobs: one for each that runs, and one for all.
+
+    Args:
+        progress: has the columns of `live_display`.
+
+    Example:
+        with Progress(console=Console(file=sys.stderr)) as progress:
+            farm.wait(jobs, watch=Bars(progress).watch)
+    """
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -71,7 +94,11 @@ class Bars:
         self.first_steps = 0
 
     def watch(self, statuses: Sequence[Status]) -> None:
-        """Update the bars from the statuses of all jobs."""
+        """Update the bars from the statuses of all jobs.
+
+        Args:
+            statuses: of all jobs, ended or not.
+        """
         self._overall(statuses)
         if len(statuses) > 1:
             self.lines.watch(statuses)
@@ -103,7 +130,7 @@ class Bars:
             self.overall = self.progress.add_task("[bold]all[/]", total=total, count="", loss="", left=None)
             self.first_steps = steps
         if steps == self.first_steps:
-            # The pace is counted from the first step on: before it, torch is imported and pictures are read.
+            # The pace is measured from the first step: before it, torch is imported and pictures are read.
             self.started_at = time.monotonic()
         done, passed = steps - self.first_steps, time.monotonic() - self.started_at
         ended = sum(status.state.final for status in statuses)
@@ -116,16 +143,42 @@ class Bars:
 
 
 class TimeLeft(ProgressColumn):
-    """The seconds that are left, estimated from the pace so far."""
+    """The seconds that are left, estimated from the pace so far.
+
+    Example:
+        >>> progress = Progress(TimeLeft())
+        >>> _ = progress.add_task("cat x waves", left=75.0)
+        >>> str(TimeLeft().render(progress.tasks[0]))
+        '1:15 left'
+    """
 
     def render(self, task: Task) -> Text:
-        """Return the text of the column for one bar."""
+        """Return the text of the column for one bar.
+
+        Args:
+            task: a bar whose field `left` has the seconds, or None.
+        """
         left = task.fields.get("left")
         return Text("" if left is None else f"{_duration(left)} left", style="cyan")
 
 
 def seconds_left(status: Status) -> float | None:
-    """Estimate the seconds that a running job still needs from its pace so far; None where it has made no step."""
+    """Estimate the seconds that a running job still needs, from its pace so far.
+
+    Args:
+        status: the job.
+
+    Returns:
+        Seconds; None where it has made no step.
+
+    Example:
+        >>> from datetime import UTC, datetime, timedelta
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="running", iteration=50, iterations=200, request=JobRequestRow(spec={}, notes=[]))
+        >>> row.started_at = datetime.now(UTC) - timedelta(seconds=100)
+        >>> round(seconds_left(Status.of(row)) / 10)
+        30
+    """
     if status.started_at is None or status.iteration == 0:
         return None
     passed = time.time() - status.started_at.timestamp()

@@ -20,12 +20,19 @@ class Counter:
     Call it once for each item that is done, from any thread.
 
     Args:
-        words: what the items are, e.g. "thumbnails".
+        label: what the items are, e.g. "thumbnails".
         total: how many there are.
+
+    Example:
+        >>> advance = Counter("thumbnails", total=2)
+        >>> advance()
+        >>> advance.close()
+        >>> advance.done
+        1
     """
 
-    def __init__(self, words: str, total: int) -> None:
-        self.words = words
+    def __init__(self, label: str, total: int) -> None:
+        self.label = label
         self.total = total
         self.done = 0
         self.started = time.monotonic()
@@ -42,7 +49,7 @@ class Counter:
                 columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn())
                 self.progress = Progress(*columns, TimeRemainingColumn(), console=self.console)
                 self.progress.start()
-                self.progress.add_task(self.words, total=self.total)
+                self.progress.add_task(self.label, total=self.total)
             if self.progress is not None:
                 self.progress.update(self.progress.task_ids[0], completed=self.done)
 
@@ -53,11 +60,11 @@ class Counter:
 
 
 @contextmanager
-def counting(words: str, total: int) -> Iterator[Counter]:
-    """Yield a counter for `total` items of what `words` name.
+def counting(label: str, total: int) -> Iterator[Counter]:
+    """Yield a counter for `total` items.
 
     Args:
-        words: what the items are, e.g. "thumbnails".
+        label: what the items are, e.g. "thumbnails".
         total: how many there are.
 
     Example:
@@ -65,7 +72,7 @@ def counting(words: str, total: int) -> Iterator[Counter]:
             for job in jobs:
                 advance()
     """
-    counter = Counter(words, total)
+    counter = Counter(label, total)
     try:
         yield counter
     finally:
@@ -73,13 +80,21 @@ def counting(words: str, total: int) -> Iterator[Counter]:
 
 
 @contextmanager
-def working(words: str) -> Iterator[None]:
-    """Show a spinner with `words`, e.g. "encoding", while the `with` block runs; it appears after a second."""
+def working(label: str) -> Iterator[None]:
+    """Show a spinner while the `with` block runs; it appears after a second, on a terminal.
+
+    Args:
+        label: what is done, e.g. "encoding".
+
+    Example:
+        with working("encoding the sheet"):
+            image.save("sheet.png")
+    """
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield
         return
-    sign = console.status(words)
+    sign = console.status(label)
     timer = threading.Timer(PATIENCE_SECONDS, sign.start)
     timer.start()
     try:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from stylefarm.producer.views.selection import PICTURES, label_of
 from stylefarm.producer.views.status import Status
 
-# Every file system takes 255 bytes; the rest is for a number, a suffix, and the name of a file while it is written.
+# Every file system allows 255 bytes; the rest is for a number, a suffix, and the temporary name during writing.
 LONGEST = 180
-# What no file system or shell reads as anything but a letter; "~" is left for numbers.
+# Characters that mean nothing special to any file system or shell; "~" is reserved for numbers.
 _UNFIT = re.compile(r"[^\w.,=+-]+")
 
 
@@ -47,7 +47,7 @@ def _name_of(status: Status) -> str:
     others = [f"{axis}-{label_of(axis, value)}" for axis, value in status.cell.items() if axis not in PICTURES]
     parts = [_fit(part) for part in (*pictures, *others)]
     name = _cut("_".join(part for part in parts if part)) or "picture"
-    # Windows keeps these for its devices, with any suffix.
+    # Windows reserves these names for devices, with any suffix.
     return f"{name}_" if re.fullmatch(r"(?i)con|prn|aux|nul|(com|lpt)\d", name) else name
 
 

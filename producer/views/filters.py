@@ -30,7 +30,7 @@ def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] |
     Example:
         fits = job_filter({"style_weight": [10], "content": ["cat"]})
     """
-    # Its parameters take a while to import, which only those wait for who name one.
+    # Imported here, since JobSpec takes a while to import, and most lists are not filtered by a parameter.
     from stylefarm.shared.spec.spec import ADDED, JobSpec
 
     for name in where:
@@ -54,7 +54,7 @@ def _values(job: JobRow, name: str, added: Mapping[str, object]) -> Iterator[Any
     if name in job.cell:
         yield job.cell[name]
     if name in PICTURES:
-        # In its spec, pictures are called by their hashes.
+        # A stored spec names pictures by their hashes.
         yield getattr(job, f"{name}_name")
     elif name in job.spec:
         yield job.spec[name]

@@ -33,11 +33,15 @@ class Losses:
 
     @classmethod
     def of(cls, points: Sequence[LossPoint], terms: Sequence[str]) -> Self:
-        """Return the curve of these points, in their order; `terms` names what each of them holds.
+        """Return the curve of stored points.
 
         Args:
-            points: by iteration.
+            points: in the order of their iterations.
             terms: the names of the values of each point, in their order.
+
+        Example:
+            >>> Losses.of([LossPoint(0, (3.0, 2.0)), LossPoint(1, (2.0, 0.5))], ("total", "style")).style.tolist()
+            [2.0, 0.5]
         """
         values = np.array([point.losses for point in points], np.float64).reshape(len(points), len(terms))
         columns = {name: np.ascontiguousarray(column) for name, column in zip(terms, values.T, strict=True)}

@@ -25,7 +25,7 @@ class MetricInfo:
         True
     """
 
-    words: str
+    description: str
     higher_is_better: bool = False
 
 
@@ -46,12 +46,31 @@ def measured(status: Status, name: str) -> float | None:
     Args:
         status: the job.
         name: "loss" (the last total) or the name of a metric.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="done", loss=2.5, metrics={"ssim": 0.7}, request=JobRequestRow(spec={}, notes=[]))
+        >>> [measured(Status.of(row), name) for name in ("loss", "ssim", "gram")]
+        [2.5, 0.7, None]
     """
     return status.loss if name == "loss" else status.metrics.get(name)
 
 
 def metric_names(statuses: Iterable[Status]) -> list[str]:
-    """Return the names of the metrics that at least one of the jobs has; known ones first, in their order."""
+    """Return the names of the metrics that at least one of the jobs has.
+
+    Args:
+        statuses: the jobs.
+
+    Returns:
+        "loss" and the names; known ones first, in their order.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="done", metrics={"new": 2.0, "ssim": 0.7}, request=JobRequestRow(spec={}, notes=[]))
+        >>> metric_names([Status.of(row)])
+        ['ssim', 'loss', 'new']
+    """
     found = {"loss"} | {name for status in statuses for name in status.metrics}
     return [*(name for name in MEASURES if name in found), *sorted(found - set(MEASURES))]
 
@@ -81,6 +100,9 @@ def check_metric(name: str, statuses: Iterable[Status]) -> str:
 
 def higher_is_better(name: str) -> bool:
     """Return whether a larger value of the metric comes first in a ranking.
+
+    Args:
+        name: a metric; of one that is not known the lowest value is the best.
 
     Example:
         >>> higher_is_better("ssim"), higher_is_better("loss")

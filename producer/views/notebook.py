@@ -25,6 +25,9 @@ CELL_BYTES = 8_000
 def small_png(image: Image.Image) -> bytes:
     """Return the PNG of a picture, its longer side at 512 pixels at most.
 
+    Args:
+        image: of any size and mode.
+
     Example:
         >>> Image.open(BytesIO(small_png(Image.new("RGB", (1024, 512))))).size
         (512, 256)
@@ -53,15 +56,23 @@ def sweep_html(
 
     Returns:
         One `<div>`.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="queued", cell={"seed": 1}, content_name="cat", style_name="waves")
+        >>> row.request = JobRequestRow(spec={}, notes=[])
+        >>> shown = sweep_html("cats", {State.QUEUED: 1}, [Status.of(row)], lambda status: None)
+        >>> shown[:30], "<figcaption>seed 1</figcaption>" in shown
+        ('<div><p><b>cats</b>: 1 queued.', True)
     """
     pictures = in_parallel(statuses, lambda status: _thumbnail(fetch(status)), lambda: None)
     cells = "".join(_cell(status, picture) for status, picture in zip(statuses, pictures, strict=True))
-    words = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+    summary = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     left_out = sum(counts.values()) - len(statuses)
     rest = f" The first {len(statuses)} of {sum(counts.values()):,}:" if left_out else ""
     title = html.escape(name)
     return (
-        f"<div><p><b>{title}</b>: {words}.{rest}</p>"
+        f"<div><p><b>{title}</b>: {summary}.{rest}</p>"
         f'<div style="display:flex;flex-wrap:wrap;gap:8px;font-size:11px;line-height:1.3">{cells}</div></div>'
     )
 
@@ -72,9 +83,9 @@ def _cell(status: Status, picture: str | FarmError | None) -> str:
     if isinstance(picture, str):
         shown = f'<img src="{picture}" alt="{title}" style="max-width:100%">'
     else:
-        words = f"its picture cannot be shown: {picture}" if picture is not None else status.error or ""
+        tooltip = f"its picture cannot be shown: {picture}" if picture is not None else status.error or ""
         box = "min-height:64px;border:1px solid #8888;padding:4px;box-sizing:border-box"
-        shown = f'<div style="{box}" title="{html.escape(words)}">{html.escape(str(status.state))}</div>'
+        shown = f'<div style="{box}" title="{html.escape(tooltip)}">{html.escape(str(status.state))}</div>'
     return f'<figure title="{title}" style="{style}">{shown}<figcaption>{caption}</figcaption></figure>'
 
 

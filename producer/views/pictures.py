@@ -11,7 +11,7 @@ from stylefarm.shared.images.decode import decode
 # The largest picture that a spec can ask for.
 RESULT_PIXELS = 16384 * 16384
 
-# Of WebP; the lowest still looks like the picture at the size of a thumbnail.
+# WebP qualities; at the size of a thumbnail, even the lowest still looks like the picture.
 QUALITIES = (80, 60, 35)
 
 

@@ -66,7 +66,19 @@ class Page:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is shown: two axes, the other axes, and the selected jobs, in the order of the sweep."""
+    """What is shown: two axes, the other axes, and the selected jobs, in the order of the sweep.
+
+    Args:
+        rows: the axis that runs down.
+        columns: the axis that runs across.
+        others: the axes of whose values each combination has a page.
+        statuses: the selected jobs, in the order of the sweep.
+
+    Example:
+        >>> selection = Selection(Axis("seed", [1, 2]), Axis("size", [256]), [Axis("tv_weight", [0.0, 1.0])], [])
+        >>> [axis.name for axis in selection.axes], [page.title for page in selection.pages()]
+        (['seed', 'size', 'tv_weight'], ['tv_weight = 0', 'tv_weight = 1'])
+    """
 
     rows: Axis
     columns: Axis
@@ -145,6 +157,9 @@ def ranked(statuses: Sequence[Status], metric: str) -> list[Status]:
 def parse_where(texts: Sequence[str]) -> dict[str, list[str]]:
     """Parse `axis=value` texts, as `--where` takes them, into the values that are wanted of each axis.
 
+    Args:
+        texts: one for each value that is wanted.
+
     Raises:
         InvalidRequest: a text has no axis or no equals sign.
 
@@ -177,13 +192,24 @@ def label_of(axis: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return (" + " if axis in PICTURES else ", ").join(label_of(axis, entry) for entry in value)
     if axis in PICTURES:
-        # A status has the names of several styles in one.
+        # A status joins the names of several styles by " + ".
         return " + ".join(PurePath(name).stem for name in value.split(" + "))
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def title_of(status: Status) -> str:
-    """Return what a person calls a cell: its pictures, and its values on the other axes."""
+    """Return what a person calls a cell: its pictures, and its values on the other axes.
+
+    Args:
+        status: a job of a sweep.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(state="done", cell={"content": "photos/cat.jpg", "seed": 1}, style_name="waves.jpg")
+        >>> row.request = JobRequestRow(spec={}, notes=[])
+        >>> title_of(Status.of(row))
+        'cat × waves, seed 1'
+    """
     pictures = [label_of(name, status.cell.get(name, getattr(status, name))) for name in PICTURES]
     others = [f"{axis} {label_of(axis, value)}" for axis, value in status.cell.items() if axis not in PICTURES]
     return ", ".join([" × ".join(name for name in pictures if name), *others])
@@ -196,7 +222,7 @@ def _two(axes: Mapping[str, Sequence[Any]], rows: str | None, columns: str | Non
     if rows is not None and rows == columns:
         raise InvalidRequest(f"rows and columns are both {rows}: give two axes of {', '.join(axes)}")
     free = [axis for axis in axes if axis not in (rows, columns)]
-    # A pair of pictures goes where it is looked for, whatever the order in the sweep file.
+    # Readers expect contents in rows and styles in columns, whatever the order in the sweep file.
     if rows is None:
         rows = _taken(free, "content", but_not="style")
     if columns is None:
@@ -241,7 +267,7 @@ def is_called(axis: str, known: Any, wanted: Any) -> bool:
         (True, True)
     """
     label = label_of(axis, known)
-    # Options take lists without spaces.
+    # On the command line, lists are written without spaces.
     if key_of(known) == key_of(wanted) or wanted in (str(known), label, label.replace(", ", ",")):
         return True
     if isinstance(known, dict):
@@ -265,7 +291,10 @@ def _places(axis: Axis) -> tuple[str, dict[str, int]]:
 
 
 def key_of(value: Any) -> str:
-    """Return a text that two values of an axis share only if they are the same; they may be lists, and True is not 1.
+    """Return a text that two values of an axis share only if they are the same.
+
+    Args:
+        value: of any type that a sweep file can have; it may be a list, and True is not 1.
 
     Example:
         >>> key_of([1, 2]), key_of(True) == key_of(1)

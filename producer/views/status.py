@@ -55,7 +55,17 @@ class Status:
 
     @classmethod
     def of(cls, job: tables.JobRow) -> Self:
-        """Return the status that a row of the database tells of."""
+        """Return the status of the job in a row of the database.
+
+        Args:
+            job: a row as `Queries` returns it, with its request and its result.
+
+        Example:
+            >>> request = tables.JobRequestRow(spec={"size": 512}, notes=[])
+            >>> status = Status.of(tables.JobRow(state="done", content_name="cat", style_name="waves", request=request))
+            >>> status.title, status.result
+            ('cat x waves', None)
+        """
         result = job.result
         return cls(
             id=job.id,
@@ -109,5 +119,5 @@ class Status:
         return cast("JobDocument", document)
 
 
-# What is told of jobs that are waited for, a few times a second.
+# Called with the statuses of the jobs that a program waits for, a few times a second.
 Watcher = Callable[[Sequence[Status]], None]

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.literals import BucketLocationConstraintType
 
-# A store that keeps silent is given up after ATTEMPTS times either of these, and the pauses between.
+# Timeouts of one attempt; after ATTEMPTS of them a store that does not answer is given up.
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
 ATTEMPTS = 3
 
-# Objects from this size on travel in parts of this size, each retried by itself.
+# Objects from this size on are uploaded in parts of this size, each retried by itself.
 PART_BYTES = 8 * 1024 * 1024
 
 MISSING = {"NoSuchKey", "404", "NotFound"}
@@ -45,7 +45,7 @@ BUCKET_IS_THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Swift answers EntityTooLarge when a quota is used up.
 FULL = {"QuotaExceeded", "EntityTooLarge", "InsufficientStorage", "XMinioStorageFull", "507"}
 
-# Where a bucket is made unless another region is asked for; Amazon refuses to be asked for this one.
+# The default region of a new bucket; Amazon refuses it as an explicit LocationConstraint.
 HOME_REGION = "us-east-1"
 
 
@@ -60,7 +60,7 @@ class S3Blobs:
         self.address = address
         self.location = location
         self.transfer = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
-        # What goes in one part gains nothing by threads, in which the log would not know the current job.
+        # A single part is not faster in a thread, and the log would not know the current job there.
         self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -165,7 +165,7 @@ class S3Blobs:
         except ParamValidationError as error:
             raise InvalidSettings(f"s3_bucket = {self.bucket!r} cannot be the name of a bucket: correct it") from error
         except (Boto3Error, BotoCoreError, RetriesExceededError) as error:
-            # A failed upload comes wrapped, and says what failed only in words.
+            # boto3 wraps the error of an upload, and keeps its code only in the message.
             if isinstance(error.__context__, ClientError):
                 raise self._refused(key, error.__context__) from error
             raise ServiceUnavailable(
@@ -186,7 +186,7 @@ class S3Blobs:
                 f"the object store at {self.address} has another time than this machine: set the clock that is wrong"
             )
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}:
-            # The answer to a HEAD has no words: the store cannot say that it is the time which it does not like.
+            # The answer to a HEAD has no body, so that the store cannot say that the clocks differ.
             clock = ", and the clock of this machine" if code == "403" else ""
             return ServiceUnavailable(
                 f"the object store at {self.address} refuses the bucket {self.bucket} ({code}): check s3_access_key,"
@@ -245,7 +245,7 @@ def _client(settings: Settings) -> S3Client:
             config=Config(
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=READ_SECONDS,
-                # One for each thread of a program that fetches many objects at once.
+                # A connection for each thread that fetches objects.
                 max_pool_connections=16,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 # Servers other than Amazon's have neither a host name for each bucket nor the newer checksums.

@@ -20,8 +20,8 @@ from typing import IO, Protocol
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
 
-# What every file system and every S3 server takes as it stands. No part begins with a dot: there is no way up and out
-# of the folder, and files that are still being written have names that no key has.
+# Keys that every file system and every S3 server accepts. No part begins with a dot, so that no key leads out of the
+# folder, or is the name of a temporary file.
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"
 KEY = re.compile(rf"{_PART}(/{_PART})*")
 
@@ -205,7 +205,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    # Opened like any new file, so that it gets the permissions of one; those of tempfile are for its owner alone.
+    # Opened like any new file, for its permissions: those of tempfile are for the owner alone.
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     file = partial.open("xb")
     try:
@@ -215,7 +215,7 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         partial.replace(path)
     finally:
-        # Gone already if all went well; if not, the first error is the one to tell.
+        # The file is gone already if all went well; otherwise the first error is raised.
         with suppress(OSError):
             partial.unlink()
 

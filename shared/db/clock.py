@@ -49,7 +49,7 @@ class settled(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL funct
     inherit_cache = True
 
 
-# Of SQLite's transactions, which know no time of their beginning: longer than one of them takes.
+# SQLite does not know when a transaction began; this is longer than any of them takes.
 LONGEST_SECONDS = 5.0
 
 
@@ -67,7 +67,7 @@ def _sqlite(element: now, compiler: Any, **options: Any) -> str:
 
 @compiles(settled, "postgresql")
 def _postgresql_settled(element: settled, compiler: Any, **options: Any) -> str:
-    # This one itself is among them.
+    # The transaction itself is among them.
     return (
         "(SELECT min(xact_start) FROM pg_stat_activity"
         " WHERE datname = current_database() AND backend_type = 'client backend')"

@@ -32,7 +32,7 @@ from stylefarm.shared.errors import InvalidSettings, NotMigrated, ServiceUnavail
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 5
 
-# A connection whose other end is gone is noticed within seconds; the kernel's own patience is a quarter of an hour.
+# A dead connection is noticed within seconds; the kernel's own timeout is a quarter of an hour.
 POSTGRESQL = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": 10,
@@ -41,7 +41,7 @@ POSTGRESQL = {
     "tcp_user_timeout": 15_000,
 }
 
-# A connection that was not used for so long may have died without a word, and is asked first.
+# A connection that was idle for so long may be dead, and is tested before it is used.
 PING_AFTER_SECONDS = 1.0
 
 UPGRADE_HINT = "run `stylefarm db upgrade` with the same settings"
@@ -82,7 +82,7 @@ def _postgresql(url: URL) -> Engine:
 
     @event.listens_for(engine, "checkout")
     def wake(connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
-        # SQLAlchemy's own pre-ping asks each time, which takes as long as a whole move of a job.
+        # SQLAlchemy's own pre-ping tests each time, which takes as long as a whole move of a job.
         rested = time.monotonic() - entry.info.get("resting_since", math.inf)
         if rested > PING_AFTER_SECONDS and not _answers(engine, connection):
             raise DisconnectionError  # the pool then takes a new one
@@ -141,13 +141,13 @@ def translate_errors(engine: Engine) -> Iterator[None]:
     except (OperationalError, ProgrammingError, InternalError) as error:
         raise _in_our_words(engine, error) from error
     except PoolTimeout as error:
-        # Others have all of the pool's connections, most likely since they wait for a server that keeps silent.
+        # All connections of the pool are in use, most likely waiting for a server that does not answer.
         raise ServiceUnavailable(
             f"the database at {address_of(engine)} keeps all connections of this process waiting: is it running, and"
             " can it be reached?"
         ) from error
     except DBAPIError as error:
-        # SQLite says of a damaged file, or of one that is none of its own, no more than that it is an error.
+        # For a damaged file, or one of another format, SQLite reports a generic error.
         if not error.connection_invalidated and type(error) is not DatabaseError:
             raise
         raise _unavailable(engine, error) from error

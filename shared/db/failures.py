@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# An attempt can also fail without an error of its own: its process died, or its worker was not heard of any more.
+# An attempt can also fail without an error of its own: its process died, or its worker stopped reporting.
 DEATH = "death"
 LOST = "lost"
 
 # So many attempts may fail in each way; the last of them ends the job. What is not listed is never tried again: a
-# corrupt picture stays corrupt. Attempts that were let go in an orderly way are not counted anywhere.
+# corrupt picture stays corrupt. Attempts that were released in an orderly way are not counted.
 ATTEMPTS: Mapping[str, int] = {"infrastructure": 3, "memory": 2, DEATH: 3, LOST: 10}
 
-# A worker under which so many attempts in a row failed for infrastructure takes no more jobs.
+# A worker is benched after so many attempts in a row that failed for infrastructure.
 BENCH_AFTER = 3
 
 

@@ -95,7 +95,7 @@ class StoredObject:
         return MEDIA_TYPES.get(self.key.rpartition(".")[2].lower(), "application/octet-stream")
 
 
-# By the suffix of an object's key.
+# Content types by the suffix of an object's key.
 MEDIA_TYPES = {
     "png": "image/png",
     "jpeg": "image/jpeg",

@@ -27,10 +27,10 @@ from stylefarm.shared.db.doubles import Doubles
 from stylefarm.shared.db.states import ArtifactRole, State, WorkerState
 from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 
-# SQLite counts rows by itself only in a column of type INTEGER.
+# SQLite assigns ids only to a column of type INTEGER.
 Counter = BigInteger().with_variant(Integer, "sqlite")
 
-# Jobs that others like them may be rendered with: what has failed before is rendered alone.
+# Jobs that may be rendered in a batch; one that has failed before is rendered alone.
 BATCHABLE = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
 
 
@@ -159,7 +159,7 @@ class JobRow(Base):
 
     @property
     def notes(self) -> list[str]:
-        """What was said when it was submitted."""
+        """The notes of its submission."""
         return self.request.notes
 
     @property

@@ -28,15 +28,15 @@ class Announcer:
         self._long: set[str] = set()
 
     def announce(self, ids: Sequence[str]) -> None:
-        """Announces those of the jobs that are queued, as far as the window has room; `fill` sees to the others."""
+        """Announce those of the jobs that are queued, as far as the window has room; `fill` announces the others."""
         self.publish(self.backlog.hints_of(ids[: self.window]))
 
     def announce_after(self, job_id: str) -> None:
-        """Announces what has become possible with the end of a job: what waited for it, the next of its sweep."""
+        """Announce the jobs that can be claimed when a job has ended: its children, and the next of its sweep."""
         self.publish(self.backlog.after(job_id))
 
     def fill(self) -> None:
-        """Announces the most urgent jobs for which no hint stands: whatever Redis holds, or has lost."""
+        """Announce the most urgent jobs that have no hint, whatever Redis has lost."""
         self._long.clear()
         for route in self.backlog.routes():
             queue = queue_name(*route)
@@ -49,7 +49,7 @@ class Announcer:
                 self._long.add(queue)
 
     def publish(self, found: Sequence[Hint]) -> None:
-        """Announces jobs that can be claimed, as far as the window has room."""
+        """Announce jobs that can be claimed, as far as the window has room."""
         by_queue: dict[str, list[Hint]] = {}
         for hint in found:
             by_queue.setdefault(hint.queue, []).append(hint)

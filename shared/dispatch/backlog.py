@@ -70,7 +70,7 @@ class Backlog(DatabaseReader):
         hints: list[Hint] = []
         of_route = _queued().where(JobRow.device == route[0], JobRow.label == route[1], ~is_limited())
         with self._session() as session:
-            # One question for each priority: an index then gives the jobs in their order, without sorting a backlog.
+            # One query for each priority: an index then returns the jobs in order, without sorting the backlog.
             for priority in range(HIGHEST, LOWEST - 1, -1):
                 if len(hints) < count:
                     in_order = of_route.where(JobRow.priority == priority).order_by(JobRow.created_at, JobRow.position)

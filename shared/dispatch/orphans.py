@@ -14,10 +14,10 @@ from stylefarm.shared.queries.jobs import DatabaseReader
 
 PREFIX = "jobs/"
 
-# Jobs of one question to the database.
+# Jobs in one query.
 CHUNK = 500
 
-# What a worker was uploading when it lost its job is there by then, and can never be named any more.
+# By then, uploads of a worker that lost its job have ended, and no row can refer to them any more.
 GRACE_SECONDS = 3600.0
 
 
@@ -29,7 +29,7 @@ class Orphans(DatabaseReader):
         self.blobs = blobs
 
     def delete(self, grace: float = GRACE_SECONDS) -> int:
-        """Delete what attempts that ended so many seconds ago have left unnamed; how many objects that was.
+        """Delete the orphans of attempts that ended at least so many seconds ago; return how many.
 
         Objects of jobs that this database does not know are left alone, since another farm may share the bucket; and
         so are those that are no job's, as the empty object that stands for a folder.

@@ -14,12 +14,12 @@ RECONCILER_LOCK = "reconciler"
 ORPHANS_LOCK = "orphans"
 ORPHANS_SECONDS = 3600.0
 
-# How many periods a leader that keeps silent still leads.
+# For how many periods a leader that does not answer stays the leader.
 LOCK_PERIODS = 2.5
 
 
 class Reconciler:
-    """Takes back the jobs of workers that died, and announces queued jobs for which no hint stands.
+    """Requeues the jobs of workers that died, and announces queued jobs that have no hint.
 
     Who leads is a row that ends by the database's clock, not an advisory lock of PostgreSQL: a machine that loses its
     power leaves such a lock behind for as long as the server believes in its connection, which is two hours by
@@ -43,8 +43,8 @@ class Reconciler:
         return True
 
     def delete_orphans(self) -> int:
-        """Delete objects that nobody names, if nobody has within the hour; how many."""
-        # Another name each time, so that the process that has just swept cannot do so again.
+        """Delete orphaned objects, unless that was done within the hour; return how many."""
+        # A new name each time, so that a process that has just swept cannot take the lock again.
         if not self.store.maintenance.acquire_lock(
             ORPHANS_LOCK, f"{self.name}:{secrets.token_hex(4)}", ORPHANS_SECONDS
         ):
@@ -52,5 +52,5 @@ class Reconciler:
         return self.orphans.delete()
 
     def resign(self) -> None:
-        """Lets another lead at once."""
+        """Stop leading, so that another process can at once."""
         self.store.maintenance.release_lock(RECONCILER_LOCK, self.name)

@@ -16,9 +16,9 @@ from stylefarm.shared.errors import NotFound
 from stylefarm.shared.store.moves import Transactions
 from stylefarm.shared.store.prepared_statements import slot_of, takes_jobs
 
-# A worker calls in every few seconds; one that has not for so long is gone, or cannot reach the database.
+# Workers report every few seconds; one that has not for so long is gone, or cannot reach the database.
 SILENT_SECONDS = 30.0
-# What has been silent for so long is no longer listed.
+# Workers that have not reported for so long are not listed any more.
 FORGET_SECONDS = 7 * 86_400.0
 
 
@@ -51,7 +51,7 @@ class WorkerRegistry(Transactions):
     """The table of workers. Raises ServiceUnavailable and NotMigrated."""
 
     def register(self, workers: Sequence[NewWorker]) -> None:
-        """Write down slots that start. One that was benched stays so until somebody has looked at it."""
+        """Register slots that start; a benched one stays benched."""
         with self._transaction() as session:
             names = [worker.name for worker in workers]
             session.execute(
@@ -75,13 +75,13 @@ class WorkerRegistry(Transactions):
         return {name: WorkerState(state) for name, state in found}
 
     def unregister(self, names: Sequence[str]) -> None:
-        """Take slots that have ended off the list; a benched one stays on it."""
+        """Remove slots that have ended from the list; a benched one stays on it."""
         ended = delete(WorkerRow).where(WorkerRow.name.in_(names), WorkerRow.state != WorkerState.BENCHED)
         with self._transaction() as session:
             session.execute(ended)
 
     def set_state(self, name: str, state: WorkerState, reason: str | None) -> None:
-        """Lets a worker take jobs, or keeps it from it. Raises NotFound."""
+        """Let a worker take jobs, or keep it from doing so. Raises NotFound."""
         values: dict[str, Any] = {"state": state, "reason": reason, "failures": 0}
         with self._transaction() as session:
             found = session.execute(
@@ -107,4 +107,7 @@ class WorkerRegistry(Transactions):
             jobs: Mapping[str, list[str]] = defaultdict(list)
             for worker, job_id in session.execute(running):
                 jobs[slot_of(worker or "")].append(job_id)
-        return [WorkerStatus(worker, jobs[worker.name], (at - worker.seen_at).total_seconds()) for worker, at in rows]
+        return [
+            WorkerStatus(worker, jobs[worker.name], (read_at - worker.seen_at).total_seconds())
+            for worker, read_at in rows
+        ]

@@ -49,7 +49,7 @@ def _from_sixteen_bits(image: ImageFile, white: int) -> Image.Image:
     values = np.asarray(image)
     gray = _grey(values, 0, white)
     if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:
-        return ImageOps.invert(gray)  # zero is white, which Pillow heeds for 8 bits only
+        return ImageOps.invert(gray)  # zero is white, which Pillow handles for 8 bits only
     transparent = image.info.get("transparency")  # PNG: the one value that stands for nothing
     if transparent is None:
         return gray
@@ -81,7 +81,7 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
     return rgba.convert("L" if image.mode in ("1", "L", "LA") else "RGB"), rgba.getchannel("A")
 
 
-# The colors that an ICC profile describes: the mode that it reads, and the modes of pictures that it can belong to.
+# For each color space of an ICC profile: the mode that it reads, and the modes of pictures that it can belong to.
 _PROFILES = {
     "RGB": ("RGB", ("RGB", "P", "L", "1", "YCbCr")),
     "GRAY": ("L", ("L", "1")),

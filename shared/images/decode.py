@@ -1,7 +1,7 @@
 """Decoding: bytes of any common image format become one upright 8-bit sRGB picture.
 
 Nothing else in stylefarm opens a picture. Whatever Pillow raises on the way becomes `InvalidImage`, one sentence that
-says what is wrong with which file and what to do; whatever had to be converted is told in `Picture.notes`.
+says what is wrong with which file and what to do; `Picture.notes` says what had to be converted.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ _TURNS = {
 def _load(image: ImageFile, notes: list[str]) -> Image.Transpose | None:
     """Decode the pixels; returns the move that is left to do so that they stand upright."""
     if isinstance(image, TiffImageFile):
-        # Pillow turns TIFF itself while it loads it, and no other format, and forgets the tag.
+        # Pillow rotates TIFF, and no other format, while it loads it, and drops the tag.
         orientation = image.tag_v2.get(ExifTags.Base.Orientation, 1)
         image.load()
     else:

@@ -57,7 +57,7 @@ _KEY = "stylefarm"
 
 
 def _srgb_profile() -> bytes:
-    # Bytes 24 to 36 hold the moment the profile was made: fixed, or no two processes would write the same picture.
+    # Bytes 24 to 36 hold the profile's creation time: fixed, so that every process writes the same bytes.
     profile = SRGB.tobytes()
     return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
@@ -165,7 +165,7 @@ def _check(pixels: npt.NDArray[np.floating[Any]], format: Format) -> None:  # no
 
 
 def _quantise(pixels: npt.NDArray[np.floating[Any]], bits: Bits) -> npt.NDArray[Any]:
-    # Half precision ends at 65,504, below the white of 16 bits.
+    # Half precision ends at 65,504, below 65,535, white in 16 bits.
     precise = pixels.astype(np.promote_types(pixels.dtype, np.float32), copy=False)
     levels: npt.NDArray[np.floating[Any]] = np.rint(np.clip(precise, 0, 1) * (2**bits - 1))
     return levels.astype(np.uint8 if bits == 8 else np.uint16)
@@ -188,7 +188,7 @@ def _encode_lossy(picture: Image.Image, output: Output, profile: bytes | None, m
         block = _exif_block(metadata)
         picture.save(file, "WEBP", icc_profile=profile, exif=block, quality=output.quality, lossless=False, method=4)
     else:
-        # Pillow would take the orientation out, and write all other fields in its own way; AVIF heeds none in EXIF.
+        # Pillow would remove the orientation, and rewrite all other fields; in AVIF, EXIF's orientation has no effect.
         image = {tag: value for tag, value in metadata.image.items() if tag != ExifTags.Base.Orientation}
         block = _exif_block(replace(metadata, image=image))
         # How libavif cuts a picture into tiles depends on the number of threads.

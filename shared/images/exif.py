@@ -1,6 +1,6 @@
 """EXIF, which is TIFF's directories of fields without the pixels: read from one picture, written into another.
 
-By hand, because Pillow guesses each field's type anew when it writes (the user comment becomes numbers), and moves the
+By hand, because Pillow guesses each field's type when it writes (the user comment becomes numbers), and moves the
 maker's note, whose own offsets count from the beginning of the block and hold only where it stays.
 """
 
@@ -60,7 +60,7 @@ _IMAGE_TAGS = {
     *(IFD.Exif, IFD.GPSInfo),
 }
 _SUBJECT_AREA = 0x9214  # which Pillow has no name for
-# Of the pixels as they were: their color space, their compression, and places among them.
+# Tags that describe the original pixels: color space, compression, positions.
 _UNTRUE_TAGS = {
     *(Base.ColorSpace, Base.Gamma, Base.ExifInteroperabilityOffset),
     *(Base.ComponentsConfiguration, Base.CompressedBitsPerPixel, Base.ExifImageWidth, Base.ExifImageHeight),
@@ -138,13 +138,13 @@ def _parse_directory(
     for entry in range(start + 2, start + 2 + 12 * length, 12):
         tag, kind, count, offset = struct.unpack_from(f"{order}HHLL", block, entry)
         size = count * _BYTES.get(kind, 0)
-        at = offset if size > 4 else entry + 8
-        if not wanted(tag) or tag in fields or not 0 < size <= len(block) - at:
+        data_start = offset if size > 4 else entry + 8
+        if not wanted(tag) or tag in fields or not 0 < size <= len(block) - data_start:
             continue
         total += size
         if total > len(block) + 4 * length:
             raise ValueError("its fields lie over one another")  # or a small file could ask for any memory
-        fields[tag] = Field(kind, count, block[at : at + size])
+        fields[tag] = Field(kind, count, block[data_start : data_start + size])
         if tag == Base.MakerNote:
             note_at = offset if size > 4 else 0
     return fields, note_at

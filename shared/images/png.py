@@ -41,12 +41,12 @@ def text_chunk(keyword: str, text: str) -> bytes:
 
 def find_chunk(data: bytes, name: bytes) -> bytes | None:
     """Return the data of the first chunk called `name` of a PNG file; None where there is none."""
-    at = len(_SIGNATURE)
-    while at + 8 <= len(data):
-        length, found = struct.unpack_from(">L4s", data, at)
+    offset = len(_SIGNATURE)
+    while offset + 8 <= len(data):
+        length, found = struct.unpack_from(">L4s", data, offset)
         if found == name:
-            return data[at + 8 : at + 8 + length]
-        at += 12 + length
+            return data[offset + 8 : offset + 8 + length]
+        offset += 12 + length
     return None
 
 

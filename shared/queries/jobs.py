@@ -35,15 +35,15 @@ Row = TypeVar("Row", bound=Base)
 # An id may be shortened to a beginning of this length or more, as long as it is unique.
 SHORTEST_PREFIX = 4
 
-# Done jobs that say how fast a farm is.
+# The latest done jobs, from which the farm's speed is estimated.
 TIMED_JOBS = 200
 
-# Ids of one question; SQLite allows 32,766 parameters in a statement.
+# Ids in one query; SQLite allows 32,766 parameters.
 CHUNK = 1000
 
 
 class JobChange(NamedTuple):
-    """The progress of a job, for those who poll many."""
+    """The progress of a job, for polling many jobs."""
 
     id: str
     position: int
@@ -89,11 +89,11 @@ class Queries(DatabaseReader):
     Raises ServiceUnavailable and NotMigrated.
     """
 
-    # What lists of jobs do without.
+    # Columns that lists of jobs do not load.
     _WHOLE = (joinedload(JobRow.checkpoint), joinedload(JobRow.request).undefer(JobRequestRow.loss_terms))
 
     def check(self) -> None:
-        """Asks the database for an answer. Raises ServiceUnavailable or NotMigrated."""
+        """Check that the database answers. Raises ServiceUnavailable or NotMigrated."""
         with self._session() as session:
             session.execute(select(JobRow.id).limit(1))
 
@@ -175,7 +175,7 @@ class Queries(DatabaseReader):
     def sweep_jobs(self, sweep_id: str, limit: int | None = None) -> list[JobRow]:
         """Return the first `limit` jobs of a sweep in the order of its cells, each with its cell and position there.
 
-        A job that the sweep shares with an older one tells in `sweep_id` that it is of that one.
+        The `sweep_id` of a job that the sweep shares with an older one is that of the older one.
         """
         own = self._all(select(JobRow).where(JobRow.sweep_id == sweep_id).order_by(JobRow.position).limit(limit))
         cells = select(SharedCellRow.position, SharedCellRow.cell, JobRow).join(

@@ -18,7 +18,7 @@ from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader, at_cell
 
-# The time over which a sweep's throughput is taken.
+# The time over which the throughput of a sweep is measured.
 THROUGHPUT_SECONDS = 600.0
 ROWS_AT_A_TIME = 200
 
@@ -110,17 +110,17 @@ class Listing(DatabaseReader):
         found = union_all(own, shared).subquery()
         numbers = select(func.count(), func.min(found.c.started_at), now())
         with self._session() as session:
-            done, first, at = session.execute(numbers).one()
+            done, first, read_at = session.execute(numbers).one()
         if not done:
             return 0.0
-        passed = THROUGHPUT_SECONDS if first is None else min(THROUGHPUT_SECONDS, (at - first).total_seconds())
+        passed = THROUGHPUT_SECONDS if first is None else min(THROUGHPUT_SECONDS, (read_at - first).total_seconds())
         return float(done / max(passed, 1e-3))
 
     def _stream(self, statement: Select[Any], wanted: JobFilter, limit: int | None) -> Generator[JobRow]:
         """Yield the jobs of a statement, that of a sweep's shared cell as it stands in that sweep."""
         if wanted.predicate is None:
             statement = statement.limit(limit)
-        # A cursor of the server takes several answers of it, which a few rows come without.
+        # A server-side cursor takes several round trips, which few rows do not need.
         few = wanted.predicate is None and limit is not None and limit <= ROWS_AT_A_TIME
         options = {} if few else {"yield_per": ROWS_AT_A_TIME}
         with self._session() as session, session.execute(statement, execution_options=options) as rows:

@@ -25,10 +25,10 @@ def application(broker_url: str) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        # Early: a hint that dies with its worker is replaced when the lease has run out.
+        # Acknowledged early: a hint that is lost with its worker is replaced when the lease has expired.
         task_acks_late=False,
         # A slot takes no hint while it has one. It must not count what it acknowledged by Celery's own prefetch: one
-        # acknowledgement that is lost in a connection, and it would take no hint any more, for good.
+        # acknowledgement that is lost in a connection, and it would never take a hint again.
         worker_prefetch_multiplier=0,
         worker_disable_prefetch=True,
         worker_hijack_root_logger=False,
@@ -45,7 +45,7 @@ def application(broker_url: str) -> Celery:
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            # On Redis, priority 0 is consumed first; `stylefarm.shared.queue.routes` turns ours round.
+            # On Redis, priority 0 is consumed first; `stylefarm.shared.queue.routes` reverses ours.
             "queue_order_strategy": "priority",
             "priority_steps": list(range(HIGHEST + 1)),
         },

@@ -26,10 +26,10 @@ from stylefarm.shared.queue.routes import HIGHEST, LOWEST, Hint, to_redis
 TASK = "stylefarm.render"
 
 CONNECT_SECONDS = 5
-# Messages of one pipeline, so that neither side holds many more in memory than there are.
+# Messages in one pipeline, which bounds the memory on both sides.
 CHUNK = 1000
 
-# How kombu tells the lists of one queue's priorities apart; that of priority 0 has the queue's own name.
+# How kombu names the lists of a queue's priorities; that of priority 0 has the queue's own name.
 SEPARATOR = "\x06\x16"
 
 _ID = re.compile(rb'"correlation_id": "([^"]+)"')
@@ -45,7 +45,7 @@ class Hints:
         self.address = _without_password(broker_url)
 
     def publish(self, hints: Sequence[Hint]) -> None:
-        """Announces jobs, in pipelines over one connection."""
+        """Announce jobs, in pipelines over one connection."""
         with self._translated():
             for start in range(0, len(hints), CHUNK):
                 with self.client.pipeline(transaction=False) as pipeline:
@@ -56,14 +56,14 @@ class Hints:
                     pipeline.execute()
 
     def count(self, queue: str) -> int:
-        """Return how many hints stand in the queue, of all priorities."""
+        """Return how many hints the queue holds, of all priorities."""
         with self._translated(), self.client.pipeline(transaction=False) as pipeline:
             for priority in range(LOWEST, HIGHEST + 1):
                 pipeline.llen(key_of(queue, priority))
             return sum(pipeline.execute())
 
     def standing(self, queue: str) -> dict[int, list[str]]:
-        """Return the jobs that stand in the queue, by priority."""
+        """Return the jobs whose hints the queue holds, by priority."""
         with self._translated(), self.client.pipeline(transaction=False) as pipeline:
             for priority in range(LOWEST, HIGHEST + 1):
                 pipeline.lrange(key_of(queue, priority), 0, -1)
@@ -74,12 +74,12 @@ class Hints:
         }
 
     def drop_newest(self, queue: str, priority: int, count: int) -> None:
-        """Take away the hints of one priority that came last."""
+        """Delete the newest hints of one priority."""
         with self._translated():
             self.client.ltrim(key_of(queue, priority), count, -1)
 
     def check(self) -> None:
-        """Asks Redis for an answer."""
+        """Check that Redis answers."""
         with self._translated():
             self.client.ping()
 
@@ -131,9 +131,9 @@ def _client(broker_url: str) -> Redis:
 
 def _without_password(broker_url: str) -> str:
     parts = urlsplit(broker_url)
-    credentials, at, place = parts.netloc.rpartition("@")
+    credentials, separator, address = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")
-    return parts._replace(netloc=f"{user}{colon and ':**'}{at}{place}").geturl()
+    return parts._replace(netloc=f"{user}{colon and ':**'}{separator}{address}").geturl()
 
 
 @lru_cache(maxsize=64)

@@ -213,7 +213,7 @@ class FindingDocument(TypedDict):
 
 
 class ForecastDocument(TypedDict):
-    """What a sweep would ask of the farm; `hours` is null where nothing tells."""
+    """What a sweep would ask of the farm; `hours` is null where it is unknown."""
 
     cells: int
     axes: dict[str, list[Any]]

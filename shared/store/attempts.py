@@ -76,10 +76,10 @@ class Attempts(Transactions):
         """Store points of the loss curve, in order; return the same. Store nothing if the job is another attempt's."""
         last = points[-1]
         with self._transaction() as session:
-            heard = _touch(session, fence, iteration=last.iteration, loss=last.total)
-            if heard:
+            heartbeat = _touch(session, fence, iteration=last.iteration, loss=last.total)
+            if heartbeat:
                 _insert_points(session, fence.job_id, points)
-        return heard
+        return heartbeat
 
     def add_snapshot(self, fence: Fence, iteration: int, stored: StoredObject) -> bool:
         """Record an uploaded snapshot; False if the job is no longer this attempt's (it stays unnamed)."""
@@ -183,18 +183,18 @@ def _claimed_before(session: Session, job_id: str, worker: str) -> list[JobRow]:
 
 
 def _touch(session: Session, fence: Fence, **values: Any) -> Heartbeat:
-    """Take the job's row for this transaction, if it is still ours."""
+    """Lock the job's row for this transaction, if it is still ours."""
     return _written(session, fence, {"updated_at": now(), **values})
 
 
 def _written(session: Session, fence: Fence, values: Mapping[str, Any]) -> Heartbeat:
     statement = update(JobRow).where(is_fenced(fence)).values(**values)
-    heard = session.execute(statement.returning(JobRow.cancel_requested, JobRow.pause_requested)).one_or_none()
-    return Heartbeat(ours=False) if heard is None else Heartbeat(True, *heard)
+    heartbeat = session.execute(statement.returning(JobRow.cancel_requested, JobRow.pause_requested)).one_or_none()
+    return Heartbeat(ours=False) if heartbeat is None else Heartbeat(True, *heartbeat)
 
 
 def _insert_points(session: Session, job_id: str, points: Sequence[LossPoint]) -> None:
-    # What is there already is passed over: a write whose answer got lost is written again.
+    # Points that exist are skipped: a write is repeated if its answer was lost.
     if session.get_bind().dialect.name != "postgresql":
         session.connection().execute(_SQLITE_POINTS, [{"job_id": job_id, **vars(point)} for point in points])
         return

@@ -24,10 +24,10 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, table, rows)
         return
-    # One moment for all of them, as COPY has it: in lists, what was submitted together stands in its own order.
-    at = session.execute(select(now())).scalar_one()
+    # The same time for all rows, as COPY has it: lists then keep the order of jobs that were submitted together.
+    moment = session.execute(select(now())).scalar_one()
     times = {
-        column.name: at
+        column.name: moment
         for column in table.columns
         if isinstance(column.type, UtcDateTime) and column.default is not None and column.name not in rows[0]
     }
@@ -40,16 +40,16 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
 
 
 def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    at = session.execute(select(now())).scalar_one()
+    moment = session.execute(select(now())).scalar_one()
     given = list(rows[0])
-    # What the database counts itself is left to it.
+    # The database assigns autoincrement columns itself.
     others = [c for c in table.columns if c.name not in given and c is not table.autoincrement_column]
-    rest = {column.name: _default(column, at) for column in others}
+    rest = {column.name: _default(column, moment) for column in others}
     names = ", ".join(f'"{name}"' for name in (*given, *rest))
     defaults = list(rest.values())
     statement = f"COPY {table.name} ({names}) FROM STDIN"
     connection = session.connection()
-    # psycopg's own cursor, of which SQLAlchemy's types know no COPY.
+    # psycopg's own cursor, since SQLAlchemy has no COPY.
     driver: Any = connection.connection
     errors: Any = connection.dialect.dbapi
     try:
@@ -57,13 +57,13 @@ def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> 
             for row in rows:
                 copy.write_row([*row.values(), *defaults])
     except errors.Error as error:
-        # SQLAlchemy does not see what goes past it; in its clothes the error is put into our words like any other.
+        # SQLAlchemy does not see what bypasses it; as a DBAPIError, this error is translated like any other.
         raise DBAPIError.instance(statement, None, error, errors.Error, dialect=connection.dialect) from error
 
 
-def _default(column: Column[Any], at: object) -> Any:
+def _default(column: Column[Any], moment: object) -> Any:
     if isinstance(column.type, UtcDateTime):
-        return at if column.default is not None else None
+        return moment if column.default is not None else None
     default: Any = column.default
     if default is None:
         return None

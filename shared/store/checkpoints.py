@@ -39,7 +39,7 @@ class Checkpoints(Transactions):
         return True
 
     def discard(self, fence: Fence, reason: str) -> bool:
-        """Forget a checkpoint that cannot be used, and what was kept with it: the attempt begins afresh."""
+        """Forget a checkpoint that cannot be used, and what was kept with it: the attempt starts over."""
         with self._transaction() as session:
             job = _changed(session, fence, {"iteration": 0, "loss": None})
             if job is None:

@@ -20,7 +20,7 @@ class JobCommands(Transactions):
     """Commands of users. Those to a running job are requests to its worker, which reads them with its heartbeat."""
 
     def cancel(self, selector: JobSelector) -> CommandResult:
-        """Cancel jobs that do not run, and asks the workers of those that do; what has ended stays as it is."""
+        """Cancel jobs that do not run, and ask the workers of those that do to stop; ended jobs stay as they are."""
         resting = JobRow.state.in_(MOVES[Move.CANCEL][0] - {State.RUNNING})
         with self._transaction() as session:
             _hold(session, selector)
@@ -30,7 +30,7 @@ class JobCommands(Transactions):
             )
 
     def pause(self, selector: JobSelector) -> CommandResult:
-        """Take jobs out of the queue until they are resumed, and asks the workers of those that run to let go."""
+        """Take jobs out of the queue until they are resumed, and ask the workers of those that run to release them."""
         with self._transaction() as session:
             _hold(session, selector)
             changed = transitions.pause(session, selector.condition)
@@ -50,7 +50,7 @@ class JobCommands(Transactions):
     def retry(
         self, selector: JobSelector, states: Collection[State] = FINAL, *, from_checkpoint: bool = False
     ) -> CommandResult:
-        """Queues jobs that have ended in one of `states` once more, to begin afresh.
+        """Queue jobs that have ended in one of `states` once more, to start over.
 
         If they are to, those that were stopped on their way go on `from_checkpoint`; a done job has none.
         """
@@ -71,15 +71,15 @@ class JobCommands(Transactions):
 
 
 def _hold(session: Session, selector: JobSelector) -> None:
-    """Hold the jobs still, so that no worker moves one between two questions."""
+    """Lock the jobs, so that no worker moves one between two statements."""
     session.execute(lock_in_order(select(JobRow.id).where(selector.condition)))
 
 
-def _ask(session: Session, selector: JobSelector, unless: ColumnElement[bool], **wish: Any) -> list[str]:
+def _ask(session: Session, selector: JobSelector, unless: ColumnElement[bool], **changes: Any) -> list[str]:
     statement = (
         update(JobRow)
         .where(selector.condition, JobRow.state == State.RUNNING, unless)
-        .values(**wish)
+        .values(**changes)
         .returning(JobRow.id)
     )
     return list(session.scalars(statement, execution_options={"synchronize_session": False}).all())

@@ -22,7 +22,7 @@ def has_parents() -> ColumnElement[bool]:
 
 
 def settle_children(session: Session, ids: Sequence[str]) -> None:
-    """Settles what becomes of those that wait for these jobs, which have just ended."""
+    """Release or fail the jobs that wait for these, which have just ended."""
     while ids:
         children: set[str] = set()
         for start in range(0, len(ids), CHUNK):
@@ -35,13 +35,13 @@ def settle_children(session: Session, ids: Sequence[str]) -> None:
 
 
 def settle(session: Session, which: ColumnElement[bool]) -> None:
-    """Releases those of the jobs that wait for nothing any more, and fails those that wait in vain."""
+    """Release those of the jobs whose parents are all done, and fail those with a parent that never will be."""
     settle_children(session, _settle(session, which))
 
 
 def _settle(session: Session, which: ColumnElement[bool]) -> list[str]:
     """Settle these jobs alone; return those that have failed."""
-    # Held first: of two parents that are done at once, the second then sees that the first one is.
+    # Locked first: of two parents that finish at the same time, the second then sees that the first one is done.
     session.execute(lock_in_order(select(JobRow.id).where(which, JobRow.state == State.WAITING)))
     move_all(session, Move.READY, which & ~_waits(), {}, "all that it waited for is done")
     in_vain = (

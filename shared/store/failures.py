@@ -43,7 +43,7 @@ def fail_attempt(
 
 
 def count_worker_failure(session: Session, worker: str, reason: str) -> None:
-    """Count a failure for infrastructure against the worker, and benches it after too many in a row."""
+    """Count a failure for infrastructure against the worker, and bench it after too many in a row."""
     which = WorkerRow.name == slot_of(worker)
     count = update(WorkerRow).where(which).values(failures=WorkerRow.failures + 1).returning(WorkerRow.failures)
     failures = session.execute(count).scalar_one_or_none()

@@ -48,11 +48,11 @@ def _as_json(texts: tuple[str, ...]) -> str:
 
 
 def _wait(session: Session, waiting: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Write down what these jobs wait for, and releases those for which all of it is done already."""
+    """Record what these jobs wait for, and release those whose parents are all done."""
     if not waiting:
         return
     parents = sorted({parent for _, after in waiting for parent in after})
-    # Held still: one that ended between our look and our commit would not know of its children.
+    # Locked: a parent that ended between this query and the commit would not know of its children.
     missing = set(parents)
     for start in range(0, len(parents), CHUNK):
         held = select(JobRow.id).where(JobRow.id.in_(parents[start : start + CHUNK]))
@@ -72,7 +72,7 @@ def _first_event(entry: NewRows) -> dict[str, Any]:
 
 def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
     """Return the rows of a new job, with a new id."""
-    # The parameters take a while to import; a program that submits has done it, and one that only reads need not.
+    # Imported here: JobSpec takes a while to import, and programs that only read do not need it.
     from stylefarm.shared.spec.spec import content_key
 
     job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms

@@ -1,4 +1,4 @@
-"""Repairs after workers have died, and the locks of those who repair."""
+"""Repairs after workers have died, and the locks of the processes that repair."""
 
 from __future__ import annotations
 
@@ -21,34 +21,39 @@ class Maintenance(Transactions):
     """Writes of the reconciler (`stylefarm.shared.dispatch.reconcile`) and of supervisors."""
 
     def requeue_expired(self) -> list[str]:
-        """Take back the jobs whose worker let the lease run out; returns their ids.
+        """Requeue the jobs whose lease has expired; return their ids.
 
         Those that were to be cancelled are cancelled; a hint for one of them does no harm.
         """
         with self._transaction() as session:
-            # Skipping what others hold: it is being renewed, or taken back, at this moment.
+            # Rows that others have locked are skipped: their leases are being renewed, or taken back.
             expired = select(JobRow, now()).where(JobRow.state == State.RUNNING, JobRow.lease_until < now())
             lost = session.execute(expired.with_for_update(of=JobRow, key_share=True, skip_locked=True)).all()
-            for job, at in lost:
-                _expire(session, job, at)
+            for job, expired_at in lost:
+                _expire(session, job, expired_at)
             return [job.id for job, _ in lost]
 
     def reclaim_dead(self, process: str) -> list[str]:
-        """Take back the jobs of a process that died, `process` being a part of its worker's name; returns their ids.
+        """Requeue the jobs of a process that died; return their ids. `process` is a part of its worker's name.
 
-        What has killed too many processes fails.
+        A job that has killed too many processes fails.
         """
         with self._transaction() as session:
             held = select(JobRow).where(JobRow.state == State.RUNNING, JobRow.worker.contains(process, autoescape=True))
             orphans = session.scalars(lock_in_order(held)).all()
             for job in orphans:
                 often = f"it has killed the process that rendered it {ATTEMPTS[DEATH]} times"
-                error = Quarantined("the process that rendered it died" if _lives(job, DEATH) else _kept(often))
+                reason = (
+                    "the process that rendered it died"
+                    if _is_retried_after(job, DEATH)
+                    else _quarantine_sentence(often)
+                )
+                error = Quarantined(reason)
                 fail_attempt(session, job, DEATH, error, "died", {})
             return [job.id for job in orphans]
 
     def acquire_lock(self, name: str, holder: str, seconds: float) -> bool:
-        """Make `holder` the one who does something for so long, unless another does it; False if so."""
+        """Take the lock `name` for so many seconds; return False if another holder has it."""
         free = (LeaderLockRow.name == name) & ((LeaderLockRow.holder == holder) | (LeaderLockRow.until <= now()))
         take = update(LeaderLockRow).where(free).values(holder=holder, until=now(seconds)).returning(LeaderLockRow.name)
         with self._transaction() as session:
@@ -64,7 +69,7 @@ class Maintenance(Transactions):
         return True
 
     def release_lock(self, name: str, holder: str) -> None:
-        """Frees what `holder` does, for another to take."""
+        """Release the lock, if `holder` has it."""
         with self._transaction() as session:
             session.execute(
                 update(LeaderLockRow)
@@ -73,20 +78,21 @@ class Maintenance(Transactions):
             )
 
 
-def _expire(session: Session, job: JobRow, at: datetime) -> None:
-    if job.time_limit and job.started_at and (at - job.started_at).total_seconds() > job.time_limit:
-        # A worker that hangs renews its lease no more once the time is over.
+def _expire(session: Session, job: JobRow, expired_at: datetime) -> None:
+    if job.time_limit and job.started_at and (expired_at - job.started_at).total_seconds() > job.time_limit:
+        # A worker does not renew the lease of a job that is over its time limit, so that a hanging one loses it.
         late = TimeLimitExceeded(f"it ran for longer than its time_limit of {job.time_limit:g} seconds, and hung")
         fail_attempt(session, job, late.failure_class, late, "expired", {})
         return
     often = f"its worker was not heard of any more in {ATTEMPTS[LOST]} attempts"
-    error = Quarantined(f"the lease of {job.worker} ran out" if _lives(job, LOST) else _kept(often))
+    reason = f"the lease of {job.worker} ran out" if _is_retried_after(job, LOST) else _quarantine_sentence(often)
+    error = Quarantined(reason)
     fail_attempt(session, job, LOST, error, "expired", {})
 
 
-def _lives(job: JobRow, kind: str) -> bool:
+def _is_retried_after(job: JobRow, kind: str) -> bool:
     return is_retried(add_failure(job.failures, kind), kind)
 
 
-def _kept(often: str) -> str:
+def _quarantine_sentence(often: str) -> str:
     return f"quarantined: {often}; see the workers' logs and memory, ask for a smaller size, or retry it by itself"

@@ -15,7 +15,7 @@ from stylefarm.shared.db.records import Fence
 from stylefarm.shared.db.states import MOVES, Move, State
 from stylefarm.shared.db.tables import AttemptRow, EventRow, JobRow
 
-# Rows of one statement; SQLite allows 32,766 parameters in one.
+# Rows in one statement; SQLite allows 32,766 parameters.
 CHUNK = 1000
 
 Columns = TypeVarTuple("Columns")
@@ -41,7 +41,7 @@ def is_fenced(fence: Fence) -> ColumnElement[bool]:
 def lock_in_order(jobs: Select[*Columns]) -> Select[*Columns]:
     """Return the query with each row locked for this transaction, in the one order in which several are ever locked.
 
-    Those who hold several in other orders wait for each other. By age, since a job is younger than what it waits for.
+    Other orders could deadlock. The order is that of age, since a job is younger than those it waits for.
     What else refers to a job's row, as a sweep that comes to share it, need not wait.
     """
     return jobs.order_by(JobRow.created_at, JobRow.id).with_for_update(of=JobRow, key_share=True)
@@ -51,7 +51,7 @@ def move(session: Session, kind: Move, which: ColumnElement[bool], values: Mappi
     """Make a move by one conditional UPDATE; return the moved job, or None if it could not be moved."""
     sources, target = MOVES[kind]
     statement = update(JobRow).where(which, JobRow.state.in_(sources)).values(state=target, updated_at=now(), **values)
-    # A job may move twice in one transaction; what is returned is then read anew into the same object.
+    # A job may move twice in one transaction; the row is then read again into the same object.
     options = {"synchronize_session": False, "populate_existing": True}
     return session.scalars(statement.returning(JobRow), execution_options=options).one_or_none()
 

@@ -56,7 +56,7 @@ _REQUEST = [column for column in REQUESTS.c if not column.primary_key]
 _CHECKPOINT = select(ArtifactRow.__table__).where(
     ARTIFACTS.c.job_id == bindparam("of_job"), ARTIFACTS.c.role == ArtifactRole.CHECKPOINT
 )
-# Inline: nobody asks for the ids that the database gives them.
+# Inline: the ids that the database assigns are not needed.
 _NEW_ATTEMPT, _NEW_EVENT, _NEW_ARTIFACT = (insert(table).inline() for table in (ATTEMPTS, EVENTS, ARTIFACTS))
 _CLOSE = (
     update(ATTEMPTS)
@@ -74,7 +74,7 @@ _FORGET = [
 
 
 class MovedJob(Protocol):
-    """What an event tells of a job that has just moved."""
+    """The columns that an event records of a job that has just moved."""
 
     @property
     def id(self) -> str:
@@ -98,7 +98,7 @@ class MovedJob(Protocol):
 
 
 class FinishedJob(NamedTuple):
-    """A job that has just been finished, and what else is to be done then: hardly ever any of it."""
+    """A job that has just been finished, and what else must be done then, which is rare."""
 
     id: str
     attempt: int
@@ -213,7 +213,7 @@ def _claim(limited: bool) -> Executable:
 
 @cache
 def _claim_like() -> Executable:
-    # In the words of the index, which a parameter in their place would keep from being used.
+    # The same literals as in the index: with parameters in their place, it would not be used.
     waiting = (
         select(JOBS.c.id)
         .where(text(BATCHABLE), JOBS.c.batch_key == bindparam("key"), JOBS.c.priority == bindparam("urgency"))
@@ -239,7 +239,7 @@ def _claiming(*which: ColumnElement[bool]) -> Executable:
             iteration=case((JOBS.c.attempt == literal_column("0"), literal_column("0")), else_=_checkpointed()),
             loss=None,
         )
-        # The request comes along, which else is another question.
+        # Loaded with the job, which saves a second query.
         .returning(*JOBS.c, *(_of_request(column) for column in _REQUEST))
     )
 
@@ -259,7 +259,7 @@ def _of_request(column: Column[Any]) -> ColumnElement[Any]:
 def _finish() -> Executable:
     sources, target = MOVES[Move.FINISH]
     fenced = (JOBS.c.id == bindparam("of_job")) & (JOBS.c.attempt == bindparam("number"))
-    # A worker claims by the name of its slot, or by that, a colon and more.
+    # The name of a worker is that of its slot, or begins with it and a colon.
     of_slot = func.substr(JOBS.c.worker, 1, func.length(WORKERS.c.name) + 1)
     by_slot = (JOBS.c.worker == WORKERS.c.name) | (of_slot == WORKERS.c.name + ":")
     # By the parameter: for SQLite, SQLAlchemy leaves out the table of what is returned, and artifacts have ids, too.

@@ -25,9 +25,9 @@ from stylefarm.shared.store.insertion import NewRows, insert_jobs, new_rows
 from stylefarm.shared.store.moves import CHUNK, Transactions, lock_in_order
 from stylefarm.shared.store.transitions import retry
 
-# Jobs that will give no picture by themselves.
+# States of jobs that will have no result unless a user retries them.
 LOST = (State.FAILED, State.CANCELLED)
-# Keys of one question.
+# Keys in one query.
 KEYS = 10 * CHUNK
 
 
@@ -35,7 +35,7 @@ class Submissions(Transactions):
     """Writes of producers: new jobs and sweeps."""
 
     def create(self, jobs: Sequence[NewJob]) -> list[str]:
-        """Insert `jobs`, all or none; returns their ids. They are queued, or wait for others. Raises NotFound."""
+        """Insert `jobs`, all or none; return their ids. They are queued, or wait for others. Raises NotFound."""
         entries = [new_rows(job, None, position) for position, job in enumerate(jobs)]
         with self._transaction() as session:
             insert_jobs(session, entries)
@@ -44,7 +44,7 @@ class Submissions(Transactions):
     def create_sweep(
         self, name: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], max_running: int | None = None
     ) -> tuple[str, list[str]]:
-        """Insert a sweep and its `jobs` as `create` does; returns the sweep's id and theirs.
+        """Insert a sweep and its `jobs` as `create` does; return the sweep's id and theirs.
 
         `max_running` is how many of them may run at a time.
         """
@@ -64,7 +64,7 @@ class Submissions(Transactions):
         *,
         force: bool = False,
     ) -> Submission:
-        """Queues those of `jobs`, the cells of a sweep, for which there is no job yet, all or none.
+        """Queue those of `jobs`, the cells of a sweep, for which there is no job yet, all or none.
 
         A sweep of this name and these pictures that is there already keeps its axes, terms and limit; those of its jobs
         that failed or were cancelled are queued again, and those that are being cancelled are kept. `force`, all are
@@ -98,7 +98,7 @@ class Submissions(Transactions):
             return session.scalars(select(SweepRow.id).where(SweepRow.key == key)).one()
 
     def extend_sweep(self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> Submission:
-        """Give a sweep further cells at its end, and these axes; queues what of them is not there yet.
+        """Append cells to a sweep, and set its axes; queue those of the jobs that do not exist yet.
 
         Raises NotFound.
         """
@@ -163,7 +163,7 @@ def _fill(
 
 
 def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submission:
-    """Queues again what was lost of a sweep that is there already."""
+    """Queue the lost jobs of an existing sweep again."""
     # First: what stops before, or meanwhile, is seen to be lost.
     _keep(session, sweep_id)
     own = select(JobRow.position, JobRow.id, JobRow.state).where(JobRow.sweep_id == sweep_id)
@@ -173,7 +173,7 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submis
         which = JobRow.id.in_(lost[start : start + CHUNK])
         session.execute(lock_in_order(select(JobRow.id).where(which)))
         retry(session, which, LOST, "asked for again", from_checkpoint=False)
-    # Now, since one of its own jobs may stand in two cells.
+    # After the jobs, since one of them may be in two cells.
     others = select(SharedCellRow.position, JobRow.id, ~_is_hopeful()).join(JobRow, JobRow.id == SharedCellRow.job_id)
     shared = session.execute(others.where(SharedCellRow.sweep_id == sweep_id)).all()
     ids = {place: job_id for place, job_id, _ in (*jobs, *shared)}
@@ -186,7 +186,7 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submis
 
 
 def _keep(session: Session, sweep_id: str) -> None:
-    """Take back that jobs of a sweep are to be cancelled whose workers have not done so yet."""
+    """Withdraw the requests to cancel jobs of a sweep that still run."""
     asked = (JobRow.sweep_id == sweep_id) & (JobRow.state == State.RUNNING) & JobRow.cancel_requested.is_(True)
     session.execute(lock_in_order(select(JobRow.id).where(asked)))
     session.execute(

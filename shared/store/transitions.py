@@ -15,7 +15,7 @@ from stylefarm.shared.store.dependents import has_parents, settle, settle_childr
 from stylefarm.shared.store.moves import CHUNK, move, move_all
 from stylefarm.shared.store.prepared_statements import add_event, close_attempt
 
-# What a job forgets when it is tried again.
+# Columns that are reset when a job is retried.
 RETRY_VALUES: dict[str, Any] = {
     "cancel_requested": False,
     "pause_requested": False,
@@ -75,7 +75,7 @@ def cancel(session: Session, which: ColumnElement[bool], reason: str, worker: st
 
 
 def pause(session: Session, which: ColumnElement[bool], worker: str | None = None) -> list[str]:
-    """Pause jobs that do not run: waiting, queued -> paused. Returns their ids."""
+    """Pause jobs that do not run: waiting, queued -> paused. Return their ids."""
     return move_all(session, Move.PAUSE, which, {"pause_requested": False}, "paused at the user's request", worker)
 
 

@@ -8,7 +8,7 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.webhooks.delivery import CallFailed, call
 from stylefarm.shared.webhooks.subscriptions import Webhooks
 
-# Of one look; the next one goes on.
+# Calls of one run; the next run makes the others.
 CALLS_PER_RUN = 100
 
 UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the workers"
@@ -17,7 +17,7 @@ UNSIGNED = "nobody can sign this call yet: set STYLEFARM_WEBHOOK_SECRET for the 
 class WebhookCaller:
     """Finds the webhooks that are due and calls them; any number of callers may run at once.
 
-    Without a `secret` nothing can be signed, and nobody is called from here; `Webhooks.of` tells so.
+    Without a `secret` calls cannot be signed, and are not made; `Webhooks.of` says so.
     """
 
     def __init__(self, webhooks: Webhooks, secret: str | None, *, allow_private: bool) -> None:
@@ -26,7 +26,7 @@ class WebhookCaller:
         self.allow_private = allow_private
 
     def run(self, over: threading.Event | None = None) -> int:
-        """Make the calls that are due, until it is `over`; how many were answered well. Raises ServiceUnavailable."""
+        """Make the calls that are due, until `over` is set; return how many succeeded. Raises ServiceUnavailable."""
         self.webhooks.mark_due()
         if self.secret is None:
             self.webhooks.mark_unsigned(UNSIGNED)

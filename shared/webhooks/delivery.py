@@ -30,7 +30,7 @@ def check_url(url: str) -> SplitResult:
     """Return the parts of an address that can be called. Raises InvalidRequest."""
     try:
         parts = urlsplit(url)
-        # As it is looked up, which a name with an empty part cannot be, nor one with a part that is too long.
+        # Encoded as for DNS, which fails for names with an empty or too long label.
         host = (parts.hostname or "").encode("idna")
         well = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
     except ValueError:
@@ -43,12 +43,12 @@ def check_url(url: str) -> SplitResult:
     return parts
 
 
-def signature(secret: str, body: bytes, at: int) -> str:
+def signature(secret: str, body: bytes, timestamp: int) -> str:
     """Return time and HMAC-SHA256 of "time.body", in hex, as the header has it: "t=1700000000,v1=...".
 
-    The moment is signed too, so that somebody who overhears a call cannot repeat it much later.
+    The time is signed too, so that a call that was intercepted cannot be replayed much later.
     """
-    return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
+    return f"t={timestamp},v1={hmac.new(secret.encode(), f'{timestamp}.'.encode() + body, hashlib.sha256).hexdigest()}"
 
 
 def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: bool) -> None:
@@ -65,7 +65,7 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
     try:
         with _pool(parts, _address(parts, allow_private=allow_private)) as pool:
             target = f"{path}?{parts.query}" if parts.query else path
-            # The answer's body is not waited for: it may have no end.
+            # The body of the answer is not read: it may be endless.
             answer = pool.request(
                 "POST", target, body=body, headers=headers, retries=False, redirect=False, preload_content=False
             )

@@ -19,9 +19,9 @@ from stylefarm.shared.store.moves import Transactions
 WebhookEvent = Literal["failed", "ended"]
 EVENTS: tuple[WebhookEvent, ...] = ("failed", "ended")
 
-# Seconds from one try to the next; after the last one it is given up.
+# Seconds between attempts; after the last one, the call is given up.
 PAUSES = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0)
-# So many failures are told of by name.
+# So many failures are listed.
 FAILURES_LISTED = 10
 
 
@@ -64,7 +64,7 @@ class Webhooks(Transactions):
                 session.execute(marked, execution_options={"synchronize_session": False})
 
     def mark_unsigned(self, reason: str) -> None:
-        """Write down why calls that are due are made by nobody yet."""
+        """Record why calls that are due cannot be made yet."""
         untried = (WebhookRow.due_at <= now()) & WebhookRow.delivered_at.is_(None) & (WebhookRow.tries == 0)
         with self._transaction() as session:
             session.execute(update(WebhookRow).where(untried, WebhookRow.error.is_(None)).values(error=reason))
@@ -88,10 +88,10 @@ class Webhooks(Transactions):
             return WebhookCall(found.sweep_id, event, found.url, _document(session, found.sweep_id, event))
 
     def record_outcome(self, call: WebhookCall, error: str | None) -> None:
-        """Write down how a call went; None: it was answered well."""
+        """Record how a call went; None: it succeeded."""
         values: dict[str, Any] = {"error": error} if error else {"error": None, "delivered_at": now()}
         with self._transaction() as session:
-            # Another address that the sweep was given meanwhile was not called.
+            # The sweep may have another address by now, which was not called.
             this = (
                 (WebhookRow.sweep_id == call.sweep_id) & (WebhookRow.event == call.event) & (WebhookRow.url == call.url)
             )

@@ -129,7 +129,7 @@ def refused(program: CommandLine, folder: Path, code: int, arguments: tuple[str,
     before = _files(folder.parent)
     ended = program.run(*arguments)
     assert (ended.code, ended.out) == (code, ""), ended
-    (line,) = ended.words.splitlines()
+    (line,) = ended.messages.splitlines()
     assert line.startswith("stylefarm: ")
     assert "Traceback" not in line
     assert _files(folder.parent) == before
@@ -257,9 +257,9 @@ def test_a_reader_may_leave(program: CommandLine, command: str) -> None:
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    _, words = process.communicate(timeout=60)
-    assert process.returncode == 0, words
-    assert words in {"", "this farm is embedded: it renders on this machine\n"}
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 0, messages
+    assert messages in {"", "this farm is embedded: it renders on this machine\n"}
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")

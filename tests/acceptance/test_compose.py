@@ -43,29 +43,29 @@ FILLED = {name: f"of-{name.lower()}" for name in required_variables()}
 
 METRICS_PORT = "9464"
 
-# What a process gets from this machine, where a container would have its image.
+# Variables that a process gets from this machine, and a container from its image.
 INHERITED = ("PATH", "PYTHONPATH", "OMP_NUM_THREADS", "LANG")
 
 
 @dataclass
 class ComposeMachine:
-    """Plain processes instead of containers: `hosts` and `words` say where on this machine things are."""
+    """Plain processes instead of containers: `hosts` and `replacements` say where on this machine things are."""
 
     folder: Path
     known: Mapping[str, Service]
     hosts: Mapping[str, str]
-    words: Mapping[str, str]
+    replacements: Mapping[str, str]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, service: Service) -> None:
-        """Starts a service, as soon as what it needs is as far as the file says."""
+        """Start a service, as soon as what it needs is as far as the file says."""
         for name, condition in service.needs.items():
             self._wait(self.known[name], condition)
         command, environment = self._command(service.command), self._environment(service)
         self.running[service.name] = subprocess.Popen(command, cwd=self.folder, env=environment)
 
     def run(self, service: Service, *arguments: str) -> str:
-        """Runs a command as `docker-compose run` does, to its end; returns what it prints."""
+        """Run a command as `docker-compose run` does, to its end; return what it prints."""
         command, environment = self._command([*service.command, *arguments]), self._environment(service)
         ended = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=SECONDS
@@ -74,7 +74,7 @@ class ComposeMachine:
         return ended.stdout
 
     def stop(self) -> None:
-        """Ends all that runs, the last one first, as docker-compose does."""
+        """End all that runs, the last one first, as docker-compose does."""
         for process in reversed(self.running.values()):
             process.terminate()
             process.wait(SECONDS)
@@ -99,8 +99,8 @@ class ComposeMachine:
         own = {name: _replaced(value, self.hosts) for name, value in service.environment.items()}
         return {**inherited, "HOME": str(self.folder), **own}
 
-    def _command(self, words: list[str]) -> list[str]:
-        return [_replaced(word, self.words) for word in words]
+    def _command(self, arguments: list[str]) -> list[str]:
+        return [_replaced(argument, self.replacements) for argument in arguments]
 
 
 def _replaced(text: str, places: Mapping[str, str]) -> str:
@@ -132,14 +132,14 @@ def machine(pictures: Path, postgres_server: PostgresServer, swift_server: Swift
         "http://s3:8333": swift_server.endpoint,
     }
     hosts[METRICS_PORT] = metrics_port
-    words = {
+    replacements = {
         "6379": redis_port,
         "5432": postgres_port,
         METRICS_PORT: metrics_port,
         "/data": str(pictures / "redis"),
         "stylefarm": str(PROGRAM),
     }
-    machine = ComposeMachine(pictures, known, hosts, words)
+    machine = ComposeMachine(pictures, known, hosts, replacements)
     postgres_server.create_database(made["POSTGRES_DB"])
     yield machine
     machine.stop()
@@ -208,15 +208,17 @@ def test_seaweedfs_gets_the_keys_of_the_farm(tmp_path: Path) -> None:
     """Given the script of the service s3, if it is run, I expect an S3 server at the farm's address, with its keys."""
     known = services(FILLED)
     program = tmp_path / "weed"
-    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/words\n')
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n')
     program.chmod(0o755)
     environment = {**known["s3"].environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     command = [_replaced(word, {"/tmp/s3.json": f"{tmp_path}/s3.json"}) for word in known["s3"].command]
     subprocess.run([*command], env=environment, check=True, timeout=SECONDS)
-    words = (tmp_path / "words").read_text().split()
+    arguments = (tmp_path / "arguments").read_text().split()
     endpoint = urlsplit(known["worker"].environment["STYLEFARM_S3_ENDPOINT"])
     assert endpoint.hostname == "s3"
-    assert {"server", "-dir=/data", "-s3", f"-s3.port={endpoint.port}", f"-s3.config={tmp_path}/s3.json"} <= {*words}
+    assert {"server", "-dir=/data", "-s3", f"-s3.port={endpoint.port}", f"-s3.config={tmp_path}/s3.json"} <= {
+        *arguments
+    }
     assert "s3:/data" in known["s3"].content["volumes"]
     (identity,) = json.loads((tmp_path / "s3.json").read_text())["identities"]
     farm = known["worker"].environment

@@ -42,7 +42,7 @@ def program(unpacked: Path, tmp_path: Path, request: pytest.FixtureRequest) -> I
 
 
 def command_of(path: str) -> tuple[click.Command, click.Context]:
-    """The command of these words, and its context."""
+    """The command of these arguments, and its context."""
     command: click.Command = cli
     context = click.Context(cli, info_name="stylefarm")
     for word in path.split():
@@ -69,16 +69,16 @@ def test_every_option_is_still_there() -> None:
 @pytest.mark.parametrize("line", (DATA / "commands.txt").read_text().splitlines())
 def test_documented_commands_are_understood(line: str) -> None:
     """Given a command of the documentation of the release before, I expect its arguments parsed without an error."""
-    words = shlex.split(line)
+    arguments = shlex.split(line)
     context = click.Context(cli, info_name="stylefarm")
     command: click.Command = cli
-    while isinstance(command, click.Group) and words:
-        found = command.get_command(context, words[0])
+    while isinstance(command, click.Group) and arguments:
+        found = command.get_command(context, arguments[0])
         assert found is not None, line
-        command, words = found, words[1:]
-    if "--help" in words:
+        command, arguments = found, arguments[1:]
+    if "--help" in arguments:
         return
-    with command.make_context(line, list(words), parent=context):
+    with command.make_context(line, list(arguments), parent=context):
         pass
 
 
@@ -100,7 +100,7 @@ def test_jobs_are_shown_as_before(program: InProcess) -> None:
     assert {job["job"]["state"] for job in shown.values()} == {"done", "failed", "cancelled", "queued"}
     for job_id, before in shown.items():
         ended = program.run("job", "show", job_id, "--json")
-        assert ended.code == 0, ended.words
+        assert ended.code == 0, ended.messages
         assert_kept(before, ended.document, f"job {job_id}")
 
 
@@ -122,14 +122,14 @@ def test_its_pictures_are_where_they_were(program: InProcess) -> None:
         ("job", "timelapse", job_id, "-o", "steps.gif"),
     ):
         ended = program.run(*arguments)
-        assert ended.code == 0, ended.words
+        assert ended.code == 0, ended.messages
 
 
 def test_what_was_rendered_is_found_again(program: InProcess) -> None:
     """Given its sweep file, if it is submitted again, I expect the same sweep and nothing new to render."""
     before = program.run("sweep", "list", "--json").document["sweeps"]
     ended = program.run("sweep", "create", "cats.yaml", "--json")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     assert ended.document["sweep"]["id"] in {sweep["id"] for sweep in before}
     assert [job["created"] for job in ended.document["jobs"]] == [False] * 4
     assert {job["state"] for job in ended.document["jobs"]} == {"done"}
@@ -139,7 +139,7 @@ def test_an_interrupted_job_continues_from_its_checkpoint(program: InProcess) ->
     """Given a job that was interrupted, if it is waited for, I expect it to continue, and a curve without a gap."""
     (waiting,) = program.run("job", "list", "--state", "queued", "--json").document["jobs"]
     ended = program.run("job", "wait", waiting["id"], "--json")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     *_, last = ended.document["attempts"]
     assert last["resumed"]["iteration"] > 100
     assert [point["iteration"] for point in ended.document["losses"]] == list(range(241))

@@ -26,8 +26,8 @@ def farm(tmp_path: Path, pictures: Path) -> CommandLine:
 def test_render_renders_one_picture(farm: CommandLine) -> None:
     """Given two pictures, if one is rendered, I expect a picture of the asked size that knows how it was rendered."""
     ended = farm.run("render", "a.png", "s.png", "-o", "out.png", *SMALL, "--iterations", "4", "--style-weight", "1e2")
-    assert (ended.code, ended.out) == (0, "out.png\n"), ended.words
-    assert "features: random" in ended.words
+    assert (ended.code, ended.out) == (0, "out.png\n"), ended.messages
+    assert "features: random" in ended.messages
     data = (farm.folder / "out.png").read_bytes()
     parameters = read_parameters(data)
     assert parameters is not None
@@ -51,7 +51,7 @@ def test_what_was_rendered_is_not_rendered_again(farm: CommandLine) -> None:
     first = farm.run(*arguments, "-o", "one.png").document["job"]["id"]
     again = farm.run(*arguments, "-o", "two.png")
     assert again.document["job"]["id"] == first
-    assert f"rendered before, by job {first}" in again.words
+    assert f"rendered before, by job {first}" in again.messages
     assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
     assert farm.run(*arguments, "-o", "two.png", "--force").document["job"]["id"] != first
 
@@ -62,7 +62,7 @@ def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:
     output.write_bytes(b"mine")
     refused = farm.run("render", "a.png", "s.png", "-o", "out.jpg", *SMALL)
     assert refused.code == 2
-    assert "--force" in refused.words
+    assert "--force" in refused.messages
     assert output.read_bytes() == b"mine"
     assert farm.run("render", "a.png", "s.png", "-o", "out.jpg", "--force", *SMALL, "--iterations", "1").code == 0
     with Image.open(output) as image:
@@ -76,12 +76,12 @@ def test_a_sweep_is_created_now_and_rendered_later(farm: CommandLine) -> None:
         "matrix: {content: [a.png, b.png], seed: [1, 2]}\n"
     )
     created = farm.run("sweep", "create", "sweep.yaml")
-    assert created.code == 0, created.words
+    assert created.code == 0, created.messages
     sweep_id = created.out.strip()
     before = farm.run("sweep", "show", sweep_id[:8], "--json").document
     assert before["counts"] == {"queued": 4}
     waited = farm.run("sweep", "wait", sweep_id, "--json")
-    assert waited.code == 0, waited.words
+    assert waited.code == 0, waited.messages
     after = waited.document
     assert (after["schema_version"], after["counts"]) == (1, {"done": 4})
     assert [job["cell"]["seed"] for job in after["jobs"]] == [1, 2, 1, 2]
@@ -104,12 +104,12 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> N
     try:
         _until(lambda: farm.run("sweep", "show", sweep_id, "--json").document["counts"] == {"running": 1, "done": 1})
         os.kill(waiting.pid, signal.SIGINT)
-        _, words = waiting.communicate(timeout=60)
+        _, messages = waiting.communicate(timeout=60)
     finally:
         waiting.kill()
         waiting.wait()
     assert waiting.returncode == 130
-    assert f"stylefarm sweep wait {sweep_id}" in words
+    assert f"stylefarm sweep wait {sweep_id}" in messages
     document = farm.run("sweep", "show", sweep_id, "--json").document
     assert document["counts"] == {"queued": 1, "done": 1}
 
@@ -126,11 +126,11 @@ def test_ctrl_c_again_leaves_the_painter_time_to_let_go(farm: CommandLine) -> No
         for _ in range(3):
             os.kill(waiting.pid, signal.SIGINT)
             time.sleep(0.05)
-        _, words = waiting.communicate(timeout=60)
+        _, messages = waiting.communicate(timeout=60)
     finally:
         waiting.kill()
         waiting.wait()
-    assert (waiting.returncode, words.splitlines()[-1]) == (130, "stylefarm: interrupted")
+    assert (waiting.returncode, messages.splitlines()[-1]) == (130, "stylefarm: interrupted")
     document = farm.run("sweep", "show", sweep_id, "--json").document
     assert document["counts"] == {"queued": 1}
 
@@ -149,7 +149,7 @@ def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     waited = impatient.run("sweep", "wait", sweep_id, "--json")
-    assert waited.code == 0, waited.words
+    assert waited.code == 0, waited.messages
     (job,) = waited.document["jobs"]
     assert (job["state"], job["attempt"]) == ("done", 2)
 

@@ -28,18 +28,18 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 def test_the_memory_that_is_told_is_taken(farm: CommandLine) -> None:
     """Given a picture, if it is estimated and then rendered, I expect the peak within a quarter of what was told."""
-    told = farm.run("estimate", "a.png", "s.png", *FULL, "--json").document["estimate"]
-    assert told["scales"][0]["way"] == "whole"
-    assert told["seconds"] > 0
+    estimate = farm.run("estimate", "a.png", "s.png", *FULL, "--json").document["estimate"]
+    assert estimate["scales"][0]["way"] == "whole"
+    assert estimate["seconds"] > 0
     command = [sys.executable, "-c", PEAK, str(PROGRAM), "render", "a.png", "s.png", "-o", "out.png", *FULL]
     ended = subprocess.run(command, cwd=farm.folder, env=farm.environment, capture_output=True, check=True)
-    assert 0.75 <= told["bytes"] / (int(ended.stdout.split()[-1]) * 1024) <= 1.25
+    assert 0.75 <= estimate["bytes"] / (int(ended.stdout.split()[-1]) * 1024) <= 1.25
 
 
 def test_an_estimate_is_read_by_people(farm: CommandLine) -> None:
     """Given two pictures, if an estimate is asked for, I expect time, memory and way in words, and nothing rendered."""
     ended = farm.run("estimate", "a.png", "s.png", "--size", "32", "--style-loss", "gram", "--iterations", "500")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     assert ended.out.startswith("device  cpu\n")
     assert "GB are left" in ended.out
     assert "32 x 24" in ended.out
@@ -51,5 +51,5 @@ def test_a_picture_that_cannot_fit_is_refused(farm: CommandLine) -> None:
     ended = limited.run("estimate", "a.png", "s.png", "--size", "6000", "--style-loss", "gram")
     assert ended.code == 1
     assert ended.out == ""
-    assert "6000 x 4500 pixels needs about" in ended.words
-    assert "are left" in ended.words
+    assert "6000 x 4500 pixels needs about" in ended.messages
+    assert "are left" in ended.messages

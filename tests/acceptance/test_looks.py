@@ -42,8 +42,8 @@ def test_a_sweep_is_downloaded(farm: CommandLine, sweep_id: str) -> None:
     """Given a sweep, if it is downloaded twice, I expect its files named, the second time there already."""
     ended = farm.run("sweep", "download", sweep_id, "-o", "files")
     names = ["cat_style_style_weight-1.png", "cat_style_style_weight-10.png", "dog_style_style_weight-1.png"]
-    assert (ended.code, ended.out.splitlines()) == (0, [f"files/{name}" for name in names]), ended.words
-    assert ended.words == "3 written, 0 there already, 1 job has no result (yet)\n"
+    assert (ended.code, ended.out.splitlines()) == (0, [f"files/{name}" for name in names]), ended.messages
+    assert ended.messages == "3 written, 0 there already, 1 job has no result (yet)\n"
     again = farm.run("sweep", "download", sweep_id, "-o", "files", "--where", "content=cat", "--snapshots", "--json")
     found = [(file["output"], file["written"]) for file in again.document["files"]]
     assert found[-2:] == [(f"files/{name}", False) for name in names[:2]]
@@ -52,7 +52,7 @@ def test_a_sweep_is_downloaded(farm: CommandLine, sweep_id: str) -> None:
     (farm.folder / "files" / names[0]).write_bytes(b"mine")
     refused = farm.run("sweep", "download", sweep_id, "-o", "files")
     assert (refused.code, refused.out) == (2, "")
-    assert f"files/{names[0]} holds something else: give --force" in refused.words
+    assert f"files/{names[0]} holds something else: give --force" in refused.messages
 
 
 def test_snapshots_are_listed_and_downloaded(inside: InProcess, sweep_id: str) -> None:
@@ -62,25 +62,25 @@ def test_snapshots_are_listed_and_downloaded(inside: InProcess, sweep_id: str) -
     assert [shot["iteration"] for shot in listed["snapshots"]] == [3, 6, 10]
     assert len(inside.run("job", "snapshots", job_id).out.splitlines()) == 4
     one = inside.run("job", "download", job_id, "--snapshot", "6")
-    assert (one.code, one.out) == (0, f"{job_id}-000006.png\n"), one.words
+    assert (one.code, one.out) == (0, f"{job_id}-000006.png\n"), one.messages
     every = inside.run("job", "download", job_id, "--snapshots", "-o", "shots")
     assert every.out.split() == [f"shots/{number:06}.png" for number in (3, 6, 10)]
     assert (inside.folder / "shots" / "000006.png").read_bytes() == (inside.folder / one.out.strip()).read_bytes()
     missing = inside.run("job", "download", job_id, "--snapshot", "7")
-    assert (missing.code, "has no snapshot after 7 steps: it has 3, 6, 10" in missing.words) == (3, True)
+    assert (missing.code, "has no snapshot after 7 steps: it has 3, 6, 10" in missing.messages) == (3, True)
     both = inside.run("job", "download", job_id, "--snapshot", "6", "--snapshots")
-    assert (both.code, "give one of the two" in both.words) == (2, True)
+    assert (both.code, "give one of the two" in both.messages) == (2, True)
 
 
 @pytest.mark.parametrize("command", [("compare",), ("sweep", "compare")])
 def test_a_sweep_is_compared(inside: InProcess, sweep_id: str, command: tuple[str, ...]) -> None:
     """Given two weights, I expect a row for each with its medians, a plot, and what the metrics do not say."""
     ended = inside.run(*command, sweep_id, "-o", "plot.png", "--metric", "ssim")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     head, *rows = (line.split() for line in ended.out.splitlines())
     assert head[:4] == ["style_weight", "jobs", "done", "gram"]
     assert [row[:3] for row in rows] == [["1", "2", "2"], ["10", "2", "1"]]
-    assert NOT_VALIDATED in ended.words
+    assert NOT_VALIDATED in ended.messages
     with Image.open(inside.folder / "plot.png") as image:
         assert image.width > 600
     document = inside.run(*command, sweep_id, "--by", "content", "--json").document
@@ -107,8 +107,8 @@ def test_what_is_written_is_named(inside: InProcess, sweep_id: str, command: str
     arguments = command.format(sweep=sweep_id, job=job_id, name="made").split()
     name = arguments[arguments.index("-o") + 1]
     ended = inside.run(*arguments)
-    assert (ended.code, ended.out, ended.words) == (0, f"{name}\n", "")
+    assert (ended.code, ended.out, ended.messages) == (0, f"{name}\n", "")
     assert (inside.folder / name).stat().st_size > 100
     again = inside.run(*arguments)
-    assert (again.code, "exists: give --force" in again.words) == (2, True)
+    assert (again.code, "exists: give --force" in again.messages) == (2, True)
     assert inside.run(*arguments, "--force", "--json").document["output"] == [name]

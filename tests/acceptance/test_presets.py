@@ -32,7 +32,7 @@ def inside(pictures: Path, request: pytest.FixtureRequest) -> InProcess:
 def rendered(program: CommandLine, *arguments: str) -> dict[str, Any]:
     """The job's parameters, as `render --json` tells them after it has rendered."""
     ended = program.run("render", *arguments, "--json")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     spec: dict[str, Any] = ended.document["job"]["spec"]
     return spec
 
@@ -57,12 +57,12 @@ def test_what_is_shown_of_a_preset_is_the_preset(
 ) -> None:
     """Given a preset's numbers as they are shown, if a sweep file takes them, I expect the preset's own spec."""
     shown = inside.run("presets", "show", name, *every)
-    assert shown.code == 0, shown.words
+    assert shown.code == 0, shown.messages
     base = yaml.safe_load(shown.out)["base"]
     document = {"base": {**base, **OVERRIDES}, "matrix": {"content": ["a.png"], "style": ["s.png"]}}
     (pictures / "sweep.yaml").write_text(yaml.safe_dump(document))
     created = inside.run("sweep", "create", "sweep.yaml")
-    assert created.code == 0, created.words
+    assert created.code == 0, created.messages
     with Farm() as farm:
         (status,) = farm.find_sweep(created.out.strip()).statuses()
         own = farm.submit(content="a.png", style="s.png", preset=name, **OVERRIDES).status().spec
@@ -114,8 +114,8 @@ def program(pictures: Path, tmp_path: Path) -> CommandLine:
 def test_several_styles_are_mixed(program: CommandLine) -> None:
     """Given two styles and their weights, if the program renders them, I expect one picture of both."""
     ended = program.run("render", "a.png", "s.png", "t.png", "-o", "out.png", "--style-weights", "1,2", *SMALL)
-    assert (ended.code, ended.out) == (0, "out.png\n"), ended.words
-    assert "a.png x s.png + t.png" in ended.words
+    assert (ended.code, ended.out) == (0, "out.png\n"), ended.messages
+    assert "a.png x s.png + t.png" in ended.messages
     parameters = read_parameters((program.folder / "out.png").read_bytes()) or {}
     assert (parameters["style_weights"], len(parameters["style"])) == ([1.0, 2.0], 2)
     assert parameters["style_name"] == "s.png + t.png"

@@ -53,7 +53,7 @@ def objects(text: str) -> list[Any]:
 
 def ids(program: CommandLine, *arguments: str) -> list[str]:
     ended = program.run("job", "list", "-q", *arguments)
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     return ended.out.split()
 
 
@@ -86,7 +86,7 @@ def test_jobs_are_listed_by_what_they_are(inside: InProcess, farm: Farm, small: 
     assert ids(inside, "--where", "style_weight=1", "--where", "style_weight=1e2", "--limit", "3") == [
         of_small[n] for n in (0, 2, 3)
     ]
-    # What no cell names stands in the spec.
+    # Parameters that are not axes are in the spec.
     assert ids(inside, "--where", "icc=true", "--where", "size=48", "--all") == [hen, *of_small]
     assert ids(inside, "--where", "icc=false") == []
     assert ids(inside, "--where", "style_loss=wasserstein") == ids(inside, "--where", "style_loss=wasserstein=1")
@@ -115,7 +115,7 @@ def test_a_filter_that_cannot_be_meant_is_told(inside: InProcess, arguments: tup
     ended = inside.run("job", "list", *arguments)
     assert ended.code in (2, 3)
     assert ended.out == ""
-    assert sentence in ended.words
+    assert sentence in ended.messages
 
 
 def test_a_large_sweep_is_summed_up(inside: InProcess, farm: Farm) -> None:
@@ -128,8 +128,8 @@ def test_a_large_sweep_is_summed_up(inside: InProcess, farm: Farm) -> None:
     assert "100 queued, 1 running, 1 done, 1 failed" in shown.out
     assert "seed (103)" in shown.out
     assert "at this pace" in shown.out
-    assert "the first 10 of 103 jobs: --jobs lists all" in shown.words
-    assert "cannot be decoded" in shown.words
+    assert "the first 10 of 103 jobs: --jobs lists all" in shown.messages
+    assert "cannot be decoded" in shown.messages
     assert len(shown.out.splitlines()) < 25
     document = inside.run("sweep", "show", sweep.id, "--json").document
     assert (len(document["jobs"]), document["left_out"]) == (100, 3)
@@ -145,9 +145,9 @@ def test_a_large_sweep_is_summed_up(inside: InProcess, farm: Farm) -> None:
 def test_a_job_s_way_is_told(inside: InProcess, small: Sweep) -> None:
     """Given a failed job, I expect its moves with time, worker and reason, and how its attempt ended."""
     failed = small.jobs()[1]
-    told = inside.run("job", "logs", failed.id)
-    assert "attempt 1  failed, by made up" in told.out
-    lines = [line.split() for line in told.out.splitlines()[2:]]
+    logs = inside.run("job", "logs", failed.id)
+    assert "attempt 1  failed, by made up" in logs.out
+    lines = [line.split() for line in logs.out.splitlines()[2:]]
     assert [line[2] for line in lines[1:]] == ["queued", "running", "failed"]
     document = inside.run("job", "logs", failed.id, "--json").document
     assert [event["worker"] for event in document["events"]] == [None, "made up", "made up"]
@@ -156,17 +156,17 @@ def test_a_job_s_way_is_told(inside: InProcess, small: Sweep) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "words"),
+    ("option", "message"),
     [
         (("--timeout", "nan"), "'nan' is no number of seconds"),
         (("--interval", "nan"), "'nan' is no number of seconds"),
         (("--interval", "inf"), "is not in the range"),
     ],
 )
-def test_a_time_is_a_number(inside: InProcess, small: Sweep, option: tuple[str, str], words: str) -> None:
+def test_a_time_is_a_number(inside: InProcess, small: Sweep, option: tuple[str, str], message: str) -> None:
     """Given a time that is none, I expect a sentence and 2, before anything is waited for."""
     refused = inside.run("sweep", "watch", small.id, *option, timeout=60)
-    assert (refused.code, words in refused.words) == (2, True), refused.words
+    assert (refused.code, message in refused.messages) == (2, True), refused.messages
 
 
 def test_a_wait_that_runs_out_prints_where_it_stands(inside: InProcess, farm: Farm) -> None:
@@ -175,7 +175,7 @@ def test_a_wait_that_runs_out_prints_where_it_stands(inside: InProcess, farm: Fa
     for noun, name in (("sweep", sweep.id), ("job", sweep.jobs()[0].id)):
         ended = inside.run(noun, "wait", name, "--timeout", "0.1", "--json")
         assert ended.code == 8
-        assert "1 of 1 jobs have not ended" in ended.words
+        assert "1 of 1 jobs have not ended" in ended.messages
     assert ended.document["job"]["state"] == "paused"
     watched = inside.run("sweep", "watch", sweep.id, "--timeout", "1.5", "--interval", "1", "--jsonl")
     assert watched.code == 8
@@ -188,7 +188,7 @@ def test_watching_ends_with_the_jobs(inside: InProcess, farm: Farm, small: Sweep
     ended = inside.run("sweep", "watch", small.id)
     assert ended.code == 5
     assert ended.out.endswith("  2 done, 2 failed, 2 cancelled\n")
-    assert "4 of 6 jobs failed or were cancelled" in ended.words
+    assert "4 of 6 jobs failed or were cancelled" in ended.messages
     done, failed = small.jobs()[:2]
     assert inside.run("job", "watch", failed.id).code == 5
     watched = inside.run("job", "watch", done.id, "--jsonl")
@@ -227,21 +227,21 @@ def test_changes_since_a_cursor(inside: InProcess, small: Sweep) -> None:
 def test_a_shell_completes_commands(program: CommandLine, shell: str) -> None:
     """Given a shell, I expect a script for it."""
     ended = program.run("completion", shell)
-    assert (ended.code, ended.words) == (0, "")
+    assert (ended.code, ended.messages) == (0, "")
     assert f"_STYLEFARM_COMPLETE={shell}_complete" in ended.out
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("line", "expected"),
     [
         ("stylefarm sw", {"sweep"}),
         ("stylefarm sweep s", {"show", "search", "sheet"}),
         ("stylefarm job l", {"list", "logs"}),
     ],
 )
-def test_what_is_completed(program: CommandLine, words: str, expected: set[str]) -> None:
+def test_what_is_completed(program: CommandLine, line: str, expected: set[str]) -> None:
     """Given the beginning of a command, I expect its possible ends, also of commands that are imported late."""
-    asked = {"_STYLEFARM_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    asked = {"_STYLEFARM_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
     ended = CommandLine(program.folder, {**program.variables, **asked}).run()
     assert {line.split(",")[1] for line in ended.out.splitlines()} == expected
 
@@ -249,7 +249,7 @@ def test_what_is_completed(program: CommandLine, words: str, expected: set[str])
 def test_a_farm_that_was_never_used_has_no_workers(inside: InProcess) -> None:
     """Given a home where nothing is yet, if its workers are listed, I expect none, and no errand to run first."""
     ended = inside.run("worker", "list", "-q")
-    assert (ended.code, ended.out, ended.words) == (0, "", "")
+    assert (ended.code, ended.out, ended.messages) == (0, "", "")
 
 
 def test_lists_of_other_things_have_the_same_forms(inside: InProcess, farm: Farm) -> None:

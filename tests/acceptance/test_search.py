@@ -27,7 +27,7 @@ def test_a_search_finds_the_best_and_goes_on(farm: CommandLine) -> None:
     file = farm.folder / "sweep.yaml"
     file.write_text(FILE % 5)
     first = farm.run("sweep", "search", "sweep.yaml", "--json")
-    assert first.code == 0, first.words
+    assert first.code == 0, first.messages
     jobs = first.document["jobs"]
     assert (len(jobs), first.document["counts"]) == (5, {"done": 5})
     assert first.document["best"]["loss"] == min(job["loss"] for job in jobs)
@@ -35,11 +35,11 @@ def test_a_search_finds_the_best_and_goes_on(farm: CommandLine) -> None:
     assert {type(job["cell"]["iterations"]) for job in jobs} == {int}
     file.write_text(FILE % 7)
     more = farm.run("sweep", "search", "sweep.yaml", "--json")
-    assert more.code == 0, more.words
+    assert more.code == 0, more.messages
     assert more.document["sweep"]["id"] == first.document["sweep"]["id"]
     ids = [job["id"] for job in more.document["jobs"]]
     assert (len(ids), ids[:5]) == (7, [job["id"] for job in jobs])
-    assert f"7 of 7 tried, best loss {more.document['best']['loss']:.6g} with" in more.words
+    assert f"7 of 7 tried, best loss {more.document['best']['loss']:.6g} with" in more.messages
     best = farm.run("sweep", "search", "sweep.yaml")
     assert (best.code, best.out.strip()) == (0, more.document["best"]["id"])
 
@@ -57,11 +57,11 @@ def test_what_is_no_search_is_refused(farm: CommandLine, text: str, sentence: st
     (farm.folder / "sweep.yaml").write_text(f"base: {{content: a.png, style: s.png, {SHALLOW}}}\n{text}")
     refused = farm.run("sweep", "search", "sweep.yaml")
     assert (refused.code, refused.out) == (2, "")
-    assert sentence in refused.words
+    assert sentence in refused.messages
 
 
 def test_a_search_is_not_created_as_a_grid(farm: CommandLine) -> None:
     """Given a file with a search, if it is created like a grid, I expect to be told the command that runs it."""
     (farm.folder / "sweep.yaml").write_text(FILE % 5)
     refused = farm.run("sweep", "create", "sweep.yaml")
-    assert (refused.code, "stylefarm sweep search runs it" in refused.words) == (2, True)
+    assert (refused.code, "stylefarm sweep search runs it" in refused.messages) == (2, True)

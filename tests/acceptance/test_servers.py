@@ -63,7 +63,7 @@ def rows(empty_postgres_url: str) -> Iterator[Queries]:
 def worker(farm: CommandLine) -> Iterator[subprocess.Popen[str]]:
     """A worker process on a migrated farm."""
     upgraded = farm.run("db", "upgrade")
-    assert upgraded.code == 0, upgraded.words
+    assert upgraded.code == 0, upgraded.messages
     process = farm.start("worker", "start", "--name", "test")
     yield process
     if process.poll() is None:
@@ -83,11 +83,11 @@ def test_a_sweep_goes_through_the_whole_farm(
         "matrix: {content: [a.png, b.png], style: [s.png, t.png]}\n"
     )
     created = farm.run("sweep", "create", "sweep.yaml", "--json")
-    assert created.code == 0, created.words
+    assert created.code == 0, created.messages
     sweep_id = created.document["sweep"]["id"]
 
     waited = farm.run("sweep", "wait", sweep_id, "--timeout", "120", "--json")
-    assert waited.code == 0, waited.words
+    assert waited.code == 0, waited.messages
     assert waited.document["counts"] == {"done": 4}
 
     with contextlib.closing(swift_server.client()) as client:
@@ -104,7 +104,7 @@ def test_a_sweep_goes_through_the_whole_farm(
         assert [event["state"] for event in shown["events"]] == ["queued", "running", "done"]
         assert shown["attempts"][0]["outcome"] == "done"
         downloaded = farm.run("job", "download", job["id"], "-o", f"{number}.png")
-        assert downloaded.code == 0, downloaded.words
+        assert downloaded.code == 0, downloaded.messages
         pictures.append((farm.folder / f"{number}.png").read_bytes())
     assert len(keys) == 4 * 3
     assert len(set(pictures)) == 4
@@ -181,7 +181,7 @@ def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Pope
     finally:
         os.killpg(second.pid, signal.SIGKILL)
         second.communicate()
-    assert waited.code == 0, waited.words
+    assert waited.code == 0, waited.messages
     assert [attempt["outcome"] for attempt in waited.document["attempts"]] == ["expired", "done"]
 
 
@@ -209,7 +209,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     finally:
         os.killpg(second.pid, signal.SIGKILL)
         second.communicate()
-    assert waited.code == 0, waited.words
+    assert waited.code == 0, waited.messages
     shown = farm.run("job", "show", job["id"], "--json").document
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["died", "done"]
     assert shown["attempts"][1]["resumed"]["iteration"] > 0
@@ -284,7 +284,7 @@ def test_a_job_waits_for_another_one(farm: CommandLine, worker: subprocess.Popen
     )
     (first,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
     second = farm.run("render", "b.png", "t.png", "-o", "out.png", "--after", first["id"][:8], *common, "--json")
-    assert second.code == 0, second.words
+    assert second.code == 0, second.messages
     done = farm.run("job", "show", first["id"], "--json").document["job"]
     assert done["state"] == "done"
     assert done["finished_at"] <= second.document["job"]["started_at"]
@@ -318,7 +318,7 @@ def rendering_processes(worker: subprocess.Popen[str]) -> list[int]:
 
 
 def check_it_renders(farm: CommandLine) -> None:
-    """Has a small job rendered."""
+    """Have a small job rendered."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2]}}\n"
     )

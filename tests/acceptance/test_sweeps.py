@@ -28,7 +28,7 @@ def inside(farm: CommandLine, request: pytest.FixtureRequest) -> InProcess:
 
 def created(farm: CommandLine, *arguments: str) -> Any:
     ended = farm.run("sweep", "create", *arguments, "--json")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     return ended.document
 
 
@@ -56,7 +56,7 @@ def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
     """Given a grid, if it is only tried, I expect its size, its axes and a time with its source, and no sweep."""
     (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..2}\n")
     tried = farm.run("sweep", "create", "sweep.yaml", "--dry-run", "--json")
-    assert tried.code == 0, tried.words
+    assert tried.code == 0, tried.messages
     found = tried.document["dry_run"]
     assert (found["cells"], found["new"], found["known"], found["workers"]) == (4, 4, 0, 1)
     assert found["axes"] == {"content": ["a.png", "b.png"], "seed": [1, 2]}
@@ -64,7 +64,7 @@ def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
     assert found["basis"] == "a few iterations timed here for 1 size"
     created(farm, "sweep.yaml", "--wait")
     longer = farm.run("sweep", "create", "sweep.yaml", "--set", "seed=1..5", "--dry-run")
-    assert longer.code == 0, longer.words
+    assert longer.code == 0, longer.messages
     lines = dict(line.split("  ", 1) for line in longer.out.splitlines())
     assert lines["cells"].strip() == "10"
     assert "content (2), seed (5)" in longer.out
@@ -88,7 +88,7 @@ def test_a_dry_run_checks_the_terms_too(inside: InProcess, terms: tuple[str, ...
     for more in (("--dry-run",), ()):
         refused = inside.run("sweep", "create", "sweep.yaml", *terms, *more)
         assert (refused.code in {2, 3}, refused.out) == (True, "")
-        assert sentence in refused.words
+        assert sentence in refused.messages
 
 
 def test_a_sweep_without_a_name_is_called_as_its_file(inside: InProcess) -> None:
@@ -100,8 +100,8 @@ def test_a_sweep_without_a_name_is_called_as_its_file(inside: InProcess) -> None
 
 def test_a_grid_needs_no_file(inside: InProcess) -> None:
     """Given axes on the command line, I expect their grid; without a file or an axis, a sentence."""
-    words = ("content=a.png,b.png", "style=s.png", "style_weight=1,10", "size=32", "iterations=2")
-    found = created(inside, *(part for word in words for part in ("--set", word)), "--name", "small")
+    assignments = ("content=a.png,b.png", "style=s.png", "style_weight=1,10", "size=32", "iterations=2")
+    found = created(inside, *(part for assignment in assignments for part in ("--set", assignment)), "--name", "small")
     assert found["sweep"]["name"] == "small"
     assert [(job["content"], job["spec"]["style_weight"]) for job in found["jobs"]] == [
         ("a.png", 1.0),
@@ -110,7 +110,7 @@ def test_a_grid_needs_no_file(inside: InProcess) -> None:
         ("b.png", 10.0),
     ]
     nothing = inside.run("sweep", "create")
-    assert (nothing.code, "give one of the two" in nothing.words) == (2, True)
+    assert (nothing.code, "give one of the two" in nothing.messages) == (2, True)
 
 
 def test_many_cells_are_not_submitted_unasked(inside: InProcess) -> None:
@@ -118,7 +118,7 @@ def test_many_cells_are_not_submitted_unasked(inside: InProcess) -> None:
     (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..6}\n")
     refused = inside.run("sweep", "create", "sweep.yaml", "--yes-above", "5")
     assert refused.code == 2
-    assert "this is 6 cells, more than 5, and nobody is here to be asked" in refused.words
+    assert "this is 6 cells, more than 5, and nobody is here to be asked" in refused.messages
     assert inside.run("sweep", "create", "sweep.yaml", "--yes-above", "5", "--yes").code == 0
     assert inside.run("sweep", "create", "sweep.yaml", "--yes-above", "6").code == 0
 
@@ -136,14 +136,14 @@ def test_all_bad_pictures_are_told_at_once(inside: InProcess) -> None:
     (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: in, seed: [1, 2]}\n")
     refused = inside.run("sweep", "create", "sweep.yaml")
     assert refused.code == 2
-    assert "3 pictures cannot be used" in refused.words
-    assert all(name in refused.words for name in ("03.png", "11.png", "17.png", "--skip-bad"))
-    assert len(refused.words.splitlines()) == 1
+    assert "3 pictures cannot be used" in refused.messages
+    assert all(name in refused.messages for name in ("03.png", "11.png", "17.png", "--skip-bad"))
+    assert len(refused.messages.splitlines()) == 1
     assert not list((Path(inside.variables["STYLEFARM_HOME"]) / "objects").glob("**/*.*"))
     ended = inside.run("sweep", "create", "sweep.yaml", "--skip-bad", "--json")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     assert (len(ended.document["jobs"]), ended.document["skipped"]) == (34, 6)
-    assert "6 cells are left out" in ended.words
+    assert "6 cells are left out" in ended.messages
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(inside: InProcess, tex
     for more in ((), ("--dry-run",)):
         refused = inside.run("sweep", "create", "sweep.yaml", *more)
         assert (refused.code, refused.out) == (2, "")
-        assert sentence in refused.words
+        assert sentence in refused.messages
 
 
 def test_a_sweep_calls_whom_it_is_told_to(farm: CommandLine, receiver: WebhookReceiver) -> None:
@@ -169,11 +169,11 @@ def test_a_sweep_calls_whom_it_is_told_to(farm: CommandLine, receiver: WebhookRe
     file = farm.folder / "sweep.yaml"
     file.write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
     refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", receiver.url)
-    assert (refused.code, "set STYLEFARM_WEBHOOK_SECRET" in refused.words) == (2, True)
+    assert (refused.code, "set STYLEFARM_WEBHOOK_SECRET" in refused.messages) == (2, True)
     secret = {"STYLEFARM_WEBHOOK_SECRET": "0123456789abcdef", "STYLEFARM_WEBHOOK_PRIVATE": "true"}
     farm = CommandLine(farm.folder, {**farm.variables, **secret})
     refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", "nowhere")
-    assert (refused.code, "'nowhere' is no address to call" in refused.words) == (2, True)
+    assert (refused.code, "'nowhere' is no address to call" in refused.messages) == (2, True)
     found = created(farm, "sweep.yaml", "--webhook", receiver.url, "--wait")["sweep"]["id"]
     assert [(document["event"], document["sweep"]["id"]) for document in receiver.documents] == [("sweep.ended", found)]
     shown = farm.run("sweep", "webhook", found, "--json").document["webhooks"]

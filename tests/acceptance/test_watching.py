@@ -63,13 +63,13 @@ def farm(
 
 @pytest.fixture
 def start(farm: CommandLine) -> Iterator[Start]:
-    """Starts a worker whose log goes to the files `log` and `out`, and waits until its port answers."""
+    """Start a worker whose log goes to the files `log` and `out`, and wait until its port answers."""
     with contextlib.ExitStack() as until_the_end:
 
         def start(**variables: str) -> subprocess.Popen[str]:
-            told = CommandLine(farm.folder, {**farm.variables, **variables})
+            command_line = CommandLine(farm.folder, {**farm.variables, **variables})
             program = ("sh", "-c", 'exec "$@" >out 2>log', "sh", str(PROGRAM))
-            process = told.start("worker", "start", "--name", "test", "--gpus", "none", program=program)
+            process = command_line.start("worker", "start", "--name", "test", "--gpus", "none", program=program)
             until_the_end.callback(_end, process)
             wait_until(lambda: _answers(farm) or process.poll() is not None, SECONDS)
             assert process.poll() is None, (farm.folder / "log").read_text()
@@ -120,7 +120,7 @@ def submitted(farm: CommandLine, *iterations: int) -> list[str]:
         f"matrix: {{iterations: {list(iterations)}}}\n"
     )
     created = farm.run("sweep", "create", "sweep.yaml", "--json")
-    assert created.code == 0, created.words
+    assert created.code == 0, created.messages
     return [job["id"] for job in created.document["jobs"]]
 
 
@@ -212,7 +212,7 @@ def test_a_port_that_is_taken_is_refused_in_a_sentence(farm: CommandLine, start:
     other = CommandLine(farm.folder, {**farm.variables, "TMPDIR": str(farm.folder / "other")})
     refused = other.run("worker", "start", "--gpus", "none", "--metrics-port", str(port))
     assert refused.code == 2
-    assert refused.words == (
+    assert refused.messages == (
         f"stylefarm: metrics cannot be served on port {port} of 127.0.0.1 (another program listens there):"
         " give each worker of this machine a --metrics-port of its own, or see metrics_host\n"
     )
@@ -253,11 +253,11 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine
     farm.run("job", "wait", killed, "--timeout", str(SECONDS))
     worker.terminate()
     assert worker.wait(SECONDS) == 0
-    told = lines(farm)
-    for line in told:
+    logged = lines(farm)
+    for line in logged:
         assert {"timestamp", "level", "event", "worker", "logger"} <= line.keys()
-    assert {line["worker"].partition("@")[0] for line in told} == {"test", SLOT}
-    of_slot = [line for line in told if line["worker"].startswith(SLOT)]
+    assert {line["worker"].partition("@")[0] for line in logged} == {"test", SLOT}
+    of_slot = [line for line in logged if line["worker"].startswith(SLOT)]
     events = [line["event"] for line in of_slot]
     during = of_slot[events.index("claimed") : events.index("ended") + 1]
     libraries = {line["logger"].partition(".")[0] for line in during}
@@ -266,8 +266,8 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine
         if line["logger"].partition(".")[0] in {"stylefarm", "botocore", "urllib3", "PIL", "s3transfer"}:
             assert (line.get("job"), line.get("attempt")) == (rendered_once, 1), line
     assert "checkpoint" in {line["event"] for line in during}
-    assert [line["level"] for line in told if "WorkerLost" in line.get("exception", "")] == ["error"]
-    (death,) = (line for line in told if line["event"] == "its process died")
+    assert [line["level"] for line in logged if "WorkerLost" in line.get("exception", "")] == ["error"]
+    (death,) = (line for line in logged if line["event"] == "its process died")
     assert (death["job"], death["attempt"]) == (killed, 1)
 
 

@@ -32,17 +32,17 @@ class WeightsCommandLine:
     capsys: pytest.CaptureFixture[str]
 
     def run(self, *arguments: str) -> Ended:
-        """Runs a command to its end."""
+        """Run a command to its end."""
         load_settings.cache_clear()
         return Ended(cli._run(list(arguments)), *self.capsys.readouterr())
 
     def refused(self, sentence: str, *arguments: str, code: int = 2) -> None:
         """A command that ends in one sentence; nothing is stored."""
         ended = self.run("weights", *arguments)
-        assert (ended.code, ended.out) == (code, ""), ended.words
-        assert len(ended.words.splitlines()) == 1, ended.words
-        assert sentence in ended.words
-        assert "Traceback" not in ended.words
+        assert (ended.code, ended.out) == (code, ""), ended.messages
+        assert len(ended.messages.splitlines()) == 1, ended.messages
+        assert sentence in ended.messages
+        assert "Traceback" not in ended.messages
         assert self.run("weights", "list", "--json").document["weights"] == []
         assert not (self.folder.parent / "home" / "objects").exists()
 
@@ -97,20 +97,20 @@ def test_weights_are_imported_listed_and_rendered_with(tmp_path: Path, pictures:
     farm = CommandLine(pictures, {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")})
     write_matconvnet(pictures / "imagenet.mat", "vgg19", state_dict("vgg19"))
     imported = farm.run("weights", "import", "imagenet.mat")
-    assert (imported.code, imported.out) == (0, "vgg19\n"), imported.words
-    assert "RGB from 0 to 255 less the mean (123.68, 116.779, 103.939) (as MatConvNet's" in imported.words
+    assert (imported.code, imported.out) == (0, "vgg19\n"), imported.messages
+    assert "RGB from 0 to 255 less the mean (123.68, 116.779, 103.939) (as MatConvNet's" in imported.messages
     head, row = farm.run("weights", "list").out.splitlines()
     assert head.split()[:3] == ["name", "architecture", "made"]
     assert row.split()[:5] == ["vgg19", "vgg19", "imagenet.mat", "80.1", "MB"]
     digest = farm.run("weights", "list", "--json").document["weights"][0]["sha256"]
     for index, options in enumerate(([], ["--weights", "vgg19"], ["--features", "vgg19"])):
         rendered = farm.run(*RENDER[:4], f"{index}.png", *RENDER[5:], *options, "--json")
-        assert rendered.code == 0, rendered.words
+        assert rendered.code == 0, rendered.messages
         assert rendered.document["job"]["spec"]["weights"] == f"sha256:{digest}"
     assert (pictures / "0.png").read_bytes() == (pictures / "2.png").read_bytes()
     unknown = farm.run(*RENDER, "--force", "--weights", "vgg91")
-    assert (unknown.code, unknown.words.count("\n")) == (2, 1)
-    assert "(known are vgg19)" in unknown.words
+    assert (unknown.code, unknown.messages.count("\n")) == (2, 1)
+    assert "(known are vgg19)" in unknown.messages
 
 
 def test_weights_reach_a_farm_on_servers(
@@ -123,7 +123,7 @@ def test_weights_reach_a_farm_on_servers(
     }
     write_torch(pictures / "w.pth", state_dict("vgg16"))
     imported = CommandLine(pictures, variables).run("weights", "import", "w.pth", "--name", "mine", "--json")
-    assert imported.code == 0, imported.words
+    assert imported.code == 0, imported.messages
     there = CommandLine(pictures, {**variables, "STYLEFARM_HOME": str(pictures.parent / "another")})
     assert there.run("weights", "list", "--json").document["weights"] == [imported.document["weights"]]
     assert imported.document["weights"]["architecture"] == "vgg16"
@@ -133,7 +133,7 @@ def test_an_empty_list_says_how_to_fill_it(inside: WeightsCommandLine) -> None:
     """Given a farm without weights, if they are listed, I expect the remedy in words, and no data."""
     ended = inside.run("weights", "list")
     assert (ended.code, ended.out) == (0, "")
-    assert "stylefarm weights import FILE" in ended.words
+    assert "stylefarm weights import FILE" in ended.messages
 
 
 def test_the_kind_of_input_is_said_or_assumed(inside: WeightsCommandLine) -> None:
@@ -143,15 +143,15 @@ def test_the_kind_of_input_is_said_or_assumed(inside: WeightsCommandLine) -> Non
         inside.run("weights", "import", "w.pth"),
         inside.run("weights", "import", "w.pth", "--name", "bgr", "--input", "caffe"),
     )
-    assert "RGB from 0 to 1 less the mean (0.485, 0.456, 0.406) (assumed" in assumed.words
-    assert "BGR from 0 to 255 less the mean (123.68, 116.779, 103.939) (as you say)" in said.words
+    assert "RGB from 0 to 1 less the mean (0.485, 0.456, 0.406) (assumed" in assumed.messages
+    assert "BGR from 0 to 255 less the mean (123.68, 116.779, 103.939) (as you say)" in said.messages
     again = inside.run("weights", "import", "w.pth", "--name", "bgr", "--input", "torchvision")
-    assert (again.code, "--force" in again.words) == (2, True)
+    assert (again.code, "--force" in again.messages) == (2, True)
     replaced = inside.run("weights", "import", "w.pth", "--name", "bgr", "--input", "torchvision", "--force")
     assert (replaced.code, replaced.out) == (0, "bgr\n")
     same = inside.run("weights", "import", "w.pth", "--json")
     assert (same.code, same.document["added"]) == (0, False)
-    assert "is there already, with the same content" in same.words
+    assert "is there already, with the same content" in same.messages
 
 
 def _trap(folder: Path) -> None:
@@ -191,7 +191,7 @@ def test_weights_are_pulled_from_a_url(inside: WeightsCommandLine, web: WebServe
     web.files["/w.pth"] = write_torch(inside.folder / "w.pth", state_dict("vgg16")).read_bytes()
     digest = hashlib.sha256(web.files["/w.pth"]).hexdigest()
     ended = inside.run("weights", "pull", f"{web.url}/w.pth?token=secret", "--sha256", digest.upper(), "--json")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     assert ended.document["weights"]["source"] == f"{web.url}/w.pth"
     assert inside.run("weights", "import", "w.pth", "--sha256", digest, "--json").document["added"] is False
 
@@ -228,9 +228,9 @@ def test_torchvision_s_cache_is_checked_and_taken(
     monkeypatch.setitem(PRETRAINED_FILES, "vgg16", f"vgg16-{digits}.pth")
     path.rename(cache / PRETRAINED_FILES["vgg16"])
     ended = inside.run("weights", "pull", "vgg16", "--json")
-    assert ended.code == 0, ended.words
+    assert ended.code == 0, ended.messages
     assert ended.document["weights"]["source"] == "torchvision"
-    assert "known from the file's hash as torchvision's own" in ended.words
+    assert "known from the file's hash as torchvision's own" in ended.messages
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "nonsense://"])
@@ -266,5 +266,5 @@ def test_what_is_refused_is_one_sentence(tmp_path: Path) -> None:
     """Given weights of an unknown name, if the program pulls them, I expect its sentence, and no library's words."""
     program = CommandLine(tmp_path, {"STYLEFARM_HOME": str(tmp_path / "home")})
     ended = program.run("weights", "pull", "vgg17")
-    assert (ended.code, ended.out, len(ended.words.splitlines())) == (2, "", 1), ended.words
-    assert "'vgg17' names no weights to pull" in ended.words
+    assert (ended.code, ended.out, len(ended.messages.splitlines())) == (2, "", 1), ended.messages
+    assert "'vgg17' names no weights to pull" in ended.messages

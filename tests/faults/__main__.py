@@ -15,7 +15,7 @@ JOBS_PER_SECOND = 4.0
 
 
 def main() -> int:
-    """Runs once."""
+    """Run once."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="The farm under fire.")
     parser.add_argument("--seed", type=int, default=1, help="what the plan of faults follows from")
     parser.add_argument("--seconds", type=float, default=60, help="how long things break")

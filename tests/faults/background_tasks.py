@@ -11,10 +11,10 @@ Work = Callable[[], None]
 
 
 class BackgroundTasks:
-    """Does its `works`, each in a thread of its own, until `over` is set, which it is where the block ends.
+    """Runs each of its `works` in a thread of its own; `over` is set at the end of the block, and stops them.
 
-    What one of them raises is raised there, in a group: a fault that could not be done proves nothing, nor does an
-    answer that nobody understood.
+    Their exceptions are raised there, in a group: a fault that could not be injected proves nothing, nor does an
+    unexpected answer.
     """
 
     def __init__(self, name: str) -> None:
@@ -24,7 +24,7 @@ class BackgroundTasks:
         self._threads: list[threading.Thread] = []
 
     def works(self) -> Sequence[Work]:
-        """What is to be done; each returns soon after `over` is set."""
+        """Return the functions to run; each returns soon after `over` is set."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

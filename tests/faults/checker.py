@@ -9,16 +9,16 @@ from stylefarm.shared.db.states import FINAL, MOVES, Move, State
 from tests.faults.facts import AttemptFacts, EventFacts, Facts, JobFacts
 from tests.faults.history import Entry
 
-# From one state to the next, by what happens without a user who has a job rendered once more.
+# The allowed changes of state, without those that only a user's retry makes.
 STEPS = {(source, target) for move, (sources, target) in MOVES.items() if move is not Move.RETRY for source in sources}
 STEPS -= {step for step in STEPS if step[0] in FINAL}
 
-# What may end a job here: nobody asks for anything that cannot be rendered, and nothing in the farm may be puzzled.
+# The classes of failure that may end a job here: every spec can be rendered, so that "input" or "internal" is a bug.
 BLAMELESS = {"infrastructure", "poison", "parent"}
 
 
 def violations(facts: Facts, history: Sequence[Entry]) -> list[str]:
-    """Every invariant that was broken, and by what."""
+    """Return a sentence for every invariant that was broken."""
     return [
         *promises(facts, history),
         *poison(facts, history),
@@ -30,7 +30,7 @@ def violations(facts: Facts, history: Sequence[Entry]) -> list[str]:
 
 
 def promises(facts: Facts, history: Sequence[Entry]) -> Iterator[str]:
-    """Every acknowledged job is there, and has ended; those that nobody was promised have ended, too."""
+    """Check that every acknowledged job exists, and that all jobs have ended, acknowledged or not."""
     for entry in history:
         if entry["kind"] == "acknowledged":
             for job_id in entry["jobs"]:
@@ -42,7 +42,7 @@ def promises(facts: Facts, history: Sequence[Entry]) -> Iterator[str]:
 
 
 def poison(facts: Facts, history: Sequence[Entry]) -> Iterator[str]:
-    """A job that kills its process does not go on for ever, and is not taken for rendered."""
+    """Check that a job that kills its process fails in the end."""
     for entry in history:
         if entry["kind"] == "poison" and entry["job"] in facts.jobs:
             job = facts.jobs[entry["job"]]
@@ -51,7 +51,7 @@ def poison(facts: Facts, history: Sequence[Entry]) -> Iterator[str]:
 
 
 def of_job(facts: Facts, history: Sequence[Entry], job: JobFacts) -> Iterator[str]:
-    """The invariants of a single job."""
+    """Check the invariants of a single job."""
     events, attempts = facts.events.get(job.id, ()), facts.attempts.get(job.id, ())
     yield from _moves(job, events)
     yield from _attempts(job, attempts, events)
@@ -61,13 +61,13 @@ def of_job(facts: Facts, history: Sequence[Entry], job: JobFacts) -> Iterator[st
 
 
 def _moves(job: JobFacts, events: Sequence[EventFacts]) -> Iterator[str]:
-    """It moves as the table of states allows, and stays where it has ended."""
+    """Check that a job makes only the moves of the table of states, and none after its end."""
     if not events:
         yield f"job {job.id} has no events"
         return
     for before, after in pairwise(events):
-        afresh = before.state is after.state is State.RUNNING and before.attempt == after.attempt
-        if not afresh and (before.state, after.state) not in STEPS:
+        restarted = before.state is after.state is State.RUNNING and before.attempt == after.attempt
+        if not restarted and (before.state, after.state) not in STEPS:
             yield f"job {job.id} went from {before.state} to {after.state} ({after.reason})"
         if after.attempt < before.attempt:
             yield f"job {job.id} went back from attempt {before.attempt} to {after.attempt}"
@@ -76,7 +76,7 @@ def _moves(job: JobFacts, events: Sequence[EventFacts]) -> Iterator[str]:
 
 
 def _attempts(job: JobFacts, attempts: Sequence[AttemptFacts], events: Sequence[EventFacts]) -> Iterator[str]:
-    """They are numbered from 1 without a gap, each is claimed once, ended, and over before the next begins."""
+    """Check that attempts are numbered from 1 without a gap, each claimed once, and ended before the next."""
     numbers = list(range(1, job.attempt + 1))
     if [attempt.attempt for attempt in attempts] != numbers:
         yield f"job {job.id} is at attempt {job.attempt}, and has {[attempt.attempt for attempt in attempts]}"
@@ -92,7 +92,7 @@ def _attempts(job: JobFacts, attempts: Sequence[AttemptFacts], events: Sequence[
 
 
 def _committed_once(job: JobFacts, events: Sequence[EventFacts], attempts: Sequence[AttemptFacts]) -> Iterator[str]:
-    """A done job was committed once, by its last attempt, whose result it names; no other job was, or names one."""
+    """Check that a done job, and no other, was committed once, by its last attempt, and names its result."""
     expected = [job.attempt] if job.state is State.DONE else []
     if [event.attempt for event in events if event.state is State.DONE] != expected:
         yield f"job {job.id} is {job.state}, and was committed {sum(e.state is State.DONE for e in events)} times"
@@ -105,15 +105,15 @@ def _committed_once(job: JobFacts, events: Sequence[EventFacts], attempts: Seque
 
 
 def _curve(job: JobFacts, iterations: Sequence[int]) -> Iterator[str]:
-    """No point of the curve is there twice, none is missing before another, and none at all of a done job."""
+    """Check that the curve has each point once, without a gap, and that of a done job is complete."""
     length = job.iterations + 1 if job.state is State.DONE else len(iterations)
     if list(iterations) != list(range(length)):
-        odd = sorted({*range(length)} ^ {*iterations}) or sorted(i for i in {*iterations} if iterations.count(i) > 1)
-        yield f"the curve of job {job.id}, which is {job.state}, has {len(iterations)} points; look at {odd[:5]}"
+        wrong = sorted({*range(length)} ^ {*iterations}) or sorted(i for i in {*iterations} if iterations.count(i) > 1)
+        yield f"the curve of job {job.id}, which is {job.state}, has {len(iterations)} points; look at {wrong[:5]}"
 
 
 def _reason(facts: Facts, history: Sequence[Entry], job: JobFacts) -> Iterator[str]:
-    """It was cancelled because somebody asked for that, or failed for a reason that it tells and that is a true one."""
+    """Check that a cancelled job was asked to be, and that a failed one has a legitimate reason."""
     if job.state is State.CANCELLED:
         asked = {entry["job"] for entry in history if entry["kind"] == "command" and entry["command"] == "cancel"}
         if job.id not in asked:
@@ -127,7 +127,7 @@ def _reason(facts: Facts, history: Sequence[Entry], job: JobFacts) -> Iterator[s
 
 
 def objects(facts: Facts) -> Iterator[str]:
-    """Every object that is named is there with its hash, and none is there that nobody names."""
+    """Check that every object that a row names exists with its hash, and that no other object does."""
     for named in facts.named:
         if named.key not in facts.objects:
             yield f"{named.key} is named by job {named.job}, and is not there"
@@ -140,7 +140,7 @@ def objects(facts: Facts) -> Iterator[str]:
 
 
 def same_bytes(facts: Facts) -> Iterator[str]:
-    """Jobs of one spec have the same result and the same curve, however often one of them was broken off."""
+    """Check that jobs of one spec have the same result and the same curve, whatever interrupted them."""
     first: dict[str, JobFacts] = {}
     for job in facts.jobs.values():
         if job.state is not State.DONE or job.result is None:
@@ -153,7 +153,7 @@ def same_bytes(facts: Facts) -> Iterator[str]:
 
 
 def limits(facts: Facts) -> Iterator[str]:
-    """Of a limited sweep there never run more jobs than may."""
+    """Check that a limited sweep never runs more jobs than its limit."""
     for sweep, limit in facts.limits.items():
         changes = []
         for job in facts.jobs.values():

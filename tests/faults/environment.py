@@ -45,18 +45,18 @@ class Times:
 
     @property
     def settings(self) -> dict[str, str]:
-        """As the farm is told of them."""
+        """The same as settings of the farm, by name."""
         return {f"{name}_seconds": f"{value:g}" for name, value in vars(self).items()}
 
 
-# Leases run out, and are taken back, several times in a minute.
+# Short enough for leases to expire several times a minute.
 SHORT = Times(lease=4, heartbeat=1, reconcile=1, checkpoint=1)
 DEFAULT = Times(lease=30, heartbeat=10, reconcile=5, checkpoint=20)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The farm. `settings` lead through the proxies, `direct` past them."""
+    """A farm: `settings` connect by way of the proxies, `direct` without them."""
 
     folder: Path
     times: Times
@@ -75,7 +75,7 @@ class Environment:
 
     @cached_property
     def truth(self) -> Services:
-        """The services, past the proxies: for those who break things and those who look."""
+        """The services without the proxies: for the nemesis and the checker."""
         return connect_services(self.direct)
 
     def rows(self, statement: Executable) -> list[Any]:
@@ -89,7 +89,7 @@ class Environment:
 
 
 def retry_until_answered(question: Callable[[], Answer]) -> Answer:
-    """The answer, as soon as there is one: whoever asks may have broken the service. Raises ServiceUnavailable."""
+    """Return the answer of `question`, asked again while a fault breaks the service. Raises ServiceUnavailable."""
     until = time.monotonic() + ASKING_SECONDS
     while True:
         try:
@@ -155,5 +155,5 @@ def start_environment(folder: Path, times: Times, workers: int) -> Iterator[Envi
 def _by_way_of(proxy: Proxy, url: str) -> str:
     """The address with the proxy's port."""
     parts = urlsplit(url)
-    credentials, at, _ = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{credentials}{at}127.0.0.1:{proxy.port}").geturl()
+    credentials, separator, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{credentials}{separator}127.0.0.1:{proxy.port}").geturl()

@@ -27,7 +27,7 @@ class NamedObject:
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A job's row, as far as invariants speak of it."""
+    """A job's row, as far as the invariants need it."""
 
     id: str
     spec_key: str
@@ -88,7 +88,7 @@ class Facts:
 
 
 def facts_of(farm: Environment) -> Facts:
-    """Reads all of a farm that has come to rest."""
+    """Read everything that a farm has stored, when all its jobs have ended."""
     jobs = [job for (job,) in farm.rows(select(JobRow))]
     attempts = farm.rows(select(AttemptRow).order_by(AttemptRow.attempt))
     events = farm.rows(select(EventRow).order_by(EventRow.id))

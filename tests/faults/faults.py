@@ -27,16 +27,16 @@ QUEUE = queue_name(*ROUTE)
 Strike = Callable[[Environment, random.Random], AbstractContextManager[None]]
 Pick = Callable[[WorkerProcess], list[psutil.Process]]
 
-# How long is waited for the farm to get over a fault whose end is measured.
+# How long to wait for the farm to recover from a fault whose recovery is measured.
 RECOVERY_SECONDS = 30.0
 
-# Servers of S3 take signatures that are a quarter of an hour off; hours are refused.
+# S3 servers accept signatures that are up to a quarter of an hour off.
 CLOCKS_SECONDS = (-600, -60, 60, 600)
 HOURS_SECONDS = (-7200, 10_800)
 
 
-# For about so many seconds nothing else follows in a lane: the farm is to be disturbed while it works, not kept from
-# working, and a worker takes its time to start.
+# The pause between the faults of a lane: the farm should be disturbed while it works, not kept from working, and a
+# worker takes a while to start.
 PAUSES = {"death": 8.0, "sleep": 4.0, "redis": 4.0, "postgres": 8.0, "s3": 8.0, "machine": 4.0}
 LANES = tuple(PAUSES)
 
@@ -98,24 +98,24 @@ def _victim(farm: Environment, draw: random.Random) -> WorkerProcess:
 def _killed(farm: Environment, draw: random.Random, pick: Pick) -> Iterator[None]:
     worker = _victim(farm, draw)
     renderers = [embedded_worker.pid for embedded_worker in worker.renderers()]
-    at = time.time()
+    killed_at = time.time()
     if pick is _whole:
         worker.kill()
     for victim in [] if pick is _whole else pick(worker):
         with contextlib.suppress(psutil.NoSuchProcess):
             victim.kill()
     held = [job for pid in renderers for job in _held_by(farm, pid)]
-    farm.history.add("killed", at=at, held=held)
+    farm.history.add("killed", at=killed_at, held=held)
     yield
     worker.start()
 
 
 def _held_by(farm: Environment, pid: int) -> list[dict[str, object]]:
-    """The job of a rendering process, and its iteration."""
+    """Return the job that a process renders, its iteration and that of its checkpoint."""
     of_job = (ArtifactRow.job_id == JobRow.id) & (ArtifactRow.role == ArtifactRole.CHECKPOINT)
     checkpoint = select(ArtifactRow.iteration).where(of_job).scalar_subquery()
     columns = (JobRow.id, JobRow.attempt, JobRow.iteration, checkpoint)
-    # What a worker is called ends in its process's number and a random one.
+    # The name of a worker ends in the id of its process and a random number.
     has = select(*columns).where(JobRow.state == State.RUNNING, JobRow.worker.regexp_match(f":{pid}:[0-9a-f]+$"))
     return [
         {"job": job, "attempt": attempt, "iteration": iteration, "checkpoint": checkpoint or 0}
@@ -159,7 +159,7 @@ def _redis_emptied(farm: Environment, _draw: random.Random) -> Iterator[None]:
     yield
     while time.monotonic() - began < RECOVERY_SECONDS:
         standing = {job for jobs in announcer.hints.standing(QUEUE).values() for job in jobs}
-        # Those that have been claimed since need no hint any more.
+        # Jobs that have been claimed meanwhile need no hint.
         if not (before & _claimable(farm)) - standing:
             break
         time.sleep(PAUSE_SECONDS)
@@ -209,7 +209,7 @@ def _announcer(farm: Environment) -> Announcer:
 
 
 def _claimable(farm: Environment) -> set[str]:
-    """The jobs for which hints are to stand."""
+    """Return the jobs that should have hints."""
     announcer = _announcer(farm)
     return {
         hint.job_id for hint in retry_until_answered(lambda: announcer.backlog.most_urgent(ROUTE, announcer.window))

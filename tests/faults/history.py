@@ -20,7 +20,7 @@ class History:
         self._lock = threading.Lock()
 
     def add(self, kind: str, **fields: Any) -> None:
-        """Appends an entry, of now unless it says another time `at`."""
+        """Append an entry with the present time, unless `fields` have another one, `at`."""
         line = json.dumps({"kind": kind, "at": time.time(), **fields})
         with self._lock, self.path.open("a") as file:
             file.write(line + "\n")

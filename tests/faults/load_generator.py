@@ -85,7 +85,7 @@ class LoadGenerator(BackgroundTasks):
         with contextlib.suppress(ServiceUnavailable):
             job = farm.find_job(job_id)
             runs = job.status().state is State.RUNNING
-            # Written down before: where the answer gets lost, the farm may have heard all the same.
+            # Recorded first: the command may have arrived even if the answer is lost.
             self.environment.history.add("command", job=job_id, command=command, runs=runs)
             if command == "cancel":
                 job.cancel()
@@ -99,7 +99,7 @@ class LoadGenerator(BackgroundTasks):
 
 
 class PoisonSubmitter(BackgroundTasks):
-    """Asks for a job that kills whatever process renders it, each minute another; stops when all have ended."""
+    """Submits a job that kills the process that renders it, once a minute, and kills these processes."""
 
     def __init__(self, farm: Environment, seconds: float) -> None:
         super().__init__("poisoner")
@@ -124,9 +124,9 @@ class PoisonSubmitter(BackgroundTasks):
     def _kill(self) -> None:
         which = (JobRow.state == State.RUNNING) & JobRow.id.in_(self._jobs)
         names = [name for (name,) in self.environment.rows(select(JobRow.worker).where(which))]
-        # To look for processes costs far more than to ask the database.
+        # Listing processes costs far more than a query.
         renderers = [p.pid for worker in self.environment.workers.values() for p in worker.renderers()] if names else []
-        # A process's number is the last part but one of what a worker claims by.
+        # The last part but one of a worker's name is the id of its process.
         for pid in {int(name.split(":")[-2]) for name in names} & {*renderers}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -135,7 +135,7 @@ class PoisonSubmitter(BackgroundTasks):
 class WorkerOperator(BackgroundTasks):
     """Starts workers that have ended, as docker-compose does: one that finds a service away when it starts says so.
 
-    And lets those that were benched take jobs again, as somebody does who has looked at them.
+    It also unbenches those that were benched, as a user does.
     """
 
     def __init__(self, farm: Environment) -> None:

@@ -17,29 +17,29 @@ from tests.faults.faults import LANES, PAUSES, Fault, faults
 class Step:
     """A fault, when it is due, counted from the beginning, and how long it lasts; both in seconds."""
 
-    at: float
+    due: float
     fault: Fault
     lasts: float
     seed: int
-    """What it draws its victim by."""
+    """Determines its victim."""
 
 
 def plan(seed: int, seconds: float, known: Sequence[Fault]) -> list[list[Step]]:
-    """The steps of each lane: its faults in a random order, all of them before one comes again."""
+    """Return the steps of each lane: its faults in a random order, each once before any is repeated."""
     return [_lane(seed, lane, seconds, known) for lane in dict.fromkeys(fault.lane for fault in known)]
 
 
 def _lane(seed: int, lane: str, seconds: float, known: Sequence[Fault]) -> list[Step]:
     of_lane = [fault for fault in known if fault.lane == lane]
     draw = random.Random(f"{seed} {lane}")
-    at = draw.uniform(0, PAUSES[lane])
+    due = draw.uniform(0, PAUSES[lane])
     steps: list[Step] = []
     deck: list[Fault] = []
-    while at < seconds:
+    while due < seconds:
         deck = deck or draw.sample(of_lane, len(of_lane))
         fault = deck.pop()
-        steps.append(Step(at, fault, draw.uniform(fault.shortest, fault.longest), draw.getrandbits(32)))
-        at += steps[-1].lasts + draw.uniform(0.5, 1.5) * PAUSES[lane]
+        steps.append(Step(due, fault, draw.uniform(fault.shortest, fault.longest), draw.getrandbits(32)))
+        due += steps[-1].lasts + draw.uniform(0.5, 1.5) * PAUSES[lane]
     return steps
 
 
@@ -59,8 +59,8 @@ class Nemesis(BackgroundTasks):
 
     def _run(self, steps: Sequence[Step]) -> None:
         for step in steps:
-            self.over.wait(max(0.0, self._began + step.at - time.monotonic()))
-            # A lane that is late, since a server took its time to start, does less.
+            self.over.wait(max(0.0, self._began + step.due - time.monotonic()))
+            # A lane that is late, since a server was slow to start, injects fewer faults.
             if self.over.is_set() or time.monotonic() > self._began + self.seconds:
                 return
             self.farm.history.add("fault", fault=step.fault.name, lasts=step.lasts)

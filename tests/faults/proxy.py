@@ -32,7 +32,7 @@ class Mode(StrEnum):
     CUT = "cut"
     """Connections are closed, new ones at once."""
     REFUSE = "refuse"
-    """The same, but whoever asks in HTTP is told that the service is unavailable."""
+    """The same, but HTTP requests are answered with 503, service unavailable."""
 
 
 class Proxy:
@@ -58,12 +58,12 @@ class Proxy:
             self._over = True
         self._close_all()
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
         self._listener.close()
 
     @contextmanager
     def disturbed(self, mode: Mode) -> Iterator[None]:
-        """Behaves so while the block runs."""
+        """Treat connections in this way while the block runs."""
         self._set(mode)
         try:
             yield
@@ -71,7 +71,7 @@ class Proxy:
             self._set(Mode.PASS)
 
     def strand(self) -> None:
-        """Leaves the present connections half-open for good: neither end hears anything any more. New ones work."""
+        """Leave the present connections half-open for good: neither end receives anything any more. New ones work."""
         with self._changed:
             for link in self._links:
                 link.stranded = True
@@ -118,7 +118,7 @@ class Proxy:
         link = _Link(near, far)
         with self._changed:
             self._links.add(link)
-        # It may have been cut, or all be over, before the link was listed.
+        # The proxy may have been cut, or closed, before the link was listed.
         if self._over or self.mode in {Mode.CUT, Mode.REFUSE}:
             self._close(link)
             return
@@ -137,7 +137,7 @@ class Proxy:
         self._close(link)
 
     def _has_way(self, link: _Link) -> bool:
-        """Waits until something can go over the link; False if that will never be."""
+        """Wait until something can go over the link; False if that will never be."""
 
         def settled() -> bool:
             return self._over or link.closed or (self.mode is not Mode.HOLE and not link.stranded)
@@ -153,7 +153,7 @@ class Proxy:
             self._changed.notify_all()
         for end in (link.near, link.far):
             with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)  # wakes who waits in recv
+                end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in recv
             end.close()
 
 
@@ -173,6 +173,6 @@ def _refuse(near: socket.socket) -> None:
         near.recv(BUFFER)
         near.sendall(REFUSAL)
         near.shutdown(socket.SHUT_WR)
-        # What is still sent is read, or the answer would get lost in a reset.
+        # Unread input would make the kernel reset the connection, and drop the answer.
         while near.recv(BUFFER):
             pass

@@ -49,7 +49,7 @@ def run(
         broken += _drained(farm)
         Orphans(farm.truth.engine, farm.truth.blobs).delete(grace=0)
         facts, history = facts_of(farm), farm.history.entries()
-        # For whoever looks for the cause of a violation, beside the history and the workers' logs.
+        # For finding the cause of a violation, with the history and the workers' logs.
         (folder / "facts.txt").write_text(pformat(facts, width=160))
         return RunReport(seed, seconds, rest, times, facts, history, [*broken, *violations(facts, history)])
 
@@ -72,7 +72,7 @@ def _rests(farm: Environment) -> bool:
     while left != 0:
         found = farm.rows(unfinished)[0][0]
         if found != left:
-            # However slow the machine is, the farm is at work.
+            # The farm works before the first fault, however slow the machine is.
             left, until = found, time.monotonic() + patience
         elif time.monotonic() > until:
             return False

@@ -15,7 +15,7 @@ from stylefarm.shared.errors import ServiceUnavailable, StorageFull
 from tests.faults.environment import Environment
 
 # A network this shallow renders a picture of 32 pixels in an instant; what is tested is the farm around it. Jobs of one
-# spec give the same bytes, however often they were broken off.
+# spec give the same bytes, however often they were interrupted.
 COMMON = {
     "size": 32,
     "content_layers": ["relu1_1"],
@@ -23,7 +23,7 @@ COMMON = {
     "style_loss": "gram",
     "precision": "fp32",
 }
-# Done at once; in a few seconds, with checkpoints on the way; in the end never, by the will of who watches it.
+# Jobs that are done at once; that take seconds, with checkpoints; and that never end before they are killed.
 SHORT = {"iterations": 4, "snapshot_every": 2}
 LONG = {"iterations": 400, "snapshot_every": 50}
 ENDLESS = {"iterations": 90_000}
@@ -48,7 +48,7 @@ def submit(
     grid = Grid({"content": contents, "style": styles, "style_weight": list(weights)}, {**COMMON, **base}, name)
     while True:
         try:
-            # Anew, since all cells of a spec are to be rendered, and compared.
+            # With force, since all jobs of a spec are to be rendered and compared.
             ids = [job.id for job in farm.sweep(grid, force=True, **terms).jobs()]
         except (ServiceUnavailable, StorageFull) as error:
             environment.history.add("refused", name=name, reason=str(error))

@@ -32,8 +32,8 @@ def event(job_id: str, seconds: float, attempt: int, state: State, reason: str =
     return EventFacts(job_id, at(seconds), attempt, state, reason)
 
 
-def attempt(job_id: str, number: int, begun: float, ended: float | None, outcome: str | None) -> AttemptFacts:
-    return AttemptFacts(job_id, number, "w0", at(begun), None if ended is None else at(ended), outcome)
+def attempt(job_id: str, number: int, started: float, ended: float | None, outcome: str | None) -> AttemptFacts:
+    return AttemptFacts(job_id, number, "w0", at(started), None if ended is None else at(ended), outcome)
 
 
 def events(job_id: str) -> list[EventFacts]:
@@ -117,8 +117,8 @@ def test_moves(facts: Facts, history: Entries) -> None:
 
 
 def test_begun_afresh_is_no_second_claim(facts: Facts, history: Entries) -> None:
-    afresh = [*events("j")[:4], event("j", 3.5, 2, State.RUNNING, "begun afresh: damaged"), events("j")[4]]
-    assert violations(with_events(facts, afresh), history) == []
+    restarted = [*events("j")[:4], event("j", 3.5, 2, State.RUNNING, "begun afresh: damaged"), events("j")[4]]
+    assert violations(with_events(facts, restarted), history) == []
 
 
 def test_attempts(facts: Facts, history: Entries) -> None:

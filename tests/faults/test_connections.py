@@ -23,7 +23,7 @@ CONNECTION = re.compile(r"socket:|anon_inode:\[eventpoll\]")
 def test_a_painter_in_the_place_of_one_that_died_has_no_connection_of_its_slot(tmp_path: Path) -> None:
     """Given a slot, if its renderer dies, I expect the next one to render, and to hold none of the slot's connections.
 
-    It would keep alive what the slot gives up, and the slot would wait for good for what comes over it.
+    It would keep open what the slot closes, and the slot would wait for its data without end.
     """
     with start_environment(tmp_path, SHORT, workers=1) as farm:
         worker = farm.workers["w0"]

@@ -19,10 +19,10 @@ def test_a_plan_follows_from_its_seed_and_keeps_its_lanes_apart(seed: int, secon
     lanes = plan(seed, seconds, KNOWN)
     assert lanes == plan(seed, seconds, KNOWN)
     for steps in lanes:
-        assert all(step.at < seconds for step in steps)
+        assert all(step.due < seconds for step in steps)
         for before, after in pairwise(steps):
             assert after.fault.lane == before.fault.lane
-            assert before.at + before.lasts < after.at
+            assert before.due + before.lasts < after.due
 
 
 @given(st.integers(0, 2**32))

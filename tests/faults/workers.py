@@ -22,7 +22,7 @@ from tests.servers.processes import end, find_program, freeze, thaw
 CLOCK = Path(__file__).with_name("clock.c")
 
 DISK_BYTES = 4 << 20
-# In a mount namespace of its own, the worker has its home on a disk that is soon full and gone with it.
+# The worker's home is a small disk in a mount namespace of its own, which disappears with the worker.
 ON_SMALL_DISK = f'mount -t tmpfs -o size={DISK_BYTES} none "$0" && exec "$@"'
 
 
@@ -44,7 +44,7 @@ class WorkerProcess:
 
     @property
     def log(self) -> Path:
-        """What it has written, over all its lives."""
+        """The output of all its processes so far."""
         return self.folder / "log.txt"
 
     @property
@@ -58,7 +58,7 @@ class WorkerProcess:
         return self.folder / "clock"
 
     def start(self) -> None:
-        """Starts it, unless it runs."""
+        """Start it, unless it runs."""
         with self._starting:
             if self.root is None:
                 self._start()
@@ -78,7 +78,7 @@ class WorkerProcess:
             )
 
     def drain(self, seconds: float) -> int | None:
-        """Asks it to end when it has finished its jobs; its exit code, or None if it has not ended in time."""
+        """Ask it to end when it has finished its jobs; its exit code, or None if it has not ended in time."""
         if self.process is None:
             return 0
         self.process.send_signal(signal.SIGTERM)
@@ -89,7 +89,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """SIGKILL to it and all below it, as the loss of its machine would be."""
-        # This one: as soon as it has ended, whoever tends the farm may start another in its place.
+        # This process: as soon as it has ended, the operator may start another one in its place.
         process = self.process
         if process is None:
             return
@@ -115,7 +115,7 @@ class WorkerProcess:
 
     @contextmanager
     def full_disk(self) -> Iterator[bool]:
-        """Not a byte is left on its disk while the block runs; says whether it had one."""
+        """Fill its disk while the block runs; yield whether it had one."""
         root = self.root
         filler = None if root is None else Path(f"/proc/{root.pid}/root") / self.home.relative_to("/") / "filler"
         if filler is None or not _fill(filler):
@@ -128,14 +128,14 @@ class WorkerProcess:
                 filler.unlink()
 
     def set_clock(self, seconds: int) -> None:
-        """Puts its clock forward, or back, from the true time."""
+        """Put its clock forward, or back, from the true time."""
         with self.clock.open("r+b") as file:
             file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
 
 @contextmanager
 def halted(processes: Sequence[psutil.Process]) -> Iterator[None]:
-    """These, and all below them, stand still while the block runs, their connections open."""
+    """Halt processes and their children while the block runs; their connections stay open."""
     trees = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -149,7 +149,7 @@ def halted(processes: Sequence[psutil.Process]) -> Iterator[None]:
 
 
 def false_clock(folder: Path) -> Path:
-    """Builds the library that shows a program another time. Raises MissingProgramError."""
+    """Build the library that shows a program another time. Raises MissingProgramError."""
     library = folder / "clock.so"
     subprocess.run([str(find_program("cc")), "-shared", "-fPIC", "-O2", "-o", library, CLOCK], check=True)
     return library

@@ -16,7 +16,7 @@ def new_job(**changes: object) -> NewJob:
 
 
 def claimed(store: Store, job_id: str, worker: str = "w", lease: float = 30) -> Fence:
-    """Claims a queued job."""
+    """Claim a queued job."""
     job = store.attempts.claim(job_id, worker, lease=lease)
     assert job is not None
     return Fence(job.id, job.attempt)

@@ -76,7 +76,7 @@ def rendered(spec: JobSpec, content: Tensor, style: Tensor, network: Network, st
 
 
 def check(found: list[Tensor], expected: Iterator[Tensor], program: Program) -> None:
-    """Compares the ways that the pictures went, whose length says how much there is to agree on."""
+    """Compare the ways that the pictures went, whose length says how much there is to agree on."""
     wanted = [program.picture(x) for x in expected]
     assert len(found) == len(wanted) == STEPS + 1
     torch.testing.assert_close(found[0], wanted[0], rtol=0, atol=1e-12)

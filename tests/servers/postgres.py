@@ -53,7 +53,7 @@ class PostgresServer(PrivateServer):
         return f"postgresql+psycopg://{ROLE}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str, template: str | None = None) -> str:
-        """Makes a database, if asked a copy of `template` (to which nobody may be connected); returns its URL."""
+        """Make a database, if asked a copy of `template` (to which nobody may be connected); return its URL."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
         if template:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
@@ -61,7 +61,7 @@ class PostgresServer(PrivateServer):
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
-        """Removes a database if it exists, together with connections that a test left open."""
+        """Remove a database if it exists, together with connections that a test left open."""
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def _execute(self, statement: sql.Composed) -> None:

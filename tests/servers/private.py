@@ -26,7 +26,7 @@ LOG_TAIL_CHARACTERS = 2000
 
 
 class ServerError(RuntimeError):
-    """A server ended or kept silent while it was waited for; the message holds the end of its log."""
+    """A server ended, or did not answer, while it was waited for; the message has the end of its log."""
 
 
 class PrivateServer(ABC):
@@ -66,7 +66,7 @@ class PrivateServer(ABC):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Writes into the new folder what the server needs before its first start."""
+        """Write into the new folder what the server needs before its first start."""
 
     @abstractmethod
     def _command(self) -> list[str]:
@@ -94,7 +94,7 @@ class PrivateServer(ABC):
         self._dispose()
 
     def start(self) -> None:
-        """Starts the server and returns when it has answered and has proven to be this one."""
+        """Start the server and return when it has answered and has proven to be this one."""
         if self.is_running:
             raise ServerError(f"{self.name} is running already")
         with self._log.open("ab") as log:
@@ -116,7 +116,7 @@ class PrivateServer(ABC):
             raise self._failure(f"did not come up in {START_SECONDS:g} seconds") from self._last_error
 
     def stop(self) -> None:
-        """Asks the server to end, and waits until it has. What it was told is kept for restart()."""
+        """Ask the server to end, and wait until it has. Its data are kept for restart()."""
         if not self.is_running:
             return
         root = self._root
@@ -129,23 +129,23 @@ class PrivateServer(ABC):
         root.wait()
 
     def kill(self) -> None:
-        """Ends every process of the server by SIGKILL, as the loss of its machine would."""
+        """End every process of the server by SIGKILL, as the loss of its machine would."""
         if self.is_running:
             root = self._root
             end(freeze(root))
             root.wait()
 
     def restart(self) -> None:
-        """Starts the server again, stopped first if it still runs: same ports, same password, same data."""
+        """Start the server again, stopped first if it still runs: same ports, same password, same data."""
         self.stop()
         self.start()
 
     def pause(self) -> None:
-        """Halts every process of the server: connections stay open, and nothing answers."""
+        """Halt every process of the server: connections stay open, and nothing answers."""
         freeze(self._root)
 
     def resume(self) -> None:
-        """Lets a paused server go on where it was."""
+        """Let a paused server go on where it was."""
         thaw(self._root)
 
     @property

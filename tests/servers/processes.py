@@ -53,7 +53,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def freeze(root: psutil.Process) -> list[psutil.Process]:
-    """Stops a process and all below it, and returns them.
+    """Stop a process and all below it, and return them.
 
     The root first: standing still it cannot start another while its children are counted. Sessions and process groups
     would not do, for PostgreSQL and Swift put each of their processes into one of its own.
@@ -65,14 +65,14 @@ def freeze(root: psutil.Process) -> list[psutil.Process]:
 
 
 def thaw(root: psutil.Process) -> None:
-    """Lets a frozen process and all below it go on."""
+    """Let a frozen process and all below it go on."""
     for process in [*root.children(recursive=True), root]:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.resume()
 
 
 def end(tree: list[psutil.Process]) -> None:
-    """Kills those of the processes that still run, and returns when none does any more."""
+    """Kill those of the processes that still run, and return when none does any more."""
     for process in tree:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
@@ -80,7 +80,7 @@ def end(tree: list[psutil.Process]) -> None:
 
 
 def are_gone(pids: Iterable[int]) -> bool:
-    """Whether none of the processes runs any more; one that nobody has asked for its exit code does not run."""
+    """Return whether none of the processes runs any more; zombies do not run."""
     return all(map(_is_gone, pids))
 
 
@@ -111,11 +111,11 @@ def _is_in(process: psutil.Process, states: set[str]) -> bool:
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float) -> None:
-    """Returns as soon as `is_so` is true; raises TimeoutError when it does not become so in time."""
+    """Return as soon as `is_so` is true; raise TimeoutError when it does not become so in time."""
     start = time.monotonic()
     while not is_so():
         passed = time.monotonic() - start
         if passed > seconds:
             raise TimeoutError(f"it did not come about in {seconds:g} seconds")
-        # What takes long is asked about less and less often, since asking takes time from whoever is waited for.
+        # Polled less and less often, since polling takes time from the process that is waited for.
         time.sleep(min(max(POLL_SECONDS, passed / 10), MOST_POLL_SECONDS))

@@ -39,7 +39,7 @@ PROGRAMS = {**STORAGE, "proxy": swift.proxy.server.main}
 
 
 def write_ring(folder: Path, kind: str, port: int) -> None:
-    """Says that all accounts, containers or objects are with the one server on that port."""
+    """Say that all accounts, containers or objects are with the one server on that port."""
     builder = RingBuilder(PARTITION_POWER, REPLICAS, 1)
     builder.add_dev({"region": 1, "zone": 1, "ip": "127.0.0.1", "port": port, "device": DEVICE, "weight": 1})
     builder.rebalance()
@@ -47,7 +47,7 @@ def write_ring(folder: Path, kind: str, port: int) -> None:
 
 
 def fork(folder: Path, kind: str) -> int:
-    """Starts one of the servers as a child, as its command would with `--verbose`, and returns its process id."""
+    """Start one of the servers as a child, as its command would with `--verbose`, and return its process id."""
     child = os.fork()
     if child:
         return child
@@ -57,7 +57,7 @@ def fork(folder: Path, kind: str) -> int:
 
 
 def wait_for(children: list[int]) -> None:
-    """Returns when one child has ended by itself or all were asked to; then none runs any more."""
+    """Return when one child has ended by itself or all were asked to; then none runs any more."""
 
     def end_all(*_: object) -> None:
         for child in children:
@@ -74,9 +74,9 @@ def wait_for(children: list[int]) -> None:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    # Swift logs to the machine's syslog whatever it is told; what it logs to the console is enough.
+    # Swift always logs to the machine's syslog; its console log is enough.
     swift.common.utils.logs.ThreadSafeSysLogHandler = lambda **_: logging.NullHandler()
-    # The servers would do it themselves, each in its turn; done before the fork it takes its time once.
+    # The servers would do it themselves, one after the other; before the fork, it takes its time only once.
     swift.common.utils.monkey_patch()
     for kind, port in zip(STORAGE, sys.argv[2:], strict=True):
         write_ring(folder, kind, int(port))

@@ -1,4 +1,4 @@
-"""The private servers keep what they promise: they answer, are our own, and outlive a kill with all they were told."""
+"""The private servers: they answer, are our own, and keep their data over a kill."""
 
 from __future__ import annotations
 

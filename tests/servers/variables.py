@@ -7,7 +7,7 @@ from tests.servers.swift import SwiftServer
 
 
 def variables_of(redis: RedisServer, database_url: str, swift: SwiftServer, bucket: str) -> dict[str, str]:
-    """What tells a program where its services are, and how it gets in."""
+    """Return the variables with the addresses and the credentials of a farm's services."""
     return {
         "STYLEFARM_BROKER_URL": redis.url,
         "STYLEFARM_DATABASE_URL": database_url,

@@ -29,7 +29,7 @@ def imported(statements: str) -> str:
     [
         ("import stylefarm\nfor name in stylefarm.__all__: getattr(stylefarm, name)", HEAVY),
         ("import stylefarm.producer.cli", {*HEAVY, "pydantic", "sqlalchemy", "celery", "PIL"}),
-        # What renders is forked from the process that imports this, and must be the first to open its files of metrics.
+        # The rendering process is forked from the one that imports this, and must open its metrics files first.
         ("import stylefarm.worker.tasks", {*HEAVY, "prometheus_client"}),
         ("import stylefarm.worker.cli.start", {*HEAVY, "prometheus_client"}),
         ("import stylefarm.worker.monitoring.server", HEAVY),
@@ -64,10 +64,10 @@ def test_every_module_goes_by_one_name() -> None:
 def test_every_command_is_where_the_tables_say() -> None:
     """Given the tables of commands that are imported late, I expect commands at each place, with a line of help."""
     later: list[str] = []
-    for name, (place, words) in cli.COMMANDS.items():
+    for name, (place, summary) in cli.COMMANDS.items():
         (command,) = commands_at(place)
         assert command.name == name
-        assert words.endswith(".")
+        assert summary.endswith(".")
         later += command.places if isinstance(command, LazyGroup) else []
     assert len(later) > 5, "job and sweep have more of them elsewhere"
     for place in later:

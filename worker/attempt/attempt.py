@@ -89,7 +89,7 @@ class Attempt:
     def encoder(self) -> OutputEncoder:
         """How its pictures are saved."""
         names = {"content_name": self.job.content_name, "style_name": self.job.style_name}
-        # Enough to render the picture again.
+        # The record has what is needed to render the picture again.
         parameters = {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
         exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
         return OutputEncoder(self.spec, self.inputs.content, parameters, exif)
@@ -157,7 +157,7 @@ class Attempt:
         try:
             self.lease.check()
         except (Interrupted, PauseRequested):
-            # What another worker is to go on with is stored before.
+            # The checkpoint that another worker continues from is stored first.
             sinks.checkpoints.store_last(progress)
             raise
         sinks.on_progress(progress)

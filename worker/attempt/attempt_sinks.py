@@ -58,13 +58,13 @@ class AttemptSinks:
 
     def on_progress(self, progress: Progress) -> None:
         """Hand one step to each of them. Raises what went wrong in one of them, or in the background."""
-        with self._storing_what_came_before():
+        with self._storing_finite_part():
             for sink in self.sinks:
                 sink.on_progress(progress)
 
     def finish(self) -> None:
         """Hand over what is left, and wait until all of it is stored. Raises what went wrong."""
-        with self._storing_what_came_before():
+        with self._storing_finite_part():
             for sink in self.sinks:
                 sink.close()
             self.background.finish()
@@ -75,8 +75,8 @@ class AttemptSinks:
         self.background.close()
 
     @contextmanager
-    def _storing_what_came_before(self) -> Iterator[None]:
-        """Where the losses leave the finite numbers, the curve and the snapshots before are still worth having."""
+    def _storing_finite_part(self) -> Iterator[None]:
+        """Store the curve and the snapshots before a loss that is not finite."""
         try:
             yield
         except Diverged:

@@ -30,7 +30,7 @@ from stylefarm.worker.render.scale import RenderContext, prepare_scale
 
 log = structlog.get_logger("stylefarm.worker")
 
-# The share of the memory left that is planned with after an attempt that ran out of it.
+# The share of the free memory that is planned with after an attempt that ran out of memory.
 RETRY_SHARE = 0.6
 
 
@@ -81,7 +81,7 @@ class BatchRun:
         try:
             yield from self._rendered(attempts, self._budget(attempts[0], 1.0), None)
         except Exception as error:
-            # Whatever one of them has brought about must not touch the others.
+            # An error of one job must not affect the others.
             if is_out_of_memory(error):
                 metrics.OUT_OF_MEMORY.inc()
             reason = str(error) or type(error).__name__
@@ -96,7 +96,7 @@ class BatchRun:
             # A job that an earlier attempt found too large begins with less.
             first = RETRY_SHARE if attempt.job.is_to_be_smaller else 1.0
             for share in (first, first * RETRY_SHARE):
-                # Outside of any except block, which would hold on to the tensors of the attempt that failed.
+                # Outside of the except block, which would keep the tensors of the failed attempt alive.
                 release_memory()
                 if self._try_render(attempt, share, state):
                     break

@@ -102,7 +102,7 @@ class CheckpointStore:
         try:
             self.services.blobs.delete(key)
         except FarmError as error:
-            # Nothing names it any more: the sweep of orphans finds it.
+            # No row refers to it any more: the sweep of orphans deletes it.
             log.warning("old checkpoint not deleted", key=key, reason=str(error))
 
 
@@ -157,7 +157,7 @@ class CheckpointSink:
         try:
             self._store_last(progress, progress.state())
         except (Interrupted, RuntimeError):
-            # The interpreter is ending under a farm that nobody closed, and starts no threads any more.
+            # The program exits without having closed its farm, and Python starts no threads any more.
             return
         except Exception as error:  # noqa: BLE001 - the work stops for another reason, which is the one to tell
             log.warning("no last checkpoint", reason=str(error) or type(error).__name__)
@@ -178,18 +178,18 @@ class CheckpointSink:
             wait([self._upload], LAST_SECONDS)
         self._settle()
         if self._upload is None and _is_finite(progress):
-            # Not copied: no step changes it any more.
+            # Not copied, since no step will change it.
             self._upload = self._start_upload(state)
             wait([self._upload], max(0.0, due - time.monotonic()))
             self._settle()
         self.background.finish()
 
     def _start_upload(self, state: EngineState) -> Future[Checkpoint | None]:
-        # With the log's context, so that what is told from there names job and attempt, too.
+        # In the log's context, so that messages of this thread name the job and the attempt, too.
         return self._pool.submit(contextvars.copy_context().run, self.store.store, state, self._closed)
 
     def _settle(self) -> None:
-        """Has an uploaded checkpoint named, after the part of the curve that comes before it."""
+        """Have the row name an uploaded checkpoint, after the losses before it are stored."""
         if self._upload is None or not self._upload.done():
             return
         stored, self._upload = self._upload.result(), None

@@ -25,10 +25,10 @@ CONTENT_TYPE = "application/octet-stream"
 
 DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL"}
 
-# The header's length is a multiple of this, so that the numbers behind it are aligned.
+# The header's length is a multiple of this, so that the tensors after it are aligned.
 ALIGNMENT = 8
 
-# What lies so long in the folder for passing files was left there by a process that was killed.
+# Temporary files of this age were left by a process that was killed.
 STALE_SECONDS = 3600.0
 
 
@@ -52,7 +52,7 @@ def write_checkpoint(path: Path, state: EngineState, metadata: Mapping[str, obje
         file.write(len(head).to_bytes(8, "little"))
         file.write(head)
         for tensor in state.tensors.values():
-            # On the CPU, and whole, no more than one at a time.
+            # Only one tensor at a time is copied to the CPU.
             file.write(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
 
 

@@ -69,7 +69,7 @@ class Lease:
         self._over = threading.Event()
         self._renewed_at = self._began_at = time.monotonic()
         self.time_limit = time_limit
-        # With the log's context, so that what is told from there names job and attempt, too.
+        # In the log's context, so that messages of this thread name the job and the attempt, too.
         run = contextvars.copy_context().run
         self._thread = threading.Thread(target=run, args=(self._beat,), name=f"lease of {fence.job_id}", daemon=True)
 
@@ -88,7 +88,7 @@ class Lease:
             Stop: the work must stop.
             TimeLimitExceeded: the attempt has taken longer than it may.
         """
-        # After so long the database may have given the job away, whether we can reach it, or it hangs, or not.
+        # By then another worker may have claimed the job, whether or not the database can be reached from here.
         if self._lost.is_set() or time.monotonic() - self._renewed_at > self.seconds:
             raise LeaseLost
         if self._cancel.is_set():
@@ -110,7 +110,7 @@ class Lease:
             self._renew()
 
     def _renew(self) -> None:
-        # A worker that has not stopped by itself hangs, and must lose the job.
+        # A worker that has not stopped by now hangs, and must lose the job.
         if self.time_limit is not None and self._runs_for() > self.time_limit + self.seconds:
             self._lost.set()
             return

@@ -21,9 +21,9 @@ from stylefarm.worker.render.pictures import to_tensor
 
 log = structlog.get_logger("stylefarm.worker")
 
-# Pictures are compared at this long edge at most, which says as much of them and costs a job one part in a hundred.
+# Pictures are compared at this long edge at most: the metrics are as good, and cost a job 1 % of its time.
 EDGE = 256
-# A smaller side has nothing left at the deepest layer, or no room for the window of the structural similarity.
+# At a smaller side, the deepest layer is empty, or the window of the structural similarity does not fit.
 SMALLEST = 16
 
 

@@ -47,7 +47,7 @@ class DeviceLost:
 
 @dataclass(frozen=True)
 class Crashed:
-    """Something that nobody foresaw: a bug."""
+    """An unexpected exception: a bug."""
 
     error: Exception
 
@@ -74,7 +74,7 @@ def outcome_of(error: Exception) -> Outcome:
 
 
 class JobMove(Enum):
-    """What became of a job after a hint for it; the values are labels of a metric."""
+    """What happened to a job after a hint; the values are labels of a metric."""
 
     NOT_OURS = "not ours"
     DONE = "done"
@@ -96,7 +96,7 @@ def record_outcome(
         outcome: how the attempt ended.
         record: what it was computed with, kept with the attempt.
         counts: whether a failure of the GPU counts against the job and the worker. It does not where it has been
-            counted for another job of the same batch: one misfortune, and three of them would bench the worker.
+            counted for another job of the same batch: it is one failure, and three would bench the worker.
 
     Returns:
         The move that was made; LOST where the job belongs to another attempt.
@@ -129,7 +129,7 @@ def _record_stop(store: Store, fence: Fence, reason: Stop, record: Mapping[str, 
         case CancelRequested():
             return _moved(JobMove.CANCELLED, lambda: store.attempts.confirm_cancel(fence, record))
         case PauseRequested():
-            # The store knows of the request, and takes it back if the user has resumed the job meanwhile.
+            # The store knows of the request, and ignores it if the user has resumed the job meanwhile.
             return _moved(JobMove.RELEASED, lambda: store.attempts.release(fence, "let go to be paused", record))
         case Interrupted():
             return _moved(JobMove.RELEASED, lambda: store.attempts.release(fence, "its worker was stopped", record))

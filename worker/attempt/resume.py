@@ -42,7 +42,7 @@ def checkpoint_metadata(spec: JobSpec, state: EngineState) -> dict[str, object]:
 def resume_state(
     services: Services, job: JobRow, spec: JobSpec, record: dict[str, Any]
 ) -> Iterator[EngineState | None]:
-    """Yield the state that the job continues from, or None if it starts from the beginning; `record` is told which.
+    """Yield the state that the job continues from, or None if it starts from the beginning; `record` notes which.
 
     A checkpoint that cannot be used is discarded.
 

@@ -30,9 +30,9 @@ from stylefarm.worker.render.cache import ModelCache
 log = structlog.get_logger("stylefarm.worker")
 
 
-# So many small pictures keep a GPU's units busy; more of them gain little, and delay the first.
+# So many small pictures keep a GPU busy; more of them gain little, and delay the first.
 BATCH_ON_GPU = 8
-# So that they are served as 0 before the first of them.
+# So that these counters are served as 0 from the start.
 for _move in JobMove:
     if _move not in {JobMove.NOT_OURS, JobMove.BARRED}:
         metrics.ATTEMPTS.labels(_move.value)
@@ -106,7 +106,7 @@ class Worker:
             log.error("left to its lease", reason=str(error))
             raise
         if move is JobMove.DONE:
-            # The row names its checkpoint no more.
+            # The row does not refer to its checkpoint any more.
             attempt.checkpoint_store.clear()
         log.info("ended", outcome=move.value)
         _count(move, seconds)

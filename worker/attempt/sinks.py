@@ -29,13 +29,13 @@ from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring import metrics
 
-# How often points of the loss curve are stored; what is shown to a user is no older than this.
+# How often points of the loss curve are stored, and so how old a user's view may be.
 FLUSH_SECONDS = 0.5
 
-# What helps a job whose steps have grown without bounds.
+# The advice for a job whose steps have diverged.
 REMEDY = "try optimizer = adam, a smaller learning_rate, or smaller weights"
 
-# Pictures that wait for a slow object store are held in memory; beyond so many the rendering waits for it.
+# Pictures that wait for a slow object store are kept in memory; with more of them, the rendering waits.
 MOST_PENDING = 8
 
 
@@ -67,12 +67,12 @@ class Background:
         self._pending = [future for future in self._pending if not future.done()]
         for future in done:
             future.result()
-        # With the log's context, so that what is told from there names job and attempt, too.
+        # In the log's context, so that messages of this thread name the job and the attempt, too.
         context = contextvars.copy_context()
         try:
             self._pending.append(self._pool.submit(context.run, self._run, work))
         except RuntimeError as error:
-            # The interpreter is ending under a farm that nobody closed.
+            # The program exits without having closed its farm.
             raise Interrupted from error
 
     def finish(self) -> None:
@@ -85,7 +85,7 @@ class Background:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, work: Callable[[], None]) -> None:
-        # Nothing is done after work that failed: a checkpoint says that all before it is stored.
+        # Nothing more is done after a failure: a checkpoint means that everything before it is stored.
         if self._failed:
             return
         try:
@@ -131,23 +131,23 @@ class LossSink:
         if not self._points:
             return
         iterations = [iteration for iteration, _ in self._points]
-        # Here the rendering waits for the device: twice a second, not once an iteration.
+        # Reading the losses waits for the device: done twice a second, and not in each iteration.
         values = torch.stack([losses for _, losses in self._points]).tolist()
         if len(values[0]) != len(self.terms):
             raise InvalidSpec(f"the method gives {len(values[0])} losses, and names {len(self.terms)} of them")
         points = [LossPoint(i, tuple(row)) for i, row in zip(iterations, values, strict=True)]
         self._points = []
         self._flushed_at = time.monotonic()
-        # The curve begins with the start, which is no iteration.
+        # The curve begins with the start, which does not count as an iteration.
         metrics.ITERATIONS.inc(sum(iteration > 0 for iteration in iterations))
-        # What comes after a number that is none says nothing, even where it is finite again.
+        # After a NaN, later values mean nothing, even if they are finite again.
         finite = list(takewhile(lambda point: math.isfinite(point.total), points))
         if finite:
             self.background.submit(lambda: self._record(finite))
         if len(finite) < len(points):
             raise _diverged(points[len(finite)], self.terms)
         if self._image is not None and not self._image.isfinite().all():
-            # A ReLU that takes the larger of x and zero makes zero of what is not a number, and no loss sees it.
+            # A ReLU computed as max(x, 0) may turn NaN into 0, so that the losses stay finite.
             raise Diverged(f"the picture left the finite numbers at iteration {iterations[-1]} or before: {REMEDY}")
 
     def _record(self, points: list[LossPoint]) -> None:
@@ -183,7 +183,7 @@ class SnapshotSink:
         iteration = progress.iteration
         if self.every and iteration % self.every == 0 and 0 < iteration < progress.iterations:
             image = progress.image[0].cpu()
-            # A picture that has left the numbers is none; the loss curve is about to end the job.
+            # A picture with NaN is not stored; the loss sink will end the job.
             if image.isfinite().all():
                 self.background.submit(lambda: self._upload(iteration, image))
 

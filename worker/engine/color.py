@@ -16,7 +16,13 @@ BRIGHTNESS = (0.299, 0.587, 0.114)
 
 
 def luminance(image: Tensor) -> Tensor:
-    """Return the luminance of each pixel, the Y of YIQ (ITU-R BT.601): (B, 1, H, W).
+    """Return the luminance of each pixel, the Y of YIQ (ITU-R BT.601).
+
+    Args:
+        image: (B, 3, H, W), RGB in [0, 1].
+
+    Returns:
+        (B, 1, H, W), in [0, 1].
 
     Example:
         >>> round(luminance(torch.ones(1, 3, 1, 1)).item(), 6)
@@ -27,7 +33,13 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def grayscale(image: Tensor) -> Tensor:
-    """Return the image without its colors, (B, 3, H, W).
+    """Return the image without its colors.
+
+    Args:
+        image: (B, 3, H, W), RGB in [0, 1].
+
+    Returns:
+        (B, 3, H, W), its channels the same.
 
     Example:
         >>> tuple(grayscale(torch.rand(2, 3, 4, 5)).shape)

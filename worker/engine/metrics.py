@@ -35,12 +35,18 @@ class RenderMetrics:
         gram: Relative squared distance of Gram matrices to the style, over held-out random networks.
         sliced: Relative sliced Wasserstein distance to the style, over the same networks.
         self_similarity: Root mean square difference, to the content, of the cosine similarities of all pairs of
-        positions.
+            positions.
         ssim: Structural similarity of the luminance to the content, 1 for the same.
         clipped: Share of values outside [0, 1].
 
     Source:
         Kolkin 2019 (arXiv 1904.12785), eq. 5 (self-similarity); Wang 2004 (ssim).
+
+    Example:
+        >>> image = torch.rand(1, 3, 16, 16)
+        >>> found = compute_metrics(image, content=image, style=image)
+        >>> round(found.ssim, 6), found.clipped, found.gram < 1e-6
+        (1.0, 0.0, True)
     """
 
     gram: float
@@ -57,6 +63,11 @@ class ContentFeatures:
     Args:
         image: (1, 3, H, W).
         similarities: Its cosine similarities on each network, (1, N, N) by seed.
+
+    Example:
+        >>> features = read_content(torch.rand(1, 3, 16, 16))
+        >>> [tuple(matrix.shape) for matrix in features.similarities.values()]  # of 2 x 2 positions at relu4_1
+        [(1, 4, 4), (1, 4, 4)]
     """
 
     image: Tensor
@@ -68,9 +79,14 @@ class StyleFeatures:
     """A style as it is compared with, on each network and layer.
 
     Args:
-        grams: Gram matrices, (1, C, C).
+        grams: Gram matrices, (1, C, C), by seed of the network and layer.
         projections: Sorted projections, (1, P, N).
         squares: Mean square of the features, the unit of the sliced distance.
+
+    Example:
+        >>> features = read_style(torch.rand(1, 3, 16, 24))
+        >>> [tuple(features.grams[HELD_OUT_SEEDS[0], layer].shape) for layer in ("relu1_1", "relu4_1")]
+        [(1, 64, 64), (1, 512, 512)]
     """
 
     grams: Mapping[tuple[int, str], Tensor]
@@ -80,14 +96,31 @@ class StyleFeatures:
 
 @torch.no_grad()
 def read_content(content: Tensor) -> ContentFeatures:
-    """Return the features of a content, which has the size of what is rendered."""
+    """Return the features of a content.
+
+    Args:
+        content: (1, 3, H, W) in [0, 1], of the size of what is rendered.
+
+    Example:
+        >>> content = torch.rand(1, 3, 16, 16)
+        >>> read_content(content).image is content
+        True
+    """
     similarities = {seed: _similarities(_features(seed, content)[SIMILARITY_LAYER]) for seed in HELD_OUT_SEEDS}
     return ContentFeatures(content, similarities)
 
 
 @torch.no_grad()
 def read_style(style: Tensor) -> StyleFeatures:
-    """Return the features of a style of any size."""
+    """Return the features of a style.
+
+    Args:
+        style: (1, 3, H, W) in [0, 1], of any size.
+
+    Example:
+        >>> sorted({layer for _, layer in read_style(torch.rand(1, 3, 16, 16)).squares}) == list(STYLE_LAYERS)
+        True
+    """
     grams, projections, squares = {}, {}, {}
     for seed in HELD_OUT_SEEDS:
         for layer, features in _features(seed, style).items():
@@ -105,6 +138,12 @@ def compare(rendered: Tensor, content: ContentFeatures, style: StyleFeatures) ->
         rendered: (1, 3, H, W).
         content: What `read_content` returned.
         style: What `read_style` returned.
+
+    Example:
+        >>> content, style = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16)
+        >>> found = compare(content, read_content(content), read_style(style))
+        >>> found.self_similarity < 1e-3 < found.gram  # the content itself is no stylization
+        True
     """
     shown = rendered.clamp(0, 1)
     gram, sliced, similarity = torch.tensor([_on(seed, shown, content, style) for seed in HELD_OUT_SEEDS]).mean(0)
@@ -129,7 +168,10 @@ def compute_metrics(rendered: Tensor, content: Tensor, style: Tensor) -> RenderM
 
 
 def clipped(rendered: Tensor) -> float:
-    """Return the share of values outside [0, 1] of an image of any shape.
+    """Return the share of values outside [0, 1].
+
+    Args:
+        rendered: An image of any shape.
 
     Example:
         >>> clipped(torch.tensor([0.5, 2.0, -1.0, 1.0]))

@@ -2,7 +2,7 @@
 
 Celery forks one to replace one that died, while it is connected to Redis. The child's copy of that connection would
 keep it alive in the parent's epoll, from which it cannot be removed once the parent has closed it: its events would be
-taken for those of the next connection with the same number, which is then read, and waited for, for good.
+taken for those of the next connection with the same number, which is then read, and waited for without end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def share_no_connections() -> None:
 
 
 def _let_go() -> None:
-    # Replaced, not closed: to objects that still name a descriptor, it must not become another one's connection.
+    # Replaced rather than closed: a new connection must not get the number that an old object still holds.
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for descriptor in [int(entry.name) for entry in DESCRIPTORS.iterdir()]:
         if descriptor >= STANDARD_STREAMS and _connects(descriptor):

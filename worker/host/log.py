@@ -16,8 +16,8 @@ from stylefarm.shared.settings import Settings
 log = structlog.get_logger("stylefarm.worker")
 
 
-# Celery tells of each hint that it comes and that it was dealt with. The runner tells that of jobs, with the attempt.
-# Alembic tells that it looks at the database.
+# Celery logs the arrival and the end of each hint; the runner logs the same of jobs, with the attempt.
+# Alembic logs that it reads the database.
 CHATTER = ("celery.worker.strategy", "celery.app.trace", "alembic.runtime.migration")
 
 
@@ -38,7 +38,7 @@ def configure(settings: Settings, worker: str) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=_last(settings)))
     root = logging.getLogger()
     root.handlers = [handler]
-    # Loggers that tell neither us nor any handler of their own, as that of Celery's pool, write plain words by this.
+    # Loggers without a handler, as that of Celery's pool, would write plain text otherwise.
     logging.lastResort = handler
     root.setLevel(settings.log_level.upper())
     if settings.log_level == "info":

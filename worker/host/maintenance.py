@@ -20,7 +20,7 @@ from stylefarm.shared.webhooks.caller import WebhookCaller
 
 log = structlog.get_logger("stylefarm.worker")
 
-# How often the leader looks whether the hints of a long queue run low, so that no slot waits for the next period.
+# How often the leader checks whether a long queue needs more hints, so that no slot waits for the next period.
 LOOK_SECONDS = 0.25
 LEAVING_SECONDS = 5.0
 # How often to check whether an hour has passed.
@@ -96,7 +96,7 @@ class MaintenanceThreads:
         except ServiceUnavailable as error:
             log.warning("not reconciled", reason=str(error))
         except Exception:
-            # A bug here must not end the one thread that puts things right.
+            # A bug here must not end the thread that requeues lost jobs.
             log.exception("not reconciled")
         return False
 
@@ -106,7 +106,7 @@ class MaintenanceThreads:
         except ServiceUnavailable:
             pass  # the next period says so
         except Exception:
-            # As above: loud, and the thread goes on.
+            # As above: logged as an error, and the thread goes on.
             log.exception("not known whether hints run low")
         return False
 

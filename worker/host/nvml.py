@@ -1,4 +1,4 @@
-"""The GPUs and MIG slices of this machine, as NVIDIA's driver (NVML) tells of them."""
+"""The GPUs and MIG slices of this machine, as NVIDIA's driver (NVML) reports them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_devices(nvml: Any = None) -> list[Device]:
     `nvml` is the module `pynvml`, or one that stands for it. Unlike CUDA, NVML may be asked by a process whose
     children will use the GPUs. Raises ServiceUnavailable if there is a driver that does not answer.
     """
-    # Here, so that a worker told to render on the CPU never loads it.
+    # Imported here, so that a worker on the CPU never loads it.
     nvml = nvml or importlib.import_module("pynvml")
     try:
         with _opened(nvml):
@@ -38,7 +38,7 @@ def find_devices(nvml: Any = None) -> list[Device]:
     except (nvml.NVMLError_LibraryNotFound, nvml.NVMLError_DriverNotLoaded):
         return []
     except nvml.NVMLError as error:
-        # Rendering on the CPU instead would look as if all were well, only slow.
+        # Falling back to the CPU would hide the problem: jobs would only be slow.
         raise _silent(error) from error
 
 

@@ -14,22 +14,22 @@ POLL_SECONDS = 0.2
 
 
 def end_with(parent: int) -> None:
-    """Has this process killed as soon as `parent`, the process that started it, has ended, in whatever way.
+    """Have this process killed as soon as `parent`, which started it, has ended in any way.
 
     On Linux the kernel does that, at once, also to a process that hangs in a library or is stopped; a thread at the
     end of a pipe could do neither, and any child that inherits the pipe keeps it open. The kernel means the thread
     that forked, not its process, so children must be started from the main thread; Celery's and ours are.
     """
-    if _asked_kernel():
-        # It may have ended before we asked.
+    if _ask_kernel():
+        # The parent may have ended before the kernel was asked.
         if os.getppid() != parent:
             _end()
     else:
         threading.Thread(target=_watch, args=(parent,), name="parent watch", daemon=True).start()
 
 
-def _asked_kernel() -> bool:
-    """Whether there is such a kernel, and it has agreed."""
+def _ask_kernel() -> bool:
+    """Ask the kernel to do it; return whether it can."""
     return sys.platform == "linux" and not ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -42,7 +42,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to render on.
+    """The devices of this machine.
 
     `visible` is CUDA_VISIBLE_DEVICES as our parent set it, to keep us off the GPUs of others; `threads` is
     the setting, and where there is none, all `cores` are ours.
@@ -85,7 +85,7 @@ def _chosen(gpus: str | None, machine: Machine) -> list[Device]:
         return _named(gpus, machine.devices, "--gpus")
     if machine.visible is None or not machine.devices:
         return list(machine.devices)
-    # As CUDA has it: an empty list hides all, and a negative number what is behind it.
+    # As in CUDA: an empty list hides all GPUs, and a negative number hides those after it.
     seen = f",{machine.visible}".replace(" ", "").partition(",-")[0].strip(",")
     return _named(seen, machine.devices, VISIBLE) if seen else []
 
@@ -118,7 +118,7 @@ def _on_gpus(devices: Iterable[Device], per_gpu: int) -> Iterable[Slot]:
 
 
 def _on_cpu(count: int, machine: Machine) -> Iterable[Slot]:
-    # An empty list, not a missing one: without it, torch would take the first GPU.
+    # Set to an empty list rather than unset: otherwise torch would use the first GPU.
     environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", VISIBLE: "", **_threads(count, machine)}
     for number in range(count):
         yield Slot(f"cpu{number}", environment)
@@ -128,7 +128,7 @@ def _threads(count: int, machine: Machine) -> dict[str, str]:
     if count <= 1 and machine.threads is None:
         return {}  # torch knows best how many threads a whole machine is good for
     share = str(max(1, (machine.threads or machine.cores) // max(count, 1)))
-    # OpenMP makes its threads by its own variable, before the setting is read.
+    # OpenMP creates its threads by its own variable, before the setting is read.
     return {"STYLEFARM_THREADS": share, "OMP_NUM_THREADS": share}
 
 

@@ -31,7 +31,7 @@ class Registration:
             self.workers.register(list(self.slots.values()))
             self._enlisted = True
         states = self.workers.report_alive([slot.name for slot in self.slots.values()])
-        # One that somebody took off the list is no reason to stop.
+        # A worker that a user removed from the list goes on.
         known = {slot: states[worker.name] for slot, worker in self.slots.items() if worker.name in states}
         self.supervisor.resting = {slot: state for slot, state in known.items() if state is not WorkerState.ACTIVE}
 

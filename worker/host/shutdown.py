@@ -12,7 +12,7 @@ import threading
 
 NUMBER = signal.SIGUSR2
 
-# As long as a last checkpoint may take, and the moves that let a job go.
+# As long as a last checkpoint, and releasing the job, may take.
 SECONDS = 15.0
 
 

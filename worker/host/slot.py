@@ -18,7 +18,7 @@ from stylefarm.shared.settings import Settings
 from stylefarm.worker.host import fork, shutdown
 from stylefarm.worker.host.registration import full_name
 
-# What a worker needs beyond a producer: how it is imported, and how it is installed.
+# Packages that a worker needs and a producer does not: the name to import, and the name to install.
 PACKAGES = {
     "torch": "torch",
     "safetensors": "safetensors",
@@ -36,7 +36,7 @@ def run_slot(settings: Settings, name: str, queues: Sequence[str]) -> int:
     fork.share_no_connections()
     broker_url = broker_of(settings)
     check_services(connect_services(settings))
-    # Celery warns of root because of pickled messages; here nothing but JSON is accepted.
+    # Celery warns about root because of pickled messages; this farm accepts nothing but JSON.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     running = app.application(broker_url).Worker(
         hostname=full_name(name),

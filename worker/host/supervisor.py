@@ -23,12 +23,12 @@ log = structlog.get_logger("stylefarm.worker")
 POLL_SECONDS = 0.05
 FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 60.0
-# A process that has run for so long started well: the next death is a new misfortune, not the same one again.
+# A process that has run for so long started well: its death does not count as a failed start.
 WELL_SECONDS = 60.0
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
-# A supervisor looks at its slots twenty times a second; one that has not for so long hangs.
+# A supervisor checks its slots twenty times a second; one that has not for so long hangs.
 SILENT_SECONDS = 10.0
 
 RUNNING, RESTARTING = "running", "restarting"
@@ -106,9 +106,9 @@ class SlotProcess:
                 self._command,
                 env={**os.environ, **self.slot.environment},
                 stdin=subprocess.DEVNULL,
-                # Ctrl-C at a terminal goes to all of a process group. The children hear of it from us, once.
+                # A terminal sends Ctrl-C to the whole process group; the children get one signal, from here.
                 process_group=0,
-                # The log goes to standard error; on the other Celery says in plain words that it is being stopped.
+                # The log goes to standard error; to standard output, Celery only prints that it is being stopped.
                 stdout=subprocess.DEVNULL,
             )
             self.starts += 1

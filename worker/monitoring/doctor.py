@@ -54,7 +54,7 @@ class Finding:
     remedy: str = ""
 
 
-# Health, words and remedy of each finding of one check.
+# Health, sentence and remedy of each finding of one check.
 Found = Iterator[tuple[Health, str, str]]
 
 
@@ -65,8 +65,8 @@ def examine(services: Services) -> Iterator[Finding]:
             for finding in check(services):
                 yield Finding(what, *finding)
         except FarmError as error:
-            words, _, remedy = str(error).partition(": ")
-            yield Finding(what, Health.WRONG, words, remedy)
+            message, _, remedy = str(error).partition(": ")
+            yield Finding(what, Health.WRONG, message, remedy)
 
 
 def _check_database(services: Services) -> Found:
@@ -136,13 +136,13 @@ def _check_workers(services: Services) -> Found:
                 f"{name} has been silent for {entry.silent_for:.0f} s",
                 "see its log, or start it again",
             )
-    heard = {queue for entry in takers for queue in entry.worker.queues}
+    served = {queue for entry in takers for queue in entry.worker.queues}
     for device, label in Backlog(services.engine).routes():
-        if queue_name(device, label) not in heard:
-            wish = f"device {device}" + (f" and label {label}" if label else "")
+        if queue_name(device, label) not in served:
+            queue = f"device {device}" + (f" and label {label}" if label else "")
             yield (
                 Health.WARNING,
-                f"jobs for {wish} are queued, and no worker takes them",
+                f"jobs for {queue} are queued, and no worker takes them",
                 "start one: worker start --help",
             )
     yield Health.FINE, f"{len(takers)} take jobs", ""
@@ -176,12 +176,12 @@ def _check_disk(services: Services) -> Found:
     home = services.settings.home.expanduser().absolute()
     place = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    words = f"{free / 1e9:.1f} GB are free below {place}"
+    sentence = f"{free / 1e9:.1f} GB are free below {place}"
     if free > LITTLE_DISK_BYTES:
-        yield Health.FINE, words, ""
+        yield Health.FINE, sentence, ""
     else:
         health = Health.WRONG if free < NO_DISK_BYTES else Health.WARNING
-        yield health, words, "make room, or set STYLEFARM_HOME to another disk"
+        yield health, sentence, "make room, or set STYLEFARM_HOME to another disk"
 
 
 def _check_rendering(_services: Services) -> Found:
@@ -223,7 +223,7 @@ def _check_plugins(_services: Services) -> Found:
 
 
 def _loaded(registry: Registry, plugin: Plugin, what: str) -> tuple[Health, str, str]:
-    # Imported here, since both bring torch along.
+    # Imported here, since both import torch.
     from stylefarm.worker.engine.losses.style import load_loss
     from stylefarm.worker.engine.methods.method import load_method
 

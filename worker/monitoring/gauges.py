@@ -31,7 +31,7 @@ log = structlog.get_logger("stylefarm.worker")
 
 # Answers of services are kept for this long, however many clients ask.
 FRESH_SECONDS = 5.0
-# Prometheus gives up after 10 s by default, and would then have nothing at all.
+# Prometheus gives up after 10 s by default, and would then get no metrics at all.
 PATIENCE_SECONDS = 3.0
 
 
@@ -100,7 +100,7 @@ class FarmCollector(Collector):
             yield _gauge("stylefarm_hints", "Hints that stand in Redis, by queue.", "queue", hints)
 
     def _jobs(self, totals: Iterable[QueueTotal]) -> Iterator[Metric]:
-        # With zeros: a series that ends looks to Prometheus like one that is not known.
+        # With zeros: to Prometheus, a series that ends looks like one that is unknown.
         states = dict.fromkeys(map(str, State), 0)
         depths = dict.fromkeys(self.queues, 0)
         for total in totals:
@@ -182,7 +182,7 @@ def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
 
 def _counted(folder: Path) -> Iterable[Metric]:
     try:
-        # It has no annotations.
+        # The function has no type annotations.
         return list(MultiProcessCollector(None, str(folder)).collect())  # type: ignore[no-untyped-call]
     except struct.error:
         return []  # a file that its process is about to begin: there is nothing in it yet

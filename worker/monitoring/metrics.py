@@ -18,7 +18,7 @@ Upload = Literal["result", "snapshot", "checkpoint"]
 JOB_BUCKETS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 UPLOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60)
 
-# In no registry: the one of prometheus_client belongs to the program that an embedded farm is a part of.
+# In no registry: prometheus_client's default one belongs to the program that contains an embedded farm.
 ITERATIONS = Counter("stylefarm_iterations", "Iterations that were rendered.", registry=None)
 ATTEMPTS = Counter("stylefarm_attempts", "Claimed jobs that were let go, by outcome.", ["outcome"], registry=None)
 JOB_SECONDS = Histogram(
@@ -50,6 +50,6 @@ def uploading(kind: Upload) -> Iterator[None]:
     UPLOAD_SECONDS.labels(kind).observe(time.monotonic() - started)
 
 
-# So that they are served as 0 before the first of them.
+# So that these counters are served as 0 from the start.
 for _kind in get_args(Upload):
     UPLOAD_SECONDS.labels(_kind)

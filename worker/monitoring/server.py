@@ -37,7 +37,7 @@ REASONS = {
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 
-# What is wrong, in a sentence; None if nothing is.
+# A sentence that says what is wrong; None if nothing is.
 Health = Callable[[], str | None]
 
 
@@ -46,9 +46,9 @@ class Handler(WSGIRequestHandler):
 
     timeout = SILENT_CLIENT_SECONDS
 
-    def log_message(self, format: str, *words: Any) -> None:  # noqa: A002 - its name in the base class
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - its name in the base class
         """Log a request."""
-        log.debug("asked for metrics", request=format % words)
+        log.debug("asked for metrics", request=format % arguments)
 
 
 class Server(ThreadingMixIn, WSGIServer):
@@ -57,7 +57,7 @@ class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # The client has left, or keeps silent: that is its own affair.
+        # The client has closed the connection, or does not read.
         """Log an error of a request."""
         log.debug("not answered", client=str(client_address), exc_info=True)
 
@@ -116,7 +116,7 @@ def _listening(host: str, port: int) -> Iterator[Server]:
 
 @contextmanager
 def _folders(slots: Iterable[str]) -> Iterator[Mapping[str, Path]]:
-    # Nobody else may read what is in it.
+    # Only the owner may read it.
     with tempfile.TemporaryDirectory(prefix="stylefarm-metrics-") as place:
         made = {slot: Path(place) / slot for slot in slots}
         for folder in made.values():
@@ -139,7 +139,7 @@ def _application(registry: CollectorRegistry, health: Health) -> WSGIApplication
         try:
             return metrics(environ, start)  # type: ignore[no-any-return]
         except Exception:
-            # A bug here must not write lines into the log that are none.
+            # A bug here must not write lines that are not JSON into the log.
             log.exception("metrics not served")
             start("500 Internal Server Error", [PLAIN])
             return [b"the worker's log has the reason\n"]

@@ -12,10 +12,22 @@ USABLE = 0.95
 
 
 class MemoryEstimator(Protocol):
-    """The part of a feature network that plans need."""
+    """The part of a feature network that plans need.
+
+    Example:
+        >>> from stylefarm.worker.engine.networks.vgg import Vgg
+        >>> from stylefarm.worker.engine.networks.vgg_network import VggNetwork
+        >>> estimator: MemoryEstimator = VggNetwork(Vgg("vgg19", ["relu2_1"]))
+        >>> [str(plan) for plan in estimator.memory_plans(Workload(64, 64))][:1]
+        ['whole']
+    """
 
     def memory_plans(self, workload: Workload) -> list[MemoryPlan]:
-        """Return every way of running the workload with its memory in bytes, the fastest first."""
+        """Return every way of running the workload with its memory in bytes, the fastest first.
+
+        Args:
+            workload: The image, the batch and the optimizer.
+        """
         ...
 
 

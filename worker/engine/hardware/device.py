@@ -16,9 +16,14 @@ Precision = Literal["fp32", "tf32", "bf16"]
 class ComputePath:
     """A device and a precision of the convolutions; the image, the losses and the optimizer stay in float32.
 
+    Args:
+        device: A GPU or the CPU.
+        precision: That of the convolutions.
+
     Example:
-        >>> str(ComputePath(torch.device("cpu"), "bf16").dtype)
-        'torch.bfloat16'
+        >>> path = ComputePath(torch.device("cpu"), "bf16")
+        >>> str(path.dtype), path.device_name
+        ('torch.bfloat16', 'cpu')
     """
 
     device: torch.device
@@ -46,6 +51,9 @@ class ComputePath:
 
 def has_bf16(device: torch.device) -> bool:
     """Return whether `device` multiplies bfloat16 matrices in hardware, so that it is faster and not only smaller.
+
+    Args:
+        device: A GPU or the CPU.
 
     Example:
         >>> has_bf16(torch.device("cpu")) in (True, False)

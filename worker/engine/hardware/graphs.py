@@ -28,6 +28,11 @@ class CapturedObjective:
     Args:
         objective: The objective, on a GPU.
         on_capture: Receives "captured", or a sentence that says why it is not.
+
+    Example:
+        captured = CapturedObjective(objective, on_capture=print)
+        for _ in range(100):  # the first call captures, the others replay
+            losses, gradient = captured.gradient(image)
     """
 
     def __init__(self, objective: ObjectiveFunction, on_capture: Callable[[str], None]) -> None:

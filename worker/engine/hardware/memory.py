@@ -23,7 +23,12 @@ def release_memory() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory ran out; the CPU's allocator has no exception class of its own.
+    """Return whether an error means that memory ran out.
+
+    The CPU's allocator has no exception class of its own.
+
+    Args:
+        error: Any exception.
 
     Example:
         >>> is_out_of_memory(MemoryError()), is_out_of_memory(ValueError())

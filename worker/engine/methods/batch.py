@@ -16,6 +16,11 @@ def batch_objectives(objectives: Sequence[Objective], *, at_once: bool) -> Objec
     Args:
         objectives: The objective of each image.
         at_once: Whether the images go through the network at once, where they can; otherwise one after the other.
+
+    Example:
+        each = [Objective(network, content, styles, settings) for content in contents]
+        objective = batch_objectives(each, at_once=True)
+        losses, gradient = objective.gradient(torch.cat(contents))
     """
     if len(objectives) == 1:
         return objectives[0]
@@ -30,6 +35,12 @@ class SequentialObjectives:
 
     Args:
         objectives: Objectives of one image each, (1, 3, H, W), of one size and in one space.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> square = SimpleNamespace(space=None, losses=lambda image, _: image.square().sum((1, 2, 3))[:, None])
+        >>> SequentialObjectives([square, square]).losses(torch.ones(2, 3, 1, 1)).tolist()
+        [[3.0], [3.0]]
     """
 
     def __init__(self, objectives: Sequence[ObjectiveFunction]) -> None:

@@ -47,7 +47,11 @@ class Progress:
     state: Callable[[], EngineState] | None = None
 
     def of(self, index: int) -> Progress:
-        """Return the progress of one image of the batch."""
+        """Return the progress of one image of the batch.
+
+        Args:
+            index: Its place in the batch, from 0.
+        """
         which, state = slice(index, index + 1), self.state
         own = None if state is None else lambda: state().of(index)
         return Progress(self.iteration, self.iterations, self.image[which], self.losses[which], own)
@@ -62,6 +66,9 @@ class Scale:
         prepare: Returns the start, (B, 3, H, W) in the objective's coordinates, of which later scales use the size
             alone, and the objective. It is called when the scale begins, so that one scale's targets are in memory at
             a time.
+
+    Example:
+        scales = [Scale(200, lambda: (small_start, small_objective)), Scale(100, lambda: (start, objective))]
     """
 
     iterations: int
@@ -108,7 +115,13 @@ class RunRequest:
 
 
 class Method(Protocol):
-    """One way of rendering."""
+    """One way of rendering.
+
+    Example:
+        method = load_method("gatys")
+        for progress in method.run(RunRequest([Scale(500, prepare)], optimizer)):
+            print(progress.iteration, progress.losses[:, method.terms.index("style")])
+    """
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -126,12 +139,22 @@ class Method(Protocol):
         ...
 
     def run(self, request: RunRequest) -> Iterator[Progress]:
-        """Yield the images and losses before the first step and after each."""
+        """Yield the images and losses before the first step and after each.
+
+        Args:
+            request: The sizes, the optimizer, and what to continue from.
+
+        Raises:
+            KeyError: The state is not one of this method.
+        """
         ...
 
 
 def load_method(name: str) -> Method:
     """Return the method of a name, built in or of another package.
+
+    Args:
+        name: As `METHODS` and the entry points name it.
 
     Raises:
         InvalidSpec: Nobody provides it, or its package cannot be used.

@@ -90,6 +90,11 @@ class LossTerm:
         target: What the features are compared with.
         weight: Its weight.
         unit: The factor that normalizes its error, a number or (B,).
+
+    Example:
+        >>> from stylefarm.worker.engine.losses.terms import ContentTarget
+        >>> LossTerm(1, "relu4_2", ContentTarget(torch.zeros(1, 512, 4, 4)), weight=2.0, unit=0.25).scale
+        0.5
     """
 
     kind: int
@@ -105,7 +110,18 @@ class LossTerm:
 
 
 class ObjectiveFunction(Protocol):
-    """What an optimization minimizes: losses of images (B, 3, H, W) in the coordinates `space`."""
+    """What an optimization minimizes: losses of images (B, 3, H, W) in the coordinates `space`.
+
+    Example:
+        >>> class Square:  # the objective sum(x^2), as a content loss
+        ...     space = PIXELS
+        ...     def losses(self, image, iteration=0):
+        ...         return image.square().sum((1, 2, 3))[:, None] * torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+        ...     def gradient(self, image, iteration=0):
+        ...         return self.losses(image), 2 * image
+        >>> Square().gradient(torch.ones(1, 3, 1, 1))[1].flatten().tolist()
+        [2.0, 2.0, 2.0]
+    """
 
     space: InputSpace
 
@@ -191,6 +207,10 @@ class Objective:
         Returns:
             The objective; None if they cannot be batched: with losses over samples, regions, or normalized gradients,
             or if their networks or kinds of losses differ.
+
+        Example:
+            together = Objective.batched([Objective(network, content, styles, settings) for content in contents])
+            losses = together.losses(torch.cat(contents))  # (B, terms)
         """
         first = objectives[0]
         alike = all(

@@ -15,7 +15,14 @@ from stylefarm.worker.engine.optim.state import EngineState
 
 
 class Optimizer(Protocol):
-    """Turns a batch of images and their gradients into the next images."""
+    """Turns a batch of images and their gradients into the next images.
+
+    Example:
+        >>> from stylefarm.worker.engine.optim.first_order import Sgd
+        >>> optimizer: Optimizer = Sgd(LearningRate(0.25), momentum=0.0)
+        >>> optimizer.step(torch.ones(1, 3, 1, 1), gradient=torch.full((1, 3, 1, 1), 2.0)).flatten().tolist()
+        [0.5, 0.5, 0.5]
+    """
 
     def step(self, image: Tensor, gradient: Tensor) -> Tensor:
         """Return the next images, (B, 3, H, W), shaped as `image` and `gradient`.
@@ -40,11 +47,14 @@ class Optimizer(Protocol):
         ...
 
     def restore(self, state: EngineState, device: torch.device) -> None:
-        """Continue on `device` from a state that `state` gave. Raises KeyError if something is missing in it.
+        """Continue on `device` from a state that `state` gave.
 
         Args:
             state: What `state` returned.
             device: Where to continue.
+
+        Raises:
+            KeyError: Something is missing in it.
         """
         ...
 
@@ -68,7 +78,11 @@ class LearningRate:
     every: int = 0
 
     def at(self, iteration: int) -> float:
-        """Return the rate of step `iteration`, counted from 0."""
+        """Return the rate of one step.
+
+        Args:
+            iteration: The step, counted from 0.
+        """
         return self.start * self.decay ** (iteration // self.every) if self.every else self.start
 
 
@@ -100,10 +114,20 @@ class OptimizerSettings:
 
 
 class OptimizerClass(Protocol):
-    """What a registered class has beside the optimizer itself."""
+    """What a registered class has beside the optimizer itself.
+
+    Example:
+        >>> adam = load_optimizer("adam").from_settings(OptimizerSettings(LearningRate(0.1)))
+        >>> type(adam).__name__, dict(adam.state().numbers)
+        ('Adam', {'iteration': 0})
+    """
 
     def from_settings(self, settings: OptimizerSettings) -> Optimizer:
-        """Return the optimizer with these settings."""
+        """Return the optimizer with these settings.
+
+        Args:
+            settings: Those of all optimizers, of which it reads its own.
+        """
         ...
 
     def state_vectors(self, settings: OptimizerSettings, iterations: int) -> int:
@@ -117,7 +141,13 @@ class OptimizerClass(Protocol):
 
 
 def load_optimizer(name: str) -> OptimizerClass:
-    """Return the class of a registered optimizer. Raises InvalidSpec for an unknown name.
+    """Return the class of a registered optimizer.
+
+    Args:
+        name: As `OPTIMIZERS` names it.
+
+    Raises:
+        InvalidSpec: There is no optimizer of that name.
 
     Example:
         >>> settings = OptimizerSettings(LearningRate(1.0), history_size=20)

@@ -37,35 +37,69 @@ class EngineState:
         return sum(tensor.numel() * tensor.itemsize for tensor in self.tensors.values())
 
     def named(self, prefix: str) -> EngineState:
-        """Return the same state, each name with `prefix` before it."""
+        """Return the same state under longer names.
+
+        Args:
+            prefix: Comes before each name.
+        """
         return EngineState(
             {prefix + name: tensor for name, tensor in self.tensors.items()},
             {prefix + name: number for name, number in self.numbers.items()},
         )
 
     def part(self, prefix: str) -> EngineState:
-        """Return what stands under names with `prefix`, by the names without it."""
+        """Return what stands under names with a prefix, by the names without it.
+
+        Args:
+            prefix: What `named` got.
+        """
         own = {name.removeprefix(prefix): number for name, number in self.numbers.items() if name.startswith(prefix)}
         return EngineState(_Part(self.tensors, prefix), own)
 
     def joined(self, other: EngineState) -> EngineState:
-        """Return both; their names differ."""
+        """Return what both states have.
+
+        Args:
+            other: A state of other names.
+
+        Example:
+            >>> EngineState({}, {"step": 1}).joined(EngineState({}, {"done": 5})).numbers
+            {'step': 1, 'done': 5}
+        """
         return EngineState({**self.tensors, **other.tensors}, {**self.numbers, **other.numbers})
 
     def of(self, index: int) -> EngineState:
-        """Return the part of one image of a batch."""
+        """Return the state of one image of a batch.
+
+        Args:
+            index: Its place in the batch, from 0.
+        """
         own = {name: tensor[index : index + 1] for name, tensor in self.tensors.items()}
         return EngineState(own, self.numbers)
 
     def without_history(self) -> EngineState:
-        """Return the same state without what an optimizer can rebuild, which is most of it with L-BFGS."""
+        """Return the same state without what an optimizer can rebuild, which is most of it with L-BFGS.
+
+        Example:
+            >>> EngineState({}, {"iteration": 3, "history.pairs": 2}).without_history().numbers
+            {'iteration': 3}
+        """
         return EngineState(
             {name: tensor for name, tensor in self.tensors.items() if HISTORY not in name},
             {name: number for name, number in self.numbers.items() if HISTORY not in name},
         )
 
     def copied(self) -> EngineState:
-        """Return a copy on the CPU that no later step changes."""
+        """Return a copy on the CPU that no later step changes.
+
+        Example:
+            >>> import torch
+            >>> x = torch.zeros(1, 3)
+            >>> before = EngineState({"x": x}, {}).copied()
+            >>> _ = x.add_(1)
+            >>> before.tensors["x"].tolist()
+            [[0.0, 0.0, 0.0]]
+        """
         return EngineState({name: tensor.to("cpu", copy=True) for name, tensor in self.tensors.items()}, self.numbers)
 
 

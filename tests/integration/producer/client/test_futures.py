@@ -80,11 +80,11 @@ def test_a_job_tells_how_it_ended(ended: Sweep) -> None:
         failed.result()
     error = failed.exception()
     assert error is not None
-    for told in (error, raised.value, pickle.loads(pickle.dumps(error))):
-        assert (told.job_id, told.error_class) == (failed.id, "input")
-        assert told.error is not None
-        assert told.error.startswith("a.png cannot be decoded")
-        assert told.error in str(told)
+    for copy in (error, raised.value, pickle.loads(pickle.dumps(error))):
+        assert (copy.job_id, copy.error_class) == (failed.id, "input")
+        assert copy.error is not None
+        assert copy.error.startswith("a.png cannot be decoded")
+        assert copy.error in str(copy)
     stopped = cancelled.exception()
     assert stopped is not None
     assert (stopped.job_id, stopped.error) == (cancelled.id, None)

@@ -100,13 +100,13 @@ def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)
     found = compare([sweep])
     (tmp_path / "there.csv").touch()
-    for name, metric, words in (
+    for name, metric, message in (
         ("a.png", "gramm", "no job has the metric gramm: did you mean 'gram'"),
         ("a.pdf", "gram", "no format of a comparison"),
         ("there.csv", "gram", "exists: give --force"),
         ("a.html", "gram", "pip install 'stylefarm"),
     ):
-        with pytest.raises(InvalidRequest, match=words):
+        with pytest.raises(InvalidRequest, match=message):
             write_comparison(found, tmp_path / name, metric=metric)
     assert not list(tmp_path.glob("a.*"))
     assert (tmp_path / "there.csv").read_bytes() == b""

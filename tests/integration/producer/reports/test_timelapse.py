@@ -51,8 +51,8 @@ def test_what_cannot_be_filmed_is_told(farm: Farm, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(NotFound, match="no snapshots"):
         write_timelapse(job, tmp_path / "a.gif")
-    for name, words in {"a.mp4": "needs ffmpeg", "a.png": "no animation format"}.items():
-        with pytest.raises(InvalidRequest, match=words):
+    for name, message in {"a.mp4": "needs ffmpeg", "a.png": "no animation format"}.items():
+        with pytest.raises(InvalidRequest, match=message):
             write_timelapse(job, tmp_path / name)
     with pytest.raises(InvalidRequest, match="0 frames in a second"):
         write_timelapse(job, tmp_path / "a.gif", frames_per_second=0)

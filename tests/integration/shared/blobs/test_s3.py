@@ -28,8 +28,8 @@ Connect = Callable[..., S3Blobs]
 
 @pytest.fixture
 def connected(swift_server: SwiftServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Connects to a bucket of the test's own, which is not there yet."""
-    # What the environment says of proxies is not meant for this machine.
+    """Connect to a bucket of the test's own, which is not there yet."""
+    # Proxies of the environment are not meant for this machine.
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     made: list[S3Blobs] = []
     usual = {

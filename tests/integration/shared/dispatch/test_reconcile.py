@@ -206,7 +206,7 @@ def test_each_queue_is_found(farm: ReconciledFarm) -> None:
 
 
 def age(farm: ReconciledFarm, ids: Sequence[str]) -> None:
-    """Moves what was done to jobs a minute into the past: what is newer may be told twice."""
+    """Move what was done to jobs a minute into the past: what is newer may be told twice."""
     with Session(farm.engine) as session:
         session.execute(update(JobRow).where(JobRow.id.in_(ids)).values(updated_at=now(-60)))
         session.commit()

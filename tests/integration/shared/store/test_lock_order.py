@@ -49,7 +49,7 @@ def held_up(engine: Engine, job_id: str, *works: Callable[[], object]) -> list[A
 
 
 def _until_at_rest(engine: Engine, works: Sequence[Future[Any]]) -> None:
-    """Waits until each of them has ended, or waits for a lock."""
+    """Wait until each of them has ended, or waits for a lock."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )

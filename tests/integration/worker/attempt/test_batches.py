@@ -117,7 +117,7 @@ def batching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 
 
 def swept(farm: Farm, fields: dict[str, Any], weights: Sequence[float] = WEIGHTS, **changes: Any) -> list[Job]:
-    """Queues them, also what was rendered before."""
+    """Queue them, also what was rendered before."""
     return [farm.submit(**{**fields, **changes}, style_weight=weight, force=True) for weight in weights]
 
 
@@ -199,8 +199,8 @@ def test_what_does_not_fit_together_is_rendered_one_by_one(
     """Given memory for one picture, if three are claimed together, I expect each rendered alone, and well."""
     (job,) = swept(batching, fields, WEIGHTS[:1], iterations=2, size=128)
     job.wait(timeout=120)
-    (told,) = batching.services.queries.attempts(job.id)[0].record["path"]["memory"]
-    monkeypatch.setattr(batch, "available_memory", lambda device, limit: round(told["bytes"] / USABLE) + 1)
+    (plan,) = batching.services.queries.attempts(job.id)[0].record["path"]["memory"]
+    monkeypatch.setattr(batch, "available_memory", lambda device, limit: round(plan["bytes"] / USABLE) + 1)
     jobs = swept(batching, fields, iterations=2, size=128)
     assert [status.state for status in ended(batching, jobs)] == [State.DONE] * 3
     records = [batching.services.queries.attempts(job.id)[0].record for job in jobs]

@@ -37,10 +37,10 @@ def leave(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(batch, "available_memory", lambda device, limit: count)
 
 
-def memory_told(farm: Farm, job: Job) -> list[dict[str, Any]]:
+def memory_plans(farm: Farm, job: Job) -> list[dict[str, Any]]:
     (attempt,) = farm.services.queries.attempts(job.id)
-    told: list[dict[str, Any]] = attempt.record["path"]["memory"]
-    return told
+    plans: list[dict[str, Any]] = attempt.record["path"]["memory"]
+    return plans
 
 
 def pixels(image: Image.Image) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -54,13 +54,13 @@ def test_a_picture_that_does_not_fit_is_rendered_in_strips(
     # In bfloat16 the sums of strips would be rounded apart from those of the whole.
     whole = submitted(farm, pictures, size=512, precision="fp32")
     expected = pixels(whole.result(timeout=60).image)
-    (told,) = memory_told(farm, whole)
-    assert told["way"] == "whole"
-    leave(monkeypatch, told["bytes"])
+    (plan,) = memory_plans(farm, whole)
+    assert plan["way"] == "whole"
+    leave(monkeypatch, plan["bytes"])
     strips = submitted(farm, pictures, size=512, precision="fp32", tv_weight=3.0001)
     found = pixels(strips.result(timeout=60).image)
-    (told,) = memory_told(farm, strips)
-    assert told["way"].startswith("strips")
+    (plan,) = memory_plans(farm, strips)
+    assert plan["way"].startswith("strips")
     assert np.abs(found - expected).max() <= 1
 
 

@@ -49,17 +49,17 @@ class SignDescent:
         image, objective = scale.prepare()
         for step in range(scale.iterations):
             losses, gradient = objective.gradient(image, step)
-            yield Progress(step, scale.iterations, image, told(losses, gradient))
+            yield Progress(step, scale.iterations, image, with_gradient(losses, gradient))
             image = image - gradient.sign() / 255
         losses, gradient = objective.gradient(image, scale.iterations)
-        yield Progress(scale.iterations, scale.iterations, image, told(losses, gradient))
+        yield Progress(scale.iterations, scale.iterations, image, with_gradient(losses, gradient))
 
 
 class TwoTotals(SignDescent):
     terms = ("total", "total")
 
 
-def told(losses, gradient):
+def with_gradient(losses, gradient):
     return torch.stack([losses[:, 0], gradient.abs().flatten(1).mean(1)], 1)
 '''
 ENTRY_POINTS = """
@@ -148,10 +148,10 @@ def test_the_doctor_lists_them(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> N
     assert twice.health is Health.WARNING
     assert "'sign-descent' of twice-styles 1.0 is not used: other-styles 2.1 has the name" in twice.words
 
-    def says(name: str, health: Health, words: str) -> Finding:
+    def says(name: str, health: Health, sentence: str) -> Finding:
         finding = found[name]
         assert finding.health is health
-        assert words in finding.words
+        assert sentence in finding.words
         return finding
 
     says("max-mean", Health.FINE, "of other-styles 2.1")

@@ -110,7 +110,7 @@ def test_a_checkpoint_that_came_too_late_is_deleted(
 
 
 def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], None]:
-    """Stores the checkpoint anew, whole, with something else said of it."""
+    """Store the checkpoint anew, whole, with something else said of it."""
 
     def rewrite(checkpoint: Checkpoint) -> None:
         path = farm.settings.home / "rewritten"

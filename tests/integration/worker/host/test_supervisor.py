@@ -53,7 +53,7 @@ from stylefarm.producer.cli import main
 main()
 """
 
-# What is started for each slot: tells of itself, and finishes a "job" of some length when it is asked to stop.
+# The program of each slot: it reports its arguments and its environment, and finishes a "job" when asked to stop.
 SLOT = """\
 import json, os, signal, sys, time
 from pathlib import Path
@@ -64,14 +64,14 @@ def finish(*_):
     Path(name + ".finished").touch()
     sys.exit()
 
-words = sys.argv[1:]
-name, parent = words[words.index("--name") + 1], words[words.index("--parent") + 1]
+arguments = sys.argv[1:]
+name, parent = (arguments[arguments.index(option) + 1] for option in ("--name", "--parent"))
 parent_watch.end_with(int(parent))
 shutdown.ignore_request()
 signal.signal(signal.SIGTERM, finish)
 Path("new").mkdir(exist_ok=True)
 part = Path("new") / name
-part.write_text(json.dumps({"pid": os.getpid(), "words": words, "environment": dict(os.environ)}))
+part.write_text(json.dumps({"pid": os.getpid(), "arguments": arguments, "environment": dict(os.environ)}))
 part.rename(name + ".json")
 time.sleep(600)
 """
@@ -90,10 +90,10 @@ class Started:
 
     def pids(self) -> dict[str, int]:
         """The process of each slot."""
-        return {name: told["pid"] for name, told in self.slots().items()}
+        return {name: slot["pid"] for name, slot in self.slots().items()}
 
     def end(self) -> None:
-        """Kills it, and returns when nothing of it is left."""
+        """Kill it, and return when nothing of it is left."""
         self.process.kill()
         self.process.communicate()
         wait_until(lambda: are_gone(self.pids().values()), SECONDS)
@@ -117,7 +117,7 @@ def launched(folder: Path, *options: str, job_seconds: float = 0) -> subprocess.
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a worker and waits for its slots; at the end nothing of it is left."""
+    """Start a worker and wait for its slots; at the end nothing of it is left."""
     with contextlib.ExitStack() as until_the_end:
 
         def start(*options: str, slots: int, job_seconds: float = 0) -> Started:
@@ -137,12 +137,12 @@ def test_each_slot_sees_its_own_gpu_only(start: Start) -> None:
     And in the process above them no torch, which would keep a GPU's memory, and break what is forked from it.
     """
     worker = start("--name", "studio", slots=8)
-    environments = {name: told["environment"] for name, told in worker.slots().items()}
+    environments = {name: slot["environment"] for name, slot in worker.slots().items()}
     assert {name: seen["CUDA_VISIBLE_DEVICES"] for name, seen in environments.items()} == {
         f"studio-gpu{n}": f"GPU-{n}" for n in range(8)
     }
     assert {seen["CUDA_DEVICE_ORDER"] for seen in environments.values()} == {"PCI_BUS_ID"}
-    assert all(told["words"][:2] == ["worker", "slot"] for told in worker.slots().values())
+    assert all(slot["arguments"][:2] == ["worker", "slot"] for slot in worker.slots().values())
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(SECONDS) == 0
     imported = set((worker.folder / "modules").read_text().split())
@@ -153,27 +153,27 @@ def test_each_slot_sees_its_own_gpu_only(start: Start) -> None:
 def test_a_gpu_that_is_not_here_is_refused(tmp_path: Path) -> None:
     """Given a slip in --gpus, I expect one sentence with the GPUs that there are, and 2."""
     process = launched(tmp_path, "--gpus", "8")
-    _, words = process.communicate(timeout=SECONDS)
+    _, messages = process.communicate(timeout=SECONDS)
     assert process.returncode == 2
-    assert words.startswith("stylefarm: --gpus asks for '8', which is not here: give any of 0 (GPU-0), 1 (GPU-1), ")
-    assert len(words.splitlines()) == 1
+    assert messages.startswith("stylefarm: --gpus asks for '8', which is not here: give any of 0 (GPU-0), 1 (GPU-1), ")
+    assert len(messages.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["studio:1", "a%h", "", "a b"])
 def test_a_name_that_the_farm_would_read_otherwise_is_refused(tmp_path: Path, name: str) -> None:
     """Given a --name of which a part would be taken for something else, I expect one sentence, and 2."""
     process = launched(tmp_path, "--name", name)
-    _, words = process.communicate(timeout=SECONDS)
+    _, messages = process.communicate(timeout=SECONDS)
     assert process.returncode == 2
-    assert words == f"stylefarm: no worker can be called {name!r}: use letters, digits, . - and _, 63 at most\n"
+    assert messages == f"stylefarm: no worker can be called {name!r}: use letters, digits, . - and _, 63 at most\n"
 
 
 def test_cpu_slots_share_the_threads(start: Start) -> None:
     """Given a worker on the CPU alone, I expect slots that see no GPU, and OpenMP to start with their share."""
     worker = start("--gpus", "none", "--cpu", "2", slots=2)
     share = str(max(1, len(os.sched_getaffinity(0)) // 2))
-    for told in worker.slots().values():
-        seen = told["environment"]
+    for slot in worker.slots().values():
+        seen = slot["environment"]
         assert (seen["CUDA_VISIBLE_DEVICES"], seen["OMP_NUM_THREADS"], seen["STYLEFARM_THREADS"]) == ("", share, share)
 
 
@@ -194,12 +194,12 @@ def test_the_memory_of_each_gpu_is_told_by_slot(start: Start) -> None:
     start("--gpus", "2,5", "--name", "studio", "--metrics-port", str(port), slots=2)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
         families = text_string_to_metric_families(answer.read().decode())
-    told = {(s.name, s.labels.get("slot"), s.labels.get("gpu")): s.value for f in families for s in f.samples}
+    samples = {(s.name, s.labels.get("slot"), s.labels.get("gpu")): s.value for f in families for s in f.samples}
     for number in (2, 5):
         place = (f"studio-gpu{number}", f"GPU-{number}")
-        assert told["stylefarm_gpu_memory_used_bytes", *place] == fake_nvml.FakeMemory().used
-        assert told["stylefarm_gpu_memory_total_bytes", *place] == fake_nvml.FakeMemory().total
-    assert told["stylefarm_slot_starts_total", "studio-gpu2", None] == 1
+        assert samples["stylefarm_gpu_memory_used_bytes", *place] == fake_nvml.FakeMemory().used
+        assert samples["stylefarm_gpu_memory_total_bytes", *place] == fake_nvml.FakeMemory().total
+    assert samples["stylefarm_slot_starts_total", "studio-gpu2", None] == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -80,7 +80,7 @@ def test_jobs_that_nobody_takes(set_up: Set) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "what", "words"),
+    ("changes", "what", "sentence"),
     [
         (
             {"broker_url": "redis://:hunter2@127.0.0.1:1/0"},
@@ -91,11 +91,11 @@ def test_jobs_that_nobody_takes(set_up: Set) -> None:
         ({"s3_secret_key": "hunter2"}, "objects", "refuses"),
     ],
 )
-def test_a_service_that_is_away(set_up: Set, changes: dict[str, str], what: str, words: str) -> None:
+def test_a_service_that_is_away(set_up: Set, changes: dict[str, str], what: str, sentence: str) -> None:
     """Given a service that is away or refuses us, I expect that finding, the others too, and no secret."""
     findings = found(set_up(**changes))
     assert findings[what][0].health is Health.WRONG
-    assert words in findings[what][0].words
+    assert sentence in findings[what][0].words
     assert len(findings) == len(doctor.CHECKS)
     assert "hunter2" not in str(findings)
 

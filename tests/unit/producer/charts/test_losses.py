@@ -34,9 +34,9 @@ def test_a_plot_of_any_number_of_jobs(count: int) -> None:
 @pytest.mark.parametrize("overlay", [False, True])
 def test_a_job_without_losses_says_so(overlay: bool) -> None:
     """Given a job that has not begun, I expect its plot to say so, and not that of one that has."""
-    words = b"no losses yet"
-    assert words in loss_plot({"waiting": LossCurve([], {})}, kind="svg", overlay=overlay)
-    assert words not in loss_plot({"running": curve(1.0)}, kind="svg", overlay=overlay)
+    placeholder = b"no losses yet"
+    assert placeholder in loss_plot({"waiting": LossCurve([], {})}, kind="svg", overlay=overlay)
+    assert placeholder not in loss_plot({"running": curve(1.0)}, kind="svg", overlay=overlay)
 
 
 @pytest.mark.parametrize("copies", [1, 3])

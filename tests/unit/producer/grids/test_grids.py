@@ -275,14 +275,14 @@ def test_axes_can_be_set_in_a_word(word: str, axes: dict[str, object]) -> None:
     assert parse_settings([word]) == axes
 
 
-@pytest.mark.parametrize("words", [["seed"], ["seed="], ["seed=1", "seed=2"], ["seed=[1"], ["name={!!int x: 1}"]])
-def test_a_word_that_is_no_axis_is_refused(words: list[str]) -> None:
+@pytest.mark.parametrize("assignments", [["seed"], ["seed="], ["seed=1", "seed=2"], ["seed=[1"], ["name={!!int x: 1}"]])
+def test_a_word_that_is_no_axis_is_refused(assignments: list[str]) -> None:
     """Given no values, an axis twice, or brackets that stay open, I expect a sentence."""
     with pytest.raises(InvalidSpec):
-        parse_settings(words)
+        parse_settings(assignments)
 
 
-# What YAML gives a meaning to, so that a few letters of it reach every corner of the reader.
+# Characters that mean something in YAML, so that short texts reach every branch of the reader.
 PIECES = (
     st.sampled_from("[]{}:,?-&*!|>#'\"%@`~<=_ \n\t")
     | st.sampled_from(["\n  ", "\n- ", ": ", "? ", "\\0", "\\ud800", "&a ", "*a ", "<<: ", "0x", "0b", "1:2", ".inf"])

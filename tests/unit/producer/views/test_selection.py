@@ -67,7 +67,7 @@ def test_slices_are_named_as_a_person_would(where: dict[str, list[Any]], left: i
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("wanted", "message"),
     [
         ({"rows": "seed"}, "no axis seed: it has style_weight, style, content"),
         ({"rows": "style", "columns": "style"}, "both style"),
@@ -75,9 +75,9 @@ def test_slices_are_named_as_a_person_would(where: dict[str, list[Any]], left: i
         ({"where": {"style_weight": ["7"]}}, "never 7 in this sweep: it is 1, 10"),
     ],
 )
-def test_what_is_not_there_is_told(wanted: dict[str, Any], words: str) -> None:
+def test_what_is_not_there_is_told(wanted: dict[str, Any], message: str) -> None:
     """Given an axis or a value that the sweep has not, I expect a sentence with those that it has."""
-    with pytest.raises(InvalidRequest, match=words):
+    with pytest.raises(InvalidRequest, match=message):
         select(AXES, statuses(), **wanted)
 
 

@@ -38,7 +38,7 @@ def farm(**changes: object) -> Settings:
 
 @pytest.fixture
 def connected() -> Iterator[Connect]:
-    """Connects to an imitation of Amazon's S3 which is empty at first."""
+    """Connect to an imitation of Amazon's S3 which is empty at first."""
     with mock_aws():
         made: list[S3Blobs] = []
 

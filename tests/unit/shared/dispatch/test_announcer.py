@@ -35,7 +35,7 @@ def test_a_plan_keeps_to_the_window(rows: dict[int, int], standing: list[tuple[i
     assert all(count <= len(there[priority]) for priority, count in plan.drop.items())
     assert not {(h.job_id, h.priority) for h in plan.publish} & {(str(job), p) for job, p in standing}
     assert len(set(plan.publish)) == len(plan.publish)
-    # What was left out for want of room is no more urgent than anything that stands.
+    # A hint that was left out for lack of room is not more urgent than any that was published.
     missing = [h for h in wanted if h not in plan.publish and h.job_id not in there[h.priority]]
     remaining = [p for p, ids in there.items() if len(ids) > plan.drop.get(p, 0)]
     assert not missing or max(h.priority for h in missing) <= min(remaining, default=9)

@@ -64,12 +64,12 @@ def test_the_makers_note_stays_in_its_place(output: Output) -> None:
 
 def test_a_jpeg_that_cannot_hold_all_keeps_the_parameters() -> None:
     """Given much EXIF and long parameters, if I encode a JPEG, I expect the note to go first, then the rest."""
-    for words, make in ((5_000, "Canon"), (31_000, "Canon"), (32_600, None)):
-        data = encode(pixels(), Output("jpeg"), {"prompt": "x" * words}, camera_exif(note=NOTE * 1_000))
+    for length, make in ((5_000, "Canon"), (31_000, "Canon"), (32_600, None)):
+        data = encode(pixels(), Output("jpeg"), {"prompt": "x" * length}, camera_exif(note=NOTE * 1_000))
         image, taking, _ = exif_of(data)
         assert image.get(Base.Make) == make
-        assert (Base.MakerNote in taking) == (words == 5_000)
-        assert read_parameters(data) == {"prompt": "x" * words}
+        assert (Base.MakerNote in taking) == (length == 5_000)
+        assert read_parameters(data) == {"prompt": "x" * length}
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])

@@ -13,7 +13,7 @@ CPU, GPU = Slot("cpu0", {VISIBLE: ""}), Slot("gpu0", {VISIBLE: "GPU-a"})
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("priority", 10, "less than or equal to 9"),
         ("priority", "high", "valid integer"),
@@ -22,9 +22,9 @@ CPU, GPU = Slot("cpu0", {VISIBLE: ""}), Slot("gpu0", {VISIBLE: "GPU-a"})
         ("prioritty", 3, "did you mean 'priority'"),
     ],
 )
-def test_wrong_terms_are_refused_in_a_sentence(field: str, value: object, words: str) -> None:
+def test_wrong_terms_are_refused_in_a_sentence(field: str, value: object, message: str) -> None:
     """Given a term that is wrong, I expect a sentence that names it."""
-    with pytest.raises(InvalidSpec, match=words) as refused:
+    with pytest.raises(InvalidSpec, match=message) as refused:
         parse_terms({field: value})
     assert field in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -14,7 +14,7 @@ from stylefarm.worker.engine.color import keep_colors, luminance, match_colors, 
 LAWS = settings(max_examples=100, deadline=None)
 # Y, I and Q of red, green and blue.
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], dtype=torch.float64)
-# What keeps a covariance invertible where a picture has fewer than three colors.
+# The ridge that keeps a covariance invertible where a picture has fewer than three colors.
 RIDGE = 1e-5 * torch.eye(3, dtype=torch.float64)
 
 

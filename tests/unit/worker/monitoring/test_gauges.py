@@ -19,7 +19,7 @@ from stylefarm.worker.monitoring.gauges import BackgroundQuery, CountCollector, 
 from tests import fake_nvml
 from tests.fake_nvml import FakeGpu, FakeNvml
 
-# What a slot's process is to its folder: it counts, and is killed.
+# A slot's process: it counts into its folder, and is killed.
 COUNTING = """\
 import os, signal, sys
 from pathlib import Path
@@ -37,7 +37,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def question(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], int]], BackgroundQuery[int]]]:
-    """Makes a question with little patience."""
+    """Make a question with little patience."""
     monkeypatch.setattr(gauges, "PATIENCE_SECONDS", 0.2)
     yield BackgroundQuery
 
@@ -86,12 +86,12 @@ def test_a_slot_counts_on_where_it_was_killed(tmp_path: Path) -> None:
     for name, count in (("cpu0", 3), ("cpu0", 4), ("a_b-cpu1", 10)):
         folders[name].mkdir(exist_ok=True)
         subprocess.run([sys.executable, "-c", COUNTING, str(folders[name]), str(count)], timeout=60)
-    told = generate_latest(registry_of([CountCollector(folders)])).decode().splitlines()
-    assert 'stylefarm_iterations_total{slot="cpu0"} 7.0' in told
-    assert 'stylefarm_iterations_total{slot="a_b-cpu1"} 10.0' in told
-    assert 'stylefarm_upload_seconds_count{kind="result",slot="cpu0"} 2.0' in told
-    assert 'stylefarm_upload_seconds_bucket{kind="snapshot",le="+Inf",slot="cpu0"} 0.0' in told
-    assert told.count("# TYPE stylefarm_iterations_total counter") == 1
+    lines = generate_latest(registry_of([CountCollector(folders)])).decode().splitlines()
+    assert 'stylefarm_iterations_total{slot="cpu0"} 7.0' in lines
+    assert 'stylefarm_iterations_total{slot="a_b-cpu1"} 10.0' in lines
+    assert 'stylefarm_upload_seconds_count{kind="result",slot="cpu0"} 2.0' in lines
+    assert 'stylefarm_upload_seconds_bucket{kind="snapshot",le="+Inf",slot="cpu0"} 0.0' in lines
+    assert lines.count("# TYPE stylefarm_iterations_total counter") == 1
     assert len(list(folders["cpu0"].iterdir())) == 2
 
 
@@ -108,11 +108,11 @@ def test_gpu_memory_is_told_by_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     slots = {"gpu0-1": "GPU-a", "gpu0-2": "GPU-a", "gpu1.1": "MIG-b1", "gpu2": "GPU-c"}
     registry, memory = registry_of([GpuCollector(slots)]), fake_nvml.FakeMemory()
     for slot, gpu in slots.items():
-        told = [
+        reported = [
             registry.get_sample_value(f"stylefarm_gpu_memory_{what}_bytes", {"slot": slot, "gpu": gpu})
             for what in ("used", "total")
         ]
-        assert told == ([None, None] if gpu == "GPU-c" else [memory.used, memory.total])
+        assert reported == ([None, None] if gpu == "GPU-c" else [memory.used, memory.total])
     assert not nvml.is_open
 
 

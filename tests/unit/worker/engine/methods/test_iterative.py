@@ -67,7 +67,7 @@ def render(
     rules: UpdateRules | None = None,
     sizes: tuple[int, ...] = (),
 ) -> list[Progress]:
-    """Renders with one network for all, so that batched and alone differ in nothing but the batch."""
+    """Render with one network for all, so that batched and alone differ in nothing but the batch."""
     vgg = random_vgg(picture(100, 1, 3, 24, 24), picture(101, 1, 3, 24, 24))
 
     def prepare(size: int | None) -> tuple[Tensor, Objective]:
@@ -112,80 +112,6 @@ def test_relative_losses_know_no_unit(seed: int, unit: float) -> None:
             vgg.weights[layer].mul_(scale if layer == 0 else 1.0)
         measured.append(Objective(VggNetwork(vgg).forward_pass(), content, [StyleImage(style)], SETTINGS).losses(other))
     torch.testing.assert_close(measured[0], measured[1], rtol=1e-4, atol=1e-5)
-
-
-def test_adam_is_torch_s_adam() -> None:
-    """Given a quadratic, I expect the iterates of torch.optim.Adam, step for step."""
-    scale = picture(0, 1, 3, 4, 4) + 0.1
-    ours, adam = picture(1, 1, 3, 4, 4), Adam(LearningRate(0.05))
-    theirs = ours.clone().requires_grad_()
-    reference = torch.optim.Adam([theirs], lr=0.05)
-    for _ in range(20):
-        ours = adam.step(ours, 2 * scale * ours)
-        reference.zero_grad()
-        (scale * theirs.square()).sum().backward()
-        reference.step()
-        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-6)
-
-
-def test_lbfgs_is_torch_s_lbfgs_after_the_first_step() -> None:
-    """Given a quadratic, I expect torch.optim.LBFGS's iterates, once it starts with a first step as long as ours."""
-    scale = picture(0, 1, 3, 4, 4).double() + 0.5
-    start, lbfgs = picture(1, 1, 3, 4, 4).double(), LBFGS(LearningRate(1.0), history_size=10, longest_step=None)
-    ours = lbfgs.step(start, scale * start)
-    theirs = ours.clone().requires_grad_()
-    reference = torch.optim.LBFGS([theirs], lr=1, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0)
-    # As torch's optimizer would remember it, had its own first step been this one.
-    reference.state[theirs].update(
-        d=(ours - start).flatten(),
-        t=1.0,
-        old_dirs=[],
-        old_stps=[],
-        ro=[],
-        H_diag=1.0,
-        n_iter=1,
-        func_evals=1,
-        prev_flat_grad=(scale * start).flatten(),
-        prev_loss=0.0,
-    )
-
-    def closure() -> float:
-        reference.zero_grad()
-        loss = (scale * theirs.square()).sum() / 2
-        loss.backward()
-        return loss.item()
-
-    # Later, near the minimum, torch leaves pairs out by an absolute measure and ours by a relative one.
-    for _ in range(8):
-        ours = lbfgs.step(ours, scale * ours)
-        reference.step(closure)
-        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-6, atol=1e-9)
-
-
-def test_the_first_step_of_lbfgs_is_one_grey_level() -> None:
-    """Given any gradient, I expect the first step to move the picture by 1/255, root mean square."""
-    start = picture(0, 2, 3, 8, 8)
-    moved = LBFGS(LearningRate(1.0)).step(start, picture(1, 2, 3, 8, 8) * 1e6) - start
-    torch.testing.assert_close(moved.square().mean((1, 2, 3)).sqrt(), torch.full((2,), 1 / 255))
-
-
-def test_no_step_of_lbfgs_is_longer_than_its_bound() -> None:
-    """Given a gradient that almost stops growing, which asks for a huge step, I expect the bound for it alone."""
-    lbfgs, start = LBFGS(LearningRate(1.0), longest_step=0.2), torch.zeros(2, 3, 4, 4)
-    first = lbfgs.step(start, torch.ones(2, 3, 4, 4))
-    grad = torch.tensor([0.999999, 0.9]).view(2, 1, 1, 1)
-    second = lbfgs.step(first, grad.expand(2, 3, 4, 4).contiguous())
-    lengths = (second - first).square().mean((1, 2, 3)).sqrt()
-    torch.testing.assert_close(lengths, torch.tensor([0.2, 9 / 255]), rtol=1e-4, atol=1e-6)
-
-
-def test_a_pair_without_curvature_is_left_out() -> None:
-    """Given a step along which the gradient does not change, I expect the next step to be finite."""
-    lbfgs, gradient = LBFGS(LearningRate(1.0)), torch.ones(1, 3, 4, 4)
-    image = torch.zeros(1, 3, 4, 4)
-    for _ in range(4):
-        image = lbfgs.step(image, gradient)
-    assert image.isfinite().all()
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])

@@ -74,7 +74,9 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
             flag = "--" + name.replace("_", "-")
             help_text = f"{info.description}  [{_default(info.default)}]"
             # The spec checks the name of a preset, and suggests the nearest one.
-            kind = click.STRING if name == "preset" else _choice(info) or _type(info.annotation)
+            kind = (
+                click.STRING if name == "preset" else _choice(info) or _number_or_word(info) or _type(info.annotation)
+            )
             command = click.option(flag, name, type=kind, default=None, help=help_text)(command)
     return command
 
@@ -93,6 +95,13 @@ def _choice(info: FieldInfo) -> click.ParamType[Any] | None:
     extra = info.json_schema_extra
     values = extra.get("enum") if isinstance(extra, dict) else None
     return click.Choice([str(value) for value in values]) if isinstance(values, list) else None
+
+
+def _number_or_word(info: FieldInfo) -> click.ParamType[Any] | None:
+    """Return the type of a number that words may stand in for, where its field lists them."""
+    extra = info.json_schema_extra
+    words = extra.get("words") if isinstance(extra, dict) else None
+    return Plain("|".join([*map(str, words), "number"])) if isinstance(words, list) else None
 
 
 def _type(annotation: Any) -> click.ParamType[Any]:

@@ -10,7 +10,7 @@ import yaml
 
 from stylefarm.shared.console import json_option, list_options, print_json, print_list
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.spec.presets import PRESETS, SUMMARIES
+from stylefarm.shared.spec.presets import PRESETS, QUALITIES, SQUEEZENET_PRESETS, SUMMARIES
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.text import nearest
 
@@ -33,13 +33,20 @@ def list_presets(form: str | None) -> None:
 
 @presets.command()
 @click.argument("name")
+@click.option(
+    "--features",
+    type=click.Choice(["vgg19", "vgg16", "squeezenet", "random"]),
+    help="The feature network.  [squeezenet for auto, draft and fine, vgg19 for the others]",
+)
 @click.option("--all", "every", is_flag=True, help="All parameters, not only those that differ from auto.")
 @json_option
-def show(name: str, every: bool, as_json: bool) -> None:
+def show(name: str, features: str | None, every: bool, as_json: bool) -> None:
     """Print the parameters of a preset as YAML for a sweep file."""
+    name = QUALITIES.get(name, name)
     if name not in PRESETS:
-        raise InvalidRequest(f"no preset {name!r}{nearest(name, PRESETS)}")
-    values = preset_values(name, every=every)
+        raise InvalidRequest(f"no preset {name!r}{nearest(name, (*PRESETS, *QUALITIES))}")
+    network = features or ("squeezenet" if name in SQUEEZENET_PRESETS else "auto")
+    values = shown_values(name, network, every=every)
     if as_json:
         print_json({"preset": name, "summary": SUMMARIES[name], "parameters": values})
     else:
@@ -47,12 +54,22 @@ def show(name: str, every: bool, as_json: bool) -> None:
         click.echo(_yaml({"base": values or {"preset": name}}), nl=False)
 
 
-def preset_values(name: str, *, every: bool) -> Mapping[str, Any]:
-    """Return the parameters of a preset as plain values: those that differ from auto's, or every one."""
-    spec, plain = (parse_spec({"content": "a", "style": "b", "preset": preset}) for preset in (name, "auto"))
+def shown_values(name: str, features: str, *, every: bool) -> Mapping[str, Any]:
+    """Return the parameters of a preset as plain values: those that differ from the defaults, or every one.
+
+    Args:
+        name: The preset.
+        features: The feature network; "auto" stands for VGG.
+        every: Whether to return every parameter.
+    """
+    spec = parse_spec({"content": "a", "style": "b", "preset": name, "features": features})
+    # On SqueezeNet the farm's own presets are shown whole, and the others by what they change of them.
+    beside = "auto" if name in SQUEEZENET_PRESETS else features
+    plain = parse_spec({"content": "a", "style": "b", "features": beside})
     values, others = (each.model_dump(mode="json", exclude=set(OF_THE_JOB)) for each in (spec, plain))
     ordered = (field for field in JobSpec.model_fields if field in values)
-    return {field: values[field] for field in ordered if every or values[field] != others[field]}
+    named = {"features"} if features != "auto" else set()
+    return {field: values[field] for field in ordered if every or field in named or values[field] != others[field]}
 
 
 class _Dumper(yaml.SafeDumper):

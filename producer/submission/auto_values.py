@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stylefarm.producer.submission.source import Source
 from stylefarm.shared.spec.builtin import OPTIMIZERS, auto_weight
-from stylefarm.shared.spec.presets import preset_layers
+from stylefarm.shared.spec.presets import preset_values
 from stylefarm.shared.spec.spec import JobSpec
 
 SIZE = 512
@@ -53,12 +53,12 @@ def resolve_auto(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, 
 
 
 def _carried_over(spec: JobSpec) -> Iterator[str]:
-    """Return a note for each parameter that names SqueezeNet's layers in place of its preset's."""
-    vgg, squeezenet = (preset_layers(spec.preset, features) for features in ("vgg19", "squeezenet"))
+    """Yield a note for each parameter that names SqueezeNet's layers in place of those of a classic program."""
+    vgg, squeezenet = (preset_values(spec.preset, features) for features in ("vgg19", "squeezenet"))
     for name in ("content_layers", "style_layers"):
-        if vgg[name] != squeezenet[name] == getattr(spec, name):
-            layers, others = ", ".join(squeezenet[name]), ", ".join(vgg[name])
-            yield f"{name}: {layers}, of about the strides of VGG's {others}"
+        others = vgg.get(name, "auto")
+        if others != "auto" and others != squeezenet[name] == getattr(spec, name):
+            yield f"{name}: {', '.join(squeezenet[name])}, of about the strides of VGG's {', '.join(others)}"
 
 
 def style_weight(spec: JobSpec) -> float:

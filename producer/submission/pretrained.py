@@ -15,7 +15,6 @@ from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, cached_weights, default_network
-from stylefarm.shared.spec.presets import carried_over
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 
 # A file of torch.save is a ZIP, or formerly a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
@@ -82,7 +81,7 @@ class PretrainedWeights:
             return {"features": "random"}
         architecture = _agreed_architecture(spec, choice)
         notes.append(f"features: pretrained {architecture} {choice.description}")
-        return {**_agreed_layers(spec, architecture), "features": architecture, "weights": choice.address}
+        return {**_values_for(spec, architecture), "features": architecture, "weights": choice.address}
 
     def upload(self) -> None:
         """Store the files that specs named, where they are not stored yet.
@@ -189,15 +188,17 @@ def _agreed_architecture(spec: JobSpec, choice: _Choice) -> Architecture:
     return choice.architecture
 
 
-def _agreed_layers(spec: JobSpec, architecture: Architecture) -> dict[str, object]:
-    """Return the layers that change where `features` was "auto". Raises InvalidSpec for those it has not."""
+def _values_for(spec: JobSpec, architecture: Architecture) -> dict[str, object]:
+    """Return the values that change once `features`, which was "auto", is known: what the preset gives for it.
+
+    Raises:
+        InvalidSpec: the user names layers that the network has not, or what it gives contradicts the user.
+    """
     if spec.features != "auto":
         return {}
-    fields = spec.model_dump()
-    changes = carried_over(fields) if architecture == "squeezenet" else {}
-    # Layers that only VGG-19 has are refused here.
-    parse_spec({**fields, **changes, "features": architecture})
-    return changes
+    given = spec.model_dump(include=spec.model_fields_set)
+    known = parse_spec({**given, "features": architecture})
+    return {name: value for name, value in known if value != getattr(spec, name)}
 
 
 def _path(name: str) -> Path:

@@ -6,13 +6,21 @@ The defaults are those of the preset `auto`; `stylefarm.shared.spec.presets` hol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    field_validator,
+    model_validator,
+)
 
 from stylefarm.shared.spec.builtin import LOSS_ENTRIES, LOSSES, METHODS, OPTIMIZERS
 from stylefarm.shared.spec.networks import FirstLayer, known_layers
-from stylefarm.shared.spec.presets import PresetName, with_preset
+from stylefarm.shared.spec.presets import PresetName, with_preset, with_quality
 from stylefarm.shared.text import nearest
 
 # torch's generator on the CPU takes the low 32 bits of a seed and drops the others: two seeds must not be one.
@@ -255,7 +263,14 @@ class OutputParameters(ParameterGroup):
         "png", description="file format of the result and the snapshots"
     )
     bits: Literal[8, 16] = Field(8, description="bits per channel; 16 for png and tiff only")
-    quality: int = Field(95, ge=1, le=100, description="quality of jpeg, webp and avif")
+    quality: int = Field(
+        95,
+        ge=1,
+        le=100,
+        description="draft, normal or fine: how much time the picture gets, by a preset; or a number: quality of jpeg,"
+        " webp and avif",
+        json_schema_extra={"words": ["draft", "normal", "fine"]},
+    )
     icc: bool = Field(True, description="embed the sRGB color profile")
     exif: Literal["keep", "drop"] = Field("drop", description="keep or drop the content's EXIF data")
 
@@ -270,10 +285,16 @@ class Parameters(
         "auto", description="a classic program, whose values are used for parameters that are not given"
     )
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _preset(cls, fields: Any) -> Any:
-        return with_preset(fields) if isinstance(fields, Mapping) else fields
+    def _preset(cls, fields: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(fields, Mapping):
+            return handler(fields)
+        given = with_quality(fields)
+        spec = handler(with_preset(given))
+        # What a preset gives is not what the user gives, and follows the feature network once that is known.
+        spec.model_fields_set.intersection_update(given)
+        return spec
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from stylefarm.shared.text import nearest
 
 PresetName = Literal[
     "auto",
+    "draft",
+    "fine",
     "gatys",
     "mxnet",
     "udacity",
@@ -43,7 +45,9 @@ def _caffe(input_range: float, order: str) -> dict[str, Any]:
 
 
 SUMMARIES: Mapping[str, str] = {
-    "auto": "the farm's own, chosen by an ablation",
+    "auto": "the farm's own, chosen by an ablation; also called normal",
+    "draft": "the same in a few seconds",
+    "fine": "the same with more iterations, for the best picture",
     "gatys": "Gatys, Ecker and Bethge 2016, the paper",
     "mxnet": "the MXNet example: SGD, clipped gradient, Laplacian, denoised",
     "udacity": "the Udacity course: features before the ReLU, Adam",
@@ -57,6 +61,8 @@ SUMMARIES: Mapping[str, str] = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "auto": {},
+    "draft": {"iterations": 100},
+    "fine": {"iterations": 300, "min_size": 256, "scale_factor": 2.0},
     "gatys": {
         **_caffe(255.0, "bgr"),
         "rescale_filters": True,
@@ -232,38 +238,68 @@ OF_THE_OPTIMIZER = (
     "gradient_clip",
 )
 
-# Parameters that a preset gives by the names of VGG's layers.
-OF_THE_LAYERS = ("content_layers", "style_layers", "style_layer_weights")
+# The farm's own presets on SqueezeNet, chosen by an ablation: docs/ablation.md.
+SQUEEZENET_AUTO: Mapping[str, Any] = {
+    "first_layer": "dense",
+    "pooling": "blur",
+    "content_layers": ("fire3",),
+    "style_layers": ("relu1", "fire2", "fire3", "fire4", "fire6", "fire8"),
+    "style_layer_weights": (),
+    "style_loss": {"covariance": 1.0},
+    "tv_weight": 1.0,
+    "color": "recolor",
+    "min_size": 128,
+    "scale_factor": 2.0,
+    "first_iterations": 100,
+    "iterations": 50,
+}
+SQUEEZENET_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "auto": SQUEEZENET_AUTO,
+    "draft": {**SQUEEZENET_AUTO, "first_iterations": 60, "iterations": 15},
+    "fine": {**SQUEEZENET_AUTO, "first_iterations": 200, "iterations": 200},
+}
+
+# Values of the parameter `quality` that stand for a preset.
+QUALITIES: Mapping[str, PresetName] = {"draft": "draft", "normal": "auto", "fine": "fine"}
 
 
-def preset_layers(preset: str, features: str) -> dict[str, Any]:
-    """Return the layers of the losses that a preset means on a network, and the weights of the style's.
+def preset_values(preset: str, features: str) -> dict[str, Any]:
+    """Return the parameters that a preset gives for a feature network.
 
     Args:
         preset: Its name.
-        features: The network; of SqueezeNet it means the layers with the strides of VGG's.
+        features: The network. Of a classic program on SqueezeNet, the layers are those with the strides of VGG's.
 
     Example:
-        >>> preset_layers("neural-style", "squeezenet")["style_layers"]
+        >>> preset_values("neural-style", "squeezenet")["style_layers"]
         ('relu1', 'fire2', 'fire3', 'fire4', 'fire6', 'fire8')
+        >>> preset_values("auto", "squeezenet")["style_loss"]
+        {'covariance': 1.0}
     """
-    defaults = {"content_layers": "auto", "style_layers": GATYS_STYLE, "style_layer_weights": ()}
-    values = {name: PRESETS[preset].get(name, default) for name, default in defaults.items()}
-    return {**values, **squeezenet_values(values)} if features == "squeezenet" else values
+    values = dict(PRESETS[preset])
+    if features != "squeezenet":
+        return values
+    if preset in SQUEEZENET_PRESETS:
+        return dict(SQUEEZENET_PRESETS[preset])
+    return {**values, **squeezenet_values({"style_layers": GATYS_STYLE, **values})}
 
 
-def carried_over(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return SqueezeNet's layers for those that `spec` has of its preset, where they are VGG's.
+def with_quality(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields with the preset that a quality by name stands for. Raises ValueError if another one is given.
 
-    Args:
-        spec: Parameters of a spec, the preset among them.
+    Example:
+        >>> with_quality({"quality": "fine"}), with_quality({"quality": 90})
+        ({'preset': 'fine'}, {'quality': 90})
     """
-    own, mapped = preset_layers(spec["preset"], "vgg19"), preset_layers(spec["preset"], "squeezenet")
-    same = [name for name in OF_THE_LAYERS if spec[name] == own[name]]
-    if "style_layers" not in same:
-        # The weights are those of the layers that the user names.
-        same = [name for name in same if name != "style_layer_weights"]
-    return {name: mapped[name] for name in same}
+    quality = fields.get("quality")
+    if not isinstance(quality, str):
+        return fields
+    if quality not in QUALITIES:
+        raise ValueError(f"no quality {quality!r}: must be draft, normal or fine, or 1 to 100 for a file's")
+    preset = QUALITIES[quality]
+    if fields.get("preset", preset) != preset:
+        raise ValueError(f"quality = {quality} and preset = {fields['preset']} contradict: give one of them")
+    return {**{name: value for name, value in fields.items() if name != "quality"}, "preset": preset}
 
 
 def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -276,17 +312,16 @@ def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
     name = fields.get("preset", "auto")
     if not isinstance(name, str) or name not in PRESETS:
         raise ValueError(f"no preset {name!r}{nearest(str(name), PRESETS)}")
-    values = dict(PRESETS[name])
+    values = preset_values(name, fields.get("features", "auto"))
     optimizer = fields.get("optimizer")
     if optimizer is not None and optimizer != values.get("optimizer", "lbfgs"):
         values = {key: value for key, value in values.items() if key not in OF_THE_OPTIMIZER}
     if fields.get("iterations") is not None and "first_iterations" not in fields:
         # Who asks for few steps does not mean the preset's many at the coarsest scale.
         values.pop("first_iterations", None)
-    if fields.get("features") == "squeezenet":
-        mapped = preset_layers(name, "squeezenet")
-        if "style_layers" in fields:
-            # The weights are those of the layers that the user names.
-            mapped.pop("style_layer_weights")
-        values |= mapped
+    if "min_size" in fields and fields["min_size"] is None:
+        values.pop("first_iterations", None)
+    if "style_layers" in fields:
+        # The weights are those of the layers that the user names.
+        values.pop("style_layer_weights", None)
     return {**values, **fields}

@@ -47,11 +47,15 @@ def network_key(spec: JobSpec, path: ComputePath) -> Hashable:
 
 def content_key(spec: JobSpec) -> Hashable:
     """Return what the content's features depend on, besides its size and the network."""
+    if spec.color == "recolor":
+        styles = tuple(style_key(spec, index) for index in range(len(spec.style)))
+        return spec.content, styles, spec.style_weights, spec.content_masks
     return spec.content, spec.color == "luminance"
 
 
 def style_key(spec: JobSpec, index: int) -> Hashable:
     """Return what a style's features depend on, besides its size and the network."""
     mask = spec.style_masks[index] if spec.style_masks else None
-    recolored = None if spec.color == "style" else (spec.color, spec.content)
+    own_colors = spec.color in ("style", "recolor")
+    recolored = None if own_colors else (spec.color, spec.content)
     return spec.style[index], spec.style_aspect, spec.style_scale, mask, recolored

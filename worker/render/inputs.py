@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylefarm.shared.images.decode import long_edge_size
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.color import grayscale, match_colors, match_luminance
+from stylefarm.worker.engine.color import ColorMoments, grayscale, match_colors, match_luminance, with_colors
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.initial import noise_like
 from stylefarm.worker.engine.space import to_input
@@ -55,7 +55,11 @@ class JobImages:
         size = long_edge_size(self.content.size, edge)
         content = to_tensor(self.content, size, device)
         styles = [self._style(index, size, content) for index in range(len(self.styles))]
-        return ScaledImages(grayscale(content) if self.spec.color == "luminance" else content, styles)
+        if self.spec.color == "luminance":
+            content = grayscale(content)
+        elif self.spec.color == "recolor":
+            content = recolor(content, styles)
+        return ScaledImages(content, styles)
 
     def start(self, sized: ScaledImages) -> Tensor:
         """Return what the optimization starts from, in the coordinates that it moves: shaped as the content."""
@@ -77,7 +81,7 @@ class JobImages:
         own = size if spec.style_aspect == "squash" else long_edge_size(picture.size, max(size))
         scaled = (max(1, round(own[0] * spec.style_scale)), max(1, round(own[1] * spec.style_scale)))
         image = to_tensor(picture, scaled, content.device)
-        if spec.color != "style":
+        if spec.color in ("luminance", "match"):
             image = match_luminance(image, content) if spec.color == "luminance" else match_colors(image, content)
         shares = spec.style_weights or (1.0,) * len(self.styles)
         return StyleImage(
@@ -86,6 +90,35 @@ class JobImages:
             _mask(self.style_masks, index, scaled, content.device),
             _mask(self.content_masks, index, size, content.device),
         )
+
+
+def recolor(content: Tensor, styles: Sequence[StyleImage]) -> Tensor:
+    """Return the content with the colors of the styles; where they have regions, each region with those of its own.
+
+    The losses of content and style then ask for the same colors, so that forms are kept where the style's are light and
+    the content is dark, or the reverse.
+
+    Args:
+        content: (1, 3, H, W) in [0, 1].
+        styles: The styles, for a content of that size; none leave it as it is.
+
+    Example:
+        >>> style = StyleImage(torch.tensor([[[[0.2, 0.4]], [[0.2, 0.4]], [[0.2, 0.4]]]]))
+        >>> round(recolor(torch.rand(1, 3, 16, 16), [style]).mean().item(), 1)
+        0.3
+    """
+    moments = [ColorMoments.of(style.image, style.source_mask) for style in styles]
+    if not styles:
+        return content
+    if all(style.mask is None for style in styles):
+        shares = [style.share for style in styles]
+        return with_colors(content, ColorMoments.mixed(list(zip(shares, moments, strict=True))))
+    total, covered = torch.zeros_like(content), torch.zeros_like(content[:, :1])
+    for style, found in zip(styles, moments, strict=True):
+        if style.mask is not None:
+            total, covered = total + style.mask * with_colors(content, found), covered + style.mask
+    # Regions that overlap share a pixel; outside of all of them the content keeps its own colors.
+    return total / covered.clamp_min(1) + (1 - covered).clamp_min(0) * content
 
 
 def _mask(masks: Sequence[Image.Image], index: int, size: tuple[int, int], device: torch.device) -> Tensor | None:

@@ -20,8 +20,9 @@ AT_ONCE = 2048
 class NearestNeighbors(SampleLoss):
     """The mean cosine distance of each centered feature vector to the nearest one of the style.
 
-    (1 / N) sum_k min_j (1 - cos(f_k - mu, f'_j - mu')). At most 4096 vectors of a style are compared with, at places
-    evenly spread over it. Of several styles each has its share of the loss.
+    (1 / N) sum_k min_j 1/2 |u_k - u'_j|^2, where u is the unit vector of f - mu. It is 1 - cos(f_k - mu, f'_j - mu'), and
+    0 of two vectors without a direction. At most 4096 vectors of a style are compared with, at places evenly spread
+    over it. Of several styles each has its share of the loss.
 
     Source:
         Kolkin et al. 2022 (arXiv 2203.13215), section 3.2. Departure: neighbors are sought at each layer by itself.
@@ -45,7 +46,7 @@ class NearestNeighbors(SampleLoss):
         total = x.new_zeros(x.shape[0])
         for (share, _), y in zip(self.samples, self.neighbors, strict=True):
             nearest = y.expand(x.shape[0], -1, -1).gather(2, _nearest(x.detach(), y).expand(-1, x.shape[1], -1))
-            total = total + share * (1 - (x * nearest).sum(1)).mean(1)
+            total = total + share * (x - nearest).square().sum(1).mean(1) / 2
         return total
 
     def magnitude(self) -> Tensor:
@@ -65,6 +66,7 @@ def _spread(y: Tensor) -> Tensor:
 
 
 def _nearest(x: Tensor, y: Tensor) -> Tensor:
-    """Return the position in `y` (1 or B, C, M) of the most similar vector for each of x (B, C, N): (B, 1, N)."""
-    parts = [(y.mT @ part).argmax(1, keepdim=True) for part in x.split(AT_ONCE, 2)]
+    """Return the position in `y` (1 or B, C, M) of the vector that is nearest to each of x (B, C, N): (B, 1, N)."""
+    half = y.square().sum(1)[:, :, None] / 2
+    parts = [(y.mT @ part - half).argmax(1, keepdim=True) for part in x.split(AT_ONCE, 2)]
     return torch.cat(parts, 2)

@@ -102,7 +102,7 @@ class FirstStep:
 
 
 def _phase_weight(weight: Tensor) -> Tensor:
-    """Return the kernels (16, K, 2, 2) of the gradient for the 12 channels of `pixel_unshuffle`; the last 4 are zero."""
+    """Return the kernels (16, K, 2, 2) of the gradient for the 12 channels of `pixel_unshuffle`; 4 are zero."""
     outputs, inputs, side, _ = weight.shape
     whole = functional.pad(weight, (0, 4 - side, 0, 4 - side))
     # (K, C, row, phase of the row, column, phase of the column)

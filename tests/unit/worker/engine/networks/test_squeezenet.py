@@ -6,6 +6,8 @@ from itertools import product
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,11 +17,13 @@ from stylefarm.worker.engine.hardware.budget import choose_plan, largest_edge
 from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.engine.methods.iterative import Scale, optimize
 from stylefarm.worker.engine.methods.objective import LossSettings, Objective
+from stylefarm.worker.engine.networks.feature_network import ForwardPass
 from stylefarm.worker.engine.networks.memory_plan import Workload
 from stylefarm.worker.engine.networks.module_network import measure_layers
 from stylefarm.worker.engine.networks.pooling import Pooling
 from stylefarm.worker.engine.networks.squeezenet import SqueezeNet, randomize_squeezenet, rescale_squeezenet_filters
 from stylefarm.worker.engine.networks.squeezenet_network import SqueezeNetNetwork
+from stylefarm.worker.engine.networks.squeezenet_pass import SqueezeNetPass
 from stylefarm.worker.engine.networks.vgg import Padding
 from stylefarm.worker.engine.networks.weights import load_squeezenet
 from stylefarm.worker.engine.optim.lbfgs import LBFGS
@@ -28,7 +32,7 @@ from tests.weights_files import squeezenet_state
 
 LAYERS = tuple(network_layers("squeezenet"))
 FIRST_LAYERS: tuple[FirstLayer, ...] = ("strided", "dense")
-POOLINGS: tuple[Pooling, ...] = ("average", "max", "l2")
+POOLINGS: tuple[Pooling, ...] = ("average", "max", "l2", "blur")
 PADDINGS: tuple[Padding, ...] = ("zeros", "replicate")
 VARIANTS = [*product(FIRST_LAYERS, POOLINGS, PADDINGS[:1]), *product(FIRST_LAYERS, POOLINGS[:1], PADDINGS[1:])]
 
@@ -63,6 +67,9 @@ def by_hand(image: Tensor, first_layer: FirstLayer, pooling: Pooling, padding: P
             return functional.max_pool2d(x, 3, 2)
         if pooling == "average":
             return functional.avg_pool2d(x, 3, 2)
+        if pooling == "blur":
+            # The mean of 3 x 3 with weights 1, 2, 1 is one of 2 x 2, twice.
+            return functional.avg_pool2d(functional.avg_pool2d(x, 2, 1), 2, 1)[:, :, ::2, ::2]
         # The bound of the square root, which has no gradient at zero.
         return functional.lp_pool2d(x.square(), 1.0, 3, 2).clamp_min(1e-12).sqrt()
 
@@ -84,21 +91,55 @@ def by_hand(image: Tensor, first_layer: FirstLayer, pooling: Pooling, padding: P
     return found
 
 
+def read(forward_pass: ForwardPass, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """The features of all layers, and the gradient of the sum of their mean squares."""
+    found: dict[str, Tensor] = {}
+
+    def on_features(layer: str, features: Tensor, rows: slice) -> None:
+        shape = (*features.shape[:2], *forward_pass.layer_size(layer, image.shape[2:]))
+        found.setdefault(layer, torch.full(shape, torch.nan, dtype=features.dtype))[:, :, rows] = features
+
+    def add_grad(layer: str, features: Tensor, rows: slice, grad: Tensor | None) -> Tensor:
+        own = 2 * features / found[layer].numel()
+        return own if grad is None else grad.add_(own)
+
+    backward = forward_pass.forward_with_grad(image, on_features)
+    return found, backward(add_grad)
+
+
 @pytest.mark.parametrize(("first_layer", "pooling", "padding"), VARIANTS)
 def test_features_and_gradient_are_the_reference_s(first_layer: FirstLayer, pooling: Pooling, padding: Padding) -> None:
-    """Given a variant, if an image runs through it, I expect the features and the gradient of plain calls."""
-    forward_pass = SqueezeNetNetwork(built(first_layer, pooling, padding), LAYERS).forward_pass()
-    image, found = picture(1), dict[str, Tensor]()
-    backward = forward_pass.forward_with_grad(image, lambda layer, features, _: found.update({layer: features}))
+    """Given a variant, if images run through it, whole or in strips, I expect what plain calls give."""
+    network = SqueezeNetNetwork(built(first_layer, pooling, padding), LAYERS)
+    image = torch.cat([picture(1), picture(2)])
     leaf = image.clone().requires_grad_()
     expected = by_hand(leaf, first_layer, pooling, padding)
-    assert found.keys() == expected.keys()
-    for layer, features in expected.items():
-        torch.testing.assert_close(found[layer], features.detach(), rtol=1e-10, atol=1e-12)
-        assert tuple(features.shape[2:]) == forward_pass.layer_size(layer, (61, 67)) or padding == "replicate"
     (gradient,) = torch.autograd.grad(sum(x.square().mean() for x in expected.values()), leaf)  # type: ignore[arg-type]
-    found_gradient = backward(lambda _layer, x, _rows, _grad: 2 * x / x.numel())
-    torch.testing.assert_close(found_gradient, gradient, rtol=1e-9, atol=1e-14)
+    for strip_bytes in (None, 400_000, 30_000):
+        found, found_gradient = read(SqueezeNetPass(network, strip_bytes), image)
+        assert found.keys() == expected.keys()
+        for layer, features in expected.items():
+            torch.testing.assert_close(found[layer], features.detach(), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(found_gradient, gradient, rtol=1e-9, atol=1e-15)
+
+
+@given(
+    size=st.tuples(st.integers(31, 90), st.integers(31, 60)),
+    layers=st.sets(st.sampled_from(LAYERS), min_size=1),
+    strip_bytes=st.integers(1_000, 1_000_000),
+    first_layer=st.sampled_from(FIRST_LAYERS),
+)
+@settings(deadline=None, max_examples=30)
+def test_strips_are_the_whole(
+    size: tuple[int, int], layers: set[str], strip_bytes: int, first_layer: FirstLayer
+) -> None:
+    """Given any size, layers and strips, I expect the features and the gradient of the whole, to 1e-12."""
+    network = SqueezeNetNetwork(built(first_layer, "blur"), layers)
+    image = picture(3, *size)
+    whole, strips = (read(SqueezeNetPass(network, each), image) for each in (None, strip_bytes))
+    for layer, features in whole[0].items():
+        torch.testing.assert_close(strips[0][layer], features, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(strips[1], whole[1], rtol=1e-12, atol=1e-12 * whole[1].abs().max().item())
 
 
 def test_the_input_is_that_of_the_weights() -> None:

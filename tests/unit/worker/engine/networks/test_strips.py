@@ -55,7 +55,7 @@ def evaluated(
     return losses, gradient
 
 
-@pytest.mark.parametrize("pooling", get_args(Pooling))
+@pytest.mark.parametrize("pooling", ["average", "max", "l2"])
 @pytest.mark.parametrize("padding", get_args(Padding))
 def test_strips_give_the_gradient_of_the_whole(pooling: Pooling, padding: Padding) -> None:
     """given a picture of odd sides; if it is read in strips of two rows; I expect the whole picture's gradient."""

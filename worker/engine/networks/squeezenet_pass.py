@@ -145,9 +145,7 @@ def strips_of(steps: Sequence[NamedStep], x: Tensor, strip_bytes: int | None) ->
     return [(start, min(start + each, rows)) for start in range(0, rows, each)]
 
 
-def strip_rows(
-    steps: Sequence[NamedStep], batch: int, size: tuple[int, int], itemsize: int, strip_bytes: int
-) -> int:
+def strip_rows(steps: Sequence[NamedStep], batch: int, size: tuple[int, int], itemsize: int, strip_bytes: int) -> int:
     """Return how many rows of the last step's output a strip has, so that its activations take about those bytes.
 
     Args:
@@ -220,9 +218,7 @@ def _stage_grad(state: _StageState, add_grad: AddGrad, grad: Tensor | None) -> T
     return found
 
 
-def _strip_grad(
-    state: _StageState, records: list[_Record], add_grad: AddGrad, grad: Tensor | None
-) -> Tensor | None:
+def _strip_grad(state: _StageState, records: list[_Record], add_grad: AddGrad, grad: Tensor | None) -> Tensor | None:
     while records:
         record = records.pop()
         rows = _told(record, state)

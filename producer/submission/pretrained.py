@@ -12,7 +12,7 @@ from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, default_network
-from stylefarm.shared.spec.packaged_weights import FILE_SHA256, damaged_words
+from stylefarm.shared.spec.packaged_weights import refuse_damaged
 from stylefarm.shared.spec.presets import carried_over
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 from stylefarm.shared.spec.weights_at_hand import AUTO_NETWORKS, WeightsAtHand, weights_at_hand
@@ -187,8 +187,7 @@ class PretrainedWeights:
 
     def _packaged(self, path: Path) -> str:
         address = self._file(path)
-        if address != BLOB + FILE_SHA256:
-            raise InvalidRequest(damaged_words(path))
+        refuse_damaged(path, address.removeprefix(BLOB))
         return address
 
     def _file(self, path: Path) -> str:

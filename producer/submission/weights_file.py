@@ -19,7 +19,7 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.networks import TITLES, Architecture
 from stylefarm.shared.spec.spec import BLOB
 
-# A file of torch.save is a ZIP, or of old a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
+# A file of torch.save is a ZIP, or formerly a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
 # JSON, after a length of eight bytes. In an HDF5 file are SqueezeNet's weights as Keras keeps them.
 ZIP = b"PK"
 PICKLE = b"\x80\x02"

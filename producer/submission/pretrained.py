@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from io import BufferedReader
 from pathlib import Path
 
+from stylefarm.producer.submission.weights_file import address_of, network_of
 from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
-from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, cached_weights, default_network
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, default_network
+from stylefarm.shared.spec.packaged_weights import refuse_damaged
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
+from stylefarm.shared.spec.weights_at_hand import AUTO_NETWORKS, WeightsAtHand, weights_at_hand
 
-# A file of torch.save is a ZIP, or formerly a pickle, and one of MatConvNet is MATLAB's; safetensors has its header,
-# JSON, after a length of eight bytes. In an HDF5 file are SqueezeNet's weights as Keras keeps them.
-HDF5 = b"\x89HDF\r\n\x1a\n"
-STARTS = (b"PK", b"\x80\x02", b"MATLAB ", HDF5)
-SAFETENSORS_HEADER = b"{"
+# What a job's note says where nothing pretrained can be taken.
+NONE_AT_HAND = (
+    "features: random, since no pretrained network is at hand: pictures get the colors of the style and little of its"
+    " strokes; `stylefarm weights pull squeezenet` (5 MB) changes that"
+)
+NONE_WITH_THESE_LAYERS = (
+    "features: random, since the layers are VGG's and no pretrained VGG-19 is at hand: `stylefarm weights pull vgg19`"
+    " gets one, and without layers SqueezeNet will do"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class PretrainedWeights:
         self.registry = registry
         self._files: dict[Path, str] = {}
         # The jobs of a sweep use few networks, and each lookup may query the object store.
-        self._choices: dict[tuple[str, str | None], _Choice | None] = {}
+        self._by_name: dict[str, _Choice] = {}
+        self._at_hand: dict[Architecture, _Choice | None] = {}
 
     @cached_property
     def _registered(self) -> dict[str, WeightsRow]:
@@ -77,7 +81,7 @@ class PretrainedWeights:
             return {}
         choice = self._chosen(spec)
         if choice is None:
-            notes.append("features: random, since no pretrained VGG-19 is at hand (give one with weights = FILE)")
+            notes.append(NONE_AT_HAND if _suits_squeezenet(spec) else NONE_WITH_THESE_LAYERS)
             return {"features": "random"}
         architecture = _agreed_architecture(spec, choice)
         notes.append(f"features: pretrained {architecture} {choice.description}")
@@ -94,30 +98,45 @@ class PretrainedWeights:
         for path, address in self._files.items():
             key = _key(address)
             if not self.blobs.exists(key):
-                if _hash(path) != address:
+                if address_of(path) != address:
                     raise InvalidRequest(f"weights: {path} changed while it was being submitted: submit again")
                 self.blobs.put_file(key, path, "application/octet-stream")
 
     def _chosen(self, spec: JobSpec) -> _Choice | None:
-        asked = (spec.features, spec.weights)
-        if asked not in self._choices:
-            self._choices[asked] = self._unnamed(spec) if spec.weights is None else self._named(spec.weights)
-        return self._choices[asked]
+        if spec.weights is None:
+            return self._unnamed(spec)
+        if spec.weights not in self._by_name:
+            self._by_name[spec.weights] = self._named(spec.weights)
+        return self._by_name[spec.weights]
 
     def _unnamed(self, spec: JobSpec) -> _Choice | None:
-        """Return what `features` alone means: the weights registered as the architecture, or torchvision's own."""
-        architecture = default_network(spec.features)
-        if architecture in self._registered:
-            return self._of_registry(self._registered[architecture])
-        cached = cached_weights(architecture)
-        if cached is not None:
-            return _Choice(self._downloaded(cached, architecture), architecture, "from torchvision's cache")
-        if spec.features == "auto":
-            return None
-        raise InvalidSpec(
-            f"features = {architecture}, but its pretrained weights are not in torchvision's cache on this machine:"
-            f" name a file with weights, take features = random, or: stylefarm weights pull {architecture}"
-        )
+        """Return what `features` alone means; None for random features."""
+        if spec.features != "auto":
+            return self._asked(default_network(spec.features))
+        networks = (name for name in AUTO_NETWORKS if name != "squeezenet" or _suits_squeezenet(spec))
+        return next((choice for choice in map(self._found, networks) if choice is not None), None)
+
+    def _asked(self, architecture: Architecture) -> _Choice:
+        choice = self._found(architecture)
+        if choice is None:
+            raise InvalidSpec(
+                f"features = {architecture}, but its pretrained weights are not in torchvision's cache on this machine:"
+                f" name a file with weights, take features = random, or: stylefarm weights pull {architecture}"
+            )
+        return choice
+
+    def _found(self, architecture: Architecture) -> _Choice | None:
+        if architecture not in self._at_hand:
+            found = weights_at_hand(architecture, self._registered)
+            self._at_hand[architecture] = None if found is None else self._choice_of(found)
+        return self._at_hand[architecture]
+
+    def _choice_of(self, found: WeightsAtHand) -> _Choice:
+        if found.path is None:
+            return self._of_registry(self._registered[found.architecture])
+        is_packaged = found.place == "packaged"
+        address = self._packaged(found.path) if is_packaged else self._downloaded(found.path, found.architecture)
+        return _Choice(address, found.architecture, found.description)
 
     def _named(self, name: str) -> _Choice:
         if name.startswith(BLOB):
@@ -147,7 +166,7 @@ class PretrainedWeights:
     def _of_file(self, path: Path, name: str, beside: str) -> _Choice:
         if path not in self._files and not path.exists():
             raise self._unknown(name)
-        return _Choice(self._file(path), _kind(path), f"with the weights {name}{beside}")
+        return _Choice(self._file(path), network_of(path), f"with the weights {name}{beside}")
 
     def _unknown(self, name: str) -> InvalidRequest:
         known = f"known are {', '.join(self._registered)}" if self._registered else "there are none"
@@ -165,9 +184,14 @@ class PretrainedWeights:
             )
         return address
 
+    def _packaged(self, path: Path) -> str:
+        address = self._file(path)
+        refuse_damaged(path, address.removeprefix(BLOB))
+        return address
+
     def _file(self, path: Path) -> str:
         if path not in self._files:
-            self._files[path] = _hash(path)
+            self._files[path] = address_of(path)
         return self._files[path]
 
 
@@ -201,6 +225,15 @@ def _values_for(spec: JobSpec, architecture: Architecture) -> dict[str, object]:
     return {name: value for name, value in known if value != getattr(spec, name)}
 
 
+def _suits_squeezenet(spec: JobSpec) -> bool:
+    """Return whether SqueezeNet has the layers that the user names, if any."""
+    try:
+        _values_for(spec, "squeezenet")
+    except InvalidSpec:
+        return False
+    return True
+
+
 def _path(name: str) -> Path:
     try:
         return Path(name).expanduser()
@@ -210,27 +243,3 @@ def _path(name: str) -> Path:
 
 def _key(address: str) -> str:
     return f"weights/{address.removeprefix(BLOB)}"
-
-
-def _hash(path: Path) -> str:
-    with _opened(path) as file:
-        return BLOB + hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _kind(path: Path) -> Architecture | None:
-    """Refuse what is plainly no weights file; what is in most of the others, only a worker can tell."""
-    with _opened(path) as file:
-        start = file.read(9)
-    if not start.startswith(STARTS) and start[8:] != SAFETENSORS_HEADER:
-        raise InvalidRequest(f"weights: {path} is no file of weights: give one that torch.save or safetensors wrote")
-    return "squeezenet" if start.startswith(HDF5) else None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BufferedReader]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"weights: {path} cannot be opened ({reason}): check the path") from None

@@ -124,7 +124,7 @@ class LossParameters(ParameterGroup):
     tv_weight: Weight = Field(3.0, description="weight of total variation (smoothness)")
     content_layers: Layers | Literal["auto"] = Field(
         "auto",
-        description="layers of the content loss; auto: relu4_2; of random features relu3_1, of squeezenet fire4",
+        description="layers of the content loss; auto: relu4_2; of random features relu3_1, of squeezenet fire3 or fire4",
     )
     style_layers: Layers = Field(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
@@ -172,7 +172,7 @@ class NetworkParameters(ParameterGroup):
     """The feature network, and the space of its input."""
 
     features: Literal["auto", "vgg19", "vgg16", "squeezenet", "random"] = Field(
-        "auto", description="feature network; auto: pretrained VGG-19 if there are weights, else random"
+        "auto", description="feature network; auto: pretrained VGG-19 if it is at hand, else SqueezeNet, else random"
     )
     weights: str | None = Field(
         None, description="pretrained weights for vgg19, vgg16 or squeezenet: a name in the farm, or a file"

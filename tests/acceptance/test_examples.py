@@ -23,7 +23,8 @@ from tests.servers.variables import variables_of
 def embedded(pictures: Path, tmp_path: Path) -> CommandLine:
     """A farm in one process."""
     home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
-    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)})
+    python_path = os.pathsep.join([os.environ["PYTHONPATH"], str(REPOSITORY)])
+    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1", "PYTHONPATH": python_path})
 
 
 @pytest.fixture

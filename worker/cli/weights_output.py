@@ -10,20 +10,23 @@ from rich.markup import escape
 from stylefarm.shared.console import print_json, print_list, say
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.schema.documents import WeightsDocument
+from stylefarm.shared.spec.weights_at_hand import WeightsAtHand
 
 COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
 EMPTY = (
-    "no weights are registered: run `stylefarm weights pull vgg19`, or `stylefarm weights import FILE` with a file that"
-    " you have"
+    "no weights are registered: run `stylefarm weights pull squeezenet` (5 MB) or `stylefarm weights pull vgg19`"
+    " (575 MB), or `stylefarm weights import FILE` with a file that you have"
 )
 
 
-def print_listed(rows: Sequence[WeightsRow], form: str | None) -> None:
-    """All weights, as `stylefarm.shared.console.list_options` says."""
+def print_listed(rows: Sequence[WeightsRow], automatic: WeightsAtHand | None, form: str | None) -> None:
+    """Print all weights, as `stylefarm.shared.console.list_options` says, and what `features = auto` takes of them."""
     if rows or form is not None:
         print_list(form, "weights", [_fields(row) for row in rows], COLUMNS, [_row(row) for row in rows])
     else:
         say(EMPTY)
+    if form is None:
+        say(f"features = auto takes {'random weights' if automatic is None else automatic.title} here")
 
 
 def print_imported(row: WeightsRow, *, added: bool, as_json: bool) -> None:

@@ -26,8 +26,8 @@ from stylefarm.shared.errors import FarmError, InvalidSpec
 from stylefarm.shared.queue.routes import queue_name
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.builtin import LOSSES, METHODS
-from stylefarm.shared.spec.networks import cached_weights
 from stylefarm.shared.spec.registry import Plugin, Registry
+from stylefarm.shared.spec.weights_at_hand import automatic_weights
 from stylefarm.worker.host.nvml import find_devices
 
 SKEW_SECONDS = 2.0
@@ -161,14 +161,14 @@ def _check_leader(services: Services) -> Found:
 
 
 def _check_weights(services: Services) -> Found:
-    names = [row.name for row in WeightsRegistry(services.engine).all()]
-    if "vgg19" in names or cached_weights("vgg19"):
-        yield Health.FINE, "pretrained VGG-19 is at hand", ""
+    automatic = automatic_weights({row.name for row in WeightsRegistry(services.engine).all()})
+    if automatic is not None:
+        yield Health.FINE, f"features = auto takes {automatic.title}", ""
     else:
         yield (
             Health.WARNING,
-            "no pretrained VGG-19: features = auto renders with random ones",
-            "stylefarm weights pull vgg19",
+            "no pretrained network is at hand, so features = auto renders with random ones",
+            "stylefarm weights pull squeezenet",
         )
 
 

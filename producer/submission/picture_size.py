@@ -44,7 +44,7 @@ def _short_side(source: Source, longest: float) -> int:
 
 
 def _check_side(source: Source, side: int, spec: JobSpec) -> None:
-    deepest, needed = _deepest(spec.layers, spec.first_layer)
+    deepest, needed = deepest_layer(spec.layers, spec.first_layer)
     if side < needed:
         raise InvalidImage(
             f"{source.name} is {side} px on its short side at size = {spec.sizes[0]}, too small for {deepest}: at least"
@@ -53,8 +53,13 @@ def _check_side(source: Source, side: int, spec: JobSpec) -> None:
 
 
 @lru_cache(maxsize=256)
-def _deepest(layers: tuple[str, ...], first_layer: FirstLayer) -> tuple[str, int]:
-    """Return the deepest of the layers, and the pixels that it needs."""
+def deepest_layer(layers: tuple[str, ...], first_layer: FirstLayer) -> tuple[str, int]:
+    """Return the deepest of the layers, and the pixels that it needs on a picture's short side.
+
+    Example:
+        >>> deepest_layer(("relu1", "fire8"), "dense")
+        ('fire8', 32)
+    """
     deepest = max(layers, key=smallest_side)
     # Convolutions pad by one: a single row or column would be mostly padding.
     return deepest, max(2, smallest_side(deepest, first_layer))

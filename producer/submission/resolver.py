@@ -87,7 +87,7 @@ class SpecResolver:
             **masks,
         }
         chosen = spec.model_copy(update=self._pretrained.resolve(spec, notes))
-        changes.update(resolve_auto(chosen, content, notes))
+        changes.update(resolve_auto(chosen, content, styles, spec.model_fields_set, notes))
         resolved = _checked(chosen.model_copy(update=changes))
         check_size(resolved, content, styles)
         alike = batch_key(resolved, (content.width, content.height), terms)

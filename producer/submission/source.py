@@ -25,3 +25,8 @@ class Source:
     height: int
     brightest: int
     notes: tuple[str, ...]
+
+    @property
+    def aspect(self) -> float:
+        """The short side over the long side, up to 1."""
+        return min(self.width, self.height) / max(self.width, self.height)

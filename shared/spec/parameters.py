@@ -124,7 +124,7 @@ class LossParameters(ParameterGroup):
     tv_weight: Weight = Field(3.0, description="weight of total variation (smoothness)")
     content_layers: Layers | Literal["auto"] = Field(
         "auto",
-        description="layers of the content loss; auto: relu4_2; of random features relu3_1, of squeezenet fire3 or fire4",
+        description="layers of the content loss; auto: relu4_2; of random features relu3_1, of squeezenet fire4",
     )
     style_layers: Layers = Field(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),

@@ -319,9 +319,11 @@ def with_preset(fields: Mapping[str, Any]) -> dict[str, Any]:
     if fields.get("iterations") is not None and "first_iterations" not in fields:
         # Who asks for few steps does not mean the preset's many at the coarsest scale.
         values.pop("first_iterations", None)
-    if "min_size" in fields and fields["min_size"] is None:
-        values.pop("first_iterations", None)
-    if "style_layers" in fields:
-        # The weights are those of the layers that the user names.
-        values.pop("style_layer_weights", None)
+    if fields.get("features") == "squeezenet":
+        if "style_layers" in fields:
+            # The weights are those of the layers that the user names.
+            values.pop("style_layer_weights", None)
+        if name in SQUEEZENET_PRESETS and "min_size" in fields and fields["min_size"] is None:
+            # A single scale has no coarsest one.
+            values.pop("first_iterations", None)
     return {**values, **fields}

@@ -157,7 +157,8 @@ def load_spec(fields: Mapping[str, Any]) -> JobSpec:
     """
     try:
         model, values = _of_kind(fields)
-        return model.model_validate(values)
+        # A preset must not fill in what a stored spec leaves out.
+        return model.model_validate({**ADDED, **values})
     except (ValidationError, InvalidSpec) as error:
         raise InvalidSpec(
             f"this job was submitted by another release, and cannot be read by this one: {error}"

@@ -78,6 +78,19 @@ class MomentLoss:
         """Return the loss of an image with these moments: (B,), differentiable by autograd."""
         raise NotImplementedError
 
+    def distance_and_grad(self, moments: Moments) -> tuple[Tensor, Moments]:
+        """Return the loss (B,) and its gradient for each of the moments, by autograd.
+
+        Args:
+            moments: Those of the whole image.
+        """
+        leaves = {kind: getattr(moments, kind).detach().requires_grad_() for kind in sorted(self.moments)}
+        with torch.enable_grad():
+            distance = self.distance_from(Moments(moments.share, **leaves))
+            # No image's loss depends on another image, so the gradient of their sum holds each one's own.
+            gradients = torch.autograd.grad(distance.sum(), list(leaves.values()))
+        return distance.detach(), Moments(moments.share, **dict(zip(leaves, gradients, strict=True)))
+
     def magnitude(self) -> Tensor:
         """Return the unit of the loss, about its value for features of zero: (1,) or (B,)."""
         raise NotImplementedError
@@ -178,6 +191,20 @@ class Covariance(MomentLoss):
         second, mean = _second_and_mean(moments)
         of_covariance = (_centered(second, mean) - self.covariance).square().sum((1, 2)) / self.units[0]
         return (of_covariance + (mean - self.target[1]).square().sum(1) / self.units[1]) / 2
+
+    def distance_and_grad(self, moments: Moments) -> tuple[Tensor, Moments]:
+        """Return the distance (B,) and its gradient, written out, in few passes over C x C values.
+
+        With D = S - S' it is D / |S'|^2 for S, and (mu - mu') / |mu'|^2 - 2 D mu / |S'|^2 for mu.
+        """
+        second, mean = _second_and_mean(moments)
+        difference = torch.baddbmm(second, mean[:, :, None], mean[:, None, :], alpha=-1).sub_(self.covariance)
+        apart = mean - self.target[1]
+        squares = torch.linalg.vector_norm(difference, dim=(1, 2)).square()
+        distance = (squares / self.units[0] + apart.square().sum(1) / self.units[1]) / 2
+        of_second = difference.div_(self.units[0][:, None, None])
+        of_mean = apart / self.units[1][:, None] - 2 * (of_second @ mean[:, :, None])[:, :, 0]
+        return distance, Moments(moments.share, mean=of_mean, second=of_second)
 
     def magnitude(self) -> Tensor:
         """Return 1: the distances are relative."""

@@ -20,9 +20,9 @@ AT_ONCE = 2048
 class NearestNeighbors(SampleLoss):
     """The mean cosine distance of each centered feature vector to the nearest one of the style.
 
-    (1 / N) sum_k min_j 1/2 |u_k - u'_j|^2, where u is the unit vector of f - mu: 1 less the cosine, and 0 of two vectors
-    without a direction. At most 4096 vectors of a style are compared with, at places evenly spread over it. Of several
-    styles each has its share of the loss.
+    (1 / N) sum_k min_j 1/2 |u_k - u'_j|^2, where u is the unit vector of f - mu: 1 less the cosine, and 0 of two
+    vectors without a direction. At most 4096 vectors of a style are compared with, at places evenly spread over it. Of
+    several styles each has its share of the loss.
 
     Source:
         Kolkin et al. 2022 (arXiv 2203.13215), section 3.2. Departure: neighbors are sought at each layer by itself.

@@ -129,15 +129,9 @@ class _MomentAccumulator:
 
     def error_and_grad(self) -> tuple[Tensor, AddTermGrad]:
         found = self._moments()
-        every = {kind: getattr(found, kind) for kind in sorted(self.loss.moments)}
-        leaves = {kind: value.detach().requires_grad_() for kind, value in every.items()}
-        with torch.enable_grad():
-            error = self.loss.distance_from(Moments(found.share, **leaves))
-            # No image's error depends on another image, so the gradient of their sum holds each one's own.
-            gradients = torch.autograd.grad(error.sum(), list(leaves.values()))
-        gradient = Moments(found.share, **dict(zip(leaves, gradients, strict=True)))
+        error, gradient = self.loss.distance_and_grad(found)
         moment_grad = MomentGrad.of(found, gradient, self.weights, precise=self.loss.precise)
-        return error.detach(), lambda g, features, rows, scale: moment_grad.scaled(scale).add_to(g, features, rows)
+        return error, lambda g, features, rows, scale: moment_grad.scaled(scale).add_to(g, features, rows)
 
     def _moments(self) -> Moments:
         if self.found is None:

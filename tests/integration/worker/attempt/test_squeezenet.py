@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from stylefarm import Farm
 from stylefarm.shared.errors import InvalidImage
@@ -30,20 +31,18 @@ def fields(pictures: Path) -> Fields:
 
 def test_a_picture_is_rendered_and_its_layers_are_told(farm: Farm, fields: Fields) -> None:
     """Given weights in a file, if a job asks for SqueezeNet, I expect a picture, less loss, and the layers told."""
-    job = farm.submit(**fields, first_layer="dense")
+    job = farm.submit(**fields)
     assert job.result().image.size == (64, 48)
     losses = job.losses().total
     assert losses[-1] < losses[0]
     notes = job.status().notes
     assert any(note.startswith("features: pretrained squeezenet with the weights ") for note in notes)
-    assert "content_layers: fire4" in notes
-    assert any(
-        note.startswith("style_layers: relu1, fire2, fire3, fire4, fire6, fire8, of about the strides")
-        for note in notes
-    )
+    assert "style_weight: 8" in notes
+    classic = farm.submit(**fields, preset="gatys").status().notes
+    assert "content_layers: fire4, of about the strides of VGG's relu4_2" in classic
 
 
-@pytest.mark.parametrize("change", [{}, {"first_layer": "dense"}, {"pooling": "max"}, {"padding": "replicate"}])
+@pytest.mark.parametrize("change", [{}, {"first_layer": "strided"}, {"pooling": "max"}, {"padding": "replicate"}])
 def test_the_same_spec_gives_the_same_bytes(farm: Farm, fields: Fields, change: Fields) -> None:
     """Given one spec, if two jobs render it, I expect one file; and another one than of the plain network."""
     one, two = (farm.submit(**fields, **change).result().data for _ in range(2))
@@ -68,6 +67,17 @@ def test_the_format_of_the_weights_brings_the_input(farm: Farm, fields: Fields, 
 def test_a_picture_that_is_too_small_is_refused(farm: Farm, fields: Fields) -> None:
     """Given a size that leaves nothing at the deepest layer, I expect a sentence with the size."""
     with pytest.raises(
-        InvalidImage, match=r"is 24 px on its short side at size = 32, too small for fire6: at least 31 px"
+        InvalidImage, match=r"is 24 px on its short side at size = 32, too small for fire6: at least 32 px"
     ):
         farm.submit(**{**fields, "size": 32})
+
+
+def test_a_narrow_picture_begins_at_a_larger_scale(farm: Farm, fields: Fields, pictures: Path) -> None:
+    """Given a panorama of which the coarsest scale leaves nothing, I expect a larger one, told; or that of the user."""
+    panorama = pictures / "panorama.png"
+    Image.new("RGB", (300, 60), "teal").save(panorama)
+    request = {**fields, "content": str(panorama), "size": 300, "iterations": 1}
+    notes = farm.submit(**request).status().notes
+    assert "min_size: 160 px, at which fire6 still has something of panorama.png" in notes
+    with pytest.raises(InvalidImage, match=r"panorama\.png is 26 px on its short side at size = 130"):
+        farm.submit(**request, min_size=130, scale_factor=300 / 130)

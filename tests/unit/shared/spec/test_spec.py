@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stylefarm.shared.errors import FarmError, InvalidSpec
 from stylefarm.shared.spec.consistency import LONGEST_SIDES
 from stylefarm.shared.spec.networks import layer_names, smallest_side
-from stylefarm.shared.spec.presets import PRESETS
+from stylefarm.shared.spec.presets import PRESETS, SQUEEZENET_PRESETS
 from stylefarm.shared.spec.spec import FEATURES_SEEDS, SEEDS, JobSpec, load_spec, parse_spec
 
 PAIR = {"content": "a.jpg", "style": "b.jpg"}
@@ -151,13 +151,13 @@ def test_keys_are_those_of_the_releases_before_kinds() -> None:
 def test_a_dense_first_layer_is_part_of_the_key() -> None:
     """Given SqueezeNet with either first layer, I expect two keys, and the default left out of the document."""
     fields = {"content": "a.png", "style": "s.png", "features": "squeezenet"}
-    strided, dense = parse_spec(fields), parse_spec({**fields, "first_layer": "dense"})
+    strided, dense = (parse_spec({**fields, "first_layer": first}) for first in ("strided", "dense"))
     assert strided.key != dense.key
     assert "first_layer" not in json.loads(strided.document())
     assert load_spec(json.loads(dense.document())).first_layer == "dense"
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", [name for name in PRESETS if name not in SQUEEZENET_PRESETS])
 def test_presets_mean_squeezenet_s_layers_where_it_is_asked_for(name: str) -> None:
     """Given a preset, if SqueezeNet is asked for, I expect its layers for VGG's, the weights with the same sum."""
     fields = {"content": "a.png", "style": "s.png", "preset": name}
@@ -166,6 +166,30 @@ def test_presets_mean_squeezenet_s_layers_where_it_is_asked_for(name: str) -> No
     assert sum(spec.style_layer_weights) == pytest.approx(sum(vgg.style_layer_weights))
     assert (vgg.content_layers == "auto") == (spec.content_layers == "auto")
     assert parse_spec(spec.model_dump()) == spec
+
+
+@pytest.mark.parametrize("name", SQUEEZENET_PRESETS)
+def test_the_farm_s_own_presets_follow_the_network(name: str) -> None:
+    """Given a preset of the farm, if SqueezeNet is asked for, I expect its values, but for those that are given."""
+    fields = {"content": "a.png", "style": "s.png", "preset": name}
+    plain, spec = parse_spec(fields), parse_spec({**fields, "features": "squeezenet", "pooling": "max", "size": 300})
+    expected = {**SQUEEZENET_PRESETS[name], "pooling": "max"}
+    assert {key: getattr(spec, key) for key in expected} == expected
+    assert (plain.pooling, plain.color) == ("average", "style")
+    assert spec.model_fields_set == {*fields, "features", "pooling", "size"}
+
+
+def test_a_quality_is_a_preset_by_name_or_a_file_s() -> None:
+    """Given a quality as a name, I expect its preset, as a number that of the file, and otherwise a sentence."""
+    fields = {"content": "a.png", "style": "s.png"}
+    named = [parse_spec({**fields, "quality": quality}) for quality in ("draft", "normal", "fine")]
+    assert [(spec.preset, spec.quality) for spec in named] == [("draft", 95), ("auto", 95), ("fine", 95)]
+    assert parse_spec({**fields, "quality": 80}).quality == 80
+    assert parse_spec({**fields, "quality": "fine", "preset": "fine"}) == named[2]
+    with pytest.raises(InvalidSpec, match="no quality 'best': must be draft, normal or fine, or 1 to 100"):
+        parse_spec({**fields, "quality": "best"})
+    with pytest.raises(InvalidSpec, match="quality = fine and preset = gatys contradict: give one of them"):
+        parse_spec({**fields, "quality": "fine", "preset": "gatys"})
 
 
 def test_layers_that_the_user_names_stay() -> None:

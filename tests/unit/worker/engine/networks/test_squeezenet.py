@@ -124,7 +124,7 @@ def test_features_and_gradient_are_the_reference_s(first_layer: FirstLayer, pool
 
 
 @given(
-    size=st.tuples(st.integers(31, 90), st.integers(31, 60)),
+    size=st.tuples(st.integers(32, 90), st.integers(32, 60)),
     layers=st.sets(st.sampled_from(LAYERS), min_size=1),
     strip_bytes=st.integers(1_000, 1_000_000),
     first_layer=st.sampled_from(FIRST_LAYERS),

@@ -25,6 +25,7 @@ from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
 from tests.servers.variables import variables_of
+from tests.weights_files import squeezenet_state, write_torch
 
 
 @pytest.fixture
@@ -367,3 +368,17 @@ def test_the_same_program_works_from_python(farm: CommandLine, worker: subproces
         [sys.executable, str(script)], cwd=farm.folder, env=farm.environment, capture_output=True, text=True, timeout=90
     )
     assert ended.stdout == "from-python.png (32, 24)\n", ended.stderr
+
+
+def test_squeezenet_gives_one_picture_on_servers_and_without(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
+    """Given one spec with SqueezeNet, if a farm on servers and an embedded one render it, I expect the same bytes."""
+    write_torch(farm.folder / "squeezenet.pth", squeezenet_state())
+    asked = ("render", "a.png", "s.png", "--weights", "squeezenet.pth", "--size", "64", "--iterations", "6")
+    embedded = CommandLine(farm.folder, {"STYLEFARM_HOME": str(farm.folder / "embedded"), "STYLEFARM_THREADS": "1"})
+    found = []
+    for place, output in ((farm, "servers.png"), (embedded, "embedded.png")):
+        ended = place.run(*asked, "--precision", "fp32", "-o", output)
+        assert ended.code == 0, ended.messages
+        assert "features: pretrained squeezenet with the weights squeezenet.pth" in ended.messages
+        found.append((farm.folder / output).read_bytes())
+    assert found[0] == found[1]

@@ -25,6 +25,7 @@ from stylefarm.worker.attempt.outcome import JobMove
 from stylefarm.worker.attempt.runner import Worker
 from stylefarm.worker.engine.hardware.budget import USABLE
 from stylefarm.worker.engine.methods import iterative
+from tests.weights_files import squeezenet_state, write_torch
 
 SHALLOW: dict[str, Any] = {
     "content_layers": ["relu2_1"],
@@ -129,8 +130,13 @@ def batches(farm: Farm, jobs: Sequence[Job]) -> list[int | None]:
     return [farm.services.queries.attempts(job.id)[-1].record.get("batch") for job in jobs]
 
 
-def test_each_gets_what_it_gets_alone(batching: Farm, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize("features", ["random", "squeezenet"])
+def test_each_gets_what_it_gets_alone(batching: Farm, fields: dict[str, Any], features: str, pictures: Path) -> None:
     """Given jobs that differ in a weight, if they are rendered together, I expect the bytes and curve of each."""
+    if features == "squeezenet":
+        weights = str(write_torch(pictures / "squeezenet.pth", squeezenet_state()))
+        del fields["content_layers"], fields["style_layers"], fields["style_loss"]
+        fields.update(features=features, weights=weights, size=64, precision="fp32")
     jobs = swept(batching, fields, iterations=10)
     assert [status.state for status in ended(batching, jobs)] == [State.DONE] * 3
     assert batches(batching, jobs) == [3, 3, 3]

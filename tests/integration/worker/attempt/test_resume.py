@@ -22,6 +22,7 @@ from stylefarm.shared.errors import StorageFull
 from stylefarm.shared.spec.spec import ENGINE_VERSION
 from stylefarm.worker.attempt.checkpoint_file import read_checkpoint, write_checkpoint
 from tests.servers.processes import wait_until
+from tests.weights_files import squeezenet_state, write_torch
 
 SHALLOW: dict[str, Any] = {
     "content_layers": ["relu2_1"],
@@ -74,9 +75,21 @@ def checkpoints(job: Job) -> list[str]:
     return [key for key in job.farm.services.blobs.keys(f"jobs/{job.id}/") if "checkpoint" in key]
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_a_paused_job_goes_on_where_it_was(farm: Farm, fields: dict[str, Any], optimizer: str) -> None:
+@pytest.fixture
+def squeezenet(pictures: Path) -> dict[str, Any]:
+    """Parameters by which a job takes SqueezeNet in place of VGG."""
+    weights = str(write_torch(pictures / "squeezenet.pth", squeezenet_state()))
+    layers = {"content_layers": ["fire3"], "style_layers": ["relu1", "fire3"], "min_size": None}
+    return {"features": "squeezenet", "weights": weights, "style_loss": "covariance", "precision": "fp32", **layers}
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "squeezenet"])
+def test_a_paused_job_goes_on_where_it_was(
+    farm: Farm, fields: dict[str, Any], optimizer: str, squeezenet: dict[str, Any]
+) -> None:
     """Given a job, if it is paused and resumed, I expect the bytes, curve and snapshots of one that ran through."""
+    if optimizer == "squeezenet":
+        fields, optimizer = {**fields, **squeezenet}, "lbfgs"
     whole = farm.submit(**fields, optimizer=optimizer, force=True)
     expected = whole.result(timeout=120).data
     job = farm.submit(**fields, optimizer=optimizer, force=True)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from stylefarm import Farm
 from stylefarm.shared.errors import InvalidImage
+from stylefarm.shared.spec.parameters import STYLE_LOSSES
 from tests.weights_files import keras_arrays, squeezenet_state, write_keras, write_torch
 
 Fields = dict[str, Any]
@@ -81,3 +82,23 @@ def test_a_narrow_picture_begins_at_a_larger_scale(farm: Farm, fields: Fields, p
     assert "min_size: 160 px, at which fire6 still has something of panorama.png" in notes
     with pytest.raises(InvalidImage, match=r"panorama\.png is 26 px on its short side at size = 130"):
         farm.submit(**request, min_size=130, scale_factor=300 / 130)
+
+
+def test_everything_else_works_with_it(farm: Farm, fields: Fields, pictures: Path) -> None:
+    """Given each style loss, masks, color and optimizer, if jobs ask for them, I expect pictures, each its own."""
+    for name, box in (("left", (0, 0, 24, 36)), ("right", (24, 0, 48, 36))):
+        mask = Image.new("L", (48, 36))
+        mask.paste(255, box)
+        mask.save(pictures / f"{name}.png")
+    masks = [str(pictures / "left.png"), str(pictures / "right.png")]
+    two = {"style": [fields["style"], str(pictures / "t.png")]}
+    requests: list[Fields] = [
+        *({"style_loss": name} for name in STYLE_LOSSES),
+        {**two, "style_weights": [2, 1]},
+        {**two, "content_masks": masks},
+        *({"color": color} for color in ("style", "luminance", "match")),
+        {"optimizer": "adam"},
+        {"normalize_gradients": True},
+    ]
+    jobs = [farm.submit(**{**fields, **request}) for request in requests]
+    assert len({job.result().data for job in jobs}) == len(requests)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -28,14 +29,18 @@ from PIL import Image
 from skimage import data
 
 from benchmarks.engine import NOT_MEASURED, table
+from benchmarks.farm.environment import benchmark_farm, format_spread, kill_worker, start_worker
 from benchmarks.rates import matmul_rate
 from benchmarks.roofline import bandwidth, demand
 from benchmarks.runs import Peer, Run, _run, run_ours, spread
+from stylefarm import Job
+from tests.servers.processes import wait_until
 
 SIZES = (256, 512)
 ROUNDS = 2
 GIB = 1 << 30
 PEER_ITERATIONS = 1000
+STARTS = 5
 
 Pair = tuple[Path, Path]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
@@ -157,6 +162,32 @@ def memory(pair: Pair) -> list[str]:
     ]
 
 
+def starts() -> list[str]:
+    """Return the section on a worker's start, of farms on servers of their own."""
+    seconds = []
+    with benchmark_farm() as setup, setup.farm() as farm:
+        content, style = setup.pictures(2)
+        for seed in range(STARTS):
+            job = farm.submit(content=content, style=style, features="squeezenet", size=256, iterations=100, seed=seed)
+            began = time.perf_counter()
+            worker = start_worker(setup, f"bench-{seed}")
+            wait_until(partial(_has_begun, job), 120)
+            seconds.append(time.perf_counter() - began)
+            job.cancel()
+            kill_worker(worker)
+    return [
+        "## From the start of a worker to its first iteration",
+        (
+            "The program's start, its registration, the weights from the store (kept on the machine's disk from the"
+            f" second start on), and the first iteration at 256 pixels: {format_spread(seconds, 's')} of {STARTS}."
+        ),
+    ]
+
+
+def _has_begun(job: Job) -> bool:
+    return job.status().iteration > 0
+
+
 def _pair(folder: Path) -> Pair:
     files = []
     for name in ("astronaut", "immunohistochemistry"):
@@ -188,6 +219,7 @@ def main() -> None:
             *(roofline(pair, precision) for precision in precisions),
             commands(pair, peer, folder),
             memory(pair),
+            starts(),
         ]  # fmt: skip
     page = "\n\n".join(part for section in parts for part in section)
     print(page)

@@ -110,13 +110,13 @@ class SqueezeNetPass:
             for start, stop in state.strips:
                 records = _run(state, start, stop)
                 for record in records:
-                    _show(record, _told(record, state), on_features)
+                    _report(record, _callback_rows(record, state), on_features)
                 y = records[-1].y
                 if len(state.strips) == 1:
                     output = y
                     state.records = records if keeps else None
                 else:
-                    output = _whole(y, state) if output is None else output
+                    output = _empty_output(y, state) if output is None else output
                     output[:, :, start:stop] = y
             if output is not None:
                 x = output
@@ -197,7 +197,7 @@ def _run(state: _StageState, start: int, stop: int) -> list[_Record]:
     return records
 
 
-def _show(record: _Record, rows: slice, on_features: OnFeatures) -> None:
+def _report(record: _Record, rows: slice, on_features: OnFeatures) -> None:
     for layer, features in record.named.layers(record.y):
         on_features(layer, _rows(features, record.own), rows)
 
@@ -222,12 +222,12 @@ def _stage_grad(state: _StageState, add_grad: AddGrad, grad: Tensor | None) -> T
 def _strip_grad(state: _StageState, records: list[_Record], add_grad: AddGrad, grad: Tensor | None) -> Tensor | None:
     while records:
         record = records.pop()
-        rows = _told(record, state)
+        rows = _callback_rows(record, state)
         if record.named.after is not None:
-            grad = _added(record, record.named.after, record.named.activation(record.y), rows, add_grad, grad)
+            grad = _with_loss_grad(record, record.named.after, record.named.activation(record.y), rows, add_grad, grad)
         if record.named.before is not None:
             grad = None if grad is None else relu_grad(grad, record.y)
-            grad = _added(record, record.named.before, record.y, rows, add_grad, grad)
+            grad = _with_loss_grad(record, record.named.before, record.y, rows, add_grad, grad)
         if grad is None:
             continue
         if any(record.margins):
@@ -236,7 +236,7 @@ def _strip_grad(state: _StageState, records: list[_Record], add_grad: AddGrad, g
     return grad
 
 
-def _added(
+def _with_loss_grad(
     record: _Record, layer: str, features: Tensor, rows: slice, add_grad: AddGrad, grad: Tensor | None
 ) -> Tensor | None:
     """Add the gradient of the layer's losses in the strip's own rows."""
@@ -252,8 +252,8 @@ def _added(
     return grad
 
 
-def _told(record: _Record, state: _StageState) -> slice:
-    """Return what the callbacks get as the rows of a strip: those that are its own, or all."""
+def _callback_rows(record: _Record, state: _StageState) -> slice:
+    """Return the rows that the callbacks get: the strip's own, or `slice(None)` where it is the only one."""
     return slice(None) if len(state.strips) == 1 else record.span.own
 
 
@@ -261,7 +261,7 @@ def _rows(x: Tensor, rows: slice) -> Tensor:
     return x if rows == slice(0, x.shape[2]) else x[:, :, rows]
 
 
-def _whole(y: Tensor, state: _StageState) -> Tensor:
+def _empty_output(y: Tensor, state: _StageState) -> Tensor:
     """Return an empty tensor for the output of a whole stage, of which `y` is a strip."""
     rows = heights(state.steps, state.input.shape[2])[-1]
     shape = (*y.shape[:2], rows, y.shape[3])

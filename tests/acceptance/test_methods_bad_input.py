@@ -100,7 +100,7 @@ NUMBERS = [
     ("--projections 0", "projections = 0: must be greater than or equal to 1"),
     ("--quality 101", "quality = 101: must be less than or equal to 100"),
     ("--bits 12", "bits = 12: must be 8 or 16"),
-    ("--color lumi", "'lumi' is not one of 'style', 'luminance', 'match'"),
+    ("--color lumi", "'lumi' is not one of 'style', 'recolor', 'luminance', 'match'"),
     ("--clamp maybe", "'maybe' is not a valid boolean"),
     ("--format bmp", "'bmp' is not one of 'png', 'jpeg', 'webp', 'avif', 'tiff'"),
 ]

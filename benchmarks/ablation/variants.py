@@ -12,6 +12,8 @@ from stylefarm.shared.spec.spec import JobSpec, parse_spec
 Values = Mapping[str, Any]
 
 STYLE_LAYERS = ("relu1", "fire2", "fire3", "fire4", "fire6", "fire8")
+# Of the style layers: less for the deep ones, whose gradients draw colors that neither picture has.
+FALLING = [0.25, 0.2, 0.2, 0.2, 0.1, 0.05]
 
 # The values of the preset `auto` on SqueezeNet, with fewer iterations.
 SQUEEZENET_BASE: Values = {
@@ -29,6 +31,9 @@ SQUEEZENET_BASE: Values = {
     "first_iterations": 60,
     "iterations": 30,
 }
+
+# A content layer that keeps edges where they are, and one that keeps forms.
+NEAR_AND_FAR: Values = {"content_layers": ["relu1", "fire4"]}
 
 
 def _style(weight: float, **losses: float) -> Values:
@@ -59,6 +64,21 @@ SQUEEZENET: Mapping[str, Values] = {
     "one-scale": {"min_size": None, "first_iterations": None, "iterations": 60},
     "without-fire2-fire6": {"style_layers": ["relu1", "fire3", "fire4", "fire8"]},
     "from-fire3": {"style_layers": ["fire3", "fire4", "fire6", "fire8"]},
+    "without-fire8": {"style_layers": STYLE_LAYERS[:-1]},
+    "without-fire6-fire8": {"style_layers": STYLE_LAYERS[:-2]},
+    "relu1-heavier": {"style_layer_weights": [0.375, 0.125, 0.125, 0.125, 0.125, 0.125]},
+    "layers-falling": {"style_layer_weights": FALLING},
+    "layers-falling-style-16": {"style_layer_weights": FALLING, "style_weight": 16.0},
+    "layers-falling-relu1+fire4": {"style_layer_weights": FALLING, **NEAR_AND_FAR},
+    "layers-falling-relu1+fire4-tv-1": {"style_layer_weights": FALLING, **NEAR_AND_FAR, "tv_weight": 1.0},
+    "layers-falling-relu1+fire4-style-16": {
+        "style_layer_weights": FALLING,
+        **NEAR_AND_FAR,
+        "style_weight": 16.0,
+        "tv_weight": 2.0,
+    },
+    "layers-falling-tv-1": {"style_layer_weights": FALLING, "tv_weight": 1.0},
+    "clamp": {"clamp": True},
     "adam": {"optimizer": "adam", "learning_rate": 0.02},
     "replicate": {"padding": "replicate"},
     "corrections-10": {"corrections": 10},

@@ -35,11 +35,11 @@ def main() -> None:
     print(table(arguments.out, arguments.variants, pairs))
     if arguments.sheet:
         shown = variants_sheet(arguments.out, arguments.variants, pairs, arguments.pictures, arguments.cell)
-        shown.save(arguments.sheet)
+        shown.save(arguments.sheet, quality=85)
     if arguments.matrix:
         variant = arguments.variants[0]
         shown = matrix_sheet(arguments.out, variant, contents, styles, arguments.pictures, arguments.cell)
-        shown.save(arguments.matrix)
+        shown.save(arguments.matrix, quality=85)
 
 
 def _render(variant: str, pair: Pair, arguments: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ FILES = sorted(path.relative_to(REPOSITORY) for path in (REPOSITORY / "examples"
 
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_a_sweep_file_is_a_sweep(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the photographs and the plates, I expect each cell of a sweep file to be a job of pictures that are there."""
+    """Given photographs and plates, I expect each cell of a sweep file to be a job of pictures that are there."""
     monkeypatch.setattr(sys, "argv", ["photographs", "-o", str(tmp_path / "photographs")])
     photographs.main()
     (tmp_path / "plates").mkdir()

@@ -16,11 +16,11 @@ from stylefarm import Farm, Sweep, sweep_losses, sweep_sheet
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.shared.errors import FarmError
 
-CONTENTS = ("astronaut.png", "chelsea.png")
-PLATES = ("swirls", "waves")
+CONTENTS = ("chelsea.png", "coffee.png")
+PLATES = ("swirls", "glass")
 FOLDER = Path("demo")
 
-# Two cores paint the four pictures in about 40 seconds.
+# Two cores paint the four pictures in less than 40 seconds.
 PARAMETERS = {"size": 384}
 
 

@@ -26,7 +26,7 @@ from stylefarm.shared.errors import FarmError
 FOLDER = Path("demo/gallery")
 SIZE = 192
 
-PHOTOGRAPHS = ("chelsea.png", "astronaut.png", "coffee.png")
+PHOTOGRAPHS = ("chelsea.png", "coffee.png", "rocket.jpg")
 PLATES = ("swirls", "glass")
 # Paintings in the public domain, looked for in the folder that --pictures names.
 PAINTINGS: Mapping[str, str] = {"van_gogh_auvers": "van Gogh", "hokusai_poppies": "Hokusai"}

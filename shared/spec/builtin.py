@@ -35,10 +35,10 @@ _OPTIM = "stylefarm.worker.engine.optim"
 # The program normalizations of a style loss are defined for Gram matrices.
 GRAM = "gram"
 
-# docs/ablation.md holds the measurements for the weights of gram and wasserstein; the others match them by eye.
+# docs/ablation.md holds the measurements for the weights of gram, wasserstein and covariance; the others match by eye.
 LOSS_ENTRIES: Mapping[str, LossEntry] = {
     GRAM: LossEntry(f"{_LOSSES}.moment_losses:Gram", 100.0),
-    "covariance": LossEntry(f"{_LOSSES}.moment_losses:Covariance", 8.0),
+    "covariance": LossEntry(f"{_LOSSES}.moment_losses:Covariance", 16.0),
     "mean-std": LossEntry(f"{_LOSSES}.moment_losses:MeanStd", 100.0),
     "mmd-linear": LossEntry(f"{_LOSSES}.moment_losses:MmdLinear", 100.0),
     "mmd-poly": LossEntry(f"{_LOSSES}.moment_losses:MmdPoly", 100.0),

@@ -246,7 +246,7 @@ SQUEEZENET_AUTO: Mapping[str, Any] = {
     "style_layers": ("relu1", "fire2", "fire3", "fire4", "fire6", "fire8"),
     "style_layer_weights": (0.25, 0.2, 0.2, 0.2, 0.1, 0.05),
     "style_loss": {"covariance": 1.0},
-    "tv_weight": 1.0,
+    "tv_weight": 2.0,
     "color": "recolor",
     "min_size": 128,
     "scale_factor": 2.0,

@@ -38,7 +38,7 @@ def test_a_picture_is_rendered_and_its_layers_are_told(farm: Farm, fields: Field
     assert losses[-1] < losses[0]
     notes = job.status().notes
     assert any(note.startswith("features: pretrained squeezenet with the weights ") for note in notes)
-    assert "style_weight: 8" in notes
+    assert "style_weight: 16" in notes
     classic = farm.submit(**fields, preset="gatys").status().notes
     assert "content_layers: fire4, of about the strides of VGG's relu4_2" in classic
 

@@ -20,7 +20,7 @@ CONTENTS = ("chelsea.png", "coffee.png")
 PLATES = ("swirls", "glass")
 FOLDER = Path("demo")
 
-# Two cores paint the four pictures in less than 40 seconds.
+# Small enough for two cores to paint the four pictures in a minute or two.
 PARAMETERS = {"size": 384}
 
 

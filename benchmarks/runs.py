@@ -44,7 +44,7 @@ def run_ours(pictures: tuple[Path, Path], size: int, iterations: int, *options: 
     """The engine, by `benchmarks.ours`."""
     content, style = map(str, pictures)
     command = [sys.executable, "-m", "benchmarks.ours", "--content", content, "--style", style]
-    lines, peak = _run([*command, "--size", str(size), "--iterations", str(iterations), *options])
+    lines, peak = run_child([*command, "--size", str(size), "--iterations", str(iterations), *options])
     told = json.loads(next(line for _, line in lines if line.startswith("{")).split("USDT")[0])
     return Run(told["seconds"], [losses[0] for losses in told["losses"]], peak, told)
 
@@ -65,14 +65,14 @@ class Peer:
         command += ["-model_file", str(self.weights), "-disable_check", "-pooling", "avg", "-init", "image"]
         command += ["-content_image", content, "-style_image", style, "-image_size", str(size), "-tv_weight", tv]
         command += ["-num_iterations", str(iterations), "-print_iter", "1", "-save_iter", "0", "-output_image", output]
-        lines, peak = _run([*command, *(["-backend", "cudnn"] if self.gpu else [])], self.folder)
+        lines, peak = run_child([*command, *(["-backend", "cudnn"] if self.gpu else [])], self.folder)
         at = [when for when, line in lines if re.fullmatch(r"Iteration \d+ / \d+", line)]
         losses = [float(line.split(":")[1]) for _, line in lines if line.strip().startswith("Total loss")]
         # What is before the second evaluation is not an iteration: the first has no history.
         return Run([b - a for a, b in pairwise(at[1:])], losses, peak, {})
 
 
-def _run(command: Sequence[str], folder: Path | None = None) -> tuple[list[tuple[float, str]], int]:
+def run_child(command: Sequence[str], folder: Path | None = None) -> tuple[list[tuple[float, str]], int]:
     """The lines of its output with their times, and its peak memory. Raises CalledProcessError with its last lines."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     with subprocess.Popen(

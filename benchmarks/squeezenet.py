@@ -32,7 +32,7 @@ from benchmarks.engine import NOT_MEASURED, table
 from benchmarks.farm.environment import benchmark_farm, format_spread, kill_worker, start_worker
 from benchmarks.rates import matmul_rate
 from benchmarks.roofline import bandwidth, demand
-from benchmarks.runs import Peer, Run, _run, run_ours, spread
+from benchmarks.runs import Peer, Run, run_child, run_ours, spread
 from stylefarm import Job
 from tests.servers.processes import wait_until
 
@@ -50,7 +50,7 @@ def run(pair: Pair, size: int, iterations: int, features: str, *options: str) ->
     """Run the engine with a network; the seconds are those of whole iterations but the first."""
     command = [sys.executable, "-m", "benchmarks.squeezenet_run", "--content", str(pair[0]), "--style", str(pair[1])]
     command += ["--size", str(size), "--iterations", str(iterations), "--features", features, *options]
-    lines, peak = _run(command)
+    lines, peak = run_child(command)
     told = json.loads(next(line for _, line in lines if line.startswith("{")).split("USDT")[0])
     each = [a + b for a, b in zip(told["evaluations"], told["steps"], strict=True)]
     return Run(each[1:], [], peak, told)

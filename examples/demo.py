@@ -20,7 +20,7 @@ CONTENTS = ("chelsea.png", "coffee.png")
 PLATES = ("swirls", "glass")
 FOLDER = Path("demo")
 
-# Small enough for two cores to paint the four pictures in a minute or two.
+# Small enough for a demonstration on two cores.
 PARAMETERS = {"size": 384}
 
 

@@ -75,9 +75,8 @@ class SqueezeNetNetwork(SqueezeNetBackbone):
         return work.batch * steps[-1].channels * rows * columns * self.dtype.itemsize
 
     def _input_bytes(self, work: Workload, steps: list[NamedStep], size: tuple[int, int]) -> int:
-        before = [stage for stage in self.stages if stage is not steps]
         index = self.stages.index(steps)
-        channels = before[index - 1][-1].channels if index else 3
+        channels = self.stages[index - 1][-1].channels if index else 3
         return work.batch * channels * size[0] * size[1] * self.dtype.itemsize
 
     def _layer_bytes(self, work: Workload, layer: str) -> int:

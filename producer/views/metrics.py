@@ -30,9 +30,9 @@ class MetricInfo:
 
 
 MEASURES: Mapping[str, MetricInfo] = {
-    "gram": MetricInfo("distance to the style, Gram matrices of held-out networks"),
-    "sliced": MetricInfo("distance to the style, sliced Wasserstein on held-out networks"),
-    "self_similarity": MetricInfo("distance to the content, self-similarities on held-out networks"),
+    "gram": MetricInfo("distance to the style, Gram matrices of a held-out network"),
+    "sliced": MetricInfo("distance to the style, sliced Wasserstein on a held-out network"),
+    "self_similarity": MetricInfo("distance to the content, self-similarities on a held-out network"),
     "ssim": MetricInfo("structural similarity to the content, 1 for the same", higher_is_better=True),
     "clipped": MetricInfo("share of values that were clipped"),
     "seconds": MetricInfo("seconds of rendering"),

@@ -28,10 +28,11 @@ def mse_per_image(value: Tensor, target: Tensor) -> Tensor:
         [1.0, 1.0]
     """
     if value.itemsize >= 4:
-        return (value - target).square().flatten(1).mean(1)
+        # Not flattened first, which would copy what is channels-last.
+        return (value - target).square_().mean(tuple(range(1, value.ndim)))
     target, at_once = target.expand_as(value), max(1, CAST_CHUNK // value[:, :, 0].numel())
     parts = zip(value.split(at_once, 2), target.split(at_once, 2), strict=True)
-    sums = [(v.float() - t.float()).square_().flatten(1).sum(1) for v, t in parts]
+    sums = [(v.float() - t.float()).square_().sum(tuple(range(1, v.ndim))) for v, t in parts]
     return torch.stack(sums).sum(0) / value[0].numel()
 
 

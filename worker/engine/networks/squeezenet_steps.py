@@ -95,10 +95,13 @@ class FirstStep:
 
     def _grad(self, grad: Tensor, height: int, width: int) -> Tensor:
         # The transposed convolution, at stride 2, is one at stride 1 to the four phases of the pixels.
-        shuffled = functional.pixel_shuffle(functional.conv2d(grad, self.phases, padding=1)[:, :12], 2)
-        rows, columns = height - shuffled.shape[2], width - shuffled.shape[3]
+        phases = functional.conv2d(grad, self.phases, padding=1)[:, :12].unflatten(1, (3, 2, 2))
+        rows, columns = 2 * phases.shape[4], 2 * phases.shape[5]
+        pixels = grad.new_empty(grad.shape[0], 3, rows, columns)
+        pixels.view(-1, 3, rows // 2, 2, columns // 2, 2).copy_(phases.permute(0, 1, 4, 2, 5, 3))
         # What the kernel does not reach has no gradient; of one that is 3 wide, the fourth row may lie outside.
-        return functional.pad(shuffled, (0, columns, 0, rows)) if rows or columns else shuffled
+        missing = (0, width - columns, 0, height - rows)
+        return functional.pad(pixels, missing) if any(missing) else pixels
 
 
 def _phase_weight(weight: Tensor) -> Tensor:

@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
         between = time.perf_counter()
         image = optimizer.step(image, grad)
         _wait(image, path)
+        del grad
         evaluations.append(between - began)
         steps.append(time.perf_counter() - between)
     return {"path": str(path), "plan": plans[-1], "evaluations": evaluations, "steps": steps}

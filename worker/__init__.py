@@ -1,9 +1,9 @@
 """Where pictures are rendered."""
 
-import contextlib
-import ctypes
 import os
 import sys
+
+from stylefarm.worker.engine.networks import allocator
 
 # Both are read once, when torch is loaded.
 if "torch" not in sys.modules:
@@ -16,18 +16,4 @@ if "torch" not in sys.modules:
     # Tensors in pages of 2 MiB: a large one is mapped anew each time, and the system clears its pages one by one.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep the memory of freed tensors for the next ones, which else is mapped and cleared anew each time.
-
-    An iteration at 512 pixels takes a tenth less. `hardware.memory.available_memory` gives the memory back first.
-    """
-    mmap_threshold, trim_threshold, arenas = -3, -1, -8  # <malloc.h>
-    with contextlib.suppress(OSError, AttributeError):  # Another C library has no such call, and other ways.
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(arenas, 1)
-        mallopt(mmap_threshold, 1 << 28)
-        mallopt(trim_threshold, 1 << 30)
-
-
-_keep_freed_memory()
+allocator.keep_freed_memory()

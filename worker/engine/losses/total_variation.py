@@ -36,11 +36,10 @@ def total_variation(image: Tensor, norm: TvNorm = "l2", reduction: TvReduction =
         return 0.5 * (image * laplacian(image)).sum((1, 2, 3))
     if norm == "nine-point":
         return _nine_point(image)
-    down = image[..., 1:, :] - image[..., :-1, :]
-    across = image[..., :, 1:] - image[..., :, :-1]
     total = torch.zeros_like(image[:, 0, 0, 0])
-    for difference in (down, across):
-        size = difference.abs() if norm == "l1" else difference.square()
+    for dim in (2, 3):
+        size = image.diff(dim=dim)
+        size = size.abs_() if norm == "l1" else size.square_()
         # An image of one row has no differences down, and the mean of none is not a number.
         total = total + (size.sum((1, 2, 3)) if reduction == "sum" else size.sum((1, 2, 3)) / max(1, size[0].numel()))
     return 0.5 * total if norm == "l2" and reduction == "sum" else total

@@ -108,10 +108,13 @@ def optimize(
         else:
             image = start if image is None else _upscaled(image, start, objective, optimizer, rules)
             iterate = _Iterate(image, objective, rules)
+        # What is not needed is dropped, here and below: of a large picture each is hundreds of megabytes.
+        del start, image
         while at.step < scale.iterations and not iterate.has_stopped():
             losses, gradient = objective.gradient(iterate.image, at.done)
             yield Progress(at.done, iterations, iterate.pixels(), losses, partial(_state, at, iterate, optimizer))
             iterate.move(optimizer.step(iterate.image, gradient))
+            del gradient
             at.step, at.done = at.step + 1, at.done + 1
         image, at.step = iterate.average(), 0
     if image is not None:
@@ -153,7 +156,7 @@ class _Iterate:
         self.space = objective.space
         self.rules = rules
         self.moving = torch.ones(image.shape[0], dtype=torch.bool, device=image.device)
-        self._sum = torch.zeros_like(image)
+        self._sum = torch.zeros_like(image) if rules.average else image.new_zeros(())
         self._left = 1.0
         self._update_average(image)
 

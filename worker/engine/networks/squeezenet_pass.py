@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -102,9 +103,8 @@ class SqueezeNetPass:
 
     def _forward(self, pixels: Tensor, on_features: OnFeatures, *, keeps: bool) -> Iterator[_StageState]:
         x = self.backbone.inputs(pixels)
-        for steps in self.backbone.stages:
-            if not steps:
-                return
+        stages = list(takewhile(bool, self.backbone.stages))
+        for number, steps in enumerate(stages, 1):
             state = _StageState(steps, x, strips_of(steps, x, self.strip_bytes))
             output: Tensor | None = None
             for start, stop in state.strips:
@@ -115,7 +115,7 @@ class SqueezeNetPass:
                 if len(state.strips) == 1:
                     output = y
                     state.records = records if keeps else None
-                else:
+                elif number < len(stages):
                     output = _empty_output(y, state) if output is None else output
                     output[:, :, start:stop] = y
             if output is not None:

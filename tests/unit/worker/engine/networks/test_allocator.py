@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import json
+import resource
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -14,14 +16,14 @@ from stylefarm.worker.engine.networks import allocator
 
 # In a process of its own: what others have left in the heap would be used first.
 PROGRAM = """
-import json, resource
+import json, resource, sys
 from pathlib import Path
 
 from stylefarm import worker
 import torch
 from stylefarm.worker.engine.networks import allocator
 
-BYTES = 48 << 20
+BYTES = int(sys.argv[1])
 
 def given():
     "How often the system has given a page, of whatever size."
@@ -53,6 +55,19 @@ needs_glibc = pytest.mark.skipif(
 )
 
 
+def _measured(size: int) -> list[Any]:
+    command = [sys.executable, "-c", PROGRAM, str(size)]
+    found: list[Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return found
+
+
+@needs_glibc
+def test_tensors_of_a_layer_take_the_room_of_those_before_them() -> None:
+    """Given tensors as large as a layer at 512 pixels, if they come one after another, I expect few new pages."""
+    before = _measured(16 << 20)[0]
+    assert sum(before) < (16 << 20) / resource.getpagesize()
+
+
 @needs_glibc
 def test_large_tensors_take_the_room_of_those_before_them_and_the_system_gets_it_back() -> None:
     """Given tensors that are freed one after the other, if memory is reused, I expect pages for the first ones alone.
@@ -60,8 +75,7 @@ def test_large_tensors_take_the_room_of_those_before_them_and_the_system_gets_it
     Before and afterwards each is given its own, and the process is as small as before. Not the first one alone: small
     things that are allocated meanwhile may leave too little between them.
     """
-    on_plan = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True).stdout
-    before, held_before, within, held_within, held_after, after = json.loads(on_plan)
+    before, held_before, within, held_within, held_after, after = _measured(128 << 20)
     assert sum(within) < sum(before)
     assert within[-1] < min(before) / 10
     assert min(after) > min(before) / 2
@@ -73,6 +87,6 @@ def test_what_outlives_the_block_stays_as_it_is() -> None:
     """Given a tensor made in the block, if the block ends, I expect its values unharmed."""
     with allocator.reuse_memory():
         kept = torch.arange(1 << 20)
-        torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
-    torch.empty(64 << 20, dtype=torch.uint8).fill_(1)
+        torch.empty(128 << 20, dtype=torch.uint8).fill_(1)
+    torch.empty(128 << 20, dtype=torch.uint8).fill_(1)
     assert torch.equal(kept, torch.arange(1 << 20))

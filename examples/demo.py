@@ -1,4 +1,4 @@
-"""Paints two photographs in the manner of two plates, and lays the four pictures side by side.
+"""Paints two photographs in the styles of two plates, and lays the four pictures side by side.
 
 Everything goes through the public API, on an embedded farm whose state is kept below demo/farm.
 """
@@ -37,7 +37,7 @@ def main() -> None:
                 "style": [str(_drawn(name)) for name in PLATES],
             },
             base=PARAMETERS,
-            name="two photographs in the manner of two plates",
+            name="two photographs in the styles of two plates",
         )
         for note in sweep.statuses()[0].notes:
             print(note)

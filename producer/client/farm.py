@@ -165,6 +165,7 @@ class Farm(Session):
             self.announce(f"sweep {submission.sweep_id}", queued or submission.ids)
         found = self.find_sweep(submission.sweep_id)
         found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
+        found.folded = resolved.folded
         if webhook is not None:
             found.call(webhook)
         return found

@@ -42,6 +42,7 @@ class Sweep:
         created: as `Farm.sweep` returns it, the ids of the jobs that this submission has queued.
         skipped: how many cells it left out, since their pictures cannot be used.
         problems: what is wrong with these pictures, a sentence each.
+        folded: how many cells have the picture of another cell, and which axes have no effect; empty if there are none.
 
     Example:
         sweep = farm.sweep("cats.yaml")
@@ -63,6 +64,7 @@ class Sweep:
         self.created: frozenset[str] = frozenset()
         self.skipped = 0
         self.problems: Sequence[str] = ()
+        self.folded = ""
 
     def __repr__(self) -> str:
         return f"Sweep({self.id!r}, {self.name!r})"

@@ -77,7 +77,11 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
         hours=None if seconds is None else seconds / 3600 / max(1, workers),
         workers=workers,
         basis=basis,
-        notes=[*resolved.problems, *dict.fromkeys(note for job in resolved.jobs for note in job.notes)],
+        notes=[
+            *resolved.problems,
+            *filter(None, [resolved.folded]),
+            *dict.fromkeys(note for job in resolved.jobs for note in job.notes),
+        ],
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stylefarm.producer.grids import Grid
@@ -9,6 +11,7 @@ from stylefarm.producer.submission.resolver import SpecResolver, pictures_of
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.errors import FarmError, InvalidImage
+from stylefarm.shared.spec.canonical import without_effect
 from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.text import counted
 
@@ -16,6 +19,8 @@ from stylefarm.shared.text import counted
 @dataclass(frozen=True)
 class ResolvedGrid:
     """The jobs of the cells that can be rendered, in order, how many cells are left out, and why, a sentence each.
+
+    `folded` says of how many cells the picture is that of another cell, and why; it is empty where there are none.
 
     Example:
         resolved = resolve_grid(SpecResolver(farm.services), grid, Terms(), skip_bad=True)
@@ -25,6 +30,7 @@ class ResolvedGrid:
     jobs: list[NewJob]
     skipped: int = 0
     problems: tuple[str, ...] = ()
+    folded: str = ""
 
 
 def resolve_grid(resolver: SpecResolver, grid: Grid, terms: Terms, *, skip_bad: bool = False) -> ResolvedGrid:
@@ -64,7 +70,30 @@ def resolve_grid(resolver: SpecResolver, grid: Grid, terms: Terms, *, skip_bad: 
                 problems.setdefault(str(error), error)
     if problems and not (skip_bad and jobs):
         raise _all_of(list(problems.values()), none_left=skip_bad)
-    return ResolvedGrid(jobs, len(cells) - len(jobs), tuple(problems))
+    return ResolvedGrid(jobs, len(cells) - len(jobs), tuple(problems), _folded(jobs))
+
+
+def _folded(jobs: Sequence[NewJob]) -> str:
+    """Return the sentence on cells that are rendered once for several."""
+    jobs_of: dict[str, list[NewJob]] = defaultdict(list)
+    for job in jobs:
+        jobs_of[job.spec.key].append(job)
+    repeated = [alike for alike in jobs_of.values() if len(alike) > 1]
+    if not repeated:
+        return ""
+    count = sum(len(alike) - 1 for alike in repeated)
+    axes = dict.fromkeys(axis for alike in repeated for axis in _axes_in_vain(alike))
+    why = f"{', '.join(axes)} {'have' if len(axes) > 1 else 'has'} no effect here: " if axes else ""
+    return f"{why}{count:,} of {len(jobs):,} cells have the picture of another cell, and are rendered with it"
+
+
+def _axes_in_vain(alike: Sequence[NewJob]) -> Iterator[str]:
+    """Yield the axes on which jobs of one picture differ, and which change nothing in it."""
+    cells = [job.cell or {} for job in alike]
+    in_vain = without_effect(alike[0].spec)
+    for axis, value in cells[0].items():
+        if axis in in_vain and any(cell.get(axis) != value for cell in cells):
+            yield axis
 
 
 def _all_of(problems: list[FarmError], *, none_left: bool) -> FarmError:

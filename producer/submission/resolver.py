@@ -6,7 +6,7 @@ Everything is read and checked before anything is stored; only then are pictures
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +25,10 @@ from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import FarmError, InvalidImage, InvalidSpec, NotFound
 from stylefarm.shared.images.decode import decode, read_bytes
+from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
+from stylefarm.shared.spec.canonical import canonical, without_effect
 from stylefarm.shared.spec.consistency import check_consistent
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
@@ -86,10 +88,15 @@ class SpecResolver:
             "init_image": None if start is None else start.address,
             **masks,
         }
+        if spec.exif == "keep" and not content.has_exif:
+            changes["exif"] = "drop"
+            notes.append(f"exif: {content.name} has none")
         chosen = spec.model_copy(update=self._pretrained.resolve(spec, notes))
         changes.update(resolve_auto(chosen, content, styles, spec.model_fields_set, notes))
-        resolved = _checked(chosen.model_copy(update=changes))
+        resolved = _checked(chosen.model_copy(update=changes), spec.model_fields_set)
         check_size(resolved, content, styles)
+        notes.extend(_without_effect(resolved, spec.model_fields_set))
+        resolved = canonical(resolved)
         alike = batch_key(resolved, (content.width, content.height), terms)
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
 
@@ -206,7 +213,8 @@ class SpecResolver:
         shown = name[:19] if origin is None else Path(origin).name
         picture = decode(data, shown if origin is None else name, max_pixels=self.services.settings.max_pixels)
         brightest = int(np.asarray(picture.image).max())
-        return Source(_address(data), origin, shown, picture.width, picture.height, brightest, picture.notes)
+        has_exif = kept_exif(data) is not None
+        return Source(_address(data), origin, shown, picture.width, picture.height, brightest, picture.notes, has_exif)
 
     def _bytes(self, source: Source) -> bytes:
         return self._bytes_of(source.origin, source.address)
@@ -241,13 +249,25 @@ def pictures_of(spec: JobSpec) -> tuple[str, ...]:
     return (spec.content, *spec.style, *spec.content_masks, *spec.style_masks, *start)
 
 
-def _checked(spec: JobSpec) -> JobSpec:
-    """Return the spec, in which what "auto" became may contradict what the user wrote. Raises InvalidSpec."""
+def _checked(spec: JobSpec, given: Collection[str]) -> JobSpec:
+    """Return the spec, in which what "auto" became may contradict what the user gave. Raises InvalidSpec."""
     try:
         check_consistent(spec)
     except ValueError as error:
         raise InvalidSpec(str(error)) from None
+    if "min_size" in given and spec.min_size is not None and isinstance(spec.size, int) and spec.min_size > spec.size:
+        raise InvalidSpec(
+            f"min_size = {spec.min_size} is larger than size = {spec.size}, and the coarsest scale cannot be: give a"
+            " smaller min_size, or a larger size"
+        )
     return spec
+
+
+def _without_effect(spec: JobSpec, given: Collection[str]) -> Iterator[str]:
+    """Yield a note for each parameter that the user gave in vain."""
+    for name, reason in without_effect(spec).items():
+        if name in given:
+            yield f"{name}: has no effect, since {reason}"
 
 
 def _address(data: bytes) -> str:

@@ -11,7 +11,7 @@ class Source:
     """A picture that a spec names: its address in the object store, and what was found in it.
 
     `origin` is the file or the s3:// address that it is read from; None where the farm has it already. `brightest` is
-    the highest value of any channel, 0 to 255; `notes` say what was converted.
+    the highest value of any channel, 0 to 255; `notes` say what was converted; `has_exif`: whether it has EXIF.
 
     Example:
         >>> Source("blob/1f", None, "cat.jpg", width=640, height=480, brightest=255, notes=()).name
@@ -25,6 +25,7 @@ class Source:
     height: int
     brightest: int
     notes: tuple[str, ...]
+    has_exif: bool = False
 
     @property
     def aspect(self) -> float:

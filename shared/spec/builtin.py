@@ -10,21 +10,28 @@ from stylefarm.shared.spec.registry import Registry
 
 @dataclass(frozen=True)
 class LossEntry:
-    """A style loss: its class, and the weight that suits it where it is normalized as "relative"."""
+    """A style loss: its class, and the weight that suits it where it is normalized as "relative".
+
+    `parameters` are those that it alone uses; `draws_at_random`: whether it depends on the seed.
+    """
 
     target: str
     auto_weight: float
+    parameters: tuple[str, ...] = ()
+    draws_at_random: bool = False
 
 
 @dataclass(frozen=True)
 class OptimizerEntry:
     """An optimizer: its class, and the step length that suits it; None if there is none for every loss.
 
-    `scales_with_input`: whether that step length is in shares of the way from black to white.
+    `parameters` are those that it alone uses. `scales_with_input`: whether its step length is in shares of the way from
+    black to white.
     """
 
     target: str
     learning_rate: float | None
+    parameters: tuple[str, ...]
     scales_with_input: bool = True
 
 
@@ -41,10 +48,10 @@ LOSS_ENTRIES: Mapping[str, LossEntry] = {
     "covariance": LossEntry(f"{_LOSSES}.moment_losses:Covariance", 16.0),
     "mean-std": LossEntry(f"{_LOSSES}.moment_losses:MeanStd", 100.0),
     "mmd-linear": LossEntry(f"{_LOSSES}.moment_losses:MmdLinear", 100.0),
-    "mmd-poly": LossEntry(f"{_LOSSES}.moment_losses:MmdPoly", 100.0),
-    "mmd-gaussian": LossEntry(f"{_LOSSES}.sample_losses:MmdGaussian", 20.0),
+    "mmd-poly": LossEntry(f"{_LOSSES}.moment_losses:MmdPoly", 100.0, ("mmd_offset",)),
+    "mmd-gaussian": LossEntry(f"{_LOSSES}.sample_losses:MmdGaussian", 20.0, draws_at_random=True),
     "wasserstein": LossEntry(f"{_LOSSES}.moment_losses:Wasserstein", 5.0),
-    "sliced": LossEntry(f"{_LOSSES}.sample_losses:SlicedWasserstein", 100.0),
+    "sliced": LossEntry(f"{_LOSSES}.sample_losses:SlicedWasserstein", 100.0, ("projections",), draws_at_random=True),
     "nearest": LossEntry(f"{_LOSSES}.nearest:NearestNeighbors", 1.0),
 }
 # For losses of other packages, whose weight nobody has measured.
@@ -54,9 +61,9 @@ METHOD_ENTRIES: Mapping[str, str] = {"gatys": f"{_METHODS}.iterative:IterativeMe
 
 OPTIMIZERS: Mapping[str, OptimizerEntry] = {
     # The steps of L-BFGS have a length of their own, of which the learning rate is a factor.
-    "lbfgs": OptimizerEntry(f"{_OPTIM}.lbfgs:LBFGS", 1.0, scales_with_input=False),
-    "adam": OptimizerEntry(f"{_OPTIM}.first_order:Adam", 0.02),
-    "sgd": OptimizerEntry(f"{_OPTIM}.first_order:Sgd", None),
+    "lbfgs": OptimizerEntry(f"{_OPTIM}.lbfgs:LBFGS", 1.0, ("corrections",), scales_with_input=False),
+    "adam": OptimizerEntry(f"{_OPTIM}.first_order:Adam", 0.02, ("beta1", "beta2")),
+    "sgd": OptimizerEntry(f"{_OPTIM}.first_order:Sgd", None, ("momentum", "weight_decay")),
 }
 
 LOSSES = Registry("stylefarm.losses", "style loss", {name: entry.target for name, entry in LOSS_ENTRIES.items()})

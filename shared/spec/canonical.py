@@ -1,0 +1,148 @@
+"""The canonical form of a spec, in which a parameter without effect has its default.
+
+Specs with one canonical form give the same picture; so the keys of jobs are those of canonical forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from stylefarm.shared.spec.builtin import LOSS_ENTRIES, METHOD_ENTRIES, OPTIMIZERS
+from stylefarm.shared.spec.parameters import Parameters
+from stylefarm.shared.spec.spec import JobSpec
+
+S = TypeVar("S", bound=JobSpec)
+
+Reasons = Iterator[tuple[str, str]]
+"""Parameters that have no effect, each with the reason."""
+
+# Formats whose encoder takes a quality.
+LOSSY_FORMATS = ("jpeg", "webp", "avif")
+
+
+def canonical(spec: S) -> S:
+    """Return the canonical form of a resolved spec.
+
+    Args:
+        spec: a spec without "auto".
+
+    Example:
+        >>> from stylefarm.shared.spec.spec import parse_spec
+        >>> fields = {"content": "cat.jpg", "style": "waves.jpg", "size": 256, "optimizer": "adam"}
+        >>> canonical(parse_spec({**fields, "momentum": 0.5})) == canonical(parse_spec(fields))
+        True
+    """
+    if spec.method not in METHOD_ENTRIES:
+        return spec
+    changes: dict[str, object] = {name: _default(name) for name in without_effect(spec)}
+    if len(spec.sizes) == 1:
+        changes |= {"min_size": None, "first_iterations": None, "iterations": spec.total_iterations}
+    else:
+        changes["min_size"] = spec.sizes[0]
+    if len(set(spec.style_weights)) == 1:
+        changes["style_weights"] = ()
+    changes.setdefault("style_loss", {name: weight for name, weight in spec.style_loss.items() if weight})
+    return spec.model_copy(update=changes)
+
+
+def without_effect(spec: JobSpec) -> Mapping[str, str]:
+    """Return the parameters whose values change nothing in the picture, each with the reason.
+
+    Args:
+        spec: a spec without "auto".
+
+    Example:
+        >>> from stylefarm.shared.spec.spec import parse_spec
+        >>> spec = parse_spec({"content": "cat.jpg", "style": "waves.jpg", "size": 256, "optimizer": "adam"})
+        >>> without_effect(spec)["momentum"]
+        'optimizer = adam'
+    """
+    if spec.method not in METHOD_ENTRIES:
+        return {}  # Another package's method may use any parameter.
+    return {name: reason for rule in _RULES for name, reason in rule(spec)}
+
+
+def _start(spec: JobSpec) -> Reasons:
+    if spec.init not in ("noise", "blend"):
+        yield from _all("noise", "noise_range", because=f"init = {spec.init}")
+        if not any(_is_random(name) for name in _style_losses(spec)):
+            yield "seed", f"init = {spec.init}, and no loss draws at random"
+    if spec.init != "blend":
+        yield "noise_ratio", f"init = {spec.init}"
+
+
+def _optimizer(spec: JobSpec) -> Reasons:
+    for name, entry in OPTIMIZERS.items():
+        if name != spec.optimizer:
+            yield from _all(*entry.parameters, because=f"optimizer = {spec.optimizer}")
+    if spec.learning_rate_decay == 1 or not spec.learning_rate_steps:
+        why = "learning_rate_decay = 1" if spec.learning_rate_steps else "learning_rate_steps = 0"
+        yield from _all("learning_rate_decay", "learning_rate_steps", because=why)
+
+
+def _losses(spec: JobSpec) -> Reasons:
+    losses = _style_losses(spec)
+    for name, entry in LOSS_ENTRIES.items():
+        # A loss of another package may use the parameters of ours.
+        if name not in losses and losses <= LOSS_ENTRIES.keys():
+            yield from _all(*entry.parameters, because=f"style_loss has no {name}")
+    if not losses:
+        yield from _all("style_loss", "style_normalization", "style_layer_weights", because="style_weight = 0")
+    if not spec.content_weight:
+        yield "content_normalization", "content_weight = 0"
+    if not spec.tv_weight:
+        yield from _all("tv_norm", "tv_reduction", because="tv_weight = 0")
+    elif spec.tv_norm in ("laplacian", "nine-point"):
+        yield "tv_reduction", f"tv_norm = {spec.tv_norm}"
+
+
+def _scales(spec: JobSpec) -> Reasons:
+    if len(spec.sizes) == 1:
+        yield "scale_factor", "min_size is not given" if spec.min_size is None else "min_size leaves a single scale"
+
+
+def _network(spec: JobSpec) -> Reasons:
+    if spec.weights is not None:
+        yield from _all("features_seed", "features_deviation", because="the weights are pretrained")
+        if spec.optimize_in == "pixels":
+            names = ("input_range", "input_mean", "input_deviation", "channel_order")
+            yield from _all(*names, because="pretrained weights have an input of their own")
+    elif spec.features == "squeezenet":
+        yield "features_deviation", "features = squeezenet"
+    if spec.features != "squeezenet":
+        yield "first_layer", f"features = {spec.features}"
+    if spec.pooling == "max":
+        yield "rescale_pooling", "pooling = max"
+
+
+def _styles(spec: JobSpec) -> Reasons:
+    if len(spec.style) < 2:
+        yield "style_weights", "there is one style" if spec.style else "there is no style"
+
+
+def _file(spec: JobSpec) -> Reasons:
+    if spec.format not in LOSSY_FORMATS:
+        yield "quality", f"format = {spec.format}"
+
+
+_RULES: tuple[Callable[[JobSpec], Reasons], ...] = (_start, _optimizer, _losses, _scales, _network, _styles, _file)
+
+
+def _style_losses(spec: JobSpec) -> frozenset[str]:
+    """Return the style losses that count."""
+    counts = bool(spec.style_weight) and bool(spec.style)
+    return frozenset(name for name, weight in spec.style_loss.items() if weight and counts)
+
+
+def _is_random(loss: str) -> bool:
+    entry = LOSS_ENTRIES.get(loss)
+    return entry is None or entry.draws_at_random
+
+
+def _all(*names: str, because: str) -> Reasons:
+    return ((name, because) for name in names)
+
+
+def _default(name: str) -> object:
+    return Parameters.model_fields[name].get_default()

@@ -18,6 +18,7 @@ from typing import Any, Self
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.results import Snapshot
+from stylefarm.producer.client.session import distinct
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.producer.client.waiting import is_over, newly_ended
 from stylefarm.producer.views.status import Status
@@ -77,12 +78,12 @@ class AsyncProxy:
 
     async def _as_completed(self, *arguments: Any, **options: Any) -> AsyncGenerator[AsyncProxy]:
         jobs, timeout = await self._waited_for(*arguments, **options)
-        by_id = {job.id: job for job in jobs}
-        reported: set[str] = set()
-        async with aclosing(_poll(list(by_id.values()), timeout)) as seen:
+        asked = distinct(jobs)
+        reported: set[int] = set()
+        async with aclosing(_poll(asked, timeout)) as seen:
             async for now in seen:
-                for status in newly_ended(now, reported):
-                    yield AsyncProxy(by_id[status.id])
+                for place in newly_ended(now, reported):
+                    yield AsyncProxy(asked[place])
 
     async def _waited_for(self, *arguments: Any, **options: Any) -> tuple[list[Job], float | None]:
         """Return the jobs that are waited for and the seconds at most, from the arguments of a method that waits."""

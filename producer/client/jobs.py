@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.results import Result, Snapshot, fetch_result
 from stylefarm.producer.client.session import Session
@@ -26,16 +26,20 @@ class Job:
         farm: the connection that it is asked through.
         job_id: its whole id.
         created: whether the submission that it comes from has queued it; False where it was there before.
+        cell: the values of the cell of a sweep that it was found in; None: those that it was submitted with.
 
     Example:
         job = farm.submit(content="cat.jpg", style="waves.jpg")
         job.result(timeout=600).save("cat-waves.png")
     """
 
-    def __init__(self, farm: Session, job_id: str, *, created: bool = True) -> None:
+    def __init__(
+        self, farm: Session, job_id: str, *, created: bool = True, cell: Mapping[str, Any] | None = None
+    ) -> None:
         self.farm = farm
         self.id = job_id
         self.created = created
+        self.cell = cell
 
     def __repr__(self) -> str:
         return f"Job({self.id!r})"
@@ -78,7 +82,8 @@ class Job:
         Example:
             print(job.status().state, job.status().iteration)
         """
-        return Status.of(self.farm.services.queries.job(self.id))
+        found = Status.of(self.farm.services.queries.job(self.id))
+        return found if self.cell is None else found.at(self.cell)
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
         """Wait until the job has ended, well or not; an embedded farm renders it meanwhile.

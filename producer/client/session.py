@@ -183,11 +183,11 @@ class Session:
             for job in farm.as_completed(jobs, timeout=3600):
                 print(job.id, job.status().state)
         """
-        by_id = {job.id: job for job in jobs}
-        reported: set[str] = set()
-        with closing(poll(self.waiting(list(by_id.values()), timeout))) as seen:
+        asked = distinct(jobs)
+        reported: set[int] = set()
+        with closing(poll(self.waiting(asked, timeout))) as seen:
             for now in seen:
-                yield from (by_id[status.id] for status in newly_ended(now, reported))
+                yield from (asked[place] for place in newly_ended(now, reported))
 
     def waiting(self, jobs: Sequence[HasId], timeout: float | None) -> Waiting:
         """Return a Waiting for `jobs`, for callers that wait between polls in a way of their own.
@@ -201,7 +201,7 @@ class Session:
             statuses = waiting.poll_once()
         """
         render = None if self.embedded_worker is None else self.embedded_worker.add
-        return Waiting(self.services, [job.id for job in jobs], timeout, render)
+        return Waiting(self.services, [(job.id, cell_of(job)) for job in jobs], timeout, render)
 
     def announce_changes(self, steered: CommandResult) -> int:
         """Tell workers of jobs that may be in the queue now.
@@ -282,6 +282,35 @@ def stored_despite_broker(what: str) -> Iterator[None]:
         yield
     except ServiceUnavailable as error:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
+
+
+def cell_of(job: HasId) -> Mapping[str, Any] | None:
+    """Return the cell of a sweep that a job was found in; None for a job by itself.
+
+    Args:
+        job: a job.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> cell_of(SimpleNamespace(id="9a41c07d")) is None
+        True
+    """
+    return getattr(job, "cell", None)
+
+
+def distinct(jobs: Iterable[JobT]) -> list[JobT]:
+    """Return jobs without those that are named twice; a job in two cells of a sweep is named once in each.
+
+    Args:
+        jobs: jobs.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> one, two = (SimpleNamespace(id="9a41c07d", cell={"seed": seed}) for seed in (1, 2))
+        >>> len(distinct([one, two, one]))
+        2
+    """
+    return list({(job.id, repr(cell_of(job))): job for job in jobs}.values())
 
 
 def as_list(value: Any) -> list[Any]:

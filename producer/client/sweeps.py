@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +94,7 @@ class Sweep:
         Example:
             first = sweep.jobs()[0]
         """
-        return [Job(self.farm, status.id, created=status.id in self.created) for status in self.statuses()]
+        return [self._job(status) for status in self.statuses()]
 
     def statuses(self, limit: int | None = None) -> list[Status]:
         """Return where each of its jobs stands.
@@ -175,7 +174,7 @@ class Sweep:
         statuses = self.statuses()
         first = ranked([status for status in statuses if status.state is State.DONE], metric)[:1]
         if first:
-            return Job(self.farm, first[0].id, created=first[0].id in self.created)
+            return self._job(first[0])
         if all(status.state.final for status in statuses):
             raise JobFailed(f"no job of sweep {self.id} is done and has {metric}: there is no best one")
         raise StillPending(f"no job of sweep {self.id} is done yet: wait for it first")
@@ -318,13 +317,10 @@ class Sweep:
             for status in sweep.wait():
                 print(status.cell, status.state, status.loss)
         """
-        before = self.statuses()
-        now = self.farm.wait([Job(self.farm, status.id) for status in before], timeout, watch, return_when)
-        # A job that it shares with another sweep may have another cell there.
-        return [replace(status, cell=here.cell) for status, here in zip(now, before, strict=True)]
+        return self.farm.wait(self.jobs(), timeout, watch, return_when)
 
     def as_completed(self, timeout: float | None = None) -> Iterator[Job]:
-        """Yield its jobs as they end, each once.
+        """Yield the job of each cell as it ends; cells of one picture share a job.
 
         Args:
             timeout: seconds to wait at most, in all; None: without end.
@@ -360,6 +356,9 @@ class Sweep:
             if failed is not None:
                 raise failed
             yield Job(self.farm, status.id).fetch()
+
+    def _job(self, status: Status) -> Job:
+        return Job(self.farm, status.id, created=status.id in self.created, cell=status.cell)
 
     @property
     def _selector(self) -> JobSelector:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION
 from contextlib import closing, suppress
+from typing import Any
 
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
@@ -26,12 +27,12 @@ class Waiting:
 
     Args:
         services: the farm's.
-        ids: whole ids of jobs.
+        jobs: whole ids of jobs, each with the cell of a sweep that it was found in, or None.
         timeout: seconds to wait at most; None: without end.
         render: takes ids of queued jobs, in an embedded farm; None on servers.
 
     Example:
-        waiting = Waiting(services, [job.id for job in jobs], timeout=600, render=None)
+        waiting = Waiting(services, [(job.id, None) for job in jobs], timeout=600, render=None)
         with closing(waiting):
             while any(not status.state.final for status in waiting.poll_once()):
                 time.sleep(waiting.pause())
@@ -40,14 +41,15 @@ class Waiting:
     def __init__(
         self,
         services: Services,
-        ids: Sequence[str],
+        jobs: Sequence[tuple[str, Mapping[str, Any] | None]],
         timeout: float | None,
         render: Callable[[Sequence[str]], None] | None,
     ) -> None:
         self.services = services
-        self.ids = ids
+        self.ids = [job_id for job_id, _ in jobs]
+        self.cells = [cell for _, cell in jobs]
         self.render = render
-        self.pending = len(ids)
+        self.pending = len(jobs)
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._maintained_at = float("-inf")
         self._polled_at = time.monotonic()
@@ -74,7 +76,7 @@ class Waiting:
                 self._before = self.services.queries.ancestors(self.ids)
             queued = [status for status in (*now, *self._statuses(self._before)) if status.state is State.QUEUED]
             self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
-        return now
+        return [status if cell is None else status.at(cell) for status, cell in zip(now, self.cells, strict=True)]
 
     def pause(self) -> float:
         """Return the seconds until the next poll.
@@ -131,7 +133,7 @@ def poll(waiting: Waiting) -> Generator[list[Status]]:
         NotFound: one of the jobs was deleted.
 
     Example:
-        for statuses in poll(Waiting(services, ids, timeout=600, render=None)):
+        for statuses in poll(Waiting(services, [("9a41c07d-...", None)], timeout=600, render=None)):
             print(sum(status.state.final for status in statuses), "jobs have ended")
     """
     with closing(waiting):
@@ -166,24 +168,24 @@ def is_over(now: Sequence[Status], return_when: str) -> bool:
     return all(status.state.final for status in now)
 
 
-def newly_ended(now: Sequence[Status], reported: set[str]) -> list[Status]:
-    """Return the jobs that have ended and are not in `reported`, in the order of their ends, and add them to it.
+def newly_ended(now: Sequence[Status], reported: set[int]) -> list[int]:
+    """Return which jobs have ended and are not in `reported`, in the order of their ends, and add them to it.
 
     Args:
-        now: the statuses of all jobs.
-        reported: ids of the jobs that were returned before; changed in place.
+        now: the statuses of all jobs, in the same order each time.
+        reported: places in `now` that were returned before; changed in place.
 
     Example:
         >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
         >>> request = JobRequestRow(spec={}, notes=[])
         >>> done = Status.of(JobRow(id="9a41c07d", state=State.DONE, request=request))
         >>> reported = set()
-        >>> [len(newly_ended([done], reported)) for _ in range(2)], reported
-        ([1, 0], {'9a41c07d'})
+        >>> [newly_ended([done], reported) for _ in range(2)], reported
+        ([[0], []], {0})
     """
-    ended = {status.id: status for status in now if status.state.final and status.id not in reported}
+    ended = [place for place, status in enumerate(now) if status.state.final and place not in reported]
     reported.update(ended)
-    return sorted(ended.values(), key=lambda status: status.finished_at or status.created_at)
+    return sorted(ended, key=lambda place: now[place].finished_at or now[place].created_at)
 
 
 def statuses_of(services: Services, ids: Sequence[str]) -> dict[str, Status]:

@@ -58,7 +58,7 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.reported: set[str] = set()
+        self.reported: set[int] = set()
 
     def watch(self, statuses: Sequence[Status]) -> None:
         """Print the jobs that have ended since the last call.
@@ -66,11 +66,11 @@ class Lines:
         Args:
             statuses: of all jobs, ended or not.
         """
-        for status in statuses:
+        for place, status in enumerate(statuses):
             # If a single job fails, the command itself prints the reason.
             silent = len(statuses) == 1 and status.state is not State.DONE
-            if status.state.final and status.id not in self.reported and not silent:
-                self.reported.add(status.id)
+            if status.state.final and place not in self.reported and not silent:
+                self.reported.add(place)
                 self.console.print(_line(status, f"{len(self.reported)}/{len(statuses)}"), soft_wrap=True)
 
 

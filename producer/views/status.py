@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from stylefarm.shared.db import tables
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State
+from stylefarm.shared.queries.jobs import picture_names
 
 if TYPE_CHECKING:
     from stylefarm.shared.schema.documents import JobDocument
@@ -94,6 +95,22 @@ class Status:
             started_at=job.started_at,
             finished_at=job.finished_at,
         )
+
+    def at(self, cell: Mapping[str, Any]) -> Self:
+        """Return the same job as another cell asked for it, with what its pictures are called there.
+
+        Args:
+            cell: values on the axes of a sweep.
+
+        Example:
+            >>> from stylefarm.shared.db import tables
+            >>> request = tables.JobRequestRow(spec={}, notes=[])
+            >>> status = Status.of(tables.JobRow(state="done", content_name="cat", style_name="waves", request=request))
+            >>> status.at({"content": "pets/tom.png"}).title
+            'tom.png x waves'
+        """
+        names = {"content_name": self.content, "style_name": self.style, **picture_names(cell)}
+        return replace(self, cell=cell, content=names["content_name"], style=names["style_name"])
 
     @property
     def title(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, func, select, true
@@ -37,6 +38,9 @@ SHORTEST_PREFIX = 4
 
 # The latest done jobs, from which the farm's speed is estimated.
 TIMED_JOBS = 200
+
+# Axes whose values are pictures.
+PICTURE_AXES = ("content", "style")
 
 # Ids in one query; SQLite allows 32,766 parameters.
 CHUNK = 1000
@@ -270,6 +274,21 @@ class Queries(DatabaseReader):
 
 
 def at_cell(job: JobRow, position: int, cell: dict[str, Any]) -> JobRow:
-    """Return the same job as it stands in another sweep's cell."""
+    """Return the same job as it stands in another sweep's cell, with what its pictures are called there."""
     values = {name: getattr(job, name) for name in JobRow.__table__.columns.keys()}  # noqa: SIM118 - they are columns
-    return JobRow(**{**values, "position": position, "cell": cell}, request=job.request, result=job.result)
+    here = {"position": position, "cell": cell, **picture_names(cell)}
+    return JobRow(**{**values, **here}, request=job.request, result=job.result)
+
+
+def picture_names(cell: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a cell calls its pictures, by column; nothing for pictures that are on no axis.
+
+    Args:
+        cell: values by axis, of which `content` and `style` are paths or addresses.
+
+    Example:
+        >>> picture_names({"content": "cats/tom.png", "style": ["a/waves.jpg", "night.jpg"], "size": 256})
+        {'content_name': 'tom.png', 'style_name': 'waves.jpg + night.jpg'}
+    """
+    named = {axis: [cell[axis]] if isinstance(cell[axis], str) else cell[axis] for axis in PICTURE_AXES if axis in cell}
+    return {f"{axis}_name": " + ".join(PurePath(path).name for path in paths) for axis, paths in named.items()}

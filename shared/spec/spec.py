@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 # Raised whenever the same spec would give another picture than before.
-ENGINE_VERSION = 4
+ENGINE_VERSION = 5
 
 # Parameters that came after specs were stored, and what was meant without them: the keys of those specs stay.
 ADDED: Mapping[str, object] = {"first_layer": "strided"}

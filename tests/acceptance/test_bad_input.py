@@ -38,6 +38,7 @@ PICTURES = {
 }
 
 OPTIONS = [
+    ("--size 64 --min-size 128", "min_size = 128 is larger than size = 64"),
     ("--style-weight -1", "style_weight = -1: must be greater than or equal to 0"),
     ("--style-weight heavy", "style_weight = 'heavy': must be a valid number"),
     ("--style-weight 0 --content-weight 0", "content_weight and style_weight are both 0"),
@@ -291,7 +292,9 @@ def servers(
 
 
 def _sweep(folder: Path) -> tuple[str, ...]:
-    (folder / "sweep.yaml").write_text("base: {content: a.png, style: s.png, size: 32}\nmatrix: {seed: [1, 2]}\n")
+    (folder / "sweep.yaml").write_text(
+        "base: {content: a.png, style: s.png, size: 32, init: noise}\nmatrix: {seed: [1, 2]}\n"
+    )
     return ("sweep", "create", "sweep.yaml")
 
 

@@ -72,7 +72,7 @@ def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:
 def test_a_sweep_is_created_now_and_rendered_later(farm: CommandLine) -> None:
     """Given a sweep file, if it is created, and waited for by a later command, I expect every cell rendered."""
     (farm.folder / "sweep.yaml").write_text(
-        f"name: try\nbase: {{style: s.png, size: 32, iterations: 3, {SHALLOW}}}\n"
+        f"name: try\nbase: {{style: s.png, size: 32, iterations: 3, init: noise, {SHALLOW}}}\n"
         "matrix: {content: [a.png, b.png], seed: [1, 2]}\n"
     )
     created = farm.run("sweep", "create", "sweep.yaml")

@@ -10,7 +10,8 @@ import pytest
 from tests.programs import SHALLOW, CommandLine, InProcess
 from tests.webhook_receiver import WebhookReceiver
 
-BASE = f"base: {{style: s.png, size: 32, iterations: 2, snapshot_every: 0, {SHALLOW}}}\n"
+PLAIN = f"base: {{style: s.png, size: 32, iterations: 2, snapshot_every: 0, {SHALLOW}}}\n"
+BASE = PLAIN.replace("size: 32", "size: 32, init: noise")
 
 
 @pytest.fixture
@@ -186,3 +187,24 @@ def test_a_sweep_that_takes_too_long_is_told_of(farm: CommandLine) -> None:
     (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
     ended = farm.run("sweep", "create", "sweep.yaml", "--wait", "--timeout", "0", "--json")
     assert (ended.code, len(ended.document["jobs"])) == (8, 2)
+
+
+def test_cells_of_one_picture_are_cells_all_the_same(farm: CommandLine) -> None:
+    """Given two copies of a picture and an axis without effect, I expect one job, and each cell told by its own names.
+
+    And the axis named with the number of cells, by a dry run too.
+    """
+    (farm.folder / "copy.png").write_bytes((farm.folder / "a.png").read_bytes())
+    (farm.folder / "sweep.yaml").write_text(PLAIN + "matrix: {content: [a.png, copy.png], seed: 1..3}\n")
+    in_vain = "seed has no effect here: 5 of 6 cells have the picture of another cell"
+    tried = farm.run("sweep", "create", "sweep.yaml", "--dry-run")
+    assert in_vain in tried.messages
+    assert "to render      1\n" in tried.out
+    ended = farm.run("sweep", "create", "sweep.yaml", "--wait", "--json")
+    assert in_vain in ended.messages
+    assert "seed: has no effect, since init = content, and no loss draws at random" in ended.messages
+    assert "6/6  copy.png x s.png" in ended.messages
+    jobs = ended.document["jobs"]
+    assert [job["content"] for job in jobs] == ["a.png"] * 3 + ["copy.png"] * 3
+    assert [job["cell"]["seed"] for job in jobs] == [1, 2, 3] * 2
+    assert (len({job["id"] for job in jobs}), ended.document["counts"]) == (1, {"done": 6})

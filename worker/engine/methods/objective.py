@@ -296,13 +296,13 @@ class Objective:
         settings = self.settings
         if settings.tv_weight and settings.tv_norm != "laplacian":
             own = total_variation_grad(image, settings.tv_norm, settings.tv_reduction)
-            gradient = gradient + settings.tv_weight * own
+            gradient = gradient.add(own, alpha=settings.tv_weight)
         if settings.gradient_clip is not None:
             longest = settings.gradient_clip * gradient[0].numel()
             norm = gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
             gradient = gradient * (longest / norm.clamp_min(longest))
         if settings.tv_weight and settings.tv_norm == "laplacian":
-            gradient = gradient + settings.tv_weight * laplacian(image)
+            gradient = gradient.add(laplacian(image), alpha=settings.tv_weight)
         return gradient
 
     def _content_terms(self, targets: TargetReader, content: Tensor, key: Hashable) -> list[LossTerm]:

@@ -9,8 +9,8 @@ from stylefarm.worker.engine.networks.memory_plan import MemoryPlan, Workload, s
 from stylefarm.worker.engine.networks.squeezenet_backbone import NamedStep, SqueezeNetBackbone
 from stylefarm.worker.engine.networks.squeezenet_pass import SqueezeNetPass, bytes_of_rows, heights, strip_rows
 
-# Activations of a strip in MiB, of the plans from the fastest to the smallest.
-STRIPS = (256, 128, 64, 32, 16)
+# Activations of a strip in MiB, of the plans from the fastest to the smallest; larger strips are not faster on a CPU.
+STRIPS = (32, 16)
 # Vectors of the image's size that there are only between two passes: gradients, the next image.
 STEP_VECTORS = 3
 
@@ -61,7 +61,7 @@ class SqueezeNetNetwork(SqueezeNetBackbone):
                 kept.append(self._output_bytes(work, steps, size))
                 passing.append((activations * at_once + 3 * widest) * halo + self._input_bytes(work, steps, size))
         targets = sum(self._layer_bytes(work, name) for name in work.content_layers)
-        # While the network runs there are no temporaries of a step yet, which the shared bytes hold: they take its room.
+        # The shared bytes hold the temporaries of a step, too, which are not there while the network runs.
         of_step = STEP_VECTORS * work.batch * 3 * work.height * work.width * 4
         return round(shared_bytes(work, 2 * self.weight_bytes, targets) + max(0, sum(kept) + max(passing) - of_step))
 

@@ -57,10 +57,10 @@ class Adam:
         self.iteration += 1
         first, second = self.betas
         self.mean.lerp_(gradient, 1 - first)
-        self.square.lerp_(gradient.square(), 1 - second)
-        mean = self.mean / (1 - first**self.iteration)
-        std = (self.square / (1 - second**self.iteration)).sqrt()
-        return image - rate * mean / (std + 1e-8)
+        self.square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        # In as few tensors as can be: of a large picture each is hundreds of megabytes.
+        deviation = (self.square / (1 - second**self.iteration)).sqrt_().add_(1e-8)
+        return torch.addcdiv(image, self.mean, deviation, value=-rate / (1 - first**self.iteration))
 
     def resize(self, height: int, width: int) -> None:
         """Interpolate both moments, as crowsonkb/style-transfer-pytorch does."""

@@ -43,16 +43,16 @@ def test_jobs_are_rendered_while_the_loop_goes_on(settings: Settings, pictures: 
         ticking = asyncio.create_task(tick())
         pair = {"content": [str(pictures / "a.png")], "style": [str(pictures / "s.png")]}
         async with AsyncFarm(settings) as farm:
-            sweep = await farm.sweep(matrix={**pair, "seed": [1, 2]}, base=SMALL)
+            sweep = await farm.sweep(matrix={**pair, "seed": [1, 2]}, base={**SMALL, "init": "noise"})
             came = [job.id async for job in sweep.as_completed(timeout=120)]
             jobs = await sweep.jobs()
             assert sorted(came) == sorted(job.id for job in jobs)
             results = await asyncio.gather(*(job.result() for job in jobs), sweep.results())
             assert results[0].image.size == (32, 24)
             assert [results[0].data, results[1].data] == [result.data for result in results[2]]
-            again = await farm.submit(content=pair["content"][0], style=pair["style"][0], seed=1, **SMALL)
+            again = await farm.submit(content=pair["content"][0], style=pair["style"][0], init="noise", seed=1, **SMALL)
             after = await farm.submit(
-                content=pair["content"][0], style=pair["style"][0], seed=3, after=[again], **SMALL
+                content=pair["content"][0], style=pair["style"][0], init="noise", seed=3, after=[again], **SMALL
             )
             assert (again.id, again.created) == (jobs[0].id, False)
             assert [job.id async for job in farm.as_completed([after, again], 120)] == [again.id, after.id]

@@ -80,8 +80,8 @@ def test_a_job_tells_of_itself_while_it_is_rendered_and_after(farm: Farm, pair: 
 def test_what_a_job_waits_for_is_rendered_too(farm: Farm, pair: dict[str, str]) -> None:
     """Given an embedded farm and a chain of three jobs, if the last is waited for, I expect all of them rendered."""
     first = farm.submit(**pair, **SHALLOW, iterations=2)
-    second = farm.submit(**pair, **SHALLOW, iterations=2, seed=1, after=first)
-    third = farm.submit(**pair, **SHALLOW, iterations=2, seed=2, after=[second.id[:8]])
+    second = farm.submit(**pair, **SHALLOW, iterations=2, init="noise", seed=1, after=first)
+    third = farm.submit(**pair, **SHALLOW, iterations=2, init="noise", seed=2, after=[second.id[:8]])
     assert third.status().state is State.WAITING
     assert third.wait(timeout=60).state is State.DONE
     assert first.status().state is second.status().state is State.DONE
@@ -272,7 +272,7 @@ def image_bytes(data: bytes) -> bytes:
 def test_two_farms_render_a_job_once(pair: dict[str, str]) -> None:
     """Given two farms with one home, if both wait for the same jobs, I expect each job rendered once."""
     with Farm() as one, Farm() as other:
-        sweep = one.sweep(matrix={"seed": [1, 2, 3]}, base={**pair, **SHALLOW, "iterations": 20})
+        sweep = one.sweep(matrix={"seed": [1, 2, 3]}, base={**pair, **SHALLOW, "init": "noise", "iterations": 20})
         elsewhere = threading.Thread(target=other.find_sweep(sweep.id).wait)
         elsewhere.start()
         statuses = sweep.wait()

@@ -45,6 +45,13 @@ def test_it_is_exported_whole(sweep: Sweep, tmp_path: Path) -> None:
     assert len(points) == len(found) == 6 * (STEPS + 1)
 
 
+def test_its_jobs_end_cell_by_cell(sweep: Sweep) -> None:
+    """Given shared jobs, if they are waited for as they end, I expect each of the six cells, as it is in this sweep."""
+    cells = [job.status().cell for job in sweep.as_completed(timeout=60)]
+    assert sorted(map(repr, cells)) == sorted(repr(status.cell) for status in sweep.statuses())
+    assert [status.cell for status in sweep.wait()] == [status.cell for status in sweep.statuses()]
+
+
 def test_it_is_plotted_whole(sweep: Sweep, tmp_path: Path) -> None:
     """Given shared jobs, I expect six curves, also those of the older sweep, and of one slice its two."""
     page = write_losses(sweep, tmp_path / "losses.html").read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def test_jobs_that_come_back_keep_their_queue(farm: Farm, redis_server: RedisSer
     hints.client.flushall()
     grid: dict[str, Any] = {
         "matrix": {"seed": [1, 2]},
-        "base": {"content": pictures / "a.png", "style": pictures / "s.png"},
+        "base": {"content": pictures / "a.png", "style": pictures / "s.png", "init": "noise"},
     }
     with farm:
         first = farm.sweep(**grid, label="night")

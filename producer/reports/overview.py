@@ -13,8 +13,9 @@ from stylefarm.producer.charts.losses import LossCurve, loss_plot
 from stylefarm.producer.client.farm import Job, Sweep
 from stylefarm.producer.sheets.raster import Drawing, pages
 from stylefarm.producer.terminal.progress import counting
+from stylefarm.producer.views.labels import job_labels
 from stylefarm.producer.views.losses import Losses
-from stylefarm.producer.views.selection import PICTURES, label_of, select
+from stylefarm.producer.views.selection import select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 
@@ -106,7 +107,7 @@ def sweep_points(sweep: Sweep) -> Iterator[tuple[str, Losses]]:
 
 
 def curve_labels(statuses: Sequence[Status]) -> list[str]:
-    """Return a unique name for each job: its pictures, its other axes, a number if need be.
+    """Return a unique name for each job: what varies among them, a number where nothing does.
 
     Args:
         statuses: the jobs.
@@ -119,15 +120,12 @@ def curve_labels(statuses: Sequence[Status]) -> list[str]:
         >>> row = JobRow(state="done", content_name="cat.jpg", style_name="waves.jpg", cell={"seed": 1})
         >>> row.request = JobRequestRow(spec={}, notes=[])
         >>> curve_labels([Status.of(row), Status.of(row)])
-        ['cat x waves, seed = 1', 'cat x waves, seed = 1 (2)']
+        ['cat x waves', 'cat x waves (2)']
     """
     labels: dict[str, None] = {}  # a set that keeps the order
-    for status in statuses:
-        others = (f", {axis} = {value}" for axis, value in status.cell.items() if axis not in PICTURES)
-        pictures = (label_of(name, getattr(status, name)) for name in PICTURES)
-        plain = label = " x ".join(filter(None, pictures)) + "".join(others)
-        number = 1
-        while label in labels:  # pictures of one name in two folders
+    for plain in job_labels(statuses):
+        label, number = plain, 1
+        while label in labels:  # a job that is in several cells
             number += 1
             label = f"{plain} ({number})"
         labels[label] = None

@@ -18,9 +18,10 @@ from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.sheets.gather import SheetJob, gather_jobs, image_addresses, picture, side_by_side
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.producer.theme import css_variables
+from stylefarm.producer.views.labels import PICTURES, job_labels, key_of
 from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, check_metric, higher_is_better, metric_names
 from stylefarm.producer.views.pictures import webp
-from stylefarm.producer.views.selection import PICTURES, Selection, key_of, title_of
+from stylefarm.producer.views.selection import Selection
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.queries.sweeps import StoredSnapshot
@@ -111,12 +112,12 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
                 found[key_of(shown.status.cell.get(axis.name))]
                 for axis, found in zip(selection.axes, places, strict=True)
             ],
-            **_cell_document(shown),
+            **_cell_document(shown, label),
             "inputs": [inputs.get(image_addresses(shown.status.spec, name)) for name in PICTURES],
             "image": place(shown.newest, 1),
             "steps": [[shot.iteration, place(shot.stored, 0.5)] for shot in of_job],
         }
-        for shown, of_job in zip(jobs, steps, strict=True)
+        for shown, of_job, label in zip(jobs, steps, job_labels([shown.status for shown in jobs]), strict=True)
     ]
     names = [axis.name for axis in selection.axes]
     measures = metric_names(selection.statuses)
@@ -145,12 +146,12 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
     return document, pictures
 
 
-def _cell_document(shown: SheetJob) -> dict[str, Any]:
+def _cell_document(shown: SheetJob, label: str) -> dict[str, Any]:
     status = shown.status
     numbers = {**status.metrics, "loss": status.loss}
     return {
         "id": status.id,
-        "title": title_of(status),
+        "title": label,
         "state": str(status.state),
         "problem": shown.problem,
         "progress": shown.progress,

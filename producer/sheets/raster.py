@@ -13,9 +13,10 @@ from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.sheets.gather import SheetJob, gather_jobs, image_addresses, picture, side_by_side
 from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
 from stylefarm.producer.terminal.progress import counting, working
+from stylefarm.producer.views.labels import PICTURES, job_labels, key_of
 from stylefarm.producer.views.metrics import NOT_VALIDATED, in_words, measured
 from stylefarm.producer.views.pictures import shrink
-from stylefarm.producer.views.selection import PICTURES, Axis, Selection, key_of, ranked, title_of
+from stylefarm.producer.views.selection import Axis, Selection, ranked
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import FarmError
 
@@ -92,11 +93,12 @@ def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Image.Imag
     statuses = ranked(selection.statuses, metric)[: drawing.top]
     across = max(1, min(8, math.ceil(math.sqrt(len(statuses) * 1.6))))
     rows = [Head("")] * math.ceil(len(statuses) / across)
+    shown = zip(statuses, job_labels(statuses), _cells(sweep, statuses, drawing), strict=True)
     cells = {
         divmod(place, across): Cell(
-            cell.image, f"{place + 1}. {title_of(status)}\n{in_words(metric, measured(status, metric))}", cell.problem
+            cell.image, f"{place + 1}. {label}\n{in_words(metric, measured(status, metric))}", cell.problem
         )
-        for place, (status, cell) in enumerate(zip(statuses, _cells(sweep, statuses, drawing), strict=True))
+        for place, (status, label, cell) in enumerate(shown)
     }
     left_over = range(len(statuses), len(rows) * across)
     cells |= {divmod(place, across): Cell(blank=True) for place in left_over}

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from stylefarm.producer.views.labels import job_labels
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.states import State
 
@@ -59,6 +60,7 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.reported: set[int] = set()
+        self.labels: list[str] = []
 
     def watch(self, statuses: Sequence[Status]) -> None:
         """Print the jobs that have ended since the last call.
@@ -66,12 +68,14 @@ class Lines:
         Args:
             statuses: of all jobs, ended or not.
         """
+        self.labels = self.labels or job_labels(statuses)
         for place, status in enumerate(statuses):
             # If a single job fails, the command itself prints the reason.
             silent = len(statuses) == 1 and status.state is not State.DONE
             if status.state.final and place not in self.reported and not silent:
                 self.reported.add(place)
-                self.console.print(_line(status, f"{len(self.reported)}/{len(statuses)}"), soft_wrap=True)
+                count = f"{len(self.reported)}/{len(statuses)}"
+                self.console.print(_line(status, f"{count}  {escape(self.labels[place])}"), soft_wrap=True)
 
 
 class Bars:
@@ -89,6 +93,7 @@ class Bars:
         self.progress = progress
         self.lines = Lines(progress.console)
         self.bars: dict[str, TaskID] = {}
+        self.labels: dict[str, str] = {}
         self.overall: TaskID | None = None
         self.started_at = time.monotonic()
         self.first_steps = 0
@@ -102,6 +107,7 @@ class Bars:
         self._overall(statuses)
         if len(statuses) > 1:
             self.lines.watch(statuses)
+        self.labels = self.labels or dict(zip((status.id for status in statuses), job_labels(statuses), strict=True))
         running = [status for status in statuses if status.state is State.RUNNING][:MOST_BARS]
         for job_id in set(self.bars) - {status.id for status in running}:
             self.progress.remove_task(self.bars.pop(job_id))
@@ -110,7 +116,7 @@ class Bars:
 
     def _bar(self, status: Status) -> None:
         if status.id not in self.bars:
-            name = escape(status.title)
+            name = escape(self.labels[status.id])
             self.bars[status.id] = self.progress.add_task(name, total=status.iterations, count="", loss="", left=None)
         left = seconds_left(status)
         self.progress.update(
@@ -195,8 +201,7 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _line(status: Status, count: str) -> str:
-    what = f"{count}  {escape(status.title)}"
+def _line(status: Status, what: str) -> str:
     if status.state is State.DONE and status.started_at and status.finished_at:
         seconds = (status.finished_at - status.started_at).total_seconds()
         return f"[green]done[/]  {what}  loss {status.loss or 0:.4g}  {_duration(seconds)}"

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from stylefarm.producer.views.selection import PICTURES, label_of
+from stylefarm.producer.views.labels import PICTURES, pair_of, pictures_and_cell, varying_labels
 from stylefarm.producer.views.status import Status
 
 # Every file system allows 255 bytes; the rest is for a number, a suffix, and the temporary name during writing.
 LONGEST = 180
-# Characters that mean nothing special to any file system or shell; "~" is reserved for numbers.
-_UNFIT = re.compile(r"[^\w.,=+-]+")
+# Letters of a value, so many that the names fit.
+LENGTHS = (48, 24, 12, 6, 3)
+# Characters that mean something to a file system or a shell.
+_UNFIT = re.compile(r"[^\w.,=+~-]+")
 
 
 def file_names(statuses: Sequence[Status]) -> list[str]:
     """Return a name without suffix for each job of a whole sweep, as in `cat_waves_style_weight-10`.
 
-    A name says the pictures and the values on the other axes. It depends on the cells and their order alone, so that it
-    stays as it is while jobs are rendered, and when cells are added at the end. No two names are the same, not even
-    where case and accents are ignored: of cells that would be called alike, the second one ends in `~2`.
+    A name says what varies in the sweep: pictures, and values on the other axes, shortened in their middle where the
+    name would be too long. It depends on the cells alone, so that it stays as it is while jobs are rendered. No two
+    names are the same, not even where case and accents are ignored: of cells that would be called alike, the second
+    one ends in `~2`.
 
     Args:
         statuses: all jobs of the sweep, in the order of its cells.
@@ -31,32 +34,49 @@ def file_names(statuses: Sequence[Status]) -> list[str]:
     Example:
         names = file_names(sweep.statuses())  # ["cat_waves_style_weight-10", ...]
     """
+    cells = [pictures_and_cell(status) for status in statuses]
+    for longest in LENGTHS:
+        names = [_joined(labels) for labels in varying_labels(cells, longest)]
+        if all(len(name.encode("utf-8", "replace")) <= LONGEST for name in names):
+            break
     seen: dict[str, int] = {}
-    return [_numbered(_name_of(status), seen) for status in statuses]
+    named = zip(names, statuses, strict=True)
+    return [_numbered(_reserved(_cut(name or _fit(pair_of(status)))), seen) for name, status in named]
+
+
+def _joined(labels: Mapping[str, str]) -> str:
+    parts = (_fit(label if axis in PICTURES else f"{axis}-{label}") for axis, label in labels.items())
+    return "_".join(part for part in parts if part)
 
 
 def _numbered(name: str, seen: dict[str, int]) -> str:
+    """Return the name, with a number where it, or what it is like without case and accents, is taken."""
+    first = _folded(name)
+    unique = name
+    while _folded(unique) in seen:
+        seen[first] += 1
+        unique = f"{name}~{seen[first]}"
+    seen[_folded(unique)] = 1
+    return unique
+
+
+def _folded(name: str) -> str:
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
-    plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
-    seen[plain] = seen.get(plain, 0) + 1
-    return name if seen[plain] == 1 else f"{name}~{seen[plain]}"
+    return "".join(letter for letter in folded if not unicodedata.combining(letter))
 
 
-def _name_of(status: Status) -> str:
-    pictures = [label_of(name, status.cell.get(name, getattr(status, name))) for name in PICTURES]
-    others = [f"{axis}-{label_of(axis, value)}" for axis, value in status.cell.items() if axis not in PICTURES]
-    parts = [_fit(part) for part in (*pictures, *others)]
-    name = _cut("_".join(part for part in parts if part)) or "picture"
-    # Windows reserves these names for devices, with any suffix.
+def _reserved(name: str) -> str:
+    """Return another name for one that Windows reserves for devices, with any suffix."""
     return f"{name}_" if re.fullmatch(r"(?i)con|prn|aux|nul|(com|lpt)\d", name) else name
 
 
 def _fit(text: str) -> str:
     """Return the text with "-" for all that is unfit, and without what hides a file at its beginning."""
-    composed = unicodedata.normalize("NFC", text).replace(" + ", "+").replace(", ", ",")
+    composed = unicodedata.normalize("NFC", text).replace(" + ", "+").replace(", ", ",").replace(" x ", "_")
     return _UNFIT.sub("-", composed).strip(".-")
 
 
 def _cut(name: str) -> str:
     """As much of the name as has LONGEST bytes."""
-    return name.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore").rstrip(".-")
+    cut = name.encode("utf-8", "replace")[:LONGEST].decode("utf-8", "ignore").rstrip(".-")
+    return cut or "picture"

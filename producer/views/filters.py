@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from stylefarm.producer.views.selection import PICTURES, is_called
+from stylefarm.producer.views.labels import PICTURES
+from stylefarm.producer.views.selection import is_called
 from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.text import nearest

@@ -10,8 +10,8 @@ from io import BytesIO
 from PIL import Image
 
 from stylefarm.producer.parallel import in_parallel
+from stylefarm.producer.views.labels import job_labels
 from stylefarm.producer.views.pictures import shrink, webp
-from stylefarm.producer.views.selection import label_of, title_of
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import FarmError
@@ -62,11 +62,13 @@ def sweep_html(
         >>> row = JobRow(state="queued", cell={"seed": 1}, content_name="cat", style_name="waves")
         >>> row.request = JobRequestRow(spec={}, notes=[])
         >>> shown = sweep_html("cats", {State.QUEUED: 1}, [Status.of(row)], lambda status: None)
-        >>> shown[:30], "<figcaption>seed 1</figcaption>" in shown
+        >>> shown[:30], "<figcaption>cat x waves</figcaption>" in shown
         ('<div><p><b>cats</b>: 1 queued.', True)
     """
     pictures = in_parallel(statuses, lambda status: _thumbnail(fetch(status)), lambda: None)
-    cells = "".join(_cell(status, picture) for status, picture in zip(statuses, pictures, strict=True))
+    labels = job_labels(statuses)
+    shown = zip(statuses, labels, pictures, strict=True)
+    cells = "".join(_cell(status, label, picture) for status, label, picture in shown)
     summary = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     left_out = sum(counts.values()) - len(statuses)
     rest = f" The first {len(statuses)} of {sum(counts.values()):,}:" if left_out else ""
@@ -77,8 +79,9 @@ def sweep_html(
     )
 
 
-def _cell(status: Status, picture: str | FarmError | None) -> str:
-    caption, title = html.escape(_caption(status)), html.escape(title_of(status))
+def _cell(status: Status, label: str, picture: str | FarmError | None) -> str:
+    loss = [] if status.loss is None else [f"loss {status.loss:.4g}"]
+    caption, title = html.escape(", ".join([label, *loss])), html.escape(label)
     style = f"margin:0;width:{CELL_PIXELS}px;overflow-wrap:anywhere"
     if isinstance(picture, str):
         shown = f'<img src="{picture}" alt="{title}" style="max-width:100%">'
@@ -87,12 +90,6 @@ def _cell(status: Status, picture: str | FarmError | None) -> str:
         box = "min-height:64px;border:1px solid #8888;padding:4px;box-sizing:border-box"
         shown = f'<div style="{box}" title="{html.escape(tooltip)}">{html.escape(str(status.state))}</div>'
     return f'<figure title="{title}" style="{style}">{shown}<figcaption>{caption}</figcaption></figure>'
-
-
-def _caption(status: Status) -> str:
-    cell = [f"{axis} {label_of(axis, value)}" for axis, value in status.cell.items()]
-    loss = [] if status.loss is None else [f"loss {status.loss:.4g}"]
-    return ", ".join([*cell, *loss]) or status.title
 
 
 def _thumbnail(image: Image.Image | None) -> str | None:

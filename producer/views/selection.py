@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from stylefarm.producer.views.labels import PICTURES, key_of, label_of, value_labels
 from stylefarm.producer.views.metrics import check_metric, higher_is_better, measured
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
-
-PICTURES = ("content", "style")
 
 # Values that are wanted of an axis, as a user names them.
 Where = Mapping[str, Sequence[Any]]
@@ -34,13 +31,8 @@ class Axis:
 
     @property
     def labels(self) -> list[str]:
-        """A label for each of its values; the whole path of pictures whose names are the same."""
-        labels = [label_of(self.name, value) for value in self.values]
-        repeated = {label for label, count in Counter(labels).items() if count > 1}
-        return [
-            str(value) if label in repeated and isinstance(value, str) else label
-            for label, value in zip(labels, self.values, strict=True)
-        ]
+        """A label for each of its values."""
+        return value_labels(self.name, self.values)
 
 
 NO_AXIS = Axis("", (None,))
@@ -176,45 +168,6 @@ def parse_where(texts: Sequence[str]) -> dict[str, list[str]]:
     return where
 
 
-def label_of(axis: str, value: Any) -> str:
-    """Return a short label of a value: pictures without folder and suffix, mappings as name=weight.
-
-    Args:
-        axis: the parameter.
-        value: one of its values.
-
-    Example:
-        >>> label_of("content", "photos/cat.jpg"), label_of("style_loss", {"gram": 1.0})
-        ('cat', 'gram=1')
-    """
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={label_of('', weight)}" for name, weight in value.items())
-    if isinstance(value, list | tuple):
-        return (" + " if axis in PICTURES else ", ").join(label_of(axis, entry) for entry in value)
-    if axis in PICTURES:
-        # A status joins the names of several styles by " + ".
-        return " + ".join(PurePath(name).stem for name in value.split(" + "))
-    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
-
-
-def title_of(status: Status) -> str:
-    """Return what a person calls a cell: its pictures, and its values on the other axes.
-
-    Args:
-        status: a job of a sweep.
-
-    Example:
-        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
-        >>> row = JobRow(state="done", cell={"content": "photos/cat.jpg", "seed": 1}, style_name="waves.jpg")
-        >>> row.request = JobRequestRow(spec={}, notes=[])
-        >>> title_of(Status.of(row))
-        'cat × waves, seed 1'
-    """
-    pictures = [label_of(name, status.cell.get(name, getattr(status, name))) for name in PICTURES]
-    others = [f"{axis} {label_of(axis, value)}" for axis, value in status.cell.items() if axis not in PICTURES]
-    return ", ".join([" × ".join(name for name in pictures if name), *others])
-
-
 def _two(axes: Mapping[str, Sequence[Any]], rows: str | None, columns: str | None) -> tuple[str, str]:
     for axis in (rows, columns):
         if axis is not None and axis not in axes:
@@ -288,16 +241,3 @@ def _number(text: Any) -> float | None:
 
 def _places(axis: Axis) -> tuple[str, dict[str, int]]:
     return axis.name, {key_of(value): index for index, value in enumerate(axis.values)}
-
-
-def key_of(value: Any) -> str:
-    """Return a text that two values of an axis share only if they are the same.
-
-    Args:
-        value: of any type that a sweep file can have; it may be a list, and True is not 1.
-
-    Example:
-        >>> key_of([1, 2]), key_of(True) == key_of(1)
-        ('[1, 2]', False)
-    """
-    return json.dumps(value, sort_keys=True, default=str)

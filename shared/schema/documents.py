@@ -140,6 +140,7 @@ class DownloadedFileDocument(TypedDict):
 
     output: str
     job: str
+    cell: dict[str, Any]
     sha256: str
     written: bool
 

@@ -41,7 +41,7 @@ def sweep_id(farm: CommandLine) -> str:
 def test_a_sweep_is_downloaded(farm: CommandLine, sweep_id: str) -> None:
     """Given a sweep, if it is downloaded twice, I expect its files named, the second time there already."""
     ended = farm.run("sweep", "download", sweep_id, "-o", "files")
-    names = ["cat_style_style_weight-1.png", "cat_style_style_weight-10.png", "dog_style_style_weight-1.png"]
+    names = ["cat_style_weight-1.png", "cat_style_weight-10.png", "dog_style_weight-1.png"]
     assert (ended.code, ended.out.splitlines()) == (0, [f"files/{name}" for name in names]), ended.messages
     assert ended.messages == "3 written, 0 there already, 1 job has no result (yet)\n"
     again = farm.run("sweep", "download", sweep_id, "-o", "files", "--where", "content=cat", "--snapshots", "--json")

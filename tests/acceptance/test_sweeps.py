@@ -203,7 +203,7 @@ def test_cells_of_one_picture_are_cells_all_the_same(farm: CommandLine) -> None:
     ended = farm.run("sweep", "create", "sweep.yaml", "--wait", "--json")
     assert in_vain in ended.messages
     assert "seed: has no effect, since init = content, and no loss draws at random" in ended.messages
-    assert "6/6  copy.png x s.png" in ended.messages
+    assert "6/6  copy, seed 3" in ended.messages
     jobs = ended.document["jobs"]
     assert [job["content"] for job in jobs] == ["a.png"] * 3 + ["copy.png"] * 3
     assert [job["cell"]["seed"] for job in jobs] == [1, 2, 3] * 2

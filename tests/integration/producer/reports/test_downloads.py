@@ -71,7 +71,7 @@ def results(sweep: Sweep) -> list[bytes]:
 def test_each_result_has_a_readable_name(sweep: Sweep, out: Path) -> None:
     """Given a sweep, I expect the file of each result under the name of its cell, and one job without a result."""
     done = download_sweep(sweep, out / "new")
-    names = [f"{content}_waves_seed-{seed}.png" for content in ("cat", "dog") for seed in AXES["seed"]][:-1]
+    names = [f"{content}_seed-{seed}.png" for content in ("cat", "dog") for seed in AXES["seed"]][:-1]
     assert files(out / "new") == dict(zip(names, results(sweep), strict=True))
     assert (len(done.written), len(done.kept), done.missing) == (19, 0, 1)
 
@@ -80,8 +80,8 @@ def test_a_slice_and_its_snapshots(sweep: Sweep, out: Path) -> None:
     """Given a slice with snapshots, I expect these files alone, with the names that they have in the whole."""
     done = download_sweep(sweep, out, where={"content": ["dog"], "seed": [2, 10]}, snapshots=True)
     written = {one.path.relative_to(out).as_posix() for one in done.written}
-    folder = "dog_waves_seed-2_snapshots"
-    assert written == {"dog_waves_seed-2.png", f"{folder}/000005.png", f"{folder}/000010.png"}
+    folder = "dog_seed-2_snapshots"
+    assert written == {"dog_seed-2.png", f"{folder}/000005.png", f"{folder}/000010.png"}
     assert done.missing == 1
     job = sweep.jobs()[11]
     shots = [shot.fetch().data for shot in job.snapshots()]
@@ -101,7 +101,7 @@ def test_what_is_there_is_not_fetched_again(sweep: Sweep, out: Path, fetched: li
     again = download_sweep(sweep, out)
     assert (fetched, len(again.written), len(again.kept)) == ([], 0, 19)
     for seed in (1, 7):
-        (out / f"cat_waves_seed-{seed}.png").unlink()
+        (out / f"cat_seed-{seed}.png").unlink()
     download_sweep(sweep, out)
     assert len(fetched) == 2
     assert files(out) == before
@@ -109,7 +109,7 @@ def test_what_is_there_is_not_fetched_again(sweep: Sweep, out: Path, fetched: li
 
 def test_a_file_of_somebody_else_is_not_overwritten_unasked(sweep: Sweep, out: Path) -> None:
     """Given files of these names that hold something else, I expect a refusal and nothing written, or --force."""
-    theirs = {f"cat_waves_seed-{seed}.png": b"mine" for seed in (1, 2, 3)}
+    theirs = {f"cat_seed-{seed}.png": b"mine" for seed in (1, 2, 3)}
     for name, data in theirs.items():
         (out / name).write_bytes(data)
     with pytest.raises(InvalidRequest, match=r"seed-1\.png holds something else, and so do 2 others: give --force"):
@@ -118,7 +118,7 @@ def test_a_file_of_somebody_else_is_not_overwritten_unasked(sweep: Sweep, out: P
     assert len(download_sweep(sweep, out, force=True).written) == 19
     assert list(files(out).values()).count(b"mine") == 0
     with pytest.raises(InvalidRequest, match="is a file, not a folder"):
-        download_sweep(sweep, out / "cat_waves_seed-1.png")
+        download_sweep(sweep, out / "cat_seed-1.png")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
@@ -180,4 +180,4 @@ def test_results_that_are_gone_do_not_hold_up_the_others(sweep: Sweep, out: Path
     blobs.put(keys[0], b"other bytes", "image/png")
     with pytest.raises(ServiceUnavailable, match="other bytes"):
         download_sweep(sweep, out)
-    assert not (out / "cat_waves_seed-1.png").exists()
+    assert not (out / "cat_seed-1.png").exists()

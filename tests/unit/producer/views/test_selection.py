@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylefarm.producer.views.selection import NO_AXIS, label_of, parse_where, ranked, select
+from stylefarm.producer.views.labels import label_of
+from stylefarm.producer.views.selection import NO_AXIS, parse_where, ranked, select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 from tests.unit.statuses import status
@@ -120,7 +121,7 @@ def test_where_is_read_from_words() -> None:
 
 
 def test_names_in_common_are_told_apart() -> None:
-    """Given pictures of one name in two folders, I expect their paths as heads, and short names elsewhere."""
+    """Given pictures of one name in two folders, I expect their folders in the heads, and short names elsewhere."""
     axes = {"content": ["x/a.png", "y/a.png", "b.png"]}
-    assert select(axes, statuses(axes)).rows.labels == ["x/a.png", "y/a.png", "b"]
+    assert select(axes, statuses(axes)).rows.labels == ["x/a", "y/a", "b"]
     assert label_of("style_loss", {"gram": 1.0, "sliced": 0.5}) == "gram=1, sliced=0.5"

@@ -40,7 +40,7 @@ NO_AXIS = Axis("", (None,))
 
 @dataclass(frozen=True)
 class Page:
-    """One value of each of the other axes, and the jobs by (row, column), counted from 0.
+    """One value of each of the other axes that have several, and the jobs by (row, column), counted from 0.
 
     Example:
         >>> Page({"size": 256, "seed": 3}, {}).title
@@ -90,7 +90,8 @@ class Selection:
             row, column, *rest = (found[key_of(status.cell.get(name))] for name, found in places)
             on_page.setdefault(tuple(rest), {})[row, column] = status
         for indices in itertools.product(*(range(len(axis.values)) for axis in self.others)):
-            chosen = {axis.name: axis.values[index] for axis, index in zip(self.others, indices, strict=True)}
+            places_of = zip(self.others, indices, strict=True)
+            chosen = {axis.name: axis.values[index] for axis, index in places_of if len(axis.values) > 1}
             yield Page(chosen, on_page.get(indices, {}))
 
 

@@ -114,6 +114,7 @@ def _print_words(shown: Job) -> None:
             "worker": status.worker,
             "result": picture,
             "error": status.error,
+            "warning": status.warning,
         }
     )
     for note in status.notes:

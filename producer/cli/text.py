@@ -25,8 +25,9 @@ def progress_of(status: Status) -> str:
 
 
 def loss_of(status: Status) -> str:
-    """Return the last total loss in four digits, or nothing."""
-    return "" if status.loss is None else f"{status.loss:.4g}"
+    """Return the last total loss in four digits, marked where it has grown; or nothing."""
+    diverged = " (diverged)" if status.warning else ""
+    return "" if status.loss is None else f"{status.loss:.4g}{diverged}"
 
 
 def duration(seconds: float) -> str:

@@ -204,7 +204,8 @@ def _duration(seconds: float) -> str:
 def _line(status: Status, what: str) -> str:
     if status.state is State.DONE and status.started_at and status.finished_at:
         seconds = (status.finished_at - status.started_at).total_seconds()
-        return f"[green]done[/]  {what}  loss {status.loss or 0:.4g}  {_duration(seconds)}"
+        warning = f"  [yellow]warning: {status.warning}[/]" if status.warning else ""
+        return f"[green]done[/]  {what}  loss {status.loss or 0:.4g}  {_duration(seconds)}{warning}"
     if status.state is State.FAILED:
         return f"[red]failed[/]  {what}: {escape(status.error or '')}"
     return f"[yellow]{status.state}[/]  {what}"

@@ -36,6 +36,7 @@ MEASURES: Mapping[str, MetricInfo] = {
     "ssim": MetricInfo("structural similarity to the content, 1 for the same", higher_is_better=True),
     "clipped": MetricInfo("share of values that were clipped"),
     "seconds": MetricInfo("seconds of rendering"),
+    "loss_ratio": MetricInfo("the last loss over the first, of jobs that have diverged"),
     "loss": MetricInfo("the last loss; of jobs that differ in no weight of it"),
 }
 

@@ -118,6 +118,14 @@ class Status:
         return f"{self.content} x {self.style}" if self.style else self.content
 
     @property
+    def warning(self) -> str | None:
+        """What is wrong with a job that is done all the same."""
+        ratio = self.metrics.get("loss_ratio")
+        if ratio is None:
+            return None
+        return f"the loss ended {ratio:.3g} times as high as it began: give a smaller learning_rate"
+
+    @property
     def result(self) -> StoredObject | None:
         """The object that holds the result; None where there is none yet."""
         if self.result_key is None or self.result_sha256 is None:

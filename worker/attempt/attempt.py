@@ -25,7 +25,7 @@ from stylefarm.shared.spec.spec import BLOB, JobSpec, load_spec
 from stylefarm.worker.attempt.attempt_sinks import AttemptSinks
 from stylefarm.worker.attempt.checkpoint import CheckpointStore
 from stylefarm.worker.attempt.lease import Interrupted, Lease, LeaseLost, PauseRequested
-from stylefarm.worker.attempt.metrics import measure_result
+from stylefarm.worker.attempt.metrics import divergence, measure_result
 from stylefarm.worker.attempt.outcome import Outcome, Rendered, outcome_of
 from stylefarm.worker.attempt.output import OutputEncoder
 from stylefarm.worker.engine.hardware.device import ComputePath
@@ -52,6 +52,7 @@ class Attempt:
     began_at: float = field(default_factory=time.monotonic)
     _outcome: Outcome | None = None
     _sinks: AttemptSinks | None = None
+    _first_loss: float | None = None
 
     @cached_property
     def spec(self) -> JobSpec:
@@ -160,6 +161,8 @@ class Attempt:
             # The checkpoint that another worker continues from is stored first.
             sinks.checkpoints.store_last(progress)
             raise
+        if progress.iteration == 0:
+            self._first_loss = float(progress.losses[0, 0])
         sinks.on_progress(progress)
 
     def finish(self, progress: Progress, cache: TargetCache) -> None:
@@ -175,6 +178,7 @@ class Attempt:
         self.close()
         seconds = time.monotonic() - self.began_at
         metrics = {**measure_result(self.inputs, progress.image[0], picture, cache), "seconds": round(seconds, 3)}
+        metrics |= divergence(self._first_loss, float(progress.losses[0, 0]))
         file_format = self.encoder.output.format
         key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
         blobs = self.services.blobs

@@ -25,6 +25,8 @@ log = structlog.get_logger("stylefarm.worker")
 EDGE = 256
 # At a smaller side, the deepest layer is empty, or the window of the structural similarity does not fit.
 SMALLEST = 16
+# An optimization whose loss has grown that many times over has diverged.
+DIVERGED = 10
 
 
 def measure_result(inputs: JobImages, rendered: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
@@ -50,6 +52,25 @@ def measure_result(inputs: JobImages, rendered: Tensor, picture: Tensor, cache: 
             raise
         log.warning("not measured", reason="out of memory")
         return share
+
+
+def divergence(first: float | None, last: float) -> dict[str, float]:
+    """Return how many times as high as at the start the total loss is at the end, where it should have become less.
+
+    Args:
+        first: the total loss before the first step; None if it is not known, as after a checkpoint.
+        last: that after the last step.
+
+    Returns:
+        `loss_ratio`, if the optimization has diverged, and nothing else.
+
+    Example:
+        >>> divergence(2.0, 5e7), divergence(2.0, 0.5)
+        ({'loss_ratio': 25000000.0}, {})
+    """
+    if first is None or not first > 0 or last <= DIVERGED * first:
+        return {}
+    return {"loss_ratio": last / first}
 
 
 def _compared(inputs: JobImages, picture: Tensor, size: tuple[int, int], cache: TargetCache) -> dict[str, float]:

@@ -333,3 +333,15 @@ def test_a_cancelled_job_stops_before_its_lease_is_renewed(
         job = farm.submit(**pair, **SHALLOW, iterations=90_000)
         status = job.wait(120, watch=watch)
     assert status.state is State.CANCELLED
+
+
+def test_a_job_that_diverges_says_so(farm: Farm, pair: dict[str, str]) -> None:
+    """Given steps that are far too long, if the job is done, I expect a warning with how far its loss has grown."""
+    calm, wild = (
+        farm.submit(**pair, **SHALLOW, optimizer="adam", learning_rate=rate, iterations=5).wait()
+        for rate in (0.02, 1e3)
+    )
+    assert calm.warning is None
+    assert wild.state is State.DONE
+    assert wild.metrics["loss_ratio"] > 100
+    assert "times as high as it began: give a smaller learning_rate" in (wild.warning or "")

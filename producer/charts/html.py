@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stylefarm.producer.charts.losses import LossCurve
+from stylefarm.producer.charts.losses import LossCurve, curve_keys
 from stylefarm.producer.charts.tradeoff import PlotText, Point, Spread, spans_decades
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 from stylefarm.shared.errors import InvalidRequest
@@ -37,24 +37,33 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
     if len(curves) == 1:
         (curve,) = curves.values()
         colors = term_colors(curve.terms)
-        lines = [(term, curve.iterations, values, colors[term]) for term, values in curve.terms.items()]
+        lines = [(term, term, curve.iterations, values, colors[term]) for term, values in curve.terms.items()]
     else:
+        keys = curve_keys(curves)
+        places = {key: number for number, key in enumerate(dict.fromkeys(keys.values()))}
         lines = [
-            (name, curve.iterations, curve.total, SERIES[number % len(SERIES)])
-            for number, (name, curve) in enumerate(curves.items())
+            (name, keys[name], curve.iterations, curve.total, SERIES[places[keys[name]] % len(SERIES)])
+            for name, curve in curves.items()
         ]
-    traces = [
+    traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
             "mode": "lines" if len(values) > 1 else "markers",
-            "name": _safe(name),
+            "name": _safe(key),
+            "legendgroup": _safe(key),
+            "text": _safe(name),
+            "hovertemplate": "%{text}<br>%{y:.4g} at %{x}<extra></extra>",
             "x": list(iterations[: len(values)]),
             "y": [value if math.isfinite(value) and (value > 0 or not log) else None for value in values],
             "line": {"color": color, "width": 1.6},
         }
-        for name, iterations, values, color in lines
+        for name, key, iterations, values, color in lines
         if len(values)
     ]
+    seen: set[str] = set()
+    for trace in traces:
+        trace["showlegend"] = trace["name"] not in seen
+        seen.add(trace["name"])
     layout = _layout("iteration", "loss", log=log)
     if len(traces) > MOST_BELOW:
         layout["legend"] = {**layout["legend"], "orientation": "v", "y": 1, "yanchor": "auto"}

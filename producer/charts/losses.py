@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, TEXT, term_colors
+from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ class LossCurve:
     Args:
         iterations: the steps done.
         terms: by name, "total" first; each is weighted as it is in the total.
+        group: what its color stands for, where there are several curves, as "style_weight 16"; empty: for itself.
 
     Example:
         >>> LossCurve([0, 1], {"total": [2.0, 1.0]}).total[-1]
@@ -32,6 +33,7 @@ class LossCurve:
 
     iterations: Sequence[float]
     terms: Mapping[str, Sequence[float]]
+    group: str = ""
 
     @property
     def total(self) -> Sequence[float]:
@@ -144,15 +146,31 @@ def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
     axes = figure.subplots()
     _dress(axes, log, left=True, below=True)
     axes.set_title(f"total of {len(curves)} jobs", color=TEXT, fontsize=10, loc="left")
-    colors = colormaps["viridis"](np.linspace(0.25, 1, len(curves)))
+    keys = curve_keys(curves)
+    known = list(dict.fromkeys(keys.values()))
+    few = SERIES if len(known) <= len(SERIES) else colormaps["viridis"](np.linspace(0.25, 1, len(known)))
+    colors = dict(zip(known, few, strict=False))
     lines: dict[str, Line2D] = {}
-    for (name, curve), color in zip(curves.items(), colors, strict=True):
-        line = _line(axes, curve, "total", log, color=color, linewidth=1.2, alpha=0.9)
-        lines |= {name: line} if line else {}
+    for name, curve in curves.items():
+        line = _line(axes, curve, "total", log, color=colors[keys[name]], linewidth=1.2, alpha=0.9)
+        lines |= {keys[name]: line} if line else {}
     _say_if_empty(axes)
     if len(lines) <= MOST_NAMES:
-        legend(figure, lines, 1, "outside right upper")
+        legend(figure, {key: lines[key] for key in known if key in lines}, 1, "outside right upper")
     return figure
+
+
+def curve_keys(curves: Mapping[str, LossCurve]) -> dict[str, str]:
+    """Return what the color of each curve stands for: its group, or itself.
+
+    Args:
+        curves: by the name of the job.
+
+    Example:
+        >>> curve_keys({"cat": LossCurve([], {}, "size 256"), "dog": LossCurve([], {})})
+        {'cat': 'size 256', 'dog': 'dog'}
+    """
+    return {name: curve.group or name for name, curve in curves.items()}
 
 
 def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Line2D | None:

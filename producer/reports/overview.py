@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -13,7 +14,8 @@ from stylefarm.producer.charts.losses import LossCurve, loss_plot
 from stylefarm.producer.client.farm import Job, Sweep
 from stylefarm.producer.sheets.raster import Drawing, pages
 from stylefarm.producer.terminal.progress import counting
-from stylefarm.producer.views.labels import job_labels
+from stylefarm.producer.theme import SERIES
+from stylefarm.producer.views.labels import PICTURES, job_labels, pictures_and_cell, varying_labels
 from stylefarm.producer.views.losses import Losses
 from stylefarm.producer.views.selection import select
 from stylefarm.producer.views.status import Status
@@ -80,8 +82,19 @@ def sweep_curves(sweep: Sweep, statuses: Sequence[Status]) -> dict[str, LossCurv
     """
     wanted = {status.id for status in statuses}
     curves = {job_id: _curve(losses) for job_id, losses in sweep_points(sweep) if job_id in wanted}
-    names = zip(curve_labels(statuses), statuses, strict=True)
-    return {name: curves.get(one.id, LossCurve((), {})) for name, one in names}
+    names = zip(curve_labels(statuses), _groups(statuses), statuses, strict=True)
+    return {name: replace(curves.get(one.id, LossCurve((), {})), group=group) for name, group, one in names}
+
+
+def _groups(statuses: Sequence[Status]) -> list[str]:
+    """Return the value of each job on the axis that is told by colors; of many axes, one of few values, no picture."""
+    labels = varying_labels([pictures_and_cell(status) for status in statuses])
+    values = {axis: {own.get(axis) for own in labels} for axis in dict.fromkeys(axis for own in labels for axis in own)}
+    few = [axis for axis, found in values.items() if len(found) <= len(SERIES)]
+    if len(statuses) <= len(SERIES) or not few:
+        return [""] * len(statuses)
+    axis = min(few, key=lambda axis: (axis in PICTURES, len(values[axis])))
+    return [f"{axis} {own.get(axis, 'none')}" for own in labels]
 
 
 def sweep_points(sweep: Sweep) -> Iterator[tuple[str, Losses]]:

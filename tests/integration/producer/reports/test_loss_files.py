@@ -27,7 +27,7 @@ def test_curves_as_a_page(sweep: Sweep, tmp_path: Path) -> None:
     assert "four &lt;b&gt; jobs" in whole
     drawing = whole[whole.rindex("Plotly.newPlot") :]
     assert drawing.count('"mode":"lines"') == 4
-    assert "seed = 2" in drawing
+    assert "seed 2" in drawing
     assert "<b>" not in drawing
     assert '"type":"log"' in drawing
     of_one = write_losses(sweep.jobs()[0], tmp_path / "job.html", log=False).read_text(encoding="utf-8")

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from stylefarm.producer.charts.html import loss_page
 from stylefarm.producer.charts.losses import LossCurve, loss_plot
-from stylefarm.producer.theme import BACKGROUND
+from stylefarm.producer.theme import BACKGROUND, SERIES
 
 
 def curve(start: float, count: int = 20) -> LossCurve:
@@ -65,3 +66,17 @@ def test_plots_may_be_drawn_by_several_threads() -> None:
     with ThreadPoolExecutor(4) as threads:
         plots = list(threads.map(lambda _: loss_plot(curves), range(4)))
     assert len(set(plots)) == 1
+
+
+def test_the_color_stands_for_the_group() -> None:
+    """Given many jobs in two groups, I expect two colors, and a key with the names of the groups alone."""
+    curves = {
+        f"job {n}": LossCurve([0, 1], {"total": [2.0 + n, 1.0]}, group=f"size {256 << n % 2}") for n in range(20)
+    }
+    drawn = loss_plot(curves, kind="svg").decode()
+    page = loss_page(curves).decode()
+    for color in SERIES[:2]:
+        assert drawn.count(f"stroke: {color}") == 10 + 1  # and in the key
+        assert page.count(f'"color":"{color}"') == 10
+    assert SERIES[2] not in drawn
+    assert page.count('"showlegend":false') == 18

@@ -5,8 +5,8 @@ The same code works embedded (rendering in this process) and against servers; th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.jobs import Job
@@ -270,17 +270,28 @@ class Farm(Session):
 
 
 def to_plain(value: Any) -> Any:
-    """Return a value as a spec and JSON take it: paths as text, also within lists and mappings.
+    """Return a value as a spec and JSON take it: paths as text, collections of any kind as lists.
 
     Args:
-        value: a parameter, or parameters by name.
+        value: a parameter, or parameters by name; numbers and arrays may be those of NumPy, pandas or torch. A set is
+            sorted, so that the same one gives the same sweep.
 
     Example:
         >>> to_plain({"content": Path("cat.jpg"), "style": (Path("waves.jpg"),)})
         {'content': 'cat.jpg', 'style': ['waves.jpg']}
+        >>> import numpy as np
+        >>> to_plain([range(3), {2, 1}, np.linspace(0, 1, 3), np.int64(5), (n * n for n in (1, 2))])
+        [[0, 1, 2], [1, 2], [0.0, 0.5, 1.0], 5, [1, 4]]
     """
-    if isinstance(value, Path):
+    if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
         return {name: to_plain(entry) for name, entry in value.items()}
-    return [to_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+    if hasattr(value, "tolist"):
+        return to_plain(value.tolist())
+    if isinstance(value, Set):
+        entries = [to_plain(entry) for entry in value]
+        return sorted(entries, key=lambda entry: (str(type(entry)), entry))
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [to_plain(entry) for entry in value]
+    return value

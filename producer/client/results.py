@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ class Result:
         job.result().save("cat-waves.png")
     """
 
-    data: bytes
+    data: bytes = field(repr=False)
     suffix: str
 
     @property

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from sqlalchemy import make_url
+
 from stylefarm.producer.client.waiting import Waiting, is_over, newly_ended, poll, statuses_of
 from stylefarm.producer.views.filters import job_filter
 from stylefarm.producer.views.status import Status, Watcher
@@ -63,6 +65,10 @@ class Session:
 
             migrations.upgrade(self.services.engine)
             self.embedded_worker = EmbeddedWorker(self.services)
+
+    def __repr__(self) -> str:
+        where = make_url(self.settings.database).render_as_string(hide_password=True)
+        return f"{type(self).__name__}({where!r})"
 
     def __enter__(self) -> Self:
         return self

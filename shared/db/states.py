@@ -8,6 +8,10 @@ from enum import StrEnum
 class State(StrEnum):
     """The state of a job."""
 
+    def __repr__(self) -> str:
+        """Return it as the text that it is, since mappings of states are printed."""
+        return repr(self.value)
+
     WAITING = "waiting"
     QUEUED = "queued"
     RUNNING = "running"

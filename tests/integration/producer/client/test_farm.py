@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -345,3 +346,12 @@ def test_a_job_that_diverges_says_so(farm: Farm, pair: dict[str, str]) -> None:
     assert wild.state is State.DONE
     assert wild.metrics["loss_ratio"] > 100
     assert "times as high as it began: give a smaller learning_rate" in (wild.warning or "")
+
+
+def test_what_is_printed_is_short(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a farm, a picture and counts, if they are printed, I expect a line that says what they are."""
+    sweep = farm.sweep(matrix={"tv_weight": np.linspace(1, 2, 2)}, base={**pair, **SHALLOW, "iterations": 1})
+    sweep.wait()
+    assert repr(farm).startswith("Farm('sqlite:///")
+    assert repr(sweep.counts()) == "{'done': 2}"
+    assert repr(sweep.jobs()[0].result()) == "Result(suffix='.png')"

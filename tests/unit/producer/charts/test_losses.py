@@ -70,9 +70,7 @@ def test_plots_may_be_drawn_by_several_threads() -> None:
 
 def test_the_color_stands_for_the_group() -> None:
     """Given many jobs in two groups, I expect two colors, and a key with the names of the groups alone."""
-    curves = {
-        f"job {n}": LossCurve([0, 1], {"total": [2.0 + n, 1.0]}, group=f"size {256 << n % 2}") for n in range(20)
-    }
+    curves = {f"job {n}": LossCurve([0, 1], {"total": [2.0 + n, 1.0]}, group=f"size {256 << n % 2}") for n in range(20)}
     drawn = loss_plot(curves, kind="svg").decode()
     page = loss_page(curves).decode()
     for color in SERIES[:2]:

@@ -1,17 +1,24 @@
-"""Output of the commands: data on standard output, messages on standard error."""
+"""Output of the commands: data on standard output, messages on standard error.
+
+Every text goes through `stylefarm.shared.foreign_text`, since most have a part that somebody else wrote.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from stylefarm.shared.foreign_text import LEGIBLE, json_text, one_line
 from stylefarm.shared.schema import answers
+from stylefarm.shared.text_table import Cell, table_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -52,9 +59,48 @@ def timeout_option(command: Command) -> Command:
     return click.option("--timeout", type=Seconds(min=0), help=help_text)(command)
 
 
+def write_any_letter() -> None:
+    """Have standard output and error write something similar for letters that the user's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=LEGIBLE)
+
+
+def echo(text: object = "") -> None:
+    """Print a line of the command's answer."""
+    click.echo(one_line(text))  # noqa: TID251 - this is the door
+
+
+def echo_path(path: Path) -> None:
+    """Print the name of a file: to a terminal what can be shown of it, to a program its bytes."""
+    if sys.stdout.isatty():
+        echo(path)
+    else:
+        click.echo(os.fsencode(path))  # noqa: TID251 - a program needs the name as it is
+
+
+def say(message: str) -> None:
+    """Print a line for the person, not for the script."""
+    click.echo(one_line(message), err=True)  # noqa: TID251 - this is the door
+
+
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON object, with the version of its schema."""
-    click.echo(json.dumps({"schema_version": answers.VERSION, **document}, indent=2, ensure_ascii=False))
+    _print_json({"schema_version": answers.VERSION, **document}, indent=2)
+
+
+def print_line(document: Mapping[str, Any]) -> None:
+    """Print a JSON object in one line, at once."""
+    _print_json(document, indent=None)
+
+
+def _print_json(document: Mapping[str, Any], indent: int | None) -> None:
+    text = json_text(json.dumps(document, indent=indent, ensure_ascii=False))
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=indent)
+    click.echo(text)  # noqa: TID251 - JSON has its own escapes
 
 
 def print_list(
@@ -62,7 +108,7 @@ def print_list(
     name: str,
     entries: Sequence[Mapping[str, Any]],
     columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[Cell]],
 ) -> None:
     """Print a list as `list_options` says.
 
@@ -80,36 +126,14 @@ def print_list(
             print_line(entry)
     elif form == "ids":
         for entry in entries:
-            click.echo(entry["id"] if "id" in entry else entry["name"])
+            echo(entry["id"] if "id" in entry else entry["name"])
     else:
         print_table(columns, rows)
 
 
-def print_line(document: Mapping[str, Any]) -> None:
-    """Print a JSON object in one line, at once."""
-    click.echo(json.dumps(document, ensure_ascii=False))
-
-
-def say(message: str) -> None:
-    """Print a line for the person, not for the script."""
-    click.echo(message, err=True)
-
-
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table, in the terminal's width where there is one."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(columns):
-        # The first column is not wrapped on narrow terminals, so that users can copy whole ids.
-        table.add_column(name, no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # A file or a pipe has no width; nothing is cut off or wrapped.
-        console.width = 10_000
-    with console.capture() as captured:
-        console.print(table)
-    click.echo(captured.get(), nl=False)
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print a plain table; what is too wide for a terminal becomes a block of lines for each row."""
+    click.echo(table_text(columns, rows), nl=False)  # noqa: TID251 - cells are made fit for it
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:
@@ -117,4 +141,4 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
     shown = {name: value for name, value in pairs.items() if value is not None}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        click.echo(f"{name:<{width}}  {value}")
+        echo(f"{name:<{width}}  {value}")

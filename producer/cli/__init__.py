@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from stylefarm.shared.console import say, write_any_letter
 from stylefarm.shared.errors import FarmError, StorageFull
 from stylefarm.shared.gc_pause import keep_imports, uncollected
 
@@ -113,6 +114,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the program `stylefarm`: a command, and its documented exit code."""
+    write_any_letter()
     code = _run(arguments)
     # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -163,4 +165,4 @@ def _sentence(error: click.ClickException) -> str:
 def _say(sentence: str) -> None:
     # If standard error is closed, the exit code still says that the command failed.
     with suppress(OSError):
-        click.echo(f"stylefarm: {' '.join(sentence.splitlines())}", err=True)
+        say(f"stylefarm: {' '.join(sentence.splitlines())}")

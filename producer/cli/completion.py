@@ -19,4 +19,4 @@ def completion(shell: str) -> None:
     """
     made = SHELLS[shell](click.get_current_context().find_root().command, {}, PROGRAM, "_STYLEFARM_COMPLETE")
     # Not source(): it starts a bash to check its version, which need not be the bash that this is for.
-    click.echo(made.source_template % made.source_vars())
+    click.echo(made.source_template % made.source_vars())  # noqa: TID251 - several lines, all of them our own

@@ -17,7 +17,7 @@ from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.grids import Grid, load_grid, parse_grid, parse_settings
 from stylefarm.producer.reports.forecast import Forecast, forecast
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.errors import InvalidRequest, StillPending
 from stylefarm.shared.settings import load_settings
 from stylefarm.shared.spec.terms import check_limit
@@ -137,7 +137,7 @@ def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:
 
 def _report_created(created: Sweep, statuses: Sequence[Status], as_json: bool) -> None:
     if not as_json:
-        click.echo(created.id)
+        echo(created.id)
         return
     jobs = [{**status.as_json(), "created": status.id in created.created} for status in statuses]
     print_json({**document(created, statuses), "jobs": jobs, "skipped": created.skipped})

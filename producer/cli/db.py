@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stylefarm import migrations
-from stylefarm.shared.console import json_option, print_json
+from stylefarm.shared.console import echo, json_option, print_json
 from stylefarm.shared.db.connection import address_of, connect
 from stylefarm.shared.settings import load_settings
 
@@ -24,6 +24,6 @@ def upgrade(as_json: bool) -> None:
     if as_json:
         print_json({"database": address_of(engine), "before": before, "after": after})
     elif before == after:
-        click.echo(f"{address_of(engine)} is at {after} already")
+        echo(f"{address_of(engine)} is at {after} already")
     else:
-        click.echo(f"{address_of(engine)}: from {before or 'nothing'} to {after}")
+        echo(f"{address_of(engine)}: from {before or 'nothing'} to {after}")

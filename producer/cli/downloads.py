@@ -13,7 +13,7 @@ from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.results import Result
 from stylefarm.producer.reports.downloads import Downloaded, download_snapshots, download_sweep
 from stylefarm.producer.views.selection import parse_where
-from stylefarm.shared.console import json_option, print_json, print_table, say
+from stylefarm.shared.console import echo_path, json_option, print_json, print_table, say
 from stylefarm.shared.errors import InvalidRequest, NotFound
 from stylefarm.shared.files import check_writable
 
@@ -70,7 +70,7 @@ def job_download(
         if as_json:
             print_json({"output": str(written), "job": found.status().as_json()})
         else:
-            click.echo(written)
+            echo_path(written)
 
 
 @click.command()
@@ -123,7 +123,7 @@ def _report(done: Downloaded, as_json: bool) -> None:
         print_json({"files": files, "missing": done.missing})
     else:
         for one in sorted([*done.written, *done.kept], key=lambda one: one.path):
-            click.echo(one.path)
+            echo_path(one.path)
     missing = f", {done.missing} {'job has' if done.missing == 1 else 'jobs have'} no result (yet)"
     say(f"{len(done.written)} written, {len(done.kept)} there already{missing if done.missing else ''}")
 

@@ -13,7 +13,7 @@ from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.jobs import failure_of
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
 
@@ -67,7 +67,7 @@ def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
         if as_json:
             _print_document(found)
         else:
-            click.echo(status.state)
+            echo(status.state)
         failed = failure_of(status)
         if failed is not None:
             raise failed
@@ -86,7 +86,7 @@ def cancel(job_id: str, as_json: bool) -> None:
         if as_json:
             print_json({"job": status.as_json()})
         else:
-            click.echo("cancelled" if status.state is State.CANCELLED else "asked to stop")
+            echo("cancelled" if status.state is State.CANCELLED else "asked to stop")
 
 
 job.add_command(list_jobs)
@@ -118,12 +118,14 @@ def _print_words(shown: Job) -> None:
         }
     )
     for note in status.notes:
-        click.echo(f"note  {note}")
-    click.echo("\nparameters")
+        echo(f"note  {note}")
+    echo()
+    echo("parameters")
     print_pairs({f"  {name}": _shown(value) for name, value in status.spec.items()})
-    click.echo("\nevents (UTC)")
+    echo()
+    echo("events (UTC)")
     for event in shown.farm.services.queries.events(shown.id):
-        click.echo(f"  {event.at:%Y-%m-%d %H:%M:%S}  {event.state:<9}  {event.reason}")
+        echo(f"  {event.at:%Y-%m-%d %H:%M:%S}  {event.state:<9}  {event.reason}")
 
 
 def _shown(value: object) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 import click
-from rich.markup import escape
 
 from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.cli.text import colored, loss_of, progress_of
@@ -18,11 +17,12 @@ from stylefarm.shared.queries.lists import SweepCounts
 from stylefarm.shared.schema.documents import ListedSweepDocument
 
 LIMIT = 20
+MOST = 1_000_000
 
 limit_option = click.option(
     "--limit",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST),
     default=LIMIT,
     help="Maximum number of entries.",
     show_default=True,
@@ -39,7 +39,7 @@ def list_sweeps(limit: int, form: str | None) -> None:
     rows = [
         (
             each.sweep.id[:8],
-            escape(each.sweep.name),
+            each.sweep.name,
             f"{each.sweep.created_at:%Y-%m-%d %H:%M}",
             f"{sum(each.counts.values()):,}",
             ", ".join(f"{each.counts[state]:,} {state}" for state in State if state in each.counts),
@@ -96,7 +96,7 @@ def list_jobs(
             status.id[:8],
             f"{status.created_at:%Y-%m-%d %H:%M}",
             "" if status.sweep is None else status.sweep[:8],
-            escape(label),
+            label,
             colored(status.state),
             progress_of(status),
             loss_of(status),

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import cast
 
 import click
-from rich.markup import escape
 
 from stylefarm.producer.cli.text import colored
 from stylefarm.producer.client.farm import Farm, Job
-from stylefarm.shared.console import json_option, print_json, print_line, print_pairs, print_table
+from stylefarm.shared.console import echo, json_option, print_json, print_line, print_pairs, print_table
 from stylefarm.shared.db.states import State
 from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
 
@@ -37,14 +36,14 @@ def logs(job_id: str, jsonl: bool, as_json: bool) -> None:
 def _print_words(events: Sequence[EventDocument], attempts: Sequence[AttemptDocument]) -> None:
     if attempts:
         print_pairs({f"attempt {attempt['attempt']}": _line(attempt) for attempt in attempts})
-        click.echo()
+        echo()
     rows = [
         (
             f"{datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S}",
             colored(State(event["state"])),
             str(event["attempt"] or ""),
-            escape(event["worker"] or ""),
-            escape(event["reason"]),
+            event["worker"] or "",
+            event["reason"],
         )
         for event in events
     ]

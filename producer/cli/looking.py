@@ -13,7 +13,7 @@ from stylefarm.producer.reports.loss_files import write_losses
 from stylefarm.producer.reports.timelapse import write_timelapse
 from stylefarm.producer.sheets.write import write_sheet
 from stylefarm.producer.views.selection import parse_where
-from stylefarm.shared.console import json_option, print_json
+from stylefarm.shared.console import echo_path, json_option, print_json
 
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Output file; its suffix sets the format."
@@ -112,7 +112,8 @@ def _print_written(paths: list[Path], as_json: bool) -> None:
     if as_json:
         print_json({"output": [str(path) for path in paths]})
     else:
-        click.echo("\n".join(map(str, paths)))
+        for path in paths:
+            echo_path(path)
 
 
 OF_SWEEPS = {"sheet": sheet, "plot": plot_sweep, "export": export}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import yaml
 
-from stylefarm.shared.console import json_option, list_options, print_json, print_list
+from stylefarm.shared.console import echo, json_option, list_options, print_json, print_list
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.presets import PRESETS, QUALITIES, SQUEEZENET_PRESETS, SUMMARIES
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
@@ -50,8 +50,8 @@ def show(name: str, features: str | None, every: bool, as_json: bool) -> None:
     if as_json:
         print_json({"preset": name, "summary": SUMMARIES[name], "parameters": values})
     else:
-        click.echo(f"# {SUMMARIES[name]}")
-        click.echo(_yaml({"base": values or {"preset": name}}), nl=False)
+        echo(f"# {SUMMARIES[name]}")
+        click.echo(_yaml({"base": values or {"preset": name}}), nl=False)  # noqa: TID251 - several lines, all of them our own
 
 
 def shown_values(name: str, features: str, *, every: bool) -> Mapping[str, Any]:

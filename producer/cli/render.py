@@ -11,7 +11,7 @@ import click
 from stylefarm.producer.cli.options import spec_options, terms_options
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.terminal.display import live_display
-from stylefarm.shared.console import json_option, print_json, say
+from stylefarm.shared.console import echo_path, json_option, print_json, say
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable
 from stylefarm.shared.images.encode import suffix_format
@@ -59,4 +59,4 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
         if as_json:
             print_json({"output": str(output), "job": job.status().as_json()})
         else:
-            click.echo(output)
+            echo_path(output)

@@ -14,7 +14,7 @@ from stylefarm.producer.grids import read_grid
 from stylefarm.producer.grids.search import Search
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import json_option, print_json, say
+from stylefarm.shared.console import echo, json_option, print_json, say
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.settings import load_settings
@@ -47,7 +47,7 @@ def search_command(file: Path, as_json: bool) -> None:
         if as_json:
             print_json({**document(sweep, statuses), "best": found.as_json()})
         else:
-            click.echo(found.id)
+            echo(found.id)
 
 
 def _tell(tried: Sequence[Status], wanted: Search) -> None:

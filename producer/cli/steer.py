@@ -9,7 +9,7 @@ from functools import partial
 import click
 
 from stylefarm.producer.client.farm import Farm, Job, Sweep
-from stylefarm.shared.console import json_option, print_json
+from stylefarm.shared.console import echo, json_option, print_json
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.queue.routes import HIGHEST, LOWEST
 
@@ -132,7 +132,7 @@ def _steer_job(job_id: str, change: Callable[[Job], bool], what: str, as_json: b
         if as_json:
             print_json({"job": status.as_json()})
         else:
-            click.echo(f"{status.state}, priority {status.priority}")
+            echo(f"{status.state}, priority {status.priority}")
 
 
 def _steer_sweep(sweep_id: str, change: Callable[[Sweep], int], what: str, as_json: bool) -> None:
@@ -143,4 +143,4 @@ def _steer_sweep(sweep_id: str, change: Callable[[Sweep], int], what: str, as_js
             counts = {str(state): number for state, number in found.counts().items()}
             print_json({"sweep": {"id": found.id}, "jobs": count, "counts": counts})
         else:
-            click.echo(f"{count} {'job' if count == 1 else 'jobs'} {what}")
+            echo(f"{count} {'job' if count == 1 else 'jobs'} {what}")

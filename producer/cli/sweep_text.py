@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import click
-from rich.markup import escape
-
 from stylefarm.producer.cli.text import colored, duration, loss_of, progress_of
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.reports.summary import Summary, summary
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import print_json, print_pairs, print_table, say
+from stylefarm.shared.console import echo, print_json, print_pairs, print_table, say
 from stylefarm.shared.db.states import State
+from stylefarm.shared.text_table import Cell
 
 # A sweep of more jobs is summarized.
 MANY = 100
@@ -31,7 +29,7 @@ def report(shown: Sweep, *, as_json: bool, every: bool = False) -> Summary:
         _say_problems([status for status in found.jobs if status.error])
     else:
         print_pairs({"sweep": shown.id, "name": shown.name or None, "axes": _axes(shown.axes), **numbers(found)})
-        click.echo()
+        echo()
         _print_jobs(found, found.jobs[:FIRST])
         say(f"the first {FIRST} of {found.total:,} jobs: --jobs lists all")
         _say_problems(found.failures)
@@ -65,10 +63,10 @@ def failures_of(found: Sequence[Status]) -> list[tuple[str, str]]:
 
 def _print_jobs(found: Summary, statuses: Sequence[Status]) -> None:
     axes = found.sweep.axes
-    rows = [
+    rows: list[Sequence[Cell]] = [
         (
             status.id[:8],
-            *(escape(_value(status.cell.get(axis, ""))) for axis in axes),
+            *(_value(status.cell.get(axis, "")) for axis in axes),
             colored(status.state),
             progress_of(status),
             loss_of(status),

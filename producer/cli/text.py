@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.text import Text
+
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 
@@ -13,10 +15,9 @@ COLORS = {
 }
 
 
-def colored(state: State) -> str:
-    """Return the state in its color, as rich markup."""
-    color = COLORS.get(state)
-    return f"[{color}]{state}[/]" if color else str(state)
+def colored(state: State) -> Text:
+    """Return the state in its color."""
+    return Text(str(state), style=COLORS.get(state, ""))
 
 
 def progress_of(status: Status) -> str:

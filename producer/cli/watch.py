@@ -12,8 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from stylefarm.producer.cli.sweep_text import counts_of, failures_of, numbers, pace_of
 from stylefarm.producer.cli.text import colored, duration, loss_of, progress_of
@@ -22,8 +22,9 @@ from stylefarm.producer.client.jobs import failure_of
 from stylefarm.producer.reports.summary import Summary, summary
 from stylefarm.producer.terminal.display import seconds_left
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import Seconds, print_line, say, timeout_option
+from stylefarm.shared.console import Seconds, echo, print_line, say, timeout_option
 from stylefarm.shared.errors import JobFailed, StillPending
+from stylefarm.shared.foreign_text import one_line
 
 # Seconds between updates: on a terminal, and where each update is a line.
 ON_TERMINAL = 1.0
@@ -113,13 +114,13 @@ def _printer(console: Console, live: bool, jsonl: bool) -> Iterator[Callable[[Lo
     elif jsonl:
         yield lambda look: print_line(look.document)
     else:
-        yield lambda look: click.echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}  {look.line}")
+        yield lambda look: echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}  {look.line}")
 
 
 def _of_sweep(found: Summary) -> Look:
     table = _pairs({"sweep": found.sweep.name or found.sweep.id, **numbers(found)})
     for job_id, error in failures_of(found.failures):
-        table.add_row("[red]failed[/]", escape(f"{job_id}  {error}"))
+        table.add_row(Text("failed", style="red"), Text(one_line(f"{job_id}  {error}")))
     left = None if found.seconds_left is None else f"{duration(found.seconds_left)} left"
     line = "  ".join(word for word in (counts_of(found), pace_of(found), left) if word)
     # A line for each update should not repeat lists of jobs.
@@ -141,7 +142,7 @@ def _pairs(pairs: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in pairs.items():
         if value:
-            table.add_row(name, escape(str(value)))
+            table.add_row(name, Text(one_line(value)))
     return table
 
 

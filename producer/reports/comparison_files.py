@@ -15,6 +15,7 @@ from stylefarm.producer.terminal.progress import working
 from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, higher_is_better
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.foreign_text import csv_cell, markdown
 from stylefarm.shared.spec.spec import nearest
 
 TABLES, PLOTS = (".csv", ".md"), (".png", ".svg", ".html")
@@ -80,19 +81,19 @@ def _csv(comparison: Comparison) -> str:
     writer = csv.writer(text, lineterminator="\n")
     parts = ("median", "low", "high")
     columns = [f"{name}.{part}" for name in comparison.metrics for part in parts]
-    writer.writerow([comparison.by, "jobs", "done", *columns])
+    writer.writerow([csv_cell(comparison.by), "jobs", "done", *columns])
     for group in comparison.groups:
         found = (group.numbers.get(name) for name in comparison.metrics)
         numbers = [getattr(spread, part, None) for spread in found for part in parts]
-        writer.writerow([group.name, group.jobs, group.done, *numbers])
+        writer.writerow([csv_cell(group.name), group.jobs, group.done, *numbers])
     return text.getvalue()
 
 
 def _markdown(comparison: Comparison) -> str:
-    head, *rows = ([cell.replace("|", "\\|") for cell in row] for row in table(comparison))
+    head, *rows = ([markdown(cell) for cell in row] for row in table(comparison))
     rule = ["---", *["---:"] * (len(head) - 1)]
     lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
-    title = [f"# {comparison.title}", ""] if comparison.title else []
+    title = [f"# {markdown(comparison.title)}", ""] if comparison.title else []
     return "\n".join([*title, *lines, "", f"{SPREADS} {NOT_VALIDATED}", ""])
 
 

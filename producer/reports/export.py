@@ -17,6 +17,7 @@ from stylefarm.producer.views.selection import select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.foreign_text import csv_cell
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 _NO_PYARROW = "Parquet needs pyarrow, which is not installed: pip install 'stylefarm[parquet]', or ask for .csv"
@@ -145,9 +146,9 @@ def _write(rows: Sequence[Row], path: Path, force: bool) -> Path:
 
 def _csv(rows: Sequence[Row]) -> bytes:
     text = StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=_columns(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer, columns = csv.writer(text, lineterminator="\n"), _columns(rows)
+    writer.writerow(map(csv_cell, columns))
+    writer.writerows([csv_cell(row.get(name)) for name in columns] for row in rows)
     return text.getvalue().encode("utf-8", "replace")
 
 

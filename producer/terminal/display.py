@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
 from stylefarm.producer.views.labels import job_labels
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.states import State
+from stylefarm.shared.foreign_text import one_line
 
 # Jobs that run at once beyond this are counted in the overall bar only.
 MOST_BARS = 8
@@ -33,7 +33,7 @@ def live_display() -> Iterator[Watcher]:
         yield Lines(console).watch
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         TextColumn("{task.fields[count]}", justify="right"),
         TextColumn("{task.fields[loss]}"),
@@ -75,7 +75,7 @@ class Lines:
             if status.state.final and place not in self.reported and not silent:
                 self.reported.add(place)
                 count = f"{len(self.reported)}/{len(statuses)}"
-                self.console.print(_line(status, f"{count}  {escape(self.labels[place])}"), soft_wrap=True)
+                self.console.print(_line(status, f"{count}  {self.labels[place]}"), soft_wrap=True)
 
 
 class Bars:
@@ -116,7 +116,7 @@ class Bars:
 
     def _bar(self, status: Status) -> None:
         if status.id not in self.bars:
-            name = escape(self.labels[status.id])
+            name = one_line(self.labels[status.id])
             self.bars[status.id] = self.progress.add_task(name, total=status.iterations, count="", loss="", left=None)
         left = seconds_left(status)
         self.progress.update(
@@ -133,7 +133,7 @@ class Bars:
         steps = sum(_steps_done(status) for status in statuses)
         total = sum(status.iterations for status in statuses)
         if self.overall is None:
-            self.overall = self.progress.add_task("[bold]all[/]", total=total, count="", loss="", left=None)
+            self.overall = self.progress.add_task("all", total=total, count="", loss="", left=None)
             self.first_steps = steps
         if steps == self.first_steps:
             # The pace is measured from the first step: before it, torch is imported and pictures are read.
@@ -201,11 +201,13 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _line(status: Status, what: str) -> str:
+def _line(status: Status, what: str) -> Text:
+    what = f"  {one_line(what)}"
     if status.state is State.DONE and status.started_at and status.finished_at:
         seconds = (status.finished_at - status.started_at).total_seconds()
-        warning = f"  [yellow]warning: {status.warning}[/]" if status.warning else ""
-        return f"[green]done[/]  {what}  loss {status.loss or 0:.4g}  {_duration(seconds)}{warning}"
+        done = f"{what}  loss {status.loss or 0:.4g}  {_duration(seconds)}"
+        warning = ("  warning: " + one_line(status.warning), "yellow") if status.warning else ""
+        return Text.assemble(("done", "green"), done, warning)
     if status.state is State.FAILED:
-        return f"[red]failed[/]  {what}: {escape(status.error or '')}"
-    return f"[yellow]{status.state}[/]  {what}"
+        return Text.assemble(("failed", "red"), f"{what}: {one_line(status.error or '')}")
+    return Text.assemble((str(status.state), "yellow"), what)

@@ -94,7 +94,8 @@ def working(label: str) -> Iterator[None]:
     if not console.is_terminal:
         yield
         return
-    sign = console.status(label)
+    # The usual sign has letters that only UTF-8 has.
+    sign = console.status(label, spinner="line")
     timer = threading.Timer(PATIENCE_SECONDS, sign.start)
     timer.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rich.text import Text
 
 from stylefarm.shared.console import json_option, print_json, print_table
 from stylefarm.shared.services import connect_services
@@ -24,7 +25,7 @@ def doctor(as_json: bool) -> int:
         print_json({"findings": [{**vars(finding), "health": str(finding.health)} for finding in findings]})
     else:
         rows = [
-            (finding.what, f"[{COLORS[finding.health]}]{finding.health}[/]", finding.words, finding.remedy)
+            (finding.what, Text(str(finding.health), style=COLORS[finding.health]), finding.words, finding.remedy)
             for finding in findings
         ]
         print_table(("part", "health", "what was found", "what to do"), rows)

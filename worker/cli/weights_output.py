@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-from rich.markup import escape
-
-from stylefarm.shared.console import print_json, print_list, say
+from stylefarm.shared.console import echo, print_json, print_list, say
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.schema.documents import WeightsDocument
 from stylefarm.shared.spec.weights_at_hand import WeightsAtHand
@@ -36,12 +33,12 @@ def print_imported(row: WeightsRow, *, added: bool, as_json: bool) -> None:
     if as_json:
         print_json({"weights": _fields(row), "added": added})
     else:
-        click.echo(row.name)
+        echo(row.name)
 
 
 def _row(row: WeightsRow) -> tuple[str, ...]:
     created = f"{row.created_at:%Y-%m-%d %H:%M}"
-    return row.name, row.architecture, escape(row.source), _size(row), row.sha256[:12], created
+    return row.name, row.architecture, row.source, _size(row), row.sha256[:12], created
 
 
 def _fields(row: WeightsRow) -> WeightsDocument:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import torch.hub
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.text import Text
 from torchvision.models import SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
 from stylefarm.shared.blobs.storage import CHUNK_BYTES, replacing
@@ -144,8 +144,8 @@ def _progress(shown: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Take the bytes that have come; from the first second on a bar on a terminal, elsewhere one line."""
     console = Console(file=sys.stderr, highlight=False)
     columns = (BarColumn(bar_width=30), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bar = Progress(TextColumn("{task.description}"), *columns, console=console, transient=True)
-    task, began, shown_yet = bar.add_task(escape(shown.rpartition("/")[2]), total=total), time.monotonic(), False
+    bar = Progress(TextColumn("{task.description}", markup=False), *columns, console=console, transient=True)
+    task, began, shown_yet = bar.add_task(shown.rpartition("/")[2], total=total), time.monotonic(), False
 
     def advance(received: int) -> None:
         nonlocal shown_yet
@@ -155,7 +155,7 @@ def _progress(shown: str, total: int | None) -> Iterator[Callable[[int], None]]:
             if console.is_terminal:
                 bar.start()
             else:
-                console.print(escape(f"fetching {shown}"), soft_wrap=True)
+                console.print(Text(f"fetching {shown}"), soft_wrap=True)
 
     try:
         yield advance

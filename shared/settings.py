@@ -173,11 +173,19 @@ def _read_config() -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return _beside(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except ValueError as error:  # its text, its encoding, or a number of thousands of digits
         raise InvalidSettings(f"{path} is no TOML: {error}") from None
     except OSError as error:
         raise InvalidSettings(f"{path} cannot be read ({error.strerror}): check its permissions") from None
+
+
+def _beside(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says, its own paths relative to it; a ~ is left to what checks it."""
+    home = values.get("home")
+    if isinstance(home, str) and home and not home.startswith("~"):
+        return {**values, "home": str(path.parent / home)}
+    return values
 
 
 def _check_environment() -> None:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import click
 from pydantic.fields import FieldInfo
 
+from stylefarm.producer.grids.pictures import PATHS
+from stylefarm.shared.paths import split_names
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.spec.terms import Terms
 
@@ -47,6 +49,8 @@ class Several(click.ParamType[Any]):
         """Return a list."""
         if not isinstance(value, str) or value == "auto":
             return value
+        if param is not None and param.name in PATHS:
+            return split_names(value)
         parts = [part.strip() for part in value.split(",")]
         return [self.numbers.convert(part, param, ctx) for part in parts] if self.numbers else parts
 

@@ -10,12 +10,14 @@ import click
 
 from stylefarm.producer.cli.options import spec_options, terms_options
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.submission.resolver import pictures_of
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.shared.console import echo_path, json_option, print_json, say
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable
 from stylefarm.shared.images.encode import suffix_format
-from stylefarm.shared.spec.spec import parse_spec
+from stylefarm.shared.paths import is_there, located
+from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.spec.terms import split_terms
 
 
@@ -41,6 +43,7 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
         )
     spec = parse_spec({"content": content, **({"style": style} if style else {}), **given})
     check_writable(output, force=force)
+    _check_no_input(output, spec)
     with Farm() as farm:
         job = farm.submit(spec, force=force, **terms)
         if not job.created:
@@ -60,3 +63,11 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
             print_json({"output": str(output), "job": job.status().as_json()})
         else:
             echo_path(output)
+
+
+def _check_no_input(output: Path, spec: JobSpec) -> None:
+    """Raise InvalidRequest if the output would overwrite a picture or weights that the user gave."""
+    for name in (*pictures_of(spec), *filter(None, [spec.weights])):
+        given = located(name)
+        if is_there(output) and is_there(given) and output.samefile(given):
+            raise InvalidRequest(f"-o {output} would overwrite {name}, which it is rendered from: give another -o")

@@ -40,7 +40,7 @@ class Sweep:
     Attributes:
         created: as `Farm.sweep` returns it, the ids of the jobs that this submission has queued.
         skipped: how many cells it left out, since their pictures cannot be used.
-        problems: what is wrong with these pictures, a sentence each.
+        problems: what is left out of folders, and what is wrong with these pictures, a sentence each.
         folded: how many cells have the picture of another cell, and which axes have no effect; empty if there are none.
 
     Example:

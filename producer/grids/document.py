@@ -15,6 +15,7 @@ from stylefarm.producer.grids.sampling import Sample
 from stylefarm.producer.grids.search import Search
 from stylefarm.producer.grids.values import MOST_CELLS, NumberRange, Values, expand
 from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.paths import is_there, located, split_names
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.spec import JobSpec, nearest
 from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_terms
@@ -117,8 +118,23 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
             )
         if axis in axes:
             raise InvalidSpec(f"the axis {axis} is set twice: give all of its values at once")
-        axes[axis] = [read_value(part.strip()) for part in _split(values)]
+        axes[axis] = _paths(values) if axis in PATHS else [read_value(part.strip()) for part in _split(values)]
     return axes
+
+
+def _paths(values: str) -> list[Any]:
+    """Return names of files, or lists of them in brackets; a file may be called as either of them looks."""
+    if "[" not in values or is_there(located(values)):
+        return split_names(values)
+    return [
+        value
+        for part in _split(values)
+        for value in ([read_value(part.strip())] if _is_list(part) else split_names(part))
+    ]
+
+
+def _is_list(part: str) -> bool:
+    return part.strip().startswith("[") and part.strip().endswith("]") and not is_there(located(part.strip()))
 
 
 def _split(values: str) -> list[str]:
@@ -151,6 +167,7 @@ class _Reader:
         self.folder = folder
         self.own = own
         self.objects = Objects(settings or load_settings())
+        self.left_out: list[str] = []
 
     def grid(self, document: object, file: Path | None, positions: EntryPositions | None) -> Grid:
         if not isinstance(document, dict):
@@ -181,6 +198,7 @@ class _Reader:
             sample=_section(document, "sample", Sample),
             search=_section(document, "search", Search),
             file=file,
+            left_out=tuple(dict.fromkeys(self.left_out)),
             positions=positions,
         )
 
@@ -208,7 +226,10 @@ class _Reader:
     def _expanded(self, axis: str, entry: Any) -> Values:
         if axis in PATHS and isinstance(entry, str):
             folder = Path() if axis in self.own else self.folder
-            return pictures_of(folder, axis, entry, self.objects)
+            found = pictures_of(folder, axis, entry, self.objects)
+            if found.left_out:
+                self.left_out.append(found.left_out)
+            return found.names
         if axis in PATHS:
             return [self._beside(axis, entry)]
         return expand(axis, entry)

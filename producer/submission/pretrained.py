@@ -11,6 +11,7 @@ from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
+from stylefarm.shared.paths import is_url, located
 from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, default_network
 from stylefarm.shared.spec.packaged_weights import refuse_damaged
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
@@ -235,10 +236,11 @@ def _suits_squeezenet(spec: JobSpec) -> bool:
 
 
 def _path(name: str) -> Path:
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        raise InvalidRequest(f"weights: there is no home folder {name.partition('/')[0]}: check it") from None
+    if is_url(name):
+        raise InvalidRequest(
+            f"weights: {name} is a web address: run `stylefarm weights pull {name}`, and give the name that it prints"
+        )
+    return located(name)
 
 
 def _key(address: str) -> str:

@@ -24,8 +24,10 @@ from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import FarmError, InvalidImage, InvalidSpec, NotFound
+from stylefarm.shared.foreign_text import one_line
 from stylefarm.shared.images.decode import decode, read_bytes
 from stylefarm.shared.images.exif import kept_exif
+from stylefarm.shared.paths import is_url, located
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
 from stylefarm.shared.spec.canonical import canonical, without_effect
@@ -208,6 +210,7 @@ class SpecResolver:
         return self._sources[name]
 
     def _read(self, name: str) -> Source:
+        _check_name(name)
         origin = _origin(name)
         data = self._bytes_of(origin, name)
         shown = name[:19] if origin is None else Path(origin).name
@@ -228,11 +231,21 @@ class SpecResolver:
         return self._objects.get(origin)
 
 
+def _check_name(name: str) -> None:
+    """Raise InvalidImage for a name that is an address, or that cannot be stored."""
+    if is_url(name) and not name.startswith(SCHEME):
+        raise InvalidImage(f"{name} is a web address, and pictures are files: download it, and give the file")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InvalidImage(f"{one_line(name)} is called by what is no UTF-8: rename the file") from None
+
+
 def _origin(name: str) -> Path | str | None:
     """Where the picture of a name is read from: a file, an address in S3, or the farm's own store."""
     if name.startswith(BLOB):
         return None
-    return name if name.startswith(SCHEME) else Path(name).expanduser()
+    return name if name.startswith(SCHEME) else located(name)
 
 
 def pictures_of(spec: JobSpec) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -30,6 +30,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from stylefarm.shared.errors import FarmError, InvalidImage, InvalidRequest
 from stylefarm.shared.images.color import mode_in_file, to_srgb
+from stylefarm.shared.images.recognize import HEAD_BYTES, HEIC, NO_HEIC, reads_heic, recognize
 
 FORMATS = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and PPM"
 
@@ -92,7 +93,7 @@ def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: i
     """Decode the picture in `data`: upright, 8-bit sRGB, whatever its format, mode and color profile.
 
     Args:
-        data: the bytes of a PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or PPM file.
+        data: the bytes of a PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or PPM file, or with pillow-heif of a HEIC file.
         name: what the user calls it; each sentence starts with it.
         max_pixels: width x height allowed, checked on the header, before a pixel is decoded. WebP and GIF are also held
             to Pillow's own limit, 179 million.
@@ -127,30 +128,39 @@ class _Tiff(TiffImageFile):
         super().load_prepare()
 
 
-_SIGNATURES: tuple[tuple[bytes, type[ImageFile]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"GIF8", GifImageFile),
-    (b"BM", BmpImageFile),
-    (b"II*\0", _Tiff),
-    (b"MM\0*", _Tiff),
-    (b"II+\0", _Tiff),
-    (b"MM\0+", _Tiff),
-    *((b"P%d" % number, PpmImageFile) for number in range(1, 7)),
-)
+_DECODERS: Mapping[str, type[ImageFile]] = {
+    "PNG": PngImageFile,
+    "JPEG": JpegImageFile,
+    "GIF": GifImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": _Tiff,
+    "PPM": PpmImageFile,
+    "WebP": WebPImageFile,
+    "AVIF": AvifImageFile,
+}
 
 
-def _decoder(data: bytes) -> type[ImageFile] | None:
+def _decoder(data: bytes, name: str) -> type[ImageFile]:
     """Return the one Pillow class that reads this, by the file's first bytes, so that no other can be reached.
 
     `Image.open` would do the same, but for its pixel limit, and for taking the JPEG of a phone, which carries a second
     picture for depth or brightness, for an animation.
     """
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return WebPImageFile
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"):
-        return AvifImageFile
-    return next((decoder for signature, decoder in _SIGNATURES if data.startswith(signature)), None)
+    kind = recognize(data[:HEAD_BYTES])
+    if kind == HEIC:
+        return _heic_decoder(name)
+    if kind is None:
+        raise InvalidImage(f"{name} is not a picture that can be read here: give one of {FORMATS}")
+    return _DECODERS[kind]
+
+
+def _heic_decoder(name: str) -> type[ImageFile]:
+    if not reads_heic():
+        raise InvalidImage(f"{name} {NO_HEIC}")
+    from pillow_heif import HeifImageFile
+
+    decoder: type[ImageFile] = HeifImageFile
+    return decoder
 
 
 @contextmanager
@@ -160,9 +170,7 @@ def opened(data: bytes, name: str) -> Iterator[ImageFile]:
     Raises:
         InvalidImage: instead of anything but a `FarmError` that is raised here or in the body of the `with`.
     """
-    decoder = _decoder(data)
-    if decoder is None:
-        raise InvalidImage(f"{name} is not a picture that can be read here: give one of {FORMATS}")
+    decoder = _decoder(data, name)
     try:
         with decoder(BytesIO(data)) as image:
             yield image

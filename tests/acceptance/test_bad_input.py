@@ -57,6 +57,9 @@ OPTIONS = [
     ("-o folder.png", "folder.png is a folder: give the name of a file in it"),
     ("-o /proc/out.png", "/proc"),
     ("-o a.png", "a.png exists: give --force to overwrite it"),
+    ("-o a.png --force", "-o a.png would overwrite a.png, which it is rendered from: give another -o"),
+    ("-o ./folder.png/../s.png --force", "s.png, which it is rendered from: give another -o"),
+    ("--init image --init-image https://example.org/a.png", "https://example.org/a.png is a web address"),
     ("-o out.bmp", "out.bmp names no format: end it in .png, .jpg, .jpeg, .webp"),
     ("-o out", "out names no format"),
     ("--format jpeg", "out.png is named as png, but format = jpeg: leave out one of the two"),
@@ -171,7 +174,11 @@ def test_the_program_itself_refuses_it(program: CommandLine, name: str) -> None:
 
 # A folder stands for the pictures in it.
 NO_PICTURES = "sweep.yaml, line 2, column 10: the axis style has 'folder.png', in which there is no picture"
-SWEPT = {**PICTURES, "folder.png": NO_PICTURES}
+SWEPT = {
+    **PICTURES,
+    "folder.png": NO_PICTURES,
+    "'https://example.org/a.png'": "https://example.org/a.png is a web address",
+}
 
 
 @pytest.mark.parametrize(("name", "sentence"), SWEPT.items(), ids=list(SWEPT))

@@ -98,6 +98,16 @@ def test_a_file_of_another_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert source_of("max_bytes") == str(config_file()) == str(other)
 
 
+@pytest.mark.parametrize(("home", "found"), [("sub/h", "config/sub/h"), ("~/h", "~/h"), ("/h", "/h"), (".", "config")])
+def test_home_in_a_file_is_beside_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str, found: str) -> None:
+    """Given a relative home in a file in another folder, if I load, I expect it relative to that file."""
+    (tmp_path / "config").mkdir()
+    write(f"home = {home!r}\n", str(tmp_path / "config" / "farm.toml"))
+    monkeypatch.setenv("STYLEFARM_CONFIG", str(tmp_path / "config" / "farm.toml"))
+    monkeypatch.delenv("STYLEFARM_HOME")
+    assert load_settings().home.expanduser() == tmp_path / Path(found).expanduser()
+
+
 def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given variables that are set to nothing, if I load, I expect the file's values and the defaults."""
     write("max_pixels = 11\n")

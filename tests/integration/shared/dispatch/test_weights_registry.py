@@ -361,7 +361,11 @@ def test_a_file_goes_before_a_registered_name(
         ({"weights": "mien"}, r"mien cannot be opened .*\(known are mine, vgg16, vgg19\)"),
         ({"weights": "mine", "features": "vgg19"}, "features = vgg19, but the weights are vgg16's"),
         ({"weights": "mine", "content_layers": ("relu3_4",)}, "VGG-16 has no layer 'relu3_4'"),
-        ({"weights": "~nobody-of-this-name/w.pth"}, "there is no home folder"),
+        ({"weights": "~nobody-of-this-name/w.pth"}, "~nobody-of-this-name/w.pth cannot be opened"),
+        (
+            {"weights": "https://example.org/w.pth"},
+            "is a web address: run `stylefarm weights pull https://example.org/w.pth`",
+        ),
         ({"weights": "sha256:" + "3" * 64}, "there are no weights"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from stylefarm.producer.grids import Grid, parse_settings, read_grid
 from stylefarm.producer.grids.sampling import Sample
 from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.images.recognize import reads_heic
 from tests import REPOSITORY
+from tests.unit.pictures import photograph, saved
 
 
 def write(folder: Path, text: str) -> Path:
@@ -172,6 +175,37 @@ def test_folders_and_patterns_are_the_pictures_in_them(tmp_path: Path) -> None:
         "in/b.png",
     ]
     assert [Path(str(name)).name for name in grid.axes["style"]] == ["s1.webp", "s2.webp", "[x].png"]
+
+
+def test_pictures_are_told_by_what_is_in_them(tmp_path: Path) -> None:
+    """Given files with odd suffixes or none, I expect those that are pictures, and a sentence on the others."""
+    (tmp_path / "in").mkdir()
+    files = {
+        "a.jfif": saved(photograph(), "JPEG"),
+        "b.jpe": saved(photograph(), "JPEG"),
+        "c": saved(photograph(), "PNG"),
+        "d.dat": saved(photograph(), "TIFF"),
+        "e.jpg": b"damaged, which is told when it is read",
+        "f.txt": b"BM",
+        "g": b"P1 is the first",
+        "h.md": b"",
+        "i.csv": b"1,2",
+        "photo.HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    }
+    for name, data in files.items():
+        (tmp_path / "in" / name).write_bytes(data)
+    os.mkfifo(tmp_path / "in" / "pipe")
+    grid = read_grid(write(tmp_path, "matrix: {content: in, style: 'in/[ab]*'}\n"))
+    taken = ["a.jfif", "b.jpe", "c", "d.dat", "e.jpg", *(["photo.HEIC"] if reads_heic() else [])]
+    assert [Path(str(name)).name for name in grid.axes["content"]] == taken
+    assert [Path(str(name)).name for name in grid.axes["style"]] == ["a.jfif", "b.jpe"]
+    (sentence,) = grid.left_out
+    assert sentence.startswith(
+        f"of 'in', {5 if reads_heic() else 6} files are left out: f.txt, g, h.md and 2 more (no pic"
+    )
+    assert reads_heic() or sentence.endswith(
+        "; photo.HEIC (HEIC, which needs pillow-heif: pip install 'stylefarm[heic]', or export it as JPEG)"
+    )
 
 
 def test_zip_turns_axes_together(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
-from stylefarm.shared.errors import InvalidSettings
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings
+from stylefarm.shared.small_files import read_small
 from stylefarm.shared.text import nearest
 
 PREFIX = "STYLEFARM_"
 CONFIG_VARIABLE = "STYLEFARM_CONFIG"
 CONFIG_FILE = "stylefarm.toml"
+MOST_BYTES = 1_000_000
 
 BROKER_EXAMPLE = "redis://:password@host:6379/0"
 DATABASE_EXAMPLE = "postgresql://user:password@host/name"
@@ -173,7 +175,11 @@ def _read_config() -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return _beside(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        return _beside(path, tomllib.loads(read_small(path, MOST_BYTES).decode("utf-8-sig")))
+    except InvalidRequest as error:
+        raise InvalidSettings(str(error)) from None
+    except RecursionError:
+        raise InvalidSettings(f"{path} is nested too deeply: its settings are one below the other") from None
     except ValueError as error:  # its text, its encoding, or a number of thousands of digits
         raise InvalidSettings(f"{path} is no TOML: {error}") from None
     except OSError as error:

@@ -30,7 +30,7 @@ def table_text(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         Lines, with colors where the terminal has them.
 
     Example:
-        >>> print(table_text(("sweep", "name"), [("01d2654f", "[red]cats")]).rstrip())
+        >>> print(table_text(("sweep", "name"), [("01d2654f", "[red]cats")]), end="")
         sweep     name
         01d2654f  [red]cats
     """
@@ -45,7 +45,7 @@ def table_text(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
             console.print(_beside(head, body, widths))
         else:
             _print_blocks(console, head, body)
-    return captured.get()
+    return "\n".join(line.rstrip() for line in captured.get().split("\n"))
 
 
 def _beside(head: Sequence[Text], rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:

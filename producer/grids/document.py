@@ -184,7 +184,7 @@ class _Reader:
         return Grid(
             matrix={axis: self._axis(("matrix", axis), axis, value) for axis, value in matrix.items()},
             base={name: self._beside(name, value) for name, value in _mapping(document, "base").items()},
-            name=str(document.get("name") or ("" if file is None else file.stem)),
+            name=_name(document.get("name")) or ("" if file is None else file.stem),
             terms=terms,
             max_running=check_limit(document.get("max_running")),
             zip=[self._listed("zip", number, group) for number, group in enumerate(groups)],
@@ -253,6 +253,12 @@ def _section(document: Mapping[str, Any], key: str, kind: type[Section]) -> Sect
         if name not in known:
             raise InvalidSpec(f"{key} has {name!r}{nearest(name, known)}", (key, name))
     return kind(**fields)
+
+
+def _name(value: object) -> str:
+    if isinstance(value, dict | list | set):
+        raise InvalidSpec("name must be a text", ("name",))
+    return str(value or "")
 
 
 def _mapping(document: Mapping[str, Any], key: str) -> dict[str, Any]:

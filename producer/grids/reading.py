@@ -11,10 +11,15 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
-from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.errors import InvalidRequest, InvalidSpec
+from stylefarm.shared.small_files import read_small
 
 # No parameter takes larger integers.
 MOST_BITS = 1024
+# No sweep has more.
+MOST_BYTES = 20_000_000
+MOST_ENTRIES = 1_500_000
+MOST_DEPTH = 50
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,17 @@ def read_document(path: Path) -> tuple[object, EntryPositions | None]:
         {'matrix': {'style_weight': [5, 10.0]}}
     """
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader = _Loader(read_small(path, MOST_BYTES).decode())
         node = loader.get_single_node()
-        return (None, None) if node is None else (loader.construct_document(node), EntryPositions(node))
+        return (None, None) if node is None else (loader.document(node), EntryPositions(node))
+    except InvalidRequest as error:
+        raise InvalidSpec(str(error)) from None
     except OSError as error:
         raise InvalidSpec(f"{path} cannot be read ({error.strerror}): check the path of the sweep file") from None
     except UnicodeDecodeError:
         raise InvalidSpec(f"{path} is no text: a sweep file is YAML in UTF-8") from None
+    except _TooMuch as error:
+        raise InvalidSpec(f"{path}{_describe(error.mark)}: {error.problem}") from None
     except yaml.MarkedYAMLError as error:
         where = _describe(error.problem_mark) if error.problem_mark else ""
         raise InvalidSpec(f"{path}{where}: this is no YAML ({_line(error.problem)})") from None
@@ -137,8 +146,52 @@ def _line(reason: object) -> str:
     return " ".join(str(reason).split())
 
 
+class _TooMuch(yaml.MarkedYAMLError):
+    """A file has too many entries."""
+
+    def __init__(self, mark: yaml.Mark) -> None:
+        problem = f"with its aliases written out it has more than {MOST_ENTRIES:,} entries: shorten it"
+        super().__init__(problem=problem, problem_mark=mark)
+        self.mark = mark
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML's safe subset, in which 1e3 is a number too, as everywhere but in YAML 1.1, and a key stands once."""
+    """YAML's safe subset, in which 1e3 is a number too, as everywhere but in YAML 1.1, and a key stands once.
+
+    Entries are counted as if each alias were written out, and a file of too many is refused while it is composed.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.entries = 0
+        self.depth = 0
+        self.entries_of: dict[int, int] = {}  # by the identity of the node
+        self.endless = False
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.depth >= MOST_DEPTH:
+            raise RecursionError
+        event, before = self.peek_event(), self.entries  # type: ignore[no-untyped-call]
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            # An alias within what it stands for.
+            self.endless = self.endless or id(node) not in self.entries_of
+            self.entries += self.entries_of.get(id(node), 1)
+        else:
+            self.entries += 1
+            self.entries_of[id(node)] = self.entries - before
+        if self.entries > MOST_ENTRIES:
+            raise _TooMuch(event.start_mark)
+        return node
+
+    def document(self, node: yaml.Node) -> object:
+        """Return what the node means. Raises RecursionError if an alias stands within what it stands for."""
+        found = self.construct_document(node)
+        if self.endless:
+            raise RecursionError
+        return found
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
         if not isinstance(node, yaml.MappingNode):  # the tag !!map before something else

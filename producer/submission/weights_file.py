@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.small_files import check_ends
 from stylefarm.shared.spec.networks import TITLES, Architecture
 from stylefarm.shared.spec.spec import BLOB
 
@@ -79,6 +80,7 @@ def address_of(path: Path) -> str:
 def opened(path: Path) -> Iterator[BufferedReader]:
     """Open a file of weights to read it. Raises InvalidRequest if it cannot be opened or read."""
     try:
+        check_ends(path)
         with path.open("rb") as file:
             yield file
     except (OSError, ValueError) as error:  # ValueError: a path that holds a null character

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 import subprocess
 from collections.abc import Mapping
@@ -196,6 +197,31 @@ def test_one_bad_picture_keeps_a_sweep_from_being_submitted(
 def test_a_bad_option_is_refused(inside: InProcess, folder: Path, options: str, sentence: str) -> None:
     """Given a parameter or an output that cannot be, if one renders with it, I expect to be told which, and why."""
     assert sentence in refused(inside, folder, 2, (*RENDER, *options.split()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("sweep", "create", "/dev/zero"), "/dev/zero is a pipe or a device: give the path of a file"),
+        (("sweep", "create", "pipe"), "pipe is a pipe or a device"),
+        (("sweep", "search", "pipe"), "pipe is a pipe or a device"),
+        ((*RENDER, "--weights", "pipe"), "pipe is a pipe or a device"),
+        ((*RENDER, "--weights", "/dev/zero"), "/dev/zero is a pipe or a device"),
+        (("weights", "import", "pipe"), "pipe is a pipe or a device"),
+        (("render", "pipe", "s.png", "-o", "out.png"), "pipe is not a file"),
+        (("sweep", "create", "huge.yaml"), "huge.yaml has more than 20,000,000 bytes"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_never_ends_is_not_read(inside: InProcess, folder: Path, arguments: tuple[str, ...], named: str) -> None:
+    """Given a pipe, a device or a file of gigabytes in place of a small file, I expect a sentence at once."""
+    os.mkfifo(folder / "pipe")
+    with (folder / "huge.yaml").open("wb") as file:
+        file.truncate(20_000_001)
+    ended = inside.run(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    (line,) = ended.messages.splitlines()
+    assert named in line
 
 
 @pytest.mark.parametrize(("text", "sentence"), SWEEPS, ids=range(len(SWEEPS)))

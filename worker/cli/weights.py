@@ -17,6 +17,7 @@ from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import load_settings
+from stylefarm.shared.small_files import check_ends
 from stylefarm.shared.spec.networks import TITLES, Architecture
 from stylefarm.shared.spec.packaged_weights import PACKAGE, VERSION
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
@@ -160,6 +161,7 @@ def _wanted(name: str | None, space: str | None, force: bool) -> ImportRequest:
 
 def _check_readable(file: Path) -> None:
     try:
+        check_ends(file)
         file.open("rb").close()
     except OSError as error:
         raise unreadable(file, error) from error

@@ -150,7 +150,7 @@ def test_a_pattern_finds_each_picture_once(tree: Path, pattern: str, found: list
 def test_a_pattern_has_a_limit(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given more files than a pattern may look at, I expect a sentence."""
     monkeypatch.setattr(paths, "MOST_ENTRIES", 5)
-    with pytest.raises(InvalidRequest, match="'\\*\\*/\\*.png' looks at more than 5 files: begin it with the folder"):
+    with pytest.raises(InvalidRequest, match=r"'\*\*/\*\.png' looks at more than 5 files: begin it with the folder"):
         matching("**/*.png")
 
 

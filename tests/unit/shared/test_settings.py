@@ -98,6 +98,20 @@ def test_a_file_of_another_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert source_of("max_bytes") == str(config_file()) == str(other)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("max_pixels = " + "[" * 3000, "stylefarm.toml is nested too deeply: its settings are one below the other"),
+        ("#" * 1_000_001, "stylefarm.toml has more than 1,000,000 bytes: check the path, or make it smaller"),
+    ],
+    ids=["deep", "large"],
+)
+def test_a_file_that_asks_for_everything_is_refused(text: str, sentence: str) -> None:
+    """Given a file that would take all of the stack or much memory, if I load, I expect a sentence."""
+    write(text)
+    assert refusal() == sentence
+
+
 @pytest.mark.parametrize(("home", "found"), [("sub/h", "config/sub/h"), ("~/h", "~/h"), ("/h", "/h"), (".", "config")])
 def test_home_in_a_file_is_beside_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str, found: str) -> None:
     """Given a relative home in a file in another folder, if I load, I expect it relative to that file."""
@@ -156,7 +170,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     write("")
     with monkeypatch.context() as shut:
-        shut.setattr(Path, "read_text", denied)
+        shut.setattr(Path, "open", denied)
         assert refusal() == "stylefarm.toml cannot be read (Permission denied): check its permissions"
 
 

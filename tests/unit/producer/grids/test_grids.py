@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
+import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,51 @@ def test_numbers_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
     assert grid.axes["style_weight"] == [1000.0, 0.25, 100, 20.0]
 
 
+# Small files, each alias of which stands for nine times what the one before it does.
+BOMB = "a: &a 0\n" + "".join(f"{n}: &{n} [{', '.join([f'*{to}'] * 9)}]\n" for to, n in pairwise("abcdefghij"))
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{n}: &{n} {{<<: [{', '.join([f'*{to}'] * 9)}]}}\n" for to, n in pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BOMB}name: *j\nmatrix: {{seed: 1}}\n",
+        f"{BOMB}matrix: {{seed: *j}}\n",
+        f"{MERGES}base: *j\nmatrix: {{seed: 1}}\n",
+    ],
+)
+def test_a_small_file_cannot_ask_for_everything(tmp_path: Path, text: str) -> None:
+    """Given aliases of aliases that stand for a billion entries, I expect a sentence, at once and in little memory."""
+    path = write(tmp_path, text)
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            InvalidSpec, match=r"line \d+, column \d+: with its aliases written out it has more than 1,500,000"
+        ):
+            read_grid(path)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_aliases_are_for_use(tmp_path: Path) -> None:
+    """Given aliases and merged mappings as people write them, I expect what they stand for."""
+    grid = read_grid(
+        write(
+            tmp_path,
+            "base: &b {style: s.jpg}\nzip: {size: &s [64, 128], min_size: *s}\nmatrix: {seed: [1]}\n"
+            "include: {<<: *b, size: 64}\n",
+        )
+    )
+    assert [cell["min_size"] for cell in grid.values()] == [64, 128]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("name: [cats]\nmatrix: {seed: [1]}\n", "line 1, column 1: name must be a text"),
         ("matrix: {content: [a.jpg\n", "line 2, column 1: this is no YAML"),
         ("- a\n- b\n", "a sweep file is a mapping"),
         ("base: {}\n", "the matrix is missing or empty"),

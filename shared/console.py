@@ -20,6 +20,9 @@ from stylefarm.shared.foreign_text import LEGIBLE, json_text, one_line
 from stylefarm.shared.schema import answers
 from stylefarm.shared.text_table import Cell, table_text
 
+# Ten years: clocks and locks refuse much longer times.
+MOST_SECONDS = 315_360_000
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -56,7 +59,7 @@ def list_options(command: Command) -> Command:
 def timeout_option(command: Command) -> Command:
     """Add the option `--timeout` of every command that waits."""
     help_text = "Wait at most this many seconds, then exit with 8."
-    return click.option("--timeout", type=Seconds(min=0), help=help_text)(command)
+    return click.option("--timeout", type=Seconds(min=0, max=MOST_SECONDS), help=help_text)(command)
 
 
 def write_any_letter() -> None:

@@ -23,6 +23,9 @@ PREFIX = "STYLEFARM_"
 CONFIG_VARIABLE = "STYLEFARM_CONFIG"
 CONFIG_FILE = "stylefarm.toml"
 MOST_BYTES = 1_000_000
+# No machine has as many pixels or bytes, and any database and any language can count to it.
+MOST = 1 << 50
+LONGEST_PREFIX = 512
 
 BROKER_EXAMPLE = "redis://:password@host:6379/0"
 DATABASE_EXAMPLE = "postgresql://user:password@host/name"
@@ -52,23 +55,25 @@ class Settings(BaseSettings):
     s3_access_key: str | None = Field(None, description="access key; none: boto3's own search (files, roles)")
     s3_secret_key: SecretStr | None = Field(None, description="secret key")
     s3_prefix: str = Field("", description="beginning of every key in the bucket")
-    max_pixels: int = Field(100_000_000, ge=1, description="largest picture to open, in pixels")
-    max_bytes: int = Field(500_000_000, ge=1, description="largest picture file to open, in bytes")
+    max_pixels: int = Field(100_000_000, ge=1, le=MOST, description="largest picture to open, in pixels")
+    max_bytes: int = Field(500_000_000, ge=1, le=MOST, description="largest picture file to open, in bytes")
     lease_seconds: float = Field(30, ge=3, le=86_400, description="a worker that is silent for this long loses its job")
-    heartbeat_seconds: float = Field(10, gt=0, description="how often a worker renews its lease")
-    reconcile_seconds: float = Field(5, gt=0, le=3600, description="how often to look for lost jobs and missing hints")
+    heartbeat_seconds: float = Field(10, ge=0.01, le=86_400, description="how often a worker renews its lease")
+    reconcile_seconds: float = Field(
+        5, ge=0.01, le=3600, description="how often to look for lost jobs and missing hints"
+    )
     hint_window: int = Field(10_000, ge=1, le=1_000_000, description="most hints in Redis for each queue")
     threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads for all CPU slots of a worker; none: all cores"
     )
     memory: int | None = Field(
-        None, ge=1 << 28, description="most memory of a slot, in bytes; none: what the machine has left"
+        None, ge=1 << 28, le=MOST, description="most memory of a slot, in bytes; none: what the machine has left"
     )
     batch: int | None = Field(
         None, ge=1, le=256, description="most jobs that a slot renders together; none: 1 on a CPU, 8 on a GPU"
     )
     target_cache: int = Field(
-        500_000_000, ge=0, description="bytes of targets (features of contents and styles) kept between jobs"
+        500_000_000, ge=0, le=MOST, description="bytes of targets (features of contents and styles) kept between jobs"
     )
     checkpoint_seconds: float = Field(20, ge=0, le=86_400, description="how often to store a checkpoint; 0: never")
     metrics_port: int | None = Field(
@@ -104,6 +109,16 @@ class Settings(BaseSettings):
         except UnicodeError:
             raise ValueError("it is not UTF-8: correct it") from None
         return value
+
+    @field_validator("s3_prefix")
+    @classmethod
+    def _is_below_the_bucket(cls, prefix: str) -> str:
+        *folders, _ = prefix.split("/")
+        if any(part in {"", ".", ".."} for part in folders) or prefix in {".", ".."} or not prefix.isprintable():
+            raise ValueError("a prefix has names between slashes, as in farm/one/: correct it")
+        if len(prefix.encode()) > LONGEST_PREFIX:
+            raise ValueError(f"a prefix has at most {LONGEST_PREFIX} bytes: shorten it")
+        return prefix
 
     @field_validator("home")
     @classmethod

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.cli.lists import MOST
 from stylefarm.producer.cli.options import terms_options
 from stylefarm.producer.cli.sweep_wait import document, follow, raise_failed
 from stylefarm.producer.cli.text import duration
@@ -34,7 +35,7 @@ YES_ABOVE = 1000
 @click.option(
     "--yes-above",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MOST),
     default=YES_ABOVE,
     help=f"Ask before submitting more than N cells.  [{YES_ABOVE}]",
 )

@@ -26,9 +26,10 @@ class DateTimeParam(click.ParamType[datetime]):
             if age is not None:
                 return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: float(age[1])})
             moment = datetime.fromisoformat(value.strip())
+            # The first and the last moments of all are beyond what UTC has.
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no moment: write 2026-11-21T08:00, or an age such as 30m, 2h or 3d", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 DATE_TIME = DateTimeParam()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stylefarm.producer.cli.lists import MOST
 from stylefarm.producer.cli.looking import force_option, where_option
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.results import Result
@@ -46,7 +47,7 @@ def sweep_download(
     "-o", "--output", type=click.Path(path_type=Path), help="Output file, or folder with --snapshots.  [named by JOB]"
 )
 @click.option(
-    "--snapshot", type=click.IntRange(min=0), metavar="N", help="Download the snapshot after N iterations instead."
+    "--snapshot", type=click.IntRange(0, MOST), metavar="N", help="Download the snapshot after N iterations instead."
 )
 @click.option("--snapshots", is_flag=True, help="Download all snapshots instead, into a folder.")
 @force_option

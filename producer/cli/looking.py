@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.cli.lists import MOST
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.reports.export import export_losses, export_results
 from stylefarm.producer.reports.loss_files import write_losses
@@ -34,7 +35,7 @@ where_option = click.option(
 @click.option("--metric", metavar="NAME", default="loss", help="Metric shown under each cell.", show_default=True)
 @click.option("--sort-by", metavar="NAME", help="Rank all results by this metric, best first, instead of a grid.")
 @click.option(
-    "--top", type=click.IntRange(min=1), default=50, help="Number of results in a ranked list.", show_default=True
+    "--top", type=click.IntRange(1, MOST), default=50, help="Number of results in a ranked list.", show_default=True
 )
 @click.option("--cell", type=click.IntRange(16, 1024), help="Width of a cell in pixels.  [as large as 30 MB allow]")
 @force_option

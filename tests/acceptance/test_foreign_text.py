@@ -92,11 +92,3 @@ def test_an_encoding_of_few_letters_is_no_error(farm: Farm, inside: InProcess, t
     ended = program.run("job", "list")
     assert (ended.code, ended.messages) == (0, "")
     assert "\\u6ce2 x style" in ended.out
-
-
-@pytest.mark.parametrize("group", ["sweep", "job"])
-def test_a_limit_has_a_limit(inside: InProcess, group: str) -> None:
-    """Given a number that no database takes, if it is the limit of a list, I expect a sentence."""
-    ended = inside.run(group, "list", "--limit", "99999999999999999999")
-    assert (ended.code, ended.out) == (2, "")
-    assert "invalid value for '--limit': 99999999999999999999 is not in the range" in ended.messages

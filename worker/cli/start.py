@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
+from stylefarm.shared.console import MOST_SECONDS
 from stylefarm.shared.dispatch.workers import NewWorker
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.services import connect_services
@@ -66,7 +67,7 @@ def worker() -> None:
     metavar="SECONDS",
     default=600,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MOST_SECONDS),
     help="Seconds that running jobs may take when the worker is stopped; then they are checkpointed.",
 )
 @click.option(

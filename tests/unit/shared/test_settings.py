@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
@@ -210,6 +211,46 @@ def test_a_value_that_cannot_be(monkeypatch: pytest.MonkeyPatch, name: str, valu
     """Given a value out of its range, if I load, I expect the setting, the value, its source, and what it must be."""
     monkeypatch.setenv(PREFIX + name.upper(), value)
     assert sentence in refusal()
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """The least and the largest value that a setting may have."""
+    found = {type(entry).__name__: entry for entry in Settings.model_fields[name].metadata}
+    return float(found["Ge"].ge), float(found["Le"].le)
+
+
+NUMBERS = [
+    name
+    for name, field in Settings.model_fields.items()
+    if {int, float} & {field.annotation, *get_args(field.annotation)}
+]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Given a setting that is a number, if it is beyond its bounds, or is none, I expect it refused by its name."""
+    least, most = bounds(name)
+    for value in (least - 1, most * 2, least / 2 - 1e-9, "1e-300", "-1e300", "inf", "nan", "9" * 30, "9" * 400):
+        if value == "1e-300" and least == 0:
+            continue
+        monkeypatch.setenv(PREFIX + name.upper(), str(value))
+        assert refusal().startswith(f"{name} = ")
+
+
+@pytest.mark.parametrize(
+    "prefix", ["../../x", "/x", "a//b", "a/../b", ".", "..", "a/./b", "a\nb", "x" * 513, "\x1b[31m/"]
+)
+def test_a_prefix_stays_in_its_bucket(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    """Given a prefix that leads elsewhere or nowhere, if I load, I expect it refused."""
+    monkeypatch.setenv("STYLEFARM_S3_PREFIX", prefix)
+    assert "a prefix has" in refusal()
+
+
+@pytest.mark.parametrize("prefix", ["", "farm", "farm/", "farm/one/", "farm/one-", "a b/c..d/"])
+def test_prefixes_that_can_be(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    """Given a prefix as people have them, if I load, I expect it as it is."""
+    monkeypatch.setenv("STYLEFARM_S3_PREFIX", prefix)
+    assert load_settings().s3_prefix == prefix
 
 
 def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

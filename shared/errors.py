@@ -37,11 +37,28 @@ class FarmError(Exception):
         exit_code: what a command ends with.
         http_status: what a request of the API is answered with.
         failure_class: the class of a job's failure by this error, which decides whether it is tried again.
+        flag: the argument by which a caller gets what the request is refused, such as force: the sentence has
+            "force=True", which on the command line is --force. Empty where there is none.
     """
 
     exit_code: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
     failure_class: ClassVar[FailureClass] = "internal"
+
+    def __init__(self, message: str = "", *, flag: str = "") -> None:
+        super().__init__(message)
+        self.flag = flag
+
+    @property
+    def on_command_line(self) -> str:
+        """The sentence, with the option that stands for the argument it names.
+
+        Example:
+            >>> InvalidRequest("cat.png exists: give force=True, or another path", flag="force").on_command_line
+            'cat.png exists: give --force, or another path'
+        """
+        before, argument, after = str(self).rpartition(f"{self.flag}=True") if self.flag else ("", "", str(self))
+        return f"{before}--{self.flag.replace('_', '-')}{after}" if argument else after
 
 
 class InvalidRequest(FarmError):

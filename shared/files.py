@@ -62,7 +62,7 @@ def make_folder(path: Path) -> None:
     """
     with _translated(path):
         if path.exists() and not path.is_dir():
-            raise InvalidRequest(f"{path} is a file, not a folder: give another -o")
+            raise InvalidRequest(f"{path} is a file, not a folder: give another path")
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -76,14 +76,14 @@ def _checked(path: Path, force: bool) -> Path:
     if target.exists() and not force:
         raise _already_there(path)
     if target.parent.exists() and not target.parent.is_dir():
-        raise InvalidRequest(f"{path.parent} is a file, not a folder: give another -o")
+        raise InvalidRequest(f"{path.parent} is a file, not a folder: give another path")
     if not target.parent.is_dir():
-        raise InvalidRequest(f"the folder {path.parent} does not exist: create it, or give another -o")
+        raise InvalidRequest(f"the folder {path.parent} does not exist: create it, or give another path")
     return target
 
 
 def _already_there(path: Path) -> InvalidRequest:
-    return InvalidRequest(f"{path} exists: give --force to overwrite it, or another -o")
+    return InvalidRequest(f"{path} exists: give force=True to overwrite it, or another path", flag="force")
 
 
 @contextmanager
@@ -116,11 +116,11 @@ def _translated(path: Path) -> Iterator[None]:
     except FileExistsError as error:
         raise _already_there(path) from error
     except PermissionError as error:
-        raise InvalidRequest(f"{path} cannot be written: you may not write to its folder; give another -o") from error
+        raise InvalidRequest(f"{path} cannot be written: you may not write to its folder; give another path") from error
     except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
         if isinstance(error, OSError) and error.errno in _FULL:
             raise StorageFull(
-                f"{path} cannot be written: the disk is full; free some space, or give another -o"
+                f"{path} cannot be written: the disk is full; free some space, or give another path"
             ) from error
         reason = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"{str(path)!r} cannot be written ({reason}): give another -o") from error
+        raise InvalidRequest(f"{str(path)!r} cannot be written ({reason}): give another path") from error

@@ -9,8 +9,13 @@ from collections.abc import Iterable
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ": did you mean X?" for the known name that resembles `name` most, or a list of the known ones."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+    close = closest(name, known)
+    return f"; known are {', '.join(known)}" if close is None else f": did you mean {close!r}?"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that resembles `name` most; None where none does."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
 
 
 def counted(number: int, noun: str) -> str:

@@ -132,7 +132,7 @@ def _run(arguments: list[str] | None) -> int:
         _say(_sentence(error))
         return error.exit_code
     except FarmError as error:
-        _say(str(error))
+        _say(error.on_command_line)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")

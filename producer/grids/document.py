@@ -19,6 +19,7 @@ from stylefarm.shared.paths import is_there, located, split_names
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.spec import JobSpec, nearest
 from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_terms
+from stylefarm.shared.text import closest
 
 Section = TypeVar("Section", Sample, Search)
 
@@ -174,9 +175,10 @@ class _Reader:
             raise InvalidSpec("a sweep file is a mapping with `matrix`, and perhaps `name` and `base`")
         for key in document:
             if key not in KEYS:
-                known = (*KEYS, *JobSpec.model_fields)
-                raise InvalidSpec(f"unknown key {key!r}{nearest(str(key), known)}", (str(key),))
+                raise InvalidSpec(_of_unknown_key(str(key)), (str(key),))
         matrix, groups = _mapping(document, "matrix"), _entries(document, "zip")
+        for part in ("base", "matrix"):
+            _check_parameters(part, _mapping(document, part))
         if not matrix and not groups:
             raise InvalidSpec("the matrix is missing or empty: give at least one axis, as in content: [a.jpg, b.jpg]")
         terms, _ = split_terms(document)
@@ -253,6 +255,23 @@ def _section(document: Mapping[str, Any], key: str, kind: type[Section]) -> Sect
         if name not in known:
             raise InvalidSpec(f"{key} has {name!r}{nearest(name, known)}", (key, name))
     return kind(**fields)
+
+
+def _of_unknown_key(key: str) -> str:
+    close = closest(key, (*KEYS, *JobSpec.model_fields))
+    if close is None or close in KEYS:
+        return f"unknown key {key!r}{nearest(key, KEYS)}"
+    what = "is" if close == key else f"is unknown: {close!r} is"
+    return f"{key!r} {what} a parameter, which stands below base, or below matrix with several values"
+
+
+def _check_parameters(part: str, values: Mapping[str, Any]) -> None:
+    for name in values:
+        if name in KEYS:
+            raise InvalidSpec(
+                f"{name!r} is no parameter of a picture: it is the same for the whole sweep, and stands beside {part}",
+                (part, name),
+            )
 
 
 def _name(value: object) -> str:

@@ -65,7 +65,7 @@ def table(comparison: Comparison) -> Iterator[list[str]]:
         >>> list(table(Comparison("method", [Group("gatys", jobs=3, done=2, numbers={})], metrics=["ssim"])))
         [['method', 'jobs', 'done', 'ssim'], ['gatys', '3', '2', '']]
     """
-    yield [comparison.by, "jobs", "done", *(name.replace("_", "-") for name in comparison.metrics)]
+    yield [comparison.by, "jobs", "done", *comparison.metrics]
     for group in comparison.groups:
         numbers = (group.numbers.get(name) for name in comparison.metrics)
         texts = ("" if number is None else str(number) for number in numbers)
@@ -112,7 +112,7 @@ def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
 
 
 def _up(metric: str) -> str:
-    return f"{metric.replace('_', '-')} ({'more' if higher_is_better(metric) else 'less'} is closer)"
+    return f"{metric} ({'more' if higher_is_better(metric) else 'less'} is closer)"
 
 
 def _note(metric: str) -> str:

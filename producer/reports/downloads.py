@@ -138,7 +138,10 @@ def _download(services: Services, folder: Path, wanted: Sequence[DownloadItem], 
     foreign = [one.path for one in there if one.path not in kept]
     if foreign and not force:
         others = f", and so do {len(foreign) - 1} others" if len(foreign) > 1 else ""
-        raise InvalidRequest(f"{foreign[0]} holds something else{others}: give --force to write over it, or another -o")
+        raise InvalidRequest(
+            f"{foreign[0]} holds something else{others}: give force=True to write over it, or another path",
+            flag="force",
+        )
     left = [one for one in wanted if one.path not in kept]
     for parent in {one.path.parent for one in left}:
         make_folder(parent)

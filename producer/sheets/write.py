@@ -125,7 +125,8 @@ def _encoded(image: Image.Image, suffix: str) -> bytes:
         image.save(file, "PNG")
     else:
         if max(image.size) > LONGEST_JPEG:
-            raise InvalidRequest(f"the sheet is {image.width} x {image.height}, too large for JPEG: give --cell or PNG")
+            size = f"{image.width} x {image.height}"
+            raise InvalidRequest(f"the sheet is {size}, too large for JPEG: give a smaller cell, or a name in .png")
         image.save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()
 

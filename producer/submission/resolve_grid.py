@@ -106,5 +106,6 @@ def _all_of(problems: list[FarmError], *, none_left: bool) -> FarmError:
         return InvalidImage(f"no cell is left without a picture that cannot be used: {sentences}")
     return InvalidImage(
         f"{counted(len(problems), 'picture')} cannot be used: {sentences}; correct them, or leave out the cells that"
-        " need them with --skip-bad"
+        " need them with skip_bad=True",
+        flag="skip_bad",
     )

@@ -121,6 +121,6 @@ def in_words(name: str, value: float | None) -> str:
 
     Example:
         >>> in_words("self_similarity", 0.51234)
-        'self-similarity 0.512'
+        'self_similarity 0.512'
     """
-    return "" if value is None else f"{name.replace('_', '-')} {value:.3g}"
+    return "" if value is None else f"{name} {value:.3g}"

@@ -26,10 +26,10 @@ def test_a_new_file_is_written(tmp_path: Path, force: bool) -> None:
 
 
 def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
-    """Given a file, if I write without force, I expect a refusal that names --force, and the file as it was."""
+    """Given a file, if I write without force, I expect a refusal that names the argument, and the file as it was."""
     target = tmp_path / "out.png"
     target.write_bytes(b"old")
-    sentence = r"exists: give --force to overwrite it, or another -o$"
+    sentence = r"exists: give force=True to overwrite it, or another path$"
     with pytest.raises(InvalidRequest, match=sentence):
         check_writable(target, force=False)
     with pytest.raises(InvalidRequest, match=sentence):

@@ -103,7 +103,7 @@ def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatc
     for name, metric, message in (
         ("a.png", "gramm", "no job has the metric gramm: did you mean 'gram'"),
         ("a.pdf", "gram", "no format of a comparison"),
-        ("there.csv", "gram", "exists: give --force"),
+        ("there.csv", "gram", "exists: give force=True"),
         ("a.html", "gram", "pip install 'stylefarm"),
     ):
         with pytest.raises(InvalidRequest, match=message):

@@ -112,7 +112,7 @@ def test_a_file_of_somebody_else_is_not_overwritten_unasked(sweep: Sweep, out: P
     theirs = {f"cat_seed-{seed}.png": b"mine" for seed in (1, 2, 3)}
     for name, data in theirs.items():
         (out / name).write_bytes(data)
-    with pytest.raises(InvalidRequest, match=r"seed-1\.png holds something else, and so do 2 others: give --force"):
+    with pytest.raises(InvalidRequest, match=r"seed-1\.png holds something else, and so do 2 others: give force=True"):
         download_sweep(sweep, out)
     assert files(out) == theirs
     assert len(download_sweep(sweep, out, force=True).written) == 19

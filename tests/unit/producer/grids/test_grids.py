@@ -17,6 +17,7 @@ from stylefarm.producer.grids import Grid, parse_settings, read_grid
 from stylefarm.producer.grids.sampling import Sample
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.images.recognize import reads_heic
+from stylefarm.shared.spec.spec import JobSpec
 from tests import REPOSITORY
 from tests.unit.pictures import photograph, saved
 
@@ -50,6 +51,25 @@ def test_numbers_are_read_as_everybody_writes_them(tmp_path: Path) -> None:
     """Given 1e3, which YAML 1.1 takes for a text, I expect a number."""
     grid = read_grid(write(tmp_path, "matrix: {style_weight: [1e3, 2.5e-1, 100, 2.0E+1]}\n"))
     assert grid.axes["style_weight"] == [1000.0, 0.25, 100, 20.0]
+
+
+@pytest.mark.parametrize("name", JobSpec.model_fields)
+def test_a_parameter_in_the_wrong_place_is_told_its_place(tmp_path: Path, name: str) -> None:
+    """Given a parameter at the top of a file, I expect to be told where it stands, and not itself as a correction."""
+    with pytest.raises(InvalidSpec) as refused:
+        read_grid(write(tmp_path, f"{name}: 1\nmatrix: {{seed: [1]}}\n"))
+    assert str(refused.value).endswith(
+        f"sweep.yaml, line 1, column 1: {name!r} is a parameter, which stands below base, or below matrix with several"
+        " values"
+    )
+
+
+@pytest.mark.parametrize("part", ["base", "matrix"])
+def test_a_key_in_the_wrong_place_is_told_its_place(tmp_path: Path, part: str) -> None:
+    """Given a key of the whole sweep among parameters, I expect to be told where it stands."""
+    text = f"{part}: {{seed: [1], priority: [3]}}\n" + ("matrix: {size: [64]}\n" if part == "base" else "")
+    with pytest.raises(InvalidSpec, match=f"'priority' is no parameter of a picture: .* and stands beside {part}$"):
+        read_grid(write(tmp_path, text))
 
 
 # Small files, each alias of which stands for nine times what the one before it does.
@@ -103,6 +123,10 @@ def test_aliases_are_for_use(tmp_path: Path) -> None:
         ("matrix: {stlye: [a.jpg]}\n", "unknown axis 'stlye': did you mean 'style'?"),
         ("matrix: {content: []}\n", "the axis content is empty"),
         ("matrix: {seed: [1, 2, 1]}\n", "the axis seed has 1 twice"),
+        (
+            "iteration: 9\nmatrix: {seed: [1]}\n",
+            "'iteration' is unknown: 'iterations' is a parameter, which",
+        ),
         ("matrx: {seed: [1]}\n", "unknown key 'matrx': did you mean 'matrix'?"),
         ("base: {seed: 1}\nmatrix: {seed: [1]}\n", "seed stands both in base and in matrix"),
         ("base: {seed: 1}\nbase: {seed: 2}\n", "line 2, column 1: this is no YAML (base stands twice)"),

@@ -118,6 +118,8 @@ def split_names(text: str, folder: Path = Path()) -> list[str]:
         >>> split_names('cat.jpg, "one, two.jpg"')
         ['cat.jpg', 'one, two.jpg']
     """
+    if is_there(located(text, folder)):
+        return [text]
     parts, names = text.split(","), []
     while parts:
         length = _length(parts, folder)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stylefarm.producer.grids import parse_grid, parse_settings
@@ -65,6 +65,9 @@ def cleared(folder: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example(name="'',")
+@example(name=".,a")
+@example(name="~,a")
 @given(name=NAMES)
 def test_a_file_is_found_by_its_name(inside: Path, name: str) -> None:
     """Given a file of any name, if a user writes it anywhere, I expect that file, also where it is written again."""

@@ -53,8 +53,10 @@ class Lines:
         >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
         >>> request = JobRequestRow(spec={}, notes=[])
         >>> row = JobRow(state="failed", content_name="cat", style_name="waves", error="it is empty", request=request)
-        >>> Lines(Console(highlight=False)).watch([Status.of(row), Status.of(JobRow(state="running", request=request))])
+        >>> row.cell = {}
+        >>> Lines(Console(highlight=False)).watch([Status.of(row), Status.of(row)])
         failed  1/2  cat x waves: it is empty
+        failed  2/2  cat x waves: it is empty
     """
 
     def __init__(self, console: Console) -> None:

@@ -38,8 +38,6 @@ def canonical(spec: S) -> S:
     changes: dict[str, object] = {name: _default(name) for name in without_effect(spec)}
     if len(spec.sizes) == 1:
         changes |= {"min_size": None, "first_iterations": None, "iterations": spec.total_iterations}
-    else:
-        changes["min_size"] = spec.sizes[0]
     if len(set(spec.style_weights)) == 1:
         changes["style_weights"] = ()
     changes.setdefault("style_loss", {name: weight for name, weight in spec.style_loss.items() if weight})

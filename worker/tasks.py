@@ -20,7 +20,7 @@ from celery import Task, shared_task
 from celery.signals import setup_logging, worker_process_init
 
 from stylefarm.shared.errors import ServiceUnavailable
-from stylefarm.shared.queue.hints import TASK
+from stylefarm.shared.queue.messages import TASK
 from stylefarm.shared.queue.routes import HIGHEST, to_redis
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import load_settings

@@ -304,6 +304,8 @@ class WorkerRow(Base):
     state: Mapped[WorkerState] = mapped_column(String(16), default=WorkerState.ACTIVE)
     reason: Mapped[str | None]
     """Why it takes no jobs."""
+    trouble: Mapped[str | None]
+    """What is wrong with its process, which is started again; its supervisor reports it."""
     failures: Mapped[int] = mapped_column(default=0)
     """How many attempts in a row have failed here for infrastructure."""
     started_at: Mapped[datetime] = mapped_column(default=now())

@@ -30,7 +30,8 @@ class Registration:
         if not self._enlisted:
             self.workers.register(list(self.slots.values()))
             self._enlisted = True
-        states = self.workers.report_alive([slot.name for slot in self.slots.values()])
+        troubles = self.supervisor.tick.troubles
+        states = self.workers.report_alive({worker.name: troubles.get(slot) for slot, worker in self.slots.items()})
         # A worker that a user removed from the list goes on.
         known = {slot: states[worker.name] for slot, worker in self.slots.items() if worker.name in states}
         self.supervisor.resting = {slot: state for slot, state in known.items() if state is not WorkerState.ACTIVE}

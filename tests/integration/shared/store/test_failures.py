@@ -144,9 +144,9 @@ def test_workers_are_listed_with_what_they_render(farm: FailingFarm) -> None:
     (listed,) = farm.workers.listed()
     assert (listed.worker.name, listed.worker.labels, listed.job_ids) == (SLOT.name, ["night"], [farm.job_id])
     assert (listed.state, listed.silent_for < 10) == ("active", True)
-    assert farm.workers.report_alive([SLOT.name, "unknown"]) == {SLOT.name: WorkerState.ACTIVE}
+    assert farm.workers.report_alive({SLOT.name: None, "unknown": None}) == {SLOT.name: WorkerState.ACTIVE}
     farm.workers.set_state(SLOT.name, WorkerState.DRAINING, "by hand")
-    assert farm.workers.report_alive([SLOT.name]) == {SLOT.name: WorkerState.DRAINING}
+    assert farm.workers.report_alive({SLOT.name: None}) == {SLOT.name: WorkerState.DRAINING}
     farm.workers.unregister([SLOT.name])
     assert farm.workers.listed() == []
     with pytest.raises(NotFound, match="no worker is called gpu0@here: "):

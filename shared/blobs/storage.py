@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from stylefarm.shared.db.records import StoredObject
-from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
+from stylefarm.shared.errors import DamagedObject, FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
 
 # Keys that every file system and every S3 server accepts. No part begins with a dot, so that no key leads out of the
 # folder, or is the name of a temporary file.
@@ -73,12 +73,10 @@ def store_object(blobs: BlobStore, key: str, data: bytes, content_type: str) -> 
 
 
 def fetch_verified(blobs: BlobStore, key: str, sha256: str) -> bytes:
-    """Return the bytes of `key`, checked by `sha256` in hex. Raises NotFound; ServiceUnavailable if they differ."""
+    """Return the bytes of `key`, checked by `sha256` in hex. Raises NotFound; DamagedObject if they differ."""
     data = blobs.get(key)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ServiceUnavailable(
-            f"the object {key} came back with other bytes than were stored: check the object store"
-        )
+        raise DamagedObject(f"the object {key} came back with other bytes than were stored: check the object store")
     return data
 
 

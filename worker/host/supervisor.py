@@ -27,7 +27,8 @@ LONGEST_DELAY_SECONDS = 60.0
 # A process that has run for so long started well: its death does not count as a failed start.
 WELL_SECONDS = 60.0
 
-STOPPING = (signal.SIGTERM, signal.SIGINT)
+# SIGHUP comes when the terminal is closed; with nohup, the worker is to go on.
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 # A supervisor checks its slots twenty times a second; one that has not for so long hangs.
 SILENT_SECONDS = 10.0
@@ -170,8 +171,8 @@ class SlotState:
 class Supervisor:
     """Runs one process for each slot until it gets a signal to stop. Use it in the main thread.
 
-    The first SIGTERM or SIGINT is passed on as SIGTERM. Shortly before `grace` seconds are over, running jobs store
-    checkpoints and are released; what has not ended then is killed. The second signal kills at once.
+    The first SIGTERM, SIGINT or SIGHUP is passed on as SIGTERM. Shortly before `grace` seconds are over, running jobs
+    store checkpoints and are released; what has not ended then is killed. The second signal kills at once.
     """
 
     def __init__(self, slots: Sequence[Slot], command: Command, *, grace: float) -> None:
@@ -254,7 +255,8 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _heeding_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._ask) for number in STOPPING}
+        heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._ask) for number in heeded}
         try:
             yield
         finally:

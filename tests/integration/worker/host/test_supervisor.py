@@ -203,7 +203,7 @@ def test_the_memory_of_each_gpu_is_told_by_slot(start: Start) -> None:
     assert samples["stylefarm_slot_starts_total", "studio-gpu2", None] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stopped_worker_waits_for_the_jobs_at_hand(start: Start, number: signal.Signals) -> None:
     """Given slots at a job, if the worker is asked to stop, I expect all of them to finish, and 0."""
     worker = start("--gpus", "4,5", slots=2, job_seconds=0.5)

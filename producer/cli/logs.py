@@ -12,7 +12,7 @@ from rich.markup import escape
 from stylefarm.producer.cli.text import colored
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.shared.console import json_option, print_json, print_line, print_pairs, print_table
-from stylefarm.shared.db.states import State
+from stylefarm.shared.db.states import read_state
 from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
 
 
@@ -41,7 +41,7 @@ def _print_words(events: Sequence[EventDocument], attempts: Sequence[AttemptDocu
     rows = [
         (
             f"{datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S}",
-            colored(State(event["state"])),
+            colored(read_state(event["state"])),
             str(event["attempt"] or ""),
             escape(event["worker"] or ""),
             escape(event["reason"]),

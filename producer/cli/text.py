@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 
@@ -15,6 +17,8 @@ COLORS = {
 
 def colored(state: State) -> str:
     """Return the state in its color, as rich markup."""
+    if state not in list(State):
+        return f"{escape(state)} (of another release)"
     color = COLORS.get(state)
     return f"[{color}]{state}[/]" if color else str(state)
 

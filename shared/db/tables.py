@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     ColumnElement,
     Double,
@@ -24,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, rela
 
 from stylefarm.shared.db.clock import UtcDateTime, now
 from stylefarm.shared.db.doubles import Doubles
+from stylefarm.shared.db.json_values import JsonList, JsonObject
 from stylefarm.shared.db.states import ArtifactRole, State, WorkerState
 from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 
@@ -47,10 +47,10 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
         datetime: UtcDateTime(),
-        dict[str, Any]: JSON(),
-        dict[str, int]: JSON(),
-        dict[str, float]: JSON(),
-        list[str]: JSON(),
+        dict[str, Any]: JsonObject(),
+        dict[str, int]: JsonObject(),
+        dict[str, float]: JsonObject(),
+        list[str]: JsonList(),
         float: Double(),
         str: Text(),
     }

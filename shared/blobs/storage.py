@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -186,6 +187,9 @@ def unreadable(path: Path, error: OSError) -> FarmError:
     return InvalidRequest(f"{path} cannot be read ({_reason(error)}): check its name and its permissions")
 
 
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Provide a local file that replaces `path` if the block ends well; otherwise it is deleted.
@@ -199,6 +203,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         if _is_full(error):
             raise StorageFull(f"{path} cannot be written, the disk is full: make room and try again") from error
         raise ServiceUnavailable(f"{path} cannot be written ({_reason(error)}): check its folder") from error
+
+
+def remove_partials(folder: Path, older_than: float) -> None:
+    """Delete what `replacing` has left in a folder because its process was killed, so many seconds ago or more."""
+    for partial in folder.glob(".*.partial"):
+        # Another process may delete it at the same time.
+        with suppress(FileNotFoundError):
+            if _PARTIAL.fullmatch(partial.name) and time.time() - partial.stat().st_mtime > older_than:
+                partial.unlink()
 
 
 @contextmanager

@@ -61,10 +61,16 @@ class WorkerStatus:
 class WorkerRegistry(Transactions):
     """The table of workers. Raises ServiceUnavailable and NotMigrated."""
 
-    def register(self, workers: Sequence[NewWorker]) -> None:
-        """Register slots that start; a benched one stays benched."""
+    def register(self, workers: Sequence[NewWorker]) -> set[str]:
+        """Register slots that start; a benched one stays benched.
+
+        Returns:
+            The names of those that were reported alive a moment ago: the worker before has ended without a word.
+        """
         with self._transaction() as session:
             names = [worker.name for worker in workers]
+            alive = select(WorkerRow.name).where(WorkerRow.name.in_(names), WorkerRow.seen_at > now(-SILENT_SECONDS))
+            left_behind = set(session.scalars(alive))
             session.execute(
                 delete(WorkerRow).where(WorkerRow.seen_at < now(-FORGET_SECONDS), WorkerRow.name.not_in(names))
             )
@@ -77,6 +83,7 @@ class WorkerRegistry(Transactions):
             ]
             if rows:
                 session.execute(insert(WorkerRow), rows)
+            return left_behind
 
     def report_alive(self, troubles: Mapping[str, str | None]) -> dict[str, WorkerState]:
         """Report that these are alive, each with what is wrong with it, and return whether they may take jobs."""

@@ -181,6 +181,9 @@ class Supervisor:
         self._asked = 0
         self.resting: Mapping[str, WorkerState] = {}
         """The slots that are to take no jobs for now, each with the reason; set by another thread."""
+        self.inherited: Mapping[str, str] = {}
+        """What was wrong with the slots of the worker before this one; told until this one has run well."""
+        self._began_at = time.monotonic()
         self.tick = SlotState()
         """For other threads to read."""
         self._to_replace: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
@@ -245,7 +248,12 @@ class Supervisor:
     def _rest_a_little(self) -> None:
         standings = {child.slot.name: self._standing(child) for child in self._children}
         starts = {child.slot.name: child.starts for child in self._children}
-        troubles = {child.slot.name: child.trouble for child in self._children if child.slot.name not in self.resting}
+        inherited = self.inherited if time.monotonic() - self._began_at < WELL_SECONDS else {}
+        troubles = {
+            child.slot.name: child.trouble or inherited.get(child.slot.name)
+            for child in self._children
+            if child.slot.name not in self.resting
+        }
         told = {name: trouble for name, trouble in troubles.items() if trouble}
         self.tick = SlotState(time.monotonic(), standings, starts, told)
         time.sleep(POLL_SECONDS)

@@ -5,6 +5,7 @@ An embedded farm upgrades its own SQLite file when it opens it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # Any number does that nobody else takes for an advisory lock in our database.
 LOCK = int.from_bytes(b"stylfarm")
+
+# Tables that an older release had: they are made, and later renamed or dropped.
+FORMER_TABLES = ("duties", "losses", "orders", "snapshots")
 
 
 def config() -> Config:
@@ -65,7 +69,7 @@ def check(engine: Engine) -> None:
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Upgrade the database to this release's revision, all or nothing; return the revisions before and after.
 
-    Raises NotMigrated if a newer release made the database.
+    Raises NotMigrated if a newer release made the database, or another program's tables are in the way.
     """
     before = current(engine)
     if before == head():
@@ -77,6 +81,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         before = _revision(connection)
         _refuse_newer(engine, before)
+        if before is None:
+            _refuse_foreign(engine, connection)
         from alembic import command
 
         settings = config()
@@ -96,11 +102,29 @@ def prepare(engine: Engine, *, embedded: bool) -> None:
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    return revision
+    # Another program's may have several.
+    found = connection.execute(text("SELECT version_num FROM alembic_version ORDER BY version_num")).scalars().all()
+    return ", ".join(found) or None
+
+
+def _refuse_foreign(engine: Engine, connection: Connection) -> None:
+    """Check that no tables of ours are there before the first migration. Raises NotMigrated."""
+    from stylefarm.shared.db.tables import Base
+
+    taken = sorted({*Base.metadata.tables, *FORMER_TABLES} & {*inspect(connection).get_table_names()})
+    if taken:
+        raise NotMigrated(
+            f"the database at {address_of(engine)} has tables of another program that are called as ours"
+            f" ({', '.join(taken)}): give stylefarm a database of its own"
+        )
 
 
 def _refuse_newer(engine: Engine, revision: str | None) -> None:
+    if revision is not None and not re.fullmatch(r"\d{4}", revision):
+        raise NotMigrated(
+            f"the database at {address_of(engine)} belongs to another program, which also keeps its schema by Alembic"
+            f" (revision {revision}): give stylefarm a database of its own"
+        )
     if revision is not None and revision not in revisions():
         raise NotMigrated(
             f"the database at {address_of(engine)} was made by a newer release (revision {revision}): upgrade stylefarm"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from stylefarm.shared.errors import FarmError, ServiceUnavailable, StorageFull
+from stylefarm.shared.errors import DamagedObject, FarmError, ServiceUnavailable, StorageFull
 
 # Decoding releases the GIL, and fetching waits for the network.
 THREADS = max(4, min(16, 2 * (os.cpu_count() or 1)))
@@ -30,7 +30,8 @@ def in_parallel(
         For each item its result, or the FarmError that `make` raised.
 
     Raises:
-        ServiceUnavailable: as soon as one item meets it, since the others would too.
+        ServiceUnavailable: as soon as one item meets it, since the others would too; a DamagedObject is an error of
+            its item alone.
         StorageFull: likewise. Items that were begun are finished, the others are left out.
 
     Example:
@@ -41,6 +42,8 @@ def in_parallel(
     def attempted(item: Item) -> Made | FarmError:
         try:
             return make(item)
+        except DamagedObject as error:
+            return error
         except (ServiceUnavailable, StorageFull):
             raise
         except FarmError as error:

@@ -15,6 +15,7 @@ FarmError                       exit 1   HTTP 500
     Quarantined
     ServiceUnavailable          exit 69  HTTP 503
         NotMigrated
+        DamagedObject
     StorageFull                 exit 74  HTTP 507
 
 What stands on no line of its own is as its base. Each message is one sentence that says what is wrong, where, and what
@@ -175,6 +176,10 @@ class StorageFull(FarmError):
     exit_code = 74
     http_status = 507
     failure_class = "infrastructure"
+
+
+class DamagedObject(ServiceUnavailable):
+    """An object came back with other bytes than were stored; the others may be sound."""
 
 
 class NotMigrated(ServiceUnavailable):

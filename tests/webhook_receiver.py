@@ -24,6 +24,7 @@ class WebhookReceiver:
     location: str | None = None
     endless: bool = False
     seconds: float = 0.0
+    trickles: bool = False
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -44,6 +45,11 @@ def receiver() -> Iterator[WebhookReceiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             record.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
             time.sleep(record.seconds)
+            # A byte of the first header now and then.
+            with suppress(OSError):
+                for _ in range(100 * record.trickles):
+                    self.wfile.write(b"H")
+                    time.sleep(0.1)
             self.send_response(record.answer)
             if record.location is not None:
                 self.send_header("Location", record.location)

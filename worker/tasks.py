@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Task, shared_task
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_ready
 
 from stylefarm.shared.errors import ServiceUnavailable
-from stylefarm.shared.queue.hints import TASK
+from stylefarm.shared.queue.messages import TASK
 from stylefarm.shared.queue.routes import HIGHEST, to_redis
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import load_settings
@@ -96,6 +96,7 @@ def _warm_up(**_options: Any) -> None:
     """
     parent_watch.end_with(os.getppid())
     shutdown.set_on_request(INTERRUPTED)
+    _ignore_hangup()
     services = connect_services(load_settings())
     try:
         lost = services.store.maintenance.reclaim_dead(f":{FAMILY}:")
@@ -107,6 +108,12 @@ def _warm_up(**_options: Any) -> None:
     except ServiceUnavailable as error:
         log.warning("not taken back before the lease runs out", reason=str(error))
     importlib.import_module("stylefarm.worker.attempt.runner")
+
+
+@worker_ready.connect
+def _ignore_hangup(**_options: Any) -> None:
+    """Leave it to the supervisor what follows from a closed terminal: Celery would start itself again."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @setup_logging.connect

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -19,6 +20,20 @@ from stylefarm.shared.errors import FarmError, StorageFull
 from stylefarm.shared.gc_pause import keep_imports, uncollected
 
 INTERRUPTED = 130
+STOPPED = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(KeyboardInterrupt):
+    """The program was told to end by a signal: as by Ctrl-C, running jobs are released first.
+
+    Attributes:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = signal.Signals(number)
+
 
 # The module of each command and its line in the help; that of `worker` is in the worker's package.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -115,11 +130,27 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the program `stylefarm`: a command, and its documented exit code."""
     write_any_letter()
+    _heed_signals()
     code = _run(arguments)
     # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
     sys.exit(code)
+
+
+def _heed_signals() -> None:
+    """Turn signals into exceptions, so that what is at hand is put in order; those that are ignored stay ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in STOPPED:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    # The second one ends the program at once.
+    signal.signal(number, signal.SIG_DFL)
+    raise Stopped(number)
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -134,7 +165,12 @@ def _run(arguments: list[str] | None) -> int:
     except FarmError as error:
         _say(error.on_command_line)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        # click makes an Abort of it.
+        stopped = error if isinstance(error, Stopped) else error.__cause__
+        if isinstance(stopped, Stopped):
+            _say(f"stopped by {stopped.number.name}")
+            return 128 + stopped.number
         _say("interrupted")
         return INTERRUPTED
     except OSError as error:

@@ -11,7 +11,7 @@ import click
 from stylefarm.producer.cli.text import colored
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.shared.console import echo, json_option, print_json, print_line, print_pairs, print_table
-from stylefarm.shared.db.states import State
+from stylefarm.shared.db.states import read_state
 from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
 
 
@@ -40,7 +40,7 @@ def _print_words(events: Sequence[EventDocument], attempts: Sequence[AttemptDocu
     rows = [
         (
             f"{datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S}",
-            colored(State(event["state"])),
+            colored(read_state(event["state"])),
             str(event["attempt"] or ""),
             event["worker"] or "",
             event["reason"],

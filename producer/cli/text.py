@@ -16,7 +16,9 @@ COLORS = {
 
 
 def colored(state: State) -> Text:
-    """Return the state in its color."""
+    """Return the state in its color; one of another release is said to be."""
+    if state not in list(State):
+        return Text(f"{state} (of another release)")
     return Text(str(state), style=COLORS.get(state, ""))
 
 

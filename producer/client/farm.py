@@ -83,7 +83,7 @@ class Farm(Session):
         if rendered is not None:
             return Job(self, rendered.id, created=False)
         self.check_and_upload(resolver)
-        ids = self.services.store.submissions.create([job])
+        ids = self.store.submissions.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
 
@@ -154,9 +154,7 @@ class Farm(Session):
             resolved = resolve_grid(resolver, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
         self.check_and_upload(resolver)
         with working("submitting"), uncollected():
-            submission = self.services.store.submissions.submit_sweep(
-                grid.name, grid.axes, resolved.jobs, limit, force=force
-            )
+            submission = self.store.submissions.submit_sweep(grid.name, grid.axes, resolved.jobs, limit, force=force)
         queued = [job_id for job_id in dict.fromkeys(submission.ids) if job_id in submission.queued]
         if submission.new and len(queued) == len(resolved.jobs):
             self._submitted(f"sweep {submission.sweep_id}", queued, resolved.jobs, limit)
@@ -243,6 +241,7 @@ class Farm(Session):
 
         Raises:
             ServiceUnavailable: a service does not answer.
+            NotMigrated: the database has the schema of another release.
             StorageFull: the pictures do not fit.
 
         Example:
@@ -251,6 +250,7 @@ class Farm(Session):
             farm.check_and_upload(resolver)
         """
         self.services.queries.check()
+        self.check_schema()
         if self.services.announcer is not None:
             self.services.announcer.hints.check()
         resolver.upload()

@@ -210,7 +210,7 @@ class Job:
         Example:
             job.cancel()
         """
-        return bool(self.farm.services.store.commands.cancel(self._selector))
+        return bool(self.farm.store.commands.cancel(self._selector))
 
     def pause(self) -> bool:
         """Take the job out of the queue until it is resumed.
@@ -223,7 +223,7 @@ class Job:
         Example:
             job.pause()
         """
-        return bool(self.farm.services.store.commands.pause(self._selector))
+        return bool(self.farm.store.commands.pause(self._selector))
 
     def resume(self) -> bool:
         """Put a paused job back into the queue, or withdraw the request to pause it.
@@ -234,7 +234,7 @@ class Job:
         Example:
             job.resume()
         """
-        return self.farm.announce_changes(self.farm.services.store.commands.resume(self._selector)) > 0
+        return self.farm.announce_changes(self.farm.store.commands.resume(self._selector)) > 0
 
     def retry(self, *, from_checkpoint: bool = False) -> bool:
         """Render a job that has ended once more.
@@ -248,7 +248,7 @@ class Job:
         Example:
             job.retry(from_checkpoint=True)
         """
-        commands = self.farm.services.store.commands
+        commands = self.farm.store.commands
         return self.farm.announce_changes(commands.retry(self._selector, from_checkpoint=from_checkpoint)) > 0
 
     def reprioritize(self, priority: int) -> bool:
@@ -267,7 +267,7 @@ class Job:
             job.reprioritize(8)
         """
         checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.services.store.commands.reprioritize(self._selector, checked)) > 0
+        return self.farm.announce_changes(self.farm.store.commands.reprioritize(self._selector, checked)) > 0
 
     reprioritise = reprioritize
 

@@ -45,7 +45,7 @@ def search(
     """
     wanted = _wanted(grid)
     resolver = SpecResolver(farm.services)
-    sweep_id = farm.services.store.submissions.open_sweep(_key(grid, wanted, resolver), grid.name, grid.max_running)
+    sweep_id = farm.store.submissions.open_sweep(_key(grid, wanted, resolver), grid.name, grid.max_running)
     while True:
         sweep = farm.find_sweep(sweep_id)
         farm.announce(f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final])
@@ -145,7 +145,7 @@ def _submit(
     jobs = [resolver.resolve(grid.spec(cell), cell, terms) for cell in cells]
     farm.check_and_upload(resolver)
     axes = {axis: _seen(axis, [*before, *cells]) for axis in grid.matrix}
-    stored = farm.services.store.submissions.extend_sweep(sweep_id, axes, jobs)
+    stored = farm.store.submissions.extend_sweep(sweep_id, axes, jobs)
     farm.announce(f"sweep {sweep_id}", stored.ids)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from sqlalchemy import make_url
@@ -24,6 +25,7 @@ from stylefarm.shared.text import nearest
 
 if TYPE_CHECKING:
     from stylefarm.producer.client.embedded import EmbeddedWorker
+    from stylefarm.shared.store import Store
 
 
 class HasId(Protocol):
@@ -69,6 +71,26 @@ class Session:
     def __repr__(self) -> str:
         where = make_url(self.settings.database).render_as_string(hide_password=True)
         return f"{type(self).__name__}({where!r})"
+
+    @cached_property
+    def store(self) -> Store:
+        """Every change to the farm's jobs. Raises NotMigrated, as `check_schema`."""
+        self.check_schema()
+        return self.services.store
+
+    def check_schema(self) -> None:
+        """Check, before anything is written, that the database has the schema of this release.
+
+        Raises:
+            NotMigrated: it has another's; what is there can still be read.
+
+        Example:
+            farm.check_schema()
+        """
+        if not self.settings.embedded:
+            from stylefarm import migrations
+
+            migrations.check(self.services.engine)
 
     def __enter__(self) -> Self:
         return self
@@ -221,7 +243,7 @@ class Session:
             How many jobs were changed in all.
 
         Example:
-            resumed = farm.services.store.commands.resume(JobSelector(sweep=sweep.id))
+            resumed = farm.store.commands.resume(JobSelector(sweep=sweep.id))
             print(farm.announce_changes(resumed), "jobs resumed")
         """
         if self.services.announcer is not None and steered.changed:

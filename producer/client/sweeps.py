@@ -208,7 +208,7 @@ class Sweep:
         Example:
             print(sweep.cancel(), "jobs cancelled")
         """
-        return len(self.farm.services.store.commands.cancel(self._selector))
+        return len(self.farm.store.commands.cancel(self._selector))
 
     def pause(self) -> int:
         """Pause all of its jobs that have not ended; those that run are stopped within one heartbeat.
@@ -219,7 +219,7 @@ class Sweep:
         Example:
             sweep.pause()
         """
-        return len(self.farm.services.store.commands.pause(self._selector))
+        return len(self.farm.store.commands.pause(self._selector))
 
     def resume(self) -> int:
         """Resume its paused jobs.
@@ -230,7 +230,7 @@ class Sweep:
         Example:
             sweep.resume()
         """
-        return self.farm.announce_changes(self.farm.services.store.commands.resume(self._selector))
+        return self.farm.announce_changes(self.farm.store.commands.resume(self._selector))
 
     def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
         """Render all of its jobs that have ended once more.
@@ -246,7 +246,7 @@ class Sweep:
             sweep.retry(failed=True)
         """
         states = {State.FAILED} if failed else FINAL
-        commands = self.farm.services.store.commands
+        commands = self.farm.store.commands
         return self.farm.announce_changes(commands.retry(self._selector, states, from_checkpoint=from_checkpoint))
 
     def reprioritize(self, priority: int) -> int:
@@ -265,7 +265,7 @@ class Sweep:
             sweep.reprioritize(2)
         """
         checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.services.store.commands.reprioritize(self._selector, checked))
+        return self.farm.announce_changes(self.farm.store.commands.reprioritize(self._selector, checked))
 
     reprioritise = reprioritize
 
@@ -286,6 +286,7 @@ class Sweep:
         """
         if url is not None:
             self.farm.check_webhook(url)
+        self.farm.check_schema()
         self.farm.services.webhooks.set(self.id, url)
 
     def calls(self) -> list[WebhookRow]:

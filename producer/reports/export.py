@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -118,9 +119,47 @@ def _cell(cell: Mapping[str, Any], sweep: Sweep) -> Row:
     """Return the values on the axes as `axis.NAME`, which no other column is called; lists and mappings as JSON."""
     return {
         f"axis.{axis}": json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-        for axis in sweep.axes
-        for value in [cell.get(axis)]
+        for axis, values in sweep.axes.items()
+        for value in [without_folder(cell.get(axis), common_folder(values))]
     }
+
+
+def common_folder(value: Any) -> str | None:
+    """Return the folder that the absolute paths in a value have in common; None where there are none.
+
+    Example:
+        >>> common_folder(["/home/me/a/cat.png", "/home/me/b/cat.png", 5])
+        '/home/me'
+    """
+    folders = [Path(path).parent for path in _texts(value) if Path(path).is_absolute()]
+    return os.path.commonpath(folders) if folders else None
+
+
+def without_folder(value: Any, folder: str | None) -> Any:
+    """Return a value whose absolute paths begin below `folder`: where a user keeps pictures is nobody else's business.
+
+    Example:
+        >>> without_folder(["/home/me/a/cat.png", "b/cat.png"], "/home/me")
+        ['a/cat.png', 'b/cat.png']
+    """
+    if isinstance(value, list):
+        return [without_folder(one, folder) for one in value]
+    if isinstance(value, dict):
+        return {without_folder(name, folder): without_folder(one, folder) for name, one in value.items()}
+    if folder is not None and isinstance(value, str) and Path(value).is_absolute():
+        return str(Path(value).relative_to(folder))
+    return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in (*value, *value.values()):
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
 
 
 def _moment(moment: Any) -> str | None:

@@ -92,7 +92,7 @@ def page(sweep: Sweep, selection: Selection, opening: Opening) -> bytes:
 
 def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dict[str, Any], list[Picture]]:
     """Return what the page knows, and the pictures that it names by their places in the list."""
-    jobs = gather_jobs(sweep, selection.statuses)
+    jobs = gather_jobs(sweep, selection.placed)
     pictures, inputs = _inputs(sweep, jobs)
     steps = [_evenly(shown.steps, min(MOST_STEPS, MOST_SNAPSHOTS // max(1, len(jobs)))) for shown in jobs]
     left = MOST_BYTES - sum(one.most_bytes for one in pictures)
@@ -177,7 +177,7 @@ def _head_images(selection: Selection, name: str, inputs: Mapping[tuple[str, ...
     values = next(axis.values for axis in selection.axes if axis.name == name)
     if name not in PICTURES:
         return [None] * len(values)
-    found = {key_of(status.cell[name]): inputs.get(image_addresses(status.spec, name)) for status in selection.statuses}
+    found = {key_of(status.cell[name]): inputs.get(image_addresses(status.spec, name)) for status in selection.placed}
     return [found.get(key_of(value)) for value in values]
 
 

@@ -127,7 +127,7 @@ def _heads(sweep: Sweep, selection: Selection, axis: Axis) -> list[Head]:
         return [Head("")]
     if axis.name not in PICTURES:
         return [Head(f"{axis.name} = {label}") for label in axis.labels]
-    images = head_pictures(sweep, selection.statuses, axis.name)
+    images = head_pictures(sweep, selection.placed, axis.name)
     pairs = zip(axis.labels, axis.values, strict=True)
     return [Head(label, images.get(key_of(value))) for label, value in pairs]
 

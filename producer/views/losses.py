@@ -43,6 +43,10 @@ class Losses:
             >>> Losses.of([LossPoint(0, (3.0, 2.0)), LossPoint(1, (2.0, 0.5))], ("total", "style")).style.tolist()
             [2.0, 0.5]
         """
+        if points:
+            # Another release may have stored the names in a way that is not known here; the total comes first in all.
+            unnamed = ["total", *(f"term{place}" for place in range(1, len(points[0].losses)))]
+            terms = [*terms, *unnamed[len(terms) :]]
         values = np.array([point.losses for point in points], np.float64).reshape(len(points), len(terms))
         columns = {name: np.ascontiguousarray(column) for name, column in zip(terms, values.T, strict=True)}
         return cls(np.array([point.iteration for point in points], np.int64), columns)

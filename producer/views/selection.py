@@ -82,6 +82,12 @@ class Selection:
         """All axes that have a name: rows, columns, the others."""
         return [axis for axis in (self.rows, self.columns, *self.others) if axis.name]
 
+    @property
+    def placed(self) -> list[Status]:
+        """The selected jobs that have a place on each axis; a cell of another release may have none."""
+        keys = {axis.name: {key_of(value) for value in axis.values} for axis in self.axes}
+        return [status for status in self.statuses if all(key_of(status.cell.get(name)) in keys[name] for name in keys)]
+
     def pages(self) -> Iterator[Page]:
         """Yield a page for each combination of the other axes; the last of them turns fastest."""
         on_page: dict[tuple[int, ...], dict[tuple[int, int], Status]] = {}

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from stylefarm.shared.db import tables
 from stylefarm.shared.db.records import StoredObject
-from stylefarm.shared.db.states import State
+from stylefarm.shared.db.states import State, read_state
 from stylefarm.shared.queries.jobs import picture_names
 
 if TYPE_CHECKING:
     from stylefarm.shared.schema.documents import JobDocument
+
+
+OF_ANOTHER_RELEASE = "written by another release: what this one does not know is left out"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Status:
         return cls(
             id=job.id,
             sweep=job.sweep_id,
-            state=State(job.state),
+            state=read_state(job.state),
             content=job.content_name,
             style=job.style_name,
             cell=job.cell,
@@ -84,7 +87,7 @@ class Status:
             loss=job.loss,
             error=job.error,
             error_class=job.error_class,
-            notes=job.notes,
+            notes=[*job.notes, *([OF_ANOTHER_RELEASE] if _is_of_another_release(job) else [])],
             spec=job.spec,
             worker=job.worker,
             result_key=result.key if result else None,
@@ -146,3 +149,7 @@ class Status:
 
 # Called with the statuses of the jobs that a program waits for, a few times a second.
 Watcher = Callable[[Sequence[Status]], None]
+
+
+def _is_of_another_release(job: tables.JobRow) -> bool:
+    return not job.spec or read_state(job.state) not in list(State)

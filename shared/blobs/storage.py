@@ -12,13 +12,14 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
 from stylefarm.shared.db.records import StoredObject
-from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
+from stylefarm.shared.errors import DamagedObject, FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
 
 # Keys that every file system and every S3 server accepts. No part begins with a dot, so that no key leads out of the
 # folder, or is the name of a temporary file.
@@ -73,12 +74,10 @@ def store_object(blobs: BlobStore, key: str, data: bytes, content_type: str) -> 
 
 
 def fetch_verified(blobs: BlobStore, key: str, sha256: str) -> bytes:
-    """Return the bytes of `key`, checked by `sha256` in hex. Raises NotFound; ServiceUnavailable if they differ."""
+    """Return the bytes of `key`, checked by `sha256` in hex. Raises NotFound; DamagedObject if they differ."""
     data = blobs.get(key)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ServiceUnavailable(
-            f"the object {key} came back with other bytes than were stored: check the object store"
-        )
+        raise DamagedObject(f"the object {key} came back with other bytes than were stored: check the object store")
     return data
 
 
@@ -188,6 +187,9 @@ def unreadable(path: Path, error: OSError) -> FarmError:
     return InvalidRequest(f"{path} cannot be read ({_reason(error)}): check its name and its permissions")
 
 
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Provide a local file that replaces `path` if the block ends well; otherwise it is deleted.
@@ -201,6 +203,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         if _is_full(error):
             raise StorageFull(f"{path} cannot be written, the disk is full: make room and try again") from error
         raise ServiceUnavailable(f"{path} cannot be written ({_reason(error)}): check its folder") from error
+
+
+def remove_partials(folder: Path, older_than: float) -> None:
+    """Delete what `replacing` has left in a folder because its process was killed, so many seconds ago or more."""
+    for partial in folder.glob(".*.partial"):
+        # Another process may delete it at the same time.
+        with suppress(FileNotFoundError):
+            if _PARTIAL.fullmatch(partial.name) and time.time() - partial.stat().st_mtime > older_than:
+                partial.unlink()
 
 
 @contextmanager

@@ -26,6 +26,21 @@ class State(StrEnum):
         return self in FINAL
 
 
+def read_state(word: str) -> State:
+    """Return the state that a row has. One that this release does not know keeps its word, and is in no list of states.
+
+    Example:
+        >>> read_state("done") is State.DONE, read_state("archived") in list(State), str(read_state("archived"))
+        (True, False, 'archived')
+    """
+    try:
+        return State(word)
+    except ValueError:
+        foreign = str.__new__(State, word)
+        foreign._name_, foreign._value_ = "FOREIGN", word
+        return foreign
+
+
 class Move(StrEnum):
     """A change of a job from one state to another."""
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     ColumnElement,
     Double,
@@ -24,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, rela
 
 from stylefarm.shared.db.clock import UtcDateTime, now
 from stylefarm.shared.db.doubles import Doubles
+from stylefarm.shared.db.json_values import JsonList, JsonObject
 from stylefarm.shared.db.states import ArtifactRole, State, WorkerState
 from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 
@@ -47,10 +47,10 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
         datetime: UtcDateTime(),
-        dict[str, Any]: JSON(),
-        dict[str, int]: JSON(),
-        dict[str, float]: JSON(),
-        list[str]: JSON(),
+        dict[str, Any]: JsonObject(),
+        dict[str, int]: JsonObject(),
+        dict[str, float]: JsonObject(),
+        list[str]: JsonList(),
         float: Double(),
         str: Text(),
     }
@@ -304,6 +304,8 @@ class WorkerRow(Base):
     state: Mapped[WorkerState] = mapped_column(String(16), default=WorkerState.ACTIVE)
     reason: Mapped[str | None]
     """Why it takes no jobs."""
+    trouble: Mapped[str | None]
+    """What is wrong with its process, which is started again; its supervisor reports it."""
     failures: Mapped[int] = mapped_column(default=0)
     """How many attempts in a row have failed here for infrastructure."""
     started_at: Mapped[datetime] = mapped_column(default=now())

@@ -40,6 +40,7 @@ class Announcer:
         self._long.clear()
         for route in self.backlog.routes():
             queue = queue_name(*route)
+            self.hints.clear_other_types(queue)
             wanted = self.backlog.most_urgent(route, self.window)
             plan = make_plan(wanted, self.hints.standing(queue), self.window)
             for priority, count in plan.drop.items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, literal, select, update
+from sqlalchemy import case, delete, insert, literal, select, update
 
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.states import State, WorkerState
@@ -18,6 +18,10 @@ from stylefarm.shared.store.prepared_statements import slot_of, takes_jobs
 
 # Workers report every few seconds; one that has not for so long is gone, or cannot reach the database.
 SILENT_SECONDS = 30.0
+
+# What a worker's state is called beside those that its row has.
+SILENT, FAILING = "silent", "failing"
+
 # Workers that have not reported for so long are not listed any more.
 FORGET_SECONDS = 7 * 86_400.0
 
@@ -43,17 +47,30 @@ class WorkerStatus:
 
     @property
     def state(self) -> str:
-        """Its state in a word; a silent one may be gone."""
-        return "silent" if self.silent_for > SILENT_SECONDS else str(self.worker.state)
+        """Its state in a word: a silent one may be gone, a failing one is started again and again."""
+        if self.silent_for > SILENT_SECONDS:
+            return SILENT
+        return FAILING if self.worker.state == WorkerState.ACTIVE and self.worker.trouble else str(self.worker.state)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is in that state."""
+        return self.worker.trouble if self.state == FAILING else self.worker.reason
 
 
 class WorkerRegistry(Transactions):
     """The table of workers. Raises ServiceUnavailable and NotMigrated."""
 
-    def register(self, workers: Sequence[NewWorker]) -> None:
-        """Register slots that start; a benched one stays benched."""
+    def register(self, workers: Sequence[NewWorker]) -> set[str]:
+        """Register slots that start; a benched one stays benched.
+
+        Returns:
+            The names of those that were reported alive a moment ago: the worker before has ended without a word.
+        """
         with self._transaction() as session:
             names = [worker.name for worker in workers]
+            alive = select(WorkerRow.name).where(WorkerRow.name.in_(names), WorkerRow.seen_at > now(-SILENT_SECONDS))
+            left_behind = set(session.scalars(alive))
             session.execute(
                 delete(WorkerRow).where(WorkerRow.seen_at < now(-FORGET_SECONDS), WorkerRow.name.not_in(names))
             )
@@ -66,10 +83,12 @@ class WorkerRegistry(Transactions):
             ]
             if rows:
                 session.execute(insert(WorkerRow), rows)
+            return left_behind
 
-    def report_alive(self, names: Sequence[str]) -> dict[str, WorkerState]:
-        """Report that these are alive, and return whether they may take jobs."""
-        seen = update(WorkerRow).where(WorkerRow.name.in_(names)).values(seen_at=now())
+    def report_alive(self, troubles: Mapping[str, str | None]) -> dict[str, WorkerState]:
+        """Report that these are alive, each with what is wrong with it, and return whether they may take jobs."""
+        trouble = case(dict(troubles), value=WorkerRow.name, else_=None) if any(troubles.values()) else None
+        seen = update(WorkerRow).where(WorkerRow.name.in_(troubles)).values(seen_at=now(), trouble=trouble)
         with self._transaction() as session:
             found = session.execute(seen.returning(WorkerRow.name, WorkerRow.state)).all()
         return {name: WorkerState(state) for name, state in found}

@@ -16,7 +16,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from stylefarm.shared.db.clock import settled
 from stylefarm.shared.db.connection import translate_errors
 from stylefarm.shared.db.records import LossPoint
-from stylefarm.shared.db.states import ArtifactRole, State
+from stylefarm.shared.db.states import ArtifactRole, State, read_state
 from stylefarm.shared.db.tables import (
     ArtifactRow,
     AttemptRow,
@@ -203,7 +203,7 @@ class Queries(DatabaseReader):
         with self._session() as session:
             for states in (own, shared):
                 for state, count in session.execute(states.add_columns(func.count()).group_by(JobRow.state)).all():
-                    counts[State(state)] += count
+                    counts[read_state(state)] += count
         return dict(counts)
 
     def totals(self) -> list[QueueTotal]:
@@ -211,7 +211,7 @@ class Queries(DatabaseReader):
         place = (JobRow.state, JobRow.device, JobRow.label)
         with self._session() as session:
             rows = session.execute(select(*place, func.count()).group_by(*place)).all()
-        return [QueueTotal(State(state), device, label, jobs) for state, device, label, jobs in rows]
+        return [QueueTotal(read_state(state), device, label, jobs) for state, device, label, jobs in rows]
 
     def changed(self, sweep_id: str, since: datetime | None = None) -> Changes:
         """Return what has changed in a sweep since the cursor of an earlier answer; all of its jobs without one.
@@ -232,7 +232,7 @@ class Queries(DatabaseReader):
             ]
         named = (JobChange(*row) for row in rows)
         changes = sorted(
-            (change._replace(state=State(change.state)) for change in named), key=lambda change: change.updated_at
+            (change._replace(state=read_state(change.state)) for change in named), key=lambda change: change.updated_at
         )
         return Changes(changes, cursor)
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select, union_all
 
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.states import State
+from stylefarm.shared.db.states import State, read_state
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader, at_cell
 
@@ -59,7 +59,7 @@ class Listing(DatabaseReader):
                 ):
                     found = session.execute(statement.where(column.in_(ids)).group_by(column, JobRow.state))
                     for sweep_id, state, count in found.all():
-                        counts[str(sweep_id)][State(state)] += count
+                        counts[str(sweep_id)][read_state(state)] += count
         return [SweepCounts(row, dict(counts[row.id])) for row in rows]
 
     def jobs(self, wanted: JobFilter, limit: int | None) -> list[JobRow]:

@@ -9,17 +9,23 @@ from celery import Celery
 from stylefarm.shared.errors import InvalidSettings
 from stylefarm.shared.queue.hints import CONNECT_SECONDS
 from stylefarm.shared.queue.routes import HIGHEST, queue_name
+from stylefarm.shared.queue.transport import HintAMQP, Watch
 
 
 @lru_cache(maxsize=4)
-def application(broker_url: str) -> Celery:
+def application(broker_url: str, watch: Watch = Watch()) -> Celery:  # noqa: B008 - it never changes
     """Return the Celery application on that Redis. Jobs do not rely on its guarantees, but on leases in the database.
 
-    Raises InvalidSettings if the URL is not one of Redis.
+    Args:
+        broker_url: the Redis.
+        watch: what is told of the messages that are taken.
+
+    Raises:
+        InvalidSettings: the URL is not one of Redis.
     """
     if not broker_url.startswith(("redis://", "rediss://")):
         raise InvalidSettings("broker_url must start with redis:// or rediss://, as in redis://:password@host:6379/0")
-    app = Celery("stylefarm", broker=broker_url, include=["stylefarm.worker.tasks"])
+    app = Celery("stylefarm", amqp=HintAMQP, broker=broker_url, include=["stylefarm.worker.tasks"])
     app.conf.update(
         task_default_queue=queue_name("auto", ""),
         task_ignore_result=True,
@@ -33,6 +39,7 @@ def application(broker_url: str) -> Celery:
         worker_disable_prefetch=True,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
+        # Only for questions: see `stylefarm.shared.queue.messages.COMMANDS`.
         worker_enable_remote_control=True,
         # The child imports torch before it reports that it is up, which takes seconds on a busy machine.
         worker_proc_alive_timeout=120,
@@ -41,6 +48,7 @@ def application(broker_url: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_transport_options={
+            "watch": watch,
             "socket_timeout": CONNECT_SECONDS,
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_keepalive": True,

@@ -7,12 +7,9 @@ bindings in Redis, which can be lost like everything there.
 
 from __future__ import annotations
 
-import json
 import re
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,9 +18,9 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from stylefarm.shared.errors import InvalidSettings, ServiceUnavailable
+from stylefarm.shared.queue.messages import envelope, write_hint
+from stylefarm.shared.queue.redis_types import delete_other_types
 from stylefarm.shared.queue.routes import HIGHEST, LOWEST, Hint, to_redis
-
-TASK = "stylefarm.render"
 
 CONNECT_SECONDS = 5
 # Messages in one pipeline, which bounds the memory on both sides.
@@ -32,9 +29,8 @@ CHUNK = 1000
 # How kombu names the lists of a queue's priorities; that of priority 0 has the queue's own name.
 SEPARATOR = "\x06\x16"
 
-_ID = re.compile(rb'"correlation_id": "([^"]+)"')
-_JOB, _DELIVERY = "<job>", "<delivery>"
-_NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+# Not `read_hint`, since there are up to 10,000; to take another message for a hint does no harm, for a slot drops it.
+_ID = re.compile(rb'"correlation_id": "([0-9a-f-]{36})"')
 
 
 class Hints:
@@ -50,8 +46,7 @@ class Hints:
             for start in range(0, len(hints), CHUNK):
                 with self.client.pipeline(transaction=False) as pipeline:
                     for place, together in groupby(hints[start : start + CHUNK], lambda h: (h.queue, h.priority)):
-                        envelope = _envelope(*place)
-                        messages = (_message(envelope, hint.job_id) for hint in together)
+                        messages = (write_hint(envelope(*place), hint.job_id) for hint in together)
                         pipeline.lpush(key_of(*place), *messages)
                     pipeline.execute()
 
@@ -72,6 +67,11 @@ class Hints:
             priority: [match[1].decode() for text in texts if (match := _ID.search(text))]
             for priority, texts in enumerate(found, LOWEST)
         }
+
+    def clear_other_types(self, queue: str) -> list[str]:
+        """Delete what stands in the place of the queue's lists and is no list; return its keys."""
+        with self._translated():
+            return delete_other_types(self.client, (key_of(queue, priority) for priority in range(LOWEST, HIGHEST + 1)))
 
     def drop_newest(self, queue: str, priority: int, count: int) -> None:
         """Delete the newest hints of one priority."""
@@ -134,26 +134,3 @@ def _without_password(broker_url: str) -> str:
     credentials, separator, address = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")
     return parts._replace(netloc=f"{user}{colon and ':**'}{separator}{address}").geturl()
-
-
-@lru_cache(maxsize=64)
-def _envelope(queue: str, priority: int) -> str:
-    """Return a task of Celery's protocol 2, as kombu sends it, with placeholders for the ids of job and delivery."""
-    document = {
-        "body": json.dumps([[_JOB], {}, _NOTHING]),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
-        "headers": {"lang": "py", "task": TASK, "id": _JOB, "root_id": _JOB, "argsrepr": f"['{_JOB}']"},
-        "properties": {
-            "correlation_id": _JOB,
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": queue},
-            "priority": to_redis(priority),
-            "delivery_tag": _DELIVERY,
-        },
-    }
-    return json.dumps(document)
-
-
-def _message(envelope: str, job_id: str) -> str:
-    return envelope.replace(_JOB, job_id).replace(_DELIVERY, uuid.uuid4().hex)

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, JSON, Column, ColumnElement, String, Table, any_, bindparam, insert, select
+from sqlalchemy import ARRAY, Column, ColumnElement, String, Table, any_, bindparam, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.clock import UtcDateTime, now
+from stylefarm.shared.db.json_values import JsonObject
 from stylefarm.shared.store.moves import CHUNK
 
 
@@ -31,7 +32,7 @@ def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]
         for column in table.columns
         if isinstance(column.type, UtcDateTime) and column.default is not None and column.name not in rows[0]
     }
-    as_json = [column.name for column in table.columns if isinstance(column.type, JSON)]
+    as_json = [column.name for column in table.columns if isinstance(column.type, JsonObject)]
     for start in range(0, len(rows), CHUNK):
         chunk = [{**times, **row} for row in rows[start : start + CHUNK]]
         for row in chunk:
@@ -68,7 +69,7 @@ def _default(column: Column[Any], moment: object) -> Any:
     if default is None:
         return None
     value = default.arg(None) if default.is_callable else default.arg
-    return json.dumps(value) if isinstance(column.type, JSON) else value
+    return json.dumps(value) if isinstance(column.type, JsonObject) else value
 
 
 def is_any_of(session: Session, column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:

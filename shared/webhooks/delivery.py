@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 import socket
 import time
@@ -16,6 +15,8 @@ import urllib3
 
 from stylefarm import shared
 from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.webhooks.addresses import is_public
+from stylefarm.shared.webhooks.deadline import Deadline
 
 SECONDS = 10.0
 SIGNATURE = "X-Stylefarm-Signature"
@@ -62,8 +63,9 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
         SIGNATURE: signature(secret, body, int(time.time())),
     }
     path = parts.path or "/"
+    deadline = Deadline(SECONDS)
     try:
-        with _pool(parts, _address(parts, allow_private=allow_private)) as pool:
+        with deadline, _pool(parts, _address(parts, allow_private=allow_private), deadline) as pool:
             target = f"{path}?{parts.query}" if parts.query else path
             # The body of the answer is not read: it may be endless.
             answer = pool.request(
@@ -71,30 +73,48 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
             )
             answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:
+        if deadline.is_over:
+            raise CallFailed(f"{parts.hostname} has not answered within {SECONDS:.0f} s") from error
         raise CallFailed(f"{parts.hostname} does not answer ({type(error).__name__})") from error
     if not 200 <= answer.status < 300:
         raise CallFailed(f"{parts.hostname} answers with {answer.status}")
 
 
-def _pool(parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:
+def _pool(parts: SplitResult, address: str, deadline: Deadline) -> urllib3.HTTPConnectionPool:
     """Return connections to a checked address, whatever its name resolves to a moment later."""
     timeout = urllib3.Timeout(SECONDS)
+    pool: urllib3.HTTPConnectionPool
     if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=timeout)
-    return urllib3.HTTPSConnectionPool(
-        address,
-        parts.port or 443,
-        timeout=timeout,
-        cert_reqs="CERT_REQUIRED",
-        server_hostname=parts.hostname,
-        assert_hostname=parts.hostname,
-    )
+        pool = urllib3.HTTPConnectionPool(address, parts.port or 80, timeout=timeout)
+    else:
+        pool = urllib3.HTTPSConnectionPool(
+            address,
+            parts.port or 443,
+            timeout=timeout,
+            cert_reqs="CERT_REQUIRED",
+            server_hostname=parts.hostname,
+            assert_hostname=parts.hostname,
+        )
+    pool.ConnectionCls = _watched(pool.ConnectionCls, deadline)
+    return pool
+
+
+def _watched(connection: Any, deadline: Deadline) -> Any:
+    """Return a class of connections like this one, each of which ends with the deadline."""
+
+    class Watched(connection):  # type: ignore[misc]
+        def _new_conn(self) -> socket.socket:
+            made: socket.socket = super()._new_conn()
+            deadline.watch(made)
+            return made
+
+    return Watched
 
 
 def _address(parts: SplitResult, *, allow_private: bool) -> str:
     found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
-    private = [address for address in addresses if not ipaddress.ip_address(address.partition("%")[0]).is_global]
+    private = [address for address in addresses if not is_public(address)]
     if private and not allow_private:
         raise CallFailed(
             f"{parts.hostname} is at {private[0]}, which is no public address: set STYLEFARM_WEBHOOK_PRIVATE=true for"

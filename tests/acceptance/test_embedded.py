@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -94,8 +95,18 @@ def test_a_sweep_is_created_now_and_rendered_later(farm: CommandLine) -> None:
     assert "done" in farm.run("sweep", "show", sweep_id).out
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> None:
-    """Given a sweep that is being rendered, if Ctrl-C comes, I expect 130, the rest queued, and a way to go on."""
+@pytest.mark.parametrize(
+    ("number", "last"),
+    [
+        (signal.SIGINT, "stylefarm: interrupted"),
+        (signal.SIGTERM, "stylefarm: stopped by SIGTERM"),
+        (signal.SIGHUP, "stylefarm: stopped by SIGHUP"),
+    ],
+)
+def test_a_stopped_command_keeps_what_is_done_and_says_how_to_go_on(
+    farm: CommandLine, number: signal.Signals, last: str
+) -> None:
+    """Given a sweep that is being rendered, if it is stopped, I expect its code, the rest queued, and how to go on."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2, 90000]}}\n"
     )
@@ -103,15 +114,36 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(farm: CommandLine) -> N
     waiting = farm.start("sweep", "wait", sweep_id)
     try:
         _until(lambda: farm.run("sweep", "show", sweep_id, "--json").document["counts"] == {"running": 1, "done": 1})
-        os.kill(waiting.pid, signal.SIGINT)
+        os.kill(waiting.pid, number)
         _, messages = waiting.communicate(timeout=60)
     finally:
         waiting.kill()
         waiting.wait()
-    assert waiting.returncode == 130
+    assert (waiting.returncode, messages.splitlines()[-1]) == (128 + number, last)
     assert f"stylefarm sweep wait {sweep_id}" in messages
     document = farm.run("sweep", "show", sweep_id, "--json").document
     assert document["counts"] == {"queued": 1, "done": 1}
+
+
+# The program, interrupted in the middle of its imports.
+EARLY = """\
+import os, runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "stylefarm.producer.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("stylefarm", run_name="__main__")
+"""
+
+
+def test_an_early_ctrl_c_shows_no_traceback(farm: CommandLine) -> None:
+    """Given a program that still imports its parts, if Ctrl-C comes, I expect it to end by that, without a word."""
+    started = farm.start("-c", EARLY, program=(sys.executable,))
+    out, messages = started.communicate(timeout=60)
+    assert (started.returncode, out, messages) == (-signal.SIGINT, "", "")
 
 
 def test_ctrl_c_again_leaves_the_painter_time_to_let_go(farm: CommandLine) -> None:

@@ -18,9 +18,13 @@ from typing import Any
 
 import psutil
 import pytest
+from celery import Celery
 from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
 
 from stylefarm.shared.queue.app import application
+from stylefarm.shared.queue.hints import key_of
+from stylefarm.shared.queue.messages import envelope, write_hint
 from tests.programs import PROGRAM, SHALLOW, CommandLine
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 from tests.servers.processes import free_ports, wait_until
@@ -132,6 +136,13 @@ def rendered(farm: CommandLine, *iterations: int) -> list[str]:
     return jobs
 
 
+def listed(farm: CommandLine) -> dict[str, Any]:
+    """The farm's one worker, as it is listed."""
+    (worker,) = farm.run("worker", "list", "--json").document["workers"]
+    assert isinstance(worker, dict)
+    return worker
+
+
 def lines(farm: CommandLine) -> list[dict[str, Any]]:
     """What the worker has logged; every line must be an object."""
     return [json.loads(line) for name in ("log", "out") for line in (farm.folder / name).read_text().splitlines()]
@@ -181,6 +192,38 @@ def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: CommandLine
     assert not list((farm.folder / "temporary").glob("stylefarm-*"))
 
 
+# Each of them ended a slot, which left it in Redis for the next one.
+DEADLY = [b"garbage", b"", b"[]", b"{}", b"\xff", b'{"headers": {"task": "stylefarm.render"}, "properties": {}}']
+
+
+def test_no_message_stops_a_worker(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
+    """Given a queue with garbage and hints with headers of wrong types, I expect one slot that renders all the same.
+
+    And what was dropped counted, one line about it in the log, and nothing put back when the worker is stopped.
+    """
+    worker = start()
+    with Redis.from_url(redis_server.url) as client:
+        client.lpush(key_of("stylefarm.auto", 5), *DEADLY)
+        hint = json.loads(write_hint(envelope("stylefarm.auto", 5), str(uuid.uuid4())))
+        hint["headers"]["timelimit"] = "x"
+        client.lpush(key_of("stylefarm.auto", 5), json.dumps(hint))
+        rendered(farm, 2)
+        # Only then does it listen.
+        client.publish("/0.celery.pidbox", b"{}")
+        application(redis_server.url).control.cancel_consumer("stylefarm.auto")
+        (job,) = rendered(farm, 3)
+        assert farm.run("job", "show", job, "--json").document["job"]["attempt"] == 1
+        samples = scraped(farm)
+        assert value(samples, "dropped_messages_total", f"slot={SLOT}") == len(DEADLY) + 2
+        assert value(samples, "slot_starts_total", f"slot={SLOT}") == 1
+        assert value(samples, "slot_in_trouble", f"slot={SLOT}") == 0
+        worker.terminate()
+        assert worker.wait(SECONDS) == 0
+        assert not [*client.keys("stylefarm*"), *client.keys("unacked*")]
+    told = [line for line in lines(farm) if line["event"] == "dropped what is no hint"]
+    assert [line["dropped"] for line in told] == [1]
+
+
 def test_a_worker_tells_of_itself_while_the_database_is_away(
     farm: CommandLine, start: Start, postgres_server: PostgresServer
 ) -> None:
@@ -228,11 +271,16 @@ def test_a_worker_is_unwell_when_its_slots_end(farm: CommandLine, start: Start, 
     try:
         slot.kill()
         wait_until(lambda: _get(farm, "/healthz")[0] == 503, SECONDS)
+        # Its process starts and ends, again and again.
+        wait_until(lambda: (value(scraped(farm), "slot_starts_total", f"slot={SLOT}") or 0) > 2, SECONDS)
+        assert value(scraped(farm), "slot_in_trouble", f"slot={SLOT}") == 1
+        wait_until(lambda: listed(farm)["state"] == "failing", SECONDS)
+        assert "ended with code 69; it has been started" in listed(farm)["reason"]
+        assert "is failing: its process ended with code 69" in farm.run("doctor").out.replace("\n", " ")
     finally:
         redis_server.start()
     wait_until(lambda: _answers(farm), SECONDS)
-    (listed,) = farm.run("worker", "list", "--json").document["workers"]
-    assert farm.run("worker", "drain", listed["name"]).code == 0
+    assert farm.run("worker", "drain", listed(farm)["name"]).code == 0
     wait_until(lambda: value(scraped(farm), "slots", "state=draining") == 1, SECONDS)
     assert _get(farm, "/healthz") == (200, "well\n")
     # Words of a process that could not start are lines of the log, too.
@@ -274,7 +322,8 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine
 def test_celery_speaks_of_jobs_by_their_ids(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
     """Given someone who listens to Celery's events as Flower does, I expect the tasks' ids to be the jobs'."""
     start()
-    app = application(redis_server.url)
+    # A program of its own: our application takes hints alone.
+    app = Celery(broker=redis_server.url)
     heard: list[tuple[str, str]] = []
     with app.connection_for_read() as connection:
         receiver = app.events.Receiver(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import os
+import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,7 @@ import torch
 from stylefarm.producer import cli
 from stylefarm.shared.settings import load_settings
 from stylefarm.shared.spec.networks import PRETRAINED_FILES
+from stylefarm.worker.weights import fetch
 from tests.packaged import accept, build_package, install_package
 from tests.programs import SHALLOW_OPTIONS, CommandLine, Ended
 from tests.servers import RedisServer, SwiftServer
@@ -66,16 +70,34 @@ class WebServer:
     url: str
     files: dict[str, bytes]
     promised: dict[str, int]
+    endless: dict[str, float]
+    """Seconds between the pieces that a file has without end."""
+    redirections: dict[str, str]
 
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
     files: dict[str, bytes] = {}
     promised: dict[str, int] = {}
+    endless: dict[str, float] = {}
+    redirections: dict[str, str] = {}
 
     class DownloadHandler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
+            if path in redirections:
+                self.send_response(302)
+                self.send_header("Location", redirections[path])
+                self.end_headers()
+                return
+            if path in endless:
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(files[path])
+                        time.sleep(endless[path])
+                return
             if path not in files:
                 self.send_error(404)
                 return
@@ -90,9 +112,58 @@ def web() -> Iterator[WebServer]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), DownloadHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield WebServer(f"http://127.0.0.1:{server.server_port}", files, promised)
+        yield WebServer(f"http://127.0.0.1:{server.server_port}", files, promised, endless, redirections)
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("pause", "piece", "sentence", "code"),
+    [
+        (0.0, b"x" * 65_536, "has more than 1,000,000 bytes, which no weights have", 2),
+        (0.05, b"x", "comes too slowly (", 69),
+    ],
+    ids=["endless", "slow"],
+)
+def test_a_download_without_an_end_is_given_up(
+    inside: WeightsCommandLine,
+    web: WebServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pause: float,
+    piece: bytes,
+    sentence: str,
+    code: int,
+) -> None:
+    """Given a server that sends without end, fast or a byte now and then, I expect one sentence, and nothing left."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(fetch, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(fetch, "SLOW_SECONDS", 1.0)
+    web.files["/w.pth"], web.endless["/w.pth"] = piece, pause
+    inside.refused(sentence, "pull", f"{web.url}/w.pth", "--sha256", "a" * 64, code=code)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_redirection_leaves_the_web_for_nowhere(inside: WeightsCommandLine, web: WebServer) -> None:
+    """Given an address that redirects to ftp, I expect it refused, and one that redirects to the web followed."""
+    web.redirections.update({"/away.pth": "ftp://127.0.0.1/w.pth", "/moved.pth": f"{web.url}/absent.pth"})
+    digits = ("--sha256", "a" * 64)
+    inside.refused("redirects to ftp://", "pull", f"{web.url}/away.pth", *digits, code=69)
+    inside.refused("404", "pull", f"{web.url}/moved.pth", *digits, code=69)
+
+
+def test_what_a_killed_download_left_is_removed(tmp_path: Path, web: WebServer) -> None:
+    """Given partial files of yesterday and of now, if something is downloaded there, I expect the old one gone."""
+    old, new, other = (tmp_path / name for name in (f".{'a' * 16}.partial", f".{'b' * 16}.partial", ".x.partial"))
+    for path in (old, new, other):
+        path.touch()
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    web.files["/w"] = b"data"
+    fetch.download(f"{web.url}/w", tmp_path / "w", hashlib.sha256(b"data").hexdigest())
+    assert {path.name for path in tmp_path.iterdir()} >= {new.name, other.name, "w"}
+    assert not old.exists()
 
 
 def test_weights_are_imported_listed_and_rendered_with(tmp_path: Path, pictures: Path) -> None:

@@ -70,7 +70,7 @@ def _cells(entry: WorkerStatus) -> tuple[str, ...]:
     row = entry.worker
     seen = f"{max(0, entry.silent_for):.0f} s ago"
     jobs = ",".join(job_id[:8] for job_id in entry.job_ids)
-    return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, row.reason or ""
+    return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, entry.reason or ""
 
 
 def _document(entry: WorkerStatus) -> WorkerDocument:
@@ -82,7 +82,7 @@ def _document(entry: WorkerStatus) -> WorkerDocument:
         "queues": row.queues,
         "labels": row.labels,
         "state": entry.state,
-        "reason": row.reason,
+        "reason": entry.reason,
         "failures": row.failures,
         "jobs": list(entry.job_ids),
         "started_at": row.started_at.isoformat(),

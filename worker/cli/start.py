@@ -6,7 +6,8 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +23,11 @@ from stylefarm.shared.settings import load_settings
 from stylefarm.worker.cli.fleet import COMMANDS
 from stylefarm.worker.cli.queues import Choices, read_devices, read_labels, read_name
 from stylefarm.worker.host import log, parent_watch, slot
+from stylefarm.worker.host.hint_watch import HintWatch
 from stylefarm.worker.host.maintenance import MaintenanceThreads
 from stylefarm.worker.host.nvml import find_devices
 from stylefarm.worker.host.pin import VISIBLE, Machine, Slot, SlotRequest, plan_slots
+from stylefarm.worker.host.pulse import Pulse, make_pulse
 from stylefarm.worker.host.registration import Registration, full_name
 from stylefarm.worker.host.supervisor import Supervisor
 
@@ -115,12 +118,16 @@ def start(
     devices = [] if wanted.no_gpus else find_devices()
     places = plan_slots(wanted, Machine(devices, os.environ.get(VISIBLE), settings.threads, _cores()))
     choices = Choices(kinds, labels)
-    with _watch(settings.metrics_host, metrics_port or settings.metrics_port, places) as watch:
-        supervisor = Supervisor(places, partial(_command, name, choices, watch), grace=grace)
+    with (
+        _watch(settings.metrics_host, metrics_port or settings.metrics_port, places) as watch,
+        _pulses(place.name for place in places) as pulses,
+    ):
+        supervisor = Supervisor(places, partial(_command, name, choices, watch, pulses), grace=grace)
         roll = Registration(services.workers, _listed(places, name, choices), supervisor)
         if watch is not None:
-            watch.serve(services, supervisor, roll.slots)
-        with MaintenanceThreads(reconciler, roll.call, services.webhook_caller):
+            watch.serve(services, supervisor, roll.slots, pulses)
+        attention = HintWatch(reconciler.announcer.hints, services.workers, roll.slots, pulses, supervisor)
+        with MaintenanceThreads(reconciler, roll.call, services.webhook_caller, attention.look):
             well = supervisor.run()
         roll.leave()
     return 0 if well else INTERRUPTED
@@ -130,8 +137,9 @@ def start(
 @click.option("--name", required=True)
 @click.option("--queues", required=True)
 @click.option("--parent", required=True, type=int)
+@click.option("--pulse", required=True, type=click.Path(path_type=Path))
 @click.option("--metrics", type=click.Path(path_type=Path))
-def run_slot(name: str, queues: str, parent: int, metrics: Path | None) -> int:
+def run_slot(name: str, queues: str, parent: int, pulse: Path, metrics: Path | None) -> int:
     """Run the process of one slot; `start` starts it."""
     parent_watch.end_with(parent)
     settings = load_settings()
@@ -139,7 +147,7 @@ def run_slot(name: str, queues: str, parent: int, metrics: Path | None) -> int:
     if metrics is not None:
         slot.keep_metrics_in(metrics)
     try:
-        return slot.run_slot(settings, name, queues.split(","))
+        return slot.run_slot(settings, name, queues.split(","), Pulse(pulse))
     except FarmError as error:
         # Here a sentence that is no line of the log would stand between those of others.
         structlog.get_logger("stylefarm.worker").error("not started", reason=str(error))
@@ -177,11 +185,24 @@ def _watch(host: str, port: int | None, places: Sequence[Slot]) -> Iterator[Metr
         yield watch
 
 
-def _command(name: str | None, choices: Choices, watch: MetricsServer | None, place: Slot) -> list[str]:
+@contextlib.contextmanager
+def _pulses(slots: Iterable[str]) -> Iterator[Mapping[str, Path]]:
+    """Return a file for the pulse of each slot, which only the owner can read."""
+    with tempfile.TemporaryDirectory(prefix="stylefarm-slots-") as folder:
+        made = {slot: Path(folder) / slot for slot in slots}
+        for path in made.values():
+            make_pulse(path)
+        yield made
+
+
+def _command(
+    name: str | None, choices: Choices, watch: MetricsServer | None, pulses: Mapping[str, Path], place: Slot
+) -> list[str]:
     full = _name(name, place)
     queues = ",".join(choices.queues(place))
     metrics = ["--metrics", str(watch.folders[place.name])] if watch else []
-    return [*PROGRAM, "worker", "slot", "--name", full, "--queues", queues, "--parent", str(os.getpid()), *metrics]
+    own = ["--name", full, "--queues", queues, "--parent", str(os.getpid()), "--pulse", str(pulses[place.name])]
+    return [*PROGRAM, "worker", "slot", *own, *metrics]
 
 
 def _cores() -> int:

@@ -10,7 +10,7 @@ from types import TracebackType
 import structlog
 from structlog.typing import EventDict, Processor
 
-from stylefarm.shared.queue.hints import TASK
+from stylefarm.shared.queue.messages import TASK
 from stylefarm.shared.settings import Settings
 
 log = structlog.get_logger("stylefarm.worker")

@@ -28,21 +28,30 @@ SWEEP_LOOK_SECONDS = 60.0
 
 
 class MaintenanceThreads:
-    """Runs the reconciler, `register` and the `caller`, if there is one, once a period while its `with` block runs."""
+    """Runs these once a period while its `with` block runs.
+
+    Args:
+        reconciler: whose period it is.
+        register: what reports that this worker is alive.
+        caller: the caller of webhooks, if there is one.
+        look: what looks after the slots.
+    """
 
     def __init__(
         self,
         reconciler: Reconciler,
         register: Callable[[], None] = lambda: None,
         caller: WebhookCaller | None = None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self.reconciler = reconciler
         self.register = register
         self.caller = caller
+        self.look = look
         self._over = threading.Event()
         # By themselves, since a large bucket takes its time to list, and so do those who are called to answer: lost
         # jobs must not wait for either.
-        works = {"reconciler": self._work, "orphans": self._sweep, "webhooks": self._call}
+        works = {"reconciler": self._work, "orphans": self._sweep, "webhooks": self._call, "slots": self._look}
         self._threads = [threading.Thread(target=work, name=name, daemon=True) for name, work in works.items()]
 
     def __enter__(self) -> Self:
@@ -80,14 +89,22 @@ class MaintenanceThreads:
                     log.info("swept objects that nobody names", objects=count)
 
     def _call(self) -> None:
-        while self.caller is not None and not self._over.wait(self.reconciler.period):
+        caller = self.caller
+        if caller is not None:
+            self._repeat(lambda: caller.run(self._over), "webhooks not called")
+
+    def _look(self) -> None:
+        self._repeat(self.look, "slots not looked after")
+
+    def _repeat(self, work: Callable[[], object], failure: str) -> None:
+        while not self._over.wait(self.reconciler.period):
             try:
-                self.caller.run(self._over)
+                work()
             except ServiceUnavailable as error:
-                log.warning("webhooks not called", reason=str(error))
+                log.warning(failure, reason=str(error))
             except Exception:
                 # A bug here must not end the thread.
-                log.exception("webhooks not called")
+                log.exception(failure)
 
     def _run(self) -> bool:
         try:

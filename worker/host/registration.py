@@ -10,6 +10,8 @@ from stylefarm.shared.dispatch.workers import NewWorker, WorkerRegistry
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.worker.host.supervisor import Supervisor
 
+RESTARTED = "its worker ended without a word, and was started again"
+
 
 def full_name(name: str) -> str:
     """Return what a slot's process is called in the whole farm, by Celery and in the list of workers."""
@@ -28,9 +30,13 @@ class Registration:
     def call(self) -> None:
         """Report that the slots are alive, and stop those that are drained or benched. Raises ServiceUnavailable."""
         if not self._enlisted:
-            self.workers.register(list(self.slots.values()))
+            left_behind = self.workers.register(list(self.slots.values()))
+            self.supervisor.inherited = {
+                slot: RESTARTED for slot, worker in self.slots.items() if worker.name in left_behind
+            }
             self._enlisted = True
-        states = self.workers.report_alive([slot.name for slot in self.slots.values()])
+        troubles = self.supervisor.tick.troubles
+        states = self.workers.report_alive({worker.name: troubles.get(slot) for slot, worker in self.slots.items()})
         # A worker that a user removed from the list goes on.
         known = {slot: states[worker.name] for slot, worker in self.slots.items() if worker.name in states}
         self.supervisor.resting = {slot: state for slot, state in known.items() if state is not WorkerState.ACTIVE}

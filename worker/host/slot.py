@@ -13,9 +13,11 @@ from celery.exceptions import SecurityWarning
 from stylefarm import migrations
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings
 from stylefarm.shared.queue import app
+from stylefarm.shared.queue.transport import Watch
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import Settings
 from stylefarm.worker.host import fork, shutdown
+from stylefarm.worker.host.pulse import Pulse
 from stylefarm.worker.host.registration import full_name
 
 # Packages that a worker needs and a producer does not: the name to import, and the name to install.
@@ -27,10 +29,10 @@ PACKAGES = {
 }
 
 
-def run_slot(settings: Settings, name: str, queues: Sequence[str]) -> int:
+def run_slot(settings: Settings, name: str, queues: Sequence[str], pulse: Pulse) -> int:
     """Take jobs of these queues until the process is stopped, and return the exit code.
 
-    Raises what `broker_of` and `check_services` raise.
+    Tells `pulse` how it fares. Raises what `broker_of` and `check_services` raise.
     """
     shutdown.ignore_request()
     fork.share_no_connections()
@@ -38,7 +40,7 @@ def run_slot(settings: Settings, name: str, queues: Sequence[str]) -> int:
     check_services(connect_services(settings))
     # Celery warns about root because of pickled messages; this farm accepts nothing but JSON.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    running = app.application(broker_url).Worker(
+    running = app.application(broker_url, Watch(pulse.drop, pulse.poll)).Worker(
         hostname=full_name(name),
         pool_cls="prefork",
         concurrency=1,

@@ -22,6 +22,7 @@ from stylefarm.shared.db.tables import LeaderLockRow
 from stylefarm.shared.dispatch.backlog import Backlog
 from stylefarm.shared.dispatch.reconcile import RECONCILER_LOCK
 from stylefarm.shared.dispatch.weights import WeightsRegistry
+from stylefarm.shared.dispatch.workers import FAILING
 from stylefarm.shared.errors import FarmError, InvalidSpec
 from stylefarm.shared.queue.routes import queue_name
 from stylefarm.shared.services import Services
@@ -130,6 +131,8 @@ def _check_workers(services: Services) -> Found:
         name = entry.worker.name
         if entry.state == WorkerState.BENCHED:
             yield Health.WARNING, f"{name} is benched: {entry.worker.reason}", f"stylefarm worker unbench {name}"
+        elif entry.state == FAILING:
+            yield Health.WARNING, f"{name} is failing: {entry.reason}", "see its log"
         elif entry not in takers and entry.state != WorkerState.DRAINING:
             yield (
                 Health.WARNING,

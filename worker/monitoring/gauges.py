@@ -23,6 +23,7 @@ from stylefarm.shared.queries.jobs import QueueTotal
 from stylefarm.shared.queue.routes import queue_name
 from stylefarm.shared.services import Services
 from stylefarm.worker.host.nvml import Memory, read_memory
+from stylefarm.worker.host.pulse import read_pulse
 from stylefarm.worker.host.supervisor import STANDINGS, Supervisor
 
 Answer = TypeVar("Answer")
@@ -136,11 +137,12 @@ class GpuCollector(Collector):
 
 
 class SlotCollector(Collector):
-    """The states of the slots, and how often the process of each was started."""
+    """The states of the slots, how often the process of each was started, and the messages that it dropped."""
 
-    def __init__(self, supervisor: Supervisor, names: Mapping[str, str]) -> None:
+    def __init__(self, supervisor: Supervisor, names: Mapping[str, str], pulses: Mapping[str, Path]) -> None:
         self.supervisor = supervisor
         self.names = names
+        self.pulses = pulses
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
@@ -154,6 +156,16 @@ class SlotCollector(Collector):
         for slot, count in tick.starts.items():
             starts.add_metric([self.names[slot]], count)
         yield starts
+        trouble = GaugeMetricFamily(
+            "stylefarm_slot_in_trouble", "Whether a slot's process does not live.", labels=["slot"]
+        )
+        for slot in tick.standings:
+            trouble.add_metric([self.names[slot]], float(slot in tick.troubles))
+        yield trouble
+        dropped = CounterMetricFamily("stylefarm_dropped_messages", "Messages that were no hints.", labels=["slot"])
+        for slot, path in self.pulses.items():
+            dropped.add_metric([self.names[slot]], read_pulse(path).dropped)
+        yield dropped
 
 
 class CountCollector(Collector):

@@ -76,13 +76,15 @@ class MetricsServer:
         self.folders = folders
         self.places = places
 
-    def serve(self, services: Services, supervisor: Supervisor, listed: Mapping[str, NewWorker]) -> None:
-        """Answer from now on; `listed` are the slots as the farm knows them."""
+    def serve(
+        self, services: Services, supervisor: Supervisor, listed: Mapping[str, NewWorker], pulses: Mapping[str, Path]
+    ) -> None:
+        """Answer from now on; `listed` are the slots as the farm knows them, `pulses` the files of their pulses."""
         names = {slot: worker.name.partition("@")[0] for slot, worker in listed.items()}
         gpus = {names[place.name]: place.environment[VISIBLE] for place in self.places if place.device == "gpu"}
         collectors = [
             FarmCollector(services, (queue for worker in listed.values() for queue in worker.queues)),
-            SlotCollector(supervisor, names),
+            SlotCollector(supervisor, names, pulses),
             CountCollector({names[slot]: folder for slot, folder in self.folders.items()}),
             *([GpuCollector(gpus)] if gpus else []),
         ]

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import torch.hub
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.text import Text
 from torchvision.models import SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
-from stylefarm.shared.blobs.storage import CHUNK_BYTES, replacing
+from stylefarm.shared.blobs.storage import CHUNK_BYTES, remove_partials, replacing
 from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
 from stylefarm.shared.spec.networks import PRETRAINED_FILES, Architecture, cached_weights
 from stylefarm.worker.weights.importing import check_sha256, refuse_other_hash
@@ -32,6 +33,12 @@ URLS: dict[Architecture, str] = {
 
 # A server that keeps silent for so long is given up.
 SILENCE_SECONDS = 30
+# So are one that sends less than this on average, and a file that is larger than any weights of a known network.
+SLOWEST_BYTES_PER_SECOND = 2_000
+SLOW_SECONDS = 60.0
+MOST_BYTES = 2_000_000_000
+# What an interrupted download has left is nobody's after so long.
+LEFT_OVER_SECONDS = 86_400.0
 # What takes no longer shows no progress.
 PATIENCE_SECONDS = 1.0
 
@@ -86,6 +93,7 @@ def download(url: str, path: Path, sha256: str) -> None:
     """
     digest, shown = hashlib.sha256(), check_url(url)
     _make_folder(path.parent)
+    remove_partials(path.parent, LEFT_OVER_SECONDS)
     with replacing(path) as file, _chunks(url, shown) as chunks:
         for chunk in chunks:
             digest.update(chunk)
@@ -104,23 +112,54 @@ def _make_folder(folder: Path) -> None:
 def _chunks(url: str, shown: str) -> Iterator[Iterator[bytes]]:
     request = urllib.request.Request(url, headers={"User-Agent": "stylefarm"})  # noqa: S310 - a web address: check_url
     with _translated(shown):
-        answer = urllib.request.urlopen(request, timeout=SILENCE_SECONDS)  # noqa: S310
+        answer = _OPENER.open(request, timeout=SILENCE_SECONDS)
     with answer, _progress(shown, answer.length) as advance:
         yield _read(answer, shown, advance)
 
 
 def _read(answer: http.client.HTTPResponse, shown: str, advance: Callable[[int], None]) -> Iterator[bytes]:
-    expected, received = answer.length, 0
+    expected, received, began = answer.length, 0, time.monotonic()
     while True:
+        _refuse_large(max(expected or 0, received), shown)
         with _translated(shown):
-            chunk = answer.read(CHUNK_BYTES)
+            # What has come: to wait for a whole chunk, a byte at a time, may take for ever.
+            chunk = answer.read1(CHUNK_BYTES)
         if not chunk:
             break
         received += len(chunk)
+        _refuse_slow(received, time.monotonic() - began, shown)
         advance(received)
         yield chunk
     if expected is not None and received < expected:
         raise ServiceUnavailable(f"{shown} ended after {received:,} of {expected:,} bytes: try again")
+
+
+def _refuse_large(size: int, shown: str) -> None:
+    if size > MOST_BYTES:
+        raise InvalidRequest(f"{shown} has more than {MOST_BYTES:,} bytes, which no weights have: check the address")
+
+
+def _refuse_slow(received: int, seconds: float, shown: str) -> None:
+    if seconds > SLOW_SECONDS and received < SLOWEST_BYTES_PER_SECOND * seconds:
+        raise ServiceUnavailable(
+            f"{shown} comes too slowly ({received:,} bytes in {seconds:.0f} s): try again, or import a file with"
+            " `stylefarm weights import`"
+        )
+
+
+class _WebRedirections(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to other web addresses; Python's own go to ftp, too."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Return the request that follows a redirection."""
+        if urlsplit(newurl).scheme not in {"http", "https"}:
+            raise urllib.error.URLError(f"it redirects to {newurl:.80}, which is no web address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_WebRedirections)
 
 
 @contextmanager

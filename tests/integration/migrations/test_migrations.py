@@ -63,6 +63,28 @@ def test_a_newer_database_is_left_alone(engine: Engine) -> None:
     assert migrations.current(engine) == "9999"
 
 
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ("CREATE TABLE jobs (id INTEGER)", r"has tables of another program that are called as ours \(jobs\): give"),
+        ("CREATE TABLE losses (id INTEGER)", r"has tables of another program that are called as ours \(losses\): give"),
+        (
+            "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('ae12'), ('bf34')",
+            r"belongs to another program, .* \(revision ae12, bf34\): give stylefarm a database of its own",
+        ),
+    ],
+)
+def test_another_program_s_database_is_left_alone(empty: Engine, made: str, sentence: str) -> None:
+    """Given a database with another program's tables, if it is upgraded, I expect a sentence, and nothing changed."""
+    with empty.begin() as connection:
+        for statement in made.split("; "):
+            connection.execute(text(statement))
+    before = set(inspect(empty).get_table_names())
+    with pytest.raises(NotMigrated, match=sentence):
+        migrations.upgrade(empty)
+    assert set(inspect(empty).get_table_names()) == before
+
+
 def test_check_names_the_remedy(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an empty database, if it is checked, I expect the remedy; after it nothing; and of an older one, again."""
     with pytest.raises(NotMigrated, match=r"has no tables of stylefarm yet: run `stylefarm db upgrade`"):

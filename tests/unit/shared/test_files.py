@@ -135,11 +135,14 @@ def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
     """Given no folder, a folder, a device, a name too long, if I ask or write, I expect one sentence each."""
     (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("pool")
+    (tmp_path / "pool").symlink_to("loop")
     (tmp_path / "file").write_bytes(b"")
     places = {
         tmp_path / "absent" / "out.png": "the folder .*absent does not exist: create it",
         tmp_path / "file" / "out.png": "file is a file, not a folder",
         tmp_path / "folder": "is a folder: give the name of a file in it",
+        tmp_path / "loop": "is a link that leads back to itself: give another -o",
         Path("/dev/null"): "is a device or a pipe",
         tmp_path / ("x" * 300): "File name too long",
         tmp_path / "a\0b": "null",

@@ -111,3 +111,20 @@ def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatc
     export_results(sweep, tmp_path / "results.csv")
     with pytest.raises(InvalidRequest, match="exists"):
         export_losses(sweep, tmp_path / "results.csv")
+
+
+def test_a_table_does_not_tell_where_pictures_lie(tmp_path: Path) -> None:
+    """Given pictures by absolute paths, I expect what the paths do not have in common, which tells them apart."""
+    home = "/home/somebody/pictures"
+    style = [f"{home}/waves.png", [f"{home}/waves.png", "night.png"]]
+    axes: dict[str, Any] = {"content": [f"{home}/a/cat.png", f"{home}/b/cat.png"], "style": style}
+    with Farm(embedded_settings(tmp_path / "made-up")) as farm:
+        sweep = made_up(farm, axes)
+        files = [export(sweep, tmp_path / f"{export.__name__}.csv") for export in (export_results, export_losses)]
+    rows, points = map(from_csv, files)
+    assert not [value for row in rows + points for name, value in row.items() if "axis" in name and "somebody" in value]
+    assert [(row["axis.content"], row["axis.style"]) for row in rows] == [
+        (content, style)
+        for content in ("a/cat.png", "b/cat.png")
+        for style in ("waves.png", '["waves.png", "night.png"]')
+    ]

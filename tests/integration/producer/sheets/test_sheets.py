@@ -85,6 +85,18 @@ def test_a_picture_that_is_gone_is_marked(sweep: Sweep, tmp_path: Path) -> None:
     assert sweep_sheet(sweep, where={"style_weight": [1]}, cell=48).width > 4 * 48
 
 
+def test_a_picture_with_other_bytes_is_marked(sweep: Sweep, tmp_path: Path) -> None:
+    """Given a result whose object has other bytes than were stored, I expect that cell marked, and the others."""
+    done = sweep.statuses()[0]
+    assert done.result_key is not None
+    blobs = sweep.farm.services.blobs
+    sound = blobs.get(done.result_key)
+    blobs.put(done.result_key, sound[:-1] + b"x", "image/png")
+    page = document(write_sheet(sweep, tmp_path / "sheet.html")[0])
+    assert sum(image is None for image in page["images"]) == 1
+    assert sweep_sheet(sweep, where={"style_weight": [1]}, cell=48).width > 4 * 48
+
+
 @pytest.mark.parametrize(("suffix", "files"), [(".png", 2), (".jpg", 2), (".pdf", 1), (".html", 1)])
 def test_pages_are_files_or_pages_of_one(sweep: Sweep, tmp_path: Path, suffix: str, files: int) -> None:
     """Given two weights, I expect a PNG and a JPEG for each, and one file of PDF and of HTML; nothing overwritten."""

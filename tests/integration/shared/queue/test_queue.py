@@ -12,7 +12,8 @@ import pytest
 
 from stylefarm.shared.errors import InvalidSettings, ServiceUnavailable
 from stylefarm.shared.queue.app import application
-from stylefarm.shared.queue.hints import TASK, Hints, key_of
+from stylefarm.shared.queue.hints import Hints, key_of
+from stylefarm.shared.queue.messages import TASK
 from stylefarm.shared.queue.routes import Hint
 from tests.servers import RedisServer
 

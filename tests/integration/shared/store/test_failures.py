@@ -16,6 +16,8 @@ from stylefarm.shared.errors import FarmError, InvalidImage, NotFound, OutOfMemo
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
+from stylefarm.worker.host.registration import RESTARTED, Registration
+from stylefarm.worker.host.supervisor import Supervisor
 from tests.integration.jobs import RESULT, new_job
 
 AWAY = ServiceUnavailable("the object store does not answer")
@@ -138,15 +140,43 @@ def test_a_worker_that_fails_three_times_in_a_row_is_benched(farm: FailingFarm) 
     assert farm.store.attempts.claim(ids[0], worker) is not None
 
 
+def test_a_slot_in_trouble_is_named(farm: FailingFarm) -> None:
+    """Given slots, one of which does not live, I expect that one listed as failing with its reason, until it lives."""
+    other = NewWorker("gpu1@here", "here", "gpu")
+    farm.workers.register([SLOT, other])
+    for trouble, expected in (("its process ended with code 1", "failing"), (None, "active")):
+        farm.workers.report_alive({SLOT.name: trouble, other.name: None})
+        first, second = farm.workers.listed()
+        assert (first.state, first.reason) == (expected, trouble)
+        assert (second.state, second.reason) == ("active", None)
+    farm.workers.set_state(SLOT.name, WorkerState.BENCHED, "by hand")
+    farm.workers.report_alive({SLOT.name: "its process ended with code 1"})
+    first, _ = farm.workers.listed()
+    assert (first.state, first.reason) == ("benched", "by hand")
+
+
+def test_a_worker_that_was_killed_and_started_again_is_named(farm: FailingFarm) -> None:
+    """Given a worker that ends without leaving the list, I expect the next one to be failing until it has run well."""
+    farm.workers.unregister([SLOT.name])
+    supervisors = [Supervisor([], lambda _: [], grace=0) for _ in range(3)]
+    rolls = [Registration(farm.workers, {"gpu0": SLOT}, supervisor) for supervisor in supervisors]
+    for roll in rolls[:2]:
+        roll.call()
+    assert [supervisor.inherited for supervisor in supervisors[:2]] == [{}, {"gpu0": RESTARTED}]
+    rolls[1].leave()
+    rolls[2].call()
+    assert supervisors[2].inherited == {}
+
+
 def test_workers_are_listed_with_what_they_render(farm: FailingFarm) -> None:
     """Given a worker at a job, I expect it listed with that job, and gone from the list when it leaves."""
     farm.claim()
     (listed,) = farm.workers.listed()
     assert (listed.worker.name, listed.worker.labels, listed.job_ids) == (SLOT.name, ["night"], [farm.job_id])
     assert (listed.state, listed.silent_for < 10) == ("active", True)
-    assert farm.workers.report_alive([SLOT.name, "unknown"]) == {SLOT.name: WorkerState.ACTIVE}
+    assert farm.workers.report_alive({SLOT.name: None, "unknown": None}) == {SLOT.name: WorkerState.ACTIVE}
     farm.workers.set_state(SLOT.name, WorkerState.DRAINING, "by hand")
-    assert farm.workers.report_alive([SLOT.name]) == {SLOT.name: WorkerState.DRAINING}
+    assert farm.workers.report_alive({SLOT.name: None}) == {SLOT.name: WorkerState.DRAINING}
     farm.workers.unregister([SLOT.name])
     assert farm.workers.listed() == []
     with pytest.raises(NotFound, match="no worker is called gpu0@here: "):

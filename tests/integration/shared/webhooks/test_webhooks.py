@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from stylefarm.shared.db.records import Fence, JobSelector
 from stylefarm.shared.db.tables import WebhookRow
 from stylefarm.shared.errors import InvalidImage, InvalidRequest, NotFound
 from stylefarm.shared.store import Store
+from stylefarm.shared.webhooks import delivery
 from stylefarm.shared.webhooks import subscriptions as module
 from stylefarm.shared.webhooks.caller import UNSIGNED, WebhookCaller
 from stylefarm.shared.webhooks.delivery import CallFailed, call, check_url
@@ -232,6 +234,28 @@ def test_an_answer_without_an_end_is_not_waited_for(farm: CallingFarm, receiver:
     farm.webhooks.set(farm.sweep, receiver.url)
     farm.store.commands.cancel(JobSelector(sweep=farm.sweep))
     assert (farm.caller.run(), len(receiver.calls)) == (1, 1)
+
+
+def test_an_answer_that_trickles_is_given_up(receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given somebody who sends a byte now and then, I expect the call to be given up when its whole time is over."""
+    monkeypatch.setattr(delivery, "SECONDS", 0.5)
+    receiver.trickles = True
+    began = time.monotonic()
+    with pytest.raises(CallFailed, match=r"127\.0\.0\.1 has not answered within"):
+        call(receiver.url, {}, SECRET, allow_private=True)
+    assert time.monotonic() - began < 5
+
+
+def test_calls_are_made_side_by_side(farm: CallingFarm, receiver: WebhookReceiver) -> None:
+    """Given several sweeps whose receiver takes a second, I expect their calls to be made at once."""
+    receiver.seconds = 1.0
+    sweeps = [farm.sweep, *(farm.store.submissions.create_sweep(f"{n}", {}, [new_job(seed=n)])[0] for n in range(5))]
+    for sweep in sweeps:
+        farm.webhooks.set(sweep, receiver.url)
+        farm.store.commands.cancel(JobSelector(sweep=sweep))
+    began = time.monotonic()
+    assert farm.caller.run() == len(sweeps)
+    assert time.monotonic() - began < 4
 
 
 def test_a_host_may_be_written_in_any_script(receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stylefarm.worker.host.supervisor import next_delay
+from stylefarm.worker.host.pin import Slot
+from stylefarm.worker.host.supervisor import SlotProcess, next_delay
 from tests import REPOSITORY, fake_nvml
 from tests.programs import CommandLine
 from tests.servers.processes import are_gone, free_ports, wait_until
@@ -202,7 +203,7 @@ def test_the_memory_of_each_gpu_is_told_by_slot(start: Start) -> None:
     assert samples["stylefarm_slot_starts_total", "studio-gpu2", None] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stopped_worker_waits_for_the_jobs_at_hand(start: Start, number: signal.Signals) -> None:
     """Given slots at a job, if the worker is asked to stop, I expect all of them to finish, and 0."""
     worker = start("--gpus", "4,5", slots=2, job_seconds=0.5)
@@ -246,3 +247,30 @@ def test_the_delay_grows_with_each_death_and_is_forgotten_after_a_good_run() -> 
         delays.append(next_delay(delays[-1], ran=0.1))
     assert delays[1:] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert next_delay(60, ran=3600) == 1
+
+
+def test_a_slot_that_dies_young_is_in_trouble_until_it_lives(tmp_path: Path) -> None:
+    """Given a process that ends soon, and one that is to be replaced, I expect both named, also while the next runs."""
+    dies_once = f"test -e {tmp_path}/again || {{ touch {tmp_path}/again; exit 3; }}; exec sleep 600"
+    first = SlotProcess(Slot("cpu0"), ["sh", "-c", dies_once])
+    second = SlotProcess(Slot("cpu1"), ["sleep", "600"])
+    children = (first, second)
+
+    def standing() -> list[tuple[str, str | None]]:
+        for child in children:
+            child.ensure_running()
+        return [(child.standing, child.trouble) for child in children]
+
+    try:
+        wait_until(lambda: standing()[0][0] == "failing", SECONDS)
+        assert standing()[1] == ("running", None)
+        assert first.trouble == "its process ended with code 3; it has been started 2 times"
+        second.replace("took no hint")
+        assert (second.standing, second.trouble) == (
+            "restarting",
+            "its process took no hint; it has been started 1 times",
+        )
+        wait_until(lambda: standing()[1][0] == "failing", SECONDS)
+    finally:
+        for child in children:
+            child.kill()

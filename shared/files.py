@@ -70,7 +70,7 @@ def _checked(path: Path, force: bool) -> Path:
     """Return the file to write, behind any symbolic links."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():  # all links have been followed, but for one that leads back to itself
-        raise InvalidRequest(f"{path} is a link that leads back to itself: give another -o")
+        raise InvalidRequest(f"{path} is a link that leads back to itself: give another file")
     if target.is_dir():
         raise InvalidRequest(f"{path} is a folder: give the name of a file in it")
     if target.exists() and not target.is_file():

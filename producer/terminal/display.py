@@ -70,7 +70,8 @@ class Lines:
         Args:
             statuses: of all jobs, ended or not.
         """
-        self.labels = self.labels or job_labels(statuses)
+        if len(self.labels) != len(statuses):  # a search adds jobs
+            self.labels = job_labels(statuses)
         for place, status in enumerate(statuses):
             # If a single job fails, the command itself prints the reason.
             silent = len(statuses) == 1 and status.state is not State.DONE
@@ -109,7 +110,8 @@ class Bars:
         self._overall(statuses)
         if len(statuses) > 1:
             self.lines.watch(statuses)
-        self.labels = self.labels or dict(zip((status.id for status in statuses), job_labels(statuses), strict=True))
+        if not all(status.id in self.labels for status in statuses):
+            self.labels = dict(zip((status.id for status in statuses), job_labels(statuses), strict=True))
         running = [status for status in statuses if status.state is State.RUNNING][:MOST_BARS]
         for job_id in set(self.bars) - {status.id for status in running}:
             self.progress.remove_task(self.bars.pop(job_id))

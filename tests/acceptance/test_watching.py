@@ -279,7 +279,8 @@ def test_a_worker_is_unwell_when_its_slots_end(farm: CommandLine, start: Start, 
         assert "is failing: its process ended with code 69" in farm.run("doctor").out.replace("\n", " ")
     finally:
         redis_server.start()
-    wait_until(lambda: _answers(farm), SECONDS)
+    # After several starts in vain, the next one is up to a minute away.
+    wait_until(lambda: _answers(farm), 2 * SECONDS)
     assert farm.run("worker", "drain", listed(farm)["name"]).code == 0
     wait_until(lambda: value(scraped(farm), "slots", "state=draining") == 1, SECONDS)
     assert _get(farm, "/healthz") == (200, "well\n")

@@ -142,7 +142,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
         tmp_path / "absent" / "out.png": "the folder .*absent does not exist: create it",
         tmp_path / "file" / "out.png": "file is a file, not a folder",
         tmp_path / "folder": "is a folder: give the name of a file in it",
-        tmp_path / "loop": "is a link that leads back to itself: give another -o",
+        tmp_path / "loop": "is a link that leads back to itself: give another file",
         Path("/dev/null"): "is a device or a pipe",
         tmp_path / ("x" * 300): "File name too long",
         tmp_path / "a\0b": "null",

@@ -14,9 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from stylefarm.shared.settings import load_settings
+
+# Half of the usual examples, which still find what the laws are for; no limits of time, since tests share two cores.
+settings.register_profile("suite", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_receiver", "tests.packaged"]
 

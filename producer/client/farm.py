@@ -79,7 +79,7 @@ class Farm(Session):
         resolver = SpecResolver(self.services)
         spec = spec or parse_spec({name: to_plain(value) for name, value in fields.items()})
         job = resolver.resolve(spec, terms=self.terms(terms))
-        rendered = None if force else self.services.queries.find_done(job.spec.key)
+        rendered = None if force else self.services.queries.find_done(job.key)
         if rendered is not None:
             return Job(self, rendered.id, created=False)
         self.check_and_upload(resolver)

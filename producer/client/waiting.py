@@ -76,7 +76,8 @@ class Waiting:
                 self._before = self.services.queries.ancestors(self.ids)
             queued = [status for status in (*now, *self._statuses(self._before)) if status.state is State.QUEUED]
             self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
-        return [status if cell is None else status.at(cell) for status, cell in zip(now, self.cells, strict=True)]
+        pairs = zip(now, self.cells, strict=True)
+        return [status if cell is None or cell == status.cell else status.at(cell) for status, cell in pairs]
 
     def pause(self) -> float:
         """Return the seconds until the next poll.

@@ -63,7 +63,7 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
     """
     resolver = SpecResolver(farm.services)
     resolved = resolve_grid(resolver, grid, farm.terms(grid.terms), skip_bad=skip_bad)
-    by_key = {job.spec.key: job for job in resolved.jobs}
+    by_key = {job.key: job for job in resolved.jobs}
     known = farm.services.queries.known_keys(list(by_key))
     new = [job for key, job in by_key.items() if key not in known]
     workers = _workers(farm)

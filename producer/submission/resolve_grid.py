@@ -79,7 +79,7 @@ def _folded(jobs: Sequence[NewJob]) -> str:
     """Return the sentence on cells that are rendered once for several."""
     jobs_of: dict[str, list[NewJob]] = defaultdict(list)
     for job in jobs:
-        jobs_of[job.spec.key].append(job)
+        jobs_of[job.key].append(job)
     repeated = [alike for alike in jobs_of.values() if len(alike) > 1]
     if not repeated:
         return ""

@@ -6,7 +6,7 @@ Everything is read and checked before anything is stored; only then are pictures
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,8 +97,10 @@ class SpecResolver:
         changes.update(resolve_auto(chosen, content, styles, spec.model_fields_set, notes))
         resolved = _checked(chosen.model_copy(update=changes), spec.model_fields_set)
         check_size(resolved, content, styles)
-        notes.extend(_without_effect(resolved, spec.model_fields_set))
-        resolved = canonical(resolved)
+        in_vain = without_effect(resolved)
+        given = spec.model_fields_set
+        notes += [f"{name}: has no effect, since {why}" for name, why in in_vain.items() if name in given]
+        resolved = canonical(resolved, in_vain)
         alike = batch_key(resolved, (content.width, content.height), terms)
         return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
 
@@ -274,13 +276,6 @@ def _checked(spec: JobSpec, given: Collection[str]) -> JobSpec:
             " smaller min_size, or a larger size"
         )
     return spec
-
-
-def _without_effect(spec: JobSpec, given: Collection[str]) -> Iterator[str]:
-    """Yield a note for each parameter that the user gave in vain."""
-    for name, reason in without_effect(spec).items():
-        if name in given:
-            yield f"{name}: has no effect, since {reason}"
 
 
 def _address(data: bytes) -> str:

@@ -48,7 +48,12 @@ def value_labels(axis: str, values: Sequence[Any], longest: int = LONGEST_VALUE)
         ['cat.png', 'cat.jpg']
     """
     keys = [key_of(value) for value in values]
-    known = dict(zip(keys, values, strict=True))
+    labels = _labels(axis, dict(zip(keys, values, strict=True)), longest)
+    return [labels[key] for key in keys]
+
+
+def _labels(axis: str, known: Mapping[str, Any], longest: int) -> dict[str, str]:
+    """Return a label for each of the values, by their keys."""
     labels = {key: label_of(axis, value) for key, value in known.items()}
     if axis in PICTURES:
         depth = max((path.count("/") for value in known.values() for path in _paths(value)), default=0)
@@ -59,8 +64,7 @@ def value_labels(axis: str, values: Sequence[Any], longest: int = LONGEST_VALUE)
     for way in ways:
         repeated = _repeated(labels.values())
         labels |= {key: way(axis, known[key]) for key, label in labels.items() if label in repeated}
-    short = _shortened(labels, longest)
-    return [short[key] for key in keys]
+    return _shortened(labels, longest)
 
 
 def varying_labels(cells: Sequence[Mapping[str, Any]], longest: int = LONGEST_VALUE) -> list[dict[str, str]]:
@@ -79,11 +83,14 @@ def varying_labels(cells: Sequence[Mapping[str, Any]], longest: int = LONGEST_VA
     """
     found: list[dict[str, str]] = [{} for _ in cells]
     for axis in dict.fromkeys(axis for cell in cells for axis in cell):
-        values = [cell.get(axis) for cell in cells]
-        if len(set(map(key_of, values))) > 1:
-            for own, cell, label in zip(found, cells, value_labels(axis, values, longest), strict=True):
-                if axis in cell:
-                    own[axis] = label
+        keys = [key_of(cell.get(axis)) for cell in cells]
+        known = {key: cell.get(axis) for key, cell in zip(keys, cells, strict=True)}
+        if len(known) < 2:
+            continue
+        labels = _labels(axis, known, longest)
+        for own, cell, key in zip(found, cells, keys, strict=True):
+            if axis in cell:
+                own[axis] = labels[key]
     return found
 
 

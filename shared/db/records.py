@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement
@@ -27,6 +28,19 @@ class NewJob:
     terms: Terms = DEFAULT_TERMS
     batch_key: str | None = None
     """`stylefarm.shared.spec.batching.batch_key`: with which others it may be rendered."""
+
+    @cached_property
+    def document(self) -> str:
+        """The spec as JSON, as it is stored."""
+        return self.spec.document()
+
+    @cached_property
+    def key(self) -> str:
+        """The content hash of the spec, by which a picture that is there already is found."""
+        # Imported here: JobSpec takes a while to import, and programs that only read do not need it.
+        from stylefarm.shared.spec.spec import content_key
+
+        return content_key(self.document)
 
 
 @dataclass(frozen=True)

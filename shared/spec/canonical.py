@@ -5,14 +5,11 @@ Specs with one canonical form give the same picture; so the keys of jobs are tho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from stylefarm.shared.spec.builtin import LOSS_ENTRIES, METHOD_ENTRIES, OPTIMIZERS
 from stylefarm.shared.spec.parameters import Parameters
 from stylefarm.shared.spec.spec import JobSpec
-
-S = TypeVar("S", bound=JobSpec)
 
 Reasons = Iterator[tuple[str, str]]
 """Parameters that have no effect, each with the reason."""
@@ -20,12 +17,15 @@ Reasons = Iterator[tuple[str, str]]
 # Formats whose encoder takes a quality.
 LOSSY_FORMATS = ("jpeg", "webp", "avif")
 
+DEFAULTS: Mapping[str, object] = {name: field.get_default() for name, field in Parameters.model_fields.items()}
 
-def canonical(spec: S) -> S:
+
+def canonical(spec: JobSpec, in_vain: Iterable[str] | None = None) -> JobSpec:
     """Return the canonical form of a resolved spec.
 
     Args:
         spec: a spec without "auto".
+        in_vain: the parameters that `without_effect` returns, where that is known already.
 
     Example:
         >>> from stylefarm.shared.spec.spec import parse_spec
@@ -35,13 +35,15 @@ def canonical(spec: S) -> S:
     """
     if spec.method not in METHOD_ENTRIES:
         return spec
-    changes: dict[str, object] = {name: _default(name) for name in without_effect(spec)}
+    form: dict[str, object] = {name: DEFAULTS[name] for name in (without_effect(spec) if in_vain is None else in_vain)}
     if len(spec.sizes) == 1:
-        changes |= {"min_size": None, "first_iterations": None, "iterations": spec.total_iterations}
+        form |= {"min_size": None, "first_iterations": None, "iterations": spec.total_iterations}
     if len(set(spec.style_weights)) == 1:
-        changes["style_weights"] = ()
-    changes.setdefault("style_loss", {name: weight for name, weight in spec.style_loss.items() if weight})
-    return spec.model_copy(update=changes)
+        form["style_weights"] = ()
+    form.setdefault("style_loss", {name: weight for name, weight in spec.style_loss.items() if weight})
+    # Most specs are in their canonical form, and a sweep has thousands.
+    changes = {name: value for name, value in form.items() if getattr(spec, name) != value}
+    return spec.model_copy(update=changes) if changes else spec
 
 
 def without_effect(spec: JobSpec) -> Mapping[str, str]:
@@ -140,7 +142,3 @@ def _is_random(loss: str) -> bool:
 
 def _all(*names: str, because: str) -> Reasons:
     return ((name, because) for name in names)
-
-
-def _default(name: str) -> object:
-    return Parameters.model_fields[name].get_default()

@@ -72,13 +72,10 @@ def _first_event(entry: NewRows) -> dict[str, Any]:
 
 def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
     """Return the rows of a new job, with a new id."""
-    # Imported here: JobSpec takes a while to import, and programs that only read do not need it.
-    from stylefarm.shared.spec.spec import content_key
-
-    job_id, spec, terms = str(uuid.uuid4()), job.spec.document(), job.terms
+    job_id, terms = str(uuid.uuid4()), job.terms
     request = {
         "job_id": job_id,
-        "spec": spec,
+        "spec": job.document,
         "notes": _as_json(tuple(job.notes)),
         "loss_terms": _as_json(job.spec.loss_terms),
     }
@@ -87,7 +84,7 @@ def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
         "sweep_id": sweep_id,
         "position": position,
         "cell": json.dumps(dict(job.cell or {})),
-        "spec_key": content_key(spec),
+        "spec_key": job.key,
         "content_name": job.content_name,
         "style_name": job.style_name,
         "iterations": job.spec.total_iterations,

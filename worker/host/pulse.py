@@ -6,6 +6,7 @@ The file holds the number of messages that it has dropped; a process that replac
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ EXCERPT_BYTES = 80
 
 
 class Pulse:
-    """The side of the slot.
+    """What a slot writes of itself.
 
     Args:
         path: the file, which the supervisor has made.
@@ -30,17 +31,25 @@ class Pulse:
 
     def poll(self) -> None:
         """Tell that the slot asks for its next hint."""
-        os.utime(self.path)
+        try:
+            os.utime(self.path)
+        except FileNotFoundError:  # somebody has tidied up the folder of temporary files
+            self._write()
 
     def drop(self, queue: str, data: bytes) -> None:
         """Count a message that is no hint. The first one is logged, and then the tenth, the hundredth, and so on."""
         self.dropped += 1
-        self.path.write_text(f"{self.dropped:020d}")
+        self._write()
         if set(str(self.dropped)) <= {"1", "0"} and str(self.dropped).count("1") == 1:
             excerpt = ascii(data[:EXCERPT_BYTES])
             log.warning(
                 "dropped what is no hint", queue=queue, dropped=self.dropped, bytes=len(data), begins_with=excerpt
             )
+
+    def _write(self) -> None:
+        # On a full disk the count is late; no message is to stop a slot for that.
+        with suppress(OSError):
+            self.path.write_text(f"{self.dropped:020d}")
 
 
 @dataclass(frozen=True)
@@ -57,5 +66,8 @@ def make_pulse(path: Path) -> None:
 
 
 def read_pulse(path: Path) -> PulseReading:
-    """Return what a slot has told so far."""
-    return PulseReading(int(path.read_text() or 0), path.stat().st_mtime_ns)
+    """Return what a slot has told so far; nothing of a file that is gone."""
+    try:
+        return PulseReading(int(path.read_text() or 0), path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return PulseReading(0, 0)

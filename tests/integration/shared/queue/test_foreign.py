@@ -6,10 +6,8 @@ import base64
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kombu import Queue
@@ -24,16 +22,6 @@ from stylefarm.shared.queue.transport import Watch
 from tests.servers import RedisServer
 
 ID = "0198f0e4-6d3c-7cc1-8ad2-4be1e8c80d6a"
-
-
-@pytest.fixture(scope="module")
-def hints(redis_server: RedisServer) -> Iterator[Hints]:
-    """A Redis of the module's own."""
-    opened = Hints(redis_server.url)
-    opened.client.flushall()
-    yield opened
-    opened.client.flushall()
-    opened.client.close()
 
 
 def hint(**changes: Any) -> dict[str, Any]:

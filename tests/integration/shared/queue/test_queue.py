@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,16 +15,6 @@ from stylefarm.shared.queue.hints import Hints, key_of
 from stylefarm.shared.queue.messages import TASK
 from stylefarm.shared.queue.routes import Hint
 from tests.servers import RedisServer
-
-
-@pytest.fixture
-def hints(redis_server: RedisServer) -> Iterator[Hints]:
-    """A Redis in which nothing is."""
-    opened = Hints(redis_server.url)
-    opened.client.flushall()
-    yield opened
-    opened.client.flushall()
-    opened.client.close()
 
 
 def hinted(count: int, priority: int = 5, queue: str = "q") -> list[Hint]:

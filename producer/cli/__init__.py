@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import say, write_any_letter
 from stylefarm.shared.errors import FarmError, StorageFull
 from stylefarm.shared.gc_pause import keep_imports, uncollected
@@ -68,7 +69,7 @@ def _reader_may_leave() -> Iterator[None]:
         raise click.exceptions.Exit(0) from None
 
 
-class Commands(click.Group):
+class Commands(CommandGroup):
     """A group whose commands are imported when they are called."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:

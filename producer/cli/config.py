@@ -6,6 +6,7 @@ import click
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
+from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import json_option, print_json, print_table, say
 from stylefarm.shared.settings import PREFIX, Settings, load_settings, source_of
 
@@ -13,7 +14,7 @@ from stylefarm.shared.settings import PREFIX, Settings, load_settings, source_of
 URLS = ("broker_url", "database_url")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def config() -> None:
     """Show the settings and where each comes from."""
 

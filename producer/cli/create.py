@@ -131,6 +131,8 @@ def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:
         say(f"{created.skipped} cells are left out, since their pictures cannot be used")
     if created.folded:
         say(created.folded)
+    for message in created.kept:
+        say(message)
     there = sum(status.id not in created.created for status in statuses)
     if there:
         say(f"{there} of {len(statuses)} exist already, and are not rendered again (--force does)")

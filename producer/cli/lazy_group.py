@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from stylefarm.shared.command_group import CommandGroup
 
-class LazyGroup(click.Group):
+
+class LazyGroup(CommandGroup):
     """A group with commands of its own, and more in other modules, imported when none of its own has the given name.
 
     Args:

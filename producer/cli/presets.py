@@ -8,6 +8,7 @@ from typing import Any
 import click
 import yaml
 
+from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import echo, json_option, list_options, print_json, print_list
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.presets import PRESETS, QUALITIES, SQUEEZENET_PRESETS, SUMMARIES
@@ -18,7 +19,7 @@ from stylefarm.shared.text import nearest
 OF_THE_JOB = ("content", "style", "preset", "content_masks", "style_masks", "style_weights", "init_image", "weights")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def presets() -> None:
     """Show the presets: classic programs of style transfer and their parameters."""
 

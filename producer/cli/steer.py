@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from functools import partial
 
 import click
 
 from stylefarm.producer.client.farm import Farm, Job, Sweep
-from stylefarm.shared.console import echo, json_option, print_json
+from stylefarm.shared.console import echo, json_option, print_json, say
+from stylefarm.shared.db.states import FINAL, ArtifactRole, State
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.queue.routes import HIGHEST, LOWEST
+from stylefarm.shared.text import counted
 
 PRIORITY = click.IntRange(LOWEST, HIGHEST)
 
@@ -42,8 +43,15 @@ def resume_job(job_id: str, as_json: bool) -> None:
 @json_option
 def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
     """Render JOB again, after it has ended."""
-    what = "retried before it has ended"
-    _steer_job(job_id, lambda job: job.retry(from_checkpoint=from_checkpoint), what, as_json)
+
+    def retry(found: Job) -> bool:
+        changed = found.retry(from_checkpoint=from_checkpoint)
+        stored = found.farm.services.queries.artifacts(found.id, ArtifactRole.CHECKPOINT)
+        if changed and from_checkpoint and not stored:
+            say("the job has no checkpoint: it starts over")
+        return changed
+
+    _steer_job(job_id, retry, "retried before it has ended", as_json)
 
 
 @click.command()
@@ -86,7 +94,14 @@ def resume_sweep(sweep_id: str, as_json: bool) -> None:
 @json_option
 def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: bool) -> None:
     """Render all jobs of SWEEP that have ended again."""
-    retry = partial(Sweep.retry, failed=failed, from_checkpoint=from_checkpoint)
+
+    def retry(found: Sweep) -> int:
+        states = {State.FAILED} if failed else FINAL
+        lacking = found.farm.services.sweep_reads.without_checkpoint(found.id, states) if from_checkpoint else 0
+        if lacking:
+            say(f"{counted(lacking, 'job')} without a checkpoint: {'it starts' if lacking == 1 else 'they start'} over")
+        return found.retry(failed=failed, from_checkpoint=from_checkpoint)
+
     _steer_sweep(sweep_id, retry, "will be retried", as_json)
 
 

@@ -104,7 +104,8 @@ class Farm(Session):
         """Submit a job for each cell of a grid.
 
         What was submitted before is not queued again: the same sweep is found again, and a cell that belongs to another
-        sweep is shared with it.
+        sweep is shared with it. The sweep that is found gets the priority, the limits of time and attempts, and the
+        `max_running` that are given.
 
         Args:
             grid: a Grid, or the path of a sweep file; or leave it out and give `matrix` and the rest.
@@ -119,7 +120,7 @@ class Farm(Session):
                 before those of the file.
 
         Returns:
-            The sweep; its `created`, `skipped` and `problems` say what this submission did.
+            The sweep; its `created`, `skipped`, `problems` and `kept` say what this submission did.
 
         Raises:
             NotFound: a picture, or a job of `after`, is not there.
@@ -132,6 +133,7 @@ class Farm(Session):
             sweep = farm.sweep(matrix={"content": ["cat.jpg"], "style": ["waves.jpg"], "style_weight": [2, 5, 12]})
         """
         from stylefarm.producer.grids import Grid, parse_grid, read_grid
+        from stylefarm.producer.submission.kept_terms import kept_terms
         from stylefarm.producer.submission.resolve_grid import resolve_grid
         from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.producer.terminal.progress import working
@@ -149,12 +151,16 @@ class Farm(Session):
         elif not isinstance(grid, Grid):
             grid = read_grid(Path(grid), self.settings)
         limit = check_limit(grid.max_running if max_running is None else max_running)
+        given = {**grid.terms, **terms}
+        wanted = self.terms(given)
         resolver = SpecResolver(self.services)
         with uncollected():
-            resolved = resolve_grid(resolver, grid, self.terms({**grid.terms, **terms}), skip_bad=skip_bad)
+            resolved = resolve_grid(resolver, grid, wanted, skip_bad=skip_bad)
         self.check_and_upload(resolver)
         with working("submitting"), uncollected():
-            submission = self.store.submissions.submit_sweep(grid.name, grid.axes, resolved.jobs, limit, force=force)
+            submission = self.store.submissions.submit_sweep(
+                grid.name, grid.axes, resolved.jobs, limit, force=force, given=given
+            )
         queued = [job_id for job_id in dict.fromkeys(submission.ids) if job_id in submission.queued]
         if submission.new and len(queued) == len(resolved.jobs):
             self._submitted(f"sweep {submission.sweep_id}", queued, resolved.jobs, limit)
@@ -164,6 +170,8 @@ class Farm(Session):
         found = self.find_sweep(submission.sweep_id)
         found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
         found.folded = resolved.folded
+        if given and len(queued) < len(submission.ids):
+            found.kept = kept_terms(self.services.sweep_reads, found.id, given, wanted)
         if webhook is not None:
             found.call(webhook)
         return found

@@ -41,6 +41,7 @@ class Sweep:
         created: as `Farm.sweep` returns it, the ids of the jobs that this submission has queued.
         skipped: how many cells it left out, since their pictures cannot be used.
         problems: what is left out of folders, and what is wrong with these pictures, a sentence each.
+        kept: which of the given terms its jobs do not have, since they were there already, a sentence each.
         folded: how many cells have the picture of another cell, and which axes have no effect; empty if there are none.
 
     Example:
@@ -63,6 +64,7 @@ class Sweep:
         self.created: frozenset[str] = frozenset()
         self.skipped = 0
         self.problems: Sequence[str] = ()
+        self.kept: Sequence[str] = ()
         self.folded = ""
 
     def __repr__(self) -> str:

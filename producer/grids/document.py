@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -168,7 +168,7 @@ class _Reader:
         self.folder = folder
         self.own = own
         self.objects = Objects(settings or load_settings())
-        self.left_out: list[str] = []
+        self.notes: list[str] = []
 
     def grid(self, document: object, file: Path | None, positions: EntryPositions | None) -> Grid:
         if not isinstance(document, dict):
@@ -183,6 +183,10 @@ class _Reader:
             raise InvalidSpec("the matrix is missing or empty: give at least one axis, as in content: [a.jpg, b.jpg]")
         terms, _ = split_terms(document)
         parse_terms(terms)
+        include = [
+            {name: self._beside(name, value) for name, value in entry.items()}
+            for entry in _entries(document, "include")
+        ]
         return Grid(
             matrix={axis: self._axis(("matrix", axis), axis, value) for axis, value in matrix.items()},
             base={name: self._beside(name, value) for name, value in _mapping(document, "base").items()},
@@ -190,17 +194,14 @@ class _Reader:
             terms=terms,
             max_running=check_limit(document.get("max_running")),
             zip=[self._listed("zip", number, group) for number, group in enumerate(groups)],
-            include=[
-                {name: self._beside(name, value) for name, value in entry.items()}
-                for entry in _entries(document, "include")
-            ],
+            include=include,
             exclude=[
                 self._listed("exclude", number, entry) for number, entry in enumerate(_entries(document, "exclude"))
             ],
             sample=_section(document, "sample", Sample),
             search=_section(document, "search", Search),
             file=file,
-            left_out=tuple(dict.fromkeys(self.left_out)),
+            notes=tuple(dict.fromkeys([*_kept_includes(include, self.own), *self.notes])),
             positions=positions,
         )
 
@@ -230,7 +231,7 @@ class _Reader:
             folder = Path() if axis in self.own else self.folder
             found = pictures_of(folder, axis, entry, self.objects)
             if found.left_out:
-                self.left_out.append(found.left_out)
+                self.notes.append(found.left_out)
             return found.names
         if axis in PATHS:
             return [self._beside(axis, entry)]
@@ -238,6 +239,17 @@ class _Reader:
 
     def _beside(self, name: str, value: Any) -> Any:
         return beside(Path() if name in self.own else self.folder, name, value)
+
+
+def _kept_includes(include: Sequence[Mapping[str, Any]], own: frozenset[str]) -> Iterator[str]:
+    """Yield what remains of the file where --set replaces axes of it."""
+    for number, entry in enumerate(include):
+        named = [name for name in entry if name in own]
+        if named:
+            yield (
+                f"include {number + 1} of the file names {', '.join(named)} too, and stays as it is: --set replaces"
+                " what stands in base and matrix"
+            )
 
 
 def _check_length(axis: str, parts: list[Values]) -> None:

@@ -43,7 +43,7 @@ class Grid:
         exclude: takes out the cells that have one of the values listed for each axis that an entry names.
         sample: draws cells from the whole grid first.
         search: the matrix is searched, and not expanded.
-        left_out: what of its folders and patterns is no picture, a sentence each.
+        notes: what its user may not expect, a sentence each: files that are left out, entries of `include` that stay.
         positions: where in the file each entry stands.
 
     Raises:
@@ -66,7 +66,7 @@ class Grid:
     exclude: Sequence[Mapping[str, Sequence[Any]]] = ()
     sample: Sample | None = None
     search: Search | None = None
-    left_out: Sequence[str] = field(default=(), compare=False)
+    notes: Sequence[str] = field(default=(), compare=False)
     positions: EntryPositions | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ from stylefarm.shared.text import counted
 class ResolvedGrid:
     """The jobs of the cells that can be rendered, in order, how many cells are left out, and why, a sentence each.
 
-    The sentences begin with those on files that are left out of folders.
+    The sentences begin with the notes of the grid.
 
     `folded` says of how many cells the picture is that of another cell, and why; it is empty where there are none.
 
@@ -72,7 +72,7 @@ def resolve_grid(resolver: SpecResolver, grid: Grid, terms: Terms, *, skip_bad: 
                 problems.setdefault(str(error), error)
     if problems and not (skip_bad and jobs):
         raise _all_of(list(problems.values()), none_left=skip_bad)
-    return ResolvedGrid(jobs, len(cells) - len(jobs), (*grid.left_out, *problems), _folded(jobs))
+    return ResolvedGrid(jobs, len(cells) - len(jobs), (*grid.notes, *problems), _folded(jobs))
 
 
 def _folded(jobs: Sequence[NewJob]) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Subquery, func, select, union_all
 
 from stylefarm.shared.db.records import LossPoint, StoredObject, stored_object
-from stylefarm.shared.db.states import ArtifactRole
-from stylefarm.shared.db.tables import ArtifactRow, JobRequestRow, JobRow, LossRow, SharedCellRow
+from stylefarm.shared.db.states import FINAL, ArtifactRole, State
+from stylefarm.shared.db.tables import ArtifactRow, DependencyRow, JobRequestRow, JobRow, LossRow, SharedCellRow
 from stylefarm.shared.queries.jobs import DatabaseReader
+from stylefarm.shared.spec.terms import Terms
 
 ROWS_AT_A_TIME = 10_000
 
@@ -58,6 +59,31 @@ class SweepReads(DatabaseReader):
         with self._session() as session:
             rows = session.execute(select(JobRequestRow.job_id, JobRequestRow.loss_terms).where(of_sweep))
             return {job_id: terms for job_id, terms in rows}  # noqa: C416 - a Row is no pair to mypy
+
+    def unfinished_terms(self, sweep_id: str) -> list[tuple[Terms, int]]:
+        """Return the terms of the sweep's jobs that have not ended, and how many have these; `after` is left out."""
+        names = [name for name in Terms.model_fields if name != "after"]
+        columns = [getattr(JobRow, name) for name in names]
+        of_sweep = JobRow.id.in_(select(members(sweep_id).c.job_id))
+        statement = select(func.count(), *columns).where(of_sweep, JobRow.state.not_in(FINAL)).group_by(*columns)
+        with self._session() as session:
+            rows = session.execute(statement).all()
+        return [(Terms(**dict(zip(names, values, strict=True))), count) for count, *values in rows]
+
+    def not_after(self, sweep_id: str, parents: Sequence[str]) -> int:
+        """Return how many jobs of the sweep have not ended, and do not wait for all of these jobs."""
+        waited_for = select(func.count()).where(DependencyRow.job_id == JobRow.id, DependencyRow.parent_id.in_(parents))
+        of_sweep = JobRow.id.in_(select(members(sweep_id).c.job_id)) & JobRow.state.not_in(FINAL)
+        lacking = waited_for.scalar_subquery() < len(set(parents))
+        with self._session() as session:
+            return session.scalars(select(func.count()).select_from(JobRow).where(of_sweep, lacking)).one()
+
+    def without_checkpoint(self, sweep_id: str, states: Collection[State]) -> int:
+        """Return how many of the sweep's own jobs in these states have no checkpoint."""
+        stored = select(ArtifactRow.job_id).where(ArtifactRow.role == ArtifactRole.CHECKPOINT)
+        lacking = (JobRow.sweep_id == sweep_id) & JobRow.state.in_(states) & JobRow.id.not_in(stored)
+        with self._session() as session:
+            return session.scalars(select(func.count()).select_from(JobRow).where(lacking)).one()
 
 
 def members(sweep_id: str) -> Subquery:

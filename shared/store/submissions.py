@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.records import NewJob, Submission
-from stylefarm.shared.db.states import State
+from stylefarm.shared.db.states import FINAL, State
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.store.bulk import insert_rows, is_any_of
@@ -27,6 +28,8 @@ from stylefarm.shared.store.transitions import retry
 
 # States of jobs that will have no result unless a user retries them.
 LOST = (State.FAILED, State.CANCELLED)
+# Terms that the jobs of a sweep can be given while they wait: neither a hint nor another job depends on them.
+CHANGEABLE = frozenset({"priority", "time_limit", "max_attempts"})
 # Keys in one query.
 KEYS = 10 * CHUNK
 
@@ -63,11 +66,13 @@ class Submissions(Transactions):
         max_running: int | None = None,
         *,
         force: bool = False,
+        given: Collection[str] = (),
     ) -> Submission:
         """Queue those of `jobs`, the cells of a sweep, for which there is no job yet, all or none.
 
-        A sweep of this name and these pictures that is there already keeps its axes, terms and limit; those of its jobs
-        that failed or were cancelled are queued again, and those that are being cancelled are kept. `force`, all are
+        Of a sweep of this name and these pictures that is there already, the jobs that failed or were cancelled are
+        queued again, and those that are being cancelled are kept. It keeps its axes and terms, but for those of
+        `CHANGEABLE` that the user has `given`, by their names, and for its limit if there is another. `force`, all are
         queued, and the sweep is a new one. Raises NotFound.
         """
         sweep_id = str(uuid.uuid4())
@@ -86,7 +91,9 @@ class Submissions(Transactions):
                 held = select(SweepRow.id).where(SweepRow.key == key).with_for_update()
                 found = None if force else session.scalars(held).one_or_none()
                 if found is not None:
-                    return _mend(session, found, entries)
+                    mended = _mend(session, found, entries)
+                    _change_terms(session, found, max_running, entries[0], given)
+                    return mended
 
     def open_sweep(self, key: str, name: str, max_running: int | None = None) -> str:
         """Return the id of the sweep of that key, created if there is none: one that grows by `extend_sweep`."""
@@ -183,6 +190,20 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submis
     filled, queued = _fill(session, sweep_id, gone, _known(session, gone))
     ids.update(zip(places, filled, strict=True))
     return Submission(sweep_id, [ids[place] for place in range(len(entries))], queued | frozenset(lost), new=False)
+
+
+def _change_terms(
+    session: Session, sweep_id: str, max_running: int | None, entry: NewRows, given: Collection[str]
+) -> None:
+    """Set the limit of a sweep, and the given terms of those of its own jobs that have not ended."""
+    if max_running is not None:
+        session.execute(update(SweepRow).where(SweepRow.id == sweep_id).values(max_running=max_running))
+    changes = {name: entry.job[name] for name in CHANGEABLE.intersection(given)}
+    if changes:
+        unfinished = (JobRow.sweep_id == sweep_id) & JobRow.state.not_in(FINAL)
+        session.execute(lock_in_order(select(JobRow.id).where(unfinished)))
+        statement = update(JobRow).where(unfinished).values(**changes, updated_at=now())
+        session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _keep(session: Session, sweep_id: str) -> None:

@@ -208,3 +208,33 @@ def test_cells_of_one_picture_are_cells_all_the_same(farm: CommandLine) -> None:
     assert [job["content"] for job in jobs] == ["a.png"] * 3 + ["copy.png"] * 3
     assert [job["cell"]["seed"] for job in jobs] == [1, 2, 3] * 2
     assert (len({job["id"] for job in jobs}), ended.document["counts"]) == (1, {"done": 6})
+
+
+def test_what_does_not_take_effect_is_told(inside: InProcess) -> None:
+    """Given a sweep that is there and whose file includes a cell, if it is asked for again with other terms, with the
+    included parameter set, with an option twice, or to be tried from checkpoints that it has not, I expect what can be
+    done done, and a line for each of the others."""
+    file = inside.folder / "sweep.yaml"
+    file.write_text(BASE + "matrix: {content: [a.png], seed: [1, 2]}\ninclude: [{content: b.png, seed: 7}]\n")
+    first = created(inside, "sweep.yaml")
+    again = inside.run("sweep", "create", "sweep.yaml", "--priority", "9", "--label", "night", "--json")
+    assert again.document["sweep"]["id"] == first["sweep"]["id"]
+    assert {job["priority"] for job in again.document["jobs"]} == {9}
+    assert "3 jobs were there already, and stay with label '', not 'night': submit with force" in again.messages
+
+    changed = inside.run("sweep", "create", "sweep.yaml", "--set", "seed=3", "--dry-run", "--dry-run")
+    assert "include 1 of the file names seed too, and stays as it is" in changed.messages
+    assert "more than once" not in changed.messages
+    twice = inside.run("job", "list", "--limit", "9", "--limit", "1", "--json")
+    assert (twice.code, len(twice.document["jobs"])) == (0, 1)
+    assert twice.messages.strip() == "--limit is given more than once: the last value counts"
+
+    sweep_id = first["sweep"]["id"]
+    inside.run("sweep", "cancel", sweep_id)
+    retried = inside.run("sweep", "retry", sweep_id, "--from-checkpoint")
+    assert retried.messages.strip() == "3 jobs without a checkpoint: they start over"
+    job = first["jobs"][0]["id"]
+    inside.run("job", "cancel", job)
+    assert inside.run("job", "retry", job, "--from-checkpoint").messages.strip() == (
+        "the job has no checkpoint: it starts over"
+    )

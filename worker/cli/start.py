@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
+from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import MOST_SECONDS
 from stylefarm.shared.dispatch.workers import NewWorker
 from stylefarm.shared.errors import FarmError
@@ -40,7 +41,7 @@ INTERRUPTED = 130
 PROGRAM = (sys.executable, "-P", "-c", "from stylefarm.producer.cli import main; main()")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def worker() -> None:
     """Start and manage workers."""
 

@@ -12,6 +12,7 @@ import click
 
 from stylefarm import migrations
 from stylefarm.shared.blobs.storage import unreadable
+from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import list_options, say
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
@@ -46,7 +47,7 @@ def _options(command: Command) -> Command:
     return command
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def weights() -> None:
     """Download, import and list pretrained weights of VGG-19, VGG-16 and SqueezeNet."""
 

@@ -172,7 +172,7 @@ def test_one_undecodable_name_is_left_out(undecodable: Path) -> None:
     """Given a file whose name is no UTF-8 among others, if its folder is swept, I expect the others, and to be told."""
     grid = parse_grid({"matrix": {"content": ["."]}})
     assert grid.axes["content"] == ["good.png"]
-    assert grid.left_out == ("of '.', 1 file is left out: bad\udcff.png (called by what is no UTF-8: rename it)",)
+    assert grid.notes == ("of '.', 1 file is left out: bad\udcff.png (called by what is no UTF-8: rename it)",)
     (undecodable / "good.png").unlink()
     with pytest.raises(FarmError, match="there is no picture"):
         parse_grid({"matrix": {"content": ["*.png"]}})

@@ -14,7 +14,9 @@ from stylefarm.shared.db.records import JobSelector, NewJob, Submission
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidImage
 from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.queries.sweeps import SweepReads
 from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, claimed
 
@@ -70,6 +72,24 @@ def test_cells_of_one_picture_are_one_job(store: Store, queries: Queries) -> Non
     assert stored.ids[0] == stored.ids[1]
     assert stored.queued == {stored.ids[0]}
     assert [job.cell["size"] for job in queries.sweep_jobs(stored.sweep_id)] == ["auto", 64]
+
+
+def test_a_sweep_that_is_there_gets_the_given_terms(store: Store, queries: Queries) -> None:
+    """Given a sweep of a done and a queued job, if it is asked for with other terms, some of them given, I expect these
+    and the limit on the queued job, the others kept, and nothing of the done one changed."""
+    first = submitted(store, 1, 2)
+    store.attempts.finish(claimed(store, first.ids[0]), RESULT, {})
+    wanted = [dataclasses.replace(cell, terms=Terms(priority=9, time_limit=600, label="night")) for cell in cells(1, 2)]
+    given = {"priority": 9, "label": "night"}
+    again = store.submissions.submit_sweep("", {"seed": [1, 2]}, wanted, 3, given=given)
+    assert again == Submission(first.sweep_id, first.ids, frozenset(), new=False)
+    done, waiting = queries.sweep_jobs(first.sweep_id)
+    assert (done.priority, waiting.priority) == (Terms().priority, 9)
+    assert (waiting.time_limit, waiting.label) == (None, "")
+    assert queries.sweep(first.sweep_id).max_running == 3
+    assert SweepReads(queries.engine).unfinished_terms(first.sweep_id) == [(Terms(priority=9), 1)]
+    submitted(store, 1, 2)
+    assert queries.sweep(first.sweep_id).max_running == 3
 
 
 def test_force_queues_everything_anew(store: Store, queries: Queries) -> None:

@@ -267,7 +267,7 @@ def test_pictures_are_told_by_what_is_in_them(tmp_path: Path) -> None:
     taken = ["a.jfif", "b.jpe", "c", "d.dat", "e.jpg", *(["photo.HEIC"] if reads_heic() else [])]
     assert [Path(str(name)).name for name in grid.axes["content"]] == taken
     assert [Path(str(name)).name for name in grid.axes["style"]] == ["a.jfif", "b.jpe"]
-    (sentence,) = grid.left_out
+    (sentence,) = grid.notes
     assert sentence.startswith(
         f"of 'in', {5 if reads_heic() else 6} files are left out: f.txt, g, h.md and 2 more (no pic"
     )

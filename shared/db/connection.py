@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import math
+import os
+import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +32,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from stylefarm.shared.errors import InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
 
 BUSY_SECONDS = 30
+# Bytes that SQLite needs beside a file to open it: an index of 32 KiB for its log, and a page of the log.
+LEAST_ROOM = 64 << 10
+# Where a connection's entry in the pool keeps the file that it can only read.
+READ_ONLY = "read_only_file"
 CONNECT_SECONDS = 5
 
 # A dead connection is noticed within seconds; the kernel's own timeout is a quarter of an hour.
@@ -103,7 +109,9 @@ def _sqlite(url: URL) -> Engine:
     if url.database:
         _make_folder(Path(url.database).parent)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "do_connect", _open_sqlite)
     event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "checkout", _reopen_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -118,6 +126,39 @@ def _make_folder(folder: Path) -> None:
             ) from None
         reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
         raise InvalidSettings(f"the folder {folder} cannot be made ({reason}): set STYLEFARM_HOME to another") from None
+
+
+def _open_sqlite(
+    _dialect: object, entry: ConnectionPoolEntry, arguments: Sequence[Any], options: Mapping[str, Any]
+) -> sqlite3.Connection | None:
+    """Open a database for reading alone where nothing can be written beside it; None: open it as any other."""
+    file = Path(arguments[0])
+    log = file.with_name(f"{file.name}-wal")
+    # With a log beside it, another process may be writing, or was killed: the file alone is not the whole then.
+    if not file.is_file() or (log.exists() and log.stat().st_size) or _takes_writes(file):
+        return None
+    entry.info[READ_ONLY] = file
+    # SQLite would make files beside it even to read.
+    connection: sqlite3.Connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?immutable=1", **{**options, "uri": True}
+    )
+    return connection
+
+
+def _reopen_sqlite(_connection: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have the pool open a file anew that was opened for reading alone, when it can be written again."""
+    file = entry.info.get(READ_ONLY)
+    if file is not None and _takes_writes(file):
+        del entry.info[READ_ONLY]
+        raise DisconnectionError
+
+
+def _takes_writes(file: Path) -> bool:
+    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK) and not _is_full(file.parent)
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < LEAST_ROOM
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -157,9 +198,21 @@ def _in_our_words(engine: Engine, error: DBAPIError) -> Exception:
     text = str(error.orig)
     if "no such table" in text or "no such column" in text or _sqlstate(error) in {"42P01", "42703"}:
         return NotMigrated(f"the database at {address_of(engine)} lacks tables of this release: {UPGRADE_HINT}")
-    if "disk is full" in text or _sqlstate(error) == "53100":
+    if "disk is full" in text or _sqlstate(error) == "53100" or _has_no_room(engine, error):
         return StorageFull(f"the disk of the database at {address_of(engine)} is full: make room and try again")
+    if "readonly database" in text:
+        return ServiceUnavailable(
+            f"the database {address_of(engine)} can only be read: its file or its folder is read-only; set"
+            " STYLEFARM_HOME to a folder that can be written"
+        )
     return _unavailable(engine, error)
+
+
+def _has_no_room(engine: Engine, error: DBAPIError) -> bool:
+    """Return whether SQLite could not write, and its disk is full, of which it reports several errors."""
+    name = getattr(error.orig, "sqlite_errorname", "")
+    could_not_write = name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"))
+    return could_not_write and bool(engine.url.database) and _is_full(Path(str(engine.url.database)).parent)
 
 
 def _unavailable(engine: Engine, error: DBAPIError) -> ServiceUnavailable:

@@ -12,9 +12,10 @@ import click
 
 from stylefarm.producer.cli.lists import MOST
 from stylefarm.producer.cli.options import terms_options
-from stylefarm.producer.cli.sweep_wait import document, follow, raise_failed
+from stylefarm.producer.cli.sweep_wait import document, follow, raise_failed, say_obstacle
 from stylefarm.producer.cli.text import duration
 from stylefarm.producer.client.farm import Farm, Sweep
+from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.grids import Grid, load_grid, parse_grid, parse_settings
 from stylefarm.producer.reports.forecast import Forecast, forecast
 from stylefarm.producer.views.status import Status
@@ -80,11 +81,15 @@ def create(
         if dry_run:
             _report_forecast(forecast(farm, grid, skip_bad=skip_bad), as_json)
             return
+        if and_wait:
+            check_renderer(farm)
         if not yes:
             _ask(len(grid), yes_above)
         created = farm.sweep(grid, force=force, skip_bad=skip_bad, webhook=webhook)
         statuses = created.statuses()
         _say_what_became(created, statuses)
+        if not all(status.state.final for status in statuses):
+            say_obstacle(farm, farm.terms(grid.terms))
         if and_wait:
             say(f"sweep {created.id}: {counted(len(statuses), 'job')}")
             try:

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from stylefarm.producer.cli.options import spec_options, terms_options
+from stylefarm.producer.cli.sweep_wait import say_obstacle
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.submission.resolver import pictures_of
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.shared.console import echo_path, json_option, print_json, say
@@ -45,11 +47,14 @@ def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_j
     check_writable(output, force=force)
     _check_no_input(output, spec)
     with Farm() as farm:
+        check_renderer(farm)
         job = farm.submit(spec, force=force, **terms)
         if not job.created:
             say(f"rendered before, by job {job.id}: using that picture; --force renders it again")
         for note in job.status().notes:
             say(note)
+        if job.created:
+            say_obstacle(farm, farm.terms(terms))
         try:
             with live_display() as watch:
                 job.wait(watch=watch)

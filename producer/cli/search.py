@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from stylefarm.producer.cli.sweep_wait import document
+from stylefarm.producer.cli.sweep_wait import document, say_obstacle
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.client.search import best, metric_of, search
 from stylefarm.producer.grids import read_grid
 from stylefarm.producer.grids.search import Search
@@ -35,6 +36,8 @@ def search_command(file: Path, as_json: bool) -> None:
     if wanted is None:
         raise InvalidSpec(f"{file} has no search: add search: {{metric: loss, trials: 40}}")
     with Farm() as farm:
+        check_renderer(farm)
+        say_obstacle(farm, farm.terms(grid.terms))
         try:
             with live_display() as watch:
                 sweep = search(farm, grid, watch, lambda tried: _tell(tried, wanted))

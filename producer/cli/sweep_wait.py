@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stylefarm.producer.client.farm import Sweep
+from stylefarm.producer.client.farm import Farm, Sweep
+from stylefarm.producer.client.readiness import obstacle
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import say
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import JobFailed
+from stylefarm.shared.spec.terms import Terms
 
 
 def follow(followed: Sweep, timeout: float | None) -> list[Status]:
@@ -27,6 +29,13 @@ def follow(followed: Sweep, timeout: float | None) -> list[Status]:
             f"stopped with {counts.get(State.DONE, 0)} of {total} jobs done: stylefarm sweep wait {followed.id} goes on"
         )
         raise
+
+
+def say_obstacle(farm: Farm, terms: Terms) -> None:
+    """Say why nothing renders jobs of these terms at the moment, if that is so."""
+    why = obstacle(farm, terms)
+    if why is not None:
+        say(why)
 
 
 def document(shown: Sweep, statuses: Sequence[Status]) -> dict[str, object]:

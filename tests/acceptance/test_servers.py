@@ -86,6 +86,8 @@ def test_a_sweep_goes_through_the_whole_farm(
     created = farm.run("sweep", "create", "sweep.yaml", "--json")
     assert created.code == 0, created.messages
     sweep_id = created.document["sweep"]["id"]
+    unserved = farm.run("sweep", "create", "sweep.yaml", "--force", "--name", "unserved", "--device", "gpu")
+    assert "no worker takes jobs for device gpu now: they wait until one is started" in unserved.messages
 
     waited = farm.run("sweep", "wait", sweep_id, "--timeout", "120", "--json")
     assert waited.code == 0, waited.messages

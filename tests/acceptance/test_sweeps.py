@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,21 @@ def test_what_does_not_take_effect_is_told(inside: InProcess) -> None:
     assert inside.run("job", "retry", job, "--from-checkpoint").messages.strip() == (
         "the job has no checkpoint: it starts over"
     )
+
+
+def test_a_machine_without_torch_says_so_first(inside: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an embedded farm without PyTorch, if a command is to wait, I expect a refusal before anything is stored;
+    if it only queues, a line that says so; and doctor to call it wrong."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: [a.png]}\n")
+    for command in (("sweep", "create", "sweep.yaml", "--wait"), ("render", "a.png", "s.png", "-o", "out.png")):
+        refused = inside.run(*command)
+        assert refused.code == 2
+        assert "this farm is embedded, and there is no PyTorch on this machine to render with" in refused.messages
+        assert inside.run("job", "list", "--json").document["jobs"] == []
+    queued = inside.run("sweep", "create", "sweep.yaml")
+    assert (queued.code, "there is no PyTorch on this machine" in queued.messages) == (0, True)
+    examined = inside.run("doctor", "--json")
+    assert examined.code == 1
+    (rendering,) = [each for each in examined.document["findings"] if each["what"] == "rendering"]
+    assert (rendering["health"], rendering["remedy"]) == ("wrong", "pip install 'stylefarm[worker]'")

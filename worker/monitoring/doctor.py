@@ -29,6 +29,7 @@ from stylefarm.shared.services import Services
 from stylefarm.shared.spec.builtin import LOSSES, METHODS
 from stylefarm.shared.spec.registry import Plugin, Registry
 from stylefarm.shared.spec.weights_at_hand import automatic_weights
+from stylefarm.shared.text import counted
 from stylefarm.worker.host.nvml import find_devices
 
 SKEW_SECONDS = 2.0
@@ -148,7 +149,10 @@ def _check_workers(services: Services) -> Found:
                 f"jobs for {queue} are queued, and no worker takes them",
                 "start one: worker start --help",
             )
-    yield Health.FINE, f"{len(takers)} take jobs", ""
+    if takers:
+        yield Health.FINE, f"{counted(len(takers), 'slot')} {'takes' if len(takers) == 1 else 'take'} jobs", ""
+    else:
+        yield Health.WARNING, "none takes jobs", "start one: stylefarm worker start"
 
 
 def _check_leader(services: Services) -> Found:
@@ -187,8 +191,12 @@ def _check_disk(services: Services) -> Found:
         yield health, sentence, "make room, or set STYLEFARM_HOME to another disk"
 
 
-def _check_rendering(_services: Services) -> Found:
+def _check_rendering(services: Services) -> Found:
     missing = [name for name in ("torch", "pynvml") if importlib.util.find_spec(name) is None]
+    if missing and services.settings.embedded:
+        what = f"this farm renders on this machine, which has no {missing[0]}: nothing that is queued is rendered"
+        yield Health.WRONG, what, "pip install 'stylefarm[worker]'"
+        return
     if missing:
         yield Health.FINE, f"this machine only submits: it has no {missing[0]}", ""
         return

@@ -85,6 +85,7 @@ def test_jobs_that_nobody_takes(set_up: Set) -> None:
     services.store.submissions.create([NewJob(job.spec, "a", "s", terms=Terms(device="gpu", label="night"))])
     findings = found(services)
     assert "jobs for device gpu and label night are queued, and no worker takes them" in findings["workers"][0].words
+    assert (findings["workers"][1].health, findings["workers"][1].words) == (Health.WARNING, "none takes jobs")
     assert [f.health for f in findings["reconciler"]] == [Health.WARNING]
 
 
@@ -97,7 +98,7 @@ def test_a_slot_in_trouble_takes_no_jobs(set_up: Set) -> None:
     services.workers.report_alive({"cpu0@here": "its process ended with code 1", "cpu1@here": None})
     warning, fine = found(services)["workers"]
     assert (warning.health, warning.words) == (Health.WARNING, "cpu0@here is failing: its process ended with code 1")
-    assert fine.words == "1 take jobs"
+    assert fine.words == "1 slot takes jobs"
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ class Stopped(KeyboardInterrupt):
 
 # The module of each command and its line in the help; that of `worker` is in the worker's package.
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": ("stylefarm.producer.cli.init:init", "Make a folder with a first sweep, a script and sample pictures."),
     "render": ("stylefarm.producer.cli.render:render", "Render one picture and wait for it."),
     "sweep": ("stylefarm.producer.cli.sweep:sweep", "Submit, watch and manage sweeps: many pictures at once."),
     "compare": ("stylefarm.producer.cli.compare:compare_command", "Compare methods by metrics and render time."),
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "worker": ("stylefarm.worker.cli.start:worker", "Start and manage workers."),
     "estimate": ("stylefarm.producer.cli.estimate:estimate", "Estimate time and memory of a picture on this machine."),
     "presets": ("stylefarm.producer.cli.presets:presets", "Show the presets: classic programs and their parameters."),
+    "parameters": ("stylefarm.producer.cli.parameters:parameters", "Explain the parameters of a picture."),
     "weights": ("stylefarm.worker.cli.weights:weights", "Download, import and list pretrained weights."),
     "db": ("stylefarm.producer.cli.db:db", "Prepare the database."),
     "doctor": ("stylefarm.worker.cli.doctor:doctor", "Check the farm: what is wrong, and what to do about it."),

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.lists import MOST
 from stylefarm.producer.cli.options import terms_options
 from stylefarm.producer.cli.sweep_wait import document, follow, raise_failed, say_obstacle
@@ -28,7 +29,7 @@ from stylefarm.shared.text import counted
 YES_ABOVE = 1000
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--set", "axes", metavar="K=V,V", multiple=True, help="Set an axis, replacing the file's. Repeatable.")
 @click.option("--name", help="Name of the sweep.  [the file's name]")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.options import spec_options
 from stylefarm.producer.cli.text import duration
 from stylefarm.producer.client.embedded import estimate as estimated
@@ -15,7 +16,7 @@ from stylefarm.shared.console import json_option, print_json, print_pairs, print
 from stylefarm.shared.spec.spec import parse_spec
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("content")
 @click.argument("style", nargs=-1)
 @json_option

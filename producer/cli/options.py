@@ -10,13 +10,23 @@ from typing import Any, Literal
 import click
 from pydantic.fields import FieldInfo
 
+from stylefarm.producer.cli.grouped_options import GroupedOption
 from stylefarm.producer.grids.pictures import PATHS
 from stylefarm.shared.paths import split_names
+from stylefarm.shared.spec.presets import SQUEEZENET_AUTO
+from stylefarm.shared.spec.reference import GROUPS, PRESET_GROUP
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.spec.terms import Terms
 
 # These two are arguments; the rest of a spec are options.
 ARGUMENTS = ("content", "style")
+
+# What most pictures are made with; --help leaves out the other parameters.
+COMMON = frozenset(
+    {"preset", "size", "color", "style_weights", "content_masks", "style_scale", "style_weight", "style_loss"}
+    | {"iterations", "features", "weights", "optimizer", "init", "seed", "snapshot_every", "format", "quality"}
+)
+OF_THE_JOB = "How the job is run"
 
 
 class Plain(click.ParamType[Any]):
@@ -71,17 +81,27 @@ def _whole(number: float) -> int | float:
 
 def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each parameter of a spec, with its description as help."""
-    # Decorators are applied from the last to the first, so that the preset comes first in the help.
-    fields = {"preset": JobSpec.model_fields["preset"], **JobSpec.model_fields}
-    for name, info in reversed(fields.items()):
+    groups = {name: title for title, of in GROUPS.items() for name in of.model_fields}
+    # Decorators are applied from the last to the first.
+    for name, group in reversed({"preset": PRESET_GROUP, **groups}.items()):
+        info = JobSpec.model_fields[name]
         if name not in ARGUMENTS:
             flag = "--" + name.replace("_", "-")
-            help_text = f"{info.description}  [{_default(info.default)}]"
+            help_text = f"{info.description}  [{_defaults(name, info)}]"
             # The spec checks the name of a preset, and suggests the nearest one.
             kind = (
                 click.STRING if name == "preset" else _choice(info) or _number_or_word(info) or _type(info.annotation)
             )
-            command = click.option(flag, name, type=kind, default=None, help=help_text)(command)
+            command = click.option(
+                flag,
+                name,
+                type=kind,
+                default=None,
+                help=help_text,
+                cls=GroupedOption,
+                group=group,
+                brief_group="Parameters" if name in COMMON else None,
+            )(command)
     return command
 
 
@@ -90,7 +110,16 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, info in reversed(Terms.model_fields.items()):
         help_text = f"{info.description}  [{_default(info.default) or 'none'}]"
         flag = "--" + name.replace("_", "-")
-        command = click.option(flag, name, type=_type(info.annotation), default=None, help=help_text)(command)
+        command = click.option(
+            flag,
+            name,
+            type=_type(info.annotation),
+            default=None,
+            help=help_text,
+            cls=GroupedOption,
+            group=OF_THE_JOB,
+            brief_group=OF_THE_JOB,
+        )(command)
     return command
 
 
@@ -155,6 +184,12 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
     if origin is typing.Annotated:
         return typing.get_args(annotation)[:1]
     return typing.get_args(annotation) if origin in (typing.Union, types.UnionType) else ()
+
+
+def _defaults(name: str, info: FieldInfo) -> str:
+    """Return the default of a parameter, and that of SqueezeNet where it is another."""
+    own = SQUEEZENET_AUTO.get(name, info.default)
+    return _default(info.default) + ("" if own == info.default else f"; of squeezenet: {_default(own)}")
 
 
 def _default(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.options import spec_options, terms_options
 from stylefarm.producer.cli.sweep_wait import say_obstacle
 from stylefarm.producer.client.farm import Farm
@@ -23,14 +24,14 @@ from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.spec.terms import split_terms
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("content")
 @click.argument("style", nargs=-1)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists, and render again.")
 @json_option
-@terms_options
 @spec_options
+@terms_options
 def render(content: str, style: tuple[str, ...], output: Path, force: bool, as_json: bool, **parameters: Any) -> None:
     """Render CONTENT in the style of one or several STYLE pictures, and write the result to --output.
 

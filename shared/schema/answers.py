@@ -18,6 +18,7 @@ from stylefarm.shared.schema.documents import (
     JobChangeDocument,
     JobDocument,
     ListedSweepDocument,
+    ParameterDocument,
     PresetDocument,
     SettingDocument,
     StoredSnapshotDocument,
@@ -188,6 +189,12 @@ class PresetAnswer(TypedDict):
     parameters: dict[str, Any]
 
 
+class ParametersAnswer(TypedDict):
+    """Parameters of a picture."""
+
+    parameters: list[ParameterDocument]
+
+
 class WeightsListAnswer(TypedDict):
     """Pretrained weights."""
 
@@ -223,6 +230,7 @@ class FindingsAnswer(TypedDict):
 
 
 ANSWERS: Mapping[str, tuple[type, ...]] = {
+    "init": (FilesAnswer,),
     "render": (RenderedAnswer,),
     "estimate": (EstimateAnswer,),
     "compare": (ComparisonAnswer,),
@@ -264,6 +272,7 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "worker unbench": (WorkerListAnswer,),
     "presets list": (PresetListAnswer,),
     "presets show": (PresetAnswer,),
+    "parameters": (ParametersAnswer,),
     "weights list": (WeightsListAnswer,),
     "weights import": (WeightsAnswer,),
     "weights pull": (WeightsAnswer,),

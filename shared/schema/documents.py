@@ -197,6 +197,18 @@ class PresetDocument(TypedDict):
     summary: str
 
 
+class ParameterDocument(TypedDict):
+    """A parameter of a picture: its values in words, and what the presets give."""
+
+    name: str
+    group: str
+    description: str
+    values: str
+    default: Any
+    presets: dict[str, Any]
+    effect: str
+
+
 class SettingDocument(TypedDict):
     """A setting, and where its value comes from; secrets are hidden."""
 

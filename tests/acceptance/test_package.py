@@ -22,7 +22,12 @@ from tests.programs import SHALLOW_OPTIONS
 OURS = ("shared", "producer", "worker", "migrations")
 # What a wheel is made from; what a user has in the folder beside it (pictures, results) is not.
 SOURCES = ("LICENSE", "README.md", "pyproject.toml", "setup.py", "stylefarm", *OURS)
-DATA = {"stylefarm/py.typed", "stylefarm/producer/sheets/page.js", "stylefarm/migrations/script.py.mako"}
+DATA = {
+    "stylefarm/py.typed",
+    "stylefarm/producer/sheets/page.js",
+    "stylefarm/producer/starter/plate.jpg",
+    "stylefarm/migrations/script.py.mako",
+}
 
 
 @dataclass(frozen=True)

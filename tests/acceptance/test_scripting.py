@@ -224,9 +224,9 @@ def test_changes_since_a_cursor(inside: InProcess, small: Sweep) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_completes_commands(program: CommandLine, shell: str) -> None:
+def test_a_shell_completes_commands(inside: InProcess, shell: str) -> None:
     """Given a shell, I expect a script for it."""
-    ended = program.run("completion", shell)
+    ended = inside.run("completion", shell)
     assert (ended.code, ended.messages) == (0, "")
     assert f"_STYLEFARM_COMPLETE={shell}_complete" in ended.out
 
@@ -258,3 +258,22 @@ def test_lists_of_other_things_have_the_same_forms(inside: InProcess, farm: Farm
     assert "gatys" in names
     assert [preset["name"] for preset in objects(inside.run("presets", "list", "--jsonl").out)] == names
     assert inside.run("worker", "list", "--json").document["workers"] == []
+
+
+def test_completion_is_installed_once(inside: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a home with a .bashrc, if completion is installed twice, I expect one line more in it, nothing of it lost;
+    for fish a file of its own; and a sentence for a shell that has none."""
+    home = tmp_path / "home of mine"
+    home.mkdir()
+    (home / ".bashrc").write_text("alias ll='ls -l'")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SHELL", "/usr/bin/bash")
+    assert inside.run("completion", "--install").code == 0
+    again = inside.run("completion", "bash", "--install")
+    assert (again.code, again.out) == (0, "")
+    assert (home / ".bashrc").read_text().splitlines() == ["alias ll='ls -l'", 'eval "$(stylefarm completion bash)"']
+    fish = inside.run("completion", "fish", "--install").out.strip()
+    assert Path(fish).read_text() == inside.run("completion", "fish").out
+    monkeypatch.setenv("SHELL", "/bin/tcsh")
+    refused = inside.run("completion")
+    assert (refused.code, "name one of bash, zsh, fish" in refused.messages) == (2, True)

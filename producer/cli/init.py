@@ -1,0 +1,28 @@
+"""`stylefarm init`: a folder to begin with."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from stylefarm.producer.starter import make_project
+from stylefarm.shared.console import echo_path, json_option, print_json, say
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@json_option
+def init(folder: Path, as_json: bool) -> None:
+    """Write a commented sweep file, a script and two sample pictures into DIR.
+
+    Nothing is overwritten.
+    """
+    written = make_project(folder)
+    if as_json:
+        print_json({"output": [str(path) for path in written]})
+        return
+    for path in written:
+        echo_path(path)
+    say(f"next: stylefarm sweep create {shlex.quote(str(folder / 'sweep.yaml'))} --wait")

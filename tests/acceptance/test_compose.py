@@ -246,18 +246,40 @@ def test_nothing_runs_as_root() -> None:
         assert service.content["cap_drop"] == ["ALL"]
     for name, stage in stages().items():
         if "ENTRYPOINT" in stage:
-            assert "USER farm" in stage, name
+            assert "USER 10001:10001" in stage, name
 
 
 def test_the_images_install_what_is_locked() -> None:
     """Given the Dockerfile, I expect each package by its hash, and torch in the worker alone."""
     for name in ("producer", "worker"):
         stage = stages()[name]
-        assert f"COPY requirements/{name}.lock /tmp/" in stage
+        assert f"--mount=type=bind,source=requirements/{name}.lock,target=/tmp/{name}.lock" in stage
         assert f"pip install --require-hashes -r /tmp/{name}.lock" in stage
     locked = {name: (REPOSITORY / f"requirements/{name}.lock").read_text() for name in ("producer", "worker")}
     assert "\ntorch==" in locked["worker"]
     assert "\ntorch==" not in locked["producer"]
+
+
+def test_an_image_for_cpus_leaves_cuda_out(tmp_path: Path) -> None:
+    """Given the Dockerfile's lines for a CPU index, I expect the lock without PyTorch and CUDA, all else with its hashes,
+    and PyTorch's versions."""
+    stage = stages()["worker"].replace("\\\n", "\n").replace("/tmp/worker.lock", "requirements/worker.lock")
+    (filtered,) = re.findall(r"(awk '[^']+' \S+) >", stage)
+    (versions,) = re.findall(r"\$\((grep [^)]+\)[^)]+)\)", stage)
+    kept, named = (
+        subprocess.run(["sh", "-c", command], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+        for command in (filtered, versions)
+    )
+    whole = (REPOSITORY / "requirements/worker.lock").read_text()
+    packages = {
+        name: set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE)) for name, text in (("all", whole), ("cpu", kept))
+    }
+    gone = packages["all"] - packages["cpu"]
+    assert {"torch", "torchvision", "triton", "nvidia-cudnn-cu13", "cuda-bindings"} <= gone
+    assert {name.partition("-")[0] for name in gone} == {"torch", "torchvision", "triton", "nvidia", "cuda"}
+    assert {"nvidia-ml-py", "numpy", "sympy"} <= packages["cpu"]
+    assert kept.count("--hash=") < whole.count("--hash=")
+    assert [line.partition("==")[0] for line in named.split()] == ["torch", "torchvision"]
 
 
 def test_setuptools_is_taken_from_the_lock(tmp_path: Path) -> None:

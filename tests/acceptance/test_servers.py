@@ -92,6 +92,15 @@ def test_a_sweep_goes_through_the_whole_farm(
     waited = farm.run("sweep", "wait", sweep_id, "--timeout", "120", "--json")
     assert waited.code == 0, waited.messages
     assert waited.document["counts"] == {"done": 4}
+    inspected = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "stylefarm", "inspect", "active_queues", "--json", "--timeout", "3"],
+        cwd=farm.folder,
+        env=farm.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert '"name": "stylefarm.auto' in inspected.stdout, inspected.stderr
 
     with contextlib.closing(swift_server.client()) as client:
         listed = client.list_objects_v2(Bucket=bucket, Prefix="jobs/")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stylefarm.producer.client.deleting import delete
 from stylefarm.producer.client.results import Result, Snapshot, fetch_result
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.records import JobSelector, stored_object
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import JobFailed, StillPending
+from stylefarm.shared.spec.marks import parse_marks, parse_tags
 from stylefarm.shared.spec.terms import parse_terms
 
 if TYPE_CHECKING:
@@ -270,6 +272,39 @@ class Job:
         return self.farm.announce_changes(self.farm.store.commands.reprioritize(self._selector, checked)) > 0
 
     reprioritise = reprioritize
+
+    def tag(self, *tags: str, remove: Iterable[str] = (), note: str | None = None) -> tuple[str, ...]:
+        """Add tags to the job, by which lists can be filtered.
+
+        Args:
+            *tags: small letters, digits and . _ : / -, each at most 63.
+            remove: tags to take away.
+            note: what to write about it, in place of what was written before; an empty text removes it.
+
+        Returns:
+            The tags that it has then.
+
+        Raises:
+            InvalidSpec: no tag can be called so.
+
+        Example:
+            job.tag("best", remove=["maybe"])
+        """
+        marks = parse_marks({"tags": tags, "note": note})
+        return self.farm.store.marks.of_job(self.id, marks.tags, parse_tags(remove), note).tags
+
+    def delete(self) -> None:
+        """Delete the job and everything that is stored for it; the cells of sweeps that it was in are empty then.
+
+        Raises:
+            InvalidRequest: it runs (cancel it first), or another job waits for it.
+            NotFound: it was deleted already.
+
+        Example:
+            if job.cancelled():
+                job.delete()
+        """
+        delete(self.farm, jobs=[self.id])
 
     @property
     def _selector(self) -> JobSelector:

@@ -21,6 +21,7 @@ from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnav
 from stylefarm.shared.queries.lists import JobFilter
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import Settings, load_settings
+from stylefarm.shared.spec.marks import parse_tags
 from stylefarm.shared.text import nearest
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Session:
         where: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        tags: Iterable[str] | str = (),
         limit: int | None = 20,
     ) -> list[Status]:
         """Return where jobs stand, newest first; those of one sweep in the order of its cells.
@@ -131,6 +133,7 @@ class Session:
                 called by its path, its name or its stem.
             since: submitted at that moment or later; aware.
             until: submitted at that moment or before; aware.
+            tags: only jobs that have all of these, or are in a sweep that has.
             limit: at most so many; None: all.
 
         Returns:
@@ -144,7 +147,7 @@ class Session:
         """
         values = {name: as_list(of) for name, of in (where or {}).items()}
         of_sweep = None if sweep is None else sweep.id
-        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values))
+        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values), parse_tags(tags))
         return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
 
     def statuses(self, jobs: Sequence[HasId | str]) -> list[Status]:

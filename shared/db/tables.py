@@ -70,6 +70,10 @@ class SweepRow(Base):
     """How many of its jobs may run at a time; None is any number."""
     key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
     """The hash of the request, by which the sweep is found when it is submitted again; None: it is not."""
+    tags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    """What its user wrote on it to find it again, sorted."""
+    note: Mapped[str | None]
+    """What its user wrote about it."""
 
 
 class SharedCellRow(Base):
@@ -163,6 +167,16 @@ class JobRow(Base):
         return self.request.notes
 
     @property
+    def tags(self) -> list[str]:
+        """What its user wrote on it to find it again."""
+        return self.request.tags
+
+    @property
+    def note(self) -> str | None:
+        """What its user wrote about it."""
+        return self.request.note
+
+    @property
     def loss_terms(self) -> list[str]:
         """The names of the values of each point of its loss curve, "total" first; loaded by `Queries.job`."""
         return self.request.loss_terms
@@ -174,7 +188,7 @@ class JobRow(Base):
 
 
 class JobRequestRow(Base):
-    """The request for a job: its spec, which never changes.
+    """The request for a job: its spec, which never changes, and what its user wrote on it.
 
     A table of its own, since every move and every heartbeat rewrites a job's whole row.
     """
@@ -187,6 +201,10 @@ class JobRequestRow(Base):
     """What "auto" became, and what was converted, in words."""
     loss_terms: Mapped[list[str]] = mapped_column(deferred=True, deferred_raiseload=True)
     """The names of the values of each point of the loss curve, in order, "total" first; loaded by `Queries.job`."""
+    tags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    """What its user wrote on it to find it again, sorted."""
+    note: Mapped[str | None]
+    """What its user wrote about it; `notes` are the farm's."""
 
 
 class ArtifactRow(Base):
@@ -319,6 +337,31 @@ class DependencyRow(Base):
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     parent_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class HeldObjectRow(Base):
+    """An object of the store that something is about to name, and that must not be deleted until then."""
+
+    __tablename__ = "held_objects"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str] = mapped_column(String(36), primary_key=True)
+    """Who holds it: an id of the submission's own."""
+    until: Mapped[datetime]
+    """When it is held no more: at the end of the submission, or a day after its beginning."""
+    named: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the submission has named it in the end."""
+
+
+class DroppedObjectRow(Base):
+    """An object, or a folder of them, that a deleted job has named: it is deleted unless something else names it."""
+
+    __tablename__ = "dropped_objects"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    dropped_at: Mapped[datetime] = mapped_column(default=now())
+    emptied: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the objects of a folder were deleted already; what a late worker uploads is not there yet."""
 
 
 def _has_role(role: ArtifactRole) -> ColumnElement[bool]:

@@ -11,11 +11,13 @@ from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.records import JobSelector, stored_object
 from stylefarm.shared.db.states import State
-from stylefarm.shared.errors import JobFailed, StillPending
+from stylefarm.shared.errors import InvalidRequest, JobFailed, StillPending
 from stylefarm.shared.spec.marks import parse_marks, parse_tags
 from stylefarm.shared.spec.terms import parse_terms
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from stylefarm.producer.views.losses import Losses
 
 
@@ -340,6 +342,27 @@ def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[
     listed = list(jobs)
     if listed:
         yield from listed[0].farm.as_completed(listed, timeout)
+
+
+def frame(jobs: Iterable[Job]) -> DataFrame:
+    """Return a row for each of `jobs`, as `Farm.frame` does.
+
+    Args:
+        jobs: jobs of one farm.
+
+    Returns:
+        A pandas DataFrame.
+
+    Raises:
+        InvalidRequest: pandas is not installed, or there are no jobs, which would tell the columns.
+
+    Example:
+        frame([farm.submit(content="cat.jpg", style=style) for style in styles])
+    """
+    listed = list(jobs)
+    if not listed:
+        raise InvalidRequest("a frame has the columns of its jobs, and there are none: give one at least")
+    return listed[0].farm.frame(listed)
 
 
 def failure_of(status: Status) -> JobFailed | None:

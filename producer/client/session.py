@@ -25,6 +25,8 @@ from stylefarm.shared.spec.marks import parse_tags
 from stylefarm.shared.text import nearest
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from stylefarm.producer.client.embedded import EmbeddedWorker
     from stylefarm.shared.store import Store
 
@@ -166,6 +168,32 @@ class Session:
         ids = [job if isinstance(job, str) else job.id for job in jobs]
         seen = statuses_of(self.services, ids)
         return [seen[job_id] for job_id in ids]
+
+    def frame(self, jobs: Iterable[HasId | str]) -> DataFrame:
+        """Return a row for each of any jobs: ids, pictures, parameters, state, losses and metrics.
+
+        The parameters are the axes of their sweeps, and if a job is of none, those in which they differ.
+
+        Args:
+            jobs: jobs, statuses, or whole ids of jobs, e.g. a sweep, or what `jobs` returns.
+
+        Returns:
+            A pandas DataFrame, its rows in the order of `jobs`; see `producer.views.frame.job_frame` for the columns.
+
+        Raises:
+            InvalidRequest: pandas is not installed.
+            NotFound: one of them is not there any more.
+
+        Example:
+            farm.frame(farm.jobs(tags="best", limit=None)).groupby("style_weight")["ssim"].mean()
+        """
+        from stylefarm.producer.views.frame import job_frame
+
+        listed = list(jobs)
+        left = [job for job in listed if not isinstance(job, Status)]
+        now = iter(self.statuses(left))
+        found = [job if isinstance(job, Status) else _at(next(now), job) for job in listed]
+        return job_frame(found)
 
     def wait(
         self,
@@ -315,7 +343,7 @@ def stored_despite_broker(what: str) -> Iterator[None]:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
-def cell_of(job: HasId) -> Mapping[str, Any] | None:
+def cell_of(job: HasId | str) -> Mapping[str, Any] | None:
     """Return the cell of a sweep that a job was found in; None for a job by itself.
 
     Args:
@@ -327,6 +355,12 @@ def cell_of(job: HasId) -> Mapping[str, Any] | None:
         True
     """
     return getattr(job, "cell", None)
+
+
+def _at(status: Status, job: HasId | str) -> Status:
+    """Return a status as the cell has it that its job was found in."""
+    cell = cell_of(job)
+    return status if cell is None else status.at(cell)
 
 
 def distinct(jobs: Iterable[JobT]) -> list[JobT]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ class Sweep(SweepCommands):
     def frame(self) -> DataFrame:
         """Return a row for each of its cells, with ids, axes, state, losses and metrics.
 
-        See `producer.views.frame.sweep_frame` for the columns.
+        See `producer.views.frame.job_frame` for the columns.
 
         Raises:
             InvalidRequest: pandas is not installed.
@@ -152,9 +153,10 @@ class Sweep(SweepCommands):
         Example:
             sweep.frame().groupby("style_weight")["ssim"].mean()
         """
-        from stylefarm.producer.views.frame import sweep_frame
+        from stylefarm.producer.views.frame import job_frame
 
-        return sweep_frame(self.id, list(self.axes), self.statuses())
+        # Also a job that it shares with an older sweep is its own here.
+        return job_frame([replace(status, sweep=self.id) for status in self.statuses()], list(self.axes))
 
     def best(self, metric: str = "loss") -> Job:
         """Return the done job that is best by a metric.

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, Text, cast, delete, select, update
 
 from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.tables import DroppedObjectRow, HeldObjectRow, JobRequestRow, WeightsRow
+from stylefarm.shared.db.object_tables import DroppedObjectRow, HeldObjectRow
+from stylefarm.shared.db.tables import JobRequestRow, WeightsRow
 from stylefarm.shared.queries.jobs import DatabaseReader
 from stylefarm.shared.store.exclusion import hold_off_submissions
 from stylefarm.shared.store.moves import CHUNK, Transactions

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, func, select, true
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
+from stylefarm.shared.db.base import Base
 from stylefarm.shared.db.cells import picture_names
 from stylefarm.shared.db.clock import settled
 from stylefarm.shared.db.connection import translate_errors
@@ -20,7 +21,6 @@ from stylefarm.shared.db.states import ArtifactRole, State, read_state
 from stylefarm.shared.db.tables import (
     ArtifactRow,
     AttemptRow,
-    Base,
     DependencyRow,
     EventRow,
     JobRequestRow,

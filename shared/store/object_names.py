@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.tables import DroppedObjectRow, HeldObjectRow
+from stylefarm.shared.db.object_tables import DroppedObjectRow, HeldObjectRow
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.shared.store.exclusion import hold_off_deletions
 from stylefarm.shared.store.moves import CHUNK, Transactions

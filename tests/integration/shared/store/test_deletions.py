@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from stylefarm.shared.blobs.storage import FolderBlobs, store_object
 from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.object_tables import HeldObjectRow
 from stylefarm.shared.db.records import Deletion, JobSelector, LossPoint, NewJob, Submission
 from stylefarm.shared.db.states import State
-from stylefarm.shared.db.tables import Base, HeldObjectRow, JobRow, SweepRow
+from stylefarm.shared.db.tables import METADATA, JobRow, SweepRow
 from stylefarm.shared.dispatch.dropped import DroppedObjects
 from stylefarm.shared.dispatch.weights import NewWeights, WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, NotFound, StorageFull
@@ -76,8 +77,7 @@ def rows(engine: Engine) -> dict[str, int]:
     """How many rows each table has that has any."""
     with Session(engine) as session:
         counts = {
-            name: session.scalar(select(func.count()).select_from(table))
-            for name, table in Base.metadata.tables.items()
+            name: session.scalar(select(func.count()).select_from(table)) for name, table in METADATA.tables.items()
         }
     return {name: count for name, count in counts.items() if count}
 

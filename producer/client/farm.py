@@ -13,9 +13,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.deleting import delete, prune
+from stylefarm.producer.client.items import as_list
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.results import Result, Snapshot
-from stylefarm.producer.client.session import Session, as_list, stored_despite_broker
+from stylefarm.producer.client.session import Session, stored_despite_broker
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.shared.db import tables
 from stylefarm.shared.db.records import Deletion, NewJob

@@ -7,10 +7,11 @@ from concurrent.futures import ALL_COMPLETED
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import make_url
 
+from stylefarm.producer.client.items import HasId, JobT, as_list, cell_of, distinct
 from stylefarm.producer.client.waiting import Waiting, is_over, newly_ended, poll, statuses_of
 from stylefarm.producer.views.filters import job_filter
 from stylefarm.producer.views.status import Status, Watcher
@@ -29,22 +30,6 @@ if TYPE_CHECKING:
 
     from stylefarm.producer.client.embedded import EmbeddedWorker
     from stylefarm.shared.store import Store
-
-
-class HasId(Protocol):
-    """Something that stands for a job.
-
-    Example:
-        failed = farm.jobs(sweep=farm.find_sweep("5f0c2b1e"), states="failed")  # a Sweep has an id, and so has a Job
-    """
-
-    @property
-    def id(self) -> str:
-        """The whole id of the job."""
-        ...
-
-
-JobT = TypeVar("JobT", bound=HasId)
 
 
 class Session:
@@ -343,55 +328,10 @@ def stored_despite_broker(what: str) -> Iterator[None]:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
-def cell_of(job: HasId | str) -> Mapping[str, Any] | None:
-    """Return the cell of a sweep that a job was found in; None for a job by itself.
-
-    Args:
-        job: a job.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> cell_of(SimpleNamespace(id="9a41c07d")) is None
-        True
-    """
-    return getattr(job, "cell", None)
-
-
 def _at(status: Status, job: HasId | str) -> Status:
     """Return a status as the cell has it that its job was found in."""
     cell = cell_of(job)
     return status if cell is None else status.at(cell)
-
-
-def distinct(jobs: Iterable[JobT]) -> list[JobT]:
-    """Return jobs without those that are named twice; a job in two cells of a sweep is named once in each.
-
-    Args:
-        jobs: jobs.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> one, two = (SimpleNamespace(id="9a41c07d", cell={"seed": seed}) for seed in (1, 2))
-        >>> len(distinct([one, two, one]))
-        2
-    """
-    return list({(job.id, repr(cell_of(job))): job for job in jobs}.values())
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return values as a list; one value alone need not be in one.
-
-    A text is one value, not its letters, and a mapping is one, not its keys.
-
-    Args:
-        value: one value, or several in any collection.
-
-    Example:
-        >>> as_list("failed"), as_list(("failed", "done"))
-        (['failed'], ['failed', 'done'])
-    """
-    alone = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
-    return [value] if alone else list(value)
 
 
 def _states(states: Iterable[State | str]) -> tuple[State, ...]:

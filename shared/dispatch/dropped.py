@@ -21,6 +21,8 @@ from stylefarm.shared.store.object_names import hashes_in, keys_in
 AT_A_TIME = 16
 THREADS = 8
 ROWS_AT_A_TIME = 1000
+# Holds that have ended are remembered longer than any deletion takes: one that began before must learn of them.
+REMEMBERED_SECONDS = 86_400.0
 
 
 class DroppedObjects(DatabaseReader, Transactions):
@@ -55,7 +57,7 @@ class DroppedObjects(DatabaseReader, Transactions):
             for start in range(0, len(inputs), AT_A_TIME)
         )
         with self._transaction() as session:
-            session.execute(delete(HeldObjectRow).where(HeldObjectRow.until < began))
+            session.execute(delete(HeldObjectRow).where(HeldObjectRow.until < now(-REMEMBERED_SECONDS)))
         return gone
 
     def count_without(self, jobs: Collection[str]) -> int:

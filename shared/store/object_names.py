@@ -26,7 +26,8 @@ from stylefarm.shared.store.moves import CHUNK, Transactions
 HOLD_SECONDS = 86_400.0
 
 # Whatever parameter names it, what begins so in a spec is an object.
-_NAMED = re.compile(r'("weights":\s*)?"sha256:([0-9a-f]{64})"')
+_NAMED = re.compile(r'"sha256:([0-9a-f]{64})"')
+_WEIGHTS = re.compile(rf'"weights":\s*{_NAMED.pattern}')
 
 
 def keys_in(spec: str) -> set[str]:
@@ -40,7 +41,8 @@ def keys_in(spec: str) -> set[str]:
         >>> sorted(keys_in(f'{{"content":"sha256:{cat}","size":512,"weights":"sha256:{waves}"}}'))[1][:12]
         'weights/5e5e'
     """
-    return {f"{'weights' if weights else 'inputs'}/{digest}" for weights, digest in _NAMED.findall(spec)}
+    weights = set(_WEIGHTS.findall(spec))
+    return {f"{'weights' if digest in weights else 'inputs'}/{digest}" for digest in _NAMED.findall(spec)}
 
 
 def hashes_in(spec: str) -> Iterator[str]:
@@ -50,7 +52,7 @@ def hashes_in(spec: str) -> Iterator[str]:
         >>> [digest[:4] for digest in hashes_in(f'{{"style":["sha256:{"5e" * 32}"],"size":512}}')]
         ['5e5e']
     """
-    return (found[2] for found in _NAMED.finditer(spec))
+    return (found[1] for found in _NAMED.finditer(spec))
 
 
 class ObjectHolds(Transactions):

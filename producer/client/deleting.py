@@ -31,6 +31,7 @@ def delete(farm: Session, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) 
     Example:
         print(delete(farm, jobs=[job.id]).objects, "objects deleted")
     """
+    _let_go_of_dead(farm)
     deleted = farm.store.deletions.delete(jobs, sweeps)
     return replace(deleted, inputs=_delete_objects(farm))
 
@@ -53,8 +54,15 @@ def prune(farm: Session, older_than: timedelta | datetime, *, dry_run: bool = Fa
     if dry_run:
         found, jobs = farm.store.deletions.prunable(before)
         return replace(found, inputs=farm.services.dropped.count_without(jobs))
+    _let_go_of_dead(farm)
     deleted = farm.store.deletions.prune(before)
     return replace(deleted, inputs=_delete_objects(farm))
+
+
+def _let_go_of_dead(farm: Session) -> None:
+    """Have jobs run no more whose process was killed: on servers workers see to that."""
+    if farm.settings.embedded:
+        farm.store.maintenance.requeue_expired()
 
 
 def _delete_objects(farm: Session) -> int:

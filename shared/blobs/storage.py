@@ -242,9 +242,14 @@ def _whole_file(path: Path, *, make_folder: bool = False) -> Iterator[IO[bytes]]
 def _opened_in_folder(path: Path) -> IO[bytes]:
     """Open a new file in a folder that is made if need be, also if another removes it at this moment."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("xb")
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if path.parent.is_file():
+                raise
 
 
 def _reason(error: OSError) -> str:

@@ -62,18 +62,18 @@ class Deletions(Transactions):
         total = Deletion()
         for sweep_id in self._found(_old_sweeps(before)):
             total += self._prune_sweep(sweep_id, before)
-        while (some := self._prune_jobs(_old_jobs(before).limit(CHUNK))).jobs:
+        unshared = ~exists().where(SharedCellRow.job_id == JobRow.id)
+        while (some := self._prune_jobs(_old_jobs(before, unshared).limit(CHUNK))).jobs:
             total += some
         return total
 
     def prunable(self, before: datetime) -> tuple[Deletion, list[str]]:
         """Return what `prune` would delete now, and the ids of the jobs in it."""
-        old = _old_sweeps(before)
-        is_old = SharedCellRow.sweep_id.in_(old.order_by(None))
-        younger = exists().where(SharedCellRow.job_id == JobRow.id, ~is_old)
-        of_old = select(JobRow.id).where(JobRow.sweep_id.in_(old.order_by(None)))
+        old = _old_sweeps(before).order_by(None)
+        younger = exists().where(SharedCellRow.job_id == JobRow.id, SharedCellRow.sweep_id.not_in(old))
+        of_old = select(JobRow.id).where(JobRow.sweep_id.in_(old))
         sweeps, kept = self._found(old), self._found(of_old.where(younger))
-        jobs = self._found(of_old.where(~younger)) + self._found(_old_jobs(before))
+        jobs = self._found(of_old.where(~younger)) + self._found(_old_jobs(before, ~younger))
         with self._transaction() as session:
             return Deletion(len(sweeps), len(jobs), len(kept), **_stored(session, jobs)), jobs
 
@@ -110,18 +110,18 @@ class Deletions(Transactions):
 
 
 def _old_sweeps(before: datetime) -> Select[str]:
-    """Return the sweeps that were over by then: each of their jobs, own or shared, has ended before."""
-    lasting = JobRow.state.not_in(sorted(FINAL)) | JobRow.finished_at.is_(None) | (JobRow.finished_at >= before)
+    """Return the sweeps that were over by then: each of their jobs, own or shared, has ended, and none is awaited."""
+    ended = JobRow.state.in_(sorted(FINAL)) & JobRow.finished_at.is_not(None) & (JobRow.finished_at < before)
+    lasting = ~ended | _is_awaited()
     own = exists().where(JobRow.sweep_id == SweepRow.id, lasting)
     shared = exists().where(SharedCellRow.sweep_id == SweepRow.id, SharedCellRow.job_id == JobRow.id, lasting)
     return select(SweepRow.id).where(SweepRow.created_at < before, ~own, ~shared).order_by(SweepRow.created_at)
 
 
-def _old_jobs(before: datetime) -> Select[str]:
-    """Return the jobs that are in no sweep, had ended by then, and that nobody waits for."""
+def _old_jobs(before: datetime, unshared: ColumnElement[bool]) -> Select[str]:
+    """Return the jobs that are no sweep's own, had ended by then, that nobody waits for, and that are `unshared`."""
     over = JobRow.sweep_id.is_(None) & JobRow.state.in_(sorted(FINAL)) & (JobRow.finished_at < before)
-    shared = exists().where(SharedCellRow.job_id == JobRow.id)
-    return select(JobRow.id).where(over, ~shared, ~_is_awaited()).order_by(JobRow.finished_at)
+    return select(JobRow.id).where(over, unshared, ~_is_awaited()).order_by(JobRow.finished_at)
 
 
 def _is_awaited() -> ColumnElement[bool]:

@@ -212,6 +212,14 @@ def test_what_runs_is_not_deleted(inside: InProcess, farm: Farm) -> None:
     assert sweep.counts() == {State.RUNNING: 1, State.DONE: 1}
 
 
+def test_what_a_killed_process_has_left_is_deleted(inside: InProcess, farm: Farm) -> None:
+    """Given a job whose process was killed a lease ago, if it is deleted, I expect it gone."""
+    job = made_up(farm, {"content": ["cat.png"]}, outcome=lambda _: State.QUEUED).jobs()[0]
+    assert farm.store.attempts.claim(job.id, "killed", lease=0) is not None
+    wait_until(lambda: inside.run("job", "delete", job.id).code == 0, 20)
+    assert farm.jobs() == []
+
+
 def test_what_is_over_is_pruned(inside: InProcess, farm: Farm) -> None:
     """Given ended sweeps, if they are pruned, I expect them gone; of a dry run the same numbers, and nothing gone."""
     made_up(farm, {"content": ["cat.png", "dog.png"]}, snapshots=1)

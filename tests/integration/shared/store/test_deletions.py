@@ -181,21 +181,27 @@ def test_what_is_over_is_pruned(engine: Engine, store: Store, queries: Queries, 
     dropped = DroppedObjects(engine, blobs)
     old, lasting = submitted(store, "old", 1, 2), submitted(store, "lasting", 3, 4)
     (alone,) = store.submissions.create(cells(5))
-    (parent,) = store.submissions.create(cells(6, content="sha256:" + "c" * 64))
-    for job_id in (*old.ids, lasting.ids[0], alone, parent):
+    (shared,) = store.submissions.create(cells(6, content="sha256:" + "c" * 64))
+    sharing = store.submissions.submit_sweep("sharing", {}, cells(6, content="sha256:" + "c" * 64))
+    (awaited,) = store.submissions.create(cells(8))
+    (waiting,) = store.submissions.create([dataclasses.replace(new_job(seed=9), terms=Terms(after=(awaited,)))])
+    store.commands.pause(JobSelector(job=waiting))
+    for job_id in (*old.ids, lasting.ids[0], alone, shared):
         rendered(store, blobs, job_id)
-    store.commands.cancel(JobSelector(job=lasting.ids[1]))
+    for job_id in (lasting.ids[1], awaited):
+        store.commands.cancel(JobSelector(job=job_id))
     age(engine)
     young = submitted(store, "young", 2, 7)
     store.commands.retry(JobSelector(job=lasting.ids[1]))
     before = datetime.now(UTC) - OLD
     found, jobs = store.deletions.prunable(before)
-    assert found == Deletion(sweeps=1, jobs=3, kept=1, objects=6, bytes=30)
-    assert set(jobs) == {old.ids[0], alone, parent}
-    assert dropped.count_without(jobs) == 1, "of the inputs only the parent's content is named by nobody else"
+    assert found == Deletion(sweeps=2, jobs=3, kept=1, objects=6, bytes=30)
+    assert set(jobs) == {old.ids[0], alone, *sharing.ids}
+    assert dropped.count_without(jobs) == 1, "of the inputs one content is named by nobody else"
     assert queries.job(alone).state == State.DONE
     assert store.deletions.prune(before) == found
-    assert {job.id for job in queries.jobs([*old.ids, *lasting.ids, alone, parent])} == {old.ids[1], *lasting.ids}
+    left = {job.id for job in queries.jobs([*old.ids, *lasting.ids, alone, shared, awaited, waiting])}
+    assert left == {old.ids[1], *lasting.ids, awaited, waiting}
     assert [job.id for job in queries.sweep_jobs(young.sweep_id)] == list(young.ids)
     assert store.deletions.prune(before) == Deletion()
 

@@ -109,9 +109,9 @@ def _revision(connection: Connection) -> str | None:
 
 def _refuse_foreign(engine: Engine, connection: Connection) -> None:
     """Check that no tables of ours are there before the first migration. Raises NotMigrated."""
-    from stylefarm.shared.db.tables import Base
+    from stylefarm.shared.db.tables import METADATA
 
-    taken = sorted({*Base.metadata.tables, *FORMER_TABLES} & {*inspect(connection).get_table_names()})
+    taken = sorted({*METADATA.tables, *FORMER_TABLES} & {*inspect(connection).get_table_names()})
     if taken:
         raise NotMigrated(
             f"the database at {address_of(engine)} has tables of another program that are called as ours"

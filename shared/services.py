@@ -17,6 +17,7 @@ from stylefarm.shared.settings import Settings
 
 if TYPE_CHECKING:
     from stylefarm.shared.dispatch.announcer import Announcer
+    from stylefarm.shared.dispatch.dropped import DroppedObjects
     from stylefarm.shared.dispatch.reconcile import Reconciler
     from stylefarm.shared.dispatch.workers import WorkerRegistry
     from stylefarm.shared.store import Store
@@ -54,6 +55,13 @@ class Services:
         from stylefarm.shared.blobs import s3
 
         return s3.connect(self.settings)
+
+    @cached_property
+    def dropped(self) -> DroppedObjects:
+        """What deleted jobs have left in the object store."""
+        from stylefarm.shared.dispatch.dropped import DroppedObjects
+
+        return DroppedObjects(self.engine, self.blobs)
 
     @cached_property
     def workers(self) -> WorkerRegistry:

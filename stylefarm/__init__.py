@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stylefarm.producer.client.asynchronous import AsyncFarm
     from stylefarm.producer.client.farm import Farm, Job, Result, Snapshot, Sweep
-    from stylefarm.producer.client.jobs import as_completed
+    from stylefarm.producer.client.jobs import as_completed, frame
     from stylefarm.producer.grids import Grid, read_grid
     from stylefarm.producer.reports.comparison import Comparison, compare
     from stylefarm.producer.reports.comparison_files import write_comparison
@@ -72,6 +72,7 @@ __all__ = [
     "download_sweep",
     "export_losses",
     "export_results",
+    "frame",
     "parse_spec",
     "read_grid",
     "sweep_losses",
@@ -112,6 +113,7 @@ _PLACES = {
     "StorageFull": "stylefarm.shared.errors",
     "Sweep": "stylefarm.producer.client.farm",
     "as_completed": "stylefarm.producer.client.jobs",
+    "frame": "stylefarm.producer.client.jobs",
     "export_losses": "stylefarm.producer.reports.export",
     "export_results": "stylefarm.producer.reports.export",
     "parse_spec": "stylefarm.shared.spec.spec",

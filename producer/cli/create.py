@@ -12,17 +12,21 @@ import click
 
 from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.lists import MOST
+from stylefarm.producer.cli.marks import marks_options
 from stylefarm.producer.cli.options import terms_options
+from stylefarm.producer.cli.streams import NAME, STANDARD, read_standard_input
 from stylefarm.producer.cli.sweep_wait import document, follow, raise_failed, say_obstacle
 from stylefarm.producer.cli.text import duration
 from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.grids import Grid, load_grid, parse_grid, parse_settings
+from stylefarm.producer.grids.reading import MOST_BYTES
 from stylefarm.producer.reports.forecast import Forecast, forecast
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.errors import InvalidRequest, StillPending
 from stylefarm.shared.settings import load_settings
+from stylefarm.shared.spec.marks import parse_marks
 from stylefarm.shared.spec.terms import check_limit
 from stylefarm.shared.text import counted
 
@@ -47,6 +51,7 @@ YES_ABOVE = 1000
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
 @click.option("--max-running", metavar="N", type=int, help="Most jobs of the sweep that run at a time.  [no limit]")
 @click.option("--webhook", metavar="URL", help="URL to call when the first job fails, and when all have ended.")
+@marks_options
 @timeout_option
 @json_option
 @terms_options
@@ -62,18 +67,21 @@ def create(
     and_wait: bool,
     max_running: int | None,
     webhook: str | None,
+    tags: tuple[str, ...],
+    note: str | None,
     timeout: float | None,
     as_json: bool,
     **terms: Any,
 ) -> None:
     """Submit the sweep that FILE describes, or --set, and print its id.
 
-    FILE is YAML: `matrix` lists the values of each axis (content, style, any parameter), `base` the parameters that all
-    cells share, `name` the sweep's name; `priority`, `device` and so on are the same as these options, which override
-    them. See docs/sweeps.md. What was rendered before is not rendered again.
+    FILE is YAML, or - for standard input: `matrix` lists the values of each axis (content, style, any parameter),
+    `base` the parameters that all cells share, `name` the sweep's name; `priority`, `device` and so on are the same as
+    these options, which override them. See docs/sweeps.md. What was rendered before is not rendered again.
     """
     if timeout is not None and not and_wait:
         raise InvalidRequest("--timeout says how long --wait waits at most: give both, or neither")
+    parse_marks({"tags": tags, "note": note})
     given = {name: value for name, value in terms.items() if value is not None}
     grid = _grid(file, axes, name, max_running, given)
     with Farm() as farm:
@@ -86,7 +94,7 @@ def create(
             check_renderer(farm)
         if not yes:
             _ask(len(grid), yes_above)
-        created = farm.sweep(grid, force=force, skip_bad=skip_bad, webhook=webhook)
+        created = farm.sweep(grid, force=force, skip_bad=skip_bad, webhook=webhook, tags=tags, note=note)
         statuses = created.statuses()
         _say_what_became(created, statuses)
         if not all(status.state.final for status in statuses):
@@ -109,7 +117,12 @@ def _grid(
     axes, settings = parse_settings(assignments), load_settings()
     if file is None and not axes:
         raise InvalidRequest("a sweep is described by a file, or by --set style_weight=1,10,100: give one of the two")
-    grid = parse_grid({"matrix": axes}, settings) if file is None else load_grid(file, axes, settings)
+    if file is None:
+        grid = parse_grid({"matrix": axes}, settings)
+    elif str(file) == STANDARD:
+        grid = load_grid(Path(NAME), axes, settings, read_standard_input(MOST_BYTES, "a sweep file"))
+    else:
+        grid = load_grid(file, axes, settings)
     return replace(
         grid,
         name=grid.name if name is None else name,

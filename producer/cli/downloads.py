@@ -10,6 +10,7 @@ import click
 
 from stylefarm.producer.cli.lists import MOST
 from stylefarm.producer.cli.looking import force_option, where_option
+from stylefarm.producer.cli.streams import STANDARD, check_standard_output, write_standard_output
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.results import Result
 from stylefarm.producer.reports.downloads import Downloaded, download_snapshots, download_sweep
@@ -44,7 +45,10 @@ def sweep_download(
 @click.command("download")
 @click.argument("job_id", metavar="JOB")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Output file, or folder with --snapshots.  [named by JOB]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Output file, - for standard output, or folder with --snapshots.  [named by JOB]",
 )
 @click.option(
     "--snapshot", type=click.IntRange(0, MOST), metavar="N", help="Download the snapshot after N iterations instead."
@@ -64,9 +68,15 @@ def job_download(
             with _going_on():
                 _report(download_snapshots(found, output or Path(found.id), force=force), as_json)
             return
-        if output is not None:
+        to_stream = output is not None and str(output) == STANDARD
+        if to_stream:
+            check_standard_output(as_json=as_json)
+        elif output is not None:
             check_writable(output, force=force)
         result, name = (found.fetch(), found.id) if snapshot is None else _snapshot(found, snapshot)
+        if to_stream:
+            write_standard_output(result.data)
+            return
         written = result.save(output or Path(name + result.suffix), force=force)
         if as_json:
             print_json({"output": str(written), "job": found.status().as_json()})

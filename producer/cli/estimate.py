@@ -8,6 +8,7 @@ import click
 
 from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.options import spec_options
+from stylefarm.producer.cli.streams import pictures_read
 from stylefarm.producer.cli.text import duration
 from stylefarm.producer.client.embedded import estimate as estimated
 from stylefarm.producer.client.farm import Farm
@@ -27,10 +28,10 @@ def estimate(content: str, style: tuple[str, ...], as_json: bool, **parameters: 
     A few iterations are timed; the memory is computed. A picture that cannot fit is refused, with the size that can.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
-    spec = parse_spec({"content": content, **({"style": style} if style else {}), **given})
-    with Farm() as farm:
+    fields = {"content": content, **({"style": style} if style else {}), **given}
+    with pictures_read(fields) as read, Farm() as farm:
         resolver = SpecResolver(farm.services)
-        job = resolver.resolve(spec)
+        job = resolver.resolve(parse_spec(read))
         found = estimated(job.spec, resolver.picture, farm.settings)
     if as_json:
         print_json({"estimate": found.as_json()})

@@ -18,7 +18,10 @@ from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
 
 MORE = (
+    "stylefarm.producer.cli.render:OF_JOBS",
     "stylefarm.producer.cli.steer:OF_JOBS",
+    "stylefarm.producer.cli.delete:OF_JOBS",
+    "stylefarm.producer.cli.marks:OF_JOBS",
     "stylefarm.producer.cli.downloads:OF_JOBS",
     "stylefarm.producer.cli.looking:OF_JOBS",
 )
@@ -26,7 +29,7 @@ MORE = (
 
 @click.group(cls=LazyGroup, more=MORE)
 def job() -> None:
-    """Show, wait for, download, cancel, pause or retry jobs."""
+    """Submit, show, wait for, download or manage jobs."""
 
 
 @job.command()
@@ -115,6 +118,8 @@ def _print_words(shown: Job) -> None:
             "result": picture,
             "error": status.error,
             "warning": status.warning,
+            "tags": ", ".join(status.tags) or None,
+            "user's note": status.note,
         }
     )
     for note in status.notes:

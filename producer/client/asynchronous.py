@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any, Self
 
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.client.items import distinct
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.results import Snapshot
-from stylefarm.producer.client.session import distinct
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.producer.client.waiting import is_over, newly_ended
 from stylefarm.producer.views.status import Status

@@ -5,19 +5,25 @@ The same code works embedded (rendering in this process) and against servers; th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from stylefarm.producer.client.deleting import delete, prune
+from stylefarm.producer.client.items import as_list
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.results import Result, Snapshot
-from stylefarm.producer.client.session import Session, as_list, stored_despite_broker
+from stylefarm.producer.client.session import Session, stored_despite_broker
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.shared.db import tables
-from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.db.records import Deletion, NewJob
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.gc_pause import uncollected
 from stylefarm.shared.queue.routes import Hint, queue_name
+from stylefarm.shared.spec.marks import NO_MARKS, Marks, parse_marks, parse_tags
 from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_terms
 
 if TYPE_CHECKING:
@@ -52,9 +58,9 @@ class Farm(Session):
         Args:
             spec: what to render; or leave it out and give its fields.
             **fields: `content`, `style` and any other parameter of a spec. Besides, with a spec too: `force=True`
-                renders once more what was rendered before, and these terms say how the job is done: `priority` (0 to
-                9, higher is sooner), `device`, `label`, `after` (jobs, or their ids, that must be done first),
-                `time_limit` (seconds), `max_attempts`.
+                renders once more what was rendered before, these terms say how the job is done: `priority` (0 to 9,
+                higher is sooner), `device`, `label`, `after` (jobs, or their ids, that must be done first),
+                `time_limit` (seconds), `max_attempts`; and `tags` and `note` are written on it, as `Job.tag` does.
 
         Returns:
             The job. If its picture was rendered before, it is the job that rendered it, unless `force` is given.
@@ -73,17 +79,20 @@ class Farm(Session):
         from stylefarm.shared.spec.spec import parse_spec
 
         force = fields.pop("force", False)
+        marks = parse_marks({name: fields.pop(name, None) for name in Marks._fields})
         terms, fields = split_terms(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         resolver = SpecResolver(self.services)
         spec = spec or parse_spec({name: to_plain(value) for name, value in fields.items()})
-        job = resolver.resolve(spec, terms=self.terms(terms))
+        job = dataclasses.replace(resolver.resolve(spec, terms=self.terms(terms)), marks=marks)
         rendered = None if force else self.services.queries.find_done(job.key)
         if rendered is not None:
+            if marks != NO_MARKS:
+                self.store.marks.of_job(rendered.id, marks.tags, note=marks.note)
             return Job(self, rendered.id, created=False)
-        self.check_and_upload(resolver)
-        ids = self.store.submissions.create([job])
+        with self.uploaded(resolver):
+            ids = self.store.submissions.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
 
@@ -116,8 +125,8 @@ class Farm(Session):
             force: render all of it once more.
             skip_bad: leave out the cells whose pictures cannot be used.
             webhook: an address to call, as `Sweep.call` does.
-            **more: `zip`, `include`, `exclude` and `sample` as in a sweep file, and terms as in `submit`, which come
-                before those of the file.
+            **more: `zip`, `include`, `exclude` and `sample` as in a sweep file; terms as in `submit`, which come
+                before those of the file; `tags` and `note`, which are written on the sweep as `Sweep.tag` does.
 
         Returns:
             The sweep; its `created`, `skipped`, `problems` and `kept` say what this submission did.
@@ -138,6 +147,7 @@ class Farm(Session):
         from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.producer.terminal.progress import working
 
+        marks = parse_marks({name: more.pop(name, None) for name in Marks._fields})
         terms, parts = split_terms(more)
         if webhook is not None:
             self.check_webhook(webhook)
@@ -156,8 +166,7 @@ class Farm(Session):
         resolver = SpecResolver(self.services)
         with uncollected():
             resolved = resolve_grid(resolver, grid, wanted, skip_bad=skip_bad)
-        self.check_and_upload(resolver)
-        with working("submitting"), uncollected():
+        with self.uploaded(resolver), working("submitting"), uncollected():
             submission = self.store.submissions.submit_sweep(
                 grid.name, grid.axes, resolved.jobs, limit, force=force, given=given
             )
@@ -167,6 +176,8 @@ class Farm(Session):
         else:
             # If nothing is new, an earlier submission may have stored the jobs without announcing them.
             self.announce(f"sweep {submission.sweep_id}", queued or submission.ids)
+        if marks != NO_MARKS:
+            self.store.marks.of_sweep(submission.sweep_id, marks.tags, note=marks.note)
         found = self.find_sweep(submission.sweep_id)
         found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
         found.folded = resolved.folded
@@ -180,7 +191,7 @@ class Farm(Session):
         """Return the job of an id.
 
         Args:
-            job_id: its id, or the beginning of it.
+            job_id: its id, or the beginning of it; "@last" is the newest job, "@last~1" the one before it in lists.
 
         Raises:
             NotFound: no job has that id.
@@ -191,34 +202,92 @@ class Farm(Session):
         """
         return Job(self, self.services.queries.full_id(tables.JobRow, job_id))
 
-    def sweeps(self, limit: int = 20) -> list[Sweep]:
+    def sweeps(self, limit: int = 20, tags: Iterable[str] | str = ()) -> list[Sweep]:
         """Return the newest sweeps, the newest first.
 
         Args:
             limit: at most so many.
+            tags: only sweeps that have all of these.
 
         Example:
             for sweep in farm.sweeps(limit=5):
                 print(sweep.id, sweep.name)
         """
-        rows = (listed.sweep for listed in self.services.listing.sweeps(limit))
-        return [Sweep(self, row.id, row.name, row.axes) for row in rows]
+        return [self._sweep(listed.sweep) for listed in self.services.listing.sweeps(limit, parse_tags(tags))]
 
     def find_sweep(self, sweep_id: str) -> Sweep:
-        """Return the sweep of an id.
+        """Return the sweep of an id, or of a name.
 
         Args:
-            sweep_id: its id, or the beginning of it.
+            sweep_id: its id, or the beginning of it, or its name; "@last" is the newest sweep, "@last~1" the one
+                before.
 
         Raises:
-            NotFound: no sweep has that id.
-            InvalidRequest: several ids begin like that.
+            NotFound: no sweep has that id or name.
+            InvalidRequest: several sweeps are called so; the sentence has their ids.
 
         Example:
             sweep = farm.find_sweep("5f0c2b1e")
         """
         found = self.services.queries.sweep(self.services.queries.full_id(tables.SweepRow, sweep_id))
-        return Sweep(self, found.id, found.name, found.axes)
+        return self._sweep(found)
+
+    def find(self, reference: str) -> Job | Sweep:
+        """Return the job, or the sweep, that is called so.
+
+        Args:
+            reference: as for `find_job` and `find_sweep`; "@last" is the newest of both.
+
+        Raises:
+            NotFound: there is neither.
+            InvalidRequest: it may be either, or several are called so.
+
+        Example:
+            print(farm.find("@last"))
+        """
+        is_job = self.services.queries.kind_of(reference) is tables.JobRow
+        return self.find_job(reference) if is_job else self.find_sweep(reference)
+
+    def delete(self, items: Iterable[Job | Sweep]) -> Deletion:
+        """Delete jobs and sweeps with everything that is stored for them, all or none.
+
+        A sweep goes with its jobs, but for those that other sweeps share: each of these becomes the oldest one's own.
+        Pictures and weights go that no job names any more.
+
+        Args:
+            items: jobs and sweeps.
+
+        Returns:
+            How many `sweeps`, `jobs`, `objects` and `bytes` were deleted, and how many jobs were `kept`.
+
+        Raises:
+            NotFound: one of them is not there any more.
+            InvalidRequest: one of the jobs runs (cancel it first), or another job waits for it. In both cases nothing
+                is deleted.
+
+        Example:
+            farm.delete(job for job in sweep if job.cancelled())
+        """
+        listed = list(items)
+        jobs = [item.id for item in listed if isinstance(item, Job)]
+        return delete(self, jobs, [item.id for item in listed if isinstance(item, Sweep)])
+
+    def prune(self, older_than: timedelta | datetime, *, dry_run: bool = False) -> Deletion:
+        """Delete what has been over for some time: sweeps of which each job has ended by then, and jobs of no sweep.
+
+        What a younger sweep shares is kept, and so is what another job waits for. It may be interrupted.
+
+        Args:
+            older_than: how long ago they have ended, or a moment, aware, before which they have.
+            dry_run: delete nothing, and return how much that would be.
+
+        Returns:
+            How much was deleted, as `delete` returns it.
+
+        Example:
+            farm.prune(older_than=timedelta(days=30))
+        """
+        return prune(self, older_than, dry_run=dry_run)
 
     def terms(self, fields: Mapping[str, Any]) -> Terms:
         """Read the terms that a user gave, in which ids of jobs may be shortened.
@@ -241,8 +310,11 @@ class Farm(Session):
         terms = parse_terms({**fields, "after": named})
         return terms.model_copy(update={"after": tuple(self.find_job(job_id).id for job_id in terms.after)})
 
-    def check_and_upload(self, resolver: SpecResolver) -> None:
+    @contextmanager
+    def uploaded(self, resolver: SpecResolver) -> Iterator[None]:
         """Check that every service answers, then upload the pictures, so that no job is stored without them.
+
+        In the `with` block the jobs are stored; nothing that they name is deleted before.
 
         Args:
             resolver: has resolved the specs of a submission.
@@ -255,13 +327,19 @@ class Farm(Session):
         Example:
             resolver = SpecResolver(farm.services)
             job = resolver.resolve(parse_spec({"content": "cat.jpg", "style": "waves.jpg"}))
-            farm.check_and_upload(resolver)
+            with farm.uploaded(resolver):
+                ids = farm.store.submissions.create([job])
         """
         self.services.queries.check()
         self.check_schema()
         if self.services.announcer is not None:
             self.services.announcer.hints.check()
-        resolver.upload()
+        with self.store.holds.holding(resolver.keys):
+            resolver.upload()
+            yield
+
+    def _sweep(self, row: tables.SweepRow) -> Sweep:
+        return Sweep(self, row.id, row.name, row.axes, Marks(tuple(row.tags), row.note))
 
     def _submitted(self, what: str, ids: Sequence[str], jobs: Sequence[NewJob], limit: int | None) -> None:
         # An embedded farm has no announcer: it renders only what is waited for.

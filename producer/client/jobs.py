@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stylefarm.producer.client.deleting import delete
 from stylefarm.producer.client.results import Result, Snapshot, fetch_result
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.records import JobSelector, stored_object
 from stylefarm.shared.db.states import State
-from stylefarm.shared.errors import JobFailed, StillPending
+from stylefarm.shared.errors import InvalidRequest, JobFailed, StillPending
+from stylefarm.shared.spec.marks import parse_marks, parse_tags
 from stylefarm.shared.spec.terms import parse_terms
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from stylefarm.producer.views.losses import Losses
 
 
@@ -271,6 +275,39 @@ class Job:
 
     reprioritise = reprioritize
 
+    def tag(self, *tags: str, remove: Iterable[str] = (), note: str | None = None) -> tuple[str, ...]:
+        """Add tags to the job, by which lists can be filtered.
+
+        Args:
+            *tags: small letters, digits and . _ : / -, each at most 63.
+            remove: tags to take away.
+            note: what to write about it, in place of what was written before; an empty text removes it.
+
+        Returns:
+            The tags that it has then.
+
+        Raises:
+            InvalidSpec: no tag can be called so.
+
+        Example:
+            job.tag("best", remove=["maybe"])
+        """
+        marks = parse_marks({"tags": tags, "note": note})
+        return self.farm.store.marks.of_job(self.id, marks.tags, parse_tags(remove), note).tags
+
+    def delete(self) -> None:
+        """Delete the job and everything that is stored for it; the cells of sweeps that it was in are empty then.
+
+        Raises:
+            InvalidRequest: it runs (cancel it first), or another job waits for it.
+            NotFound: it was deleted already.
+
+        Example:
+            if job.cancelled():
+                job.delete()
+        """
+        delete(self.farm, jobs=[self.id])
+
     @property
     def _selector(self) -> JobSelector:
         return JobSelector(job=self.id)
@@ -305,6 +342,27 @@ def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[
     listed = list(jobs)
     if listed:
         yield from listed[0].farm.as_completed(listed, timeout)
+
+
+def frame(jobs: Iterable[Job]) -> DataFrame:
+    """Return a row for each of `jobs`, as `Farm.frame` does.
+
+    Args:
+        jobs: jobs of one farm.
+
+    Returns:
+        A pandas DataFrame.
+
+    Raises:
+        InvalidRequest: pandas is not installed, or there are no jobs, which would tell the columns.
+
+    Example:
+        frame([farm.submit(content="cat.jpg", style=style) for style in styles])
+    """
+    listed = list(jobs)
+    if not listed:
+        raise InvalidRequest("a frame has the columns of its jobs, and there are none: give one at least")
+    return listed[0].farm.frame(listed)
 
 
 def failure_of(status: Status) -> JobFailed | None:

@@ -143,9 +143,9 @@ def _submit(
 ) -> None:
     terms = farm.terms(grid.terms)
     jobs = [resolver.resolve(grid.spec(cell), cell, terms) for cell in cells]
-    farm.check_and_upload(resolver)
     axes = {axis: _seen(axis, [*before, *cells]) for axis in grid.matrix}
-    stored = farm.store.submissions.extend_sweep(sweep_id, axes, jobs)
+    with farm.uploaded(resolver):
+        stored = farm.store.submissions.extend_sweep(sweep_id, axes, jobs)
     farm.announce(f"sweep {sweep_id}", stored.ids)
 
 

@@ -7,10 +7,11 @@ from concurrent.futures import ALL_COMPLETED
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import make_url
 
+from stylefarm.producer.client.items import HasId, JobT, as_list, cell_of, distinct
 from stylefarm.producer.client.waiting import Waiting, is_over, newly_ended, poll, statuses_of
 from stylefarm.producer.views.filters import job_filter
 from stylefarm.producer.views.status import Status, Watcher
@@ -21,27 +22,14 @@ from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnav
 from stylefarm.shared.queries.lists import JobFilter
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import Settings, load_settings
+from stylefarm.shared.spec.marks import parse_tags
 from stylefarm.shared.text import nearest
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from stylefarm.producer.client.embedded import EmbeddedWorker
     from stylefarm.shared.store import Store
-
-
-class HasId(Protocol):
-    """Something that stands for a job.
-
-    Example:
-        failed = farm.jobs(sweep=farm.find_sweep("5f0c2b1e"), states="failed")  # a Sweep has an id, and so has a Job
-    """
-
-    @property
-    def id(self) -> str:
-        """The whole id of the job."""
-        ...
-
-
-JobT = TypeVar("JobT", bound=HasId)
 
 
 class Session:
@@ -120,6 +108,7 @@ class Session:
         where: Mapping[str, Any] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        tags: Iterable[str] | str = (),
         limit: int | None = 20,
     ) -> list[Status]:
         """Return where jobs stand, newest first; those of one sweep in the order of its cells.
@@ -131,6 +120,7 @@ class Session:
                 called by its path, its name or its stem.
             since: submitted at that moment or later; aware.
             until: submitted at that moment or before; aware.
+            tags: only jobs that have all of these, or are in a sweep that has.
             limit: at most so many; None: all.
 
         Returns:
@@ -144,7 +134,7 @@ class Session:
         """
         values = {name: as_list(of) for name, of in (where or {}).items()}
         of_sweep = None if sweep is None else sweep.id
-        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values))
+        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values), parse_tags(tags))
         return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
 
     def statuses(self, jobs: Sequence[HasId | str]) -> list[Status]:
@@ -163,6 +153,32 @@ class Session:
         ids = [job if isinstance(job, str) else job.id for job in jobs]
         seen = statuses_of(self.services, ids)
         return [seen[job_id] for job_id in ids]
+
+    def frame(self, jobs: Iterable[HasId | str]) -> DataFrame:
+        """Return a row for each of any jobs: ids, pictures, parameters, state, losses and metrics.
+
+        The parameters are the axes of their sweeps, and if a job is of none, those in which they differ.
+
+        Args:
+            jobs: jobs, statuses, or whole ids of jobs, e.g. a sweep, or what `jobs` returns.
+
+        Returns:
+            A pandas DataFrame, its rows in the order of `jobs`; see `producer.views.frame.job_frame` for the columns.
+
+        Raises:
+            InvalidRequest: pandas is not installed.
+            NotFound: one of them is not there any more.
+
+        Example:
+            farm.frame(farm.jobs(tags="best", limit=None)).groupby("style_weight")["ssim"].mean()
+        """
+        from stylefarm.producer.views.frame import job_frame
+
+        listed = list(jobs)
+        left = [job for job in listed if not isinstance(job, Status)]
+        now = iter(self.statuses(left))
+        found = [job if isinstance(job, Status) else _at(next(now), job) for job in listed]
+        return job_frame(found)
 
     def wait(
         self,
@@ -312,49 +328,10 @@ def stored_despite_broker(what: str) -> Iterator[None]:
         raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
-def cell_of(job: HasId) -> Mapping[str, Any] | None:
-    """Return the cell of a sweep that a job was found in; None for a job by itself.
-
-    Args:
-        job: a job.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> cell_of(SimpleNamespace(id="9a41c07d")) is None
-        True
-    """
-    return getattr(job, "cell", None)
-
-
-def distinct(jobs: Iterable[JobT]) -> list[JobT]:
-    """Return jobs without those that are named twice; a job in two cells of a sweep is named once in each.
-
-    Args:
-        jobs: jobs.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> one, two = (SimpleNamespace(id="9a41c07d", cell={"seed": seed}) for seed in (1, 2))
-        >>> len(distinct([one, two, one]))
-        2
-    """
-    return list({(job.id, repr(cell_of(job))): job for job in jobs}.values())
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return values as a list; one value alone need not be in one.
-
-    A text is one value, not its letters, and a mapping is one, not its keys.
-
-    Args:
-        value: one value, or several in any collection.
-
-    Example:
-        >>> as_list("failed"), as_list(("failed", "done"))
-        (['failed'], ['failed', 'done'])
-    """
-    alone = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
-    return [value] if alone else list(value)
+def _at(status: Status, job: HasId | str) -> Status:
+    """Return a status as the cell has it that its job was found in."""
+    cell = cell_of(job)
+    return status if cell is None else status.at(cell)
 
 
 def _states(states: Iterable[State | str]) -> tuple[State, ...]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.jobs import Job, failure_of
 from stylefarm.producer.client.results import Result
 from stylefarm.producer.client.session import Session
+from stylefarm.producer.client.sweep_commands import SweepCommands
 from stylefarm.producer.views.status import Status, Watcher
-from stylefarm.shared.db.records import JobSelector
-from stylefarm.shared.db.states import FINAL, State
-from stylefarm.shared.db.tables import WebhookRow
+from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import JobFailed, StillPending
 from stylefarm.shared.queries.jobs import Changes
-from stylefarm.shared.spec.terms import parse_terms
+from stylefarm.shared.spec.marks import NO_MARKS, Marks
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stylefarm.shared.schema.documents import SweepDocument
 
 
-class Sweep:
+class Sweep(SweepCommands):
     """A grid of jobs that were submitted together; iterating over it gives them, and `len` counts its cells.
 
     Some of its jobs may belong to older sweeps, where the same pictures were asked for first; commands on this sweep
@@ -36,8 +36,11 @@ class Sweep:
         sweep_id: its whole id.
         name: what its user calls it.
         axes: the values of each axis, the last of which turns fastest.
+        marks: its tags and its note.
 
     Attributes:
+        tags: what its user wrote on it to find it again.
+        note: what its user wrote about it, or None.
         created: as `Farm.sweep` returns it, the ids of the jobs that this submission has queued.
         skipped: how many cells it left out, since their pictures cannot be used.
         problems: what is left out of folders, and what is wrong with these pictures, a sentence each.
@@ -56,9 +59,9 @@ class Sweep:
         sweep_id: str,
         name: str,
         axes: Mapping[str, Sequence[Any]],
+        marks: Marks = NO_MARKS,
     ) -> None:
-        self.farm = farm
-        self.id = sweep_id
+        super().__init__(farm, sweep_id, marks)
         self.name = name
         self.axes = axes
         self.created: frozenset[str] = frozenset()
@@ -77,12 +80,13 @@ class Sweep:
         return sum(self.counts().values())
 
     def as_json(self) -> SweepDocument:
-        """Return its id, its name and its axes as plain JSON values.
+        """Return its id, its name, its axes, its tags and its note as plain JSON values.
 
         Example:
             print(json.dumps(sweep.as_json()))
         """
-        return {"id": self.id, "name": self.name, "axes": {axis: list(values) for axis, values in self.axes.items()}}
+        axes = {axis: list(values) for axis, values in self.axes.items()}
+        return {"id": self.id, "name": self.name, "axes": axes, "tags": list(self.tags), "note": self.note}
 
     def _repr_html_(self) -> str:
         """Show a small picture of each of its first jobs in a notebook."""
@@ -141,7 +145,7 @@ class Sweep:
     def frame(self) -> DataFrame:
         """Return a row for each of its cells, with ids, axes, state, losses and metrics.
 
-        See `producer.views.frame.sweep_frame` for the columns.
+        See `producer.views.frame.job_frame` for the columns.
 
         Raises:
             InvalidRequest: pandas is not installed.
@@ -149,9 +153,10 @@ class Sweep:
         Example:
             sweep.frame().groupby("style_weight")["ssim"].mean()
         """
-        from stylefarm.producer.views.frame import sweep_frame
+        from stylefarm.producer.views.frame import job_frame
 
-        return sweep_frame(self.id, list(self.axes), self.statuses())
+        # Also a job that it shares with an older sweep is its own here.
+        return job_frame([replace(status, sweep=self.id) for status in self.statuses()], list(self.axes))
 
     def best(self, metric: str = "loss") -> Job:
         """Return the done job that is best by a metric.
@@ -200,105 +205,6 @@ class Sweep:
             print(f"{60 * sweep.pace():.1f} jobs a minute")
         """
         return self.farm.services.listing.throughput(self.id)
-
-    def cancel(self) -> int:
-        """Cancel all of its jobs that have not ended; those that run stop within one heartbeat.
-
-        Returns:
-            How many jobs were cancelled or asked to stop.
-
-        Example:
-            print(sweep.cancel(), "jobs cancelled")
-        """
-        return len(self.farm.store.commands.cancel(self._selector))
-
-    def pause(self) -> int:
-        """Pause all of its jobs that have not ended; those that run are stopped within one heartbeat.
-
-        Returns:
-            How many jobs were paused or asked to.
-
-        Example:
-            sweep.pause()
-        """
-        return len(self.farm.store.commands.pause(self._selector))
-
-    def resume(self) -> int:
-        """Resume its paused jobs.
-
-        Returns:
-            How many there were.
-
-        Example:
-            sweep.resume()
-        """
-        return self.farm.announce_changes(self.farm.store.commands.resume(self._selector))
-
-    def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
-        """Render all of its jobs that have ended once more.
-
-        Args:
-            failed: only those that failed.
-            from_checkpoint: go on from the last checkpoint, where one was stored, instead of from the beginning.
-
-        Returns:
-            How many jobs are tried again.
-
-        Example:
-            sweep.retry(failed=True)
-        """
-        states = {State.FAILED} if failed else FINAL
-        commands = self.farm.store.commands
-        return self.farm.announce_changes(commands.retry(self._selector, states, from_checkpoint=from_checkpoint))
-
-    def reprioritize(self, priority: int) -> int:
-        """Change how urgent its jobs are.
-
-        Args:
-            priority: 0 to 9; jobs of a higher priority are rendered first.
-
-        Returns:
-            How many jobs had not ended.
-
-        Raises:
-            InvalidSpec: `priority` is out of range.
-
-        Example:
-            sweep.reprioritize(2)
-        """
-        checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.store.commands.reprioritize(self._selector, checked))
-
-    reprioritise = reprioritize
-
-    def call(self, url: str | None) -> None:
-        """Have an address called once when the first job fails, and once when all have ended.
-
-        What has happened already is reported, too. Workers make the call, or an embedded farm while it waits.
-
-        Args:
-            url: an http or https address; None: nobody is called.
-
-        Raises:
-            InvalidRequest: it is no address to call.
-            InvalidSettings: an embedded farm has no secret to sign with.
-
-        Example:
-            sweep.call("https://example.org/rendered")
-        """
-        if url is not None:
-            self.farm.check_webhook(url)
-        self.farm.check_schema()
-        self.farm.services.webhooks.set(self.id, url)
-
-    def calls(self) -> list[WebhookRow]:
-        """Return what is called for which event, and how that went.
-
-        Example:
-            for call in sweep.calls():
-                print(call.event, call.delivered_at, call.error)
-        """
-        return self.farm.services.webhooks.of(self.id)
 
     def wait(
         self, timeout: float | None = None, watch: Watcher | None = None, return_when: str = ALL_COMPLETED
@@ -362,10 +268,6 @@ class Sweep:
 
     def _job(self, status: Status) -> Job:
         return Job(self.farm, status.id, created=status.id in self.created, cell=status.cell)
-
-    @property
-    def _selector(self) -> JobSelector:
-        return JobSelector(sweep=self.id)
 
     def _newest(self, status: Status) -> Image.Image | None:
         picture = Job(self.farm, status.id).newest(status)

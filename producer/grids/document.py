@@ -46,13 +46,14 @@ def read_grid(path: Path, settings: Settings | None = None) -> Grid:
     return load_grid(path, {}, settings)
 
 
-def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = None) -> Grid:
+def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = None, data: bytes | None = None) -> Grid:
     """Read a sweep file with further axes, which replace what the file says of these parameters.
 
     Args:
         path: as for `read_grid`.
         axes: values by parameter; paths in them are relative to the current folder.
         settings: as for `read_grid`.
+        data: what is in the file, where that was read already; `path` then says what it is called and where it lies.
 
     Returns:
         The grid.
@@ -65,7 +66,7 @@ def load_grid(path: Path, axes: Mapping[str, Any], settings: Settings | None = N
         grid = load_grid(Path("cats.yaml"), parse_settings(["seed=1,2,3"]))
     """
     try:
-        document, positions = read_document(path)
+        document, positions = read_document(path, data)
         with error_in(path, positions):
             reader = _Reader(path.parent, settings, frozenset(axes))
             return reader.grid(_replaced(document, axes), path, positions)

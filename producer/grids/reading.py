@@ -70,11 +70,12 @@ def _describe(mark: yaml.Mark) -> str:
     return f", line {mark.line + 1}, column {mark.column + 1}"
 
 
-def read_document(path: Path) -> tuple[object, EntryPositions | None]:
+def read_document(path: Path, data: bytes | None = None) -> tuple[object, EntryPositions | None]:
     """Read a YAML file.
 
     Args:
         path: a sweep file.
+        data: what is in it, where that was read already; `path` is then what errors call it.
 
     Returns:
         What is in it, None of an empty file, and where each entry stands.
@@ -92,7 +93,7 @@ def read_document(path: Path) -> tuple[object, EntryPositions | None]:
         {'matrix': {'style_weight': [5, 10.0]}}
     """
     try:
-        loader = _Loader(read_small(path, MOST_BYTES).decode())
+        loader = _Loader((read_small(path, MOST_BYTES) if data is None else data).decode())
         node = loader.get_single_node()
         return (None, None) if node is None else (loader.document(node), EntryPositions(node))
     except InvalidRequest as error:

@@ -124,6 +124,30 @@ def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> 
     return _download(job.farm.services, Path(folder), wanted, force)
 
 
+def download_job(job: Job, folder: str | Path, *, force: bool = False) -> Downloaded:
+    """Write the result of a job, called by its pictures, and its snapshots, each named by its iteration.
+
+    Args:
+        job: whose pictures; what is not rendered yet is left out.
+        folder: is made if need be.
+        force: overwrite files of these names that hold something else.
+
+    Returns:
+        What was written, and what was there.
+
+    Raises:
+        InvalidRequest: as `download_sweep`; so are StorageFull and ServiceUnavailable.
+
+    Example:
+        download_job(job, "cat-waves")
+    """
+    status = job.status()
+    wanted = [_item(Path(folder), f"{shot.iteration:06}", status, shot.stored) for shot in job.snapshots()]
+    if status.result is not None:
+        wanted.append(_item(Path(folder), file_names([status])[0], status, status.result))
+    return _download(job.farm.services, Path(folder), wanted, force)
+
+
 def _item(folder: Path, name: str, status: Status, stored: StoredObject) -> DownloadItem:
     return DownloadItem(folder / (name + Path(stored.key).suffix), status.id, stored, status.cell)
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,8 @@ from typing import Any
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.reports.overview import sweep_points
 from stylefarm.producer.terminal.progress import working
-from stylefarm.producer.views.metrics import metric_names
+from stylefarm.producer.views.rows import columns_of
 from stylefarm.producer.views.selection import select
-from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import check_writable, write_atomically
 from stylefarm.shared.foreign_text import csv_cell
@@ -30,6 +30,8 @@ def export_results(
     sweep: Sweep, path: str | Path, *, where: Mapping[str, Sequence[Any]] | None = None, force: bool = False
 ) -> Path:
     """Write a row for each job: ids, its value on each axis, state, loss, metrics, and where its result is stored.
+
+    The columns are those of `Sweep.frame`.
 
     Args:
         sweep: what is exported.
@@ -49,14 +51,18 @@ def export_results(
     """
     path = _checked(path, force)
     statuses = select(sweep.axes, sweep.statuses(), where=where).statuses
-    metrics = [name for name in metric_names(statuses) if name != "loss"]
-    return _write([_result(status, sweep, metrics) for status in statuses], path, force)
+    columns = columns_of(statuses, list(sweep.axes))
+    # Also a job that this sweep shares with an older one is its own here.
+    rows = [_plain({**columns.row(status), "sweep": sweep.id}, sweep) for status in statuses]
+    return _write(rows, path, force)
 
 
 def export_losses(
     sweep: Sweep, path: str | Path, *, where: Mapping[str, Sequence[Any]] | None = None, force: bool = False
 ) -> Path:
     """Write a row for each point of each job's loss curve: the job, its values on the axes, and the weighted terms.
+
+    The columns of the terms are called as in `losses.total`.
 
     Args:
         sweep: what is exported.
@@ -77,13 +83,14 @@ def export_losses(
     path = _checked(path, force)
     cells: dict[str, list[Row]] = {}
     for status in select(sweep.axes, sweep.statuses(), where=where).statuses:
-        cells.setdefault(status.id, []).append(_cell(status.cell, sweep))
+        values = {axis: status.cell.get(axis) for axis in sweep.axes}
+        cells.setdefault(status.id, []).append(_plain(values, sweep))
     rows = [
         {
-            "job": job_id,
+            "id": job_id,
             **cell,
-            # "content" and "style" are names of pictures in these tables.
-            **{name if name in ("iteration", "total") else f"{name}_loss": value for name, value in point.items()},
+            # In JSON they stand in `losses`; without that, "content" and "style" would be those of the cell.
+            **{name if name == "iteration" else f"losses.{name}": value for name, value in point.items()},
         }
         for job_id, losses in sweep_points(sweep)
         for cell in cells.get(job_id, ())
@@ -92,36 +99,16 @@ def export_losses(
     return _write(rows, path, force)
 
 
-def _result(status: Status, sweep: Sweep, metrics: Sequence[str]) -> Row:
-    return {
-        "job": status.id,
-        "sweep": sweep.id,  # also of a job that this sweep shares with an older one
-        **_cell(status.cell, sweep),
-        "content_name": status.content,
-        "style_name": status.style,
-        "state": str(status.state),
-        "steps": status.iteration,
-        "loss": status.loss,
-        **{name: status.metrics.get(name) for name in metrics},
-        "attempt": status.attempt,
-        "worker": status.worker,
-        "error": status.error,
-        "created_at": _moment(status.created_at),
-        "started_at": _moment(status.started_at),
-        "finished_at": _moment(status.finished_at),
-        "result_key": status.result_key,
-        "result_sha256": status.result_sha256,
-        "result_bytes": status.result_bytes,
-    }
+def _plain(row: Row, sweep: Sweep) -> Row:
+    """Return a row of plain values: moments in ISO 8601, lists and mappings as JSON, and no folder of the user's."""
+    folders = {axis: common_folder(values) for axis, values in sweep.axes.items()}
+    return {name: _written(without_folder(value, folders.get(name))) for name, value in row.items()}
 
 
-def _cell(cell: Mapping[str, Any], sweep: Sweep) -> Row:
-    """Return the values on the axes as `axis.NAME`, which no other column is called; lists and mappings as JSON."""
-    return {
-        f"axis.{axis}": json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-        for axis, values in sweep.axes.items()
-        for value in [without_folder(cell.get(axis), common_folder(values))]
-    }
+def _written(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple | dict) else value
 
 
 def common_folder(value: Any) -> str | None:
@@ -160,10 +147,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from _texts(one)
-
-
-def _moment(moment: Any) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def _checked(path: str | Path, force: bool) -> Path:

@@ -88,11 +88,17 @@ class PretrainedWeights:
         notes.append(f"features: pretrained {architecture} {choice.description}")
         return {**_values_for(spec, architecture), "features": architecture, "weights": choice.address}
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of all weights that resolved specs name."""
+        return frozenset(map(_key, self._addresses))
+
     def upload(self) -> None:
         """Store the files that specs named, where they are not stored yet.
 
         Raises:
             InvalidRequest: a file has changed since it was hashed.
+            NotFound: weights that were in the farm were deleted.
             ServiceUnavailable: the object store does not answer.
             StorageFull: the object store is full.
         """
@@ -102,6 +108,14 @@ class PretrainedWeights:
                 if address_of(path) != address:
                     raise InvalidRequest(f"weights: {path} changed while it was being submitted: submit again")
                 self.blobs.put_file(key, path, "application/octet-stream")
+        for address in self._addresses - set(self._files.values()):
+            if not self.blobs.exists(_key(address)):
+                raise NotFound(f"weights: there are no weights {address} in this farm any more: name a file")
+
+    @property
+    def _addresses(self) -> set[str]:
+        chosen = (*self._by_name.values(), *self._at_hand.values())
+        return {choice.address for choice in chosen if choice is not None}
 
     def _chosen(self, spec: JobSpec) -> _Choice | None:
         if spec.weights is None:

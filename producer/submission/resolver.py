@@ -151,11 +151,17 @@ class SpecResolver:
             "style_masks": tuple(mask.address for mask in of_style),
         }
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of all objects that the resolved specs name."""
+        return frozenset(map(_key, self._sources.values())) | self._pretrained.keys
+
     def upload(self) -> None:
         """Store what the resolved specs name, where it is not stored yet.
 
         Raises:
             InvalidImage: a file has changed since it was read.
+            NotFound: what had been in the farm before was deleted.
             ServiceUnavailable: the object store does not answer.
             StorageFull: the object store is full.
         """
@@ -166,9 +172,11 @@ class SpecResolver:
         self._pretrained.upload()
 
     def _upload(self, source: Source) -> None:
-        blobs, key = self.services.blobs, f"inputs/{source.address.removeprefix(BLOB)}"
-        if source.origin is None or blobs.exists(key):
+        blobs, key = self.services.blobs, _key(source)
+        if blobs.exists(key):
             return
+        if source.origin is None:
+            raise NotFound(f"there is no picture {source.address} in this farm any more: name a file")
         data = self._bytes(source)
         if _address(data) != source.address:
             raise InvalidImage(f"{source.origin} changed while it was being submitted: submit again")
@@ -276,6 +284,10 @@ def _checked(spec: JobSpec, given: Collection[str]) -> JobSpec:
             " smaller min_size, or a larger size"
         )
     return spec
+
+
+def _key(source: Source) -> str:
+    return f"inputs/{source.address.removeprefix(BLOB)}"
 
 
 def _address(data: bytes) -> str:

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from stylefarm.shared.db import tables
+from stylefarm.shared.db.cells import picture_names
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State, read_state
-from stylefarm.shared.queries.jobs import picture_names
 
 if TYPE_CHECKING:
     from stylefarm.shared.schema.documents import JobDocument
@@ -24,7 +24,7 @@ class Status:
     """A job at one moment.
 
     `loss` is the last total, `cell` its values on the axes of its sweep, and `iteration` the steps done of
-    `iterations`. Times are aware, in UTC.
+    `iterations`. `notes` are the farm's, `note` and `tags` its user's. Times are aware, in UTC.
 
     Example:
         status = job.status()
@@ -56,6 +56,8 @@ class Status:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    tags: Sequence[str] = ()
+    note: str | None = None
 
     @classmethod
     def of(cls, job: tables.JobRow) -> Self:
@@ -97,6 +99,8 @@ class Status:
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
+            tags=list(job.tags or ()),
+            note=job.note,
         )
 
     def at(self, cell: Mapping[str, Any]) -> Self:

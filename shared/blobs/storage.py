@@ -117,6 +117,7 @@ class FolderBlobs:
         """Remove an object, if it is there."""
         with suppress(NotFound), self._reading(key) as path:
             path.unlink()
+            self._remove_empty(path.parent)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Return the keys that start with a prefix, in order."""
@@ -128,15 +129,22 @@ class FolderBlobs:
 
     def _write(self, key: str, chunks: Iterable[bytes]) -> None:
         path = self.root / check_key(key)
-        with self._translated():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with _whole_file(path) as file:
-                file.writelines(chunks)
+        with self._translated(), _whole_file(path, make_folder=True) as file:
+            file.writelines(chunks)
 
     def _chunks(self, key: str) -> Iterator[bytes]:
         with self._reading(key) as path, path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
+
+    def _remove_empty(self, folder: Path) -> None:
+        """Remove the folder and those above it that have nothing in them, up to the root's own."""
+        while self.root in folder.parent.parents:
+            try:
+                folder.rmdir()
+            except OSError:  # it has something in it, or another has removed it
+                return
+            folder = folder.parent
 
     def _below(self, folder: str) -> Iterator[str]:
         for parent, _, names in os.walk(self.root / folder, onerror=_unless_missing):
@@ -215,10 +223,10 @@ def remove_partials(folder: Path, older_than: float) -> None:
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+def _whole_file(path: Path, *, make_folder: bool = False) -> Iterator[IO[bytes]]:
     # Opened like any new file, for its permissions: those of tempfile are for the owner alone.
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
-    file = partial.open("xb")
+    file = _opened_in_folder(partial) if make_folder else partial.open("xb")
     try:
         with file:
             yield file
@@ -229,6 +237,19 @@ def _whole_file(path: Path) -> Iterator[IO[bytes]]:
         # The file is gone already if all went well; otherwise the first error is raised.
         with suppress(OSError):
             partial.unlink()
+
+
+def _opened_in_folder(path: Path) -> IO[bytes]:
+    """Open a new file in a folder that is made if need be, also if another removes it at this moment."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("xb")
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if path.parent.is_file():
+                raise
 
 
 def _reason(error: OSError) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement
 
 from stylefarm.shared.db.tables import ArtifactRow, JobRow
+from stylefarm.shared.spec.marks import NO_MARKS, Marks
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to submit: a resolved spec, the user's names of its pictures, and its terms."""
+    """A job to submit: a resolved spec, the user's names of its pictures, its terms and marks."""
 
     spec: JobSpec
     content_name: str
@@ -28,6 +29,7 @@ class NewJob:
     terms: Terms = DEFAULT_TERMS
     batch_key: str | None = None
     """`stylefarm.shared.spec.batching.batch_key`: with which others it may be rendered."""
+    marks: Marks = NO_MARKS
 
     @cached_property
     def document(self) -> str:
@@ -67,6 +69,25 @@ class CommandResult:
 
     def __len__(self) -> int:
         return len(self.changed) + len(self.requested)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What was deleted: sweeps, jobs, and what was stored for these; `kept` are jobs that other sweeps share.
+
+    `objects` and `bytes` are of results, snapshots and checkpoints; `inputs` counts pictures and weights that no job
+    names any more.
+    """
+
+    sweeps: int = 0
+    jobs: int = 0
+    kept: int = 0
+    objects: int = 0
+    bytes: int = 0
+    inputs: int = 0
+
+    def __add__(self, other: Deletion) -> Deletion:
+        return Deletion(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True)

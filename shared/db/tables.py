@@ -8,52 +8,27 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Double,
     ForeignKey,
     Index,
-    Integer,
-    MetaData,
     String,
-    Text,
     and_,
     false,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, foreign, mapped_column, relationship
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
-from stylefarm.shared.db.clock import UtcDateTime, now
+from stylefarm.shared.db import object_tables
+from stylefarm.shared.db.base import Base, Counter
+from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.doubles import Doubles
-from stylefarm.shared.db.json_values import JsonList, JsonObject
 from stylefarm.shared.db.states import ArtifactRole, State, WorkerState
 from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 
-# SQLite assigns ids only to a column of type INTEGER.
-Counter = BigInteger().with_variant(Integer, "sqlite")
+# All tables, those of that module among them.
+METADATA = object_tables.HeldObjectRow.metadata
 
 # Jobs that may be rendered in a batch; one that has failed before is rendered alone.
 BATCHABLE = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"
-
-
-class Base(DeclarativeBase):
-    """The base of all tables. Names every constraint, so that a migration can name it, too."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
-        datetime: UtcDateTime(),
-        dict[str, Any]: JsonObject(),
-        dict[str, int]: JsonObject(),
-        dict[str, float]: JsonObject(),
-        list[str]: JsonList(),
-        float: Double(),
-        str: Text(),
-    }
 
 
 class SweepRow(Base):
@@ -61,15 +36,23 @@ class SweepRow(Base):
 
     __tablename__ = "sweeps"
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    name: Mapped[str]
-    axes: Mapped[dict[str, Any]]
-    """For each axis of the grid its values as the user wrote them, in order."""
-    created_at: Mapped[datetime] = mapped_column(default=now())
-    max_running: Mapped[int | None]
-    """How many of its jobs may run at a time; None is any number."""
-    key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
-    """The hash of the request, by which the sweep is found when it is submitted again; None: it is not."""
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, comment="Its id, a UUID.")
+    name: Mapped[str] = mapped_column(comment="What its user calls it; several sweeps may have one name.")
+    axes: Mapped[dict[str, Any]] = mapped_column(
+        comment="For each axis of the grid its values as the user wrote them, in order."
+    )
+    created_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was submitted.")
+    max_running: Mapped[int | None] = mapped_column(comment="How many of its jobs may run at a time; null: any number.")
+    key: Mapped[str | None] = mapped_column(
+        String(64),
+        index=True,
+        unique=True,
+        comment="The hash of the request, by which the sweep is found when it is submitted again; null: it is not.",
+    )
+    tags: Mapped[list[str]] = mapped_column(
+        default=list, server_default="[]", comment="What its user wrote on it to find it again, sorted."
+    )
+    note: Mapped[str | None] = mapped_column(comment="What its user wrote about it.")
 
 
 class SharedCellRow(Base):
@@ -77,10 +60,16 @@ class SharedCellRow(Base):
 
     __tablename__ = "shared_cells"
 
-    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    cell: Mapped[dict[str, Any]]
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    sweep_id: Mapped[str] = mapped_column(
+        ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True, comment="The sweep that the cell is in."
+    )
+    position: Mapped[int] = mapped_column(
+        primary_key=True, autoincrement=False, comment="The cell's place in that sweep."
+    )
+    cell: Mapped[dict[str, Any]] = mapped_column(comment="Its value on each axis of that sweep, as the user wrote it.")
+    job_id: Mapped[str] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), index=True, comment="The job that renders it."
+    )
 
 
 class JobRow(Base):
@@ -101,46 +90,73 @@ class JobRow(Base):
         ),
     )
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    sweep_id: Mapped[str | None] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"))
-    position: Mapped[int] = mapped_column(default=0)
-    """The job's place in its sweep, counted in the order of the axes."""
-    cell: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """The job's value on each axis of its sweep, as the user wrote it."""
-    spec_key: Mapped[str] = mapped_column(String(64), index=True)
-    content_name: Mapped[str]
-    style_name: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(default=now())
-    device: Mapped[str] = mapped_column(String(8), default="auto", server_default="auto")
-    """Where it may be rendered: auto, cpu or gpu."""
-    label: Mapped[str] = mapped_column(String(64), default="", server_default="")
-    """Only workers of this label take it; an empty one is none."""
-    priority: Mapped[int] = mapped_column(default=DEFAULT_PRIORITY, server_default=str(DEFAULT_PRIORITY))
-    time_limit: Mapped[float | None]
-    """Seconds that an attempt may take."""
-    batch_key: Mapped[str | None] = mapped_column(String(32))
-    """Jobs of one key may be rendered together; none: it is rendered alone."""
-    max_attempts: Mapped[int | None]
-    """Attempts that may fail, in whatever way, before the job does."""
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, comment="Its id, a UUID.")
+    sweep_id: Mapped[str | None] = mapped_column(
+        ForeignKey("sweeps.id", ondelete="CASCADE"), comment="The sweep that it is the own job of; null: none."
+    )
+    position: Mapped[int] = mapped_column(
+        default=0, comment="The job's place in its sweep, counted in the order of the axes."
+    )
+    cell: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, comment="The job's value on each axis of its sweep, as the user wrote it."
+    )
+    spec_key: Mapped[str] = mapped_column(
+        String(64), index=True, comment="The hash of its spec: jobs of one key render one picture."
+    )
+    content_name: Mapped[str] = mapped_column(comment="What its user calls the content.")
+    style_name: Mapped[str] = mapped_column(comment="What its user calls the styles, joined by +.")
+    created_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was submitted.")
+    device: Mapped[str] = mapped_column(
+        String(8), default="auto", server_default="auto", comment="Where it may be rendered: auto, cpu or gpu."
+    )
+    label: Mapped[str] = mapped_column(
+        String(64), default="", server_default="", comment="Only workers of this label take it; empty: any worker."
+    )
+    priority: Mapped[int] = mapped_column(
+        default=DEFAULT_PRIORITY, server_default=str(DEFAULT_PRIORITY), comment="0 to 9; higher is rendered first."
+    )
+    time_limit: Mapped[float | None] = mapped_column(comment="Seconds that an attempt may take.")
+    batch_key: Mapped[str | None] = mapped_column(
+        String(32), comment="Jobs of one key may be rendered together; null: it is rendered alone."
+    )
+    max_attempts: Mapped[int | None] = mapped_column(
+        comment="Attempts that may fail, in whatever way, before the job does."
+    )
 
-    state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
-    attempt: Mapped[int] = mapped_column(default=0)
-    worker: Mapped[str | None]
-    lease_until: Mapped[datetime | None]
-    cancel_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
-    pause_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
-    updated_at: Mapped[datetime] = mapped_column(default=now(), onupdate=now())
-    started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
-    iteration: Mapped[int] = mapped_column(default=0)
-    iterations: Mapped[int]
-    loss: Mapped[float | None]
-    metrics: Mapped[dict[str, float]] = mapped_column(default=dict, server_default="{}")
-    """What was measured of the result, by name; more or less than today's names if another release rendered it."""
-    error_class: Mapped[str | None] = mapped_column(String(16))
-    error: Mapped[str | None]
-    failures: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
-    """How many attempts failed, by kind (`stylefarm.shared.db.failures`)."""
+    state: Mapped[State] = mapped_column(
+        String(16), default=State.QUEUED, comment="waiting, queued, running, paused, done, failed or cancelled."
+    )
+    attempt: Mapped[int] = mapped_column(
+        default=0, comment="The number of its last attempt, from 1; 0 before the first."
+    )
+    worker: Mapped[str | None] = mapped_column(comment="Who has it, or had it last.")
+    lease_until: Mapped[datetime | None] = mapped_column(
+        comment="When its worker loses it unless the lease is renewed."
+    )
+    cancel_requested: Mapped[bool] = mapped_column(
+        default=False, server_default=false(), comment="Whether its worker is to stop it."
+    )
+    pause_requested: Mapped[bool] = mapped_column(
+        default=False, server_default=false(), comment="Whether its worker is to let it go until it is resumed."
+    )
+    updated_at: Mapped[datetime] = mapped_column(
+        default=now(), onupdate=now(), comment="When the row was last written, but for leases."
+    )
+    started_at: Mapped[datetime | None] = mapped_column(comment="When its last attempt began.")
+    finished_at: Mapped[datetime | None] = mapped_column(comment="When it ended, well or not; null before.")
+    iteration: Mapped[int] = mapped_column(default=0, comment="The steps that are done.")
+    iterations: Mapped[int] = mapped_column(comment="The steps that it takes, at all scales together.")
+    loss: Mapped[float | None] = mapped_column(comment="The last total loss.")
+    metrics: Mapped[dict[str, float]] = mapped_column(
+        default=dict,
+        server_default="{}",
+        comment="What was measured of the result, by name; other names if another release rendered it.",
+    )
+    error_class: Mapped[str | None] = mapped_column(String(16), comment="The kind of its failure.")
+    error: Mapped[str | None] = mapped_column(comment="Why it failed, in a sentence.")
+    failures: Mapped[dict[str, int]] = mapped_column(
+        default=dict, server_default="{}", comment="How many attempts failed, by kind (see shared/db/failures.py)."
+    )
 
     request: Mapped[JobRequestRow] = relationship(lazy="joined", innerjoin=True, viewonly=True)
     result: Mapped[ArtifactRow | None] = relationship(
@@ -163,6 +179,16 @@ class JobRow(Base):
         return self.request.notes
 
     @property
+    def tags(self) -> list[str]:
+        """What its user wrote on it to find it again."""
+        return self.request.tags
+
+    @property
+    def note(self) -> str | None:
+        """What its user wrote about it."""
+        return self.request.note
+
+    @property
     def loss_terms(self) -> list[str]:
         """The names of the values of each point of its loss curve, "total" first; loaded by `Queries.job`."""
         return self.request.loss_terms
@@ -174,19 +200,29 @@ class JobRow(Base):
 
 
 class JobRequestRow(Base):
-    """The request for a job: its spec, which never changes.
+    """The request for a job: its spec, which never changes, and what its user wrote on it.
 
     A table of its own, since every move and every heartbeat rewrites a job's whole row.
     """
 
     __tablename__ = "job_requests"
 
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    spec: Mapped[dict[str, Any]]
-    notes: Mapped[list[str]] = mapped_column(default=list)
-    """What "auto" became, and what was converted, in words."""
-    loss_terms: Mapped[list[str]] = mapped_column(deferred=True, deferred_raiseload=True)
-    """The names of the values of each point of the loss curve, in order, "total" first; loaded by `Queries.job`."""
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, comment="The job.")
+    spec: Mapped[dict[str, Any]] = mapped_column(
+        comment="What is rendered: every parameter; pictures by their SHA-256."
+    )
+    notes: Mapped[list[str]] = mapped_column(
+        default=list, comment='What "auto" became, and what was converted, in words.'
+    )
+    loss_terms: Mapped[list[str]] = mapped_column(
+        deferred=True,
+        deferred_raiseload=True,
+        comment='The names of the values of each point of the loss curve, in order, "total" first.',
+    )
+    tags: Mapped[list[str]] = mapped_column(
+        default=list, server_default="[]", comment="What its user wrote on it to find it again, sorted."
+    )
+    note: Mapped[str | None] = mapped_column(comment="What its user wrote about it; `notes` are the farm's.")
 
 
 class ArtifactRow(Base):
@@ -195,20 +231,23 @@ class ArtifactRow(Base):
     __tablename__ = "artifacts"
     __table_args__ = (Index(None, "job_id", "role", "iteration", "key", unique=True),)
 
-    id: Mapped[int] = mapped_column(Counter, primary_key=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    attempt: Mapped[int]
-    """The attempt that stored it."""
-    role: Mapped[ArtifactRole] = mapped_column(String(16))
-    iteration: Mapped[int]
-    """The steps after which it was taken."""
-    key: Mapped[str]
-    sha256: Mapped[str] = mapped_column(String(64))
-    bytes: Mapped[int] = mapped_column(BigInteger)
-    media_type: Mapped[str] = mapped_column(String(64))
-    width: Mapped[int | None]
-    """Pixels; null for what is no picture, and for what a release before artifacts stored."""
-    height: Mapped[int | None]
+    id: Mapped[int] = mapped_column(Counter, primary_key=True, comment="A number of its own.")
+    job_id: Mapped[str] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), comment="The job that it was stored for."
+    )
+    attempt: Mapped[int] = mapped_column(comment="The attempt that stored it.")
+    role: Mapped[ArtifactRole] = mapped_column(
+        String(16), comment="What it is to its job: result, snapshot, checkpoint."
+    )
+    iteration: Mapped[int] = mapped_column(comment="The steps after which it was taken.")
+    key: Mapped[str] = mapped_column(comment="The key of its object.")
+    sha256: Mapped[str] = mapped_column(String(64), comment="The hash of its bytes, in hex.")
+    bytes: Mapped[int] = mapped_column(BigInteger, comment="The size of its object.")
+    media_type: Mapped[str] = mapped_column(String(64), comment="The media type of its object, such as image/png.")
+    width: Mapped[int | None] = mapped_column(
+        comment="Pixels; null for what is no picture, and for what a release before artifacts stored."
+    )
+    height: Mapped[int | None] = mapped_column(comment="Pixels, as the width.")
 
 
 class AttemptRow(Base):
@@ -216,14 +255,15 @@ class AttemptRow(Base):
 
     __tablename__ = "attempts"
 
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    worker: Mapped[str]
-    started_at: Mapped[datetime] = mapped_column(default=now())
-    ended_at: Mapped[datetime | None]
-    outcome: Mapped[str | None] = mapped_column(String(16))
-    record: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """How it was computed: device, precision, versions, seconds."""
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, comment="The job.")
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Its number, from 1.")
+    worker: Mapped[str] = mapped_column(comment="Who claimed the job.")
+    started_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was claimed.")
+    ended_at: Mapped[datetime | None] = mapped_column(comment="When the attempt ended; null: it runs.")
+    outcome: Mapped[str | None] = mapped_column(String(16), comment="How it ended, in a word; null: it runs.")
+    record: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, comment="How it was computed: device, precision, versions, seconds."
+    )
 
 
 class EventRow(Base):
@@ -231,13 +271,15 @@ class EventRow(Base):
 
     __tablename__ = "events"
 
-    id: Mapped[int] = mapped_column(Counter, primary_key=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime] = mapped_column(default=now())
-    attempt: Mapped[int]
-    state: Mapped[State] = mapped_column(String(16))
-    worker: Mapped[str | None]
-    reason: Mapped[str]
+    id: Mapped[int] = mapped_column(
+        Counter, primary_key=True, comment="A number of its own; later events have higher ones."
+    )
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True, comment="The job.")
+    at: Mapped[datetime] = mapped_column(default=now(), comment="When it happened.")
+    attempt: Mapped[int] = mapped_column(comment="The job's attempt at that time.")
+    state: Mapped[State] = mapped_column(String(16), comment="The state that the job has moved to.")
+    worker: Mapped[str | None] = mapped_column(comment="The worker that moved it, if one did.")
+    reason: Mapped[str] = mapped_column(comment="Why, in words.")
 
 
 class LossRow(Base):
@@ -245,10 +287,13 @@ class LossRow(Base):
 
     __tablename__ = "loss_points"
 
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    iteration: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    losses: Mapped[tuple[float, ...]] = mapped_column(Doubles)
-    """One value for each of the job's `loss_terms`, in their order."""
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, comment="The job.")
+    iteration: Mapped[int] = mapped_column(
+        primary_key=True, autoincrement=False, comment="The steps that were done; 0 is the start."
+    )
+    losses: Mapped[tuple[float, ...]] = mapped_column(
+        Doubles, comment="One value for each of the job's `loss_terms`, in their order."
+    )
 
 
 class WeightsRow(Base):
@@ -256,13 +301,14 @@ class WeightsRow(Base):
 
     __tablename__ = "weights"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64))
-    architecture: Mapped[str] = mapped_column(String(16))
-    source: Mapped[str]
-    """What the file was made from: the name of another, a URL, or "torchvision"."""
-    bytes: Mapped[int] = mapped_column(BigInteger)
-    created_at: Mapped[datetime] = mapped_column(default=now())
+    name: Mapped[str] = mapped_column(String(64), primary_key=True, comment="What specs call them.")
+    sha256: Mapped[str] = mapped_column(String(64), comment="The hash of the file, and the name of its object.")
+    architecture: Mapped[str] = mapped_column(String(16), comment="The network: vgg19, vgg16 or squeezenet.")
+    source: Mapped[str] = mapped_column(
+        comment='What the file was made from: the name of another, a URL, or "torchvision".'
+    )
+    bytes: Mapped[int] = mapped_column(BigInteger, comment="The size of the file.")
+    created_at: Mapped[datetime] = mapped_column(default=now(), comment="When they were registered.")
 
 
 class WebhookRow(Base):
@@ -270,15 +316,19 @@ class WebhookRow(Base):
 
     __tablename__ = "webhooks"
 
-    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
-    event: Mapped[str] = mapped_column(String(16), primary_key=True)
-    url: Mapped[str]
-    due_at: Mapped[datetime | None]
-    """When it is to be tried, or tried again; none: it has not happened yet."""
-    tries: Mapped[int] = mapped_column(default=0)
-    delivered_at: Mapped[datetime | None]
-    error: Mapped[str | None]
-    """Why the last try has failed."""
+    sweep_id: Mapped[str] = mapped_column(
+        ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True, comment="The sweep."
+    )
+    event: Mapped[str] = mapped_column(
+        String(16), primary_key=True, comment="failed: its first job has failed; ended: all have ended."
+    )
+    url: Mapped[str] = mapped_column(comment="The address that is called.")
+    due_at: Mapped[datetime | None] = mapped_column(
+        comment="When it is to be tried, or tried again; null: it has not happened yet."
+    )
+    tries: Mapped[int] = mapped_column(default=0, comment="How often it was tried.")
+    delivered_at: Mapped[datetime | None] = mapped_column(comment="When it was answered well; null: it was not yet.")
+    error: Mapped[str | None] = mapped_column(comment="Why the last try has failed.")
 
 
 class LeaderLockRow(Base):
@@ -286,9 +336,9 @@ class LeaderLockRow(Base):
 
     __tablename__ = "leader_locks"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    holder: Mapped[str]
-    until: Mapped[datetime]
+    name: Mapped[str] = mapped_column(String(64), primary_key=True, comment="The task.")
+    holder: Mapped[str] = mapped_column(comment="The process that does it.")
+    until: Mapped[datetime] = mapped_column(comment="When another may take it.")
 
 
 class WorkerRow(Base):
@@ -296,20 +346,25 @@ class WorkerRow(Base):
 
     __tablename__ = "workers"
 
-    name: Mapped[str] = mapped_column(primary_key=True)
-    host: Mapped[str]
-    device: Mapped[str] = mapped_column(String(8))
-    queues: Mapped[list[str]]
-    labels: Mapped[list[str]]
-    state: Mapped[WorkerState] = mapped_column(String(16), default=WorkerState.ACTIVE)
-    reason: Mapped[str | None]
-    """Why it takes no jobs."""
-    trouble: Mapped[str | None]
-    """What is wrong with its process, which is started again; its supervisor reports it."""
-    failures: Mapped[int] = mapped_column(default=0)
-    """How many attempts in a row have failed here for infrastructure."""
-    started_at: Mapped[datetime] = mapped_column(default=now())
-    seen_at: Mapped[datetime] = mapped_column(default=now())
+    name: Mapped[str] = mapped_column(
+        primary_key=True, comment="The slot, such as gpu0@host; the processes in it add to that."
+    )
+    host: Mapped[str] = mapped_column(comment="Its machine.")
+    device: Mapped[str] = mapped_column(String(8), comment="cpu or gpu.")
+    queues: Mapped[list[str]] = mapped_column(comment="The queues that it takes jobs from.")
+    labels: Mapped[list[str]] = mapped_column(comment="The labels whose jobs it takes, too.")
+    state: Mapped[WorkerState] = mapped_column(
+        String(16), default=WorkerState.ACTIVE, comment="active, draining or benched."
+    )
+    reason: Mapped[str | None] = mapped_column(comment="Why it takes no jobs.")
+    trouble: Mapped[str | None] = mapped_column(
+        comment="What is wrong with its process, which is started again; its supervisor reports it."
+    )
+    failures: Mapped[int] = mapped_column(
+        default=0, comment="How many attempts in a row have failed here for infrastructure."
+    )
+    started_at: Mapped[datetime] = mapped_column(default=now(), comment="When it started.")
+    seen_at: Mapped[datetime] = mapped_column(default=now(), comment="When it last reported.")
 
 
 class DependencyRow(Base):
@@ -317,8 +372,15 @@ class DependencyRow(Base):
 
     __tablename__ = "dependencies"
 
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    parent_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)
+    job_id: Mapped[str] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, comment="The job that waits."
+    )
+    parent_id: Mapped[str] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+        comment="The job that must be done first.",
+    )
 
 
 def _has_role(role: ArtifactRole) -> ColumnElement[bool]:

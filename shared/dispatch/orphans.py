@@ -1,4 +1,4 @@
-"""Orphaned objects: uploads of dead or late workers that no artifact names."""
+"""Orphaned objects: uploads of dead or late workers that no artifact names, and what deleted jobs have left."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 from stylefarm.shared.blobs.storage import KEY, BlobStore
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.tables import ArtifactRow, AttemptRow
+from stylefarm.shared.dispatch.dropped import DroppedObjects
 from stylefarm.shared.queries.jobs import DatabaseReader
 
 PREFIX = "jobs/"
@@ -27,14 +28,17 @@ class Orphans(DatabaseReader):
     def __init__(self, engine: Engine, blobs: BlobStore) -> None:
         super().__init__(engine)
         self.blobs = blobs
+        self.dropped = DroppedObjects(engine, blobs)
 
     def delete(self, grace: float = GRACE_SECONDS) -> int:
         """Delete the orphans of attempts that ended at least so many seconds ago; return how many.
 
+        And what deletions have left that were interrupted.
+
         Objects of jobs that this database does not know are left alone, since another farm may share the bucket; and
         so are those that are no job's, as the empty object that stands for a folder.
         """
-        count = 0
+        count = self.dropped.delete(grace)
         ours = (key for key in self.blobs.keys(PREFIX) if KEY.fullmatch(key) and key.count("/") > 2)
         by_job = ((job_id, list(keys)) for job_id, keys in groupby(ours, key=lambda key: key.split("/")[1]))
         while chunk := list(islice(by_job, CHUNK)):

@@ -16,6 +16,7 @@ from stylefarm.shared.db.connection import translate_errors
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.networks import TITLES, Architecture
+from stylefarm.shared.store.object_names import drop
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -78,6 +79,8 @@ class WeightsRegistry:
             if not replace:
                 _refuse_other(found, new)
             values = {**asdict(new), "created_at": now()}
+            if found is not None:
+                drop(session, [f"weights/{found.sha256}"])
             session.execute(update(WeightsRow).where(WeightsRow.name == new.name).values(values))
             return True
 

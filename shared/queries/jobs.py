@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import PurePath
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, func, select, true
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
+from stylefarm.shared.db.base import Base
+from stylefarm.shared.db.cells import picture_names
 from stylefarm.shared.db.clock import settled
 from stylefarm.shared.db.connection import translate_errors
 from stylefarm.shared.db.records import LossPoint
@@ -20,7 +21,6 @@ from stylefarm.shared.db.states import ArtifactRole, State, read_state
 from stylefarm.shared.db.tables import (
     ArtifactRow,
     AttemptRow,
-    Base,
     DependencyRow,
     EventRow,
     JobRequestRow,
@@ -29,18 +29,13 @@ from stylefarm.shared.db.tables import (
     SharedCellRow,
     SweepRow,
 )
-from stylefarm.shared.errors import InvalidRequest, NotFound
+from stylefarm.shared.errors import NotFound
+from stylefarm.shared.queries.references import find_id, find_kind
 
 Row = TypeVar("Row", bound=Base)
 
-# An id may be shortened to a beginning of this length or more, as long as it is unique.
-SHORTEST_PREFIX = 4
-
 # The latest done jobs, from which the farm's speed is estimated.
 TIMED_JOBS = 200
-
-# Axes whose values are pictures.
-PICTURE_AXES = ("content", "style")
 
 # Ids in one query; SQLite allows 32,766 parameters.
 CHUNK = 1000
@@ -109,24 +104,15 @@ class Queries(DatabaseReader):
         """Return the sweep of that id. Raises NotFound."""
         return self._get(SweepRow, "sweep", sweep_id)
 
-    def full_id(self, kind: type[JobRow] | type[SweepRow], beginning: str) -> str:
-        """Return the id that starts with `beginning`. Raises NotFound, or InvalidRequest if several do."""
-        other, noun, other_noun = (SweepRow, "job", "sweep") if kind is JobRow else (JobRow, "sweep", "job")
-        wanted = beginning.strip().lower()
-        if len(wanted) < SHORTEST_PREFIX or not set(wanted) <= set("0123456789abcdef-"):
-            raise NotFound(
-                f"no {noun} is called {beginning!r}: give its id, or its first {SHORTEST_PREFIX} digits or more"
-            )
+    def full_id(self, kind: type[JobRow] | type[SweepRow], reference: str) -> str:
+        """Return the id of what a user calls so: see `references.find_id`. Raises NotFound and InvalidRequest."""
         with self._session() as session:
-            found = session.scalars(select(kind.id).where(kind.id.startswith(wanted)).limit(2)).all()
-            mistaken = not found and session.scalar(select(other.id).where(other.id.startswith(wanted)).limit(1))
-        if mistaken:
-            raise NotFound(f"{beginning} is a {other_noun}, not a {noun}: ask `stylefarm {other_noun}` for it")
-        if not found:
-            raise NotFound(f"there is no {noun} {beginning}: `stylefarm config show` tells which farm was asked")
-        if len(found) > 1:
-            raise InvalidRequest(f"several {noun}s start with {beginning}: give more digits of the id")
-        return found[0]
+            return find_id(session, kind, reference)
+
+    def kind_of(self, reference: str) -> type[JobRow] | type[SweepRow]:
+        """Return whether a user means a job or a sweep: see `references.find_kind`. Raises NotFound, InvalidRequest."""
+        with self._session() as session:
+            return find_kind(session, reference)
 
     def jobs(self, ids: Sequence[str]) -> list[JobRow]:
         """Return the jobs of these ids, in the order of the ids; unknown ids are left out."""
@@ -278,17 +264,3 @@ def at_cell(job: JobRow, position: int, cell: dict[str, Any]) -> JobRow:
     values = {name: getattr(job, name) for name in JobRow.__table__.columns.keys()}  # noqa: SIM118 - they are columns
     here = {"position": position, "cell": cell, **picture_names(cell)}
     return JobRow(**{**values, **here}, request=job.request, result=job.result)
-
-
-def picture_names(cell: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a cell calls its pictures, by column; nothing for pictures that are on no axis.
-
-    Args:
-        cell: values by axis, of which `content` and `style` are paths or addresses.
-
-    Example:
-        >>> picture_names({"content": "cats/tom.png", "style": ["a/waves.jpg", "night.jpg"], "size": 256})
-        {'content_name': 'tom.png', 'style_name': 'waves.jpg + night.jpg'}
-    """
-    named = {axis: [cell[axis]] if isinstance(cell[axis], str) else cell[axis] for axis in PICTURE_AXES if axis in cell}
-    return {f"{axis}_name": " + ".join(PurePath(path).name for path in paths) for axis, paths in named.items()}

@@ -11,12 +11,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, union_all
+from sqlalchemy import ColumnElement, Select, Text, cast, func, select, union_all
 
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.states import State, read_state
-from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
+from stylefarm.shared.db.tables import JobRequestRow, JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader, at_cell
+from stylefarm.shared.queries.references import NEWEST_JOBS, NEWEST_SWEEPS
 
 # The time over which the throughput of a sweep is measured.
 THROUGHPUT_SECONDS = 600.0
@@ -25,13 +26,17 @@ ROWS_AT_A_TIME = 200
 
 @dataclass(frozen=True)
 class JobFilter:
-    """A filter of jobs: by state, sweep, time of submission, and a predicate; empty fields filter nothing."""
+    """A filter of jobs: by state, sweep, time of submission, a predicate and tags; empty fields filter nothing.
+
+    A job has a tag if a sweep that it is in has it.
+    """
 
     states: Sequence[State] = ()
     sweep: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     predicate: Callable[[JobRow], bool] | None = None
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,10 @@ class SweepCounts:
 class Listing(DatabaseReader):
     """Lists of jobs and sweeps. Raises ServiceUnavailable and NotMigrated."""
 
-    def sweeps(self, limit: int) -> list[SweepCounts]:
-        """Return the newest sweeps, at most `limit`."""
-        newest = select(SweepRow).order_by(SweepRow.created_at.desc(), SweepRow.id).limit(limit)
+    def sweeps(self, limit: int, tags: Sequence[str] = ()) -> list[SweepCounts]:
+        """Return the newest sweeps, at most `limit`, that have all of these tags."""
+        tagged = (_has_tag(SweepRow, tag) for tag in tags)
+        newest = select(SweepRow).where(*tagged).order_by(*NEWEST_SWEEPS).limit(limit)
         with self._session() as session:
             rows = session.scalars(newest).all()
             counts: dict[str, Counter[State]] = {row.id: Counter() for row in rows}
@@ -76,12 +82,11 @@ class Listing(DatabaseReader):
             own = select(JobRow).where(JobRow.sweep_id == wanted.sweep, *conditions).order_by(JobRow.position)
             of_others = self._shared(wanted.sweep).where(*conditions).order_by(SharedCellRow.position)
             return [self._stream(own, wanted, limit), self._stream(of_others, wanted, limit)]
-        newest = (JobRow.created_at.desc(), JobRow.sweep_id, JobRow.position, JobRow.id)
-        statement = select(JobRow).where(*conditions).order_by(*newest)
+        statement = select(JobRow).where(*conditions).order_by(*NEWEST_JOBS)
         if wanted.predicate is None and limit is not None:
             # Found without their orders, which else are joined to all jobs before a few are taken.
-            few = select(JobRow.id).where(*conditions).order_by(*newest).limit(limit)
-            statement = select(JobRow).where(JobRow.id.in_(few)).order_by(*newest)
+            few = select(JobRow.id).where(*conditions).order_by(*NEWEST_JOBS).limit(limit)
+            statement = select(JobRow).where(JobRow.id.in_(few)).order_by(*NEWEST_JOBS)
         return [self._stream(statement, wanted, limit)]
 
     def failures(self, sweep_id: str, limit: int) -> list[JobRow]:
@@ -144,4 +149,18 @@ def _conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
         conditions.append(JobRow.created_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(JobRow.created_at <= wanted.until)
+    conditions += [_is_tagged(tag) for tag in wanted.tags]
     return conditions
+
+
+def _is_tagged(tag: str) -> ColumnElement[bool]:
+    """Return whether a job, or a sweep that it is in, has a tag."""
+    sweeps = select(SweepRow.id).where(_has_tag(SweepRow, tag))
+    shared = select(SharedCellRow.job_id).where(SharedCellRow.sweep_id.in_(sweeps))
+    itself = select(JobRequestRow.job_id).where(_has_tag(JobRequestRow, tag))
+    return JobRow.id.in_(itself) | JobRow.sweep_id.in_(sweeps) | JobRow.id.in_(shared)
+
+
+def _has_tag(kind: type[JobRequestRow] | type[SweepRow], tag: str) -> ColumnElement[bool]:
+    # As a list of tags is written: none of their letters is written otherwise.
+    return cast(kind.tags, Text).contains(f'"{tag}"', autoescape=True)

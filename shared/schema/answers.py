@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from stylefarm.shared.schema.documents import (
     AttemptDocument,
+    DeletionDocument,
     DownloadedFileDocument,
     EstimateDocument,
     EventDocument,
@@ -68,6 +69,12 @@ class SnapshotListAnswer(TypedDict):
 
     job: str
     snapshots: list[StoredSnapshotDocument]
+
+
+class SubmittedJobAnswer(TypedDict):
+    """A job that was submitted, and is not waited for."""
+
+    job: SubmittedJobDocument
 
 
 class RenderedAnswer(JobAnswer):
@@ -131,6 +138,19 @@ class SweepCommandAnswer(TypedDict):
     sweep: SweepReference
     jobs: int
     counts: dict[str, int]
+
+
+class DeletionAnswer(TypedDict):
+    """How much was deleted, or would be."""
+
+    deleted: DeletionDocument
+    dry_run: bool
+
+
+class SweepMarksAnswer(TypedDict):
+    """A sweep with its tags and its note."""
+
+    sweep: SweepDocument
 
 
 class SweepListAnswer(TypedDict):
@@ -231,9 +251,11 @@ class FindingsAnswer(TypedDict):
 
 ANSWERS: Mapping[str, tuple[type, ...]] = {
     "init": (FilesAnswer,),
-    "render": (RenderedAnswer,),
+    "render": (RenderedAnswer, SubmittedJobAnswer),
     "estimate": (EstimateAnswer,),
     "compare": (ComparisonAnswer,),
+    "open": (FilesAnswer,),
+    "prune": (DeletionAnswer,),
     "sweep create": (SubmissionAnswer, ForecastAnswer),
     "sweep search": (SearchAnswer,),
     "sweep show": (SweepAnswer,),
@@ -247,11 +269,14 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "sweep plot": (FilesAnswer,),
     "sweep export": (FilesAnswer,),
     "sweep cancel": (SweepCommandAnswer,),
+    "sweep delete": (DeletionAnswer,),
+    "sweep tag": (SweepMarksAnswer,),
     "sweep pause": (SweepCommandAnswer,),
     "sweep resume": (SweepCommandAnswer,),
     "sweep retry": (SweepCommandAnswer,),
     "sweep reprioritize": (SweepCommandAnswer,),
     "sweep reprioritise": (SweepCommandAnswer,),
+    "job submit": (SubmittedJobAnswer,),
     "job show": (JobDetailsAnswer,),
     "job wait": (JobDetailsAnswer,),
     "job list": (JobListAnswer,),
@@ -261,6 +286,8 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "job plot": (FilesAnswer,),
     "job timelapse": (FilesAnswer,),
     "job cancel": (JobAnswer,),
+    "job delete": (DeletionAnswer,),
+    "job tag": (JobAnswer,),
     "job pause": (JobAnswer,),
     "job resume": (JobAnswer,),
     "job retry": (JobAnswer,),

@@ -39,6 +39,8 @@ class JobDocument(TypedDict):
     created_at: str
     started_at: str | None
     finished_at: str | None
+    tags: list[str]
+    note: str | None
 
 
 class SubmittedJobDocument(JobDocument):
@@ -91,11 +93,13 @@ class StoredSnapshotDocument(TypedDict):
 
 
 class SweepDocument(TypedDict):
-    """A sweep and the values of its axes."""
+    """A sweep, the values of its axes, and what its user wrote on it."""
 
     id: str
     name: str
     axes: dict[str, list[Any]]
+    tags: list[str]
+    note: str | None
 
 
 class SweepReference(TypedDict):
@@ -110,6 +114,20 @@ class ListedSweepDocument(SweepDocument):
     created_at: str
     jobs: int
     counts: dict[str, int]
+
+
+class DeletionDocument(TypedDict):
+    """How many sweeps and jobs were deleted, and how many objects of these, of so many bytes.
+
+    `kept` are jobs that other sweeps share; `inputs` are pictures and weights that nothing names any more.
+    """
+
+    sweeps: int
+    jobs: int
+    kept: int
+    objects: int
+    bytes: int
+    inputs: int
 
 
 class JobChangeDocument(TypedDict):

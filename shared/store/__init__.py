@@ -12,7 +12,10 @@ from sqlalchemy import Engine
 from stylefarm.shared.store.attempts import LEASE_SECONDS, Attempts
 from stylefarm.shared.store.checkpoints import Checkpoints
 from stylefarm.shared.store.commands import JobCommands
+from stylefarm.shared.store.deletions import Deletions
 from stylefarm.shared.store.maintenance import Maintenance
+from stylefarm.shared.store.marks import MarkChanges
+from stylefarm.shared.store.object_names import ObjectHolds
 from stylefarm.shared.store.submissions import Submissions
 
 __all__ = ["LEASE_SECONDS", "Store"]
@@ -26,6 +29,9 @@ class Store:
         attempts: what workers write: claims, heartbeats, losses, snapshots, and how an attempt ends.
         checkpoints: what workers write so that another attempt can go on from there.
         commands: what users ask of jobs: cancel, pause, resume, retry, another priority.
+        deletions: what users delete: jobs, sweeps, and all that is over.
+        holds: which objects submissions are about to name.
+        marks: what users write on jobs and sweeps: tags, notes.
         maintenance: what the reconciler writes: expired leases, dead workers, leader locks.
     """
 
@@ -35,4 +41,7 @@ class Store:
         self.attempts = Attempts(engine)
         self.checkpoints = Checkpoints(engine)
         self.commands = JobCommands(engine)
+        self.deletions = Deletions(engine)
+        self.holds = ObjectHolds(engine)
+        self.marks = MarkChanges(engine)
         self.maintenance = Maintenance(engine)

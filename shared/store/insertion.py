@@ -78,6 +78,8 @@ def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
         "spec": job.document,
         "notes": _as_json(tuple(job.notes)),
         "loss_terms": _as_json(job.spec.loss_terms),
+        "tags": _as_json(job.marks.tags),
+        "note": job.marks.note,
     }
     row = {
         "id": job_id,

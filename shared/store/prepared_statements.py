@@ -52,7 +52,8 @@ JOBS, REQUESTS, ATTEMPTS, EVENTS, ARTIFACTS, LOSSES, WORKERS = (
     for table in (JobRow, JobRequestRow, AttemptRow, EventRow, ArtifactRow, LossRow, WorkerRow)
 )
 
-_REQUEST = [column for column in REQUESTS.c if not column.primary_key]
+# What a worker needs of a request.
+_REQUEST = [REQUESTS.c.spec, REQUESTS.c.notes, REQUESTS.c.loss_terms]
 _CHECKPOINT = select(ArtifactRow.__table__).where(
     ARTIFACTS.c.job_id == bindparam("of_job"), ARTIFACTS.c.role == ArtifactRole.CHECKPOINT
 )

@@ -22,6 +22,7 @@ from stylefarm.shared.db.states import FINAL, State
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.store.bulk import insert_rows, is_any_of
+from stylefarm.shared.store.exclusion import hold_off_deletions
 from stylefarm.shared.store.insertion import NewRows, insert_jobs, new_rows
 from stylefarm.shared.store.moves import CHUNK, Transactions, lock_in_order
 from stylefarm.shared.store.transitions import retry
@@ -80,6 +81,8 @@ class Submissions(Transactions):
         key = _sweep_key(name, axes, [entry.job["spec_key"] for entry in entries])
         values = {"id": sweep_id, "name": name, "axes": dict(axes), "max_running": max_running, "key": key}
         with self._transaction() as session:
+            # A job that is there already must still be there when a cell names it.
+            hold_off_deletions(session)
             while True:
                 if force:
                     session.execute(update(SweepRow).where(SweepRow.key == key).values(key=None))
@@ -110,11 +113,14 @@ class Submissions(Transactions):
         Raises NotFound.
         """
         with self._transaction() as session:
+            hold_off_deletions(session)
             held = update(SweepRow).where(SweepRow.id == sweep_id).values(axes=dict(axes)).returning(SweepRow.id)
             if session.execute(held).first() is None:
                 raise NotFound(f"there is no sweep {sweep_id}")
-            counts = [select(func.count()).where(kind.sweep_id == sweep_id) for kind in (JobRow, SharedCellRow)]
-            first = sum(session.scalars(count).one() for count in counts)
+            lasts = [
+                select(func.max(kind.position)).where(kind.sweep_id == sweep_id) for kind in (JobRow, SharedCellRow)
+            ]
+            first = 1 + max((last for one in lasts if (last := session.scalars(one).one()) is not None), default=-1)
             entries = [new_rows(job, sweep_id, first + number) for number, job in enumerate(jobs)]
             ids, queued = _fill(session, sweep_id, entries, _known(session, entries))
             return Submission(sweep_id, ids, queued, new=False)
@@ -170,7 +176,7 @@ def _fill(
 
 
 def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submission:
-    """Queue the lost jobs of an existing sweep again."""
+    """Queue the lost jobs of an existing sweep again, and those whose jobs were deleted."""
     # First: what stops before, or meanwhile, is seen to be lost.
     _keep(session, sweep_id)
     own = select(JobRow.position, JobRow.id, JobRow.state).where(JobRow.sweep_id == sweep_id)
@@ -184,9 +190,10 @@ def _mend(session: Session, sweep_id: str, entries: Sequence[NewRows]) -> Submis
     others = select(SharedCellRow.position, JobRow.id, ~_is_hopeful()).join(JobRow, JobRow.id == SharedCellRow.job_id)
     shared = session.execute(others.where(SharedCellRow.sweep_id == sweep_id)).all()
     ids = {place: job_id for place, job_id, _ in (*jobs, *shared)}
-    gone = [entries[place] for place, _, is_lost in shared if is_lost]
+    replaced = {place for place, _, is_lost in shared if is_lost}
+    _drop(session, sweep_id, sorted(replaced))
+    gone = [entry for place, entry in enumerate(entries) if place in replaced or place not in ids]
     places = [entry.job["position"] for entry in gone]
-    _drop(session, sweep_id, places)
     filled, queued = _fill(session, sweep_id, gone, _known(session, gone))
     ids.update(zip(places, filled, strict=True))
     return Submission(sweep_id, [ids[place] for place in range(len(entries))], queued | frozenset(lost), new=False)

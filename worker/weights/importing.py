@@ -82,9 +82,10 @@ def _store(new: NewWeights, data: bytes, services: Services, *, replace: bool) -
         registry.check(new)
     # The file comes first: a name never stands for a file that is not there.
     key = f"weights/{new.sha256}"
-    if not services.blobs.exists(key):
-        services.blobs.put(key, data, "application/octet-stream")
-    return registry.add(new, replace=replace)
+    with services.store.holds.holding([key]):
+        if not services.blobs.exists(key):
+            services.blobs.put(key, data, "application/octet-stream")
+        return registry.add(new, replace=replace)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from stylefarm import migrations
 from stylefarm.shared.db.connection import connect
-from stylefarm.shared.db.tables import Base
+from stylefarm.shared.db.tables import METADATA
 from stylefarm.shared.errors import NotMigrated
 from stylefarm.shared.queries.jobs import Queries
 
@@ -27,12 +27,12 @@ def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
     """Given a migrated database, if it is compared with the declared tables, I expect no difference at all."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_every_declared_table_is_there(engine: Engine) -> None:
     """Given a migrated database, I expect its tables to be the declared ones and Alembic's own."""
-    assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+    assert set(inspect(engine).get_table_names()) == {*METADATA.tables, "alembic_version"}
 
 
 def test_upgrading_twice_does_nothing(engine: Engine) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import json
 import pickle
 import re
 import sys
@@ -17,10 +19,23 @@ import pytest
 from PIL import Image
 
 from examples.embedded import embedded_settings
-from stylefarm import Farm, InvalidRequest, JobFailed, JobSpec, NotFound, State, StillPending, Sweep, as_completed
-from stylefarm.producer.views.frame import AFTER, BEFORE
+from stylefarm import (
+    Farm,
+    InvalidRequest,
+    JobFailed,
+    JobSpec,
+    NotFound,
+    State,
+    StillPending,
+    Sweep,
+    as_completed,
+    export_results,
+    frame,
+)
 from stylefarm.producer.views.metrics import MEASURES
-from stylefarm.shared.db.records import JobSelector
+from stylefarm.producer.views.rows import AFTER, BEFORE, PROGRESS
+from stylefarm.shared.db.records import JobSelector, NewJob
+from stylefarm.shared.spec.spec import load_spec
 from tests.made_up import made_up
 
 AXES: Mapping[str, Any] = {"content": ["cat.png", "dog.png"], "style_weight": [1.0, 10.0, 100.0]}
@@ -186,17 +201,44 @@ def test_a_sweep_as_a_frame(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None
     """Given cells with plain values and lists, I expect a row for each that can be grouped by them."""
     axes: Mapping[str, Any] = {"style": ["a.png", ["a.png", "b.png"]], "style_weight": [1.0, 10.0]}
     sweep = made_up(farm, axes, outcome=lambda cell: State.DONE if cell["style_weight"] == 1 else State.FAILED)
-    frame = sweep.frame()
-    assert frame["job"].tolist() == [job.id for job in sweep]
-    assert frame["style"].tolist() == ["a.png", "a.png", ("a.png", "b.png"), ("a.png", "b.png")]
-    assert frame["state"].tolist() == ["done", "failed"] * 2
-    assert frame["seconds"].dropna().tolist() == [0.0, 2.0]
-    means = frame.groupby("style", sort=False)["style_weight"].mean()
+    found = sweep.frame()
+    assert found["id"].tolist() == [job.id for job in sweep]
+    assert found["style"].tolist() == ["a.png", "a.png", ("a.png", "b.png"), ("a.png", "b.png")]
+    assert found["state"].tolist() == ["done", "failed"] * 2
+    assert found["seconds"].dropna().tolist() == [0.0, 2.0]
+    means = found.groupby("style", sort=False)["style_weight"].mean()
     assert means.tolist() == [5.5, 5.5]
-    assert not {*JobSpec.model_fields} & {*BEFORE, *AFTER, *MEASURES}
+    assert not {*JobSpec.model_fields} & {*BEFORE, *PROGRESS, *AFTER, *MEASURES}
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(InvalidRequest, match="needs pandas, which is not installed"):
         sweep.frame()
+
+
+def test_any_jobs_as_a_frame(farm: Farm, tmp_path: Path) -> None:
+    """Given jobs of two sweeps and one by itself, I expect a row for each, with the axes of both, and all by one name.
+
+    The columns are fields of jobs in JSON, or stand there in `cell`, `spec` or `metrics`, and are those of a CSV file.
+    """
+    first = made_up(farm, {"content": ["cat.png", "dog.png"], "style_weight": [1.0]})
+    second = made_up(farm, {"seed": [1, 2]}, outcome=lambda cell: State.DONE if cell["seed"] == 1 else State.QUEUED)
+    found = frame([*first, *second])
+    assert found["content"].tolist() == ["cat.png", "dog.png", "content.png", "content.png"]
+    assert found["style_weight"].tolist()[:2] == [1.0, 1.0]
+    assert found["seed"].tolist() == [0, 0, 1, 2]
+    assert found["state"].tolist() == ["done"] * 3 + ["queued"]
+    assert farm.frame([*farm.jobs(sweep=first), *(job.id for job in second)]).equals(found)
+    rendered = first.jobs()[0].status()
+    again = NewJob(load_spec(rendered.spec).model_copy(update={"tv_weight": 0.5}), "cat.png", "style.png")
+    alone = farm.find_job(farm.store.submissions.create([again])[0])
+    assert farm.frame([first.jobs()[0], alone])["tv_weight"].tolist() == [rendered.spec["tv_weight"], 0.5]
+    document: dict[str, Any] = json.loads(json.dumps(rendered.as_json()))
+    known = {*document, *document["cell"], *document["spec"], *document["metrics"]}
+    assert set(found.columns) <= known
+    with export_results(first, tmp_path / "first.csv").open(encoding="utf-8") as file:
+        assert next(csv.reader(file)) == list(first.frame().columns)
+    assert list(farm.frame([]).columns) == [*BEFORE, "content", "style", *PROGRESS, *AFTER]
+    with pytest.raises(InvalidRequest, match="a frame has the columns of its jobs, and there are none"):
+        frame([])
 
 
 def test_notebooks_show_pictures(farm: Farm) -> None:

@@ -36,12 +36,12 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def test_it_is_exported_whole(sweep: Sweep, tmp_path: Path) -> None:
     """Given shared jobs, I expect a row for each of the six cells, with its own values, and each cell's curve."""
     rows = rows_of(export_results(sweep, tmp_path / "results.csv"))
-    cells = [(row["axis.content"], row["axis.style_weight"]) for row in rows]
+    cells = [(row["content"], row["style_weight"]) for row in rows]
     assert cells == [(content, weight) for content in AXES["content"] for weight in ("1", "1.0", "2")]
-    assert len({row["job"] for row in rows}) == 4
+    assert len({row["id"] for row in rows}) == 4
     assert all(row["state"] == "done" and row["result_sha256"] for row in rows)
     points = rows_of(export_losses(sweep, tmp_path / "losses.csv"))
-    found = {(row["axis.content"], row["axis.style_weight"], row["iteration"]) for row in points}
+    found = {(row["content"], row["style_weight"], row["iteration"]) for row in points}
     assert len(points) == len(found) == 6 * (STEPS + 1)
 
 

@@ -54,15 +54,15 @@ def test_a_row_for_each_job(sweep: Sweep, tmp_path: Path, suffix: str, read: Rea
     """Given eight jobs, I expect eight rows with what the farm says of each, in every format."""
     rows = read(export_results(sweep, tmp_path / f"results{suffix}"))
     statuses = sweep.statuses()
-    assert [row["job"] for row in rows] == [status.id for status in statuses]
+    assert [row["id"] for row in rows] == [status.id for status in statuses]
     for row, status in zip(rows, statuses, strict=True):
-        assert row["axis.content"] == status.cell["content"]
-        assert int(row["axis.seed"]) == status.cell["seed"]
+        assert row["content"] == status.cell["content"]
+        assert int(row["seed"]) == status.cell["seed"]
         assert row["state"] == str(status.state)
         assert (row["result_sha256"] or None) == status.result_sha256
         for name in METRICS:
             assert (float(row[name]) if row[name] not in ("", None) else None) == status.metrics.get(name)
-    assert json.loads(rows[2]["axis.style"]) == ["waves.png", "night.png"]
+    assert json.loads(rows[2]["style"]) == ["waves.png", "night.png"]
     assert "cut short" in rows[1]["error"]
 
 
@@ -86,7 +86,7 @@ def test_a_row_for_each_point(sweep: Sweep, tmp_path: Path, suffix: str, read: R
         for iteration, total in zip(losses.iteration, losses.total, strict=True)
         if status.cell["content"] == AXES["content"][0]
     ]
-    assert [(row["job"], int(row["iteration"]), float(row["total"])) for row in rows] == expected
+    assert [(row["id"], int(row["iteration"]), float(row["losses.total"])) for row in rows] == expected
     assert len(rows) == 22
 
 
@@ -95,9 +95,9 @@ def test_an_axis_of_several_types_is_one_column(tmp_path: Path) -> None:
     axes: dict[str, Any] = {"style_weight": [1, 2.5], "learning_rate": ["auto", 0.5], "min_size": [None, 32]}
     with Farm(embedded_settings(tmp_path / "made-up")) as farm:
         rows = from_parquet(export_results(made_up(farm, axes), tmp_path / "results.parquet"))
-    assert [row["axis.style_weight"] for row in rows[::4]] == [1.0, 2.5]
-    assert [row["axis.learning_rate"] for row in rows[:4:2]] == ["auto", "0.5"]
-    assert [row["axis.min_size"] for row in rows[:2]] == [None, 32]
+    assert [row["style_weight"] for row in rows[::4]] == [1.0, 2.5]
+    assert [row["learning_rate"] for row in rows[:4:2]] == ["auto", "0.5"]
+    assert [row["min_size"] for row in rows[:2]] == [None, 32]
 
 
 def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,8 +122,8 @@ def test_a_table_does_not_tell_where_pictures_lie(tmp_path: Path) -> None:
         sweep = made_up(farm, axes)
         files = [export(sweep, tmp_path / f"{export.__name__}.csv") for export in (export_results, export_losses)]
     rows, points = map(from_csv, files)
-    assert not [value for row in rows + points for name, value in row.items() if "axis" in name and "somebody" in value]
-    assert [(row["axis.content"], row["axis.style"]) for row in rows] == [
+    assert not [value for row in rows + points for value in row.values() if "somebody" in value]
+    assert [(row["content"], row["style"]) for row in rows] == [
         (content, style)
         for content in ("a/cat.png", "b/cat.png")
         for style in ("waves.png", '["waves.png", "night.png"]')

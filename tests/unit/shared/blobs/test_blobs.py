@@ -289,3 +289,36 @@ def test_a_folder_is_a_dict(sequence: list[tuple[str, str, bytes | None]]) -> No
             else:
                 with pytest.raises(NotFound):
                     blobs.get(key)
+
+
+def test_empty_folders_go_with_their_last_object(blobs: FolderBlobs) -> None:
+    """Given objects of two jobs, if one's are deleted, I expect no folder of it left, and the top folder to stay."""
+    for key in ("jobs/1/1/snapshots/000001.png", "jobs/1/2/result.png", "jobs/2/1/result.png"):
+        blobs.put(key, b"data", TYPE)
+    blobs.delete("jobs/1/1/snapshots/000001.png")
+    assert sorted(path.name for path in (blobs.root / "jobs" / "1").iterdir()) == ["2"]
+    for key in ("jobs/1/2/result.png", "jobs/2/1/result.png"):
+        blobs.delete(key)
+    assert [path.name for path in blobs.root.rglob("*")] == ["jobs"]
+
+
+def test_a_folder_is_written_to_while_it_becomes_empty(blobs: FolderBlobs) -> None:
+    """Given a writer whose folder another keeps emptying, I expect each object whole when it is written."""
+    until = threading.Event()
+
+    def empty() -> None:
+        while not until.is_set():
+            blobs.delete("jobs/1/1/a")
+
+    emptying = [threading.Thread(target=empty) for _ in range(2)]
+    for thread in emptying:
+        thread.start()
+    try:
+        for _ in range(100):
+            blobs.put("jobs/1/1/a", b"data", TYPE)
+        blobs.put("jobs/1/1/b", b"data", TYPE)
+        assert blobs.get("jobs/1/1/b") == b"data"
+    finally:
+        until.set()
+        for thread in emptying:
+            thread.join()

@@ -1,0 +1,90 @@
+"""Delete jobs and sweeps, with what is stored for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from stylefarm.producer.client.session import Session
+from stylefarm.shared.db.records import Deletion
+from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
+from stylefarm.shared.errors import ServiceUnavailable
+
+
+def delete(farm: Session, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) -> Deletion:
+    """Delete jobs, and sweeps with the jobs that no other sweep shares, all or none.
+
+    Args:
+        farm: where they are.
+        jobs: whole ids of jobs.
+        sweeps: whole ids of sweeps.
+
+    Returns:
+        How much that was.
+
+    Raises:
+        NotFound: one of them is not there.
+        InvalidRequest: one of the jobs runs, or another job waits for it.
+
+    Example:
+        print(delete(farm, jobs=[job.id]).objects, "objects deleted")
+    """
+    _let_go_of_dead(farm)
+    deleted = farm.store.deletions.delete(jobs, sweeps)
+    return replace(deleted, inputs=_delete_objects(farm))
+
+
+def prune(farm: Session, older_than: timedelta | datetime, *, dry_run: bool = False) -> Deletion:
+    """Delete what was over before a moment.
+
+    Args:
+        farm: where it is.
+        older_than: the moment, aware, or how long ago it was.
+        dry_run: only count.
+
+    Returns:
+        How much that was, or would be.
+
+    Example:
+        print(prune(farm, timedelta(days=30), dry_run=True))
+    """
+    before = older_than if isinstance(older_than, datetime) else datetime.now(UTC) - older_than
+    if dry_run:
+        found, jobs = farm.store.deletions.prunable(before)
+        return replace(found, inputs=farm.services.dropped.count_without(jobs))
+    _let_go_of_dead(farm)
+    deleted = farm.store.deletions.prune(before)
+    return replace(deleted, inputs=_delete_objects(farm))
+
+
+def _let_go_of_dead(farm: Session) -> None:
+    """Have jobs run no more whose process was killed: on servers workers see to that."""
+    if farm.settings.embedded:
+        farm.store.maintenance.requeue_expired()
+
+
+def _delete_objects(farm: Session) -> int:
+    with _deleted_despite_store():
+        count = farm.services.dropped.delete(GRACE_SECONDS)
+        if farm.settings.embedded:
+            _forget_cached_weights(farm)
+    return count
+
+
+def _forget_cached_weights(farm: Session) -> None:
+    """Delete the copies of weights that this machine has beside those of the object store, and that are gone there."""
+    for file in (farm.settings.home.expanduser() / "cache" / "weights").glob("[0-9a-f]*"):
+        if not farm.services.blobs.exists(f"weights/{file.name}"):
+            file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _deleted_despite_store() -> Iterator[None]:
+    try:
+        yield
+    except ServiceUnavailable as error:
+        raise ServiceUnavailable(
+            f"the jobs are deleted, and what was stored for them will be with the next deletion: {error}"
+        ) from error

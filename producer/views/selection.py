@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
@@ -98,13 +99,13 @@ class Selection:
         """All axes: rows, columns, the others."""
         return [*self.rows, *self.columns, *self.others]
 
-    @property
+    @cached_property
     def placed(self) -> list[Status]:
         """The selected jobs that have a place on each axis; a cell of another release may have none."""
         keys = {axis.name: {key_of(value) for value in axis.values} for axis in self.axes}
         return [status for status in self.statuses if all(key_of(status.cell.get(name)) in keys[name] for name in keys)]
 
-    @property
+    @cached_property
     def paged(self) -> list[Axis]:
         """The other axes of whose values each combination that has jobs gets a page.
 

@@ -110,8 +110,14 @@ def _cell(paper: Paper, sheet: Sheet) -> int:
 
 
 def _narrowed(paper: Paper, sheet: Sheet, cell: int) -> int:
-    """Return that cell, or the largest of which one is on the page beside the heads."""
-    return next((width for width in range(cell, 16, -2) if _fits(paper, sheet, width)), cell)
+    """Return that cell, or the largest of which one is on the page beside and below the heads."""
+    return next((width for width in range(cell, 16, -2) if _holds(paper, sheet, width)), cell)
+
+
+def _holds(paper: Paper, sheet: Sheet, cell: int) -> bool:
+    sized = replace(sheet, cell=cell)
+    high = sized.top + max(sized.row_heights, default=0) + sized.strip + sized.margin + sized.footed
+    return _fits(paper, sheet, cell) > 0 and high <= paper.height
 
 
 def _fits(paper: Paper, sheet: Sheet, cell: int) -> int:

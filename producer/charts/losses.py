@@ -45,7 +45,7 @@ class LossCurve:
 MOST_PANELS = 6
 MOST_NAMES = 16
 # So many lines have their names at their ends, in place of a key.
-MOST_LABELS = 12
+MOST_LABELS = len(SERIES)
 
 
 def loss_plot(
@@ -165,7 +165,7 @@ def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
         line = _line(axes, curve, "total", log, color=colors[keys[name]], linewidth=1.2, alpha=0.9)
         lines |= {keys[name]: line} if line else {}
     _say_if_empty(axes)
-    if len(curves) <= MOST_LABELS:
+    if len(known) == len(curves) <= MOST_LABELS:
         label_ends(axes, _ends(lines), 4.4)
     elif len(lines) <= MOST_NAMES:
         legend(figure, {key: lines[key] for key in known if key in lines}, 1, "outside right upper")

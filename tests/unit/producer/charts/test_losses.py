@@ -83,6 +83,12 @@ def test_a_few_lines_have_their_names_at_their_ends() -> None:
     assert drawn.count(f"stroke: {SERIES[0]}") == 2  # the line, and from its end to its name
 
 
+def test_lines_of_a_group_have_a_key() -> None:
+    """Given a few jobs in two groups, I expect the key of the groups: none of their lines is the whole group."""
+    curves = {f"job {n}": LossCurve([0, 1], {"total": [2.0, 1.0]}, group=f"size {n % 2}") for n in range(4)}
+    assert "legend_1" in loss_plot(curves, kind="svg", overlay=True).decode()
+
+
 def test_labels_keep_apart() -> None:
     """Given places that are wanted, I expect them in their order, a step apart, and where they are if they can be."""
     wanted = [0.9, 0.1, 0.5, 0.5, 0.52]

@@ -27,7 +27,8 @@ from torch import Tensor
 
 from benchmarks.engine import table
 from examples.plates import draw
-from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.producer.sheets.layout import contact_sheet
+from stylefarm.producer.sheets.parts import Cell, Head
 from stylefarm.worker.engine.metrics import compute_metrics
 
 SIZE = 256

@@ -19,7 +19,8 @@ from PIL import Image
 from examples.embedded import embedded_settings, photographs
 from examples.plates import draw
 from stylefarm import Farm, Job
-from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.producer.sheets.layout import contact_sheet
+from stylefarm.producer.sheets.parts import Cell, Head
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.shared.errors import FarmError
 
@@ -113,7 +114,7 @@ def _strip(farm: Farm, jobs: Sequence[Job], labels: Sequence[str], pair: Mapping
     down = -(-len(shown) // across)
     cells = {(row, column): Cell(blank=True) for row, column in product(range(down), range(across))}
     cells |= {divmod(i, across): Cell(image, caption=label) for i, (label, image) in enumerate(shown)}
-    return contact_sheet([Head("")] * down, [Head("")] * across, cells, cell=SIZE)
+    return contact_sheet([()] * down, [()] * across, cells, cell=SIZE)
 
 
 def _render(farm: Farm, jobs: Sequence[Job]) -> None:

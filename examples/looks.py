@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from examples.embedded import embedded_settings, photographs
 from examples.plates import draw
@@ -17,6 +18,7 @@ from stylefarm.producer.terminal.display import live_display
 FOLDER = Path("demo/looks")
 CONTENTS = ("astronaut.png", "chelsea.png", "coffee.png")
 STYLES = ("swirls", "waves", "glass", "ink")
+FEW: dict[str, list[Any]] = {"content": ["chelsea"], "style_weight": [4, 64]}
 LOSSES = ("covariance", "gram", "sliced", "wasserstein")
 
 
@@ -30,15 +32,19 @@ def main() -> None:
 
 
 def _styles(farm: Farm) -> list[Path]:
-    """Three photographs in four styles at three weights, as sheets; the loss curves; one of them as a timelapse."""
+    """Three photographs in four styles at three weights: sheets, curves, a metric over the weights, a timelapse."""
     axes = {"content": _photographs(CONTENTS), "style": _plates(STYLES), "style_weight": [4, 16, 64]}
     base = {"size": 240, "quality": "draft", "snapshot_every": 5}
     sweep = _rendered(farm.sweep(name="three photographs in four styles", matrix=axes, base=base))
     cat = next(job for job in sweep.jobs() if _is_cat(job.status().cell))
     return [
         *write_sheet(sweep, FOLDER / "sheet.html", metric="gram", force=True),
+        *write_sheet(sweep, FOLDER / "nested.jpg", metric="gram", cell=160, force=True),
+        *write_sheet(sweep, FOLDER / "nested.pdf", metric="gram", paper="a4", force=True),
         *write_sheet(sweep, FOLDER / "sheet.jpg", where={"style_weight": [16]}, metric="gram", cell=240, force=True),
         write_losses(sweep, FOLDER / "losses.png", force=True),
+        write_losses(sweep, FOLDER / "few.png", where=FEW, overlay=True, force=True),
+        write_comparison(compare([sweep], by="style", over="style_weight"), FOLDER / "over.png", force=True),
         write_losses(cat, FOLDER / "job.png", force=True),
         write_timelapse(cat, FOLDER / "film.webp", force=True),
     ]

@@ -49,14 +49,18 @@ def made_up(
     snapshots: int = 0,
     size: tuple[int, int] = (48, 36),
     variants: int | None = None,
+    cells: Sequence[Mapping[str, Any]] | None = None,
 ) -> Sweep:
     """A sweep of these axes, whose pictures are made from their names; `outcome` says what becomes of each cell.
+
+    It has every combination of values, or those of `cells`.
 
     Its numbers follow from the places of the cells: the n-th has an ssim of n / 1000 and took n seconds. Results are
     `variants` different pictures, or each its own. A job that runs has made half of its steps. As in any farm, a cell
     that another sweep, or another cell, has asked for is shared with it, and stays as it is.
     """
-    cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    if cells is None:
+        cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     files = [png(texture(number, size)) for number in range(variants or len(cells))]
     jobs = [_job(farm, cell) for cell in cells]
     stored = farm.services.store.submissions.submit_sweep(name, axes, jobs)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from benchmarks.ablation.measures import path_of
 from benchmarks.ablation.pictures import Pair, picture
-from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.producer.sheets.layout import contact_sheet
+from stylefarm.producer.sheets.parts import Cell, Head
 
 
 def variants_sheet(

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stylefarm.producer.charts.losses import LossCurve, curve_keys
-from stylefarm.producer.charts.tradeoff import PlotText, Point, Spread, spans_decades
+from stylefarm.producer.charts.over import DODGE, Places, SpreadLine
+from stylefarm.producer.charts.tradeoff import PlotText, Point, Spread, needs_logarithm, spans_decades
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 from stylefarm.shared.errors import InvalidRequest
 
@@ -45,6 +46,8 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
             (name, keys[name], curve.iterations, curve.total, SERIES[places[keys[name]] % len(SERIES)])
             for name, curve in curves.items()
         ]
+        # So the key has the order of the lines at their ends.
+        lines.sort(key=lambda line: -_last(line[3]))
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
@@ -65,7 +68,7 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
         trace["showlegend"] = trace["name"] not in seen
         seen.add(trace["name"])
     layout = _layout("iteration", "loss", log=log)
-    if len(traces) > MOST_BELOW:
+    if len(curves) > 1 or len(traces) > MOST_BELOW:
         layout["legend"] = {**layout["legend"], "orientation": "v", "y": 1, "yanchor": "auto"}
     buttons = [_scale("logarithmic", "log"), _scale("linear", "linear")]
     layout["updatemenus"] = [
@@ -84,6 +87,10 @@ def loss_page(curves: Mapping[str, LossCurve], *, title: str = "", log: bool = T
         }
     ]
     return _page(traces, layout, title, "")
+
+
+def _last(values: Sequence[float]) -> float:
+    return next((value for value in reversed(values) if math.isfinite(value)), -math.inf)
 
 
 def trade_off_page(points: Sequence[Point], text: PlotText, below: str = "") -> bytes:
@@ -119,6 +126,62 @@ def trade_off_page(points: Sequence[Point], text: PlotText, below: str = "") -> 
     ]
     layout = _layout(text.across, text.up, log=False)
     layout["xaxis"]["type"] = "log" if spans_decades(points) else "linear"
+    return _page(traces, layout, text.title, text.note, below)
+
+
+def over_page(lines: Sequence[SpreadLine], places: Places, text: PlotText, below: str = "") -> bytes:
+    """Return the HTML of a metric over an axis: medians, with arms to the quartiles.
+
+    Args:
+        lines: the methods.
+        places: the values of the axis.
+        text: title, axes and note of the plot.
+        below: HTML for under it.
+
+    Returns:
+        The page, UTF-8.
+
+    Raises:
+        InvalidRequest: Plotly is not installed.
+
+    Example:
+        page = over_page(lines, places, PlotText("methods", "style_weight", "ssim", ""))
+    """
+    traces = []
+    for number, line in enumerate(lines):
+        found = zip(places.positions, places.labels, line.spreads, strict=True)
+        points = sorted((place, label, spread) for place, label, spread in found if spread)
+        spreads = [spread for _, _, spread in points]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers" if places.numbers is None else "lines+markers",
+                "name": _safe(line.name),
+                "x": [_safe(label) if places.numbers is None else place for place, label, _ in points],
+                "y": [spread.median for spread in spreads],
+                "error_y": {
+                    "type": "data",
+                    "array": [spread.arms[1] for spread in spreads],
+                    "arrayminus": [spread.arms[0] for spread in spreads],
+                    "thickness": 1,
+                },
+                "marker": {"size": 8, "color": SERIES[number % len(SERIES)]},
+                "line": {"width": 1.6, "color": SERIES[number % len(SERIES)]},
+                "text": [f"{_safe(text.across)} {_safe(label)}<br>{spread}" for _, label, spread in points],
+                "hovertemplate": "%{text}<br>%{fullData.name}<extra></extra>",
+            }
+        )
+    shown = [value for line in lines for spread in line.spreads if spread for value in (spread.low, spread.high)]
+    layout = _layout(_safe(text.across), text.up, log=needs_logarithm(shown))
+    layout["showlegend"] = len(lines) > 1
+    kind: dict[str, Any]
+    if places.numbers is None:
+        kind = {"type": "category", "categoryarray": [_safe(label) for label in places.labels]}
+        layout |= {"scattermode": "group", "scattergap": 1 - DODGE}
+    else:
+        ticks = {"tickvals": list(places.numbers), "ticktext": [_safe(label) for label in places.labels]}
+        kind = {"type": "log" if places.logarithmic else "linear", **ticks}
+    layout["xaxis"] |= kind
     return _page(traces, layout, text.title, text.note, below)
 
 

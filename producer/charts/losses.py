@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from stylefarm.producer.charts.lettering import LineEnd, label_ends, lettering, printable
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class LossCurve:
 
 MOST_PANELS = 6
 MOST_NAMES = 16
+# So many lines have their names at their ends, in place of a key.
+MOST_LABELS = len(SERIES)
 
 
 def loss_plot(
@@ -76,7 +79,8 @@ def loss_plot(
     in_one = len(curves) > MOST_PANELS if overlay is None else overlay
     figure = _overlay(curves, log) if in_one else _panels(curves, log)
     if title:
-        figure.suptitle(printable(title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
+        text = printable(title, 100)
+        figure.suptitle(text, color=BRIGHT, fontsize=13, x=0.01, ha="left", **lettering(text))
     FigureCanvasAgg(figure)
     return figure_bytes(figure, kind)
 
@@ -122,7 +126,7 @@ def dark_figure(width: float, height: float) -> Figure:
 def _panels(curves: Mapping[str, LossCurve], log: bool) -> Figure:
     across = 2 if len(curves) == 4 else min(3, max(1, len(curves)))
     down = max(1, -(-len(curves) // across))
-    figure = dark_figure(1.2 + 3.4 * across, 0.9 + 2.5 * down)
+    figure = dark_figure(*((7.2, 4.2) if len(curves) == 1 else (1.2 + 3.4 * across, 0.9 + 2.5 * down)))
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     colors = term_colors(term for curve in curves.values() for term in curve.terms)
     lines: dict[str, Line2D] = {}
@@ -130,12 +134,18 @@ def _panels(curves: Mapping[str, LossCurve], log: bool) -> Figure:
         axes.remove()
     for number, (axes, name) in enumerate(zip(grid.flat, curves, strict=False)):
         _dress(axes, log, left=number % across == 0, below=number + across >= len(curves))
-        axes.set_title(printable(name, 48), color=TEXT, fontsize=10, loc="left", parse_math=False)
+        text = printable(name, 48)
+        axes.set_title(text, color=TEXT, fontsize=10, loc="left", **lettering(text))
         for term, color in colors.items():
             line = _line(axes, curves[name], term, log, color=color, linewidth=1.8 if term == "total" else 1.2)
             lines |= {term: line} if line else {}
         _say_if_empty(axes)
-    legend(figure, {term: lines[term] for term in colors if term in lines}, max(1, len(colors)), "outside lower right")
+    if len(curves) == 1:
+        label_ends(axes, _ends(lines), 3.4)
+    else:
+        legend(
+            figure, {term: lines[term] for term in colors if term in lines}, max(1, len(colors)), "outside lower right"
+        )
     return figure
 
 
@@ -155,7 +165,9 @@ def _overlay(curves: Mapping[str, LossCurve], log: bool) -> Figure:
         line = _line(axes, curve, "total", log, color=colors[keys[name]], linewidth=1.2, alpha=0.9)
         lines |= {keys[name]: line} if line else {}
     _say_if_empty(axes)
-    if len(lines) <= MOST_NAMES:
+    if len(known) == len(curves) <= MOST_LABELS:
+        label_ends(axes, _ends(lines), 4.4)
+    elif len(lines) <= MOST_NAMES:
         legend(figure, {key: lines[key] for key in known if key in lines}, 1, "outside right upper")
     return figure
 
@@ -185,6 +197,17 @@ def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Li
     points[~drawable] = np.nan
     marker = "o" if drawable.sum() == 1 else None
     return axes.plot(points[:, 0], points[:, 1], marker=marker, markersize=3, **look)[0]
+
+
+def _ends(lines: Mapping[str, Line2D]) -> list[LineEnd]:
+    """Return the last point of each line by its name."""
+    return [LineEnd(name, line.get_color(), *_last(line)) for name, line in lines.items()]
+
+
+def _last(line: Line2D) -> tuple[float, float]:
+    points = np.array([line.get_xdata(), line.get_ydata()], dtype=float).T
+    x, y = points[np.isfinite(points).all(axis=1)][-1].tolist()
+    return x, y
 
 
 def _say_if_empty(axes: Axes) -> None:
@@ -249,23 +272,4 @@ def legend(figure: Figure, lines: Mapping[str, Line2D], across: int, place: Any)
         list(lines.values()), names, loc=place, ncols=across, frameon=False, fontsize=8, labelcolor=TEXT
     )
     for text in made.get_texts():
-        text.set_parse_math(False)
-
-
-def printable(text: str, most: int) -> str:
-    """Return `text` on one line of at most `most` letters, with squares for letters that the font lacks.
-
-    Args:
-        text: any text.
-        most: the number of letters, at most.
-
-    Example:
-        >>> printable("a long name", 6)
-        'a lon…'
-    """
-    from matplotlib.font_manager import findfont, get_font
-
-    font = get_font(findfont("DejaVu Sans"))
-    line = " ".join(text.split())
-    short = line if len(line) <= most else line[: most - 1].rstrip() + "…"
-    return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in short)
+        text.set(**lettering(text.get_text()))

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from stylefarm.producer.charts.losses import dark_figure, figure_bytes, legend, printable, style_axes
+from stylefarm.producer.charts.lettering import lettering, printable
+from stylefarm.producer.charts.losses import dark_figure, figure_bytes, legend, style_axes
 from stylefarm.producer.theme import BRIGHT, MUTED, SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # If the slowest takes more times as long as the fastest, a linear scale would crowd most points into a corner.
 LINEAR_UP_TO = 20
@@ -83,8 +87,20 @@ def spans_decades(points: Sequence[Point]) -> bool:
         >>> spans_decades([Point("fast", fast, fast), Point("slow", slow, slow)])
         True
     """
-    seconds = [point.x.median for point in points]
-    return min(seconds, default=0) > 0 and max(seconds) > LINEAR_UP_TO * min(seconds)
+    return needs_logarithm([point.x.median for point in points])
+
+
+def needs_logarithm(numbers: Sequence[float]) -> bool:
+    """Return whether a linear scale would crowd most of these numbers into a corner, and a logarithmic one can be had.
+
+    Args:
+        numbers: what is shown on an axis.
+
+    Example:
+        >>> needs_logarithm([1, 10, 100]), needs_logarithm([1, 2, 3]), needs_logarithm([0, 100])
+        (True, False, False)
+    """
+    return min(numbers, default=0) > 0 and max(numbers) > LINEAR_UP_TO * min(numbers)
 
 
 def trade_off_plot(points: Sequence[Point], text: PlotText, kind: Literal["png", "svg"] = "png") -> bytes:
@@ -128,7 +144,24 @@ def trade_off_plot(points: Sequence[Point], text: PlotText, kind: Literal["png",
         )
         lines[point.name] = bars.lines[0]
     legend(figure, lines, 1, "outside right upper")
-    figure.suptitle(printable(text.title, 100), color=BRIGHT, fontsize=13, x=0.01, ha="left", parse_math=False)
-    figure.supxlabel(fill(text.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")
+    add_words(figure, text)
     FigureCanvasAgg(figure)
     return figure_bytes(figure, kind)
+
+
+def add_words(figure: Figure, text: PlotText) -> None:
+    """Add the title above a plot, and the note below it.
+
+    Args:
+        figure: changed in place.
+        text: its title and note.
+
+    Example:
+        >>> figure = dark_figure(4.0, 3.0)
+        >>> add_words(figure, PlotText("methods", "", "", "a note"))
+        >>> figure.get_suptitle()
+        'methods'
+    """
+    title = printable(text.title, 100)
+    figure.suptitle(title, color=BRIGHT, fontsize=13, x=0.01, ha="left", **lettering(title))
+    figure.supxlabel(fill(text.note, 150), color=MUTED, fontsize=7, x=0.01, ha="left")

@@ -20,9 +20,14 @@ from stylefarm.shared.console import json_option, print_json, print_table, say
 @click.option(
     "--by", metavar="AXIS", help="Group by an axis, a parameter, or sweep.  [method, or the first that differs]"
 )
+@click.option("--over", metavar="AXIS", help="Also tell the values of an axis or a parameter apart, and plot over it.")
 @where_option
 @click.option(
-    "--metric", metavar="NAME", default="gram", help="Metric to plot over the render time.", show_default=True
+    "--metric",
+    metavar="NAME",
+    default="gram",
+    help="Metric to plot over the render time, or over an axis.",
+    show_default=True,
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Also write a file: .csv, .md, .png, .svg or .html."
@@ -32,6 +37,7 @@ from stylefarm.shared.console import json_option, print_json, print_table, say
 def compare_command(
     sweep_ids: tuple[str, ...],
     by: str | None,
+    over: str | None,
     where: tuple[str, ...],
     metric: str,
     output: Path | None,
@@ -40,11 +46,12 @@ def compare_command(
 ) -> None:
     """Compare methods, or the values of an axis, over one or several sweeps, by metrics and render time.
 
-    A plot shows one metric over the render time; .csv and .md contain the table, .html both.
+    A plot shows one metric over the render time, or with --over over the values of an axis; .csv and .md contain the
+    table, .html both.
     """
     with Farm() as farm:
         sweeps = [farm.find_sweep(sweep_id) for sweep_id in sweep_ids]
-        found = compare(sweeps, by=by, where=parse_where(where))
+        found = compare(sweeps, by=by, over=over, where=parse_where(where))
     written = None if output is None else write_comparison(found, output, metric=metric, force=force)
     if as_json:
         print_json({"output": written and str(written), **found.as_json(), "note": NOT_VALIDATED})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from stylefarm.producer.reports.timelapse import write_timelapse
 from stylefarm.producer.sheets.write import write_sheet
 from stylefarm.producer.views.selection import parse_where
 from stylefarm.shared.console import echo_path, json_option, print_json
+from stylefarm.shared.errors import InvalidRequest
+
+# So many files are written without being asked for.
+MOST_FILES = 10
 
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Output file; its suffix sets the format."
@@ -29,8 +34,8 @@ where_option = click.option(
 @click.command()
 @click.argument("sweep_id", metavar="SWEEP")
 @output_option
-@click.option("--rows", metavar="AXIS", help="Axis of the rows.  [content]")
-@click.option("--columns", metavar="AXIS", help="Axis of the columns.  [style]")
+@click.option("--rows", metavar="AXIS[,AXIS]", help="Axis of the rows, and one within it.  [content, ...]")
+@click.option("--columns", metavar="AXIS[,AXIS]", help="Axis of the columns, and one within it.  [style, ...]")
 @where_option
 @click.option("--metric", metavar="NAME", default="loss", help="Metric shown under each cell.", show_default=True)
 @click.option("--sort-by", metavar="NAME", help="Rank all results by this metric, best first, instead of a grid.")
@@ -38,17 +43,36 @@ where_option = click.option(
     "--top", type=click.IntRange(1, MOST), default=50, help="Number of results in a ranked list.", show_default=True
 )
 @click.option("--cell", type=click.IntRange(16, 1024), help="Width of a cell in pixels.  [as large as 30 MB allow]")
+@click.option(
+    "--paper", type=click.Choice(["fit", "a4", "letter"]), default="fit", help="Page size of a PDF.", show_default=True
+)
+@click.option("--yes", is_flag=True, help=f"Write more than {MOST_FILES} files without asking.")
 @force_option
 @json_option
-def sheet(sweep_id: str, output: Path, where: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def sheet(sweep_id: str, output: Path, where: tuple[str, ...], yes: bool, as_json: bool, **options: Any) -> None:
     """Write the contact sheet of SWEEP: .html, .png, .jpg or .pdf.
 
-    Rows and columns are two of its axes. Select values of the other axes with --where; for those that are left, an HTML
-    file has choosers, a PDF has pages, and PNG and JPEG become several files.
+    Rows and columns are one of its axes each, or two, the second within the first: up to four axes are on one sheet.
+    Select values of the other axes with --where; for those that are left, an HTML file has choosers, a PDF has pages,
+    and PNG and JPEG become several files.
     """
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
-        _print_written(write_sheet(found, output, where=parse_where(where), **options), as_json)
+        ask = None if yes else _ask
+        _print_written(write_sheet(found, output, where=parse_where(where), ask=ask, **options), as_json)
+
+
+def _ask(count: int) -> None:
+    """Ask before many files are written. Raises InvalidRequest where nobody can be asked."""
+    if count <= MOST_FILES:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidRequest(
+            f"the sheet would be {count:,} files, and nobody is here to be asked: give --yes, fewer values by --where,"
+            " or a name in .html or .pdf, which is one file"
+        )
+    if not click.confirm(f"Write {count:,} files?", err=True):
+        raise click.Abort
 
 
 @click.command()

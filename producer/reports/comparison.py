@@ -27,6 +27,8 @@ METHOD, SWEEP = "method", "sweep"
 class Group:
     """The jobs of one method: how many there are, how many are done, and the spread of each metric over these.
 
+    Of a comparison over an axis, `at` is their value on it, and `label` what that is called.
+
     Example:
         >>> str(Group("gatys", jobs=3, done=2, numbers={"ssim": Spread(2, 0.5, low=0.4, high=0.6)}).numbers["ssim"])
         '0.5 (0.4 to 0.6)'
@@ -36,11 +38,16 @@ class Group:
     jobs: int
     done: int
     numbers: Mapping[str, Spread]
+    at: Any = None
+    label: str = ""
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Groups of jobs, what they differ in (`by`), and the metrics that at least one of the jobs has.
+
+    A comparison `over` an axis has a group for each method and each value of the axis; `by` is empty where all jobs are
+    of one method.
 
     Example:
         for group in compare([sweep]).groups:
@@ -51,6 +58,7 @@ class Comparison:
     groups: Sequence[Group]
     metrics: Sequence[str]
     title: str = ""
+    over: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the same as plain JSON values.
@@ -60,10 +68,12 @@ class Comparison:
         """
         return {
             "by": self.by,
+            "over": self.over,
             "metrics": list(self.metrics),
             "groups": [
                 {
                     "name": group.name,
+                    "at": group.at,
                     "jobs": group.jobs,
                     "done": group.done,
                     "numbers": {name: vars(spread) for name, spread in group.numbers.items()},
@@ -82,7 +92,11 @@ class _Entry:
 
 
 def compare(
-    sweeps: Sequence[Sweep], *, by: str | None = None, where: Mapping[str, Sequence[Any]] | None = None
+    sweeps: Sequence[Sweep],
+    *,
+    by: str | None = None,
+    over: str | None = None,
+    where: Mapping[str, Sequence[Any]] | None = None,
 ) -> Comparison:
     """Compute medians and quartiles of each metric, and of the seconds, over the jobs of one or several sweeps.
 
@@ -92,7 +106,9 @@ def compare(
     Args:
         sweeps: whose jobs are compared.
         by: what the groups differ in: an axis, a parameter of the spec, or "sweep". By default the method; where all
-            jobs have one, the sweep, if there are several, or else the first axis that is no picture.
+            jobs have one, the sweep, if there are several, or else the first axis that is no picture; over an axis,
+            nothing.
+        over: an axis or a parameter: the numbers of each of its values apart.
         where: the values that are wanted of some axes, which every sweep has.
 
     Returns:
@@ -110,18 +126,38 @@ def compare(
         for sweep in sweeps
         for status in select(sweep.axes, sweep.statuses(), where=where).statuses
     ]
-    by = by or _natural(sweeps, entries)
-    values: dict[str, Any] = {}
-    jobs: dict[str, dict[str, Status]] = {}
+    if by is not None and by == over:
+        raise InvalidRequest(f"by and over are both {by}: give another axis, or one of the two")
+    by = by or _natural(sweeps, entries, over)
+    names_of, places = _Values.of(entries, by), _Values.of(entries, over or "")
+    jobs: dict[tuple[str, str], dict[str, Status]] = {}
     for entry in entries:
-        value = _value(entry, by)
-        values.setdefault(_key(value), value)
-        jobs.setdefault(_key(value), {})[entry.status.id] = entry.status
-    labels = Axis(by, list(values.values())).labels
+        at = (_key(_value(entry, by)), _key(_value(entry, over or "")))
+        jobs.setdefault(at, {})[entry.status.id] = entry.status
     metrics = [name for name in metric_names(entry.status for entry in entries) if name != "loss"]
     titles = dict.fromkeys(sweep.name for sweep in sweeps if sweep.name)
-    groups = [_group(label, jobs[key].values(), metrics) for key, label in zip(values, labels, strict=True)]
-    return Comparison(by, groups, metrics, ", ".join(titles))
+    groups = [
+        _group(names_of.labels[name], jobs[name, at].values(), metrics, places.values[at], places.labels[at])
+        for name in names_of.values
+        for at in places.values
+        if (name, at) in jobs
+    ]
+    return Comparison(by, groups, metrics, ", ".join(titles), over)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of an axis or a parameter, and what they are called, by their keys; numbers from the lowest up."""
+
+    values: Mapping[str, Any]
+    labels: Mapping[str, str]
+
+    @classmethod
+    def of(cls, entries: Sequence[_Entry], name: str) -> _Values:
+        found = {_key(value): value for value in (_value(entry, name) for entry in entries)}
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in found.values()):
+            found = dict(sorted(found.items(), key=lambda pair: pair[1]))
+        return cls(found, dict(zip(found, Axis(name, list(found.values())).labels, strict=True)))
 
 
 def _names(sweeps: Sequence[Sweep]) -> dict[str, str]:
@@ -138,17 +174,21 @@ def _key(value: Any) -> str:
     return key_of(float(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
-def _natural(sweeps: Sequence[Sweep], entries: Sequence[_Entry]) -> str:
-    if len({entry.status.spec.get(METHOD) for entry in entries}) > 1:
+def _natural(sweeps: Sequence[Sweep], entries: Sequence[_Entry], over: str | None) -> str:
+    if over != METHOD and len({entry.status.spec.get(METHOD) for entry in entries}) > 1:
         return METHOD
-    if len(sweeps) > 1:
+    if len(sweeps) > 1 and over != SWEEP:
         return SWEEP
+    if over is not None:
+        return ""
     return next((axis for sweep in sweeps for axis in sweep.axes if axis not in PICTURES), METHOD)
 
 
 def _value(entry: _Entry, by: str) -> Any:
     """Return what the job has there: as its sweep wrote it, or else as its spec has it."""
     status = entry.status
+    if not by:
+        return None
     if by == SWEEP:
         return entry.sweep
     if by in status.cell:
@@ -161,14 +201,15 @@ def _value(entry: _Entry, by: str) -> Any:
     raise InvalidRequest(f"there is no axis or parameter {by!r}{nearest(by, known)}")
 
 
-def _group(name: str, jobs: Iterable[Status], metrics: Sequence[str]) -> Group:
+def _group(name: str, jobs: Iterable[Status], metrics: Sequence[str], at: Any, label: str) -> Group:
     jobs = list(jobs)
     done = [job for job in jobs if job.state is State.DONE]
     found = {
         metric: [job.metrics[metric] for job in done if math.isfinite(job.metrics.get(metric, math.nan))]
         for metric in metrics
     }
-    return Group(name, len(jobs), len(done), {metric: _spread(values) for metric, values in found.items() if values})
+    numbers = {metric: _spread(values) for metric, values in found.items() if values}
+    return Group(name, len(jobs), len(done), numbers, at, label)
 
 
 def _spread(values: Sequence[float]) -> Spread:

@@ -17,27 +17,28 @@ from stylefarm.producer.terminal.progress import counting
 from stylefarm.producer.theme import SERIES
 from stylefarm.producer.views.labels import PICTURES, job_labels, pictures_and_cell, varying_labels
 from stylefarm.producer.views.losses import Losses
-from stylefarm.producer.views.selection import select
+from stylefarm.producer.views.selection import Side, select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 
 
 def sweep_sheet(
     sweep: Sweep,
-    rows: str | None = None,
-    columns: str | None = None,
+    rows: Side = None,
+    columns: Side = None,
     *,
     where: Mapping[str, Sequence[Any]] | None = None,
     metric: str = "loss",
     cell: int = 256,
 ) -> Image.Image:
-    """Draw the contact sheet of a sweep over two of its axes; `write_sheet` makes files of it.
+    """Draw the contact sheet of a sweep; `write_sheet` makes files of it.
 
     Args:
         sweep: what is shown.
-        rows: an axis; by default content, or else what there is.
-        columns: an axis; by default style, or else what there is.
-        where: the values that are wanted of axes; one of each that is neither rows nor columns.
+        rows: an axis, or two, the second within the first: "content,style_weight". By default content, or else what
+            there is; and a third axis within the side that has fewer values.
+        columns: likewise; by default style, or else what there is.
+        where: the values that are wanted of axes; one of each that is on neither side.
         metric: the number under each cell.
         cell: pixels across a cell.
 
@@ -51,9 +52,14 @@ def sweep_sheet(
         sweep_sheet(sweep, where={"seed": [1]}).save("sheet.png")
     """
     selection = select(sweep.axes, sweep.statuses(), rows, columns, where)
-    several = [axis.name for axis in selection.others if len(axis.values) > 1]
-    if several:
-        raise InvalidRequest(f"a sheet shows two axes, and the sweep also has {', '.join(several)}: choose by where")
+    found = list(selection.pages())
+    if len(found) != 1:
+        several = [axis.name for axis in selection.others if len(axis.values) > 1]
+        raise InvalidRequest(
+            f"a sheet shows the axes of its sides, and the sweep also has {', '.join(several)}: choose by where"
+            if found
+            else "no job of the sweep has these values: give fewer of them"
+        )
     ((_, image),) = pages(sweep, selection, Drawing(metric, cell))
     return image
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
+from itertools import accumulate
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from stylefarm.producer.sheets.parts import Cell, Head, Heads, Words, groups_begin, spans
+from stylefarm.producer.sheets.text import draw_text, elided, width_of, wrapped
 from stylefarm.producer.theme import (
     BACKGROUND,
     BRIGHT,
@@ -23,85 +24,64 @@ from stylefarm.producer.theme import (
     TEXT,
 )
 from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidRequest
 
-
-@dataclass(frozen=True)
-class Head:
-    """What a row or a column stands for: a picture with its name, or the value of a parameter, as text.
-
-    Example:
-        >>> Head("512").label
-        '512'
-    """
-
-    label: str
-    image: Image.Image | None = None
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One result: its picture, or the problem in its place ("failed: ...", "waiting").
-
-    The caption has at most two lines. `progress` is 0 to 1, drawn as a line at the foot of a picture that is not done.
-    A `blank` cell is left empty.
-
-    Example:
-        >>> picture = Image.new("RGB", (64, 48))
-        >>> Cell(picture, caption="running 50/200", progress=0.25).progress, Cell(problem="waiting").image
-        (0.25, None)
-    """
-
-    image: Image.Image | None = None
-    caption: str = ""
-    problem: str = ""
-    progress: float | None = None
-    blank: bool = False
+# JPEG holds no more, and hardly a program shows more.
+LONGEST_SIDE = 65_500
+# What the picture in the head of a column is high at most, of a cell: smaller than the results.
+HEAD_SHARE = 0.62
 
 
 def contact_sheet(
-    rows: Sequence[Head],
-    columns: Sequence[Head],
+    rows: Sequence[Head | Heads],
+    columns: Sequence[Head | Heads],
     cells: Mapping[tuple[int, int], Cell],
+    words: Words | None = None,
     *,
-    corner: str = "",
-    title: str = "",
-    foot: str = "",
     cell: int = 256,
 ) -> Image.Image:
     """Draw a dark grid of pictures, with the pictures or values of its rows and columns at its edges.
 
-    Pictures keep their aspect; rows are as high as their highest picture. Texts that are too long end in "…".
+    Pictures keep their aspect; rows are as high as their highest picture. Texts that are too long end in "…". Rows that
+    have the outermost of several heads in common are a group, which is set apart from the next; columns likewise.
 
     Args:
-        rows: from top to bottom.
-        columns: from left to right.
+        rows: from top to bottom: a head for each, or several, the outermost first.
+        columns: from left to right, likewise.
         cells: by (row, column), counted from 0; those that are absent are drawn as empty panels.
-        corner: what rows and columns are, small, in the corner, e.g. "content ↓  style →".
-        title: above all.
-        foot: below all, small.
+        words: the texts around it.
         cell: the width of a column, and the most that a picture is high, in pixels.
 
     Returns:
         The sheet, RGB.
+
+    Raises:
+        InvalidRequest: a side would have more than 65,500 pixels.
 
     Example:
         >>> red = Image.new("RGB", (8, 8), "red")
         >>> contact_sheet([Head("cat")], [Head("waves")], {(0, 0): Cell(red)}, cell=64).mode
         'RGB'
     """
-    return _Sheet(rows, columns, cells, corner, title, foot, cell).drawn()
+    down, across = ([heads if isinstance(heads, tuple) else (heads,) for heads in side] for side in (rows, columns))
+    return Sheet(down, across, cells, words or Words(), cell).drawn()
 
 
 @dataclass
-class _Sheet:
-    """The layout of one contact sheet, and the pencil that fills it in. All lengths are pixels."""
+class Sheet:
+    """The layout of one contact sheet, and the pencil that fills it in. All lengths are pixels.
 
-    rows: Sequence[Head]
-    columns: Sequence[Head]
+    The arguments are those of `contact_sheet`, with as many heads for each row, and for each column.
+
+    Example:
+        >>> Sheet([(Head("cat"),)], [(Head("waves"),)], {}, Words(), cell=64).size[0] > 64
+        True
+    """
+
+    rows: Sequence[Heads]
+    columns: Sequence[Heads]
     cells: Mapping[tuple[int, int], Cell]
-    corner: str
-    title: str
-    foot: str
+    words: Words
     cell: int
 
     def __post_init__(self) -> None:
@@ -109,114 +89,199 @@ class _Sheet:
         self.margin, self.gap = max(8, cell // 9), max(4, cell // 18)
         self.label_size, self.caption_size = max(12, cell // 16), max(11, cell // 19)
         self.title_size = max(14, cell // 10)
-        self.image = Image.new("RGB", self.size, BACKGROUND)
-        self.pencil = ImageDraw.Draw(self.image)
 
     @property
     def size(self) -> tuple[int, int]:
-        right = self.left + len(self.columns) * (self.cell + self.gap) - self.gap
-        below = self.top + sum(self.row_heights) + len(self.rows) * (self.strip + self.gap) - self.gap
+        """Width and height."""
+        right = self.lefts[-1] + self.cell if self.columns else self.left
+        below = self.tops[-1] + self.row_heights[-1] + self.strip if self.rows else self.top
         return right + self.margin, below + self.margin + self.footed
 
     @property
     def footed(self) -> int:
         """What the text below all takes."""
-        return self.caption_size * 2 if self.foot else 0
+        return self.caption_size * 2 if self.words.foot else 0
 
     @cached_property
     def strip(self) -> int:
         """The height of the one or two lines of text under each row of pictures."""
         captions = [cell.caption for cell in self.cells.values()]
-        if not any([head.label for head in self.rows if head.image] + captions):
+        if not any([head.label for heads in self.rows for head in heads if head.image] + captions):
             return 0
-        return round(self.label_size * 1.9) + any("\n" in caption for caption in captions) * self.caption_step
+        return self.label_step + any("\n" in caption for caption in captions) * self.caption_step
+
+    @property
+    def label_step(self) -> int:
+        """What one line of a label takes."""
+        return round(self.label_size * 1.9)
 
     @property
     def caption_step(self) -> int:
         """From one line of a caption to the next."""
         return round(self.caption_size * 1.35)
 
-    @cached_property
-    def head_width(self) -> int:
-        """Of the heads of rows: a cell where there are pictures, or else what their texts need."""
-        if any(head.image for head in self.rows):
-            return self.cell
-        widths = [_font(head.label, self.label_size).getlength(head.label) for head in self.rows]
-        widths.append(_font(self.corner, self.caption_size).getlength(self.corner))
-        return min(self.cell, round(max(widths)) + 1)
+    @property
+    def group_gap(self) -> int:
+        """What is left free between groups, besides the gap between any two rows or columns."""
+        return 2 * self.gap
 
     @cached_property
-    def head_height(self) -> int:
-        """Of the pictures in the heads of columns, which are smaller than those in the cells."""
-        heights = [_fitted(head.image, self.cell, self.cell * 0.62)[1] for head in self.columns if head.image]
-        return max(heights, default=0)
+    def row_levels(self) -> list[list[Head]]:
+        """For each axis of the rows, the outermost first, the head of each row."""
+        return [list(level) for level in zip(*self.rows, strict=True)]
+
+    @cached_property
+    def column_levels(self) -> list[list[Head]]:
+        """For each axis of the columns, the outermost first, the head of each column."""
+        return [list(level) for level in zip(*self.columns, strict=True)]
+
+    @cached_property
+    def head_widths(self) -> list[int]:
+        """Of the heads of rows, by axis: a cell where there are pictures, or else what their texts need."""
+        return [self._head_width(level) for level in self.row_levels]
+
+    def _head_width(self, level: Sequence[Head]) -> int:
+        if any(head.image for head in level):
+            return self.cell
+        return min(self.cell, round(max(width_of(head.label, self.label_size) for head in level)) + 1)
+
+    @cached_property
+    def head_heights(self) -> list[int]:
+        """Of the pictures in the heads of columns, by axis."""
+        return [
+            max((_fitted(head.image, self.cell, self.cell * HEAD_SHARE)[1] for head in level if head.image), default=0)
+            for level in self.column_levels
+        ]
 
     @cached_property
     def row_heights(self) -> list[int]:
         """Of the pictures in each row."""
-        return [self._row_height(row, head) for row, head in enumerate(self.rows)]
+        return [self._row_height(row, heads) for row, heads in enumerate(self.rows)]
 
-    def _row_height(self, row: int, head: Head) -> int:
+    def _row_height(self, row: int, heads: Heads) -> int:
         across = [self.cells.get((row, column), Cell()).image for column in range(len(self.columns))]
-        heights = [_fitted(image, self.cell, self.cell)[1] for image in (head.image, *across) if image]
-        return max(heights, default=round(self.cell * 0.66))
+        images = [image for image in (*(head.image for head in heads), *across) if image]
+        return max((_fitted(image, self.cell, self.cell)[1] for image in images), default=round(self.cell * 0.66))
+
+    @cached_property
+    def corner_lines(self) -> list[str]:
+        """What columns and rows are."""
+        return self.words.corner.splitlines()
 
     @cached_property
     def left(self) -> int:
         """Where the first column begins."""
-        return self.margin + self.head_width + 2 * self.gap
+        if not self.row_levels:
+            return self.margin
+        heads = sum(width + self.gap for width in self.head_widths)
+        corner = max((round(width_of(line, self.caption_size)) + 1 for line in self.corner_lines), default=0)
+        return self.margin + max(heads, min(self.cell, corner) + self.gap) + self.gap
 
     @cached_property
     def top(self) -> int:
         """Where the first row begins."""
-        titled = round(self.title_size * 2.2) if self.title else 0
-        return self.margin + titled + self.head_height + round(self.label_size * 1.9) + self.gap
+        titled = round(self.title_size * 2.2) if self.words.title else 0
+        heads = sum(self.head_heights) + self.label_step * len(self.head_heights)
+        corner = self.caption_step * len(self.corner_lines) if len(self.corner_lines) > 1 else 0
+        return self.margin + titled + max(heads, corner) + self.gap
+
+    @cached_property
+    def lefts(self) -> list[int]:
+        """Where each column begins."""
+        steps = [self.cell + self.gap + self.group_gap * begins for begins in groups_begin(self.columns)[1:]]
+        return list(accumulate(steps, initial=self.left)) if self.columns else []
+
+    @cached_property
+    def tops(self) -> list[int]:
+        """Where each row begins."""
+        tops: list[int] = []
+        y = self.top
+        for height, begins in zip(self.row_heights, groups_begin(self.rows), strict=True):
+            y += self.group_gap * (begins and bool(tops))
+            tops.append(y)
+            y += height + self.strip + self.gap
+        return tops
 
     def drawn(self) -> Image.Image:
-        width = self.image.width - 2 * self.margin
-        self._text(self.title, (self.margin, self.margin), width, self.title_size, BRIGHT, "la")
-        at = (self.margin, self.image.height - self.margin)
-        self._text(self.foot, at, width, self.caption_size, MUTED, "ls")
-        if any(head.label or head.image for head in (*self.rows, *self.columns)):
+        """Return the sheet, RGB. Raises InvalidRequest where it would be too large."""
+        width, height = self.size
+        if max(width, height) > LONGEST_SIDE:
+            raise InvalidRequest(
+                f"the sheet would be {width:,} x {height:,} pixels, and a picture has at most {LONGEST_SIDE:,} a side:"
+                " give a smaller cell, fewer values by where, or a name in .pdf"
+            )
+        self.image = Image.new("RGB", (width, height), BACKGROUND)
+        self.pencil = ImageDraw.Draw(self.image)
+        wide = width - 2 * self.margin
+        self._text(self.words.title, (self.margin, self.margin), wide, self.title_size, BRIGHT, "la")
+        self._text(self.words.foot, (self.margin, height - self.margin), wide, self.caption_size, MUTED, "ls")
+        if self.row_levels or self.column_levels:
             self._rules()
-        for column, head in enumerate(self.columns):
-            self._column_head(self.left + column * (self.cell + self.gap), head)
-        for row, (head, y) in enumerate(zip(self.rows, self._tops(), strict=True)):
-            self._row_head(y, self.row_heights[row], head)
-            for column in range(len(self.columns)):
-                x = self.left + column * (self.cell + self.gap)
+        self._column_heads()
+        self._row_heads()
+        for row, y in enumerate(self.tops):
+            for column, x in enumerate(self.lefts):
                 self._cell((x, y), self.row_heights[row], self.cells.get((row, column), Cell()))
         return self.image
 
-    def _tops(self) -> Iterator[int]:
-        y = self.top
-        for height in self.row_heights:
-            yield y
-            y += height + self.strip + self.gap
-
     def _rules(self) -> None:
         x, y = self.left - self.gap - 1, self.top - self.gap
-        self.pencil.line((self.margin, y, self.image.width - self.margin, y), RULE)
-        self.pencil.line((x, y, x, self.image.height - self.margin - self.footed), RULE)
-        below = y - self.label_size
-        self._text(self.corner, (self.margin, below), self.head_width, self.caption_size, MUTED, "lm")
+        right, below = self.image.width - self.margin, self.image.height - self.margin - self.footed
+        self.pencil.line((self.margin, y, right, y), RULE)
+        if self.row_levels:
+            self.pencil.line((x, y, x, below), RULE)
+        for row, begins in enumerate(groups_begin(self.rows)):
+            if begins and row:
+                between = self.tops[row] - (self.gap + self.group_gap) // 2
+                self.pencil.line((self.margin, between, right, between), RULE)
+        foot = y - self.label_size if len(self.corner_lines) == 1 else y - self.caption_step * 2 // 3
+        for number, line in enumerate(reversed(self.corner_lines)):
+            at = (self.margin, foot - number * self.caption_step)
+            self._text(line, at, self.left - self.gap - self.margin, self.caption_size, MUTED, "lm")
 
-    def _column_head(self, x: int, head: Head) -> None:
-        middle, baseline = x + self.cell // 2, self.top - self.gap - self.label_size
-        self._text(head.label, (middle, baseline), self.cell, self.label_size, TEXT, "mm")
-        if head.image:
-            width, height = _fitted(head.image, self.cell, self.cell * 0.62)
-            y = baseline - self.label_size + 1 - height
-            self._paste(head.image, (middle - width // 2, y, width, height))
+    def _column_heads(self) -> None:
+        y = self.top - self.gap - sum(self.head_heights) - self.label_step * len(self.head_heights)
+        for level, (heads, high) in enumerate(zip(self.column_levels, self.head_heights, strict=True)):
+            y += high + self.label_step
+            found = spans(self.columns, level)
+            labels = self._labels([(heads[first], self._across(first, last)) for first, last in found])
+            for (first, last), label in zip(found, labels, strict=True):
+                width = self._across(first, last)
+                middle = self.lefts[first] + width // 2
+                self._text(label, (middle, y - self.label_size), width, self.label_size, TEXT, "mm")
+                if level + 1 < len(self.column_levels):
+                    self.pencil.line((self.lefts[first], y, self.lefts[first] + width, y), RULE)
+                image = heads[first].image
+                if image:
+                    size = _fitted(image, self.cell, self.cell * HEAD_SHARE)
+                    self._paste(image, (middle - size[0] // 2, y - self.label_step - size[1], *size))
 
-    def _row_head(self, y: int, height: int, head: Head) -> None:
+    def _across(self, first: int, last: int) -> int:
+        """From the left of one column to the right of another."""
+        return self.lefts[last] + self.cell - self.lefts[first]
+
+    def _row_heads(self) -> None:
+        x = self.margin
+        for level, (heads, width) in enumerate(zip(self.row_levels, self.head_widths, strict=True)):
+            firsts = [first for first, _ in spans(self.rows, level)]
+            for row, label in zip(firsts, self._labels([(heads[row], width) for row in firsts]), strict=True):
+                self._row_head((x, self.tops[row], width, self.row_heights[row]), heads[row], label)
+            x += width + self.gap
+
+    def _row_head(self, box: tuple[int, int, int, int], head: Head, label: str) -> None:
+        x, y, width, height = box
         if head.image is None:
-            at = (self.margin + self.head_width, y + height // 2)
-            self._text(head.label, at, self.head_width, self.label_size, TEXT, "rm")
+            self._text(label, (x + width, y + height // 2), width, self.label_size, TEXT, "rm")
             return
-        self._centered(head.image, (self.margin, y), height)
-        at = (self.margin + self.cell // 2, y + height + round(self.label_size * 0.95))
-        self._text(head.label, at, self.cell, self.label_size, TEXT, "mm")
+        self._centered(head.image, (x, y), height)
+        at = (x + self.cell // 2, y + height + round(self.label_size * 0.95))
+        self._text(label, at, self.cell, self.label_size, TEXT, "mm")
+
+    def _labels(self, places: Sequence[tuple[Head, int]]) -> list[str]:
+        """Return what is written on each head, for the width that it has."""
+        if all(width_of(head.label, self.label_size) <= width for head, width in places):
+            return [head.label for head, _ in places]
+        return [head.short or head.label for head, _ in places]
 
     def _cell(self, corner: tuple[int, int], height: int, cell: Cell) -> None:
         x, y = corner
@@ -251,7 +316,7 @@ class _Sheet:
             pencil.line((x, height, x + height, 0), FAILED_HATCH if failed else HATCH, max(1, self.cell // 128))
         self._paste(panel, (box[0], box[1], width, height))
         color = STATES[State.FAILED] if failed else MUTED
-        lines = _wrapped(problem, self.caption_size, width - 2 * self.gap, most=4)
+        lines = wrapped(problem, self.caption_size, width - 2 * self.gap, most=4)
         step = round(self.caption_size * 1.4)
         y = (box[1] + box[3]) // 2 - step * (len(lines) - 1) // 2
         for number, line in enumerate(lines):
@@ -272,48 +337,10 @@ class _Sheet:
         self.image.paste(small, (x, y), mask.resize((width, height), Image.Resampling.BOX))
 
     def _text(self, text: str, at: tuple[int, int], width: int, size: int, color: str, anchor: str) -> None:
-        short = _elided(text, size, width)
-        self.pencil.text(at, short, color, _font(short, size), anchor)
+        draw_text(self.pencil, elided(text, size, width), at, size, color, anchor)
 
 
 def _fitted(image: Image.Image, width: float, height: float) -> tuple[int, int]:
     """Return the largest size of the image's aspect inside width x height."""
     scale = min(width / image.width, height / image.height)
     return max(1, round(image.width * scale)), max(1, round(image.height * scale))
-
-
-@cache
-def _font_of(wide: bool, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    if not wide:
-        return ImageFont.load_default(size)
-    import matplotlib
-
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(path, round(size * 0.92))
-
-
-def _font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, which is the finer one, or, for letters and arrows that it lacks, the one of matplotlib."""
-    return _font_of(not all(letter.isascii() or letter in "…±·°" for letter in text), size)
-
-
-def _elided(text: str, size: int, width: int) -> str:
-    """`text` on one line of `width` pixels, its end given up for "…" where it is longer."""
-    text = " ".join(text.split())[:1000]
-    if _font(text, size).getlength(text) <= width:
-        return text
-    font = _font(text, size)
-    kept = bisect_right(range(len(text)), float(width), key=lambda count: font.getlength(text[: count + 1] + "…"))
-    return text[:kept].rstrip() + "…"
-
-
-def _wrapped(text: str, size: int, width: int, most: int) -> list[str]:
-    """`text` in at most `most` lines of `width` pixels; what is left over stays in the last, to be elided."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and (len(lines) == most or _font(longer, size).getlength(longer) <= width):
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines

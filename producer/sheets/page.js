@@ -1,4 +1,3 @@
-"use strict";
 // The page draws itself from the one JSON document in it; nothing is loaded from anywhere.
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -8,17 +7,19 @@ const zoom = document.getElementById("zoom");
 const measures = new Map(data.measures.map((measure) => [measure.name, measure]));
 const allSteps = [...new Set(data.cells.flatMap((cell) => cell.steps.map(([iteration]) => iteration)))].sort((a, b) => a - b);
 
+// Rows and columns are the axes of a side, the outermost first; slice is a value of each of the others.
 const view = {
   rows: data.rows, columns: data.columns, slice: data.axes.map(() => 0), metric: data.metric,
-  sortBy: data.sortBy || "", least: null, most: null, step: null, size: startSize(),
+  sortBy: data.sortBy || "", least: null, most: null, step: null, size: 160,
 };
 let shown = [];      // the cells in the order of the arrow keys: of a grid row by row, else as they are ranked
 let across = 1;      // how many of them are in a row
 let current = null;  // the cell that is zoomed into
 
 function startSize() {
-  const columns = data.columns === null ? 1 : data.axes[data.columns].labels.length;
-  return Math.max(88, Math.min(220, Math.floor((innerWidth - 220) / Math.max(1, columns)) - 8));
+  const count = distinct(shownCells().map((cell) => placesOf(cell, view.columns))).length;
+  const heads = view.rows.length * 130 + 90;
+  return Math.max(88, Math.min(220, Math.floor((innerWidth - heads) / Math.max(1, count)) - 8));
 }
 
 function make(tag, attributes = {}, ...children) {
@@ -39,7 +40,7 @@ const near = new IntersectionObserver((entries) => {
     entry.target.src = source(+entry.target.dataset.image);
     near.unobserve(entry.target);
   }
-}, { rootMargin: "600px" });
+}, { root: sheet, rootMargin: "600px" });
 
 function source(index) { return "data:image/webp;base64," + data.images[index]; }
 function there(index) { return index !== null && index !== undefined && data.images[index] !== null; }
@@ -92,39 +93,67 @@ function noPicture(problem, state) {
   return make("div", { class: "none" + (state === "failed" || problem.startsWith("missing:") ? " failed" : "") }, make("span", {}, problem));
 }
 
-function headElement(axis, index, side) {
+function headElement(axis, index, side, place) {
   const image = axis.images[index];
   const words = (image === null ? axis.name + " = " : "") + axis.labels[index];
   const plain = there(image) ? "" : " plain";
-  return make("div", { class: `head ${side}${plain}`, title: words },
-    there(image) ? lazily(image, "") : null, make("span", {}, words));
+  return make("div", { class: `head ${side}${plain}`, title: words, style: place }, make("div", { class: "stays" },
+    there(image) ? lazily(image, "") : null, make("span", {}, words)));
 }
 
 function drawGrid() {
-  const rows = view.rows === null ? null : data.axes[view.rows];
-  const columns = view.columns === null ? null : data.axes[view.columns];
-  const down = rows ? rows.labels.length : 1;
-  across = columns ? columns.labels.length : 1;
-  const others = data.axes.map((_, axis) => axis).filter((axis) => axis !== view.rows && axis !== view.columns);
-  const found = new Map();
-  for (const cell of data.cells) {
-    if (others.some((axis) => cell.at[axis] !== view.slice[axis])) continue;
-    const row = rows ? cell.at[view.rows] : 0, column = columns ? cell.at[view.columns] : 0;
-    found.set(row * across + column, cell);
-  }
-  const grid = make("div", { class: "grid", style: `grid-template-columns: var(--head) repeat(${across}, var(--cell))` });
-  grid.append(make("div", { class: "corner" }, [rows, columns].filter(Boolean).map((axis) => axis.name).join(" / ")));
-  for (let column = 0; column < across; column++) grid.append(columns ? headElement(columns, column, "above") : make("div"));
+  const cells = shownCells();
+  const rows = distinct(cells.map((cell) => placesOf(cell, view.rows)));
+  const columns = distinct(cells.map((cell) => placesOf(cell, view.columns)));
+  across = columns.length;
+  const found = new Map(cells.map((cell) => [`${placesOf(cell, view.rows)}|${placesOf(cell, view.columns)}`, cell]));
+  const levels = view.rows.length;
+  const gaps = { rows: gapsBefore(rows), columns: gapsBefore(columns) };
+  const tracks = [...view.rows.map((axis) => data.axes[axis].images.some(there) ? "var(--head)" : "max-content"),
+    ...gaps.columns.map((apart) => apart ? "calc(var(--cell) + 16px)" : "var(--cell)")].join(" ");
+  const grid = make("div", { class: "grid", style: `grid-template-columns: ${tracks}` });
+  grid.append(columnHeads(columns, gaps.columns, levels));
+  view.rows.forEach((axis, level) => runs(rows, level).forEach(([first, count, value]) => {
+    const place = `grid-column: ${level + 1}; grid-row: ${first + 2} / span ${count}`;
+    const kind = `left level${level}` + (gaps.rows[first] ? " apart" : "") + (level + 1 < levels ? " outer" : "");
+    grid.append(headElement(data.axes[axis], value, kind, place));
+  }));
   shown = [];
-  for (let row = 0; row < down; row++) {
-    grid.append(rows ? headElement(rows, row, "left") : make("div", { class: "head left" }));
-    for (let column = 0; column < across; column++) {
-      const cell = found.get(row * across + column);
-      shown.push(cell || null);
-      grid.append(cell ? cellElement(cell, "") : make("div", { class: "cell" }, noPicture("missing", "")));
-    }
-  }
+  rows.forEach((row, down) => columns.forEach((column, at) => {
+    const cell = found.get(`${row}|${column}`) || null;
+    shown.push(cell);
+    if (!cell) return;
+    const element = cellElement(cell, noteOf(cell, cells));
+    element.style.gridArea = `${down + 2} / ${levels + at + 1}`;
+    if (gaps.rows[down]) element.classList.add("apart");
+    if (gaps.columns[at]) element.classList.add("set-off");
+    grid.append(element);
+  }));
   sheet.replaceChildren(grid);
+  const count = cells.length === data.cells.length ? `${cells.length} results` : `${cells.length} of ${data.cells.length} results`;
+  document.getElementById("count").textContent = count;
+  place(grid);
+}
+
+function columnHeads(columns, gaps, levels) {
+  const head = make("div", { class: "heads" });
+  const names = (axes) => axes.map((axis) => data.axes[axis].name).join(", ");
+  const corner = levels && view.columns.length ? [make("span", {}, names(view.columns) + " →"), make("span", {}, names(view.rows) + " ↓")] : [];
+  if (levels) head.append(make("div", { class: "corner", style: `grid-column: 1 / span ${levels}; grid-row: 1 / span ${Math.max(1, view.columns.length)}` }, ...corner));
+  view.columns.forEach((axis, level) => runs(columns, level).forEach(([first, count, value]) => {
+    const area = `grid-row: ${level + 1}; grid-column: ${levels + first + 1} / span ${count}`;
+    const kind = "above" + (gaps[first] ? " set-off" : "") + (level + 1 < view.columns.length ? " outer" : "");
+    head.append(headElement(data.axes[axis], value, kind, area));
+  }));
+  return head;
+}
+
+// What stays in place while the page is scrolled: inner heads beside the outer ones, all of them below the top row.
+function place(grid) {
+  const head = grid.querySelector(".heads");
+  grid.style.setProperty("--top", `${head.offsetHeight}px`);
+  const outer = grid.querySelector(".left.level0");
+  if (outer) grid.style.setProperty("--second", `${outer.offsetWidth}px`);
 }
 
 function drawRanking() {
@@ -134,6 +163,7 @@ function drawRanking() {
   across = 1;
   const list = make("div", { class: "ranked" });
   shown.forEach((cell, place) => list.append(cellElement(cell, `${place + 1}. ${cell.title}`)));
+  document.getElementById("count").textContent = `${shown.length} of ${data.cells.length} results`;
   sheet.replaceChildren(shown.length ? list : make("p", { class: "empty" }, "No job has this metric within these limits."));
 }
 
@@ -160,10 +190,35 @@ function chooser(words, entries, value, change) {
   return make("label", {}, words, select);
 }
 
-function chooseAxis(side, value) {
-  const other = side === "rows" ? "columns" : "rows", before = view[side];
-  view[side] = +value;
-  if (view[other] === view[side]) view[other] = before;
+function axisChoosers() {
+  const axes = data.axes.map((axis, index) => [index, axis.name]);
+  return ["rows", "columns"].flatMap((side) => {
+    const found = [chooser(side, view[side].length ? axes : [["", "none"], ...axes], view[side][0] ?? "", (value) => chooseAxis(side, 0, value))];
+    if (axes.length > 2 && view[side].length) {
+      const inner = [["", "none"], ...axes.filter(([axis]) => axis !== view[side][0])];
+      found.push(chooser(`within ${side}`, inner, view[side][1] ?? "", (value) => chooseAxis(side, 1, value)));
+    }
+    return found;
+  });
+}
+
+// A chooser for each axis on no side, with the values that there are beside those of the choosers before it.
+function pageChoosers() {
+  const found = pages(), others = pagedAxes();
+  if (found.length < 2) return [];
+  const parts = others.map((axis, level) => {
+    const beside = found.filter((page) => page.slice(0, level).every((place, at) => place === view.slice[others[at]]));
+    const places = distinct(beside.map((page) => [page[level]])).map(([place]) => [place, data.axes[axis].labels[place]]);
+    return places.length > 1 ? chooser(`${data.axes[axis].name} =`, places, view.slice[axis], (value) => {
+      view.slice[axis] = +value;
+      settle(axis);
+    }) : null;
+  });
+  const number = pageNumber(found);
+  const turn = (by, words, sign) => make("button", { type: "button", "aria-label": words, disabled: !found[number + by],
+    onclick: () => { turnTo(found[number + by]); drawChoices(); draw(); } }, sign);
+  const stepper = make("div", { class: "pages" }, turn(-1, "the page before", "‹"), make("span", {}, `${number + 1} of ${found.length}`), turn(1, "the next page", "›"));
+  return [...parts.filter(Boolean), make("div", { class: "labelled" }, "page", stepper)];
 }
 
 function limit(words, key) {
@@ -174,19 +229,11 @@ function limit(words, key) {
 
 function drawChoices() {
   const form = document.getElementById("choices");
-  const axes = data.axes.map((axis, index) => [index, axis.name]);
   const names = data.measures.map((measure) => [measure.name, measure.name.replaceAll("_", "-")]);
   const parts = [];
   if (!view.sortBy) {
-    if (axes.length > 1) {
-      parts.push(chooser("rows", axes, view.rows, (value) => chooseAxis("rows", value)));
-      parts.push(chooser("columns", axes, view.columns, (value) => chooseAxis("columns", value)));
-    }
-    data.axes.forEach((axis, index) => {
-      if (index === view.rows || index === view.columns) return;
-      const entries = axis.labels.map((label, place) => [place, label]);
-      parts.push(chooser(axis.name, entries, view.slice[index], (value) => { view.slice[index] = +value; }));
-    });
+    if (data.axes.length > 1) parts.push(...axisChoosers());
+    parts.push(...pageChoosers());
     parts.push(chooser("under each cell", names, view.metric, (value) => { view.metric = value; }));
   }
   parts.push(chooser("sort by", [["", "no: as a grid"], ...names], view.sortBy, (value) => { view.sortBy = value; }));
@@ -195,8 +242,10 @@ function drawChoices() {
   const size = make("input", { type: "range", min: 48, max: 512, value: view.size, oninput: () => {
     view.size = +size.value;
     document.documentElement.style.setProperty("--cell", view.size + "px");
+    const grid = sheet.querySelector(".grid");
+    if (grid) place(grid);
   } });
-  parts.push(make("label", {}, "size", size));
+  parts.push(make("label", {}, "thumbnails", size));
   form.replaceChildren(...parts);
 }
 
@@ -267,7 +316,11 @@ document.addEventListener("keydown", (event) => {
 });
 zoom.addEventListener("click", (event) => { if (event.target === zoom) zoom.close(); });
 
-document.getElementById("note").textContent = `${data.note} Click a picture, or press Enter on it, to look at it closely; then the arrow keys go on, and , and . step through its snapshots.`;
+document.getElementById("note").append(data.note + " ", make("span", {},
+  "Click a picture, or press Enter on it, to look at it closely: ", make("kbd", {}, "←"), " ", make("kbd", {}, "→"),
+  " go on from result to result, ", make("kbd", {}, ","), " and ", make("kbd", {}, "."), " from snapshot to snapshot."));
+settle();
+view.size = startSize();
 drawCounts();
 drawChoices();
 draw();

@@ -30,6 +30,8 @@ from stylefarm.shared.queries.sweeps import StoredSnapshot
 MOST_BYTES = 19_000_000
 INPUT_BYTES, INPUT_EDGE = 20_000, 384
 MOST_INPUT_BYTES = 2_000_000
+# In the order in which they are run.
+SCRIPTS = ("page.axes.js", "page.js")
 LARGEST, SMALLEST = 512, 96
 # A generous estimate for paintings as WebP; a thumbnail that needs more is compressed more.
 BYTES_PER_PIXEL = 0.25
@@ -128,8 +130,8 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
             {"name": axis.name, "labels": axis.labels, "images": _head_images(selection, axis.name, inputs)}
             for axis in selection.axes
         ],
-        "rows": names.index(selection.rows.name) if selection.rows.name else None,
-        "columns": names.index(selection.columns.name) if selection.columns.name else None,
+        "rows": [names.index(axis.name) for axis in selection.rows],
+        "columns": [names.index(axis.name) for axis in selection.columns],
         "measures": [
             {
                 "name": name,
@@ -199,7 +201,7 @@ def _filled(title: str, document: Mapping[str, Any]) -> bytes:
     texts = {
         "TITLE": html.escape(title),
         "STYLE": (parts / "page.css").read_text(encoding="utf-8").replace("%%PALETTE%%", css_variables()),
-        "SCRIPT": (parts / "page.js").read_text(encoding="utf-8"),
+        "SCRIPT": "".join((parts / name).read_text(encoding="utf-8") for name in SCRIPTS),
         "DATA": data,
     }
     pieces = (parts / "page.html").read_text(encoding="utf-8").split("%%")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 from PIL import Image
 
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.sheets.gather import SheetJob, gather_jobs, image_addresses, picture, side_by_side
-from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
+from stylefarm.producer.sheets.layout import Sheet
+from stylefarm.producer.sheets.paper import Paper, divided, suitable
+from stylefarm.producer.sheets.parts import Cell, Head, Words
 from stylefarm.producer.terminal.progress import counting, working
 from stylefarm.producer.views.labels import PICTURES, job_labels, key_of
 from stylefarm.producer.views.metrics import NOT_VALIDATED, in_words, measured
@@ -26,7 +29,14 @@ LONGEST_HEAD = 1024
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a sheet is drawn: the metric under each cell, a cell's width in pixels, and how many results are ranked.
+    """How a sheet is drawn.
+
+    Args:
+        metric: the number under each cell.
+        cell: a cell's width in pixels; None: what suits the paper.
+        sort_by: a metric, where it is one ranked list.
+        top: how many results are ranked.
+        paper: the pages of a PDF.
 
     Example:
         >>> Drawing("ssim", cell=256).top
@@ -34,13 +44,14 @@ class Drawing:
     """
 
     metric: str
-    cell: int
+    cell: int | None
     sort_by: str | None = None
     top: int = 50
+    paper: Paper | None = None
 
 
 def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tuple[str, Image.Image]]:
-    """Yield each page of a sheet: a grid, or one ranked list.
+    """Yield each page of a sheet: a grid, or one ranked list, or, on paper, the parts of it.
 
     Args:
         sweep: what is shown.
@@ -51,26 +62,61 @@ def pages(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tupl
         The words for the page's slice of the axes, and the page, RGB.
 
     Raises:
-        InvalidRequest: there is no such metric to rank by.
+        InvalidRequest: there is no such metric to rank by, or the sheet is too large for a picture.
 
     Example:
         for title, image in pages(sweep, select(sweep.axes, sweep.statuses()), Drawing("ssim", cell=256)):
             image.save(f"{title or 'sheet'}.png")
     """
+    for title, sheet in _sheets(sweep, selection, drawing):
+        with working("drawing the sheet"):
+            drawn = list(_drawn(sheet, drawing))
+        for image in drawn:
+            yield title, image
+
+
+def _drawn(sheet: Sheet, drawing: Drawing) -> Iterator[Image.Image]:
+    if drawing.paper is None:
+        yield sheet.drawn()
+    elif not drawing.paper.cut:
+        yield from divided(drawing.paper, sheet)
+    else:
+        paper, cell = suitable(drawing.paper, sheet, drawing.cell)
+        yield from divided(paper, replace(sheet, cell=cell))
+
+
+def _sheets(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tuple[str, Sheet]]:
     if drawing.sort_by is not None:
         yield drawing.sort_by, _ranking(sweep, selection, drawing)
         return
-    left, above = (_heads(sweep, selection, axis) for axis in (selection.rows, selection.columns))
-    named = [axis.name for axis in (selection.rows, selection.columns) if axis.name]
+    sides = [[_heads(sweep, selection, axis) for axis in side] for side in (selection.rows, selection.columns)]
     for page in selection.pages():
-        positions, statuses = list(page.cells), list(page.cells.values())
-        cells = dict(zip(positions, _cells(sweep, statuses, drawing), strict=True))
+        rows, columns = (
+            [tuple(heads[place] for heads, place in zip(levels, at, strict=True)) for at in places]
+            for levels, places in zip(sides, (page.rows, page.columns), strict=True)
+        )
+        drawn = zip(page.cells.items(), _cells(sweep, list(page.cells.values()), drawing), strict=True)
+        made = {at: _noted(cell, page.notes[at]) for (at, _), cell in drawn}
+        # Combinations that the sweep has not.
+        cells = {at: made.get(at, Cell(blank=True)) for at in product(range(len(rows)), range(len(columns)))}
         title = " · ".join(part for part in (sweep.name, page.title) if part)
-        corner = f"{selection.rows.name} / {selection.columns.name}" if len(named) == 2 else ""
         foot = "" if drawing.metric == "loss" else NOT_VALIDATED
-        with working("drawing the sheet"):
-            drawn = contact_sheet(left, above, cells, corner=corner, title=title, foot=foot, cell=drawing.cell)
-        yield page.title, drawn
+        words = Words(title, _corner(selection), foot)
+        yield page.title, Sheet(rows, columns, cells, words, drawing.cell or WIDEST)
+
+
+def _noted(cell: Cell, note: str) -> Cell:
+    return replace(cell, caption=f"{note}\n{cell.caption}") if note else cell
+
+
+def _corner(selection: Selection) -> str:
+    """Return what rows and columns are: of one axis each in a line, of more in two."""
+    down, across = (", ".join(axis.name for axis in side) for side in (selection.rows, selection.columns))
+    if not (down and across):
+        return ""
+    if len(selection.rows) == len(selection.columns) == 1:
+        return f"{down} / {across}"
+    return f"{across} →\n{down} ↓"
 
 
 def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
@@ -88,11 +134,11 @@ def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
     return max(NARROWEST, min(WIDEST, math.isqrt(round(most_bytes / max(1, count) / bytes_per_pixel))))
 
 
-def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Image.Image:
+def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Sheet:
     metric = drawing.sort_by or drawing.metric
     statuses = ranked(selection.statuses, metric)[: drawing.top]
     across = max(1, min(8, math.ceil(math.sqrt(len(statuses) * 1.6))))
-    rows = [Head("")] * math.ceil(len(statuses) / across)
+    down = math.ceil(len(statuses) / across)
     shown = zip(statuses, job_labels(statuses), _cells(sweep, statuses, drawing), strict=True)
     cells = {
         divmod(place, across): Cell(
@@ -100,11 +146,10 @@ def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Image.Imag
         )
         for place, (status, label, cell) in enumerate(shown)
     }
-    left_over = range(len(statuses), len(rows) * across)
+    left_over = range(len(statuses), down * across)
     cells |= {divmod(place, across): Cell(blank=True) for place in left_over}
     title = " · ".join(part for part in (sweep.name, f"by {metric}, the closest first") if part)
-    with working("drawing the sheet"):
-        return contact_sheet(rows, [Head("")] * across, cells, title=title, foot=NOT_VALIDATED, cell=drawing.cell)
+    return Sheet([()] * down, [()] * across, cells, Words(title, "", NOT_VALIDATED), drawing.cell or WIDEST)
 
 
 def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[Cell]:
@@ -112,7 +157,7 @@ def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[C
 
     def cell_of(shown: SheetJob) -> Cell:
         caption = in_words(drawing.metric, measured(shown.status, drawing.metric))
-        image = None if shown.newest is None else shrink(picture(services, shown.newest), drawing.cell)
+        image = None if shown.newest is None else shrink(picture(services, shown.newest), drawing.cell or WIDEST)
         if shown.progress is not None and image is not None:
             caption = f"{shown.status.state} {shown.status.iteration}/{shown.status.iterations}"
         return Cell(image, caption, shown.problem, shown.progress)
@@ -123,10 +168,9 @@ def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[C
 
 
 def _heads(sweep: Sweep, selection: Selection, axis: Axis) -> list[Head]:
-    if not axis.name:
-        return [Head("")]
+    """Return a head for each value of an axis."""
     if axis.name not in PICTURES:
-        return [Head(f"{axis.name} = {label}") for label in axis.labels]
+        return [Head(f"{axis.name} = {label}", short=label) for label in axis.labels]
     images = head_pictures(sweep, selection.placed, axis.name)
     pairs = zip(axis.labels, axis.values, strict=True)
     return [Head(label, images.get(key_of(value))) for label, value in pairs]

@@ -46,6 +46,7 @@ def resolve_auto(
     if spec.rescale_filters and features == "random":
         changes["rescale_filters"] = False
         notes.append("rescale_filters: left out, since random features are scaled by whole layers")
+    changes.update(_color(spec, [content, *styles], given, notes))
     if spec.content_layers == "auto":
         changes["content_layers"] = CONTENT_LAYERS[features]
         notes.append(f"content_layers: {', '.join(CONTENT_LAYERS[features])}")
@@ -58,6 +59,18 @@ def resolve_auto(
         changes["learning_rate"] = rate = learning_rate(spec)
         notes.append(f"learning_rate: {rate:g}")
     return changes
+
+
+def _color(spec: JobSpec, pictures: Sequence[Source], given: Collection[str], notes: list[str]) -> dict[str, object]:
+    """Return the colors of the result, where they are "auto": gray stays gray."""
+    gray = all(picture.is_gray for picture in pictures)
+    if spec.color != "auto":
+        if gray and "color" not in given:
+            notes.append("color: all pictures are gray, and the result may have specks of color: color = auto has none")
+        return {}
+    chosen = "gray" if gray else preset_values(spec.preset, spec.features).get("color", "style")
+    notes.append(f"color: {chosen}" + (", as all pictures are" if gray else ""))
+    return {"color": chosen}
 
 
 def _carried_over(spec: JobSpec) -> Iterator[str]:

@@ -25,6 +25,7 @@ from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import FarmError, InvalidImage, InvalidSpec, NotFound
 from stylefarm.shared.foreign_text import one_line
+from stylefarm.shared.images.color import is_gray
 from stylefarm.shared.images.decode import decode, read_bytes
 from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.paths import is_url, located
@@ -93,6 +94,9 @@ class SpecResolver:
         if spec.exif == "keep" and not content.has_exif:
             changes["exif"] = "drop"
             notes.append(f"exif: {content.name} has none")
+        if spec.alpha == "keep" and not content.has_alpha:
+            changes["alpha"] = "drop"
+            notes.append(f"alpha: nothing of {content.name} is transparent")
         chosen = spec.model_copy(update=self._pretrained.resolve(spec, notes))
         changes.update(resolve_auto(chosen, content, styles, spec.model_fields_set, notes))
         resolved = _checked(chosen.model_copy(update=changes), spec.model_fields_set)
@@ -225,9 +229,18 @@ class SpecResolver:
         data = self._bytes_of(origin, name)
         shown = name[:19] if origin is None else Path(origin).name
         picture = decode(data, shown if origin is None else name, max_pixels=self.services.settings.max_pixels)
-        brightest = int(np.asarray(picture.image).max())
-        has_exif = kept_exif(data) is not None
-        return Source(_address(data), origin, shown, picture.width, picture.height, brightest, picture.notes, has_exif)
+        return Source(
+            _address(data),
+            origin,
+            shown,
+            picture.width,
+            picture.height,
+            brightest=int(np.asarray(picture.image).max()),
+            notes=picture.notes,
+            has_exif=kept_exif(data) is not None,
+            has_alpha=picture.alpha is not None,
+            is_gray=is_gray(picture.image),
+        )
 
     def _bytes(self, source: Source) -> bytes:
         return self._bytes_of(source.origin, source.address)

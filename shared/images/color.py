@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageChops, ImageCms, ImageOps
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
@@ -20,18 +20,40 @@ def mode_in_file(image: ImageFile) -> str:
     return str(args[0]) if isinstance(args, tuple) and args else str(args)
 
 
-def to_srgb(image: ImageFile, rawmode: str, notes: list[str]) -> Image.Image:
-    """Convert the loaded picture to sRGB: to 8 bits a channel, then the colors, then onto white."""
+# What the channels of a gray pixel may differ by: JPEG rounds them, and profiles do.
+_GRAY_SPREAD = 8
+
+
+def is_gray(image: Image.Image) -> bool:
+    """Return whether an RGB picture has no colors: in no pixel do the channels differ by more than rounding can.
+
+    Example:
+        >>> is_gray(Image.new("RGB", (2, 2), (90, 92, 91))), is_gray(Image.new("RGB", (2, 2), "red"))
+        (True, False)
+    """
+    red, green, blue = image.split()
+    highest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    lowest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    _, spread = ImageChops.subtract(highest, lowest).getextrema()
+    return isinstance(spread, int | float) and spread <= _GRAY_SPREAD
+
+
+def to_srgb(image: ImageFile, rawmode: str, notes: list[str]) -> tuple[Image.Image, Image.Image | None]:
+    """Convert the loaded picture to sRGB: to 8 bits a channel, then the colors, then onto white.
+
+    Returns:
+        The picture, RGB, and its alpha channel, L; None where all of it is opaque.
+    """
     colors, alpha = _without_alpha(_to_eight_bits(image, rawmode, notes))
     rgb = _through_profile(colors, image.info.get("icc_profile"), notes)
     if rgb is None:
         rgb = _by_mode(colors, notes)
     if alpha is None or alpha.getextrema() == (255, 255):
-        return rgb
+        return rgb, None
     notes.append("alpha laid over white")
     white = Image.new("RGB", rgb.size, "white")
     white.paste(rgb, mask=alpha)
-    return white
+    return white, alpha
 
 
 def _to_eight_bits(image: ImageFile, rawmode: str, notes: list[str]) -> Image.Image:

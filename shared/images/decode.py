@@ -40,11 +40,13 @@ class DecodedImage:
     """A decoded picture, ready for use as content or style.
 
     `image` is RGB, 8 bit a channel, sRGB, upright. `notes` say in plain words what was converted to make it so, in the
-    order in which it was done; none of them where the file was like that already.
+    order in which it was done; none of them where the file was like that already. `alpha` is how opaque each pixel was,
+    8 bits, before the picture was laid over white; None where all of it was.
     """
 
     image: Image.Image
     notes: tuple[str, ...] = ()
+    alpha: Image.Image | None = None
 
     @property
     def width(self) -> int:
@@ -110,10 +112,12 @@ def decode(data: bytes, name: str, *, max_pixels: int = 100_000_000, min_side: i
         notes: list[str] = []
         rawmode = mode_in_file(image)
         method = _load(image, notes)
-        rgb = to_srgb(image, rawmode, notes)
+        rgb, alpha = to_srgb(image, rawmode, notes)
         upright = rgb.transpose(method) if method is not None else rgb
         upright.info = {}  # the profile, the EXIF and the transparent color of the file no longer hold
-        return DecodedImage(upright, tuple(notes))
+        if alpha is not None and method is not None:
+            alpha = alpha.transpose(method)
+        return DecodedImage(upright, tuple(notes), alpha)
 
 
 class _Tiff(TiffImageFile):

@@ -117,6 +117,7 @@ def encode(
     output: Output,
     parameters: Mapping[str, object],
     exif: bytes | None = None,
+    alpha: npt.NDArray[np.floating[Any]] | None = None,
 ) -> bytes:
     """Encode `pixels` and the parameters they were made with as a file; the same bytes for the same arguments.
 
@@ -130,12 +131,17 @@ def encode(
         exif: the content picture's, as `kept_exif` gives it, or Pillow's. What it says of camera, author, time and
             place is kept, what it says of the old pixels is corrected or left out. Left out altogether where it is
             broken; where a JPEG cannot hold it with the parameters, first the maker's note goes, then the rest.
+        alpha: how opaque each pixel is, (height, width), 0 to 1; None: all of them are.
 
     Raises:
         InvalidRequest: the parameters are not JSON, a value is NaN, the picture or its parameters are larger than the
-            format can hold, or Pillow was built without AVIF.
+            format can hold, it is transparent and the format is JPEG, or Pillow was built without AVIF.
     """
     _check(pixels, output.format)
+    if alpha is not None:
+        if output.format == "jpeg":
+            raise InvalidRequest("jpeg holds no transparency: use png, webp, avif or tiff")
+        pixels = np.dstack((pixels, alpha))
     values = _quantise(pixels, output.bits)
     height, width, _ = values.shape
     kept = parse_block(exif) if exif is not None else None

@@ -11,15 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TRUECOLOR = 2
+_TRUECOLOR, _WITH_ALPHA = 2, 6
 _PAETH = 4  # of PNG's filters the one under which paintings and photographs come out smallest
 _BYTES_AT_A_TIME = 2**20
 
 
 def encode_png(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], *chunks: bytes) -> bytes:
-    """Encode `values`, (height, width, 3), uint8 or uint16, as PNG, with `chunks` before the pixels, in order."""
-    height, width, _ = values.shape
-    header = struct.pack(">LLBBBBB", width, height, 8 * values.itemsize, _TRUECOLOR, 0, 0, 0)
+    """Encode `values` as PNG, with `chunks` before the pixels, in order.
+
+    They are (height, width, 3), or with alpha (height, width, 4), uint8 or uint16.
+    """
+    height, width, channels = values.shape
+    kind = _WITH_ALPHA if channels == 4 else _TRUECOLOR
+    header = struct.pack(">LLBBBBB", width, height, 8 * values.itemsize, kind, 0, 0, 0)
     pixels = (chunk(b"IDAT", part) for part in _deflated(values) if part)
     return b"".join((_SIGNATURE, chunk(b"IHDR", header), *chunks, *pixels, chunk(b"IEND", b"")))
 

@@ -28,14 +28,15 @@ _DEFLATE = 8
 _RGB = 2
 _HORIZONTAL_DIFFERENCES = 2
 _UNDEFINED = 7
+_UNASSOCIATED_ALPHA = 2  # colors are not multiplied by it
 
 
 def encode_tiff(
     values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], exif: Exif, profile: bytes | None = None
 ) -> bytes:
-    """Encode `values`, (height, width, 3), uint8 or uint16, as TIFF, with the fields of `exif` and an ICC profile.
+    """Encode `values` as TIFF, with the fields of `exif` and an ICC profile.
 
-    Deflated, in `exif`'s byte order.
+    They are (height, width, 3), or with alpha (height, width, 4), uint8 or uint16. Deflated, in `exif`'s byte order.
 
     Raises:
         InvalidRequest: the pixels are more than the 4 GiB that offsets of TIFF can reach.
@@ -66,7 +67,9 @@ def _structure(
     values: npt.NDArray[Any], rows: int, offsets: list[int], lengths: list[int], order: ByteOrder
 ) -> Directory:
     height, width, channels = values.shape
+    opacity = {338: short_field(order, _UNASSOCIATED_ALPHA)} if channels == 4 else {}
     return {
+        **opacity,
         256: long_field(order, width),
         257: long_field(order, height),
         258: short_field(order, *[8 * values.itemsize] * channels),  # bits a sample

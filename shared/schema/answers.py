@@ -178,6 +178,7 @@ class ComparisonAnswer(TypedDict):
 
     output: str | None
     by: str
+    over: str | None
     metrics: list[str]
     groups: list[GroupDocument]
     note: str

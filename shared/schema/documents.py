@@ -173,9 +173,13 @@ class SpreadDocument(TypedDict):
 
 
 class GroupDocument(TypedDict):
-    """The jobs of one group of a comparison, and the spread of each metric over those that are done."""
+    """The jobs of one group of a comparison, and the spread of each metric over those that are done.
+
+    `at` is their value on the axis that the comparison is over.
+    """
 
     name: str
+    at: Any
     jobs: int
     done: int
     numbers: dict[str, SpreadDocument]

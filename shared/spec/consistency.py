@@ -98,6 +98,8 @@ def _file(spec: Parameters) -> Iterator[str]:
         )
     if spec.bits == 16 and spec.format not in ("png", "tiff"):
         yield f"format = {spec.format} holds 8 bits a channel: take png or tiff for bits = 16"
+    if spec.alpha == "keep" and spec.format == "jpeg":
+        yield "format = jpeg holds no transparency: take png, webp, avif or tiff for alpha = keep"
 
 
 def _features(spec: Parameters) -> Iterator[str]:

@@ -89,10 +89,11 @@ class InputParameters(ParameterGroup):
     style_masks: Paths = Field(
         (), description="for each style, which part of it counts: pictures of its size, white counts"
     )
-    color: Literal["style", "recolor", "luminance", "match"] = Field(
+    color: Literal["style", "recolor", "luminance", "match", "gray", "auto"] = Field(
         "style",
         description="colors of the result; style: the style's; recolor: the same, and the content gets them first, so"
-        " that its forms stay clear; luminance: the content's; match: the content's, which the style gets first",
+        " that its forms stay clear; luminance: the content's; match: the content's, which the style gets first; gray:"
+        " none, in the style's shades; auto: gray if all pictures are, else the preset's",
     )
 
     @field_validator("method")
@@ -273,6 +274,9 @@ class OutputParameters(ParameterGroup):
     )
     icc: bool = Field(True, description="embed the sRGB color profile")
     exif: Literal["keep", "drop"] = Field("drop", description="keep or drop the content's EXIF data")
+    alpha: Literal["keep", "drop"] = Field(
+        "drop", description="keep: the result is transparent where the content is; not in jpeg"
+    )
 
 
 # The bases stand in reverse order of their fields, which pydantic takes from the last one first.

@@ -44,7 +44,7 @@ __all__ = [
 ENGINE_VERSION = 4
 
 # Parameters that came after specs were stored, and what was meant without them: the keys of those specs stay.
-ADDED: Mapping[str, object] = {"first_layer": "strided"}
+ADDED: Mapping[str, object] = {"first_layer": "strided", "alpha": "drop"}
 
 BLOB = "sha256:"
 

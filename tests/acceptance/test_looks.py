@@ -89,6 +89,40 @@ def test_a_sweep_is_compared(inside: InProcess, sweep_id: str, command: tuple[st
     assert document["note"] == NOT_VALIDATED
 
 
+def test_many_files_are_asked_for_first(inside: InProcess, tmp_path: Path) -> None:
+    """Given a sheet of a dozen files and nobody to ask, I expect a sentence and no file; with --yes, all of them."""
+    with Farm(embedded_settings(Path(inside.variables["STYLEFARM_HOME"]))) as made:
+        sweep_id = made_up(made, {"content": ["a.png"], "style": ["s.png"], "seed": list(range(12))}).id
+    command = ("sweep", "sheet", sweep_id, "-o", "many.png", "--rows", "content", "--columns", "style", "--cell", "32")
+    refused = inside.run(*command)
+    assert (refused.code, refused.out) == (2, "")
+    assert "the sheet would be 12 files, and nobody is here to be asked: give --yes" in refused.messages
+    assert not list(inside.folder.glob("many*"))
+    assert len(inside.run(*command, "--yes").out.splitlines()) == 12
+
+
+def test_a_metric_over_an_axis(inside: InProcess, sweep_id: str) -> None:
+    """Given --over, I expect a row for each value of the axis, by contents where it is asked for, and a plot."""
+    ended = inside.run("compare", sweep_id, "--over", "style_weight", "-o", "over.png", "--metric", "ssim")
+    head, *rows = (line.split() for line in ended.out.splitlines())
+    assert (head[:3], [row[:3] for row in rows]) == (
+        ["style_weight", "jobs", "done"],
+        [["1", "2", "2"], ["10", "2", "1"]],
+    )
+    with Image.open(inside.folder / "over.png") as image:
+        assert image.width > 600
+    document = inside.run("compare", sweep_id, "--over", "style_weight", "--by", "content", "--json").document
+    assert (document["by"], document["over"]) == ("content", "style_weight")
+    assert [(group["name"], group["at"], group["jobs"]) for group in document["groups"]] == [
+        ("cat", 1, 1),
+        ("cat", 10, 1),
+        ("dog", 1, 1),
+        ("dog", 10, 1),
+    ]
+    same = inside.run("compare", sweep_id, "--over", "content", "--by", "content")
+    assert (same.code, "by and over are both content" in same.messages) == (2, True)
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -17,7 +17,7 @@ from stylefarm import shared
 from stylefarm.shared.blobs.storage import fetch_verified, store_object
 from stylefarm.shared.db.records import Fence
 from stylefarm.shared.db.tables import JobRow
-from stylefarm.shared.images.decode import decode
+from stylefarm.shared.images.decode import DecodedImage, decode
 from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.services import Services
@@ -93,7 +93,8 @@ class Attempt:
         # The record has what is needed to render the picture again.
         parameters = {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
         exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
-        return OutputEncoder(self.spec, self.inputs.content, parameters, exif)
+        alpha = self._decoded(self.spec.content).alpha if self.spec.alpha == "keep" else None
+        return OutputEncoder(self.spec, self.inputs.content, parameters, exif, alpha)
 
     def log_context(self) -> AbstractContextManager[Any]:
         """Name the job and the attempt in what is logged in the `with` block."""
@@ -199,7 +200,10 @@ class Attempt:
         return self._sinks
 
     def _picture(self, address: str) -> Image.Image:
-        return decode(self._bytes(address), address, max_pixels=self.services.settings.max_pixels).image
+        return self._decoded(address).image
+
+    def _decoded(self, address: str) -> DecodedImage:
+        return decode(self._bytes(address), address, max_pixels=self.services.settings.max_pixels)
 
     def _bytes(self, address: str) -> bytes:
         sha256 = address.removeprefix(BLOB)

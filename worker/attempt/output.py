@@ -11,18 +11,19 @@ from torch import Tensor
 
 from stylefarm.shared.images.encode import Output
 from stylefarm.shared.spec.spec import JobSpec
-from stylefarm.worker.engine.color import keep_colors
+from stylefarm.worker.engine.color import grayscale, keep_colors
 from stylefarm.worker.render.pictures import encode_tensor, to_tensor
 
 
 @dataclass(frozen=True)
 class OutputEncoder:
-    """Saves the pictures of one job; `exif` is the content's, if it is kept."""
+    """Saves the pictures of one job; `exif` and `alpha` are the content's, if they are kept."""
 
     spec: JobSpec
     content: Image.Image
     parameters: Mapping[str, object]
     exif: bytes | None = None
+    alpha: Image.Image | None = None
 
     @property
     def output(self) -> Output:
@@ -36,7 +37,7 @@ class OutputEncoder:
 
     def encode_finished(self, picture: Tensor, iteration: int) -> bytes:
         """Return the file of a picture that `finished` has returned. Raises InvalidRequest."""
-        return encode_tensor(picture, self.output, {**self.parameters, "iteration": iteration}, self.exif)
+        return encode_tensor(picture, self.output, {**self.parameters, "iteration": iteration}, self.exif, self.alpha)
 
     def finished(self, image: Tensor) -> Tensor:
         """Return the picture (3, H, W) as it is saved: in [0, 1], on the CPU."""
@@ -44,6 +45,8 @@ class OutputEncoder:
         if self.spec.color == "luminance":
             content = to_tensor(self.content, (image.shape[2], image.shape[1]), image.device)
             image = keep_colors(content, image[None])[0]
+        elif self.spec.color == "gray":
+            image = grayscale(image[None])[0]
         return _denoised(image, self.spec.denoise) if self.spec.denoise else image
 
 

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +24,7 @@ from stylefarm.shared.dispatch.reconcile import RECONCILER_LOCK
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.dispatch.workers import FAILING
 from stylefarm.shared.errors import FarmError, InvalidSpec
+from stylefarm.shared.fonts import font_of
 from stylefarm.shared.queue.routes import queue_name
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.builtin import LOSSES, METHODS
@@ -36,6 +37,12 @@ SKEW_SECONDS = 2.0
 LARGE_SKEW_SECONDS = 60.0
 LITTLE_DISK_BYTES = 2_000_000_000
 NO_DISK_BYTES = 100_000_000
+
+# Debian's packages of fonts, and letters of scripts that are in each.
+SCRIPTS: Mapping[str, Mapping[str, str]] = {
+    "fonts-noto-cjk": {"Chinese": "汉字", "Japanese": "神かカ", "Korean": "한국"},
+    "fonts-noto-core": {"Hindi": "हद", "Bengali": "বল", "Tamil": "தம", "Thai": "ไทย"},
+}
 
 
 class Health(StrEnum):
@@ -179,6 +186,19 @@ def _check_weights(services: Services) -> Found:
         )
 
 
+def _check_fonts(_services: Services) -> Found:
+    for package, samples in SCRIPTS.items():
+        missing = [script for script, sample in samples.items() if font_of(sample) is None]
+        if missing:
+            yield (
+                Health.WARNING,
+                f"no font has {', '.join(missing)}: names are in Latin letters in sheets and plots",
+                f"install one, such as Debian's package {package}",
+            )
+        else:
+            yield Health.FINE, f"there are fonts for {', '.join(samples)}", ""
+
+
 def _check_disk(services: Services) -> Found:
     home = services.settings.home.expanduser().absolute()
     place = next(folder for folder in (home, *home.parents) if folder.exists())
@@ -257,6 +277,7 @@ CHECKS: dict[str, Callable[[Services], Found]] = {
     "workers": _check_workers,
     "reconciler": _check_leader,
     "weights": _check_weights,
+    "fonts": _check_fonts,
     "disk": _check_disk,
     "rendering": _check_rendering,
     "plugins": _check_plugins,

@@ -47,7 +47,7 @@ def network_key(spec: JobSpec, path: ComputePath) -> Hashable:
 
 def content_key(spec: JobSpec) -> Hashable:
     """Return what the content's features depend on, besides its size and the network."""
-    if spec.color == "recolor":
+    if spec.color in ("recolor", "gray"):
         styles = tuple(style_key(spec, index) for index in range(len(spec.style)))
         return spec.content, styles, spec.style_weights, spec.content_masks
     return spec.content, spec.color == "luminance"
@@ -56,6 +56,6 @@ def content_key(spec: JobSpec) -> Hashable:
 def style_key(spec: JobSpec, index: int) -> Hashable:
     """Return what a style's features depend on, besides its size and the network."""
     mask = spec.style_masks[index] if spec.style_masks else None
-    own_colors = spec.color in ("style", "recolor")
-    recolored = None if own_colors else (spec.color, spec.content)
+    of_the_content = (spec.color, spec.content) if spec.color in ("luminance", "match") else None
+    recolored = "gray" if spec.color == "gray" else of_the_content
     return spec.style[index], spec.style_aspect, spec.style_scale, mask, recolored

@@ -59,6 +59,8 @@ class JobImages:
             content = grayscale(content)
         elif self.spec.color == "recolor":
             content = recolor(content, styles)
+        elif self.spec.color == "gray":
+            content = grayscale(recolor(grayscale(content), styles))
         return ScaledImages(content, styles)
 
     def start(self, sized: ScaledImages) -> Tensor:
@@ -69,7 +71,7 @@ class JobImages:
             size = (content.shape[3], content.shape[2])
             picture = self.init_image if self.init_image is not None else self.styles[0]
             image = to_tensor(picture, size, content.device)
-            return to_input(space, grayscale(image) if spec.color == "luminance" else image)
+            return to_input(space, grayscale(image) if spec.color in ("luminance", "gray") else image)
         if spec.init == "content":
             return content
         noise = noise_like(content, spec.noise, spec.noise_range, spec.seed)
@@ -83,6 +85,8 @@ class JobImages:
         image = to_tensor(picture, scaled, content.device)
         if spec.color in ("luminance", "match"):
             image = match_luminance(image, content) if spec.color == "luminance" else match_colors(image, content)
+        elif spec.color == "gray":
+            image = grayscale(image)
         shares = spec.style_weights or (1.0,) * len(self.styles)
         return StyleImage(
             image,

@@ -21,7 +21,13 @@ def to_tensor(image: Image.Image, size: tuple[int, int], device: torch.device) -
     return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0).contiguous().to(device)
 
 
-def encode_tensor(image: Tensor, output: Output, parameters: Mapping[str, object], exif: bytes | None = None) -> bytes:
+def encode_tensor(
+    image: Tensor,
+    output: Output,
+    parameters: Mapping[str, object],
+    exif: bytes | None = None,
+    alpha: Image.Image | None = None,
+) -> bytes:
     """Return the file of a picture, clipped to [0, 1], with `parameters` in its metadata.
 
     Args:
@@ -29,8 +35,12 @@ def encode_tensor(image: Tensor, output: Output, parameters: Mapping[str, object
         output: the file format.
         parameters: enough to render the picture again.
         exif: that of the content, as `kept_exif` returns it; None: none.
+        alpha: how opaque the content is, in its own size; None: all of it.
 
     Raises:
         InvalidRequest: as `encode` does; for example, a value is NaN.
     """
-    return encode(image.detach().float().permute(1, 2, 0).cpu().numpy(), output, parameters, exif)
+    pixels = image.detach().float().permute(1, 2, 0).cpu().numpy()
+    size = (pixels.shape[1], pixels.shape[0])
+    opacity = None if alpha is None else to_array(alpha.resize(size, Image.Resampling.LANCZOS))[..., 0]
+    return encode(pixels, output, parameters, exif, opacity)

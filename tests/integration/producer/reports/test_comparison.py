@@ -95,6 +95,32 @@ def test_plots(sweep: Sweep, tmp_path: Path) -> None:
     assert "two &lt;i&gt; optimizers" in page
 
 
+@pytest.mark.parametrize(("over", "points"), [("seed", "lines+markers"), ("content", "markers")])
+def test_a_metric_over_an_axis(sweep: Sweep, tmp_path: Path, over: str, points: str) -> None:
+    """Given an axis of numbers or of names, I expect a line for each optimizer, its medians in the axis's order."""
+    found = compare([sweep], by="optimizer", over=over)
+    assert [group.name for group in found.groups] == ["lbfgs"] * len(AXES[over]) + ["adam"] * len(AXES[over])
+    assert [group.at for group in found.groups] == AXES[over] * 2
+    # The n-th took n seconds: the two contents of a seed are 5 apart, and the five seeds of a content 1.
+    first = found.groups[0].numbers["seconds"]
+    assert (first.count, first.median) == ((2, 2.5) if over == "seed" else (5, 2.0))
+    page = write_comparison(found, tmp_path / "over.html").read_text(encoding="utf-8")
+    drawing = page[page.rindex("Plotly.newPlot") :]
+    assert drawing.count(f'"mode":"{points}"') == 2
+    assert "<b>" not in drawing.replace("</b>", "")
+    for suffix in ("png", "svg"):
+        assert write_comparison(found, tmp_path / f"over.{suffix}").stat().st_size > 1000
+    with write_comparison(found, tmp_path / "over.csv").open(encoding="utf-8", newline="") as file:
+        assert next(csv.reader(file))[:4] == ["optimizer", over, "jobs", "done"]
+
+
+def test_over_an_axis_all_jobs_are_one_line(sweep: Sweep) -> None:
+    """Given no wish for groups, I expect one for each value of the axis, from the lowest number up."""
+    found = compare([sweep], over="seed")
+    assert (found.by, [group.at for group in found.groups]) == ("", [0, 1, 2, 3, 4])
+    assert [group.jobs for group in found.groups] == [4] * 5
+
+
 def test_what_cannot_be_written_is_told(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given an unknown metric or format, a file that is there, no Plotly, I expect a sentence, and nothing written."""
     monkeypatch.setitem(sys.modules, "plotly.graph_objects", None)

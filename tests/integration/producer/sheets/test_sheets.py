@@ -50,8 +50,8 @@ def test_a_page_has_all_in_one_file(sweep: Sweep, tmp_path: Path) -> None:
     assert "<b>manners" not in text.replace("\\u003c", "(")
     page = document(path)
     assert page["title"] == sweep.name
-    assert [axis["name"] for axis in page["axes"]] == ["content", "style", "style_weight"]
-    assert page["axes"][1]["labels"] == ["waves", "waves + night", "gravel"]
+    assert [axis["name"] for axis in page["axes"]] == ["content", "style_weight", "style"]
+    assert page["axes"][2]["labels"] == ["waves", "waves + night", "gravel"]
     assert len(page["cells"]) == 12
     by_state: dict[str, list[Any]] = {}
     for cell in page["cells"]:
@@ -99,16 +99,26 @@ def test_a_picture_with_other_bytes_is_marked(sweep: Sweep, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("suffix", "files"), [(".png", 2), (".jpg", 2), (".pdf", 1), (".html", 1)])
 def test_pages_are_files_or_pages_of_one(sweep: Sweep, tmp_path: Path, suffix: str, files: int) -> None:
-    """Given two weights, I expect a PNG and a JPEG for each, and one file of PDF and of HTML; nothing overwritten."""
-    paths = write_sheet(sweep, tmp_path / f"sheet{suffix}", metric="gram", cell=48)
+    """Given two weights on no side, I expect a PNG and a JPEG for each, and one file of PDF and of HTML."""
+    wanted: dict[str, Any] = {"rows": "content", "columns": "style", "cell": 48}
+    paths = write_sheet(sweep, tmp_path / f"sheet{suffix}", metric="gram", **wanted)
     assert len(paths) == files
     assert {path.suffix for path in paths} == {suffix}
     if suffix == ".pdf":
-        assert paths[0].read_bytes().count(b"/Type /Page\n") == 2
+        assert len(pages_of(paths[0])) == 2
     with pytest.raises(InvalidRequest, match="exists"):
-        write_sheet(sweep, tmp_path / f"sheet{suffix}", cell=48)
-    write_sheet(sweep, tmp_path / f"sheet{suffix}", cell=48, force=True)
+        write_sheet(sweep, tmp_path / f"sheet{suffix}", **wanted)
+    write_sheet(sweep, tmp_path / f"sheet{suffix}", **wanted, force=True)
     assert not list(tmp_path.glob(".stylefarm-*"))
+
+
+def test_three_axes_are_one_sheet(sweep: Sweep, tmp_path: Path) -> None:
+    """Given two weights and no wish, I expect them within the contents, in one picture and on the page."""
+    (path,) = write_sheet(sweep, tmp_path / "sheet.png", cell=48)
+    with Image.open(path) as image:
+        assert image.height > 4 * 48 * 0.75
+    page = document(write_sheet(sweep, tmp_path / "sheet.html")[0])
+    assert ([page["axes"][at]["name"] for at in page["rows"]], page["columns"]) == (["content", "style_weight"], [2])
 
 
 def test_a_slice_is_one_picture(sweep: Sweep, tmp_path: Path) -> None:
@@ -118,12 +128,56 @@ def test_a_slice_is_one_picture(sweep: Sweep, tmp_path: Path) -> None:
     assert wide.width > high.width
     assert high.height > wide.height
     with pytest.raises(InvalidRequest, match="also has style_weight: choose by where"):
-        sweep_sheet(sweep)
-    with pytest.raises(InvalidRequest, match="ends in no format"):
-        write_sheet(sweep, tmp_path / "sheet.gif")
-    with pytest.raises(InvalidRequest, match="unknown metric 'beauty'"):
-        write_sheet(sweep, tmp_path / "sheet.png", metric="beauty")
+        sweep_sheet(sweep, "content", "style")
+    wrong: list[tuple[str, dict[str, Any], str]] = [
+        ("sheet.gif", {}, "ends in no format"),
+        ("sheet.png", {"metric": "beauty"}, "unknown metric 'beauty'"),
+        ("sheet.png", {"paper": "a4"}, "is for a PDF"),
+        ("sheet.pdf", {"paper": "a3"}, "unknown paper 'a3': give one of fit, a4, letter"),
+    ]
+    for name, wanted, message in wrong:
+        with pytest.raises(InvalidRequest, match=message):
+            write_sheet(sweep, tmp_path / name, **wanted)
     assert not list(tmp_path.glob("sheet*"))
+
+
+def test_a_long_sheet_goes_on_from_page_to_page(tmp_path: Path) -> None:
+    """Given 400 rows, I expect pages of the paper with the heads on each, or as large as a page of a PDF may be."""
+    with Farm(embedded_settings(tmp_path / "made-up")) as farm:
+        long = made_up(farm, {"seed": list(range(400)), "style_weight": [1, 2]}, variants=1)
+        paper = pages_of(write_sheet(long, tmp_path / "paper.pdf", paper="a4")[0])
+        fitting = pages_of(write_sheet(long, tmp_path / "fit.pdf", cell=256)[0])
+        with pytest.raises(InvalidRequest, match=r"the sheet would be .* give a smaller cell"):
+            write_sheet(long, tmp_path / "sheet.jpg", cell=256)
+    # In points: A4, upright or on its side; and at most 200 inches.
+    assert len(paper) > 10
+    assert {tuple(sorted(page)) for page in paper} == {(595, 842)}
+    assert len(fitting) > 1
+    assert max(side for page in fitting for side in page) <= 14_400
+    assert not list(tmp_path.glob("*.jpg"))
+
+
+def test_what_is_not_there_has_no_page(tmp_path: Path) -> None:
+    """Given a grid in which two axes go together, I expect no file for the other combinations, in any format."""
+    with Farm(embedded_settings(tmp_path / "made-up")) as farm:
+        axes: dict[str, list[Any]] = {"content": ["a.png", "b.png"], "seed": [1, 2, 3], "size": [48, 56, 64]}
+        cells = [
+            {"content": one, "seed": seed, "size": 40 + 8 * seed} for one in axes["content"] for seed in axes["seed"]
+        ]
+        sweep = made_up(farm, axes, cells=cells)
+        asked: list[int] = []
+        wanted: dict[str, Any] = {"rows": "content", "columns": [], "cell": 48}
+        assert len(write_sheet(sweep, tmp_path / "sheet.png", **wanted, ask=asked.append)) == 3
+        assert asked == [3]
+        assert len(pages_of(write_sheet(sweep, tmp_path / "sheet.pdf", **wanted)[0])) == 3
+        with pytest.raises(InvalidRequest, match="no job of the sweep has these values"):
+            write_sheet(sweep, tmp_path / "none.html", where={"seed": [1], "size": [64]})
+
+
+def pages_of(path: Path) -> list[tuple[int, int]]:
+    """The width and height of each page of a PDF, in points."""
+    boxes = re.findall(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", path.read_bytes())
+    return [(round(float(width)), round(float(height))) for width, height in boxes]
 
 
 def test_a_ranking_has_the_closest_first(sweep: Sweep, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import tifffile
 import torch
 from PIL import ExifTags, Image
 
-from stylefarm import Farm, Job, JobFailed, State, sweep_sheet
+from stylefarm import Farm, InvalidSpec, Job, JobFailed, State, sweep_sheet
 from stylefarm.shared.images.encode import read_parameters
 from stylefarm.shared.spec.parameters import STYLE_LOSSES
 from stylefarm.shared.spec.presets import PRESETS
@@ -146,6 +146,56 @@ def test_luminance_keeps_the_contents_colors(farm: Farm, pair: dict[str, str]) -
     change = (rendered / 65535 - picture(pair["content"]) / 255) @ yiq.T
     assert np.abs(change[..., 1:]).max() < 2 / 65535
     assert np.abs(change[..., 0]).max() > 0.05
+
+
+def test_gray_stays_gray(farm: Farm, pair: dict[str, str], tmp_path: Path) -> None:
+    """Given gray pictures and color = auto, I expect a gray result and gray snapshots, in shades of the style."""
+    gray = {}
+    for name, path in pair.items():
+        gray[name] = str(tmp_path / f"{name}-gray.jpg")
+        Image.open(path).convert("L").convert("RGB").save(gray[name], quality=95)
+    fields = {**SMALL, "iterations": 6, "snapshot_every": 3}
+    job = farm.submit(**gray, **fields, color="auto")
+    shown = [levels(job), *(np.asarray(snapshot.fetch().image, dtype=float) for snapshot in job.snapshots())]
+    for pixels in shown:
+        assert (pixels == pixels[..., :1]).all()
+    assert len(shown) == 2
+    style = picture(gray["style"])[..., 0]
+    assert abs(shown[0].mean() - style.mean()) < abs(picture(gray["content"]).mean() - style.mean())
+    assert "color: gray, as all pictures are" in job.status().notes
+    unasked = farm.submit(**gray, **fields)
+    assert any("color = auto has none" in note for note in unasked.status().notes)
+    assert unasked.status().spec["color"] == "style"
+    mixed = farm.submit(content=gray["content"], style=pair["style"], **fields, color="auto")
+    assert "color: style" in mixed.status().notes
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "webp", "avif"])
+def test_transparency_is_given_back(farm: Farm, pair: dict[str, str], tmp_path: Path, kind: str) -> None:
+    """Given a content that is transparent at the left, if alpha is kept, I expect the result transparent there."""
+    content = Image.open(pair["content"]).convert("RGBA")
+    opacity = Image.new("L", content.size, 255)
+    opacity.paste(0, (0, 0, content.width // 2, content.height))
+    content.putalpha(opacity)
+    content.save(tmp_path / "cut.png")
+    wanted = {"content": str(tmp_path / "cut.png"), "style": pair["style"], **SMALL, "format": kind}
+    with Image.open(io.BytesIO(farm.submit(**wanted, alpha="keep").result().data)) as result:
+        assert result.mode == "RGBA"
+        found = np.asarray(result.getchannel("A"))
+    middle = found.shape[1] // 2
+    assert found[:, : middle - 2].max() <= 3
+    assert found[:, middle + 2 :].min() >= 252
+    dropped = farm.submit(**wanted)
+    assert Image.open(io.BytesIO(dropped.result().data)).mode == "RGB"
+    opaque = farm.submit(**pair, **SMALL, alpha="keep")
+    assert any("transparent" in note for note in opaque.status().notes)
+    assert opaque.status().spec == farm.submit(**pair, **SMALL).status().spec
+
+
+def test_a_format_without_transparency_is_refused(farm: Farm, pair: dict[str, str]) -> None:
+    """Given alpha = keep for a JPEG, I expect a sentence before anything is rendered."""
+    with pytest.raises(InvalidSpec, match="format = jpeg holds no transparency: take png, webp, avif or tiff"):
+        farm.submit(**pair, **SMALL, format="jpeg", alpha="keep")
 
 
 def test_scales_make_one_job(farm: Farm, pair: dict[str, str]) -> None:

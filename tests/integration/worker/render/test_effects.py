@@ -106,7 +106,7 @@ WITNESSES: dict[str, tuple[dict[str, Any], Any]] = {
 # Of pictures, files and packages that are not here, of what the pixels do not show, or of how they are computed.
 ELSEWHERE = (
     {"content", "style", "size", "init_image", "content_masks", "style_masks", "weights", "features", "method"}
-    | {"preset", "snapshot_every", "bits", "icc", "exif", "denoise"}
+    | {"preset", "snapshot_every", "bits", "icc", "exif", "alpha", "denoise"}
     | {"precision", "rescale_filters"}
 )
 

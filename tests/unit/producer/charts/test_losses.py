@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from stylefarm.producer.charts.html import loss_page
+from stylefarm.producer.charts.lettering import apart
 from stylefarm.producer.charts.losses import LossCurve, loss_plot
 from stylefarm.producer.theme import BACKGROUND, SERIES
+from tests.unit.fonts import font_with, machine_with
 
 
 def curve(start: float, count: int = 20) -> LossCurve:
@@ -66,6 +70,41 @@ def test_plots_may_be_drawn_by_several_threads() -> None:
     with ThreadPoolExecutor(4) as threads:
         plots = list(threads.map(lambda _: loss_plot(curves), range(4)))
     assert len(set(plots)) == 1
+
+
+def test_a_few_lines_have_their_names_at_their_ends() -> None:
+    """Given a few jobs whose losses end alike, I expect each name once, in its color, and none over another."""
+    curves = {f"job {n}": curve(1.0 + n / 1000) for n in range(8)}
+    drawn = loss_plot(curves, kind="svg", overlay=True).decode()
+    for name in curves:
+        assert drawn.count(f"<!-- {name} -->") == 1
+    assert "legend_1" not in drawn
+    assert "legend_1" in loss_plot({f"job {n}": curve(1.0) for n in range(14)}, kind="svg").decode()
+    assert drawn.count(f"stroke: {SERIES[0]}") == 2  # the line, and from its end to its name
+
+
+def test_lines_of_a_group_have_a_key() -> None:
+    """Given a few jobs in two groups, I expect the key of the groups: none of their lines is the whole group."""
+    curves = {f"job {n}": LossCurve([0, 1], {"total": [2.0, 1.0]}, group=f"size {n % 2}") for n in range(4)}
+    assert "legend_1" in loss_plot(curves, kind="svg", overlay=True).decode()
+
+
+def test_labels_keep_apart() -> None:
+    """Given places that are wanted, I expect them in their order, a step apart, and where they are if they can be."""
+    wanted = [0.9, 0.1, 0.5, 0.5, 0.52]
+    found = apart(wanted, 0.1)
+    assert [found[0], found[1]] == [0.9, 0.1]
+    ordered = sorted(found)
+    assert all(after - before >= 0.1 - 1e-9 for before, after in itertools.pairwise(ordered))
+    assert sum(found[2:]) / 3 == pytest.approx(sum(wanted[2:]) / 3)
+
+
+def test_names_of_any_script_are_drawn(tmp_path: Path) -> None:
+    """Given a Japanese name, if the machine has a font or none, I expect letters of it, or Latin ones: no square."""
+    with machine_with([font_with(tmp_path / "Japanese.ttf", "神奈川")]):
+        assert "<!-- 神奈川 -->" in loss_plot({"神奈川": curve(1.0)}, kind="svg", overlay=True).decode()
+    with machine_with([]):
+        assert "<!-- ShenNaiChuan -->" in loss_plot({"神奈川": curve(1.0)}, kind="svg", overlay=True).decode()
 
 
 def test_the_color_stands_for_the_group() -> None:

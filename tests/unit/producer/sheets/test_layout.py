@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from stylefarm.producer.sheets.layout import Cell, Head, contact_sheet
-from stylefarm.producer.theme import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL
+from stylefarm.producer.sheets.layout import contact_sheet
+from stylefarm.producer.sheets.parts import Cell, Head, Words
+from stylefarm.producer.theme import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL, TEXT
+from stylefarm.shared.errors import InvalidRequest
+from tests.unit.fonts import font_with, machine_with
 
 RED, LIME, BLUE, GOLD = (200, 30, 30), (40, 200, 40), (40, 40, 220), (230, 190, 40)
 
@@ -77,8 +83,9 @@ def test_texts_never_leave_their_place() -> None:
     """Given texts far too long, in one word or many, if I lay them out, I expect the same size, and free margins."""
     long = "a very long text " * 40 + "x" * 3000
     cells = {(0, 0): Cell(plain(RED), caption=long), (0, 1): Cell(problem=f"failed: {long}")}
-    sheet = contact_sheet([Head(long, plain(LIME))], [Head(long), Head(long)], cells, corner=long, title=long)
-    short = contact_sheet([Head("a", plain(LIME))], [Head("b"), Head("c")], cells, corner="d", title="e")
+    rows = [[Head(text, plain(LIME))] for text in (long, "a")]
+    sheet = contact_sheet(rows[0], [Head(long), Head(long)], cells, Words(title=long, corner=long))
+    short = contact_sheet(rows[1], [Head("b"), Head("c")], cells, Words(title="d", corner="e"))
     assert sheet.size == short.size
     border = np.asarray(sheet)[:, -20:]
     assert (border == Image.new("RGB", (1, 1), BACKGROUND).getpixel((0, 0))).all()
@@ -87,10 +94,59 @@ def test_texts_never_leave_their_place() -> None:
 @pytest.mark.parametrize("text", ["content ↓  style →", "Köln, Łódź, Αθήνα", "two\nlines\tand a tab", "神奈川", ""])
 def test_texts_of_any_kind(text: str) -> None:
     """Given arrows, accents, line breaks, nothing, if they are title and labels, I expect a sheet."""
-    sheet = contact_sheet([Head(text)], [Head(text)], {(0, 0): Cell(problem=text)}, corner=text, title=text, cell=64)
+    words = Words(title=text, corner=text)
+    sheet = contact_sheet([Head(text)], [Head(text)], {(0, 0): Cell(problem=text)}, words, cell=64)
     assert has(sheet, BRIGHT) == bool(text)
 
 
 def test_nothing_to_show() -> None:
     """Given no rows and no columns, if I lay them out, I expect a sheet all the same."""
-    assert min(contact_sheet([], [], {}, title="empty").size) > 0
+    assert min(contact_sheet([], [], {}, Words(title="empty")).size) > 0
+
+
+def test_heads_within_heads() -> None:
+    """Given two axes on each side, I expect each outer head once, over all of its group, and groups set apart."""
+    outer, inner = [Head("lime", plain(LIME)), Head("gold", plain(GOLD))], [Head("1"), Head("2")]
+    columns = [(one, two) for one in outer for two in inner]
+    red = Head("red", plain(RED))
+    rows = [(red, two) for two in inner]
+    colors = [(10, 20 * place, 250) for place in range(4)]
+    cells = {(row, place): Cell(plain(color)) for row in range(2) for place, color in enumerate(colors)}
+    sheet = contact_sheet(rows, columns, cells, cell=120)
+    lime, gold = (where(sheet, color) for color in (LIME, GOLD))
+    lefts = [where(sheet, color)[0] for color in colors]
+    steps = [right - left for left, right in itertools.pairwise(lefts)]
+    assert steps[0] == steps[2] < steps[1]
+    for head, (first, last) in ((lime, (0, 1)), (gold, (2, 3))):
+        middle = (where(sheet, colors[first])[0] + where(sheet, colors[last])[2]) / 2
+        assert abs((head[0] + head[2]) / 2 - middle) <= 1
+    first_row, second_row = (Cell(plain(color)) for color in ((1, 2, 3), (3, 2, 1)))
+    two = contact_sheet(rows, columns, {(0, 0): first_row, (1, 0): second_row}, cell=120)
+    assert where(two, RED)[1::2] == where(two, (1, 2, 3))[1::2] != where(two, (3, 2, 1))[1::2]
+
+
+def test_labels_without_room_are_values_alone() -> None:
+    """Given columns too narrow for the names of their axis, I expect what is short, in all of them."""
+    long = [Head(f"style_weight_of_the_loss = {number}", short=f"{number}") for number in (1, 2)]
+    short = [Head("1"), Head("2")]
+    narrow, plain_ones = (contact_sheet([()], heads, {}, cell=64) for heads in (long, short))
+    assert narrow == plain_ones
+
+
+def test_a_sheet_that_is_no_picture_is_refused() -> None:
+    """Given more rows than a picture can have, I expect a sentence, and nothing drawn."""
+    with pytest.raises(InvalidRequest, match=r"the sheet would be .* give a smaller cell"):
+        contact_sheet([(Head(""),)] * 1500, [()], {}, cell=64)
+
+
+def test_letters_of_other_scripts_are_drawn(tmp_path: Path) -> None:
+    """Given a machine with a Japanese font, or with none, I expect its letters, or Latin ones, and never squares."""
+    heads = [Head("神奈川")]
+    with machine_with([font_with(tmp_path / "Japanese.ttf", "神奈川")]):
+        in_its_font = contact_sheet([()], heads, {}, cell=128)
+    with machine_with([]):
+        in_latin = contact_sheet([()], heads, {}, cell=128)
+    # In the font of any text that is not all ASCII.
+    assert in_latin == contact_sheet([()], [Head("ShenNaiChuan\u2060")], {}, cell=128)
+    assert in_its_font != in_latin
+    assert has(in_its_font, TEXT)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylefarm.producer.views.labels import label_of
-from stylefarm.producer.views.selection import NO_AXIS, parse_where, ranked, select
+from stylefarm.producer.views.selection import parse_where, ranked, select
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.errors import InvalidRequest
 from tests.unit.statuses import status
@@ -28,10 +28,16 @@ def statuses(axes: Mapping[str, Sequence[Any]] = AXES) -> list[Status]:
     return [status(cell=cell, metrics={"ssim": number / 100}) for number, cell in enumerate(cells)]
 
 
+def sides(axes: Mapping[str, Sequence[Any]], **wanted: Any) -> tuple[list[str], list[str], list[str]]:
+    """The axes of rows and columns, and the others."""
+    found = select(axes, statuses(axes), **wanted)
+    rows, columns, others = ([axis.name for axis in side] for side in (found.rows, found.columns, found.others))
+    return rows, columns, others
+
+
 def test_pictures_are_where_they_are_looked_for() -> None:
-    """Given contents, styles and a weight in any order, I expect contents down, styles across, a page a weight."""
-    selection = select(AXES, statuses())
-    assert (selection.rows.name, selection.columns.name) == ("content", "style")
+    """Given contents, styles and a weight in any order, if both sides are named, I expect a page for each weight."""
+    selection = select(AXES, statuses(), "content", "style")
     pages = list(selection.pages())
     assert [page.title for page in pages] == ["style_weight = 1", "style_weight = 10"]
     assert {len(page.cells) for page in pages} == {6}
@@ -39,14 +45,49 @@ def test_pictures_are_where_they_are_looked_for() -> None:
     assert shown.cell == {"style_weight": 10.0, "style": ["s/waves.png", "s/night.png"], "content": "c.png"}
 
 
-def test_one_axis_is_enough() -> None:
-    """Given a sweep over one axis, I expect it across if it is of styles, down if not, and no other."""
-    for axis, sides in {"style": ("", "style"), "seed": ("seed", "")}.items():
-        axes = {axis: ["a", "b"]}
-        selection = select(axes, statuses(axes))
-        assert (selection.rows.name, selection.columns.name) == sides
-        assert NO_AXIS in (selection.rows, selection.columns)
-        assert len(next(selection.pages()).cells) == 2
+@pytest.mark.parametrize(
+    ("axes", "wanted", "expected"),
+    [
+        (AXES, {}, (["content"], ["style", "style_weight"], [])),
+        ({**AXES, "seed": [1, 2]}, {}, (["content", "seed"], ["style", "style_weight"], [])),
+        ({**AXES, "seed": [1, 2], "size": [16, 32]}, {}, (["content", "seed"], ["style", "style_weight"], ["size"])),
+        (AXES, {"rows": "style_weight"}, (["style_weight"], ["style", "content"], [])),
+        (AXES, {"rows": "style_weight", "columns": "content"}, (["style_weight"], ["content"], ["style"])),
+        (AXES, {"rows": "content, style_weight"}, (["content", "style_weight"], ["style"], [])),
+        (AXES, {"rows": ["style", "content"], "columns": "style_weight"}, (["style", "content"], ["style_weight"], [])),
+        (AXES, {"where": {"style_weight": ["1"]}}, (["content"], ["style"], ["style_weight"])),
+        ({"style": ["a", "b"]}, {}, ([], ["style"], [])),
+        ({"seed": ["a", "b"]}, {}, (["seed"], [], [])),
+    ],
+)
+def test_where_axes_go(
+    axes: Mapping[str, Sequence[Any]], wanted: dict[str, Any], expected: tuple[list[str], list[str], list[str]]
+) -> None:
+    """Given axes, I expect a third and a fourth within the side that has fewer values, unless the sides are named."""
+    assert sides(axes, **wanted) == expected
+    assert sum(len(page.cells) for page in select(axes, statuses(axes), **wanted).pages()) == len(
+        select(axes, statuses(axes), **wanted).statuses
+    )
+
+
+def test_no_page_row_or_column_is_empty() -> None:
+    """Given a sweep that has few of the combinations of its axes, I expect only what has a job."""
+    axes: dict[str, list[Any]] = {
+        "content": ["a", "b", "c"],
+        "style": ["s", "t"],
+        "seed": [1, 2, 3],
+        "size": [16, 32, 64],
+    }
+    some = [job for job in statuses(axes) if job.cell["seed"] * 16 == job.cell["size"] and job.cell["content"] != "b"]
+    pages = list(select(axes, some, "content", "style").pages())
+    assert [page.title for page in pages] == ["seed = 1, size = 16", "seed = 2, size = 32"]
+    for page in pages:
+        assert (page.rows, page.columns) == ([(0,), (2,)], [(0,), (1,)])
+        assert set(page.cells) == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    (nested,) = select(axes, some, "content,seed", "style,size").pages()
+    assert nested.rows == [(0, 0), (0, 1), (2, 0), (2, 1)]
+    assert nested.columns == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len(nested.cells) == 8
 
 
 @pytest.mark.parametrize(
@@ -72,6 +113,9 @@ def test_slices_are_named_as_a_person_would(where: dict[str, list[Any]], left: i
     [
         ({"rows": "seed"}, "no axis seed: it has style_weight, style, content"),
         ({"rows": "style", "columns": "style"}, "both style"),
+        ({"rows": "style,style"}, "both style"),
+        ({"columns": "style,seed"}, "no axis seed"),
+        ({"rows": "style,content,style_weight"}, "give one axis, or two, the second within the first"),
         ({"where": {"seed": ["1"]}}, "no axis seed"),
         ({"where": {"style_weight": ["7"]}}, "never 7 in this sweep: it is 1, 10"),
     ],
@@ -92,9 +136,9 @@ def test_every_job_is_on_one_page(order: list[str], data: st.DataObject) -> None
     for page in selection.pages():
         for (row, column), job in page.cells.items():
             seen += 1
-            assert job.cell[rows] == selection.rows.values[row]
-            assert job.cell[columns] == selection.columns.values[column]
-            assert all(job.cell[axis] == value for axis, value in page.slice.items())
+            assert job.cell[rows] == selection.rows[0].values[page.rows[row][0]]
+            assert job.cell[columns] == selection.columns[0].values[page.columns[column][0]]
+            assert all(label_of(axis, job.cell[axis]) == label for axis, label in page.slice.items())
     assert seen == len(statuses())
 
 
@@ -123,5 +167,5 @@ def test_where_is_read_from_words() -> None:
 def test_names_in_common_are_told_apart() -> None:
     """Given pictures of one name in two folders, I expect their folders in the heads, and short names elsewhere."""
     axes = {"content": ["x/a.png", "y/a.png", "b.png"]}
-    assert select(axes, statuses(axes)).rows.labels == ["x/a", "y/a", "b"]
+    assert select(axes, statuses(axes)).rows[0].labels == ["x/a", "y/a", "b"]
     assert label_of("style_loss", {"gram": 1.0, "sliced": 0.5}) == "gram=1, sliced=0.5"

@@ -308,10 +308,23 @@ class TestConverting:
         picture = decode(saved(Image.new(mode, (32, 32), color), kind, lossless=True), "a")
         assert picture.notes == ("alpha laid over white",)
         assert pixel(picture) == (191, 191, 191)
+        assert picture.alpha is not None
+        assert picture.alpha.getextrema() == (64, 64)
 
     def test_opaque_alpha_is_no_news(self) -> None:
-        """Given an alpha channel that hides nothing, if I decode it, I expect no note."""
-        assert decode(saved(photograph().convert("RGBA"), "PNG"), "a.png").notes == ()
+        """Given an alpha channel that hides nothing, if I decode it, I expect no note, and no alpha."""
+        picture = decode(saved(photograph().convert("RGBA"), "PNG"), "a.png")
+        assert (picture.notes, picture.alpha) == ((), None)
+
+    def test_alpha_is_turned_with_its_picture(self) -> None:
+        """Given a transparent corner, and EXIF that turns the picture, if I decode it, I expect it where it belongs."""
+        image = photograph().convert("RGBA")
+        image.putpixel((0, 0), (0, 0, 0, 0))
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 3
+        alpha = decode(saved(image, "PNG", exif=exif), "a.png").alpha
+        assert alpha is not None
+        assert (alpha.getpixel((0, 0)), alpha.getpixel((image.width - 1, image.height - 1))) == (255, 0)
 
     def test_lab(self) -> None:
         """Given a TIFF in Lab, if I decode its middle gray, I expect sRGB's."""

@@ -77,6 +77,22 @@ def test_eight_bits_are_lossless(kind: Format) -> None:
         assert np.array_equal(np.asarray(image), np.asarray(photograph()))
 
 
+@each_output
+def test_alpha_is_written(output: Output) -> None:
+    """Given an opacity for each pixel, I expect it in the file, beside the colors; for JPEG, a sentence."""
+    height, width, _ = pixels().shape
+    alpha = np.linspace(0, 1, width, dtype=np.float32)[None].repeat(height, axis=0)
+    if output.format == "jpeg":
+        with pytest.raises(InvalidRequest, match="jpeg holds no transparency"):
+            encode(pixels(), output, {}, alpha=alpha)
+        return
+    picture = decode(encode(pixels(), output, PARAMETERS, camera_exif(), alpha), "a")
+    assert picture.alpha is not None
+    assert np.abs(np.asarray(picture.alpha) / 255 - alpha).max() < 0.02
+    opaque = np.asarray(picture.image)[:, -1].astype(int) - np.asarray(photograph())[:, -1]
+    assert np.abs(opaque).max() <= 16
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
 def test_lossy_formats_stay_near(kind: Format) -> None:
     """Given a smooth picture, if I encode it with loss, I expect each pixel within a few levels."""

@@ -12,7 +12,7 @@ from stylefarm.shared.errors import FarmError, InvalidSpec
 from stylefarm.shared.spec.consistency import LONGEST_SIDES
 from stylefarm.shared.spec.networks import layer_names, smallest_side
 from stylefarm.shared.spec.presets import PRESETS, SQUEEZENET_PRESETS
-from stylefarm.shared.spec.spec import FEATURES_SEEDS, SEEDS, JobSpec, load_spec, parse_spec
+from stylefarm.shared.spec.spec import ADDED, FEATURES_SEEDS, SEEDS, JobSpec, load_spec, parse_spec
 
 PAIR = {"content": "a.jpg", "style": "b.jpg"}
 
@@ -145,7 +145,11 @@ def test_keys_follow_from_the_fields_and_the_engine_alone() -> None:
     """Given a spec, I expect the key that this version of the engine has always given it, by which it is found."""
     spec = JobSpec(content="sha256:" + "a" * 64, style=("sha256:" + "b" * 64,), size=64, learning_rate=1.0, seed=3)
     assert spec.key == "b88e27ee23edd87f382b11f561462371e0022058fdd4a5f46708c2b1d19d8986"
-    assert "kind" not in json.loads(spec.document())
+    assert not {"kind", *ADDED} & json.loads(spec.document()).keys()
+    for changes in ({"alpha": "keep"}, {"color": "gray"}):
+        other = spec.model_copy(update=changes)
+        assert other.key != spec.key
+        assert load_spec(json.loads(other.document())) == other
 
 
 def test_a_dense_first_layer_is_part_of_the_key() -> None:

@@ -16,6 +16,8 @@ from PIL import Image
 
 from examples.embedded import embedded_settings
 from stylefarm import Farm, InvalidRequest, State
+from stylefarm.shared.db.records import NewJob
+from stylefarm.shared.spec.spec import load_spec
 from tests.made_up import made_up
 from tests.programs import PROGRAM, SHALLOW_OPTIONS, CommandLine, InProcess
 from tests.servers.processes import wait_until
@@ -218,6 +220,24 @@ def test_what_a_killed_process_has_left_is_deleted(inside: InProcess, farm: Farm
     assert farm.store.attempts.claim(job.id, "killed", lease=0) is not None
     wait_until(lambda: inside.run("job", "delete", job.id).code == 0, 20)
     assert farm.jobs() == []
+
+
+def test_weights_go_with_the_last_job_that_names_them(farm: Farm) -> None:
+    """Given two jobs with weights of their own, if one is deleted, I expect its weights and their copy gone."""
+    digests = ["d" * 64, "e" * 64]
+    copies = farm.settings.home / "cache" / "weights"
+    copies.mkdir(parents=True)
+    sweep = made_up(farm, {"content": ["cat.png", "dog.png"]})
+    jobs = []
+    for job, digest in zip(sweep, digests, strict=True):
+        spec = load_spec(job.status().spec).model_copy(update={"features": "vgg19", "weights": f"sha256:{digest}"})
+        (copies / digest).write_bytes(b"weights")
+        farm.services.blobs.put(f"weights/{digest}", b"weights", "application/octet-stream")
+        (job_id,) = farm.store.submissions.create([NewJob(spec, "a", "s")])
+        jobs.append(farm.find_job(job_id))
+    assert farm.delete([jobs[0]]).inputs == 1
+    assert list(farm.services.blobs.keys("weights/")) == [f"weights/{digests[1]}"]
+    assert [path.name for path in copies.iterdir()] == [digests[1]]
 
 
 def test_what_is_over_is_pruned(inside: InProcess, farm: Farm) -> None:

@@ -44,18 +44,6 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
-def list_options(command: Command) -> Command:
-    """Add the options of every command that lists: `form` is json, jsonl, ids, or None for a table; the last wins."""
-    choices = (
-        (("-q", "--quiet"), "ids", "Print only the ids, one per line."),
-        (("--jsonl",), "jsonl", "Print JSON objects, one per line."),
-        (("--json",), "json", "Print one JSON object."),
-    )
-    for names, form, help_text in choices:
-        command = click.option(*names, "form", flag_value=form, help=help_text)(command)
-    return command
-
-
 def timeout_option(command: Command) -> Command:
     """Add the option `--timeout` of every command that waits."""
     help_text = "Wait at most this many seconds, then exit with 8."
@@ -104,34 +92,6 @@ def _print_json(document: Mapping[str, Any], indent: int | None) -> None:
     except UnicodeEncodeError:
         text = json.dumps(document, indent=indent)
     click.echo(text)  # noqa: TID251 - JSON has its own escapes
-
-
-def print_list(
-    form: str | None,
-    name: str,
-    entries: Sequence[Mapping[str, Any]],
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-) -> None:
-    """Print a list as `list_options` says.
-
-    Args:
-        form: what that option gave.
-        name: of the list in the JSON object.
-        entries: as JSON; each has an `id` or, without one, a `name`.
-        columns: the head of the table.
-        rows: the texts of the table.
-    """
-    if form == "json":
-        print_json({name: list(entries)})
-    elif form == "jsonl":
-        for entry in entries:
-            print_line(entry)
-    elif form == "ids":
-        for entry in entries:
-            echo(entry["id"] if "id" in entry else entry["name"])
-    else:
-        print_table(columns, rows)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

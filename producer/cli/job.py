@@ -16,6 +16,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
+from stylefarm.shared.list_output import EntryOutput, entry_options
 
 MORE = (
     "stylefarm.producer.cli.render:OF_JOBS",
@@ -34,12 +35,15 @@ def job() -> None:
 
 @job.command()
 @click.argument("job_id", metavar="JOB")
+@entry_options
 @json_option
-def show(job_id: str, as_json: bool) -> None:
+def show(job_id: str, output: EntryOutput, as_json: bool) -> None:
     """Show everything about JOB."""
     with Farm() as farm:
         found = farm.find_job(job_id)
-        if as_json:
+        if output:
+            output.show_entry(found.status().as_json(), "job")
+        elif as_json:
             _print_document(found)
         else:
             _print_words(found)

@@ -12,8 +12,9 @@ from stylefarm.producer.cli.text import colored, loss_of, progress_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.labels import job_labels
 from stylefarm.producer.views.selection import parse_where
-from stylefarm.shared.console import list_options, print_list
+from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
+from stylefarm.shared.list_output import Item, ListOutput, list_options
 from stylefarm.shared.queries.lists import SweepCounts
 from stylefarm.shared.schema.documents import ListedSweepDocument
 from stylefarm.shared.spec.marks import parse_tags
@@ -36,24 +37,17 @@ limit_option = click.option(
 @tags_filter
 @limit_option
 @list_options
-def list_sweeps(tags: tuple[str, ...], limit: int, form: str | None) -> None:
+def list_sweeps(tags: tuple[str, ...], limit: int, output: ListOutput) -> None:
     """List sweeps, newest first, with the number of jobs in each state."""
+    wanted = parse_tags(tags)
     with Farm() as farm:
-        listed = farm.services.listing.sweeps(limit, parse_tags(tags))
-    rows: list[tuple[Cell, ...]] = [
-        (
-            each.sweep.id[:8],
-            each.sweep.name,
-            f"{each.sweep.created_at:%Y-%m-%d %H:%M}",
-            f"{sum(each.counts.values()):,}",
-            ", ".join(f"{each.counts[state]:,} {state}" for state in State if state in each.counts),
-            ", ".join(each.sweep.tags),
+        listing = farm.services.listing
+        output.show(
+            "sweeps",
+            ("sweep", "name", "created (UTC)", "jobs", "states", "tags"),
+            lambda: [_sweep_item(each) for each in listing.sweeps(MOST if output.sort else limit, wanted)],
+            limit,
         )
-        for each in listed
-    ]
-    columns: tuple[str, ...] = ("sweep", "name", "created (UTC)", "jobs", "states", "tags")
-    columns, rows = _without_empty_tags(columns, rows)
-    print_list(form, "sweeps", [_entry(each) for each in listed], columns, rows)
 
 
 @click.command("list")
@@ -83,48 +77,57 @@ def list_jobs(
     tags: tuple[str, ...],
     limit: int,
     every: bool,
-    form: str | None,
+    output: ListOutput,
 ) -> None:
     """List jobs, newest first.
 
     --where filters by any parameter, such as style_weight=10 or content=cat.jpg. Several values of one parameter match
     any of them; several parameters must all match. --tag also finds the jobs of sweeps that have the tag.
     """
+    most = None if every else limit
     with Farm() as farm:
-        found = farm.jobs(
-            states=[State(state) for state in states],
-            sweep=None if sweep_id is None else farm.find_sweep(sweep_id),
-            where=parse_where(where),
-            since=since,
-            until=until,
-            tags=tags,
-            limit=None if every else limit,
-        )
-    rows: list[tuple[Cell, ...]] = [
-        (
-            status.id[:8],
-            f"{status.created_at:%Y-%m-%d %H:%M}",
-            "" if status.sweep is None else status.sweep[:8],
-            label,
-            colored(status.state),
-            progress_of(status),
-            loss_of(status),
-            ", ".join(status.tags),
-        )
-        for status, label in zip(found, job_labels(found), strict=True)
-    ]
-    columns: tuple[str, ...] = ("job", "created (UTC)", "sweep", "what", "state", "iteration", "loss", "tags")
-    columns, rows = _without_empty_tags(columns, rows)
-    print_list(form, "jobs", [status.as_json() for status in found], columns, rows)
+        sweep = None if sweep_id is None else farm.find_sweep(sweep_id)
+
+        def read() -> list[Item]:
+            found = farm.jobs(
+                states=[State(state) for state in states],
+                sweep=sweep,
+                where=parse_where(where),
+                since=since,
+                until=until,
+                tags=tags,
+                # Of all, sorted, the first are printed.
+                limit=None if output.sort else most,
+            )
+            return [_job_item(status, label) for status, label in zip(found, job_labels(found), strict=True)]
+
+        output.show("jobs", ("job", "created (UTC)", "sweep", "what", "state", "iteration", "loss", "tags"), read, most)
 
 
-def _without_empty_tags(
-    columns: tuple[str, ...], rows: list[tuple[Cell, ...]]
-) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
-    """Return a table without its last column, the tags, where nothing has any."""
-    if any(row[-1] for row in rows):
-        return columns, rows
-    return columns[:-1], [row[:-1] for row in rows]
+def _sweep_item(listed: SweepCounts) -> Item:
+    row: tuple[Cell, ...] = (
+        listed.sweep.id[:8],
+        listed.sweep.name,
+        f"{listed.sweep.created_at:%Y-%m-%d %H:%M}",
+        f"{sum(listed.counts.values()):,}",
+        ", ".join(f"{listed.counts[state]:,} {state}" for state in State if state in listed.counts),
+        ", ".join(listed.sweep.tags),
+    )
+    return Item(_entry(listed), row)
+
+
+def _job_item(status: Status, label: str) -> Item:
+    row: tuple[Cell, ...] = (
+        status.id[:8],
+        f"{status.created_at:%Y-%m-%d %H:%M}",
+        "" if status.sweep is None else status.sweep[:8],
+        label,
+        colored(status.state),
+        progress_of(status),
+        loss_of(status),
+        ", ".join(status.tags),
+    )
+    return Item(status.as_json(), row)
 
 
 def _entry(listed: SweepCounts) -> ListedSweepDocument:

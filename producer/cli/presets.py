@@ -9,8 +9,9 @@ import click
 import yaml
 
 from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import echo, json_option, list_options, print_json, print_list
+from stylefarm.shared.console import echo, json_option, print_json
 from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.list_output import Item, ListOutput, list_options
 from stylefarm.shared.spec.presets import PRESETS, QUALITIES, SQUEEZENET_PRESETS, SUMMARIES
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.text import nearest
@@ -26,10 +27,10 @@ def presets() -> None:
 
 @presets.command("list")
 @list_options
-def list_presets(form: str | None) -> None:
+def list_presets(output: ListOutput) -> None:
     """List the presets."""
-    entries = [{"name": name, "summary": SUMMARIES[name]} for name in PRESETS]
-    print_list(form, "presets", entries, ("preset", "what it is"), [(name, SUMMARIES[name]) for name in PRESETS])
+    items = [Item({"name": name, "summary": SUMMARIES[name]}, (name, SUMMARIES[name])) for name in PRESETS]
+    output.show("presets", ("preset", "what it is"), lambda: items)
 
 
 @presets.command()

@@ -9,12 +9,14 @@ import click
 from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_sweeps
-from stylefarm.producer.cli.sweep_text import report
+from stylefarm.producer.cli.sweep_text import MANY, report
 from stylefarm.producer.cli.sweep_wait import follow, raise_failed
 from stylefarm.producer.cli.watch import watch_sweep
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.reports.summary import summary
 from stylefarm.shared.console import json_option, print_json, print_line, timeout_option
 from stylefarm.shared.errors import StillPending
+from stylefarm.shared.list_output import EntryOutput, entry_options
 
 MORE = (
     "stylefarm.producer.cli.create:create",
@@ -37,11 +39,16 @@ def sweep() -> None:
 @sweep.command()
 @click.argument("sweep_id", metavar="SWEEP")
 @click.option("--jobs", "every", is_flag=True, help="List all jobs, even more than 100.")
+@entry_options
 @json_option
-def show(sweep_id: str, every: bool, as_json: bool) -> None:
+def show(sweep_id: str, every: bool, output: EntryOutput, as_json: bool) -> None:
     """Show SWEEP: jobs by state, throughput, failures, and its first jobs."""
     with Farm() as farm:
-        report(farm.find_sweep(sweep_id), as_json=as_json, every=every)
+        found = farm.find_sweep(sweep_id)
+        if output:
+            output.show_entry(summary(found, jobs=None if every else MANY).as_json())
+        else:
+            report(found, as_json=as_json, every=every)
 
 
 @sweep.command()

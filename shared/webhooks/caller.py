@@ -50,7 +50,7 @@ class WebhookCaller:
     def _make(self, due: WebhookCall, secret: str) -> bool:
         """Make a call, record how it went, and return whether it succeeded."""
         try:
-            call(due.url, due.document, secret, allow_private=self.allow_private)
+            call(due.url, due.document, secret, due.message_id, allow_private=self.allow_private)
         except (CallFailed, InvalidRequest) as error:
             self.webhooks.record_outcome(due, str(error))
             return False

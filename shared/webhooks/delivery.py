@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import socket
-import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import urllib3
+from standardwebhooks.webhooks import Webhook
 
 from stylefarm import shared
 from stylefarm.shared.errors import InvalidRequest
@@ -52,15 +54,30 @@ def signature(secret: str, body: bytes, timestamp: int) -> str:
     return f"t={timestamp},v1={hmac.new(secret.encode(), f'{timestamp}.'.encode() + body, hashlib.sha256).hexdigest()}"
 
 
-def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: bool) -> None:
-    """Post a document as JSON. Raises CallFailed unless the answer is of the 200s, and InvalidRequest."""
+def _signatures(secret: str, message_id: str, text: str) -> dict[str, str]:
+    """Return the headers that sign a call: those of Standard Webhooks, and the one of the releases before them."""
+    moment = datetime.now(UTC)
+    timestamp = math.floor(moment.timestamp())
+    return {
+        SIGNATURE: signature(secret, text.encode(), timestamp),
+        "Webhook-Id": message_id,
+        "Webhook-Timestamp": str(timestamp),
+        "Webhook-Signature": Webhook(secret.encode()).sign(message_id, moment, text),
+    }
+
+
+def call(url: str, document: Mapping[str, Any], secret: str, message_id: str, *, allow_private: bool) -> None:
+    """Post a document as JSON, signed by the secret, under an id that is the same in each try.
+
+    Raises CallFailed unless the answer is of the 200s, and InvalidRequest.
+    """
     parts = check_url(url)
-    body = json.dumps(document, separators=(",", ":")).encode()
+    text = json.dumps(document, separators=(",", ":"))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"stylefarm/{shared.__version__}",
         "Host": parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode(),
-        SIGNATURE: signature(secret, body, int(time.time())),
+        **_signatures(secret, message_id, text),
     }
     path = parts.path or "/"
     deadline = Deadline(SECONDS)
@@ -69,7 +86,13 @@ def call(url: str, document: Mapping[str, Any], secret: str, *, allow_private: b
             target = f"{path}?{parts.query}" if parts.query else path
             # The body of the answer is not read: it may be endless.
             answer = pool.request(
-                "POST", target, body=body, headers=headers, retries=False, redirect=False, preload_content=False
+                "POST",
+                target,
+                body=text.encode(),
+                headers=headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
             )
             answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as error:

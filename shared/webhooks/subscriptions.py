@@ -34,6 +34,11 @@ class WebhookCall:
     url: str
     document: Mapping[str, Any]
 
+    @property
+    def message_id(self) -> str:
+        """The same for every try, so that whoever is called can tell that it is the same call."""
+        return f"{self.sweep_id}-{self.event}"
+
 
 class Webhooks(Transactions):
     """The table of webhooks. Every method raises ServiceUnavailable and NotMigrated."""

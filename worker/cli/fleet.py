@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from stylefarm import migrations
-from stylefarm.shared.console import json_option, list_options, print_list
+from stylefarm.shared.console import json_option
 from stylefarm.shared.db.states import WorkerState
 from stylefarm.shared.dispatch.workers import WorkerRegistry, WorkerStatus
+from stylefarm.shared.list_output import Item, ListOutput, list_options
 from stylefarm.shared.schema.documents import WorkerDocument
 from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
@@ -15,9 +18,9 @@ from stylefarm.shared.settings import load_settings
 
 @click.command()
 @list_options
-def list_workers(form: str | None) -> None:
+def list_workers(output: ListOutput) -> None:
     """List the workers: device, labels, state, jobs."""
-    _report(_workers().listed(), form)
+    _report(_workers().listed, output)
 
 
 @click.command()
@@ -58,12 +61,13 @@ def _workers() -> WorkerRegistry:
 def _put(name: str, state: WorkerState, reason: str | None, as_json: bool) -> None:
     workers = _workers()
     workers.set_state(name, state, reason)
-    _report([listed for listed in workers.listed() if listed.worker.name == name], "json" if as_json else None)
+    changed = [listed for listed in workers.listed() if listed.worker.name == name]
+    _report(lambda: changed, ListOutput(form="json" if as_json else None))
 
 
-def _report(listed: list[WorkerStatus], form: str | None) -> None:
+def _report(read: Callable[[], list[WorkerStatus]], output: ListOutput) -> None:
     columns = ("worker", "device", "labels", "state", "seen", "jobs", "reason")
-    print_list(form, "workers", [_document(entry) for entry in listed], columns, [_cells(entry) for entry in listed])
+    output.show("workers", columns, lambda: [Item(_document(entry), _cells(entry)) for entry in read()])
 
 
 def _cells(entry: WorkerStatus) -> tuple[str, ...]:

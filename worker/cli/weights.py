@@ -13,9 +13,10 @@ import click
 from stylefarm import migrations
 from stylefarm.shared.blobs.storage import unreadable
 from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import list_options, say
+from stylefarm.shared.console import say
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
+from stylefarm.shared.list_output import ListOutput, list_options
 from stylefarm.shared.services import Services, connect_services
 from stylefarm.shared.settings import load_settings
 from stylefarm.shared.small_files import check_ends
@@ -54,11 +55,11 @@ def weights() -> None:
 
 @weights.command("list")
 @list_options
-def list_weights(form: str | None) -> None:
+def list_weights(output: ListOutput) -> None:
     """List the weights that jobs can use."""
     with _connected() as services:
-        rows = WeightsRegistry(services.engine).all()
-        print_listed(rows, automatic_weights({row.name for row in rows}), form)
+        registry = WeightsRegistry(services.engine)
+        print_listed(registry.all, automatic_weights({row.name for row in registry.all()}), output)
 
 
 @weights.command("import")

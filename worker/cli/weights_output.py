@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from stylefarm.shared.console import echo, print_json, print_list, say
+from stylefarm.shared.console import echo, print_json, say
 from stylefarm.shared.db.tables import WeightsRow
+from stylefarm.shared.list_output import Item, ListOutput
 from stylefarm.shared.schema.documents import WeightsDocument
 from stylefarm.shared.spec.weights_at_hand import WeightsAtHand
 
@@ -16,14 +17,14 @@ EMPTY = (
 )
 
 
-def print_listed(rows: Sequence[WeightsRow], automatic: WeightsAtHand | None, form: str | None) -> None:
-    """Print all weights, as `stylefarm.shared.console.list_options` says, and what `features = auto` takes of them."""
-    if rows or form is not None:
-        print_list(form, "weights", [_fields(row) for row in rows], COLUMNS, [_row(row) for row in rows])
-    else:
-        say(EMPTY)
-    if form is None:
+def print_listed(read: Callable[[], Sequence[WeightsRow]], automatic: WeightsAtHand | None, output: ListOutput) -> None:
+    """Print all weights, as the options of a list say, and what `features = auto` takes of them."""
+    if output.is_table:
         say(f"features = auto takes {'random weights' if automatic is None else automatic.title} here")
+    if output.is_table and not read():
+        say(EMPTY)
+        return
+    output.show("weights", COLUMNS, lambda: [Item(_fields(row), _row(row)) for row in read()])
 
 
 def print_imported(row: WeightsRow, *, added: bool, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine, update
+from standardwebhooks.webhooks import Webhook
 
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.records import Fence, JobSelector
@@ -113,6 +114,8 @@ def test_a_call_can_be_checked_by_whoever_knows_the_secret(farm: CallingFarm, re
     moment, signed = (part.partition("=")[2] for part in headers["x-stylefarm-signature"].split(","))
     assert signed == hmac.new(SECRET.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
     assert headers["content-type"] == "application/json"
+    assert Webhook(SECRET.encode()).verify(body, headers)["event"] == "sweep.ended"
+    assert headers["webhook-id"].startswith(farm.sweep)
 
 
 def test_a_call_that_fails_is_made_again(farm: CallingFarm, receiver: WebhookReceiver) -> None:
@@ -146,7 +149,7 @@ def test_a_redirection_is_not_followed(farm: CallingFarm, receiver: WebhookRecei
     """Given an answer that names another address, I expect that nobody is called there."""
     receiver.answer, receiver.location = 302, receiver.url
     with pytest.raises(CallFailed, match="answers with 302"):
-        call(receiver.url, {}, SECRET, allow_private=True)
+        call(receiver.url, {}, SECRET, "a-call", allow_private=True)
     assert len(receiver.calls) == 1
 
 
@@ -163,7 +166,7 @@ def test_nobody_answers(farm: CallingFarm) -> None:
     """Given an address where nobody listens, and a name that does not exist, I expect a failed call, in words."""
     for url in ("http://127.0.0.1:9/", "http://nowhere.invalid/"):
         with pytest.raises(CallFailed, match="does not answer"):
-            call(url, {}, SECRET, allow_private=True)
+            call(url, {}, SECRET, "a-call", allow_private=True)
 
 
 def test_without_a_secret_it_is_told_what_is_missing(farm: CallingFarm, receiver: WebhookReceiver) -> None:
@@ -242,7 +245,7 @@ def test_an_answer_that_trickles_is_given_up(receiver: WebhookReceiver, monkeypa
     receiver.trickles = True
     began = time.monotonic()
     with pytest.raises(CallFailed, match=r"127\.0\.0\.1 has not answered within"):
-        call(receiver.url, {}, SECRET, allow_private=True)
+        call(receiver.url, {}, SECRET, "a-call", allow_private=True)
     assert time.monotonic() - began < 5
 
 
@@ -263,7 +266,7 @@ def test_a_host_may_be_written_in_any_script(receiver: WebhookReceiver, monkeypa
     port = urlsplit(receiver.url).port
     here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: here)
-    call(f"http://例え.example:{port}/", {}, SECRET, allow_private=True)
+    call(f"http://例え.example:{port}/", {}, SECRET, "a-call", allow_private=True)
     assert receiver.calls[0][0]["host"] == f"xn--r8jz45g.example:{port}"
 
 

@@ -143,8 +143,11 @@ def inside(folder: Path, request: pytest.FixtureRequest) -> InProcess:
 )
 def test_a_bad_parameter_is_refused(inside: InProcess, folder: Path, options: str, sentence: str) -> None:
     """Given a parameter that cannot be, or not with the others, I expect to be told which, and why."""
-    # One short step, should it be rendered after all.
-    assert sentence in refused(inside, folder, 2, (*RENDER, "--iterations", "1", *options.split()))
+    given = options.split()
+    # One short step, should it be rendered after all. An option that is given twice would be told, too.
+    usual = {"-o": "out.png", "--iterations": "1"}
+    rest = [word for option, value in usual.items() if option not in given for word in (option, value)]
+    assert sentence in refused(inside, folder, 2, (*RENDER[:-2], *rest, *given))
 
 
 @pytest.mark.parametrize(("options", "sentence"), WEIGHTS, ids=[options for options, _ in WEIGHTS])

@@ -29,7 +29,7 @@ def test_what_is_made_from_the_lock_installs_no_dependencies() -> None:
     for name in ("Makefile", "Dockerfile"):
         (line,) = re.findall(r".*install.*--no-deps --require-hashes -r .*", (REPOSITORY / name).read_text())
         assert "--no-compile" in line
-    assert "COPY requirements/squeezenet.lock /tmp/" in (REPOSITORY / "Dockerfile").read_text()
+    assert "--mount=type=bind,source=requirements/squeezenet.lock" in (REPOSITORY / "Dockerfile").read_text()
 
 
 def test_the_file_is_found_without_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

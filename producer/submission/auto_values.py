@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from stylefarm.producer.submission.picture_size import deepest_layer
 from stylefarm.producer.submission.source import Source
 from stylefarm.shared.spec.builtin import OPTIMIZERS, auto_weight
-from stylefarm.shared.spec.presets import preset_values
+from stylefarm.shared.spec.presets import SQUEEZENET_PRESETS, preset_values
 from stylefarm.shared.spec.spec import JobSpec
 
 SIZE = 512
@@ -62,9 +62,10 @@ def resolve_auto(
 
 
 def _color(spec: JobSpec, pictures: Sequence[Source], given: Collection[str], notes: list[str]) -> dict[str, object]:
-    """Return the colors of the result, where they are "auto": gray stays gray."""
+    """Return the colors of the result, where they are "auto": gray stays gray, with the farm's own presets unasked."""
     gray = all(picture.is_gray for picture in pictures)
-    if spec.color != "auto":
+    unasked = gray and "color" not in given and spec.preset in SQUEEZENET_PRESETS
+    if spec.color != "auto" and not unasked:
         if gray and "color" not in given:
             notes.append("color: all pictures are gray, and the result may have specks of color: color = auto has none")
         return {}

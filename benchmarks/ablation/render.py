@@ -45,7 +45,7 @@ def render(spec: JobSpec, content: Image.Image, style: Image.Image) -> Rendered:
     started = time.process_time()
     context = RenderContext(path, _network(inputs, path), ModelCache(0), partial(available_memory, path.device))
     scales = [Scale(n, partial(prepare_scale, [inputs], edge, context)) for edge, n in spec.schedule]
-    *_, last = optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change))
+    *_, last = optimize(scales, make_optimizer(spec), UpdateRules.of(spec))
     seconds = time.process_time() - started
     own = JobImages(spec.model_copy(update={"color": "style"}), content, [style], [], [], None)
     sized = own.sized(spec.sizes[-1], path.device)

@@ -40,7 +40,7 @@ def search_command(file: Path, as_json: bool) -> None:
         say_obstacle(farm, farm.terms(grid.terms))
         try:
             with live_display() as watch:
-                sweep = search(farm, grid, watch, lambda tried: _tell(tried, wanted))
+                sweep = search(farm, grid, watch, lambda tried: _tell(tried, wanted), _tell_pruned)
         except KeyboardInterrupt:
             farm.close()
             say("stopped; the same command goes on")
@@ -51,6 +51,10 @@ def search_command(file: Path, as_json: bool) -> None:
             print_json({**document(sweep, statuses), "best": found.as_json()})
         else:
             echo(found.id)
+
+
+def _tell_pruned(status: Status) -> None:
+    say(f"job {status.id[:8]} is cancelled: its loss of {status.loss:.4g} at iteration {status.iteration} is too high")
 
 
 def _tell(tried: Sequence[Status], wanted: Search) -> None:

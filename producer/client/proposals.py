@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+# With fewer cells there is nothing to compare with.
+FIRST_COMPARED = 4
+
+
 @dataclass(frozen=True)
 class Trial:
     """A cell that was rendered, and its metric; None where it failed.
@@ -59,6 +63,35 @@ def propose(space: Mapping[str, Values], search: Search, tried: Sequence[Trial],
         study.add_trial(_trial(space, distributions, one))
     asked = [study.ask(distributions).params for _ in range(count)]
     return [{axis: _value(space[axis], found[axis]) for axis in space} for found in asked]
+
+
+def is_worth_going_on(curves: Sequence[Mapping[int, float]], iteration: int, loss: float, keep_percent: float) -> bool:
+    """Return whether a loss is among the best that others had at the same iteration, by Optuna's percentile pruner.
+
+    Args:
+        curves: the loss by iteration of each cell that was rendered; with fewer than four everything goes on.
+        iteration: that of the loss.
+        loss: the lower, the better.
+        keep_percent: so many percent of the others count as the best.
+
+    Raises:
+        InvalidSettings: Optuna is not installed.
+
+    Example:
+        >>> curves = [{10: loss} for loss in (1.0, 2.0, 3.0, 4.0)]
+        >>> is_worth_going_on(curves, 10, 2.0, keep_percent=50), is_worth_going_on(curves, 10, 3.5, keep_percent=50)
+        (True, False)
+    """
+    with _needs_optuna():
+        from optuna.pruners import PercentilePruner
+        from optuna.trial import TrialState, create_trial
+    study = _study(Search(), len(curves))
+    for curve in curves:
+        if iteration in curve:
+            study.add_trial(create_trial(value=curve[iteration], intermediate_values={iteration: curve[iteration]}))
+    now = create_trial(state=TrialState.RUNNING, intermediate_values={iteration: loss})
+    pruner = PercentilePruner(keep_percent, n_startup_trials=FIRST_COMPARED, n_warmup_steps=0)
+    return not pruner.prune(study, now)
 
 
 def _study(search: Search, number: int) -> Study:

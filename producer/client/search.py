@@ -10,6 +10,7 @@ from typing import Any
 
 from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.client.proposals import Trial, propose
+from stylefarm.producer.client.pruning import Pruner
 from stylefarm.producer.grids import Grid
 from stylefarm.producer.grids.pictures import PATHS
 from stylefarm.producer.grids.search import Search
@@ -21,7 +22,11 @@ from stylefarm.shared.errors import InvalidRequest, InvalidSpec, JobFailed
 
 
 def search(
-    farm: Farm, grid: Grid, watch: Watcher | None = None, on_batch: Callable[[Sequence[Status]], None] | None = None
+    farm: Farm,
+    grid: Grid,
+    watch: Watcher | None = None,
+    on_batch: Callable[[Sequence[Status]], None] | None = None,
+    on_pruned: Callable[[Status], None] | None = None,
 ) -> Sweep:
     """Run the search of a grid to its end, or go on with it.
 
@@ -30,6 +35,7 @@ def search(
         grid: a grid with a `search` section.
         watch: called while jobs are rendered, as in `Farm.wait`.
         on_batch: called after each batch with all jobs that were tried.
+        on_pruned: called with each job that is cancelled for its loss, where the search has `keep_percent`.
 
     Returns:
         The sweep, with every cell that was tried.
@@ -45,6 +51,8 @@ def search(
     """
     wanted = _wanted(grid)
     resolver = SpecResolver(farm.services)
+    if wanted.keep_percent is not None:
+        watch = _both(watch, Pruner(farm, wanted.keep_percent, on_pruned or (lambda _: None)))
     sweep_id = farm.store.submissions.open_sweep(_key(grid, wanted, resolver), grid.name, grid.max_running)
     while True:
         sweep = farm.find_sweep(sweep_id)
@@ -60,6 +68,15 @@ def search(
         outcomes = [Trial(status.cell, metric_of(status, wanted.metric)) for status in tried]
         cells = propose(grid.matrix, wanted, outcomes, count)
         _submit(farm, grid, resolver, sweep_id, [dict(one.cell) for one in outcomes], cells)
+
+
+def _both(watch: Watcher | None, pruner: Pruner) -> Watcher:
+    def watching(statuses: Sequence[Status]) -> None:
+        pruner(statuses)
+        if watch is not None:
+            watch(statuses)
+
+    return watching
 
 
 def best(statuses: Sequence[Status], wanted: Search) -> Status:
@@ -112,7 +129,9 @@ def _wanted(grid: Grid) -> Search:
 
 def _key(grid: Grid, wanted: Search, resolver: SpecResolver) -> str:
     """Return what a search is found again by: all that changes its results, so not how many trials it is to have."""
+    # Nor which cells are left early; a search of the releases before has no such key.
     named = {**asdict(wanted), "trials": None, "batch": None}
+    del named["keep_percent"]
     base = {name: _content(name, value, resolver) for name, value in grid.base.items()}
     matrix = {axis: _content(axis, _written(values), resolver) for axis, values in grid.matrix.items()}
     return hashlib.sha256(json.dumps(["search", grid.name, named, base, matrix]).encode()).hexdigest()

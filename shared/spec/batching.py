@@ -19,9 +19,9 @@ def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
     """Return the key that jobs which can run in one batch share, 32 hex digits; None for a job that runs alone.
 
     `spec` is resolved, `size` its content's width and height. Alone goes what may stop before the others, by
-    `stop_change`, and what must not wait for them, with a `time_limit`.
+    `stop_change` or `stop_loss_change`, and what must not wait for them, with a `time_limit`.
     """
-    if spec.stop_change or terms.time_limit is not None:
+    if spec.stop_change or spec.stop_loss_change or terms.time_limit is not None:
         return None
     own = OWN if spec.is_calibrated else OWN_AND_PICTURES
     place = (ENGINE_VERSION, _shapes(size, spec.sizes), terms.device, terms.label)

@@ -98,6 +98,8 @@ def _losses(spec: JobSpec) -> Reasons:
 
 
 def _scales(spec: JobSpec) -> Reasons:
+    if not spec.stop_loss_change:
+        yield "stop_loss_steps", "stop_loss_change = 0"
     if len(spec.sizes) == 1:
         yield "scale_factor", "min_size is not given" if spec.min_size is None else "min_size leaves a single scale"
 

@@ -113,6 +113,10 @@ class ScaleParameters(ParameterGroup):
         None, description="optimizer steps at the coarsest scale; none: iterations"
     )
     stop_change: float = Field(0.0, ge=0, lt=1, description="stop when the relative change of a step is smaller")
+    stop_loss_change: float = Field(
+        0.0, ge=0, lt=1, description="stop a scale when the loss has fallen by a smaller share over stop_loss_steps"
+    )
+    stop_loss_steps: int = Field(20, ge=1, le=1000, description="steps over which the loss must fall")
 
 
 class LossParameters(ParameterGroup):

@@ -53,6 +53,7 @@ EFFECTS: Mapping[str, str] = {
     "tv_norm": "tv_weight above 0",
     "tv_reduction": "tv_weight above 0, tv_norm = l1 or l2",
     "scale_factor": "min_size below size",
+    "stop_loss_steps": "stop_loss_change above 0",
     "first_iterations": "min_size below size",
     "features_seed": "random features",
     "features_deviation": "random features",

@@ -44,7 +44,12 @@ __all__ = [
 ENGINE_VERSION = 4
 
 # Parameters that came after specs were stored, and what was meant without them: the keys of those specs stay.
-ADDED: Mapping[str, object] = {"first_layer": "strided", "alpha": "drop"}
+ADDED: Mapping[str, object] = {
+    "first_layer": "strided",
+    "alpha": "drop",
+    "stop_loss_change": 0.0,
+    "stop_loss_steps": 20,
+}
 
 BLOB = "sha256:"
 

@@ -70,7 +70,7 @@ def clamped_and_averaged(x: Tensor, gradient: Gradient) -> Iterator[Tensor]:
 def rendered(spec: JobSpec, content: Tensor, style: Tensor, network: Network, start: Tensor) -> list[Tensor]:
     """The engine's pictures, each (3, H, W) in [0, 1], from the start on."""
     objective = engine_of(spec, content, style, network, start)
-    rules = UpdateRules(spec.clamp, spec.average, spec.stop_change)
+    rules = UpdateRules.of(spec)
     scale = Scale(STEPS, lambda: (start[None], objective))
     return [progress.image[0] for progress in optimize([scale], make_optimizer(spec), rules)]
 

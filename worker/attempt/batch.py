@@ -170,7 +170,7 @@ class BatchRun:
             Scale(iterations, partial(prepare_scale, batch, edge, context, partial(on_plan, edge)))
             for edge, iterations in spec.schedule
         ]
-        rules = UpdateRules(spec.clamp, spec.average, spec.stop_change)
+        rules = UpdateRules.of(spec)
         return RunRequest(scales, make_optimizer(spec), rules, state)
 
     def _network(self, attempt: Attempt, path: ComputePath) -> FeatureNetwork:

@@ -63,8 +63,8 @@ def optimize(
 ) -> Iterator[Progress]:
     """Optimize images over all scales, coarse to fine.
 
-    Nothing waits for the device, unless `stop_change` asks for it; reading the tensors does. The caller may stop
-    at any time.
+    Nothing waits for the device, unless a rule of when to stop asks for it; reading the tensors does. The caller may
+    stop at any time.
 
     Args:
         scales: The sizes, each with its start and its objective.
@@ -112,6 +112,9 @@ def optimize(
         del start, image
         while at.step < scale.iterations and not iterate.has_stopped():
             losses, gradient = objective.gradient(iterate.image, at.done)
+            iterate.watch(losses[:, 0])
+            if iterate.has_stopped():
+                break
             yield Progress(at.done, iterations, iterate.pixels(), losses, partial(_state, at, iterate, optimizer))
             iterate.move(optimizer.step(iterate.image, gradient))
             del gradient
@@ -158,6 +161,7 @@ class _Iterate:
         self.moving = torch.ones(image.shape[0], dtype=torch.bool, device=image.device)
         self._sum = torch.zeros_like(image) if rules.average else image.new_zeros(())
         self._left = 1.0
+        self._totals = image.new_zeros((image.shape[0], 0))
         self._update_average(image)
 
     @classmethod
@@ -170,18 +174,32 @@ class _Iterate:
         iterate.moving, iterate._left = moving, state.numbers["left"]
         if rules.average:
             iterate._sum = state.tensors["sum"].to(start.device)
+        if rules.stop_loss_change:
+            iterate._totals = state.tensors["totals"].to(start.device)
         return iterate
 
     def state(self) -> EngineState:
         tensors = {"image": self.image, "moving": self.moving}
         # Without an averaged iterate the sum is zero, and not worth storing.
         averaged = {"sum": self._sum} if self.rules.average else {}
-        return EngineState({**tensors, **averaged}, {"left": self._left})
+        # Without the newest: whoever continues computes it again.
+        watched = {"totals": self._totals[:, :-1].contiguous()} if self.rules.stop_loss_change else {}
+        return EngineState({**tensors, **averaged, **watched}, {"left": self._left})
+
+    def watch(self, totals: Tensor) -> None:
+        """Hold images whose total loss, (B,), has not fallen enough over the last steps."""
+        if not self.rules.stop_loss_change:
+            return
+        steps = self.rules.stop_loss_steps
+        self._totals = torch.cat([self._totals[:, -steps:], totals.detach()[:, None]], dim=1)
+        if self._totals.shape[1] > steps:
+            before, now = self._totals[:, 0], self._totals[:, -1]
+            self.moving = self.moving & (before - now >= self.rules.stop_loss_change * before.abs())
 
     def move(self, image: Tensor) -> None:
         if self.rules.clamp:
             image = clamp(self.space, image)
-        if self.rules.stop_change:
+        if self.rules.stops:
             moving = self.moving
             change = (image - self.image).flatten(1).norm(dim=1) / image.flatten(1).norm(dim=1).clamp_min(1e-30)
             image = torch.where(moving.view(-1, 1, 1, 1), image, self.image)
@@ -190,7 +208,7 @@ class _Iterate:
         self._update_average(image)
 
     def has_stopped(self) -> bool:
-        return bool(self.rules.stop_change) and not bool(self.moving.any())
+        return self.rules.stops and not bool(self.moving.any())
 
     def average(self) -> Tensor:
         """Return the averaged iterate, bias-corrected as Adam's moments are (Kingma and Ba 2015, section 3)."""

@@ -83,6 +83,9 @@ class UpdateRules:
         clamp: Whether every pixel is brought back into [0, 1].
         average: Decay of the averaged iterate, which is what is shown and carried on; 0 for none.
         stop_change: An image whose relative change |new - old| / |new| is less is not moved any more.
+        stop_loss_change: Nor is one whose total loss has fallen by a smaller share than this over `stop_loss_steps`
+            steps of a scale; 0: however little it falls.
+        stop_loss_steps: Those steps.
 
     Example:
         >>> UpdateRules(clamp=True).average
@@ -92,6 +95,22 @@ class UpdateRules:
     clamp: bool = False
     average: float = 0.0
     stop_change: float = 0.0
+    stop_loss_change: float = 0.0
+    stop_loss_steps: int = 20
+
+    @classmethod
+    def of(cls, spec: JobSpec) -> UpdateRules:
+        """Return the rules that a spec asks for.
+
+        Args:
+            spec: A resolved spec.
+        """
+        return cls(spec.clamp, spec.average, spec.stop_change, spec.stop_loss_change, spec.stop_loss_steps)
+
+    @property
+    def stops(self) -> bool:
+        """Whether a scale may end before its iterations are over."""
+        return bool(self.stop_change or self.stop_loss_change)
 
 
 @dataclass(frozen=True)

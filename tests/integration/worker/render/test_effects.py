@@ -57,6 +57,8 @@ WITNESSES: dict[str, tuple[dict[str, Any], Any]] = {
     "scale_factor": ({"min_size": 16}, 1.3),
     "first_iterations": ({"min_size": 16}, 5),
     "stop_change": ({}, 0.9),
+    "stop_loss_change": ({"stop_loss_steps": 1}, 0.99),
+    "stop_loss_steps": ({"stop_loss_change": 0.99}, 1),
     "content_weight": ({}, 10.0),
     "style_weight": ({}, 10.0),
     "tv_weight": ({}, 10.0),
@@ -144,7 +146,7 @@ def painted(document: str) -> bytes:
     network = random_network(spec, [inputs.sized(24, path.device).content], path)
     context = RenderContext(path, network, ModelCache(0), lambda: 1 << 32)
     scales = [Scale(n, partial(prepare_scale, [inputs], edge, context)) for edge, n in spec.schedule]
-    *_, last = optimize(scales, make_optimizer(spec), UpdateRules(spec.clamp, spec.average, spec.stop_change))
+    *_, last = optimize(scales, make_optimizer(spec), UpdateRules.of(spec))
     return encode_tensor(last.image[0], Output(spec.format, quality=spec.quality), {})
 
 

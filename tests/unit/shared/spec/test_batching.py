@@ -77,4 +77,5 @@ def test_who_may_not_wait_and_who_may_stop_before_goes_alone() -> None:
     """Given a job with a time limit, or one that stops by itself, I expect no key; on other devices, another one."""
     assert key(SIZE, Terms(time_limit=5.0)) is None
     assert key(stop_change=0.001) is None
+    assert key(stop_loss_change=0.001) is None
     assert len({key(), key(SIZE, Terms(device="gpu")), key(SIZE, Terms(label="night"))}) == 3

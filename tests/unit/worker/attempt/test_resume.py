@@ -44,6 +44,7 @@ RULES = {
     "plain": UpdateRules(),
     "clamped and averaged": UpdateRules(clamp=True, average=0.6),
     "stopping": UpdateRules(average=0.3, stop_change=0.02),
+    "stopping on the loss": UpdateRules(clamp=True, stop_loss_change=0.3, stop_loss_steps=3),
 }
 
 

@@ -279,6 +279,20 @@ def test_a_picture_that_hardly_moves_stands_still() -> None:
     assert changes[-1] < 0.02
 
 
+def test_a_scale_ends_when_the_loss_no_longer_falls() -> None:
+    """Given a share by which the loss must fall over five steps, I expect the end at the first step where it has not,
+    none before that many steps, and the same pictures up to there as without the rule."""
+    pair = picture(0, 1, 3, 16, 16), picture(1, 1, 3, 16, 16)
+    whole = render(*pair, "lbfgs", 60)
+    steps = render(*pair, "lbfgs", 60, UpdateRules(stop_loss_change=0.2, stop_loss_steps=5))
+    assert 5 < len(steps) < 60
+    totals = [float(step.losses[0, 0]) for step in whole]
+    still = [totals[n - 5] - totals[n] < 0.2 * totals[n - 5] for n in range(5, len(totals))]
+    assert len(steps) - 1 == still.index(True) + 5
+    for found, expected in zip(steps, whole, strict=False):
+        torch.testing.assert_close(found.image, expected.image)
+
+
 def test_pictures_of_a_batch_stop_each_by_itself() -> None:
     """Given two jobs that stop at different times, I expect each to end as it does alone."""
     content, style = picture(0, 2, 3, 16, 16), picture(1, 2, 3, 16, 16)

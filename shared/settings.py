@@ -1,10 +1,9 @@
-"""One table of settings: the environment (STYLEFARM_...) before stylefarm.toml before the defaults."""
+"""One table of settings: a chosen profile, the environment (STYLEFARM_...), stylefarm.toml, the defaults."""
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,14 +14,19 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
-from stylefarm.shared.errors import InvalidRequest, InvalidSettings
-from stylefarm.shared.small_files import read_small
+from stylefarm.shared.errors import InvalidSettings
+from stylefarm.shared.settings_file import (
+    CONFIG_VARIABLE,
+    PROFILE_VARIABLE,
+    PROFILES,
+    config_file,
+    read_config,
+    read_profile,
+)
 from stylefarm.shared.text import nearest
 
 PREFIX = "STYLEFARM_"
-CONFIG_VARIABLE = "STYLEFARM_CONFIG"
-CONFIG_FILE = "stylefarm.toml"
-MOST_BYTES = 1_000_000
+OF_THE_FILE = (CONFIG_VARIABLE, PROFILE_VARIABLE)
 # No machine has as many pixels or bytes, and any database and any language can count to it.
 MOST = 1 << 50
 LONGEST_PREFIX = 512
@@ -98,8 +102,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment first, then stylefarm.toml."""
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, _read_config()))
+        """Read the profile that the user has chosen first, then the environment, then stylefarm.toml."""
+        profile, values = (InitSettingsSource(settings_cls, read()) for read in (read_profile, read_config))
+        return (init_settings, profile, env_settings, values)
 
     @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_prefix", mode="before")
     @classmethod
@@ -145,23 +150,6 @@ class Settings(BaseSettings):
         return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
 
 
-def config_file() -> Path | None:
-    """Return the file that STYLEFARM_CONFIG names, else ./stylefarm.toml, else None. Raises InvalidSettings."""
-    named = os.environ.get(CONFIG_VARIABLE)
-    path = Path(named or CONFIG_FILE)
-    try:
-        if path.is_file():
-            return path
-        there = path.exists()
-    except OSError:  # a name that is too long, or a folder that may not be entered
-        there = False
-    if there and not named:
-        raise InvalidSettings(f"{CONFIG_FILE} in the current folder is no file: rename it, or make it one")
-    if named:
-        raise InvalidSettings(f"{CONFIG_VARIABLE} names {named}, which is no file: correct it or unset it")
-    return None
-
-
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """Read the settings of this process, once. Raises InvalidSettings with what is wrong, where, and the remedy."""
@@ -176,46 +164,24 @@ def load_settings() -> Settings:
 
 
 def source_of(name: str) -> str:
-    """Return where the value of a setting comes from: "environment", the file's name, or "default".
+    """Return where a value comes from: the file's name, with a profile in brackets, "environment", or "default".
 
     Raises InvalidSettings.
     """
+    if name in read_profile():
+        return f"{config_file()} [{PROFILES}.{os.environ[PROFILE_VARIABLE]}]"
     if any(value and variable.upper() == PREFIX + name.upper() for variable, value in os.environ.items()):
         return "environment"
-    return str(config_file()) if name in _read_config() else "default"
-
-
-def _read_config() -> dict[str, Any]:
-    path = config_file()
-    if path is None:
-        return {}
-    try:
-        return _beside(path, tomllib.loads(read_small(path, MOST_BYTES).decode("utf-8-sig")))
-    except InvalidRequest as error:
-        raise InvalidSettings(str(error)) from None
-    except RecursionError:
-        raise InvalidSettings(f"{path} is nested too deeply: its settings are one below the other") from None
-    except ValueError as error:  # its text, its encoding, or a number of thousands of digits
-        raise InvalidSettings(f"{path} is no TOML: {error}") from None
-    except OSError as error:
-        raise InvalidSettings(f"{path} cannot be read ({error.strerror}): check its permissions") from None
-
-
-def _beside(path: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """Return what a file says, its own paths relative to it; a ~ is left to what checks it."""
-    home = values.get("home")
-    if isinstance(home, str) and home and not home.startswith("~"):
-        return {**values, "home": str(path.parent / home)}
-    return values
+    return str(config_file()) if name in read_config() else "default"
 
 
 def _check_environment() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for variable, value in os.environ.items():
         name = variable.upper()
-        # The names of settings are case-insensitive; STYLEFARM_CONFIG is not.
-        if value and name.startswith(PREFIX) and name not in known and variable != CONFIG_VARIABLE:
-            raise InvalidSettings(f"no setting is called {variable}{nearest(name, sorted({*known, CONFIG_VARIABLE}))}")
+        # The names of settings are case-insensitive; STYLEFARM_CONFIG and STYLEFARM_PROFILE are not.
+        if value and name.startswith(PREFIX) and name not in known and variable not in OF_THE_FILE:
+            raise InvalidSettings(f"no setting is called {variable}{nearest(name, sorted({*known, *OF_THE_FILE}))}")
 
 
 def _check_companions(settings: Settings) -> None:

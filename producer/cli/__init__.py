@@ -124,12 +124,16 @@ class Commands(CommandGroup):
 
 @click.command(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stylefarm")
-def cli() -> None:
+@click.option("--profile", metavar="NAME", help="Use the settings of [profiles.NAME] in stylefarm.toml.")
+def cli(profile: str | None) -> None:
     """Run a render farm for neural style transfer.
 
     Without configuration it renders on this machine. With STYLEFARM_BROKER_URL, STYLEFARM_DATABASE_URL and
     STYLEFARM_S3_BUCKET set, jobs go to the workers of a farm.
     """
+    if profile is not None:
+        # In the environment, so that the processes of a worker get it, too.
+        os.environ["STYLEFARM_PROFILE"] = profile
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

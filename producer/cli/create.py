@@ -46,6 +46,12 @@ YES_ABOVE = 1000
     help=f"Ask before submitting more than N cells.  [{YES_ABOVE}]",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--gpu-hour",
+    metavar="PRICE",
+    type=click.FloatRange(0, MOST),
+    help="With --dry-run: the price of an hour of a worker.",
+)
 @click.option("--skip-bad", is_flag=True, help="Skip cells whose pictures cannot be used.")
 @click.option("--force", is_flag=True, help="Render again what was rendered before.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until all its jobs have ended.")
@@ -62,6 +68,7 @@ def create(
     dry_run: bool,
     yes_above: int,
     yes: bool,
+    gpu_hour: float | None,
     skip_bad: bool,
     force: bool,
     and_wait: bool,
@@ -81,6 +88,8 @@ def create(
     """
     if timeout is not None and not and_wait:
         raise InvalidRequest("--timeout says how long --wait waits at most: give both, or neither")
+    if gpu_hour is not None and not dry_run:
+        raise InvalidRequest("--gpu-hour is the price for which --dry-run computes the cost: give both, or neither")
     parse_marks({"tags": tags, "note": note})
     given = {name: value for name, value in terms.items() if value is not None}
     grid = _grid(file, axes, name, max_running, given)
@@ -88,7 +97,7 @@ def create(
         if webhook is not None:
             farm.check_webhook(webhook)
         if dry_run:
-            _report_forecast(forecast(farm, grid, skip_bad=skip_bad), as_json)
+            _report_forecast(forecast(farm, grid, skip_bad=skip_bad), gpu_hour, as_json)
             return
         if and_wait:
             check_renderer(farm)
@@ -165,9 +174,12 @@ def _report_created(created: Sweep, statuses: Sequence[Status], as_json: bool) -
     print_json({**document(created, statuses), "jobs": jobs, "skipped": created.skipped})
 
 
-def _report_forecast(found: Forecast, as_json: bool) -> None:
+def _report_forecast(found: Forecast, gpu_hour: float | None, as_json: bool) -> None:
+    hours = found.machine_hours
+    price = None if gpu_hour is None or hours is None else f"{gpu_hour * hours:,.2f} for {duration(hours * 3600)}"
     if as_json:
-        print_json({"dry_run": asdict(found)})
+        priced = {} if gpu_hour is None else {"price": None if hours is None else gpu_hour * hours}
+        print_json({"dry_run": {**asdict(found), **priced}})
         return
     for note in found.notes:
         say(note)
@@ -181,6 +193,7 @@ def _report_forecast(found: Forecast, as_json: bool) -> None:
             "there already": f"{found.known:,}",
             "to render": f"{found.new:,}",
             "time": None if found.hours is None else f"{duration(found.hours * 3600)} on {where}",
+            "price": price and f"{price} of a worker",
             "taken from": found.basis,
         }
     )

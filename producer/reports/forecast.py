@@ -23,6 +23,7 @@ from stylefarm.shared.text import counted
 class Forecast:
     """How many cells a sweep has, how many of them are still to be rendered, and how long that takes.
 
+    `machine_hours` is what one worker alone would take.
     `known` pictures are rendered or submitted already, `new` ones are not; `hours` is for all new ones on `workers`,
     None where it is unknown, and `basis` says what it was computed from, or what is missing.
 
@@ -37,6 +38,7 @@ class Forecast:
     known: int
     new: int
     hours: float | None
+    machine_hours: float | None
     workers: int
     basis: str
     notes: Sequence[str]
@@ -75,6 +77,7 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
         known=len(known),
         new=len(new),
         hours=None if seconds is None else seconds / 3600 / max(1, workers),
+        machine_hours=None if seconds is None else seconds / 3600,
         workers=workers,
         basis=basis,
         notes=[

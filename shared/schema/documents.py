@@ -248,7 +248,10 @@ class FindingDocument(TypedDict):
 
 
 class ForecastDocument(TypedDict):
-    """What a sweep would ask of the farm; `hours` is null where it is unknown."""
+    """What a sweep would ask of the farm; `hours` on its workers and `machine_hours` of one are null where unknown.
+
+    `price` is there with --gpu-hour, null where the hours are.
+    """
 
     cells: int
     axes: dict[str, list[Any]]
@@ -256,6 +259,8 @@ class ForecastDocument(TypedDict):
     known: int
     new: int
     hours: float | None
+    machine_hours: float | None
+    price: NotRequired[float | None]
     workers: int
     basis: str
     notes: list[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +88,13 @@ def test_parameters_are_explained(inside: InProcess) -> None:
     assert len(inside.run("parameters", "--json").document["parameters"]) > 60
     wrong = inside.run("parameters", "stile_weight")
     assert (wrong.code, "did you mean 'style_weight'?" in wrong.messages) == (2, True)
+
+
+def test_a_profile_is_chosen_by_its_name(inside: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given profiles in stylefarm.toml, if one is named before a command, I expect its settings."""
+    monkeypatch.setenv("STYLEFARM_PROFILE", "")  # what the program sets is undone with the test
+    (inside.folder / "stylefarm.toml").write_text("[profiles.small]\nmax_pixels = 77\n")
+    shown = json.loads(inside.run("--profile", "small", "config", "show", "--json").out)["settings"]
+    assert shown["max_pixels"] == {"value": 77, "source": "stylefarm.toml [profiles.small]"}
+    wrong = inside.run("--profile", "smal", "job", "list")
+    assert (wrong.code, "did you mean 'small'?" in wrong.messages) == (2, True)

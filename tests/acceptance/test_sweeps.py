@@ -64,11 +64,14 @@ def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
     assert found["axes"] == {"content": ["a.png", "b.png"], "seed": [1, 2]}
     assert found["hours"] > 0
     assert found["basis"] == "a few iterations timed here for 1 size"
+    assert found["hours"] == found["machine_hours"]
+    assert "price" not in found
     created(farm, "sweep.yaml", "--wait")
-    longer = farm.run("sweep", "create", "sweep.yaml", "--set", "seed=1..5", "--dry-run")
+    longer = farm.run("sweep", "create", "sweep.yaml", "--set", "seed=1..5", "--dry-run", "--gpu-hour", "1000000")
     assert longer.code == 0, longer.messages
     lines = dict(line.split("  ", 1) for line in longer.out.splitlines())
     assert lines["cells"].strip() == "10"
+    assert float(lines["price"].split(" for ")[0].replace(",", "")) > 0
     assert "content (2), seed (5)" in longer.out
     assert "the median of 4 done jobs of the same size" in longer.out
     assert lines["there already"].strip() == "4"

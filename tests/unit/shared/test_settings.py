@@ -15,7 +15,8 @@ from sqlalchemy.engine import make_url
 
 from stylefarm.producer.cli import cli
 from stylefarm.shared.errors import FarmError, InvalidSettings
-from stylefarm.shared.settings import PREFIX, Settings, config_file, load_settings, source_of
+from stylefarm.shared.settings import PREFIX, Settings, load_settings, source_of
+from stylefarm.shared.settings_file import config_file
 
 SECRETS = ("broker-5ecret", "database-5ecret", "bucket-5ecret")
 SERVERS = {

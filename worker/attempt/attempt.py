@@ -89,9 +89,9 @@ class Attempt:
     @cached_property
     def encoder(self) -> OutputEncoder:
         """How its pictures are saved."""
-        names = {"content_name": self.job.content_name, "style_name": self.job.style_name}
-        # The record has what is needed to render the picture again.
-        parameters = {"stylefarm": shared.__version__, **names, **self.spec.model_dump(mode="json")}
+        # What is needed to render the picture again; no names of files, since equal pictures of several names, and of
+        # several users, share a job.
+        parameters = {"stylefarm": shared.__version__, **self.spec.model_dump(mode="json")}
         exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
         alpha = self._decoded(self.spec.content).alpha if self.spec.alpha == "keep" else None
         return OutputEncoder(self.spec, self.inputs.content, parameters, exif, alpha)

@@ -28,6 +28,7 @@ from stylefarm.shared.foreign_text import one_line
 from stylefarm.shared.images.color import is_gray
 from stylefarm.shared.images.decode import decode, read_bytes
 from stylefarm.shared.images.exif import kept_exif
+from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
 from stylefarm.shared.paths import is_url, located
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
@@ -184,7 +185,7 @@ class SpecResolver:
         data = self._bytes(source)
         if _address(data) != source.address:
             raise InvalidImage(f"{source.origin} changed while it was being submitted: submit again")
-        blobs.put(key, data, "application/octet-stream")
+        blobs.put(key, data, media_type(data[:HEAD_BYTES]))
 
     def picture(self, address: str) -> Image.Image:
         """Return a picture that a resolved spec names.

@@ -53,6 +53,22 @@ def recognize(head: bytes) -> str | None:
     return next((name for signature, name in _SIGNATURES if head.startswith(signature)), None)
 
 
+def media_type(head: bytes) -> str:
+    r"""Return the media type of a picture, by which a browser shows it.
+
+    Args:
+        head: the first `HEAD_BYTES` of a file, or all of it.
+
+    Example:
+        >>> media_type(b"\xff\xd8\xff\xe0"), media_type(b"P6 8 8 255 "), media_type(b"a text")
+        ('image/jpeg', 'image/x-portable-anymap', 'application/octet-stream')
+    """
+    found = recognize(head)
+    if found is None:
+        return "application/octet-stream"
+    return "image/x-portable-anymap" if found == "PPM" else f"image/{found.lower()}"
+
+
 def recognize_file(path: Path) -> str | None:
     """Return the format of a file, as `recognize` does; None of a folder, a pipe, or what cannot be read.
 

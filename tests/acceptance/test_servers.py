@@ -104,6 +104,9 @@ def test_a_sweep_goes_through_the_whole_farm(
 
     with contextlib.closing(swift_server.client()) as client:
         listed = client.list_objects_v2(Bucket=bucket, Prefix="jobs/")
+        inputs = client.list_objects_v2(Bucket=bucket, Prefix="inputs/")
+        heads = [client.head_object(Bucket=bucket, Key=entry["Key"]) for entry in inputs["Contents"]]
+    assert {head["ContentType"] for head in heads} == {"image/png"}
     keys = {entry["Key"] for entry in listed["Contents"]}
     pictures = []
     for number, job in enumerate(waited.document["jobs"]):

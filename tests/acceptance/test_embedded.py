@@ -6,13 +6,19 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from stylefarm.shared.db.connection import new_engine
+from stylefarm.shared.db.states import State
 from stylefarm.shared.images.encode import read_parameters
-from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
+from stylefarm.shared.queries.jobs import Queries
+from stylefarm.shared.settings import Settings
+from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine, InProcess
+from tests.servers.processes import wait_until
 
 SMALL = ("--size", "32", "--snapshot-every", "2", *SHALLOW_OPTIONS)
 
@@ -22,6 +28,20 @@ def farm(tmp_path: Path, pictures: Path) -> CommandLine:
     """The program, in the folder of the pictures, with a home of its own."""
     home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
     return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"})
+
+
+@pytest.fixture
+def inside(farm: CommandLine, request: pytest.FixtureRequest) -> InProcess:
+    """The same without processes of their own: three commands in four spend most of their time with imports."""
+    return InProcess.of(farm, request)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[Queries]:
+    """What is in the farm's database, for who asks again and again."""
+    queries = Queries(new_engine(Settings(home=tmp_path / "home").database))
+    yield queries
+    queries.engine.dispose()
 
 
 def test_render_renders_one_picture(farm: CommandLine) -> None:
@@ -49,53 +69,53 @@ def test_the_same_render_gives_the_same_picture(farm: CommandLine) -> None:
     assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
 
 
-def test_what_was_rendered_is_not_rendered_again(farm: CommandLine) -> None:
+def test_what_was_rendered_is_not_rendered_again(inside: InProcess) -> None:
     """Given a rendered picture, if it is asked for again, I expect that job's file, or another with --force."""
     arguments = ("render", "a.png", "s.png", *SMALL, "--iterations", "2", "--json")
-    first = farm.run(*arguments, "-o", "one.png").document["job"]["id"]
-    again = farm.run(*arguments, "-o", "two.png")
+    first = inside.run(*arguments, "-o", "one.png").document["job"]["id"]
+    again = inside.run(*arguments, "-o", "two.png")
     assert again.document["job"]["id"] == first
     assert f"rendered before, by job {first}" in again.messages
-    assert (farm.folder / "one.png").read_bytes() == (farm.folder / "two.png").read_bytes()
-    assert farm.run(*arguments, "-o", "two.png", "--force").document["job"]["id"] != first
+    assert (inside.folder / "one.png").read_bytes() == (inside.folder / "two.png").read_bytes()
+    assert inside.run(*arguments, "-o", "two.png", "--force").document["job"]["id"] != first
 
 
-def test_an_output_is_not_overwritten_unasked(farm: CommandLine) -> None:
+def test_an_output_is_not_overwritten_unasked(inside: InProcess) -> None:
     """Given a file where the output would go, I expect a refusal before any rendering, and --force to overwrite it."""
-    output = farm.folder / "out.jpg"
+    output = inside.folder / "out.jpg"
     output.write_bytes(b"mine")
-    refused = farm.run("render", "a.png", "s.png", "-o", "out.jpg", *SMALL)
+    refused = inside.run("render", "a.png", "s.png", "-o", "out.jpg", *SMALL)
     assert refused.code == 2
     assert "--force" in refused.messages
     assert output.read_bytes() == b"mine"
-    assert farm.run("render", "a.png", "s.png", "-o", "out.jpg", "--force", *SMALL, "--iterations", "1").code == 0
+    assert inside.run("render", "a.png", "s.png", "-o", "out.jpg", "--force", *SMALL, "--iterations", "1").code == 0
     with Image.open(output) as image:
         assert image.format == "JPEG"
 
 
-def test_a_sweep_is_created_now_and_rendered_later(farm: CommandLine) -> None:
+def test_a_sweep_is_created_now_and_rendered_later(inside: InProcess) -> None:
     """Given a sweep file, if it is created, and waited for by a later command, I expect every cell rendered."""
-    (farm.folder / "sweep.yaml").write_text(
+    (inside.folder / "sweep.yaml").write_text(
         f"name: try\nbase: {{style: s.png, size: 32, iterations: 3, init: noise, {SHALLOW}}}\n"
         "matrix: {content: [a.png, b.png], seed: [1, 2]}\n"
     )
-    created = farm.run("sweep", "create", "sweep.yaml")
+    created = inside.run("sweep", "create", "sweep.yaml")
     assert created.code == 0, created.messages
     sweep_id = created.out.strip()
-    before = farm.run("sweep", "show", sweep_id[:8], "--json").document
+    before = inside.run("sweep", "show", sweep_id[:8], "--json").document
     assert before["counts"] == {"queued": 4}
-    waited = farm.run("sweep", "wait", sweep_id, "--json")
+    waited = inside.run("sweep", "wait", sweep_id, "--json")
     assert waited.code == 0, waited.messages
     after = waited.document
     assert (after["schema_version"], after["counts"]) == (1, {"done": 4})
     assert [job["cell"]["seed"] for job in after["jobs"]] == [1, 2, 1, 2]
     job_id = after["jobs"][0]["id"]
-    shown = farm.run("job", "show", job_id, "--json").document
+    shown = inside.run("job", "show", job_id, "--json").document
     assert [point["iteration"] for point in shown["losses"]] == [0, 1, 2, 3]
     assert shown["attempts"][0]["precision"] in {"fp32", "bf16"}
-    downloaded = farm.run("job", "download", job_id, "-o", "cell.png")
+    downloaded = inside.run("job", "download", job_id, "-o", "cell.png")
     assert (downloaded.code, downloaded.out) == (0, "cell.png\n")
-    assert "done" in farm.run("sweep", "show", sweep_id).out
+    assert "done" in inside.run("sweep", "show", sweep_id).out
 
 
 @pytest.mark.parametrize(
@@ -107,16 +127,16 @@ def test_a_sweep_is_created_now_and_rendered_later(farm: CommandLine) -> None:
     ],
 )
 def test_a_stopped_command_keeps_what_is_done_and_says_how_to_go_on(
-    farm: CommandLine, number: signal.Signals, last: str
+    inside: InProcess, rows: Queries, number: signal.Signals, last: str
 ) -> None:
     """Given a sweep that is being rendered, if it is stopped, I expect its code, the rest queued, and how to go on."""
-    (farm.folder / "sweep.yaml").write_text(
+    (inside.folder / "sweep.yaml").write_text(
         f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2, 90000]}}\n"
     )
-    sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()
-    waiting = farm.start("sweep", "wait", sweep_id)
+    sweep_id = inside.run("sweep", "create", "sweep.yaml").out.strip()
+    waiting = inside.start("sweep", "wait", sweep_id)
     try:
-        _until(lambda: farm.run("sweep", "show", sweep_id, "--json").document["counts"] == {"running": 1, "done": 1})
+        wait_until(lambda: rows.counts(sweep_id) == {State.RUNNING: 1, State.DONE: 1}, 150)
         os.kill(waiting.pid, number)
         _, messages = waiting.communicate(timeout=60)
     finally:
@@ -124,7 +144,7 @@ def test_a_stopped_command_keeps_what_is_done_and_says_how_to_go_on(
         waiting.wait()
     assert (waiting.returncode, messages.splitlines()[-1]) == (128 + number, last)
     assert f"stylefarm sweep wait {sweep_id}" in messages
-    document = farm.run("sweep", "show", sweep_id, "--json").document
+    document = inside.run("sweep", "show", sweep_id, "--json").document
     assert document["counts"] == {"queued": 1, "done": 1}
 
 
@@ -149,15 +169,15 @@ def test_an_early_ctrl_c_shows_no_traceback(farm: CommandLine) -> None:
     assert (started.returncode, out, messages) == (-signal.SIGINT, "", "")
 
 
-def test_ctrl_c_again_leaves_the_painter_time_to_let_go(farm: CommandLine) -> None:
+def test_ctrl_c_again_leaves_the_painter_time_to_let_go(inside: InProcess, rows: Queries) -> None:
     """Given a picture that is being rendered, if Ctrl-C comes three times at once, I expect 130, and the job queued."""
-    (farm.folder / "sweep.yaml").write_text(
+    (inside.folder / "sweep.yaml").write_text(
         f"base: {{style: s.png, content: a.png, size: 512, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
     )
-    sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()
-    waiting = farm.start("sweep", "wait", sweep_id)
+    sweep_id = inside.run("sweep", "create", "sweep.yaml").out.strip()
+    waiting = inside.start("sweep", "wait", sweep_id)
     try:
-        _until(lambda: farm.run("sweep", "show", sweep_id, "--json").document["jobs"][0]["iteration"] > 0)
+        wait_until(lambda: rows.sweep_jobs(sweep_id)[0].iteration > 0, 150)
         for _ in range(3):
             os.kill(waiting.pid, signal.SIGINT)
             time.sleep(0.05)
@@ -166,21 +186,20 @@ def test_ctrl_c_again_leaves_the_painter_time_to_let_go(farm: CommandLine) -> No
         waiting.kill()
         waiting.wait()
     assert (waiting.returncode, messages.splitlines()[-1]) == (130, "stylefarm: interrupted")
-    document = farm.run("sweep", "show", sweep_id, "--json").document
+    document = inside.run("sweep", "show", sweep_id, "--json").document
     assert document["counts"] == {"queued": 1}
 
 
-def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
+def test_a_killed_painter_loses_no_job(farm: CommandLine, rows: Queries, request: pytest.FixtureRequest) -> None:
     """Given a process that is killed while it renders, if another waits for the job, I expect it rendered there."""
-    impatient = CommandLine(
-        farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "3", "STYLEFARM_HEARTBEAT_SECONDS": "1"}
-    )
+    short = {"STYLEFARM_LEASE_SECONDS": "3", "STYLEFARM_HEARTBEAT_SECONDS": "1"}
+    impatient = InProcess.of(CommandLine(farm.folder, {**farm.variables, **short}), request)
     (farm.folder / "sweep.yaml").write_text(
-        f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [1500]}}\n"
+        f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [500]}}\n"
     )
     sweep_id = impatient.run("sweep", "create", "sweep.yaml").out.strip()
     killed = impatient.start("sweep", "wait", sweep_id)
-    _until(lambda: impatient.run("sweep", "show", sweep_id, "--json").document["counts"] == {"running": 1})
+    wait_until(lambda: rows.counts(sweep_id) == {State.RUNNING: 1}, 150)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     waited = impatient.run("sweep", "wait", sweep_id, "--json")
@@ -189,27 +208,19 @@ def test_a_killed_painter_loses_no_job(farm: CommandLine) -> None:
     assert (job["state"], job["attempt"]) == ("done", 2)
 
 
-def test_a_wait_may_end_before_the_work(farm: CommandLine) -> None:
+def test_a_wait_may_end_before_the_work(inside: InProcess) -> None:
     """Given a long job, if it is waited for with a timeout, I expect 8; if it is cancelled, 5 from then on."""
-    (farm.folder / "sweep.yaml").write_text(
+    (inside.folder / "sweep.yaml").write_text(
         f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [50000]}}\n"
     )
-    farm.run("sweep", "create", "sweep.yaml")
-    sweep_id = farm.run("sweep", "create", "sweep.yaml").out.strip()
-    (job,) = farm.run("sweep", "show", sweep_id, "--json").document["jobs"]
-    assert farm.run("job", "wait", job["id"], "--timeout", "0.1").code == 8
-    not_yet = farm.run("job", "download", job["id"])
+    inside.run("sweep", "create", "sweep.yaml")
+    sweep_id = inside.run("sweep", "create", "sweep.yaml").out.strip()
+    (job,) = inside.run("sweep", "show", sweep_id, "--json").document["jobs"]
+    assert inside.run("job", "wait", job["id"], "--timeout", "0.1").code == 8
+    not_yet = inside.run("job", "download", job["id"])
     assert not_yet.code == 8
-    assert farm.run("job", "cancel", job["id"][:8]).out == "cancelled\n"
-    assert farm.run("job", "cancel", job["id"]).code == 2
-    assert farm.run("job", "wait", job["id"]).code == 5
-    assert farm.run("sweep", "wait", sweep_id).code == 5
-    assert farm.run("job", "download", job["id"]).code == 5
-
-
-def _until(true: object, seconds: float = 150) -> None:
-    assert callable(true)
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
+    assert inside.run("job", "cancel", job["id"][:8]).out == "cancelled\n"
+    assert inside.run("job", "cancel", job["id"]).code == 2
+    assert inside.run("job", "wait", job["id"]).code == 5
+    assert inside.run("sweep", "wait", sweep_id).code == 5
+    assert inside.run("job", "download", job["id"]).code == 5

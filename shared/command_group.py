@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import click
+from click.core import ParameterSource
 
 from stylefarm.shared.console import say
 
@@ -30,6 +31,24 @@ class CommandGroup(click.Group):
             for option in _repeated(click.Context(command, info_name=name, parent=ctx), rest):
                 say(f"{max(option.opts, key=len)} is given more than once: the last value counts")
         return name, command, rest
+
+
+def say_in_vain(*names: str, because: str) -> None:
+    """Say which of these options the user has given, although they have no effect with the others.
+
+    Args:
+        *names: of parameters of the current command.
+        because: ends the sentence, as in "without -o".
+
+    Example:
+        say_in_vain("metric", because="without -o")
+    """
+    ctx = click.get_current_context()
+    options = [parameter for parameter in ctx.command.params if isinstance(parameter, click.Option)]
+    for option in options:
+        given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if option.name in names and given:
+            say(f"{max(option.opts, key=len)} has no effect {because}")
 
 
 def _repeated(ctx: click.Context, args: Sequence[str]) -> list[click.Option]:

@@ -12,6 +12,7 @@ from stylefarm.producer.reports.comparison import compare
 from stylefarm.producer.reports.comparison_files import SPREADS, table, write_comparison
 from stylefarm.producer.views.metrics import NOT_VALIDATED
 from stylefarm.producer.views.selection import parse_where
+from stylefarm.shared.command_group import say_in_vain
 from stylefarm.shared.console import json_option, print_json, print_table, say
 
 
@@ -49,6 +50,8 @@ def compare_command(
     A plot shows one metric over the render time, or with --over over the values of an axis; .csv and .md contain the
     table, .html both.
     """
+    if output is None:
+        say_in_vain("metric", "force", because="without -o")
     with Farm() as farm:
         sweeps = [farm.find_sweep(sweep_id) for sweep_id in sweep_ids]
         found = compare(sweeps, by=by, over=over, where=parse_where(where))

@@ -15,6 +15,7 @@ from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.results import Result
 from stylefarm.producer.reports.downloads import Downloaded, download_snapshots, download_sweep
 from stylefarm.producer.views.selection import parse_where
+from stylefarm.shared.command_group import say_in_vain
 from stylefarm.shared.console import echo_path, json_option, print_json, print_table, say
 from stylefarm.shared.errors import InvalidRequest, NotFound
 from stylefarm.shared.files import check_writable
@@ -62,6 +63,8 @@ def job_download(
     """Download the result of JOB, and print the file name."""
     if snapshots and snapshot is not None:
         raise InvalidRequest("--snapshot is one of them and --snapshots are all: give one of the two")
+    if output is not None and str(output) == STANDARD:
+        say_in_vain("force", because="on standard output")
     with Farm() as farm:
         found = farm.find_job(job_id)
         if snapshots:

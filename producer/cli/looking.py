@@ -15,6 +15,7 @@ from stylefarm.producer.reports.loss_files import write_losses
 from stylefarm.producer.reports.timelapse import write_timelapse
 from stylefarm.producer.sheets.write import write_sheet
 from stylefarm.producer.views.selection import parse_where
+from stylefarm.shared.command_group import say_in_vain
 from stylefarm.shared.console import echo_path, json_option, print_json
 from stylefarm.shared.errors import InvalidRequest
 
@@ -56,6 +57,10 @@ def sheet(sweep_id: str, output: Path, where: tuple[str, ...], yes: bool, as_jso
     Select values of the other axes with --where; for those that are left, an HTML file has choosers, a PDF has pages,
     and PNG and JPEG become several files.
     """
+    if options["sort_by"] is None:
+        say_in_vain("top", because="without --sort-by")
+    else:
+        say_in_vain("rows", "columns", because="with --sort-by, which ranks the results")
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
         ask = None if yes else _ask

@@ -146,3 +146,22 @@ def test_what_is_written_is_named(inside: InProcess, sweep_id: str, command: str
     again = inside.run(*arguments)
     assert (again.code, "exists: give --force" in again.messages) == (2, True)
     assert inside.run(*arguments, "--force", "--json").document["output"] == [name]
+
+
+@pytest.mark.parametrize(
+    ("command", "sentences"),
+    [
+        ("compare {sweep} --metric nosuch", ["--metric has no effect without -o"]),
+        ("sweep sheet {sweep} -o sheet.png --top 3", ["--top has no effect without --sort-by"]),
+        (
+            "sweep sheet {sweep} -o sheet.png --sort-by loss --rows content",
+            ["--rows has no effect with --sort-by, which ranks the results"],
+        ),
+        ("sweep sheet {sweep} -o sheet.png --rows content", []),
+    ],
+)
+def test_options_without_effect_are_told(inside: InProcess, sweep_id: str, command: str, sentences: list[str]) -> None:
+    """Given an option that has no effect with the others, I expect a line that says so, and the command done."""
+    ended = inside.run(*command.format(sweep=sweep_id).split())
+    assert ended.code == 0, ended.messages
+    assert [line for line in ended.messages.splitlines() if "no effect" in line] == sentences

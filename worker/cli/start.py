@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
-from stylefarm.shared.command_group import CommandGroup
+from stylefarm.shared.command_group import CommandGroup, say_in_vain
 from stylefarm.shared.console import MOST_SECONDS
 from stylefarm.shared.dispatch.workers import NewWorker
 from stylefarm.shared.errors import FarmError
@@ -106,6 +106,8 @@ def start(
     SIGTERM) lets running jobs finish within --grace. The second one stops at once; other workers take the jobs when
     their leases have expired.
     """
+    if gpus == "none":
+        say_in_vain("slots_per_gpu", because="with --gpus none")
     settings = load_settings()
     slot.broker_of(settings)
     slot.check_installed()

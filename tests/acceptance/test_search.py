@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import SHALLOW, CommandLine
+from tests.programs import SHALLOW, CommandLine, InProcess
 
 FILE = f"""\
 base: {{content: a.png, style: s.png, size: 32, snapshot_every: 0, optimizer: adam, {SHALLOW}}}
@@ -16,13 +16,13 @@ search: {{metric: loss, trials: %d, batch: 3}}
 
 
 @pytest.fixture
-def farm(tmp_path: Path, pictures: Path) -> CommandLine:
-    """The program, in the folder of the pictures, with a home of its own."""
+def farm(tmp_path: Path, pictures: Path, request: pytest.FixtureRequest) -> InProcess:
+    """The program, without a process of its own, in the folder of the pictures, with a home of its own."""
     home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch")}
-    return CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"})
+    return InProcess.of(CommandLine(pictures, {**home, "STYLEFARM_THREADS": "1"}), request)
 
 
-def test_a_search_finds_the_best_and_goes_on(farm: CommandLine) -> None:
+def test_a_search_finds_the_best_and_goes_on(farm: InProcess) -> None:
     """Given a search, I expect its trials rendered and the best printed; with more trials, only the further ones."""
     file = farm.folder / "sweep.yaml"
     file.write_text(FILE % 5)
@@ -52,7 +52,7 @@ def test_a_search_finds_the_best_and_goes_on(farm: CommandLine) -> None:
         ("matrix: {seed: [1, 2]}\nsearch: {metric: ssim}\nexclude: [{seed: 1}]\n", "exclude does not go with search"),
     ],
 )
-def test_what_is_no_search_is_refused(farm: CommandLine, text: str, sentence: str) -> None:
+def test_what_is_no_search_is_refused(farm: InProcess, text: str, sentence: str) -> None:
     """Given a file that says nothing to look for, or something unknown, I expect 2 and a sentence."""
     (farm.folder / "sweep.yaml").write_text(f"base: {{content: a.png, style: s.png, {SHALLOW}}}\n{text}")
     refused = farm.run("sweep", "search", "sweep.yaml")
@@ -60,7 +60,7 @@ def test_what_is_no_search_is_refused(farm: CommandLine, text: str, sentence: st
     assert sentence in refused.messages
 
 
-def test_a_search_is_not_created_as_a_grid(farm: CommandLine) -> None:
+def test_a_search_is_not_created_as_a_grid(farm: InProcess) -> None:
     """Given a file with a search, if it is created like a grid, I expect to be told the command that runs it."""
     (farm.folder / "sweep.yaml").write_text(FILE % 5)
     refused = farm.run("sweep", "create", "sweep.yaml")

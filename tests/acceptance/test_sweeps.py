@@ -38,26 +38,26 @@ def flags(document: Any) -> list[bool]:
     return [job["created"] for job in document["jobs"]]
 
 
-def test_the_same_file_again_is_the_same_sweep(farm: CommandLine) -> None:
+def test_the_same_file_again_is_the_same_sweep(inside: InProcess) -> None:
     """Given a rendered sweep, if its file is created again, I expect its jobs; with more values, these alone queued."""
-    file = farm.folder / "sweep.yaml"
+    file = inside.folder / "sweep.yaml"
     file.write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..2}\n")
-    first = created(farm, "sweep.yaml", "--wait")
+    first = created(inside, "sweep.yaml", "--wait")
     assert (flags(first), first["counts"]) == ([True] * 4, {"done": 4})
-    again = created(farm, "sweep.yaml")
+    again = created(inside, "sweep.yaml")
     assert (flags(again), again["counts"]) == ([False] * 4, {"done": 4})
     assert again["sweep"]["id"] == first["sweep"]["id"]
     file.write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..3}\n")
-    longer = created(farm, "sweep.yaml")
+    longer = created(inside, "sweep.yaml")
     assert (flags(longer), longer["counts"]) == ([False, False, True] * 2, {"queued": 2, "done": 4})
     assert [job["cell"]["seed"] for job in longer["jobs"]] == [1, 2, 3, 1, 2, 3]
-    assert flags(created(farm, "sweep.yaml", "--force")) == [True] * 6
+    assert flags(created(inside, "sweep.yaml", "--force")) == [True] * 6
 
 
-def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
+def test_a_dry_run_tells_and_stores_nothing(inside: InProcess) -> None:
     """Given a grid, if it is only tried, I expect its size, its axes and a time with its source, and no sweep."""
-    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..2}\n")
-    tried = farm.run("sweep", "create", "sweep.yaml", "--dry-run", "--json")
+    (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: [a.png, b.png], seed: 1..2}\n")
+    tried = inside.run("sweep", "create", "sweep.yaml", "--dry-run", "--json")
     assert tried.code == 0, tried.messages
     found = tried.document["dry_run"]
     assert (found["cells"], found["new"], found["known"], found["workers"]) == (4, 4, 0, 1)
@@ -66,8 +66,8 @@ def test_a_dry_run_tells_and_stores_nothing(farm: CommandLine) -> None:
     assert found["basis"] == "a few iterations timed here for 1 size"
     assert found["hours"] == found["machine_hours"]
     assert "price" not in found
-    created(farm, "sweep.yaml", "--wait")
-    longer = farm.run("sweep", "create", "sweep.yaml", "--set", "seed=1..5", "--dry-run", "--gpu-hour", "1000000")
+    created(inside, "sweep.yaml", "--wait")
+    longer = inside.run("sweep", "create", "sweep.yaml", "--set", "seed=1..5", "--dry-run", "--gpu-hour", "1000000")
     assert longer.code == 0, longer.messages
     lines = dict(line.split("  ", 1) for line in longer.out.splitlines())
     assert lines["cells"].strip() == "10"
@@ -169,42 +169,44 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(inside: InProcess, tex
         assert sentence in refused.messages
 
 
-def test_a_sweep_calls_whom_it_is_told_to(farm: CommandLine, receiver: WebhookReceiver) -> None:
+def test_a_sweep_calls_whom_it_is_told_to(
+    inside: InProcess, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given a secret and an address, if the sweep is rendered, I expect one call, and its state to be shown."""
-    file = farm.folder / "sweep.yaml"
+    file = inside.folder / "sweep.yaml"
     file.write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
-    refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", receiver.url)
+    refused = inside.run("sweep", "create", "sweep.yaml", "--webhook", receiver.url)
     assert (refused.code, "set STYLEFARM_WEBHOOK_SECRET" in refused.messages) == (2, True)
-    secret = {"STYLEFARM_WEBHOOK_SECRET": "0123456789abcdef", "STYLEFARM_WEBHOOK_PRIVATE": "true"}
-    farm = CommandLine(farm.folder, {**farm.variables, **secret})
-    refused = farm.run("sweep", "create", "sweep.yaml", "--webhook", "nowhere")
+    monkeypatch.setenv("STYLEFARM_WEBHOOK_SECRET", "0123456789abcdef")
+    monkeypatch.setenv("STYLEFARM_WEBHOOK_PRIVATE", "true")
+    refused = inside.run("sweep", "create", "sweep.yaml", "--webhook", "nowhere")
     assert (refused.code, "'nowhere' is no address to call" in refused.messages) == (2, True)
-    found = created(farm, "sweep.yaml", "--webhook", receiver.url, "--wait")["sweep"]["id"]
+    found = created(inside, "sweep.yaml", "--webhook", receiver.url, "--wait")["sweep"]["id"]
     assert [(document["event"], document["sweep"]["id"]) for document in receiver.documents] == [("sweep.ended", found)]
-    shown = farm.run("sweep", "webhook", found, "--json").document["webhooks"]
+    shown = inside.run("sweep", "webhook", found, "--json").document["webhooks"]
     assert [(call["event"], call["state"]) for call in shown] == [("ended", "delivered"), ("failed", "waiting")]
-    assert farm.run("sweep", "webhook", found, "--remove", "--json").document["webhooks"] == []
+    assert inside.run("sweep", "webhook", found, "--remove", "--json").document["webhooks"] == []
 
 
-def test_a_sweep_that_takes_too_long_is_told_of(farm: CommandLine) -> None:
+def test_a_sweep_that_takes_too_long_is_told_of(inside: InProcess) -> None:
     """Given too little time, if a new sweep is waited for, I expect 8, and its object all the same."""
-    (farm.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
-    ended = farm.run("sweep", "create", "sweep.yaml", "--wait", "--timeout", "0", "--json")
+    (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: a.png, seed: 1..2}\n")
+    ended = inside.run("sweep", "create", "sweep.yaml", "--wait", "--timeout", "0", "--json")
     assert (ended.code, len(ended.document["jobs"])) == (8, 2)
 
 
-def test_cells_of_one_picture_are_cells_all_the_same(farm: CommandLine) -> None:
+def test_cells_of_one_picture_are_cells_all_the_same(inside: InProcess) -> None:
     """Given two copies of a picture and an axis without effect, I expect one job, and each cell told by its own names.
 
     And the axis named with the number of cells, by a dry run too.
     """
-    (farm.folder / "copy.png").write_bytes((farm.folder / "a.png").read_bytes())
-    (farm.folder / "sweep.yaml").write_text(PLAIN + "matrix: {content: [a.png, copy.png], seed: 1..3}\n")
+    (inside.folder / "copy.png").write_bytes((inside.folder / "a.png").read_bytes())
+    (inside.folder / "sweep.yaml").write_text(PLAIN + "matrix: {content: [a.png, copy.png], seed: 1..3}\n")
     in_vain = "seed has no effect here: 5 of 6 cells have the picture of another cell"
-    tried = farm.run("sweep", "create", "sweep.yaml", "--dry-run")
+    tried = inside.run("sweep", "create", "sweep.yaml", "--dry-run")
     assert in_vain in tried.messages
     assert "to render      1\n" in tried.out
-    ended = farm.run("sweep", "create", "sweep.yaml", "--wait", "--json")
+    ended = inside.run("sweep", "create", "sweep.yaml", "--wait", "--json")
     assert in_vain in ended.messages
     assert "seed: has no effect, since init = content, and no loss draws at random" in ended.messages
     assert "6/6  copy, seed 3" in ended.messages

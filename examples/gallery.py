@@ -70,9 +70,9 @@ def showcase(farm: Farm, pictures: Path | None) -> Image.Image:
 
 
 def presets(farm: Farm, _pictures: Path | None) -> Image.Image:
-    """One pair under stylefarm's own preset and the seven programs, on the network that these were written for."""
+    """One pair under stylefarm's own preset and the seven programs, all on SqueezeNet."""
     pair = _pair()
-    jobs = [farm.submit(**pair, preset=name, **_common({"features": "random", **v})) for name, v in PRESETS.items()]
+    jobs = [farm.submit(**pair, preset=name, **_common(values)) for name, values in PRESETS.items()]
     return _strip(farm, jobs, list(PRESETS), pair, across=5)
 
 

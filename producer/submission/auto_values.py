@@ -81,6 +81,8 @@ def _carried_over(spec: JobSpec) -> Iterator[str]:
         others = vgg.get(name, "auto")
         if others != "auto" and others != squeezenet[name] == getattr(spec, name):
             yield f"{name}: {', '.join(squeezenet[name])}, of about the strides of VGG's {', '.join(others)}"
+    if vgg.get("rescale_filters") and not spec.rescale_filters:
+        yield "rescale_filters: left out, since some filters of SqueezeNet hardly fire, and would drown the others"
 
 
 def _coarsest(spec: JobSpec, pictures: Sequence[Source], notes: list[str]) -> dict[str, object]:

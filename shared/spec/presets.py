@@ -281,7 +281,9 @@ def preset_values(preset: str, features: str) -> dict[str, Any]:
         return values
     if preset in SQUEEZENET_PRESETS:
         return dict(SQUEEZENET_PRESETS[preset])
-    return {**values, **squeezenet_values({"style_layers": GATYS_STYLE, **values})}
+    # Departure from Gatys: some of its filters hardly fire on the pictures of a job, and drown the others if rescaled.
+    scaled = {"rescale_filters": False} if "rescale_filters" in values else {}
+    return {**values, **squeezenet_values({"style_layers": GATYS_STYLE, **values}), **scaled}
 
 
 def with_quality(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import string
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,8 @@ from stylefarm.shared.text import nearest
 from stylefarm.shared.text_table import Cell
 
 FOLLOW_SECONDS = 2.0
+# Letters to which a field is filled up, and digits of a number: nobody reads more, and memory has an end.
+WIDEST = 10_000
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Entry = Mapping[str, Any]
@@ -217,7 +220,11 @@ def list_options(command: Command) -> Command:
     ) -> Any:
         if template and (form or fields):
             raise InvalidRequest("--format writes lines of its own: leave out -q, --json, --jsonl and --fields")
-        output = ListOutput(_names(fields), template or "", form, sort or "", follow)
+        if fields and form == "ids":
+            raise InvalidRequest("-q prints ids alone: leave out --fields")
+        if sort == "":
+            raise InvalidRequest("--sort names no field: write it as in --sort loss")
+        output = ListOutput(_names(fields), _template(template), form, sort or "", follow)
         return command(*args, output=output, **more)
 
     options = [
@@ -239,7 +246,7 @@ def entry_options(command: Command) -> Command:
     def wrapped(*args: Any, fields: str | None, template: str | None, **more: Any) -> Any:
         if template and fields:
             raise InvalidRequest("--format writes lines of its own: leave out --fields")
-        return command(*args, output=EntryOutput(_names(fields), template or ""), **more)
+        return command(*args, output=EntryOutput(_names(fields), _template(template)), **more)
 
     decorated: Any = wrapped
     for option in reversed(_entry_options()):
@@ -261,6 +268,12 @@ def _names(fields: str | None) -> tuple[str, ...]:
     return names
 
 
+def _template(given: str | None) -> str:
+    if given == "":
+        raise InvalidRequest("--format is empty: write it as in --format '{id} {loss:.3g}'")
+    return given or ""
+
+
 def _order(value: Any) -> tuple[bool, Any]:
     """Return what values of several kinds are sorted by: numbers come before texts."""
     is_number = isinstance(value, int | float)
@@ -273,6 +286,11 @@ class _Template(string.Formatter):
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         value = field_of(kwargs, field_name)
         return _Missing() if value is None else value, field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if any(int(number) > WIDEST for number in re.findall(r"[0-9]{1,20}", format_spec)):
+            raise ValueError(f"a field has at most {WIDEST:,} letters")
+        return str(super().format_field(value, format_spec))
 
 
 class _Missing(str):

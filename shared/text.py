@@ -18,6 +18,14 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
 
 
+def unstorable(text: str) -> str | None:
+    """Return the first letter of a text that no database stores: NUL, or half a pair; None where each can be stored.
+
+    Half a pair stands for a byte of an argument or a file name that is no UTF-8.
+    """
+    return next((letter for letter in text if letter == "\0" or "\ud800" <= letter <= "\udfff"), None)
+
+
 def counted(number: int, noun: str) -> str:
     """Return "1 mask", "2 masks"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

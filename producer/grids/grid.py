@@ -21,7 +21,10 @@ from stylefarm.producer.grids.search import Search
 from stylefarm.producer.grids.values import MOST_CELLS, NumberRange, Values
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.spec import JobSpec, nearest, parse_spec
-from stylefarm.shared.text import counted
+from stylefarm.shared.text import counted, unstorable
+
+# As many as the name of a file may have.
+LONGEST_NAME = 255
 
 Cell = dict[str, Any]
 
@@ -350,10 +353,12 @@ def _distinct(values: Sequence[Any]) -> list[Any]:
 
 
 def _check_name(name: str) -> None:
-    """Refuse the NUL character and half a surrogate pair: YAML can write both, and a database stores neither."""
-    for letter in name:
-        if letter == "\0" or "\ud800" <= letter <= "\udfff":
-            raise InvalidSpec(f"name = {name!r:.60}: the character {letter!r} cannot be stored; take it out", ("name",))
+    """Refuse a name that cannot be stored, or that nobody would read to its end."""
+    letter = unstorable(name)
+    if letter is not None:
+        raise InvalidSpec(f"name = {name!r:.60}: the character {letter!r} cannot be stored; take it out", ("name",))
+    if len(name) > LONGEST_NAME:
+        raise InvalidSpec(f"name = {name!r:.60}: it has {len(name):,} letters; give at most {LONGEST_NAME}", ("name",))
 
 
 def _check_axis(axis: str, values: Values, *, drawn: bool) -> None:

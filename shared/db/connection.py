@@ -29,7 +29,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from stylefarm.shared.errors import InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
 
 BUSY_SECONDS = 30
 # Bytes that SQLite needs beside a file to open it: an index of 32 KiB for its log, and a page of the log.
@@ -176,9 +176,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def translate_errors(engine: Engine) -> Iterator[None]:
-    """Turn what the driver raises inside into ServiceUnavailable, NotMigrated or StorageFull."""
+    """Turn what the driver raises inside into ServiceUnavailable, NotMigrated, StorageFull or InvalidRequest."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{error.object!r:.100} is no text in UTF-8, and nothing is called so") from error
     except (OperationalError, ProgrammingError, InternalError) as error:
         raise _in_our_words(engine, error) from error
     except PoolTimeout as error:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from stylefarm.shared.db.tables import JobRow, SweepRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
+from stylefarm.shared.text import unstorable
 
 # An id may be shortened to a beginning of this length or more, as long as it is unique.
 SHORTEST_PREFIX = 4
@@ -98,7 +99,7 @@ def _beginning_with(session: Session, kind: Kind, text: str) -> list[str]:
 
 
 def _named(session: Session, text: str) -> list[str]:
-    if not text:
+    if not text or unstorable(text):
         return []
     named = select(SweepRow.id).where(SweepRow.name == text).order_by(*NEWEST_SWEEPS).limit(MOST_LISTED + 1)
     return list(session.scalars(named))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.text import unstorable
 
 TAG = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,62}")
 MOST_TAGS = 100
@@ -49,6 +50,9 @@ def parse_marks(fields: Mapping[str, Any]) -> Marks:
         raise InvalidSpec(f"note = {note!r:.60}: must be a text")
     if note is not None and len(note) > LONGEST_NOTE:
         raise InvalidSpec(f"the note has {len(note):,} letters: give at most {LONGEST_NOTE:,}")
+    letter = None if note is None else unstorable(note)
+    if letter is not None:
+        raise InvalidSpec(f"note = {note!r:.60}: the character {letter!r} cannot be stored; take it out")
     return Marks(parse_tags(fields.get("tags")), note or None)
 
 

@@ -22,6 +22,8 @@ from tests.made_up import made_up
 from tests.programs import PROGRAM, SHALLOW_OPTIONS, CommandLine, InProcess
 from tests.servers.processes import wait_until
 
+# What Python makes of an argument that is the byte 0xff.
+NO_TEXT = "\udcff"
 SMALL = ("--size", "32", "--iterations", "2", *SHALLOW_OPTIONS)
 
 
@@ -117,6 +119,14 @@ def test_a_job_is_queued_and_its_id_printed(inside: InProcess, command: tuple[st
         (("prune",), "missing option '--older-than'"),
         (("prune", "--older-than", "often"), "'often' is no moment"),
         (("open", "cats"), "no job and no sweep is called 'cats'"),
+        (("open", NO_TEXT), r"no job and no sweep is called '\udcff'"),
+        (("sweep", "show", NO_TEXT), r"no sweep is called '\udcff'"),
+        (("job", "submit", "a.png", "s.png", "--after", NO_TEXT), r"no job is called '\udcff'"),
+        (("job", "submit", "a.png", "s.png", "--note", NO_TEXT), r"the character '\udcff' cannot be stored"),
+        (("worker", "bench", NO_TEXT), r"'\udcff' is no text in UTF-8"),
+        (("job", "list", "--sort", ""), "--sort names no field"),
+        (("job", "list", "--format", ""), "--format is empty"),
+        (("job", "list", "-q", "--fields", "id"), "-q prints ids alone: leave out --fields"),
     ],
 )
 def test_what_cannot_be_meant_is_told(

@@ -66,6 +66,9 @@ def test_fields_alone_are_json(capsys: pytest.CaptureFixture[str]) -> None:
         (ListOutput(template="{id[0]}"), "there is no field 'id[0]'"),
         (ListOutput(template="{id"), "cannot be filled in: expected '}'"),
         (ListOutput(template="{loss:s}"), "cannot be filled in: Unknown format code"),
+        (ListOutput(template="{id:>999999999}"), "cannot be filled in: a field has at most 10,000 letters"),
+        (ListOutput(template="{loss:.99999999999999999999f}"), "a field has at most 10,000 letters"),
+        (ListOutput(template="{metrics.ssim:{loss:.0f}0000}"), "a field has at most 10,000 letters"),
     ],
 )
 def test_what_cannot_be_printed_is_told(output: ListOutput, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

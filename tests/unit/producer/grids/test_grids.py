@@ -168,6 +168,7 @@ def test_aliases_are_for_use(tmp_path: Path) -> None:
         ('"a\\nb": 1\n"a\\nb": 2\n', "this is no YAML (a b stands twice)"),
         ("matrix: {content: [&a [*a], &b [*b]]}\n", "is nested too deeply"),
         ('name: "a\\0b"\nmatrix: {seed: 1}\n', r"name = 'a\x00b': the character '\x00' cannot be stored"),
+        (f"name: {'x' * 256}\nmatrix: {{seed: 1}}\n", "it has 256 letters; give at most 255"),
         ('name: "\\ud800"\nmatrix: {seed: 1}\n', r"the character '\ud800' cannot be stored"),
     ],
 )

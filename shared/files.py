@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ def write_atomically(path: Path, data: bytes, *, force: bool) -> None:
     """Write `data` to `path` so that any reader finds the whole of it, or what was there before.
 
     The data go to a temporary file beside it, to the disk, and then to their name; the temporary file never stays
-    behind. A symbolic link is followed. Permissions are those of any new file (0o666 less the umask).
+    behind. A symbolic link is followed. Permissions are those of the file that is overwritten, or else of any new file
+    (0o666 less the umask).
 
     Args:
         path: a file in a folder that exists.
@@ -37,6 +39,8 @@ def write_atomically(path: Path, data: bytes, *, force: bool) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             if force:
+                if target.exists():
+                    temporary.chmod(stat.S_IMODE(target.stat().st_mode))
                 temporary.replace(target)
             else:
                 _name_exclusively(temporary, target)
@@ -80,7 +84,8 @@ def _checked(path: Path, force: bool) -> Path:
     if target.parent.exists() and not target.parent.is_dir():
         raise InvalidRequest(f"{path.parent} is a file, not a folder: give another path")
     if not target.parent.is_dir():
-        raise InvalidRequest(f"the folder {path.parent} does not exist: create it, or give another path")
+        missing = target.parent if path.is_symlink() else path.parent
+        raise InvalidRequest(f"the folder {missing} does not exist: create it, or give another path")
     return target
 
 

@@ -12,8 +12,10 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from stylefarm.shared.console import echo_path, say
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.files import make_folder, write_atomically
+from stylefarm.shared.small_files import read_small
 
 PROGRAM = "stylefarm"
+MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _script(name: str) -> str:
 def _install(name: str) -> None:
     shell = SHELLS[name]
     file = Path.home() / shell.file
-    before = file.read_bytes() if file.exists() else b""
+    before = _content(file)
     if not shell.line:
         make_folder(file.parent)
         after = f"{_script(name)}\n".encode()
@@ -76,3 +78,13 @@ def _install(name: str) -> None:
     write_atomically(file, after, force=True)
     echo_path(file)
     say("open another terminal to use it")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return read_small(file, MOST_BYTES) if file.exists() else b""
+    except OSError as error:
+        raise InvalidRequest(
+            f"{file} cannot be read ({error.strerror}): mend it, or add the script by hand, which the command prints"
+            " without --install"
+        ) from None

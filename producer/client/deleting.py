@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from stylefarm.producer.client.session import Session
 from stylefarm.shared.db.records import Deletion
 from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
-from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.shared.errors import ServiceUnavailable, StorageFull
 
 
 def delete(farm: Session, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) -> Deletion:
@@ -33,7 +33,7 @@ def delete(farm: Session, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) 
     """
     _let_go_of_dead(farm)
     deleted = farm.store.deletions.delete(jobs, sweeps)
-    return replace(deleted, inputs=_delete_objects(farm))
+    return replace(deleted, inputs=_delete_objects(farm, deleted))
 
 
 def prune(farm: Session, older_than: timedelta | datetime, *, dry_run: bool = False) -> Deletion:
@@ -56,7 +56,7 @@ def prune(farm: Session, older_than: timedelta | datetime, *, dry_run: bool = Fa
         return replace(found, inputs=farm.services.dropped.count_without(jobs))
     _let_go_of_dead(farm)
     deleted = farm.store.deletions.prune(before)
-    return replace(deleted, inputs=_delete_objects(farm))
+    return replace(deleted, inputs=_delete_objects(farm, deleted))
 
 
 def _let_go_of_dead(farm: Session) -> None:
@@ -65,8 +65,8 @@ def _let_go_of_dead(farm: Session) -> None:
         farm.store.maintenance.requeue_expired()
 
 
-def _delete_objects(farm: Session) -> int:
-    with _deleted_despite_store():
+def _delete_objects(farm: Session, deleted: Deletion) -> int:
+    with _deleted_all_the_same(deleted):
         count = farm.services.dropped.delete(GRACE_SECONDS)
         if farm.settings.embedded:
             _forget_cached_weights(farm)
@@ -81,10 +81,13 @@ def _forget_cached_weights(farm: Session) -> None:
 
 
 @contextmanager
-def _deleted_despite_store() -> Iterator[None]:
+def _deleted_all_the_same(deleted: Deletion) -> Iterator[None]:
+    """Say of what goes wrong from here on that the jobs are deleted, if any are."""
     try:
         yield
-    except ServiceUnavailable as error:
-        raise ServiceUnavailable(
+    except (ServiceUnavailable, StorageFull) as error:
+        if not deleted.jobs:
+            raise
+        raise type(error)(
             f"the jobs are deleted, and what was stored for them will be with the next deletion: {error}"
         ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -39,8 +41,23 @@ def make_project(folder: Path) -> list[Path]:
     found = [str(folder / name) for name in FILES if (folder / name).exists()]
     if found:
         raise InvalidRequest(f"{', '.join(found)}: there already, and not overwritten; give another folder")
-    make_folder(folder)
-    here = resources.files(__name__)
-    for name, source in FILES.items():
-        write_atomically(folder / name, (here / source).read_bytes(), force=False)
-    return [folder / name for name in FILES]
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
+    here, written = resources.files(__name__), list[Path]()
+    try:
+        make_folder(folder)
+        for name, source in FILES.items():
+            write_atomically(folder / name, (here / source).read_bytes(), force=False)
+            written.append(folder / name)
+    except BaseException:
+        _take_back(written, new_folders)
+        raise
+    return written
+
+
+def _take_back(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Delete files and then folders, the inner ones first; what is in use, or was never made, is left as it is."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()

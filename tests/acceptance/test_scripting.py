@@ -262,7 +262,8 @@ def test_lists_of_other_things_have_the_same_forms(inside: InProcess, farm: Farm
 
 def test_completion_is_installed_once(inside: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a home with a .bashrc, if completion is installed twice, I expect one line more in it, nothing of it lost;
-    for fish a file of its own; and a sentence for a shell that has none."""
+    for fish a file of its own; and a sentence for a shell that has none, and for what is no file, without waiting for
+    a pipe."""
     home = tmp_path / "home of mine"
     home.mkdir()
     (home / ".bashrc").write_text("alias ll='ls -l'")
@@ -274,6 +275,13 @@ def test_completion_is_installed_once(inside: InProcess, tmp_path: Path, monkeyp
     assert (home / ".bashrc").read_text().splitlines() == ["alias ll='ls -l'", 'eval "$(stylefarm completion bash)"']
     fish = inside.run("completion", "fish", "--install").out.strip()
     assert Path(fish).read_text() == inside.run("completion", "fish").out
+    (home / ".zshrc").mkdir()
+    os.mkfifo(home / "pipe")
+    (home / ".bashrc").unlink()
+    (home / ".bashrc").symlink_to("pipe")
+    for name, reason in (("zsh", ".zshrc cannot be read (Is a directory)"), ("bash", ".bashrc is a pipe or a device")):
+        ended = inside.run("completion", name, "--install")
+        assert (ended.code, ended.out, reason in ended.messages) == (2, "", True), ended.messages
     monkeypatch.setenv("SHELL", "/bin/tcsh")
     refused = inside.run("completion")
     assert (refused.code, "name one of bash, zsh, fish" in refused.messages) == (2, True)

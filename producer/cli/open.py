@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,8 @@ def open_command(reference: str, folder: bool, as_json: bool) -> None:
         found = farm.find(reference)
         with _new_folder() as place:
             path = _all_of(found, place) if folder else _picture_of(found, place)
-    if click.launch(str(path)):
+    # Waited for where the opener leaves at once, as xdg-open does: only then it tells whether there is a viewer.
+    if click.launch(str(path), wait=sys.platform.startswith("linux")):
         raise InvalidRequest(
             f"no viewer can be opened here: look at {path}, or at its copy on a machine with a desktop"
         )

@@ -158,4 +158,5 @@ def _steer_sweep(sweep_id: str, change: Callable[[Sweep], int], what: str, as_js
             counts = {str(state): number for state, number in found.counts().items()}
             print_json({"sweep": {"id": found.id}, "jobs": count, "counts": counts})
         else:
-            echo(f"{count} {'job' if count == 1 else 'jobs'} {what}")
+            over = ": all of them have ended" if not count and found.counts().keys() <= FINAL else ""
+            echo(f"{count} {'job' if count == 1 else 'jobs'} {what}{over}")

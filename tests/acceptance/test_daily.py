@@ -199,9 +199,15 @@ def test_results_are_opened_in_the_viewer(desktop: Desktop, farm: Farm) -> None:
     assert result.read_bytes() == job.result().data
     assert len(list(desktop.open("@last", "--folder").glob("**/*.png"))) == 4
     assert {path.name for path in desktop.open(job.id, "--folder").iterdir()} == {"dog_style.png", "000010.png"}
-    bare = CommandLine(desktop.program.folder, {**desktop.program.variables, "PATH": "/nowhere"})
-    ended = bare.run("open", job.id)
-    assert (ended.code, "no viewer can be opened here: look at " in ended.messages) == (2, True)
+    # Without an opener, and with one that finds no viewer.
+    lost = desktop.program.folder / "lost"
+    lost.mkdir()
+    (lost / "xdg-open").write_text("#!/bin/sh\nexit 3\n")
+    (lost / "xdg-open").chmod(0o755)
+    for path in ("/nowhere", f"{lost}:/usr/bin:/bin"):
+        bare = CommandLine(desktop.program.folder, {**desktop.program.variables, "PATH": path})
+        ended = bare.run("open", job.id)
+        assert (ended.code, "no viewer can be opened here: look at " in ended.messages) == (2, True)
 
 
 def test_what_is_deleted_is_gone_from_the_disk(inside: InProcess, farm: Farm) -> None:

@@ -11,6 +11,7 @@ from stylefarm.shared.schema.documents import WeightsDocument
 from stylefarm.shared.spec.weights_at_hand import WeightsAtHand
 
 COLUMNS = ("name", "architecture", "made from", "size", "sha256", "created (UTC)")
+NONE_ELSE = "no others are registered: `stylefarm weights pull vgg19` (575 MB) or `weights import FILE` adds some"
 EMPTY = (
     "no weights are registered: run `stylefarm weights pull squeezenet` (5 MB) or `stylefarm weights pull vgg19`"
     " (575 MB), or `stylefarm weights import FILE` with a file that you have"
@@ -22,7 +23,7 @@ def print_listed(read: Callable[[], Sequence[WeightsRow]], automatic: WeightsAtH
     if output.is_table:
         say(f"features = auto takes {'random weights' if automatic is None else automatic.title} here")
     if output.is_table and not read():
-        say(EMPTY)
+        say(EMPTY if automatic is None else NONE_ELSE)
         return
     output.show("weights", COLUMNS, lambda: [Item(_fields(row), _row(row)) for row in read()])
 

@@ -20,12 +20,12 @@ EMPTY = (
 
 def print_listed(read: Callable[[], Sequence[WeightsRow]], automatic: WeightsAtHand | None, output: ListOutput) -> None:
     """Print all weights, as the options of a list say, and what `features = auto` takes of them."""
-    if output.is_table:
-        say(f"features = auto takes {'random weights' if automatic is None else automatic.title} here")
     if output.is_table and not read():
         say(EMPTY if automatic is None else NONE_ELSE)
-        return
-    output.show("weights", COLUMNS, lambda: [Item(_fields(row), _row(row)) for row in read()])
+    else:
+        output.show("weights", COLUMNS, lambda: [Item(_fields(row), _row(row)) for row in read()])
+    if output.is_table:
+        say(f"features = auto takes {'random weights' if automatic is None else automatic.title} here")
 
 
 def print_imported(row: WeightsRow, *, added: bool, as_json: bool) -> None:

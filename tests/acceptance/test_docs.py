@@ -199,7 +199,7 @@ def _options(words: Sequence[str]) -> tuple[str, ...]:
 @pytest.mark.parametrize("page", [page for page in PAGES if _runnable(page)], ids=lambda page: page.name)
 def test_the_commands_of_a_page_run(page: Path, program: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a page, if its commands are run one after the other in one folder, I expect each to end well."""
-    monkeypatch.setattr(click, "launch", lambda _path: 0)
+    monkeypatch.setattr(click, "launch", lambda _path, wait: 0)
     ids = _Ids()
     cursor = START
     for where, words in _runnable(page):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.programs import PROGRAM, CommandLine, InProcess
 
-FULL = ("--style-loss", "gram", "--iterations", "1", "--size", "320")
+FULL = ("--style-loss", "gram", "--iterations", "3", "--size", "320")
 
 
 @pytest.fixture
@@ -32,9 +32,10 @@ subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
-def test_the_memory_that_is_told_is_taken(farm: CommandLine, inside: InProcess) -> None:
+def test_the_memory_that_is_told_is_taken(farm: CommandLine) -> None:
     """Given a picture, if it is estimated and then rendered, I expect the peak within a quarter of what was told."""
-    estimate = inside.run("estimate", "a.png", "s.png", *FULL, "--json").document["estimate"]
+    # By a process of its own: what this one holds would count, too.
+    estimate = farm.run("estimate", "a.png", "s.png", *FULL, "--json").document["estimate"]
     assert estimate["scales"][0]["way"] == "whole"
     assert estimate["seconds"] > 0
     command = [sys.executable, "-c", PEAK, str(PROGRAM), "render", "a.png", "s.png", "-o", "out.png", *FULL]

@@ -263,7 +263,7 @@ def check_file(data: bytes, cell: Mapping[str, str]) -> None:
         assert (image.format, image.size) == (FORMATS[cell["format"]], SIZE)
         assert image.getexif().get(ExifTags.Base.Make) == ("Lochkamera" if cell["exif"] == "keep" else None)
     parameters = read_parameters(data) or {}
-    assert (parameters["format"], parameters["iteration"], parameters["style_name"]) == (cell["format"], 1, "s.png")
+    assert (parameters["format"], parameters["iteration"]) == (cell["format"], 1)
 
 
 @pytest.mark.parametrize("fields", [{"preset": "reconstruct-content"}, {"style_weight": 0.0, "style": []}])

@@ -38,7 +38,7 @@ RUN --mount=type=bind,source=requirements/worker.lock,target=/tmp/worker.lock \
     if [ -z "$TORCH_INDEX" ]; then \
       pip install --require-hashes -r /tmp/worker.lock; \
     else \
-      pip install --no-deps --index-url "$TORCH_INDEX" $(grep -oE '^torch(vision)?==[0-9.]+' /tmp/worker.lock) \
+      PIP_INDEX_URL="$TORCH_INDEX" pip install --no-deps $(grep -oE '^torch(vision)?==[0-9.]+' /tmp/worker.lock) \
       && awk '/^[a-z]/ { of_torch = /^(torch|torchvision|triton|cuda-[a-z]+|nvidia-[a-z0-9-]+)==/ && !/^nvidia-ml-py==/ } \
               !of_torch' /tmp/worker.lock > /tmp/cpu.lock \
       && pip install --require-hashes -r /tmp/cpu.lock && rm /tmp/cpu.lock; \

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.foreign_text import LEGIBLE, json_text, one_line
 from stylefarm.shared.schema import answers
 from stylefarm.shared.text_table import Cell, table_text
@@ -73,6 +74,23 @@ def echo_path(path: Path) -> None:
 def say(message: str) -> None:
     """Print a line for the person, not for the script."""
     click.echo(one_line(message), err=True)  # noqa: TID251 - this is the door
+
+
+def confirm(question: str, refusal: str) -> None:
+    """Ask before much is done.
+
+    Args:
+        question: what is to be done, as a question.
+        refusal: the sentence where nobody can be asked.
+
+    Raises:
+        InvalidRequest: standard input is no terminal.
+        click.Abort: the user says no.
+    """
+    if not sys.stdin.isatty():
+        raise InvalidRequest(refusal)
+    if not click.confirm(question, err=True):
+        raise click.Abort
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from stylefarm.producer.grids import Grid, load_grid, parse_grid, parse_settings
 from stylefarm.producer.grids.reading import MOST_BYTES
 from stylefarm.producer.reports.forecast import Forecast, forecast
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.console import confirm, echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
 from stylefarm.shared.settings import load_settings
@@ -142,15 +141,12 @@ def _grid(
 
 
 def _ask(count: int, most: int) -> None:
-    if count <= most:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidRequest(
+    if count > most:
+        confirm(
+            f"Submit {count:,} cells?",
             f"this is {count:,} cells, more than {most:,}, and nobody is here to be asked: give --yes, or a higher"
-            " --yes-above"
+            " --yes-above",
         )
-    if not click.confirm(f"Submit {count:,} cells?", err=True):
-        raise click.Abort
 
 
 def _say_what_became(created: Sweep, statuses: Sequence[Status]) -> None:

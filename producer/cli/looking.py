@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from stylefarm.producer.reports.timelapse import write_timelapse
 from stylefarm.producer.sheets.write import write_sheet
 from stylefarm.producer.views.selection import parse_where
 from stylefarm.shared.command_group import say_in_vain
-from stylefarm.shared.console import echo_path, json_option, print_json
-from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.console import confirm, echo_path, json_option, print_json
 
 # So many files are written without being asked for.
 MOST_FILES = 10
@@ -69,15 +67,12 @@ def sheet(sweep_id: str, output: Path, where: tuple[str, ...], yes: bool, as_jso
 
 def _ask(count: int) -> None:
     """Ask before many files are written. Raises InvalidRequest where nobody can be asked."""
-    if count <= MOST_FILES:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidRequest(
+    if count > MOST_FILES:
+        confirm(
+            f"Write {count:,} files?",
             f"the sheet would be {count:,} files, and nobody is here to be asked: give --yes, fewer values by --where,"
-            " or a name in .html or .pdf, which is one file"
+            " or a name in .html or .pdf, which is one file",
         )
-    if not click.confirm(f"Write {count:,} files?", err=True):
-        raise click.Abort
 
 
 @click.command()

@@ -112,8 +112,7 @@ def optimize(
         del start, image
         while at.step < scale.iterations and not iterate.has_stopped():
             losses, gradient = objective.gradient(iterate.image, at.done)
-            iterate.watch(losses[:, 0])
-            if iterate.has_stopped():
+            if iterate.is_still(losses[:, 0]):
                 break
             yield Progress(at.done, iterations, iterate.pixels(), losses, partial(_state, at, iterate, optimizer))
             iterate.move(optimizer.step(iterate.image, gradient))
@@ -186,15 +185,16 @@ class _Iterate:
         watched = {"totals": self._totals[:, :-1].contiguous()} if self.rules.stop_loss_change else {}
         return EngineState({**tensors, **averaged, **watched}, {"left": self._left})
 
-    def watch(self, totals: Tensor) -> None:
-        """Hold images whose total loss, (B,), has not fallen enough over the last steps."""
+    def is_still(self, totals: Tensor) -> bool:
+        """Hold images whose total loss, (B,), has not fallen enough, and return whether that holds the last of them."""
         if not self.rules.stop_loss_change:
-            return
+            return False
         steps = self.rules.stop_loss_steps
         self._totals = torch.cat([self._totals[:, -steps:], totals.detach()[:, None]], dim=1)
         if self._totals.shape[1] > steps:
             before, now = self._totals[:, 0], self._totals[:, -1]
             self.moving = self.moving & (before - now >= self.rules.stop_loss_change * before.abs())
+        return self.has_stopped()
 
     def move(self, image: Tensor) -> None:
         if self.rules.clamp:

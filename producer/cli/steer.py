@@ -102,7 +102,7 @@ def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: boo
             say(f"{counted(lacking, 'job')} without a checkpoint: {'it starts' if lacking == 1 else 'they start'} over")
         return found.retry(failed=failed, from_checkpoint=from_checkpoint)
 
-    _steer_sweep(sweep_id, retry, "will be retried", as_json)
+    _steer_sweep(sweep_id, retry, "will be retried", as_json, of_unfinished=False)
 
 
 @click.command()
@@ -150,7 +150,9 @@ def _steer_job(job_id: str, change: Callable[[Job], bool], what: str, as_json: b
             echo(f"{status.state}, priority {status.priority}")
 
 
-def _steer_sweep(sweep_id: str, change: Callable[[Sweep], int], what: str, as_json: bool) -> None:
+def _steer_sweep(
+    sweep_id: str, change: Callable[[Sweep], int], what: str, as_json: bool, *, of_unfinished: bool = True
+) -> None:
     with Farm() as farm:
         found = farm.find_sweep(sweep_id)
         count = change(found)
@@ -158,5 +160,5 @@ def _steer_sweep(sweep_id: str, change: Callable[[Sweep], int], what: str, as_js
             counts = {str(state): number for state, number in found.counts().items()}
             print_json({"sweep": {"id": found.id}, "jobs": count, "counts": counts})
         else:
-            over = ": all of them have ended" if not count and found.counts().keys() <= FINAL else ""
+            over = ": all of them have ended" if not count and of_unfinished and found.counts().keys() <= FINAL else ""
             echo(f"{count} {'job' if count == 1 else 'jobs'} {what}{over}")

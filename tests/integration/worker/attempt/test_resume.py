@@ -20,7 +20,10 @@ from stylefarm.shared.db.states import ArtifactRole
 from stylefarm.shared.db.tables import ArtifactRow
 from stylefarm.shared.errors import StorageFull
 from stylefarm.shared.spec.spec import ENGINE_VERSION
+from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.checkpoint_file import read_checkpoint, write_checkpoint
+from stylefarm.worker.attempt.lease import Stop
+from stylefarm.worker.engine.methods.method import Progress
 from tests.servers.processes import wait_until
 from tests.weights_files import squeezenet_state, write_torch
 
@@ -33,10 +36,22 @@ SHALLOW: dict[str, Any] = {
 ITERATIONS = 300
 
 
+# Jobs that wait to be paused once they have a checkpoint: on a busy machine they would be done before.
+HELD: set[str] = set()
+
+
 @pytest.fixture
 def farm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
     monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "0.05")
     monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.2")
+    on_progress = Attempt.on_progress
+
+    def held(attempt: Attempt, progress: Progress) -> None:
+        if attempt.job.id in HELD and attempt.job.attempt == 1 and attempt.checkpoint_store.named is not None:
+            wait_until(lambda: _is_stopped(attempt), 60)
+        on_progress(attempt, progress)
+
+    monkeypatch.setattr(Attempt, "on_progress", held)
     with Farm() as farm:
         yield farm
 
@@ -47,10 +62,19 @@ def fields(pictures: Path) -> dict[str, Any]:
     return {**pair, **SHALLOW, "iterations": ITERATIONS, "snapshot_every": 120}
 
 
+def _is_stopped(attempt: Attempt) -> bool:
+    try:
+        attempt.lease.check()
+    except Stop:
+        return True
+    return False
+
+
 class Pausing:
     """A watcher that pauses a job once it has a checkpoint, and resumes it after `meanwhile`."""
 
     def __init__(self, job: Job, meanwhile: Callable[[Checkpoint], None] = lambda _: None) -> None:
+        HELD.add(job.id)
         self.job = job
         self.meanwhile = meanwhile
         self.asked = False

@@ -52,7 +52,6 @@ def recording_cost(setup: BenchmarkFarm) -> list[Row]:
     """Measure what recording costs an optimization of a few seconds: waiting in its loop, and another thread's work."""
     # Before torch, which reads the variables that importing the worker sets only once.
     from benchmarks.farm.engine import steps
-    from stylefarm.shared.spec.spec import JobSpec
     from stylefarm.worker.attempt.sinks import Background, LossSink
 
     shares = []
@@ -64,7 +63,7 @@ def recording_cost(setup: BenchmarkFarm) -> list[Row]:
             )
             assert job is not None
             fence, background, clock = Fence(job.id, job.attempt), Background(), ThreadTimer()
-            sink = LossSink(farm.services.store, fence, background, JobSpec.loss_terms)
+            sink = LossSink(farm.services.store, fence, background, job.loss_terms)
             background.submit(clock.start)
             started, waited = time.perf_counter(), 0.0
             for progress in steps():

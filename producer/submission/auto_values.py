@@ -38,6 +38,8 @@ def resolve_auto(
         (320, "size: 320 px, the content's own")
     """
     changes: dict[str, object] = {}
+    if spec.is_applied:
+        return _of_applied(spec, content, notes)
     features = spec.features
     if spec.size == "auto":
         changes["size"] = _size(content, notes)
@@ -58,6 +60,16 @@ def resolve_auto(
     if spec.learning_rate == "auto":
         changes["learning_rate"] = rate = learning_rate(spec)
         notes.append(f"learning_rate: {rate:g}")
+    return changes
+
+
+def _of_applied(spec: JobSpec, content: Source, notes: list[str]) -> dict[str, object]:
+    """Return what is auto and counts where a trained model renders."""
+    changes: dict[str, object] = {}
+    if spec.size == "auto":
+        changes["size"] = _size(content, notes)
+    if spec.color == "auto":
+        changes["color"] = "style"
     return changes
 
 

@@ -6,7 +6,7 @@ Everything is read and checked before anything is stored; only then are pictures
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from stylefarm.producer.submission.auto_values import resolve_auto
 from stylefarm.producer.submission.picture_size import check_size
 from stylefarm.producer.submission.pretrained import PretrainedWeights
 from stylefarm.producer.submission.source import Source
+from stylefarm.producer.submission.trained_models import TrainedModels
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import NewJob
@@ -59,11 +60,13 @@ class SpecResolver:
     services: Services
     _sources: dict[str, Source] = field(default_factory=dict)
     _pretrained: PretrainedWeights = field(init=False)
+    _models: TrainedModels = field(init=False)
     _objects: Objects = field(init=False)
 
     def __post_init__(self) -> None:
         self._objects = Objects(self.services.settings)
         self._pretrained = PretrainedWeights(self.services.blobs, WeightsRegistry(self.services.engine))
+        self._models = TrainedModels(self.services)
 
     def resolve(self, spec: JobSpec, cell: dict[str, object] | None = None, terms: Terms = DEFAULT_TERMS) -> NewJob:
         """Return the job that a spec asks for.
@@ -79,13 +82,17 @@ class SpecResolver:
         Raises:
             InvalidImage: a picture cannot be used.
             InvalidSpec: what "auto" became contradicts what the user wrote.
-            InvalidRequest: the weights cannot be used.
-            NotFound: a picture or weights are not there.
+            InvalidRequest: the weights, or the model, cannot be used.
+            NotFound: a picture, weights or a model are not there.
         """
+        model_notes: list[str] = []
+        named = spec.model_copy(update=self._models.resolve(spec, model_notes))
+        if named is not spec and named.model is not None:
+            spec, terms = _checked(named, spec.model_fields_set), self._after_training(spec.model, terms)
         content, *styles = pictures = [self.source(name) for name in (spec.content, *spec.style)]
         masks = self._masks(spec, content, styles)
         start = None if spec.init_image is None else self.source(spec.init_image)
-        notes = [f"{source.name}: {note}" for source in pictures for note in source.notes]
+        notes = [*model_notes, *(f"{source.name}: {note}" for source in pictures for note in source.notes)]
         changes: dict[str, object] = {
             "content": content.address,
             "style": tuple(style.address for style in styles),
@@ -98,16 +105,22 @@ class SpecResolver:
         if spec.alpha == "keep" and not content.has_alpha:
             changes["alpha"] = "drop"
             notes.append(f"alpha: nothing of {content.name} is transparent")
-        chosen = spec.model_copy(update=self._pretrained.resolve(spec, notes))
+        chosen = spec if spec.is_applied else spec.model_copy(update=self._pretrained.resolve(spec, notes))
         changes.update(resolve_auto(chosen, content, styles, spec.model_fields_set, notes))
         resolved = _checked(chosen.model_copy(update=changes), spec.model_fields_set)
-        check_size(resolved, content, styles)
+        if not resolved.is_applied:
+            check_size(resolved, content, styles)
         in_vain = without_effect(resolved)
         given = spec.model_fields_set
         notes += [f"{name}: has no effect, since {why}" for name, why in in_vain.items() if name in given]
         resolved = canonical(resolved, in_vain)
         alike = batch_key(resolved, (content.width, content.height), terms)
-        return NewJob(resolved, content.name, " + ".join(style.name for style in styles), notes, cell, terms, alike)
+        return NewJob(resolved, content.name, _style_name(resolved, styles), notes, cell, terms, alike)
+
+    def _after_training(self, model: str | None, terms: Terms) -> Terms:
+        """Have a job wait for the training job of its model."""
+        job = None if model is None else self._models.find(model).job
+        return terms if job is None else terms.model_copy(update={"after": (*terms.after, job)})
 
     def survey(self, specs: Iterable[JobSpec]) -> dict[str, FarmError]:
         """Read every picture that the specs name, once each.
@@ -159,7 +172,7 @@ class SpecResolver:
     @property
     def keys(self) -> frozenset[str]:
         """The keys of all objects that the resolved specs name."""
-        return frozenset(map(_key, self._sources.values())) | self._pretrained.keys
+        return frozenset(map(_key, self._sources.values())) | self._pretrained.keys | self._models.keys
 
     def upload(self) -> None:
         """Store what the resolved specs name, where it is not stored yet.
@@ -175,6 +188,7 @@ class SpecResolver:
             for _ in pool.map(self._upload, self._sources.values()):
                 advance()
         self._pretrained.upload()
+        self._models.upload()
 
     def _upload(self, source: Source) -> None:
         blobs, key = self.services.blobs, _key(source)
@@ -284,6 +298,11 @@ def pictures_of(spec: JobSpec) -> tuple[str, ...]:
     """
     start = () if spec.init_image is None else (spec.init_image,)
     return (spec.content, *spec.style, *spec.content_masks, *spec.style_masks, *start)
+
+
+def _style_name(spec: JobSpec, styles: Sequence[Source]) -> str:
+    """Return what the styles of a job are called: by their pictures, or by their numbers in a model."""
+    return " + ".join([source.name for source in styles] or [f"style {index}" for index in spec.style_index])
 
 
 def _checked(spec: JobSpec, given: Collection[str]) -> JobSpec:

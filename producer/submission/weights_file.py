@@ -9,7 +9,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -68,6 +68,15 @@ def network_of(path: Path) -> Architecture | None:
     if not start.startswith(STARTS):
         raise InvalidRequest(f"weights: {path} is no file of weights: give one that torch.save or safetensors wrote")
     return None
+
+
+def safetensors_metadata(path: Path) -> Mapping[str, str]:
+    """Return the metadata of a safetensors file; nothing of another file. Raises InvalidRequest if it is unreadable."""
+    with opened(path) as file:
+        start = file.read(LENGTH_BYTES + len(SAFETENSORS_HEADER))
+        file.seek(0)
+        found = _safetensors_header(file).get("__metadata__") if start[LENGTH_BYTES:] == SAFETENSORS_HEADER else None
+    return found if isinstance(found, dict) else {}
 
 
 def address_of(path: Path) -> str:

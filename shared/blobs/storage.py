@@ -1,7 +1,8 @@
 """Object storage behind one small Protocol: a folder for the embedded farm, an S3 bucket for servers.
 
-Keys: `inputs/{sha256}` for pictures, `weights/{sha256}` for networks, `jobs/{id}/{attempt}/...` for what was rendered.
-No key is the folder of another.
+Keys: `inputs/{sha256}` for pictures, `weights/{sha256}` for networks, `models/{sha256}` for trained models,
+`datasets/{sha256}` for lists of pictures, `jobs/{id}/{attempt}/...` for what was rendered. No key is the folder of
+another.
 """
 
 from __future__ import annotations

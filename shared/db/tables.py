@@ -17,15 +17,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
-from stylefarm.shared.db import object_tables
+from stylefarm.shared.db import library_tables, object_tables
 from stylefarm.shared.db.base import Base, Counter
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.doubles import Doubles
 from stylefarm.shared.db.states import ArtifactRole, State, WorkerState
 from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 
-# All tables, those of that module among them.
-METADATA = object_tables.HeldObjectRow.metadata
+# Imported so that their tables are among all of them.
+OTHER_TABLES = (library_tables, object_tables)
+METADATA = Base.metadata
 
 # Jobs that may be rendered in a batch; one that has failed before is rendered alone.
 BATCHABLE = "state = 'queued' AND attempt = 0 AND batch_key IS NOT NULL"

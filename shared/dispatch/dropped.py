@@ -8,14 +8,19 @@ from datetime import datetime
 
 from sqlalchemy import Engine, Text, cast, delete, select, update
 
+from stylefarm.shared.blobs.manifest import FOLDER as DATASETS
+from stylefarm.shared.blobs.manifest import read_manifest
 from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.library_tables import DatasetRow, ModelRow
 from stylefarm.shared.db.object_tables import DroppedObjectRow, HeldObjectRow
-from stylefarm.shared.db.tables import JobRequestRow, WeightsRow
+from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.db.tables import ArtifactRow, JobRequestRow, WeightsRow
+from stylefarm.shared.errors import NotFound
 from stylefarm.shared.queries.jobs import DatabaseReader
 from stylefarm.shared.store.exclusion import hold_off_submissions
 from stylefarm.shared.store.moves import CHUNK, Transactions
-from stylefarm.shared.store.object_names import hashes_in, keys_in
+from stylefarm.shared.store.object_names import datasets_in, hashes_in, keys_in
 
 # Looked at and deleted while submissions wait.
 AT_A_TIME = 16
@@ -52,6 +57,7 @@ class DroppedObjects(DatabaseReader, Transactions):
             self._empty(folders[start : start + CHUNK], grace)
         inputs = sorted(left_behind.union(dropped).difference(folders))
         named = self._named() if inputs else set()
+        inputs += self._pictures_of_lost(inputs, named)
         gone = sum(
             self._delete_inputs(inputs[start : start + AT_A_TIME], named, began)
             for start in range(0, len(inputs), AT_A_TIME)
@@ -63,7 +69,7 @@ class DroppedObjects(DatabaseReader, Transactions):
     def count_without(self, jobs: Collection[str]) -> int:
         """Return how many pictures and weights nothing would name any more if these jobs were deleted."""
         doomed, keys = set(jobs), set[str]()
-        named = self._weights()
+        named, datasets = self._registered(), self._registered_datasets()
         specs = select(JobRequestRow.job_id, cast(JobRequestRow.spec, Text))
         with self._session() as session:
             for job_id, spec in session.execute(specs.execution_options(yield_per=ROWS_AT_A_TIME)):
@@ -71,6 +77,8 @@ class DroppedObjects(DatabaseReader, Transactions):
                     keys |= keys_in(spec)
                 else:
                     named.update(hashes_in(spec))
+                    datasets.update(datasets_in(spec))
+        named.update(*map(self._pictures, datasets))
         return sum(_hash_of(key) not in named for key in keys)
 
     def _empty(self, folders: Sequence[str], grace: float) -> None:
@@ -101,17 +109,38 @@ class DroppedObjects(DatabaseReader, Transactions):
         return len(gone)
 
     def _named(self) -> set[str]:
-        """Return the hashes that jobs and registered weights name."""
-        found = self._weights()
+        """Return the hashes that jobs, what is registered, and the data sets of both name."""
+        found, datasets = self._registered(), self._registered_datasets()
         specs = select(cast(JobRequestRow.spec, Text)).execution_options(yield_per=ROWS_AT_A_TIME)
         with self._session() as session:
             for spec in session.scalars(specs):
                 found.update(hashes_in(spec))
+                datasets.update(datasets_in(spec))
+        found.update(*map(self._pictures, datasets))
         return found
 
-    def _weights(self) -> set[str]:
+    def _registered(self) -> set[str]:
+        """Return the hashes of weights, models and data sets, and of the models that training jobs have made."""
+        trained = select(ArtifactRow.sha256).where(ArtifactRow.role == ArtifactRole.MODEL)
         with self._session() as session:
-            return set(session.scalars(select(WeightsRow.sha256)))
+            names = (select(row.sha256) for row in (WeightsRow, ModelRow, DatasetRow))
+            return {sha256 for statement in (*names, trained) for sha256 in session.scalars(statement)}
+
+    def _registered_datasets(self) -> set[str]:
+        with self._session() as session:
+            return set(session.scalars(select(DatasetRow.sha256)))
+
+    def _pictures_of_lost(self, keys: Sequence[str], named: Collection[str]) -> list[str]:
+        """Return the keys of pictures that only data sets name which are about to be deleted."""
+        lost = [_hash_of(key) for key in keys if key.startswith(f"{DATASETS}/") and _hash_of(key) not in named]
+        return sorted({f"inputs/{picture}" for sha256 in lost for picture in self._pictures(sha256)} - set(keys))
+
+    def _pictures(self, sha256: str) -> set[str]:
+        """Return the hashes of a data set's pictures; none of one that is gone."""
+        try:
+            return {picture.sha256 for picture in read_manifest(self.blobs, sha256).pictures}
+        except NotFound:
+            return set()
 
 
 def _hash_of(key: str) -> str:

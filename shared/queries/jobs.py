@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Engine, func, select, true
+from sqlalchemy import Engine, Text, cast, func, select, true
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -17,7 +17,7 @@ from stylefarm.shared.db.cells import picture_names
 from stylefarm.shared.db.clock import settled
 from stylefarm.shared.db.connection import translate_errors
 from stylefarm.shared.db.records import LossPoint
-from stylefarm.shared.db.states import ArtifactRole, State, read_state
+from stylefarm.shared.db.states import FINAL, ArtifactRole, State, read_state
 from stylefarm.shared.db.tables import (
     ArtifactRow,
     AttemptRow,
@@ -30,7 +30,7 @@ from stylefarm.shared.db.tables import (
     SweepRow,
 )
 from stylefarm.shared.errors import NotFound
-from stylefarm.shared.queries.references import find_id, find_kind
+from stylefarm.shared.queries.references import NEWEST_JOBS, find_id, find_kind
 
 Row = TypeVar("Row", bound=Base)
 
@@ -141,6 +141,17 @@ class Queries(DatabaseReader):
         """Return the newest done job of that key, if there is one."""
         done = select(JobRow).where(JobRow.spec_key == spec_key, JobRow.state == State.DONE)
         return next(iter(self._all(done.order_by(JobRow.finished_at.desc()).limit(1))), None)
+
+    def training(self, model: str) -> JobRow | None:
+        """Return the newest unfinished job that trains the model of that name, if there is one."""
+        unfinished = JobRow.state.not_in(sorted(FINAL))
+        # As `TrainingSpec.document` writes it; names need no escapes.
+        asked = select(JobRequestRow.job_id).where(
+            cast(JobRequestRow.spec, Text).contains('"kind": "train"'),
+            cast(JobRequestRow.spec, Text).contains(f'"name": "{model}"', autoescape=True),
+        )
+        newest = select(JobRow).where(unfinished, JobRow.id.in_(asked)).order_by(*NEWEST_JOBS)
+        return next(iter(self._all(newest.limit(1))), None)
 
     def known_keys(self, keys: Sequence[str]) -> set[str]:
         """Return those of the spec keys for which a job is done, or will be if all goes well."""

@@ -14,6 +14,8 @@ from stylefarm.shared.spec.terms import Terms
 OWN = {"seed", "content_weight", "style_weight", *OutputParameters.model_fields}
 OWN_AND_PICTURES = {*OWN, "content", "style"}
 
+OWN_OF_APPLIED = {*OutputParameters.model_fields, "content"}
+
 
 def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
     """Return the key that jobs which can run in one batch share, 32 hex digits; None for a job that runs alone.
@@ -23,7 +25,8 @@ def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
     """
     if spec.stop_change or spec.stop_loss_change or terms.time_limit is not None:
         return None
-    own = OWN if spec.is_calibrated else OWN_AND_PICTURES
+    # One application of a trained model has the styles of all pictures in common.
+    own = OWN_OF_APPLIED if spec.is_applied else OWN if spec.is_calibrated else OWN_AND_PICTURES
     place = (ENGINE_VERSION, _shapes(size, spec.sizes), terms.device, terms.label)
     return hashlib.sha256(f"{place}{spec.model_dump_json(exclude=own)}".encode()).hexdigest()[:32]
 

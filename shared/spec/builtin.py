@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stylefarm.shared.spec.models import MODEL_METHODS
 from stylefarm.shared.spec.registry import Registry
 
 
@@ -67,7 +68,11 @@ OPTIMIZERS: Mapping[str, OptimizerEntry] = {
 }
 
 LOSSES = Registry("stylefarm.losses", "style loss", {name: entry.target for name, entry in LOSS_ENTRIES.items()})
-METHODS = Registry("stylefarm.methods", "method", METHOD_ENTRIES)
+METHODS = Registry(
+    "stylefarm.methods",
+    "method",
+    {**METHOD_ENTRIES, **{name: method.applier for name, method in MODEL_METHODS.items()}},
+)
 
 
 def auto_weight(style_loss: str) -> float:

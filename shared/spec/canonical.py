@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from stylefarm.shared.spec.builtin import LOSS_ENTRIES, METHOD_ENTRIES, OPTIMIZERS
-from stylefarm.shared.spec.parameters import Parameters
+from stylefarm.shared.spec.models import MODEL_METHODS
+from stylefarm.shared.spec.parameters import ModelParameters, OutputParameters, Parameters
 from stylefarm.shared.spec.spec import JobSpec
 
 Reasons = Iterator[tuple[str, str]]
@@ -16,6 +17,13 @@ Reasons = Iterator[tuple[str, str]]
 
 # Formats whose encoder takes a quality.
 LOSSY_FORMATS = ("jpeg", "webp", "avif")
+
+# What counts for every picture that a trained model renders, and what does if its styles are pictures.
+APPLIED = {
+    *("content", "method", "model", "size", "content_masks", "style_weights", "color", "precision"),
+    *OutputParameters.model_fields,
+} - {"snapshot_every"}
+OF_STYLE_PICTURES = {"style", "style_masks", "style_scale", "style_aspect"}
 
 DEFAULTS: Mapping[str, object] = {name: field.get_default() for name, field in Parameters.model_fields.items()}
 
@@ -33,10 +41,10 @@ def canonical(spec: JobSpec, in_vain: Iterable[str] | None = None) -> JobSpec:
         >>> canonical(parse_spec({**fields, "momentum": 0.5})) == canonical(parse_spec(fields))
         True
     """
-    if spec.method not in METHOD_ENTRIES:
+    if spec.method not in METHOD_ENTRIES and not spec.is_applied:
         return spec
     form: dict[str, object] = {name: DEFAULTS[name] for name in (without_effect(spec) if in_vain is None else in_vain)}
-    if len(spec.sizes) == 1:
+    if len(spec.sizes) == 1 and not spec.is_applied:
         form |= {"min_size": None, "first_iterations": None, "iterations": spec.total_iterations}
     if len(set(spec.style_weights)) == 1:
         form["style_weights"] = ()
@@ -58,9 +66,27 @@ def without_effect(spec: JobSpec) -> Mapping[str, str]:
         >>> without_effect(spec)["momentum"]
         'optimizer = adam'
     """
+    if spec.is_applied:
+        return _of_applied(spec)
     if spec.method not in METHOD_ENTRIES:
         return {}  # Another package's method may use any parameter.
     return {name: reason for rule in _RULES for name, reason in rule(spec)}
+
+
+def _of_applied(spec: JobSpec) -> dict[str, str]:
+    """Return what has no effect on a picture that a trained model renders."""
+    method = MODEL_METHODS[spec.method]
+    effective = {*APPLIED, *method.parameters, *(OF_STYLE_PICTURES if method.takes == "pictures" else ())}
+    found = {name: f"method = {spec.method}" for name in DEFAULTS if name not in effective}
+    chosen = len(spec.style_index) if method.takes == "indices" else len(spec.style)
+    if chosen < 2:
+        found["style_weights"] = f"method = {spec.method}" if method.takes == "nothing" else "there is one style"
+    return {**found, **dict(_file(spec))}
+
+
+def _model(spec: JobSpec) -> Reasons:
+    if spec.init != "model":
+        yield from _all(*ModelParameters.model_fields, because=f"init = {spec.init}")
 
 
 def _start(spec: JobSpec) -> Reasons:
@@ -128,7 +154,16 @@ def _file(spec: JobSpec) -> Reasons:
         yield "quality", f"format = {spec.format}"
 
 
-_RULES: tuple[Callable[[JobSpec], Reasons], ...] = (_start, _optimizer, _losses, _scales, _network, _styles, _file)
+_RULES: tuple[Callable[[JobSpec], Reasons], ...] = (
+    _model,
+    _start,
+    _optimizer,
+    _losses,
+    _scales,
+    _network,
+    _styles,
+    _file,
+)
 
 
 def _style_losses(spec: JobSpec) -> frozenset[str]:

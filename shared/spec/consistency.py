@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stylefarm.shared.spec.builtin import GRAM, OPTIMIZERS
+from stylefarm.shared.spec.models import MODEL_METHODS
 from stylefarm.shared.spec.networks import TITLES, default_network, layer_names, network_layers
 from stylefarm.shared.spec.parameters import Parameters
 from stylefarm.shared.text import counted, nearest
@@ -23,10 +24,11 @@ def check_consistent(spec: Parameters) -> None:
 def _weights(spec: Parameters) -> Iterator[str]:
     if spec.content_weight == spec.style_weight == 0:
         yield "content_weight and style_weight are both 0: nothing is asked for"
-    if not spec.style and spec.style_weight:
+    if not spec.style and spec.style_weight and not _renders_by_model(spec):
         yield "style is missing: name a picture, or give style_weight = 0"
-    if spec.style_weights and len(spec.style_weights) != len(spec.style):
-        yield f"style_weights has {_of(spec.style_weights, 'weight', spec.style, 'style')}: give one for each"
+    styles = spec.style_index if spec.style_index and not spec.style else spec.style
+    if spec.style_weights and len(spec.style_weights) != len(styles):
+        yield f"style_weights has {_of(spec.style_weights, 'weight', styles, 'style')}: give one for each"
     if spec.style_weights and not sum(spec.style_weights):
         yield "the style_weights have the sum 0, and cannot be shares of it: give at least one more than 0"
 
@@ -48,11 +50,43 @@ def _layers(spec: Parameters) -> Iterator[str]:
 
 def _masks(spec: Parameters) -> Iterator[str]:
     for name, masks in (("content_masks", spec.content_masks), ("style_masks", spec.style_masks)):
-        if not masks or len(masks) == len(spec.style):
+        styles = _masked_styles(spec)
+        if not masks or len(masks) == len(styles):
             continue
-        more = len(masks) > len(spec.style)
+        more = len(masks) > len(styles)
         remedy = "name a style for the mask without one" if more else "give one for each, white for all of it"
-        yield f"{name} has {_of(masks, 'mask', spec.style, 'style')}: {remedy}"
+        yield f"{name} has {_of(masks, 'mask', styles, 'style')}: {remedy}"
+
+
+def _masked_styles(spec: Parameters) -> Sequence[object]:
+    """Return what masks belong to: pictures of styles, numbers of styles, or the one style that a model has learned."""
+    return spec.style or spec.style_index or ((spec.model,) if _renders_by_model(spec) else ())
+
+
+def _renders_by_model(spec: Parameters) -> bool:
+    """Return whether a trained model renders the picture; its method is that of the model if none is given."""
+    return spec.model is not None and spec.init != "model"
+
+
+def _model(spec: Parameters) -> Iterator[str]:
+    method = MODEL_METHODS.get(spec.method)
+    if spec.model is None and method is not None:
+        yield f"method = {spec.method} needs a model: name one of `stylefarm model list`, or train one"
+    if spec.model is None and spec.init == "model":
+        yield "init = model needs a model: name one"
+    if method is None:
+        return
+    if spec.init == "model":
+        yield f"init = model is for an optimization, and method = {spec.method} has none: leave out one of the two"
+    if spec.style and method.takes != "pictures":
+        hint = "choose styles by style_index" if method.takes == "indices" else "it has learned its own"
+        yield f"method = {spec.method} takes no style pictures: {hint}"
+    if spec.style_masks and method.takes != "pictures":
+        yield f"method = {spec.method} takes no style_masks: it has no style pictures"
+    if spec.color in ("match", "recolor", "gray") and method.takes != "pictures":
+        yield f"color = {spec.color} needs style pictures, and method = {spec.method} has none: take style or luminance"
+    if not spec.style and method.takes == "pictures":
+        yield f"style is missing: method = {spec.method} takes any style, so name a picture"
 
 
 def _of(given: Sequence[object], noun: str, needed: Sequence[object], other: str) -> str:
@@ -116,4 +150,4 @@ def _features(spec: Parameters) -> Iterator[str]:
         )
 
 
-_CHECKS = (_weights, _layers, _masks, _normalization, _scales, _start, _steps, _file, _features)
+_CHECKS = (_model, _weights, _layers, _masks, _normalization, _scales, _start, _steps, _file, _features)

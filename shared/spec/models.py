@@ -30,6 +30,10 @@ class ModelMethod:
     parameters: tuple[str, ...] = ()
 
 
+# The address of a model that a training job will make, in a spec; and where a model's file describes itself.
+JOB = "job:"
+METADATA_KEY = "stylefarm.model"
+
 _FEEDFORWARD = "stylefarm.worker.engine.feedforward"
 _TRAINING = "stylefarm.worker.training"
 

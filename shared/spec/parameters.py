@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from stylefarm.shared.spec.builtin import LOSS_ENTRIES, LOSSES, METHODS, OPTIMIZERS
+from stylefarm.shared.spec.models import MODEL_METHODS
 from stylefarm.shared.spec.networks import FirstLayer, known_layers
 from stylefarm.shared.spec.presets import PresetName, with_preset, with_quality
 from stylefarm.shared.text import nearest
@@ -59,6 +60,8 @@ Finite = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Layers = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Paths = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False), BeforeValidator(_listed)]
 Numbers = Annotated[tuple[Weight, ...], Field(strict=False), BeforeValidator(_listed)]
+Indices = Annotated[tuple[Annotated[int, Field(ge=0, le=9999)], ...], Field(strict=False), BeforeValidator(_listed)]
+Levels = Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Field(strict=False), BeforeValidator(_listed)]
 Three = Annotated[tuple[Finite, Finite, Finite], Field(strict=False)]
 Size = Annotated[int, Field(ge=16, le=16384)]
 
@@ -74,7 +77,9 @@ class InputParameters(ParameterGroup):
 
     content: str = Field(min_length=1, description="content picture, whose objects are kept: a path")
     style: Paths = Field(description="style picture, or several: paths")
-    method: str = Field("gatys", description="method: gatys, or one of an installed package")
+    method: str = Field(
+        "gatys", description=f"method: gatys; of a trained model {', '.join(MODEL_METHODS)}; or one of a package"
+    )
     size: Size | Literal["auto"] = Field(
         "auto", description="long edge of the result in pixels; auto: the content's own, at most 512"
     )
@@ -101,6 +106,32 @@ class InputParameters(ParameterGroup):
     def _provided(cls, method: str) -> str:
         METHODS.check(method)
         return method
+
+
+class ModelParameters(ParameterGroup):
+    """The trained model that renders the picture, or the start of an optimization, and how it is applied."""
+
+    model: str | None = Field(
+        None, description="trained model: a name in the farm, or a file; its method is taken unless init = model"
+    )
+    strength: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = Field(
+        "auto", description="how much of the style the result gets; auto: 0.6 for wct, else 1"
+    )
+    style_index: Indices = Field((), description="of cin: which of the model's styles, from 0, or several to mix")
+    transform: Literal["auto", "wct", "adain", "efdm", "ot"] = Field(
+        "auto", description="of adain and wct: how features get the style's statistics; auto: as the method is called"
+    )
+    levels: Levels = Field((), description="of wct: which levels, 5 (coarse) to 1 (fine); none: all of the model")
+    direction: Literal["forward", "backward"] = Field(
+        "forward", description="of cyclegan: from its first set of pictures to the second, or back"
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _once(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(levels)) < len(levels):
+            raise ValueError("a level is named twice")
+        return tuple(sorted(levels, reverse=True))
 
 
 class ScaleParameters(ParameterGroup):
@@ -234,8 +265,8 @@ class OptimizationParameters(ParameterGroup):
     )
     average: float = Field(0.0, ge=0, lt=1, description="decay rate of the averaged iterate; 0: no averaging")
     clamp: bool = Field(False, description="clamp pixels to [0, 1] after each step")
-    init: Literal["content", "style", "noise", "blend", "image"] = Field(
-        "content", description="what the optimization starts from"
+    init: Literal["content", "style", "noise", "blend", "image", "model"] = Field(
+        "content", description="what the optimization starts from; model: what a trained model renders"
     )
     init_image: str | None = Field(None, description="picture for init = image: a path")
     noise: Literal["uniform", "normal"] = Field("uniform", description="distribution of the noise")
@@ -285,7 +316,13 @@ class OutputParameters(ParameterGroup):
 
 # The bases stand in reverse order of their fields, which pydantic takes from the last one first.
 class Parameters(
-    OutputParameters, OptimizationParameters, NetworkParameters, LossParameters, ScaleParameters, InputParameters
+    OutputParameters,
+    OptimizationParameters,
+    NetworkParameters,
+    LossParameters,
+    ScaleParameters,
+    ModelParameters,
+    InputParameters,
 ):
     """Every parameter, each valid by itself; the values of a preset stand in for what is not given."""
 

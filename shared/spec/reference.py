@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stylefarm.shared.spec.builtin import LOSS_ENTRIES, OPTIMIZERS
+from stylefarm.shared.spec.models import MODEL_METHODS
 from stylefarm.shared.spec.parameters import (
     InputParameters,
     LossParameters,
+    ModelParameters,
     NetworkParameters,
     OptimizationParameters,
     OutputParameters,
@@ -26,6 +28,7 @@ GROUPS: Mapping[str, type[ParameterGroup]] = {
     "Iterations and scales": ScaleParameters,
     "Feature network": NetworkParameters,
     "Optimizer": OptimizationParameters,
+    "Trained models": ModelParameters,
     "Output files": OutputParameters,
 }
 PRESET_GROUP = "Presets"
@@ -65,6 +68,12 @@ EFFECTS: Mapping[str, str] = {
     "rescale_pooling": "pooling = average or l2",
     "style_weights": "several styles",
     "quality": "format = jpeg, webp or avif",
+    "model": "a method of trained models, or init = model",
+    **{
+        name: "method = " + ", ".join(kind for kind, method in MODEL_METHODS.items() if name in method.parameters)
+        for name in ModelParameters.model_fields
+        if name != "model"
+    },
 }
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError, model_validator
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.builtin import LOSSES
 from stylefarm.shared.spec.consistency import check_consistent
+from stylefarm.shared.spec.models import MODEL_METHODS
 from stylefarm.shared.spec.parameters import (
     FEATURES_SEEDS,
     FIXED_LENGTHS,
@@ -49,6 +50,12 @@ ADDED: Mapping[str, object] = {
     "alpha": "drop",
     "stop_loss_change": 0.0,
     "stop_loss_steps": 20,
+    "model": None,
+    "strength": "auto",
+    "style_index": (),
+    "transform": "auto",
+    "levels": (),
+    "direction": "forward",
 }
 
 BLOB = "sha256:"
@@ -62,8 +69,6 @@ class JobSpec(Parameters):
 
     kind: ClassVar[Literal["stylize"]] = "stylize"
     """Which kind of job it is: no field, so that keys of specs are those of the releases before kinds."""
-    loss_terms: ClassVar[tuple[str, ...]] = ("total", "content", "style", "tv")
-    """The names of the values that each point of the loss curve holds, in order."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -71,8 +76,20 @@ class JobSpec(Parameters):
         return self
 
     @property
+    def is_applied(self) -> bool:
+        """Whether a trained model renders it in one pass, so that there is nothing to optimize."""
+        return self.method in MODEL_METHODS
+
+    @property
+    def loss_terms(self) -> tuple[str, ...]:
+        """The names of the values that each point of the loss curve holds, in order; none without a curve."""
+        return () if self.is_applied else ("total", "content", "style", "tv")
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """The long edge of each scale, coarse to fine; raises TypeError while the size is "auto"."""
+        if self.is_applied and isinstance(self.size, int):
+            return (self.size,)
         if not isinstance(self.size, int):
             raise TypeError("the size is resolved first")
         return _edges(self.size, self.min_size or self.size, self.scale_factor)
@@ -85,7 +102,9 @@ class JobSpec(Parameters):
 
     @property
     def total_iterations(self) -> int:
-        """The iterations of all scales together."""
+        """The iterations of all scales together; one where a trained model renders."""
+        if self.is_applied:
+            return 1
         return (self.first_iterations or self.iterations) + (len(self.sizes) - 1) * self.iterations
 
     @property
@@ -96,7 +115,7 @@ class JobSpec(Parameters):
     @property
     def is_calibrated(self) -> bool:
         """Whether the network is scaled by the job's own pictures, as random filters are."""
-        return self.weights is None or self.rescale_filters
+        return not self.is_applied and (self.weights is None or self.rescale_filters)
 
     @property
     def moved_space(self) -> InputSpace:

@@ -13,6 +13,7 @@ from stylefarm.shared.store.attempts import LEASE_SECONDS, Attempts
 from stylefarm.shared.store.checkpoints import Checkpoints
 from stylefarm.shared.store.commands import JobCommands
 from stylefarm.shared.store.deletions import Deletions
+from stylefarm.shared.store.library import Datasets, Models
 from stylefarm.shared.store.maintenance import Maintenance
 from stylefarm.shared.store.marks import MarkChanges
 from stylefarm.shared.store.object_names import ObjectHolds
@@ -31,6 +32,8 @@ class Store:
         commands: what users ask of jobs: cancel, pause, resume, retry, another priority.
         deletions: what users delete: jobs, sweeps, and all that is over.
         holds: which objects submissions are about to name.
+        models: the trained models by name.
+        datasets: the data sets by name.
         marks: what users write on jobs and sweeps: tags, notes.
         maintenance: what the reconciler writes: expired leases, dead workers, leader locks.
     """
@@ -43,5 +46,7 @@ class Store:
         self.commands = JobCommands(engine)
         self.deletions = Deletions(engine)
         self.holds = ObjectHolds(engine)
+        self.models = Models(engine)
+        self.datasets = Datasets(engine)
         self.marks = MarkChanges(engine)
         self.maintenance = Maintenance(engine)

@@ -20,6 +20,7 @@ from stylefarm.shared.queue.routes import LOWEST
 from stylefarm.shared.store import prepared_statements, transitions
 from stylefarm.shared.store.dependents import settle_children
 from stylefarm.shared.store.failures import count_worker_failure, fail_attempt, reset_failures
+from stylefarm.shared.store.library import NewModel, put_model, stored_model
 from stylefarm.shared.store.limits import has_room
 from stylefarm.shared.store.moves import Transactions, has_ended, is_fenced, lock_in_order
 from stylefarm.shared.store.prepared_statements import add_event, artifact_values, close_attempt
@@ -95,17 +96,24 @@ class Attempts(Transactions):
         result: StoredObject,
         record: Mapping[str, Any],
         metrics: Mapping[str, float] = MappingProxyType({}),
+        model: NewModel | None = None,
     ) -> bool:
         """Finish the job with its result and what was measured of it: running -> done.
 
-        Its checkpoint is forgotten. Returns False if the job is no longer this attempt's.
+        The `model` of a training job is registered with it; one of that name is replaced. Its checkpoint is forgotten.
+        Returns False if the job is no longer this attempt's.
         """
         with self._transaction() as session:
             done = prepared_statements.finish(session, fence, result, metrics)
             if done is None:
                 return has_ended(session, fence, State.DONE)
             close_attempt(session, done, State.DONE, record)
-            add_event(session, done, "rendered")
+            if model is not None:
+                prepared_statements.add_artifact(
+                    session, fence, ArtifactRole.MODEL, done.iteration, stored_model(model)
+                )
+                put_model(session, model)
+            add_event(session, done, "rendered" if model is None else "trained")
             if done.has_checkpoint:
                 forget_artifacts(session, [done.id], [ArtifactRole.CHECKPOINT])
             if done.has_children:

@@ -1,7 +1,7 @@
-"""Which objects of the store are named: by jobs, by weights, and by submissions that are under way.
+"""Which objects of the store are named: by jobs, by what is registered, and by submissions that are under way.
 
-A picture or weights are stored once, under their hash, for all jobs that name them. Between the look whether an object
-is there and the row that names it, a submission holds its key, so that a deletion leaves it alone.
+A picture, weights or a model are stored once, under their hash, for all jobs that name them. Between the look whether
+an object is there and the row that names it, a submission holds its key, so that a deletion leaves it alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ HOLD_SECONDS = 86_400.0
 
 # Whatever parameter names it, what begins so in a spec is an object.
 _NAMED = re.compile(r'"sha256:([0-9a-f]{64})"')
-_WEIGHTS = re.compile(rf'"weights":\s*{_NAMED.pattern}')
+# In which folder of the store what such a parameter names is; all others name pictures.
+_FOLDERS = {
+    "weights": "weights",
+    "model": "models",
+    "base": "models",
+    "content_set": "datasets",
+    "style_set": "datasets",
+}
+_IN_FOLDER = re.compile(rf'"({"|".join(_FOLDERS)})":\s*{_NAMED.pattern}')
 
 
 def keys_in(spec: str) -> set[str]:
@@ -41,8 +49,8 @@ def keys_in(spec: str) -> set[str]:
         >>> sorted(keys_in(f'{{"content":"sha256:{cat}","size":512,"weights":"sha256:{waves}"}}'))[1][:12]
         'weights/5e5e'
     """
-    weights = set(_WEIGHTS.findall(spec))
-    return {f"{'weights' if digest in weights else 'inputs'}/{digest}" for digest in _NAMED.findall(spec)}
+    folders = {digest: _FOLDERS[name] for name, digest in _IN_FOLDER.findall(spec)}
+    return {f"{folders.get(digest, 'inputs')}/{digest}" for digest in _NAMED.findall(spec)}
 
 
 def hashes_in(spec: str) -> Iterator[str]:
@@ -53,6 +61,16 @@ def hashes_in(spec: str) -> Iterator[str]:
         ['5e5e']
     """
     return (found[1] for found in _NAMED.finditer(spec))
+
+
+def datasets_in(spec: str) -> Iterator[str]:
+    """Yield the SHA-256 of each data set that a spec names.
+
+    Example:
+        >>> [digest[:4] for digest in datasets_in(f'{{"content_set": "sha256:{"5e" * 32}"}}')]
+        ['5e5e']
+    """
+    return (digest for name, digest in _IN_FOLDER.findall(spec) if _FOLDERS[name] == "datasets")
 
 
 class ObjectHolds(Transactions):

@@ -105,6 +105,7 @@ class FinishedJob(NamedTuple):
     attempt: int
     state: State
     worker: str
+    iteration: int
     has_children: bool
     worker_has_failures: bool
     has_checkpoint: bool
@@ -154,16 +155,15 @@ def finish(session: Session, fence: Fence, result: StoredObject, metrics: Mappin
     row = connection.execute(_finish(), parameters).one_or_none()
     if row is None:
         return None
-    artifact = {
-        "job_id": fence.job_id,
-        "attempt": fence.attempt,
-        "role": str(ArtifactRole.RESULT),
-        "iteration": row[1],
-        **artifact_values(result),
-    }
-    connection.execute(_NEW_ARTIFACT, artifact)
-    worker, _, *consequences = row
-    return FinishedJob(fence.job_id, fence.attempt, State.DONE, str(worker), *map(bool, consequences))
+    add_artifact(session, fence, ArtifactRole.RESULT, row[1], result)
+    worker, iteration, *consequences = row
+    return FinishedJob(fence.job_id, fence.attempt, State.DONE, str(worker), iteration, *map(bool, consequences))
+
+
+def add_artifact(session: Session, fence: Fence, role: ArtifactRole, iteration: int, stored: StoredObject) -> None:
+    """Insert what an attempt has stored for its job."""
+    place = {"job_id": fence.job_id, "attempt": fence.attempt, "role": str(role), "iteration": iteration}
+    session.connection().execute(_NEW_ARTIFACT, {**place, **artifact_values(stored)})
 
 
 def artifact_values(stored: StoredObject) -> dict[str, Any]:

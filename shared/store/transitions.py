@@ -102,7 +102,7 @@ def retry(
         The ids of the queued jobs.
     """
     ids = _queue(session, Move.RETRY, which & JobRow.state.in_(states), RETRY_VALUES, reason)
-    roles = [ArtifactRole.RESULT] if from_checkpoint else [ArtifactRole.RESULT, ArtifactRole.CHECKPOINT]
+    roles = [ArtifactRole.RESULT, ArtifactRole.MODEL, *([] if from_checkpoint else [ArtifactRole.CHECKPOINT])]
     forget_artifacts(session, ids, roles)
     return ids
 

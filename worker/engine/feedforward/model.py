@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.spec.models import METADATA_KEY
 
-# The key of the farm's own document in the metadata of a safetensors file, and the version of its form.
-METADATA_KEY = "stylefarm.model"
+# The version of the document's form.
 FORMAT = 1
 
 

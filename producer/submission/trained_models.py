@@ -1,0 +1,191 @@
+"""Trained models of a submission: which one a spec means, what it can be asked for, and its way into the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from stylefarm.producer.submission.weights_file import address_of, safetensors_metadata
+from stylefarm.shared.db.library_tables import ModelRow
+from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
+from stylefarm.shared.paths import located
+from stylefarm.shared.services import Services
+from stylefarm.shared.spec.models import JOB, METADATA_KEY, MODEL_METHODS
+from stylefarm.shared.spec.spec import BLOB, JobSpec
+from stylefarm.shared.text import counted, nearest
+
+FOLDER = "models"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that a spec names.
+
+    Args:
+        address: "sha256:..." of its file; "job:..." of the training job that will make it.
+        method: the method that applies it.
+        architecture: what its network is built from; what is known of it before it is trained.
+        description: how notes call it.
+        job: the id of the training job that must be done first; None: it is there.
+    """
+
+    address: str
+    method: str
+    architecture: Mapping[str, Any]
+    description: str
+    job: str | None = None
+
+    @property
+    def styles(self) -> int:
+        """How many styles it has learned."""
+        return int(self.architecture.get("styles", 1))
+
+
+class TrainedModels:
+    """Resolve the models of specs; each file is hashed once, and stored once.
+
+    Args:
+        services: the farm's.
+
+    Example:
+        models = TrainedModels(farm.services)
+        model = models.find("night")
+        models.upload()
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._found: dict[str, TrainedModel] = {}
+        self._files: dict[Path, str] = {}
+
+    @cached_property
+    def _registered(self) -> dict[str, ModelRow]:
+        return {row.name: row for row in self.services.store.models.all()}
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of the objects that the resolved specs name."""
+        addresses = (model.address for model in self._found.values())
+        return frozenset(_key(address) for address in addresses if address.startswith(BLOB))
+
+    def find(self, name: str) -> TrainedModel:
+        """Return the model of a name.
+
+        Args:
+            name: registered in the farm, that of one that is being trained, a file, or a content hash.
+
+        Raises:
+            NotFound: there is none of that name.
+            InvalidRequest: the file is no model.
+        """
+        if name not in self._found:
+            self._found[name] = self._find(name)
+        return self._found[name]
+
+    def resolve(self, spec: JobSpec, notes: list[str]) -> dict[str, object]:
+        """Return what changes in a spec that names a model: its method, its address, the style that is meant.
+
+        Args:
+            spec: as the user wrote it.
+            notes: gets a note on the model.
+
+        Raises:
+            NotFound: there is no such model.
+            InvalidRequest: the file is no model.
+            InvalidSpec: it is of another method, or has no such style.
+        """
+        if spec.model is None:
+            return {}
+        model = self.find(spec.model)
+        given = "method" in spec.model_fields_set
+        if spec.init != "model" and given and spec.method != model.method:
+            raise InvalidSpec(f"method = {spec.method}, but {model.description} is one of {model.method}: name another")
+        if model.method not in MODEL_METHODS:
+            raise InvalidSpec(f"{model.description} is of the method {model.method}, which this release does not have")
+        notes.append(f"model: {model.description}, of the method {model.method}")
+        changes: dict[str, object] = {"model": model.address}
+        if spec.init != "model":
+            changes["method"] = model.method
+        if spec.strength == "auto":
+            changes["strength"] = 0.6 if model.method == "wct" else 1.0
+        if MODEL_METHODS[model.method].takes == "indices":
+            changes.update(_style_index(spec, model))
+        return changes
+
+    def upload(self) -> None:
+        """Store the files that specs named, where they are not stored yet.
+
+        Raises:
+            InvalidRequest: a file has changed since it was hashed.
+            NotFound: a model that was in the farm was deleted.
+            ServiceUnavailable: the object store does not answer.
+            StorageFull: the object store is full.
+        """
+        for path, address in self._files.items():
+            if not self.services.blobs.exists(_key(address)):
+                if address_of(path) != address:
+                    raise InvalidRequest(f"model: {path} changed while it was being submitted: submit again")
+                self.services.blobs.put_file(_key(address), path, "application/octet-stream")
+        for model in self._found.values():
+            if model.address.startswith(BLOB) and not self.services.blobs.exists(_key(model.address)):
+                raise NotFound(f"model: the file of {model.description} is gone from this farm: import it again")
+
+    def _find(self, name: str) -> TrainedModel:
+        if name.startswith(BLOB):
+            return self._addressed(name)
+        row = self._registered.get(name)
+        if row is not None:
+            return TrainedModel(BLOB + row.sha256, row.method, row.architecture, f"{name} ({row.sha256[:12]})")
+        training = self.services.queries.training(name)
+        if training is not None:
+            known = {"styles": len(training.spec["style"])}
+            said = f"{name}, which job {training.id[:8]} trains"
+            return TrainedModel(JOB + training.id, str(training.spec["method"]), known, said, training.id)
+        path = located(name)
+        if path.is_file():
+            return self._file(path, name)
+        names = list(self._registered)
+        there = nearest(name, names) or (f": there are {', '.join(names[:10])}" if names else ": there is none yet")
+        raise NotFound(f"no model is called {name!r:.80}, nor is there such a file{there}")
+
+    def _addressed(self, address: str) -> TrainedModel:
+        sha256 = address.removeprefix(BLOB)
+        row = next((row for row in self._registered.values() if row.sha256 == sha256), None)
+        if row is None:
+            raise NotFound(f"there is no model {address[:19]} in this farm any more: import it again")
+        return TrainedModel(address, row.method, row.architecture, f"{row.name} ({sha256[:12]})")
+
+    def _file(self, path: Path, name: str) -> TrainedModel:
+        text = safetensors_metadata(path).get(METADATA_KEY)
+        try:
+            document = json.loads(text or "")
+            method, architecture = str(document["method"]), dict(document["architecture"])
+        except (KeyError, TypeError, ValueError, RecursionError):
+            raise InvalidRequest(
+                f"model: {name} is no model of stylefarm: give one that `model export` wrote"
+            ) from None
+        self._files[path] = address = address_of(path)
+        return TrainedModel(address, method, architecture, f"the file {name}")
+
+
+def _style_index(spec: JobSpec, model: TrainedModel) -> Iterator[tuple[str, object]]:
+    if spec.style:
+        raise InvalidSpec(f"{model.description} takes no style pictures: choose among its styles by style_index")
+    if not spec.style_index:
+        if model.styles > 1:
+            last = model.styles - 1
+            raise InvalidSpec(f"style_index is missing: {model.description} has the styles 0 to {last}")
+        yield "style_index", (0,)
+    for index in spec.style_index:
+        if index >= model.styles:
+            raise InvalidSpec(
+                f"style_index = {index}, but {model.description} has {counted(model.styles, 'style')}, counted from 0"
+            )
+
+
+def _key(address: str) -> str:
+    return f"{FOLDER}/{address.removeprefix(BLOB)}"

@@ -23,6 +23,8 @@ def batch_key(spec: JobSpec, size: tuple[int, int], terms: Terms) -> str | None:
     `spec` is resolved, `size` its content's width and height. Alone goes what may stop before the others, by
     `stop_change` or `stop_loss_change`, and what must not wait for them, with a `time_limit`.
     """
+    if spec.is_applied and spec.color != "style":
+        return None  # Its style takes on the colors of its own content.
     if spec.stop_change or spec.stop_loss_change or terms.time_limit is not None:
         return None
     # One application of a trained model has the styles of all pictures in common.

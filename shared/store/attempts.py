@@ -82,6 +82,11 @@ class Attempts(Transactions):
                 _insert_points(session, fence.job_id, points)
         return heartbeat
 
+    def record_iteration(self, fence: Fence, iteration: int) -> Heartbeat:
+        """Store how far a job is that has no losses; return the same."""
+        with self._transaction() as session:
+            return _touch(session, fence, iteration=iteration)
+
     def add_snapshot(self, fence: Fence, iteration: int, stored: StoredObject) -> bool:
         """Record an uploaded snapshot; False if the job is no longer this attempt's (it stays unnamed)."""
         with self._transaction() as session:

@@ -10,32 +10,26 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from PIL import Image
 from structlog.contextvars import bound_contextvars
 
-from stylefarm import shared
-from stylefarm.shared.blobs.storage import fetch_verified, store_object
 from stylefarm.shared.db.records import Fence
 from stylefarm.shared.db.tables import JobRow
-from stylefarm.shared.images.decode import DecodedImage, decode
-from stylefarm.shared.images.encode import content_type
-from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.services import Services
-from stylefarm.shared.spec.spec import BLOB, JobSpec, load_spec
+from stylefarm.shared.spec.kinds import AnySpec, load_any_spec
+from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.attempt.attempt_sinks import AttemptSinks
 from stylefarm.worker.attempt.checkpoint import CheckpointStore
 from stylefarm.worker.attempt.lease import Interrupted, Lease, LeaseLost, PauseRequested
-from stylefarm.worker.attempt.metrics import divergence, measure_result
-from stylefarm.worker.attempt.outcome import Outcome, Rendered, outcome_of
-from stylefarm.worker.attempt.output import OutputEncoder
+from stylefarm.worker.attempt.metrics import divergence
+from stylefarm.worker.attempt.model_product import ModelProduct
+from stylefarm.worker.attempt.outcome import Outcome, outcome_of
+from stylefarm.worker.attempt.picture_product import PictureProduct
+from stylefarm.worker.attempt.product import Product
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.hardware.memory import is_out_of_memory
 from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.host.retry import retry_transient
-from stylefarm.worker.monitoring.metrics import uploading
-from stylefarm.worker.render.inputs import JobImages
-from stylefarm.worker.render.options import by_autograd
 
 
 @dataclass
@@ -55,9 +49,16 @@ class Attempt:
     _first_loss: float | None = None
 
     @cached_property
-    def spec(self) -> JobSpec:
-        """What is to be rendered. Raises InvalidSpec for a job that another release has submitted."""
-        return load_spec(self.job.spec)
+    def spec(self) -> AnySpec:
+        """What is asked for. Raises InvalidSpec for a job that another release has submitted."""
+        return load_any_spec(self.job.spec)
+
+    @cached_property
+    def product(self) -> Product:
+        """What is made of it."""
+        if isinstance(self.spec, JobSpec):
+            return PictureProduct(self.services, self.spec)
+        return ModelProduct(self.services, self.job.id, self.spec)
 
     @property
     def fence(self) -> Fence:
@@ -81,20 +82,19 @@ class Attempt:
         """Where the attempt's checkpoints are."""
         return CheckpointStore(self.services, self.spec, self.fence, self.record)
 
-    @cached_property
-    def inputs(self) -> JobImages:
-        """The pictures that the spec names. Raises what is wrong with them, and ServiceUnavailable."""
-        return JobImages.fetched(self.spec, self._picture)
+    @property
+    def picture(self) -> PictureProduct:
+        """What is made, of a stylization. Raises TypeError for another kind of job."""
+        if not isinstance(self.product, PictureProduct):
+            raise TypeError(f"a job of the kind {self.spec.kind} renders no picture")
+        return self.product
 
-    @cached_property
-    def encoder(self) -> OutputEncoder:
-        """How its pictures are saved."""
-        # What is needed to render the picture again; no names of files, since equal pictures of several names, and of
-        # several users, share a job.
-        parameters = {"stylefarm": shared.__version__, **self.spec.model_dump(mode="json")}
-        exif = kept_exif(self._bytes(self.spec.content)) if self.spec.exif == "keep" else None
-        alpha = self._decoded(self.spec.content).alpha if self.spec.alpha == "keep" else None
-        return OutputEncoder(self.spec, self.inputs.content, parameters, exif, alpha)
+    @property
+    def model(self) -> ModelProduct:
+        """What is made, of a training. Raises TypeError for another kind of job."""
+        if not isinstance(self.product, ModelProduct):
+            raise TypeError(f"a job of the kind {self.spec.kind} trains no model")
+        return self.product
 
     def log_context(self) -> AbstractContextManager[Any]:
         """Name the job and the attempt in what is logged in the `with` block."""
@@ -119,13 +119,7 @@ class Attempt:
     def prepare(self, path: ComputePath) -> None:
         """Fetch the pictures, and record what the job is computed with. Raises what is wrong with them."""
         self.record.update(device=path.device_name, precision=path.precision, threads=torch.get_num_threads())
-        self.record["path"] = {
-            "convolutions": path.algorithm,
-            "autograd": by_autograd(self.spec),
-            "memory": [],
-            "graphs": [],
-        }
-        self.encoder  # noqa: B018 - and, by it, the pictures
+        self.record.update(self.product.prepare(path))
 
     def start(self, terms: Sequence[str], memory_left: Callable[[], int]) -> None:
         """Open the sinks.
@@ -145,10 +139,10 @@ class Attempt:
         self._sinks = AttemptSinks.opened(
             self.services,
             self.lease,
-            self.encoder,
+            self.product.encoder,
             self.checkpoint_store,
             terms=terms,
-            snapshot_every=self.spec.snapshot_every,
+            snapshot_every=self.product.snapshot_every,
             checkpoint_seconds=settings.checkpoint_seconds,
             memory_left=memory_left,
         )
@@ -162,31 +156,25 @@ class Attempt:
             # The checkpoint that another worker continues from is stored first.
             sinks.checkpoints.store_last(progress)
             raise
-        if progress.iteration == 0:
+        if progress.iteration == 0 and progress.losses.shape[1]:
             self._first_loss = float(progress.losses[0, 0])
         sinks.on_progress(progress)
 
     def finish(self, progress: Progress, cache: TargetCache) -> None:
-        """Store the last picture, which is the result, and measure it.
+        """Store what was made, which is the result, and measure it.
 
         Args:
             progress: the last step.
             cache: keeps what was read of contents and styles for the metrics of the next jobs.
         """
         self._open_sinks().finish()
-        picture = self.encoder.finished(progress.image[0])
-        data = self.encoder.encode_finished(picture, progress.iteration)
+        rendered = self.product.finish(progress, f"jobs/{self.job.id}/{self.fence.attempt}", cache)
         self.close()
         seconds = time.monotonic() - self.began_at
-        metrics = {**measure_result(self.inputs, progress.image[0], picture, cache), "seconds": round(seconds, 3)}
-        metrics |= divergence(self._first_loss, float(progress.losses[0, 0]))
-        file_format = self.encoder.output.format
-        key = f"jobs/{self.job.id}/{self.fence.attempt}/result.{file_format}"
-        blobs = self.services.blobs
-        with uploading("result"):
-            stored = retry_transient(lambda: store_object(blobs, key, data, content_type(file_format)))
-        _, height, width = picture.shape
-        self._outcome = Rendered(replace(stored, width=width, height=height), metrics)
+        metrics = {**rendered.metrics, "seconds": round(seconds, 3)}
+        if progress.losses.shape[1]:
+            metrics |= divergence(self._first_loss, float(progress.losses[0, 0]))
+        self._outcome = replace(rendered, metrics=metrics)
 
     def close(self) -> None:
         """Close the sinks: nothing more is handed over."""
@@ -198,13 +186,3 @@ class Attempt:
         if self._sinks is None:
             raise TypeError("the attempt was not started, or has ended")
         return self._sinks
-
-    def _picture(self, address: str) -> Image.Image:
-        return self._decoded(address).image
-
-    def _decoded(self, address: str) -> DecodedImage:
-        return decode(self._bytes(address), address, max_pixels=self.services.settings.max_pixels)
-
-    def _bytes(self, address: str) -> bytes:
-        sha256 = address.removeprefix(BLOB)
-        return retry_transient(lambda: fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256))

@@ -10,8 +10,8 @@ from stylefarm.shared.errors import Diverged
 from stylefarm.shared.services import Services
 from stylefarm.worker.attempt.checkpoint import CheckpointSink, CheckpointStore
 from stylefarm.worker.attempt.lease import Lease
-from stylefarm.worker.attempt.output import OutputEncoder
-from stylefarm.worker.attempt.sinks import Background, LossSink, Sink, SnapshotSink
+from stylefarm.worker.attempt.product import PictureEncoder
+from stylefarm.worker.attempt.sinks import Background, LossSink, Sink, SnapshotSink, StepSink
 from stylefarm.worker.engine.methods.iterative import Progress
 
 
@@ -28,7 +28,7 @@ class AttemptSinks:
         cls,
         services: Services,
         lease: Lease,
-        encoder: OutputEncoder,
+        encoder: PictureEncoder,
         store: CheckpointStore,
         *,
         terms: Sequence[str],
@@ -43,13 +43,17 @@ class AttemptSinks:
             lease: the attempt's; it learns what the user wants when losses are stored.
             encoder: makes files of snapshots.
             store: keeps the checkpoints.
-            terms: the names of the losses that each Progress holds, the total first.
+            terms: the names of the losses that each Progress holds, the total first; none without losses.
             snapshot_every: iterations from one snapshot to the next; 0: none.
             checkpoint_seconds: seconds from one checkpoint to the next; 0: none.
             memory_left: how many bytes a copy of the engine's state may take.
         """
         background, fence = Background(), lease.fence
-        losses = LossSink(services.store, fence, background, terms, lease.on_heartbeat)
+        losses: Sink
+        if terms:
+            losses = LossSink(services.store, fence, background, terms, lease.on_heartbeat)
+        else:
+            losses = StepSink(services.store, fence, background)
         snapshots = SnapshotSink(
             services.store, services.blobs, fence, background, every=snapshot_every, encoder=encoder
         )

@@ -5,48 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
-import torch
 
 from stylefarm.shared.db.records import Checkpoint
 from stylefarm.shared.errors import FarmError, OutOfMemory
 from stylefarm.shared.services import Services
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.attempt.applied_run import AppliedRun
 from stylefarm.worker.attempt.attempt import Attempt
+from stylefarm.worker.attempt.engine_run import EngineRun, MemoryBudget, RunContext
+from stylefarm.worker.attempt.iterative_run import IterativeRun
 from stylefarm.worker.attempt.resume import resume_state
-from stylefarm.worker.engine.hardware.budget import USABLE
-from stylefarm.worker.engine.hardware.device import ComputePath, choose
+from stylefarm.worker.attempt.training_run import TrainingRun
+from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.hardware.memory import available_memory, is_out_of_memory, release_memory
-from stylefarm.worker.engine.methods.method import Progress, RunRequest, Scale, UpdateRules, load_method
-from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
-from stylefarm.worker.engine.networks.memory_plan import MemoryPlan
+from stylefarm.worker.engine.methods.method import Progress, load_method
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.monitoring import metrics
-from stylefarm.worker.render.cache import CALIBRATION_EDGE, ModelCache, network_key
-from stylefarm.worker.render.network import build_network
-from stylefarm.worker.render.options import make_optimizer
-from stylefarm.worker.render.scale import RenderContext, prepare_scale
+from stylefarm.worker.render.cache import ModelCache
 
 log = structlog.get_logger("stylefarm.worker")
 
 # The share of the free memory that is planned with after an attempt that ran out of memory.
 RETRY_SHARE = 0.6
-
-
-@dataclass
-class MemoryBudget:
-    """The memory of a run: the device, the bytes available there, and those that the plan takes."""
-
-    path: ComputePath
-    available: int
-    planned: int = 0
-
-    def left(self) -> int:
-        """How many bytes copies of the engine's state may take: on a CPU what the plan of this scale leaves."""
-        if self.path.device.type == "cpu":
-            return round(self.available * USABLE) - self.planned
-        return round(available_memory(torch.device("cpu")) * USABLE)
 
 
 @dataclass(frozen=True)
@@ -101,10 +83,7 @@ class BatchRun:
                 if self._try_render(attempt, share, state):
                     break
             else:
-                raise OutOfMemory(
-                    f"a picture of size = {attempt.spec.size} did not fit into this worker's memory, twice: ask for a"
-                    " smaller size"
-                )
+                raise OutOfMemory(attempt.product.too_large)
         yield attempt
 
     def _try_render(self, attempt: Attempt, share: float, state: EngineState | None) -> bool:
@@ -129,15 +108,15 @@ class BatchRun:
         self, attempts: Sequence[Attempt], budget: MemoryBudget, state: EngineState | None
     ) -> Iterator[Attempt]:
         """Run the engine to its end, or until no attempt is left; yield those that have ended."""
-        method = load_method(attempts[0].spec.method)
+        run = self._engine_run(attempts[0])
         try:
             for attempt in attempts:
                 with attempt.ends_on_error():
-                    attempt.start(method.terms, lambda: budget.left() // len(attempts))
+                    attempt.start(run.terms, lambda: budget.left() // len(attempts))
             yield from (attempt for attempt in attempts if attempt.has_ended)
             if all(attempt.has_ended for attempt in attempts):
                 return
-            for progress in method.run(self._request(attempts, budget, state)):
+            for progress in run.progress(attempts, budget, state):
                 yield from _show_progress(attempts, progress)
                 if all(attempt.has_ended for attempt in attempts):
                     return
@@ -150,34 +129,13 @@ class BatchRun:
             for attempt in attempts:
                 attempt.close()
 
-    def _request(self, attempts: Sequence[Attempt], budget: MemoryBudget, state: EngineState | None) -> RunRequest:
-        spec, path = attempts[0].spec, budget.path
-        backbone = self.cache.network(network_key(spec, path), partial(self._network, attempts[0], path))
-
-        def on_plan(edge: int, chosen: MemoryPlan) -> None:
-            budget.planned = chosen.bytes
-            for attempt in attempts:
-                way = {"size": edge, "way": str(chosen), "bytes": chosen.bytes}
-                attempt.record["path"]["memory"].append(way)
-
-        def on_capture(note: str) -> None:
-            for attempt in attempts:
-                attempt.record["path"]["graphs"].append(note)
-
-        context = RenderContext(path, backbone, self.cache, lambda: budget.available, on_capture)
-        batch = [attempt.inputs for attempt in attempts]
-        scales = [
-            Scale(iterations, partial(prepare_scale, batch, edge, context, partial(on_plan, edge)))
-            for edge, iterations in spec.schedule
-        ]
-        rules = UpdateRules.of(spec)
-        return RunRequest(scales, make_optimizer(spec), rules, state)
-
-    def _network(self, attempt: Attempt, path: ComputePath) -> FeatureNetwork:
-        calibration = attempt.inputs.sized(min(attempt.spec.sizes[-1], CALIBRATION_EDGE), path.device)
-        images = [calibration.content, *(style.image for style in calibration.styles)]
-        cache = self.services.settings.home.expanduser() / "cache"
-        return build_network(attempt.spec, images, self.services.blobs, cache, path)
+    def _engine_run(self, attempt: Attempt) -> EngineRun:
+        context = RunContext(self.services, self.cache)
+        if not isinstance(attempt.spec, JobSpec):
+            return TrainingRun(context, attempt.spec)
+        return (
+            AppliedRun(context) if attempt.spec.is_applied else IterativeRun(context, load_method(attempt.spec.method))
+        )
 
 
 def _show_progress(attempts: Sequence[Attempt], progress: Progress) -> Iterator[Attempt]:

@@ -25,7 +25,7 @@ import structlog
 from stylefarm.shared.db.records import Checkpoint, Fence, StoredObject
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.services import Services
-from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.spec.kinds import AnySpec
 from stylefarm.worker.attempt.checkpoint_file import CONTENT_TYPE, temporary_file, write_checkpoint
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
 from stylefarm.worker.attempt.resume import checkpoint_folder, checkpoint_metadata
@@ -46,7 +46,7 @@ class CheckpointStore:
     """Stores the checkpoints of one attempt, and knows the one that the job's row names."""
 
     services: Services
-    spec: JobSpec
+    spec: AnySpec
     fence: Fence
     record: dict[str, Any]
     named: Checkpoint | None = None

@@ -13,15 +13,17 @@ from stylefarm.shared.db.records import Fence, StoredObject
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import DeviceFailed, FarmError
 from stylefarm.shared.store import Store
+from stylefarm.shared.store.library import NewModel
 from stylefarm.worker.attempt.lease import CancelRequested, Interrupted, LeaseLost, PauseRequested, Stop
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """The result is stored, and `metrics` were measured of it, by name."""
+    """The result is stored, and `metrics` were measured of it, by name; `model` is what a training job has made."""
 
     result: StoredObject
     metrics: Mapping[str, float]
+    model: NewModel | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def record_outcome(
     """
     match outcome:
         case Rendered():
-            ours = store.attempts.finish(fence, outcome.result, record, outcome.metrics)
+            ours = store.attempts.finish(fence, outcome.result, record, outcome.metrics, outcome.model)
             return JobMove.DONE if ours else JobMove.LOST
         case Stopped():
             return _record_stop(store, fence, outcome.reason, record)

@@ -14,7 +14,8 @@ from stylefarm.shared.db.records import Checkpoint, Fence
 from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.services import Services
-from stylefarm.shared.spec.spec import ENGINE_VERSION, JobSpec
+from stylefarm.shared.spec.kinds import AnySpec
+from stylefarm.shared.spec.spec import ENGINE_VERSION
 from stylefarm.worker.attempt.checkpoint_file import UnusableCheckpoint, read_checkpoint, temporary_file
 from stylefarm.worker.attempt.lease import LeaseLost
 from stylefarm.worker.engine.optim.state import EngineState
@@ -28,19 +29,19 @@ def checkpoint_folder(services: Services) -> Path:
     return services.settings.home.expanduser() / "cache" / "checkpoints"
 
 
-def checkpoint_metadata(spec: JobSpec, state: EngineState) -> dict[str, object]:
+def checkpoint_metadata(spec: AnySpec, state: EngineState) -> dict[str, object]:
     """Return the metadata of a checkpoint: engine, spec and progress."""
     return {
         "engine_version": ENGINE_VERSION,
         "spec_key": spec.key,
         "iteration": state.numbers["done"],
-        "scale": state.numbers["scale"],
+        "scale": state.numbers.get("scale", 0),
     }
 
 
 @contextmanager
 def resume_state(
-    services: Services, job: JobRow, spec: JobSpec, record: dict[str, Any]
+    services: Services, job: JobRow, spec: AnySpec, record: dict[str, Any]
 ) -> Iterator[EngineState | None]:
     """Yield the state that the job continues from, or None if it starts from the beginning; `record` notes which.
 
@@ -68,7 +69,7 @@ def resume_state(
         yield state
 
 
-def _fetched(services: Services, spec: JobSpec, checkpoint: Checkpoint, stack: ExitStack) -> EngineState:
+def _fetched(services: Services, spec: AnySpec, checkpoint: Checkpoint, stack: ExitStack) -> EngineState:
     stored = checkpoint.stored
     path = stack.enter_context(temporary_file(checkpoint_folder(services)))
     try:

@@ -24,7 +24,7 @@ from stylefarm.shared.errors import Diverged, InvalidSpec
 from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.store import Store
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
-from stylefarm.worker.attempt.output import OutputEncoder
+from stylefarm.worker.attempt.product import PictureEncoder
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring import metrics
@@ -158,6 +158,27 @@ class LossSink:
             self.on_heartbeat(heartbeat)
 
 
+class StepSink:
+    """Stores how far a job is that has no losses."""
+
+    def __init__(self, store: Store, fence: Fence, background: Background) -> None:
+        self.store = store
+        self.fence = fence
+        self.background = background
+
+    def on_progress(self, progress: Progress) -> None:
+        """Store the step."""
+        iteration = progress.iteration
+        self.background.submit(lambda: self._record(iteration))
+
+    def close(self) -> None:
+        """Do nothing: each step was handed over."""
+
+    def _record(self, iteration: int) -> None:
+        if not retry_transient(lambda: self.store.attempts.record_iteration(self.fence, iteration)):
+            raise LeaseLost
+
+
 class SnapshotSink:
     """Uploads the picture each `every` iterations, under the attempt's own keys."""
 
@@ -169,7 +190,7 @@ class SnapshotSink:
         background: Background,
         *,
         every: int,
-        encoder: OutputEncoder,
+        encoder: PictureEncoder,
     ) -> None:
         self.store = store
         self.blobs = blobs

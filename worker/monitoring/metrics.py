@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from prometheus_client import Counter, Histogram
 
-Upload = Literal["result", "snapshot", "checkpoint"]
+Upload = Literal["result", "snapshot", "checkpoint", "model"]
 
 JOB_BUCKETS = (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 UPLOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.worker.engine.feedforward.applier import Applier
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
+
+T = TypeVar("T")
 
 # A network of VGG-19 takes about 100 MB; those of a grid over one content and one style are one and the same.
 NETWORKS = 2
@@ -23,15 +27,24 @@ class ModelCache:
     def __init__(self, cache_bytes: int) -> None:
         self.targets = TargetCache(cache_bytes)
         self._networks: OrderedDict[Hashable, FeatureNetwork] = OrderedDict()
+        self._appliers: OrderedDict[Hashable, Applier] = OrderedDict()
 
     def network(self, key: Hashable, make: Callable[[], FeatureNetwork]) -> FeatureNetwork:
         """Return the network of that key, kept or made."""
-        if key not in self._networks:
-            self._networks[key] = make()
-            if len(self._networks) > NETWORKS:
-                self._networks.popitem(last=False)
-        self._networks.move_to_end(key)
-        return self._networks[key]
+        return _kept(self._networks, key, make)
+
+    def applier(self, key: Hashable, make: Callable[[], Applier]) -> Applier:
+        """Return the trained model of that key, kept or made."""
+        return _kept(self._appliers, key, make)
+
+
+def _kept(kept: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T]) -> T:
+    if key not in kept:
+        kept[key] = make()
+        if len(kept) > NETWORKS:
+            kept.popitem(last=False)
+    kept.move_to_end(key)
+    return kept[key]
 
 
 def network_key(spec: JobSpec, path: ComputePath) -> Hashable:

@@ -63,6 +63,16 @@ class JobImages:
             content = grayscale(recolor(grayscale(content), styles))
         return ScaledImages(content, styles)
 
+    def content_mask(self, index: int, size: tuple[int, int], device: torch.device) -> Tensor | None:
+        """Return where a style belongs, (1, 1, H, W), 1 where the mask is white; None without masks.
+
+        Args:
+            index: the place of the style.
+            size: width and height of the result.
+            device: where the mask is to be.
+        """
+        return _mask(self.content_masks, index, size, device)
+
     def start(self, sized: ScaledImages) -> Tensor:
         """Return what the optimization starts from, in the coordinates that it moves: shaped as the content."""
         spec, space = self.spec, self.spec.moved_space
@@ -72,7 +82,7 @@ class JobImages:
             picture = self.init_image if self.init_image is not None else self.styles[0]
             image = to_tensor(picture, size, content.device)
             return to_input(space, grayscale(image) if spec.color in ("luminance", "gray") else image)
-        if spec.init == "content":
+        if spec.init in ("content", "model"):
             return content
         noise = noise_like(content, spec.noise, spec.noise_range, spec.seed)
         ratio = spec.noise_ratio if spec.init == "blend" else 1.0

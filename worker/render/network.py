@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor
 
 from stylefarm.shared.blobs.storage import BlobStore
-from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.shared.spec.networks import VggArchitecture
 from stylefarm.shared.spec.space import InputSpace
 from stylefarm.shared.spec.spec import BLOB, JobSpec
@@ -22,7 +20,7 @@ from stylefarm.worker.engine.networks.squeezenet_network import SqueezeNetNetwor
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize, rescale_filters
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.networks.weights import WeightsContent, load_squeezenet, load_weights, read_weights
-from stylefarm.worker.host.retry import retry_transient
+from stylefarm.worker.render.stored_files import cached_file
 
 
 def build_network(
@@ -45,7 +43,9 @@ def build_network(
         NotFound: the weights are not in the object store.
         InvalidRequest: the file is not one of weights of this network.
     """
-    pretrained = None if spec.weights is None else _state(_cached(spec.weights.removeprefix(BLOB), blobs, cache))
+    pretrained = (
+        None if spec.weights is None else _state(cached_file("weights", spec.weights.removeprefix(BLOB), blobs, cache))
+    )
     if spec.features == "squeezenet":
         return _squeezenet(spec, images, pretrained, path)
     vgg = empty_network(spec, spec.input_space if pretrained is None else pretrained.space)
@@ -101,26 +101,6 @@ def _squeezenet(
         rescale_squeezenet_filters(network, images)
     network = network.to(path.dtype).to(memory_format=torch.channels_last)
     return SqueezeNetNetwork(network, spec.layers)
-
-
-def _cached(sha256: str, blobs: BlobStore, cache: Path) -> Path:
-    """Return the weights in a file of this machine, fetched once and checked against their hash."""
-    file = cache / "weights" / sha256
-    if file.is_file():
-        return file
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ServiceUnavailable(f"the folder {file.parent} cannot be made ({error.strerror}): check it") from error
-    retry_transient(lambda: blobs.get_file(f"weights/{sha256}", file))
-    with file.open("rb") as opened:
-        fits = hashlib.file_digest(opened, "sha256").hexdigest() == sha256
-    if not fits:
-        file.unlink()
-        raise ServiceUnavailable(
-            f"the weights {sha256[:12]} came back with other bytes than were stored: check the store"
-        )
-    return file
 
 
 @lru_cache(maxsize=1)

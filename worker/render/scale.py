@@ -19,6 +19,7 @@ from stylefarm.worker.engine.methods.method import load_method
 from stylefarm.worker.engine.methods.objective import Objective, ObjectiveFunction
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork, ForwardPass
 from stylefarm.worker.engine.networks.memory_plan import MemoryPlan, Workload
+from stylefarm.worker.engine.space import to_input
 from stylefarm.worker.render.cache import ModelCache, content_key, network_key, style_key
 from stylefarm.worker.render.inputs import JobImages, ScaledImages
 from stylefarm.worker.render.options import by_autograd, loss_settings
@@ -28,7 +29,8 @@ from stylefarm.worker.render.options import by_autograd, loss_settings
 class RenderContext:
     """Where a job is rendered: its network on a device, what is kept between jobs, and the memory left, in bytes.
 
-    `on_capture` is told whether the evaluation is replayed as a CUDA graph, or why not.
+    `on_capture` is told whether the evaluation is replayed as a CUDA graph, or why not. `start_by_model` renders the
+    start by a trained model, (1, 3, H, W) in [0, 1], where the spec asks for one.
     """
 
     path: ComputePath
@@ -36,6 +38,7 @@ class RenderContext:
     cache: ModelCache
     available: Callable[[], int]
     on_capture: Callable[[str], None] = lambda _: None
+    start_by_model: Callable[[JobImages, ScaledImages], Tensor] | None = None
 
 
 def prepare_scale(
@@ -60,7 +63,7 @@ def prepare_scale(
     forward_pass = context.backbone.forward_pass(chosen)
     starts, objectives = [], []
     for inputs, pictures in zip(batch, sized, strict=True):
-        start = inputs.start(pictures)
+        start = _start(inputs, pictures, context)
         starts.append(start)
         objectives.append(_objective(inputs.spec, pictures, start, forward_pass, context))
     objective = batch_objectives(objectives, at_once=at_once)
@@ -69,6 +72,12 @@ def prepare_scale(
     elif at_once:
         objective = CapturedObjective(objective, context.on_capture)
     return torch.cat(starts), objective
+
+
+def _start(inputs: JobImages, pictures: ScaledImages, context: RenderContext) -> Tensor:
+    if context.start_by_model is None:
+        return inputs.start(pictures)
+    return to_input(inputs.spec.moved_space, context.start_by_model(inputs, pictures))
 
 
 def _objective(

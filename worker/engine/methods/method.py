@@ -52,6 +52,8 @@ class Progress:
         Args:
             index: Its place in the batch, from 0.
         """
+        if self.image.shape[0] == 1:
+            return self
         which, state = slice(index, index + 1), self.state
         own = None if state is None else lambda: state().of(index)
         return Progress(self.iteration, self.iterations, self.image[which], self.losses[which], own)

@@ -17,6 +17,7 @@ from stylefarm.shared.spec.presets import SQUEEZENET_AUTO
 from stylefarm.shared.spec.reference import GROUPS, PRESET_GROUP
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.spec.terms import Terms
+from stylefarm.shared.spec.training import TrainingSpec
 
 # These two are arguments; the rest of a spec are options.
 ARGUMENTS = ("content", "style")
@@ -25,6 +26,10 @@ ARGUMENTS = ("content", "style")
 COMMON = frozenset(
     {"preset", "size", "color", "style_weights", "content_masks", "style_scale", "style_weight", "style_loss"}
     | {"iterations", "features", "weights", "optimizer", "init", "seed", "snapshot_every", "format", "quality"}
+)
+COMMON_IN_TRAINING = frozenset(
+    {"name", "preset", "content_set", "style", "style_set", "iterations", "batch_size", "image_size", "style_weight"}
+    | {"features", "base", "sample_every", "seed"}
 )
 OF_THE_JOB = "How the job is run"
 
@@ -102,6 +107,28 @@ def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 group=group,
                 brief_group="Parameters" if name in COMMON else None,
             )(command)
+    return command
+
+
+def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each parameter of a training but its method, with its description as help."""
+    for name, info in reversed(TrainingSpec.model_fields.items()):
+        if name == "method":
+            continue
+        own = f"  [{_default(info.default) or 'none'}]" if not info.is_required() else "  [required]"
+        repeatable = name == "style"
+        command = click.option(
+            "--" + name.replace("_", "-"),
+            name,
+            type=click.STRING if repeatable else _choice(info) or _type(info.annotation),
+            multiple=repeatable,
+            default=None,
+            required=info.is_required(),
+            help=f"{info.description}{'; repeatable' if repeatable else ''}{own}",
+            cls=GroupedOption,
+            group="Parameters",
+            brief_group="Parameters" if name in COMMON_IN_TRAINING else None,
+        )(command)
     return command
 
 

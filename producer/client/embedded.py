@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from stylefarm.shared.spec.spec import JobSpec
+    from stylefarm.shared.spec.training import TrainingSpec
     from stylefarm.worker.attempt.runner import Worker
+    from stylefarm.worker.attempt.training_estimate import TrainingEstimate
     from stylefarm.worker.render.estimate import Estimate
 
 
@@ -139,6 +141,29 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
         with _needs_worker():
             from stylefarm.worker.render.estimate import estimate as estimated
         return estimated(spec, fetch, settings)
+
+
+def estimate_training(spec: TrainingSpec, services: Services) -> TrainingEstimate:
+    """Estimate the time and the memory that a resolved training takes on this machine, by a few of its steps.
+
+    Args:
+        spec: what it names is in the farm's object store.
+        services: the farm's.
+
+    Raises:
+        OutOfMemory: it cannot fit.
+        InvalidSettings: the worker's packages are not installed.
+
+    Example:
+        found = estimate_training(job.spec, farm.services)
+        print(found.seconds, found.bytes)
+    """
+    from stylefarm.producer.terminal.progress import working
+
+    with working("timing a few steps"):
+        with _needs_worker():
+            from stylefarm.worker.attempt.training_estimate import estimate_training as estimated
+        return estimated(spec, services)
 
 
 @contextmanager

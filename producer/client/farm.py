@@ -29,6 +29,7 @@ from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_t
 if TYPE_CHECKING:
     from stylefarm.producer.grids import Grid
     from stylefarm.producer.submission.resolver import SpecResolver
+    from stylefarm.producer.submission.training_resolver import TrainingResolver
     from stylefarm.shared.spec.spec import JobSpec
 
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
@@ -95,6 +96,31 @@ class Farm(Session):
             ids = self.store.submissions.create([job])
         self._submitted(f"job {ids[0]}", ids, [job], None)
         return Job(self, ids[0])
+
+    def train(self, *, force: bool = False, **fields: Any) -> Job:
+        """Submit the training of a model.
+
+        Args:
+            force: train again what was trained before, and replace another model of that name in the end.
+            **fields: `method`, `name` and any other parameter of a training; terms and marks as in `submit`.
+
+        Returns:
+            The job; the model is there once it is done. While it runs, jobs may name the model: they wait for it.
+
+        Raises:
+            InvalidSpec: a parameter is wrong, or a data set is too small.
+            InvalidImage: a picture of a style cannot be used.
+            InvalidRequest: the name is another model's, or no pretrained network is at hand.
+            NotFound: a data set, a picture or a model is not there. After each of these, nothing is submitted.
+
+        Example:
+            farm.train(method="ulyanov", name="waves", style="waves.jpg", content_set="photos").wait()
+            farm.submit(content="cat.jpg", model="waves").result().save("cat-waves.png")
+        """
+        from stylefarm.producer.client.training import train
+
+        job_id, is_new = train(self, {name: to_plain(value) for name, value in fields.items()}, force=force)
+        return Job(self, job_id, created=is_new)
 
     def sweep(
         self,
@@ -311,7 +337,7 @@ class Farm(Session):
         return terms.model_copy(update={"after": tuple(self.find_job(job_id).id for job_id in terms.after)})
 
     @contextmanager
-    def uploaded(self, resolver: SpecResolver) -> Iterator[None]:
+    def uploaded(self, resolver: SpecResolver | TrainingResolver) -> Iterator[None]:
         """Check that every service answers, then upload the pictures, so that no job is stored without them.
 
         In the `with` block the jobs are stored; nothing that they name is deleted before.

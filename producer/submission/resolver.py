@@ -24,7 +24,7 @@ from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.weights import WeightsRegistry
-from stylefarm.shared.errors import FarmError, InvalidImage, InvalidSpec, NotFound
+from stylefarm.shared.errors import FarmError, InvalidImage, InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.foreign_text import one_line
 from stylefarm.shared.images.color import is_gray
 from stylefarm.shared.images.decode import decode, read_bytes
@@ -35,7 +35,7 @@ from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
 from stylefarm.shared.spec.canonical import canonical, without_effect
 from stylefarm.shared.spec.consistency import check_consistent
-from stylefarm.shared.spec.spec import BLOB, JobSpec
+from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
 # Uploads at a time; most of the time they wait.
@@ -121,6 +121,31 @@ class SpecResolver:
         """Have a job wait for the training job of its model."""
         job = None if model is None else self._models.find(model).job
         return terms if job is None else terms.model_copy(update={"after": (*terms.after, job)})
+
+    def network(self, features: str, weights: str | None, notes: list[str]) -> dict[str, object]:
+        """Return `features` and `weights` of a training, whose network must be a pretrained one.
+
+        Args:
+            features: a network, or "auto".
+            weights: a name in the farm, or a file; None: what is at hand.
+            notes: gets a note on what was chosen.
+
+        Raises:
+            InvalidRequest: there is no pretrained network.
+            NotFound: there are no such weights.
+
+        Example:
+            resolver.network("auto", None, notes)  # {"features": "squeezenet", "weights": "sha256:..."}
+        """
+        asked = parse_spec({"content": "-", "style": "-", "features": features, "weights": weights})
+        chosen: list[str] = []
+        found = self._pretrained.resolve(asked, chosen)
+        if "weights" not in found:
+            raise InvalidRequest(
+                "training needs a pretrained network, and none is at hand: `stylefarm weights pull squeezenet` gets one"
+            )
+        notes += chosen
+        return {"features": found["features"], "weights": found["weights"]}
 
     def survey(self, specs: Iterable[JobSpec]) -> dict[str, FarmError]:
         """Read every picture that the specs name, once each.

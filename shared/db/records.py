@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from sqlalchemy import ColumnElement
+from typing_extensions import TypeVar
 
 from stylefarm.shared.db.tables import ArtifactRow, JobRow
 from stylefarm.shared.spec.marks import NO_MARKS, Marks
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
 if TYPE_CHECKING:
+    from stylefarm.shared.spec.kinds import AnySpec
     from stylefarm.shared.spec.spec import JobSpec
 
 
+SpecT = TypeVar("SpecT", bound="AnySpec", covariant=True, default="JobSpec")
+
+
 @dataclass(frozen=True)
-class NewJob:
+class NewJob(Generic[SpecT]):
     """A job to submit: a resolved spec, the user's names of its pictures, its terms and marks."""
 
-    spec: JobSpec
+    spec: SpecT
     content_name: str
     style_name: str
     notes: Sequence[str] = ()

@@ -212,6 +212,31 @@ class WeightsDocument(TypedDict):
     created_at: str
 
 
+class ModelDocument(TypedDict):
+    """A trained model that goes by a name; the card says where it comes from and how good it is."""
+
+    name: str
+    method: str
+    architecture: dict[str, Any]
+    card: dict[str, Any]
+    source: str
+    bytes: int
+    sha256: str
+    created_at: str
+
+
+class DatasetDocument(TypedDict):
+    """A data set that goes by a name."""
+
+    name: str
+    sha256: str
+    pictures: int
+    left_out: int
+    bytes: int
+    source: str
+    created_at: str
+
+
 class PresetDocument(TypedDict):
     """A preset in a list."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stylefarm.shared.errors import InvalidSpec
-from stylefarm.shared.spec.spec import JobSpec, load_spec
+from stylefarm.shared.spec.spec import JobSpec, load_spec, validation_message
 from stylefarm.shared.spec.training import TrainingSpec
 
 AnySpec = JobSpec | TrainingSpec
@@ -35,3 +35,22 @@ def load_any_spec(fields: Mapping[str, Any]) -> AnySpec:
         raise InvalidSpec(
             f"this training was submitted by another release, and cannot be read by this one: {error}"
         ) from None
+
+
+def parse_training(fields: Mapping[str, object]) -> TrainingSpec:
+    """Read a training spec from plain values, as a user gives them.
+
+    Args:
+        fields: the parameters by name.
+
+    Raises:
+        InvalidSpec: with one sentence for all that is wrong, the nearest known name for what is unknown.
+
+    Example:
+        >>> parse_training({"method": "ulyanov", "name": "waves", "style": "waves.jpg"}).content_set
+        'builtin'
+    """
+    try:
+        return TrainingSpec.model_validate(dict(fields))
+    except ValidationError as error:
+        raise InvalidSpec(validation_message(error, TrainingSpec.model_fields)) from None

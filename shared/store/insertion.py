@@ -15,6 +15,7 @@ from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import DependencyRow, EventRow, JobRequestRow, JobRow
 from stylefarm.shared.errors import NotFound
+from stylefarm.shared.spec.kinds import AnySpec
 from stylefarm.shared.store.bulk import insert_rows
 from stylefarm.shared.store.dependents import settle
 from stylefarm.shared.store.moves import CHUNK
@@ -70,7 +71,7 @@ def _first_event(entry: NewRows) -> dict[str, Any]:
     return {"job_id": entry.id, "attempt": 0, "state": entry.job["state"], "reason": "submitted"}
 
 
-def new_rows(job: NewJob, sweep_id: str | None, position: int) -> NewRows:
+def new_rows(job: NewJob[AnySpec], sweep_id: str | None, position: int) -> NewRows:
     """Return the rows of a new job, with a new id."""
     job_id, terms = str(uuid.uuid4()), job.terms
     request = {

@@ -21,6 +21,7 @@ from stylefarm.shared.db.records import NewJob, Submission
 from stylefarm.shared.db.states import FINAL, State
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import NotFound
+from stylefarm.shared.spec.kinds import AnySpec
 from stylefarm.shared.store.bulk import insert_rows, is_any_of
 from stylefarm.shared.store.exclusion import hold_off_deletions
 from stylefarm.shared.store.insertion import NewRows, insert_jobs, new_rows
@@ -38,7 +39,7 @@ KEYS = 10 * CHUNK
 class Submissions(Transactions):
     """Writes of producers: new jobs and sweeps."""
 
-    def create(self, jobs: Sequence[NewJob]) -> list[str]:
+    def create(self, jobs: Sequence[NewJob[AnySpec]]) -> list[str]:
         """Insert `jobs`, all or none; return their ids. They are queued, or wait for others. Raises NotFound."""
         entries = [new_rows(job, None, position) for position, job in enumerate(jobs)]
         with self._transaction() as session:

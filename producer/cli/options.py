@@ -26,6 +26,7 @@ ARGUMENTS = ("content", "style")
 COMMON = frozenset(
     {"preset", "size", "color", "style_weights", "content_masks", "style_scale", "style_weight", "style_loss"}
     | {"iterations", "features", "weights", "optimizer", "init", "seed", "snapshot_every", "format", "quality"}
+    | {"model", "strength", "style_index"}
 )
 COMMON_IN_TRAINING = frozenset(
     {"name", "preset", "content_set", "style", "style_set", "iterations", "batch_size", "image_size", "style_weight"}

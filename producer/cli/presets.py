@@ -17,7 +17,17 @@ from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.text import nearest
 
 # Parameters that belong to a job rather than to a program.
-OF_THE_JOB = ("content", "style", "preset", "content_masks", "style_masks", "style_weights", "init_image", "weights")
+OF_THE_JOB = (
+    "content",
+    "style",
+    "preset",
+    "content_masks",
+    "style_masks",
+    "style_weights",
+    "init_image",
+    "weights",
+    "model",
+)
 
 
 @click.group(cls=CommandGroup)

@@ -174,8 +174,8 @@ def _wait(farm: Farm, job: Job, output: Path) -> None:
 
 
 def _check_no_input(output: Path, spec: JobSpec) -> None:
-    """Raise InvalidRequest if the output would overwrite a picture or weights that the user gave."""
-    for name in (*pictures_of(spec), *filter(None, [spec.weights])):
+    """Raise InvalidRequest if the output would overwrite a picture, weights or a model that the user gave."""
+    for name in (*pictures_of(spec), *filter(None, [spec.weights, spec.model])):
         given = located(name)
         if is_there(output) and is_there(given) and output.samefile(given):
             raise InvalidRequest(f"-o {output} would overwrite {name}, which it is rendered from: give another -o")

@@ -69,15 +69,16 @@ def _delete_objects(farm: Session, deleted: Deletion) -> int:
     with _deleted_all_the_same(deleted):
         count = farm.services.dropped.delete(GRACE_SECONDS)
         if farm.settings.embedded:
-            _forget_cached_weights(farm)
+            _forget_cached_files(farm)
     return count
 
 
-def _forget_cached_weights(farm: Session) -> None:
-    """Delete the copies of weights that this machine has beside those of the object store, and that are gone there."""
-    for file in (farm.settings.home.expanduser() / "cache" / "weights").glob("[0-9a-f]*"):
-        if not farm.services.blobs.exists(f"weights/{file.name}"):
-            file.unlink(missing_ok=True)
+def _forget_cached_files(farm: Session) -> None:
+    """Delete the copies that this machine has beside the files of the object store, and that are gone there."""
+    for folder in ("weights", "models"):
+        for file in (farm.settings.home.expanduser() / "cache" / folder).glob("[0-9a-f]*"):
+            if not farm.services.blobs.exists(f"{folder}/{file.name}"):
+                file.unlink(missing_ok=True)
 
 
 @contextmanager

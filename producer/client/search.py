@@ -12,7 +12,7 @@ from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.client.proposals import Trial, propose
 from stylefarm.producer.client.pruning import Pruner
 from stylefarm.producer.grids import Grid
-from stylefarm.producer.grids.pictures import PATHS
+from stylefarm.producer.grids.pictures import NAMED, PATHS
 from stylefarm.producer.grids.search import Search
 from stylefarm.producer.submission.resolver import SpecResolver
 from stylefarm.producer.views.metrics import measured, metric_names
@@ -143,7 +143,7 @@ def _written(values: Any) -> Any:
 
 def _content(name: str, value: Any, resolver: SpecResolver) -> Any:
     """Return a parameter with addresses in the place of pictures, whose files may change, or be named otherwise."""
-    if name not in PATHS or name == "weights":
+    if name not in PATHS or name in NAMED:
         return value
     return (
         [_content(name, entry, resolver) for entry in value]

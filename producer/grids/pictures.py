@@ -15,7 +15,9 @@ from stylefarm.shared.spec.spec import BLOB
 from stylefarm.shared.text import counted
 
 # Parameters that name files; relative paths are relative to the sweep file.
-PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights")
+PATHS = ("content", "style", "content_masks", "style_masks", "init_image", "weights", "model")
+# Those that may also go by a name that is registered in the farm.
+NAMED = frozenset({"weights", "model"})
 # What a file with one of these at its end is meant to be. Others are looked into.
 SUFFIXES = frozenset(
     {
@@ -73,8 +75,7 @@ def beside(folder: Path, parameter: str, value: Any) -> Any:
     if not isinstance(value, str) or value.startswith((BLOB, SCHEME)) or is_url(value):
         return value
     path = located(value, folder)
-    # Weights may also go by a name that is registered in the farm.
-    return value if parameter == "weights" and not is_there(path) else written(path)
+    return value if parameter in NAMED and not is_there(path) else written(path)
 
 
 def pictures_of(folder: Path, axis: str, value: str, objects: Objects) -> Found:
@@ -100,7 +101,7 @@ def pictures_of(folder: Path, axis: str, value: str, objects: Objects) -> Found:
         >>> pictures_of(Path("sweeps"), "style", "waves.jpg", Objects(Settings())).names
         ['sweeps/waves.jpg']
     """
-    if axis == "weights" or value.startswith(BLOB):
+    if axis in NAMED or value.startswith(BLOB):
         return Found([beside(folder, axis, value)])
     if value.startswith(SCHEME):
         found = [name for name in objects.listed(value) if name == value or not Path(name).name.startswith(".")]

@@ -209,7 +209,8 @@ def _line(status: Status, what: str) -> Text:
     what = f"  {one_line(what)}"
     if status.state is State.DONE and status.started_at and status.finished_at:
         seconds = (status.finished_at - status.started_at).total_seconds()
-        done = f"{what}  loss {status.loss or 0:.4g}  {_duration(seconds)}"
+        loss = "" if status.loss is None else f"  loss {status.loss:.4g}"
+        done = f"{what}{loss}  {_duration(seconds)}"
         warning = ("  warning: " + one_line(status.warning), "yellow") if status.warning else ""
         return Text.assemble(("done", "green"), done, warning)
     if status.state is State.FAILED:

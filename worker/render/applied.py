@@ -19,6 +19,7 @@ from stylefarm.worker.engine.feedforward.applier import Applier, ApplyOptions, S
 from stylefarm.worker.engine.feedforward.model import Model, read_model
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.targets import StyleImage
+from stylefarm.worker.render.cache import style_key
 from stylefarm.worker.render.inputs import JobImages, ScaledImages
 from stylefarm.worker.render.stored_files import cached_file
 
@@ -98,7 +99,7 @@ def chosen_styles(inputs: JobImages, sized: ScaledImages, method: str) -> Sequen
     """
     takes = MODEL_METHODS[method].takes
     if takes == "pictures":
-        return sized.styles
+        return [style.named(style_key(inputs.spec, index)) for index, style in enumerate(sized.styles)]
     spec = inputs.spec
     indices = spec.style_index or ((0,) if takes == "indices" or spec.content_masks else ())
     shares = spec.style_weights or (1.0,) * len(indices)

@@ -1,0 +1,161 @@
+"""Models as files for other programs: written, run once, and compared with our own before they are kept."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from stylefarm.shared.blobs.storage import read_chunks, replacing
+from stylefarm.shared.errors import FarmError, InvalidRequest
+from stylefarm.shared.files import check_writable
+from stylefarm.shared.services import Services
+from stylefarm.shared.spec.spec import BLOB
+from stylefarm.worker.engine.feedforward.exported import ExportableModel, exportable
+from stylefarm.worker.engine.feedforward.model import write_model
+from stylefarm.worker.render.applied import load_model
+
+Format = Literal["safetensors", "onnx", "torch"]
+SUFFIXES: dict[str, Format] = {".safetensors": "safetensors", ".onnx": "onnx", ".pt2": "torch"}
+# Pictures are in [0, 1]: half of the least step of 8 bits.
+LARGEST_DIFFERENCE = 2e-3
+# The exported file is run on another size than it was exported with, too.
+OTHER_SIZE = 48
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the format, the largest difference from our own picture where it was run, what to know."""
+
+    format: Format
+    difference: float | None
+    notes: tuple[str, ...]
+
+
+def export_model(
+    name: str, output: Path, file_format: str | None, services: Services, *, force: bool = False
+) -> Exported:
+    """Write a model to a file.
+
+    Args:
+        name: the model's.
+        output: the file.
+        file_format: "safetensors", "onnx" or "torch"; None: by the file's suffix.
+        services: the farm's.
+        force: whether a file that is there is replaced.
+
+    Raises:
+        NotFound: there is no such model.
+        InvalidRequest: the suffix is of no format, the file exists, or the model cannot be exported so.
+        FarmError: the exported file renders another picture; nothing is written.
+        ServiceUnavailable: a service does not answer.
+        StorageFull: the disk is full.
+
+    Example:
+        print(export_model("waves", Path("waves.onnx"), None, farm.services).difference)
+    """
+    chosen = _format(output, file_format)
+    row = services.store.models.get(name)
+    check_writable(output, force=force)
+    cache = services.settings.home.expanduser() / "cache"
+    model = load_model(BLOB + row.sha256, services, cache)
+    with tempfile.TemporaryDirectory(prefix="stylefarm-") as folder:
+        path = Path(folder) / f"model{next(suffix for suffix, each in SUFFIXES.items() if each == chosen)}"
+        if chosen == "safetensors":
+            write_model(path, model)
+            exported = Exported(chosen, None, ())
+        else:
+            found = exportable(model)
+            exported = Exported(chosen, _WRITERS[chosen](found, path), found.notes)
+        if exported.difference is not None and not exported.difference <= LARGEST_DIFFERENCE:
+            raise FarmError(
+                f"the exported {chosen} file renders another picture than the model (by {exported.difference:.2g} of"
+                " 1): nothing is written; please report it"
+            )
+        with replacing(output) as file:
+            file.writelines(read_chunks(path))
+    return exported
+
+
+def _format(output: Path, given: str | None) -> Format:
+    by_name = SUFFIXES.get(output.suffix.lower())
+    found = next((each for each in SUFFIXES.values() if each == given), by_name)
+    if found is None:
+        raise InvalidRequest(
+            f"{output} does not say what to write: call it .safetensors, .onnx or .pt2, or give a --format"
+        )
+    return found
+
+
+def _write_onnx(found: ExportableModel, path: Path) -> float:
+    import onnxruntime
+
+    with warnings.catch_warnings():
+        # Of torch's exporter, on its own matters.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            found.module,
+            tuple(found.inputs.values()),
+            input_names=list(found.inputs),
+            output_names=["picture"],
+            dynamic_shapes=_dynamic(found),
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise TypeError("torch.onnx.export returned nothing")
+    program.save(str(path))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def run(*inputs: Tensor) -> Tensor:
+        (picture,) = session.run(None, dict(zip(found.inputs, (each.numpy() for each in inputs), strict=True)))
+        return torch.from_numpy(picture)
+
+    return _difference(found, run)
+
+
+def _write_torch(found: ExportableModel, path: Path) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _exported_by_torch(found, path)
+
+
+def _exported_by_torch(found: ExportableModel, path: Path) -> float:
+    program = torch.export.export(found.module, tuple(found.inputs.values()), dynamic_shapes=_dynamic(found))
+    torch.export.save(program, path)
+    return _difference(found, torch.export.load(path).module())
+
+
+_WRITERS: dict[str, Callable[[ExportableModel, Path], float]] = {"onnx": _write_onnx, "torch": _write_torch}
+
+
+def _dynamic(found: ExportableModel) -> tuple[Any, ...]:
+    """Return which dimensions are free: height and width of each picture."""
+    return tuple(
+        {
+            2: found.stride * torch.export.Dim(f"{name}_rows", min=4, max=1024),
+            3: found.stride * torch.export.Dim(f"{name}_columns", min=4, max=1024),
+        }
+        if example.dim() == 4
+        else {}
+        for name, example in found.inputs.items()
+    )
+
+
+def _difference(found: ExportableModel, run: Callable[..., Tensor]) -> float:
+    """Return the largest difference between our pictures and the file's, of two sizes."""
+    largest = 0.0
+    for side in (None, OTHER_SIZE):
+        inputs = [
+            each if side is None or each.dim() != 4 else each[:, :, :side, :side].contiguous()
+            for each in found.inputs.values()
+        ]
+        with torch.inference_mode():
+            largest = max(largest, (found.module(*inputs) - run(*inputs)).abs().max().item())
+    return largest

@@ -112,6 +112,7 @@ class TrainedModels:
             changes["method"] = model.method
         if spec.strength == "auto":
             changes["strength"] = 0.6 if model.method == "wct" else 1.0
+        _check_levels(spec, model)
         if MODEL_METHODS[model.method].takes == "indices":
             changes.update(_style_index(spec, model))
         return changes
@@ -149,7 +150,7 @@ class TrainedModels:
         if path.is_file():
             return self._file(path, name)
         names = list(self._registered)
-        there = nearest(name, names) or (f": there are {', '.join(names[:10])}" if names else ": there is none yet")
+        there = nearest(name, names) if names else ": there is none yet"
         raise NotFound(f"no model is called {name!r:.80}, nor is there such a file{there}")
 
     def _addressed(self, address: str) -> TrainedModel:
@@ -172,6 +173,14 @@ class TrainedModels:
         return TrainedModel(address, method, architecture, f"the file {name}")
 
 
+def _check_levels(spec: JobSpec, model: TrainedModel) -> None:
+    there = [level["level"] for level in model.architecture.get("levels", ()) if isinstance(level, Mapping)]
+    missing = next((level for level in spec.levels if there and level not in there), None)
+    if missing is not None:
+        listed = ", ".join(map(str, there))
+        raise InvalidSpec(f"levels has {missing}, but {model.description} has the levels {listed}: choose among these")
+
+
 def _style_index(spec: JobSpec, model: TrainedModel) -> Iterator[tuple[str, object]]:
     if spec.style:
         raise InvalidSpec(f"{model.description} takes no style pictures: choose among its styles by style_index")
@@ -183,7 +192,7 @@ def _style_index(spec: JobSpec, model: TrainedModel) -> Iterator[tuple[str, obje
     for index in spec.style_index:
         if index >= model.styles:
             raise InvalidSpec(
-                f"style_index = {index}, but {model.description} has {counted(model.styles, 'style')}, counted from 0"
+                f"style_index = {index}, but {model.description} has {counted(model.styles, 'style')}, from 0 on"
             )
 
 

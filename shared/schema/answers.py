@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from stylefarm.shared.schema.documents import (
     AttemptDocument,
+    DatasetDocument,
     DeletionDocument,
     DownloadedFileDocument,
     EstimateDocument,
@@ -18,7 +19,9 @@ from stylefarm.shared.schema.documents import (
     GroupDocument,
     JobChangeDocument,
     JobDocument,
+    ListedPictureDocument,
     ListedSweepDocument,
+    ModelDocument,
     ParameterDocument,
     PresetDocument,
     SettingDocument,
@@ -26,6 +29,7 @@ from stylefarm.shared.schema.documents import (
     SubmittedJobDocument,
     SweepDocument,
     SweepReference,
+    TrainingEstimateDocument,
     WebhookDocument,
     WeightsDocument,
     WorkerDocument,
@@ -229,6 +233,73 @@ class WeightsAnswer(TypedDict):
     added: bool
 
 
+class ModelListAnswer(TypedDict):
+    """Trained models."""
+
+    models: list[ModelDocument]
+
+
+class ModelAnswer(TypedDict):
+    """A trained model."""
+
+    model: ModelDocument
+
+
+class ImportedModelsAnswer(TypedDict):
+    """Models that were imported or fetched; of each whether it was not there before."""
+
+    models: list[ModelDocument]
+    added: list[bool]
+
+
+class ExportAnswer(TypedDict):
+    """A file that a model was exported to, and by how much of 1 its picture differs at most, where it was run."""
+
+    output: str
+    format: str
+    difference: float | None
+
+
+class DeletedNameAnswer(TypedDict):
+    """The name of what was deleted."""
+
+    deleted: str
+
+
+class DatasetListAnswer(TypedDict):
+    """Data sets."""
+
+    datasets: list[DatasetDocument]
+
+
+class DatasetAnswer(TypedDict):
+    """A data set with its pictures."""
+
+    dataset: DatasetDocument
+    pictures: list[ListedPictureDocument]
+
+
+class AddedDatasetAnswer(TypedDict):
+    """A data set that was added; `added` is false where it was there. Of files that are left out, why, by name."""
+
+    dataset: DatasetDocument
+    added: bool
+    left_out: dict[str, str]
+
+
+class TrainedAnswer(TypedDict):
+    """The name of a model, and the job that trains it."""
+
+    model: str
+    job: SubmittedJobDocument
+
+
+class TrainingEstimateAnswer(TypedDict):
+    """An estimate of a training."""
+
+    estimate: TrainingEstimateDocument
+
+
 class SettingsAnswer(TypedDict):
     """Every setting, by name."""
 
@@ -304,6 +375,18 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "weights list": (WeightsListAnswer,),
     "weights import": (WeightsAnswer,),
     "weights pull": (WeightsAnswer,),
+    "train": (TrainedAnswer, TrainingEstimateAnswer),
+    "model list": (ModelListAnswer,),
+    "model show": (ModelAnswer,),
+    "model import": (ImportedModelsAnswer,),
+    "model import-distilled": (ImportedModelsAnswer,),
+    "model pull": (ImportedModelsAnswer,),
+    "model export": (ExportAnswer,),
+    "model delete": (DeletedNameAnswer,),
+    "dataset list": (DatasetListAnswer,),
+    "dataset show": (DatasetAnswer,),
+    "dataset add": (AddedDatasetAnswer,),
+    "dataset delete": (DeletedNameAnswer,),
     "config show": (SettingsAnswer,),
     "db upgrade": (DatabaseAnswer,),
     "doctor": (FindingsAnswer,),

@@ -237,6 +237,27 @@ class DatasetDocument(TypedDict):
     created_at: str
 
 
+class ListedPictureDocument(TypedDict):
+    """A picture of a data set."""
+
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    name: str
+
+
+class TrainingEstimateDocument(TypedDict):
+    """The time and the memory of a training on this machine."""
+
+    device: str
+    path: str
+    seconds: float
+    step_seconds: float
+    bytes: int
+    available: int
+
+
 class PresetDocument(TypedDict):
     """A preset in a list."""
 

@@ -76,7 +76,7 @@ class InputParameters(ParameterGroup):
     """The pictures, their sizes, and which part of them belongs where."""
 
     content: str = Field(min_length=1, description="content picture, whose objects are kept: a path")
-    style: Paths = Field(description="style picture, or several: paths")
+    style: Paths = Field((), description="style picture, or several: paths; none where a trained model has its own")
     method: str = Field(
         "gatys", description=f"method: gatys; of a trained model {', '.join(MODEL_METHODS)}; or one of a package"
     )

@@ -92,7 +92,7 @@ class Library(Transactions, Generic[Row, New]):
         found = self.find(name)
         if found is None:
             names = [row.name for row in self.all()]
-            there = nearest(name, names) or (f": there are {', '.join(names[:10])}" if names else ": there is none yet")
+            there = nearest(name, names) if names else ": there is none yet"
             raise NotFound(f"no {self.noun} is called {name!r:.80}{there}")
         return found
 

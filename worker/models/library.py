@@ -39,13 +39,12 @@ def import_model(file: Path, name: str | None, services: Services, *, replace: b
     Example:
         row, added = import_model(Path("waves.safetensors"), None, farm.services)
     """
+    if not file.is_file():
+        raise NotFound(f"there is no file {file}: check the path")
     try:
         check_ends(file)
-        is_file = file.is_file()
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"{file} cannot be opened ({error}): check the path") from None
-    if not is_file:
-        raise NotFound(f"there is no file {file}: check the path")
     model = read_model(file)
     chosen = name or re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("-._")
     return store_model(model, chosen, file.name, services, replace=replace)

@@ -1,0 +1,228 @@
+"""The steps of a chain: layers with their tensors, ready to run, what they read and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Step(Protocol):
+    """A layer, or two that are computed as one, with its tensors."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output of x (B, C, H, W)."""
+        ...
+
+    def rows_needed(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the rows of the input that rows `start` to `stop` of the output depend on, also beyond its ends."""
+        ...
+
+    def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return channels, height and width of the output for those of the input."""
+        ...
+
+    def work(self, shape: tuple[int, int, int]) -> int:
+        """Return how many numbers it holds at once, for one picture: input, output, and what lies between."""
+        ...
+
+
+def reflected(x: Tensor, width: int) -> Tensor:
+    """Return x with that many rows and columns more on each side, mirrored at the outermost ones.
+
+    Rows that are fewer than that cannot be mirrored, and are repeated.
+
+    Args:
+        x: (B, C, H, W).
+        width: At least 0.
+
+    Example:
+        >>> reflected(torch.tensor([[[[1.0, 2.0]]]]), 1)[0, 0, 0].tolist()
+        [2.0, 1.0, 2.0, 1.0]
+    """
+    if width == 0:
+        return x
+    if min(x.shape[2:]) > width:
+        return functional.pad(x, (width, width, width, width), "reflect")
+    rows = "reflect" if x.shape[2] > width else "replicate"
+    columns = "reflect" if x.shape[3] > width else "replicate"
+    return functional.pad(functional.pad(x, (0, 0, width, width), rows), (width, width, 0, 0), columns)
+
+
+class Convolve:
+    """A convolution with its padding, and a ReLU.
+
+    Args:
+        weight: (K, C, side, side).
+        bias: (K,).
+        relu: Whether there is a ReLU.
+        stride: Positions from one place of the kernel to the next.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, relu: bool, stride: int = 1) -> None:
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias, self.relu, self.stride = bias, relu, stride
+        self.margin = weight.shape[2] // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution."""
+        y = functional.conv2d(reflected(x, self.margin), self.weight, self.bias, self.stride)
+        return y.relu_() if self.relu else y
+
+    def rows_needed(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the rows below the kernels."""
+        return start * self.stride - self.margin, (stop - 1) * self.stride + self.margin + 1
+
+    def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return the shape; a last odd row has a place of its own."""
+        return self.weight.shape[0], -(-shape[1] // self.stride), -(-shape[2] // self.stride)
+
+    def work(self, shape: tuple[int, int, int]) -> int:
+        """Return input, padded input and output."""
+        return _size(shape) + _padded(shape, self.margin) + _size(self.shape(shape))
+
+
+class UpConvolve:
+    """Each position twice in both directions, then a 3 x 3 convolution, as one of 2 x 2 to four phases.
+
+    A kernel of 3 meets two rows of the smaller picture at any phase. With weights that are summed beforehand there are
+    16 multiplications per position of the smaller picture in place of 36. The enlarged picture's reflection repeats
+    the outermost rows of the smaller one.
+
+    Args:
+        convolution: The convolution.
+    """
+
+    def __init__(self, convolution: Convolve) -> None:
+        weight = convolution.weight
+        # Which of two rows each row of the kernel meets: at the first phase the row above, and its own twice.
+        meets = torch.tensor([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], dtype=weight.dtype, device=weight.device)
+        phases = torch.einsum("ayi,bxj,ocij->abocyx", meets, meets, weight)
+        self.weight = phases.flatten(0, 2).contiguous(memory_format=torch.channels_last)
+        self.bias = convolution.bias.repeat(4)
+        self.relu, self.channels = convolution.relu, weight.shape[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of the enlarged picture."""
+        batch, _, height, width = x.shape
+        phases = functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), self.weight, self.bias)
+        if self.relu:
+            phases.relu_()
+        y = torch.empty(
+            (batch, self.channels, 2 * height, 2 * width),
+            dtype=x.dtype,
+            device=x.device,
+            memory_format=torch.channels_last,
+        )
+        for number, phase in enumerate(phases.split(self.channels, 1)):
+            a, b = divmod(number, 2)
+            y[:, :, a::2, b::2] = phase[:, :, a : a + height, b : b + width]
+        return y
+
+    def rows_needed(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the rows below the kernels."""
+        return (start - 1) // 2, stop // 2 + 1
+
+    def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return twice the height and width."""
+        return self.channels, 2 * shape[1], 2 * shape[2]
+
+    def work(self, shape: tuple[int, int, int]) -> int:
+        """Return input, padded input, phases and output."""
+        return _size(shape) + _padded(shape, 1) + _padded((4 * self.channels, *shape[1:]), 1) + _size(self.shape(shape))
+
+
+class FireModule:
+    """A fire module of SqueezeNet.
+
+    Args:
+        squeeze: Its first convolution, 1 x 1.
+        expand: The two convolutions of that, 1 x 1 and 3 x 3, side by side.
+    """
+
+    def __init__(self, squeeze: Convolve, expand: Sequence[Convolve]) -> None:
+        self.squeeze, self.expand = squeeze, tuple(expand)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs of both, one after the other."""
+        x = self.squeeze.forward(x)
+        return torch.cat([part.forward(x) for part in self.expand], 1)
+
+    def rows_needed(self, start: int, stop: int) -> tuple[int, int]:
+        """Return one row more on either side."""
+        return start - 1, stop + 1
+
+    def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return the channels of both."""
+        return sum(part.weight.shape[0] for part in self.expand), shape[1], shape[2]
+
+    def work(self, shape: tuple[int, int, int]) -> int:
+        """Return input, squeezed input, and the outputs twice."""
+        return _size(shape) + _padded(self.squeeze.shape(shape), 1) * 2 + 2 * _size(self.shape(shape))
+
+
+class Shrink:
+    """Pooling by two.
+
+    A last odd row has a window of its own, as with ceil_mode: half of an even size is what a decoder enlarges again.
+    Departure from SqueezeNet, which leaves incomplete windows of 3 out.
+
+    Args:
+        side: Side of the window.
+        pooling: "max" or "average".
+    """
+
+    def __init__(self, side: int, pooling: Literal["max", "average"]) -> None:
+        self.side, self.pooling = side, pooling
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pooled features."""
+        rows, columns = (2 * (-(-length // 2) - 1) + self.side - length for length in x.shape[2:])
+        if rows > 0 or columns > 0:
+            x = functional.pad(x, (0, max(0, columns), 0, max(0, rows)), "replicate")
+        return (
+            functional.max_pool2d(x, self.side, 2) if self.pooling == "max" else functional.avg_pool2d(x, self.side, 2)
+        )
+
+    def rows_needed(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the rows of the windows."""
+        return 2 * start, 2 * (stop - 1) + self.side
+
+    def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return half the size, rounded up."""
+        return shape[0], -(-shape[1] // 2), -(-shape[2] // 2)
+
+    def work(self, shape: tuple[int, int, int]) -> int:
+        """Return input, padded input and output."""
+        return 2 * _size(shape) + _size(self.shape(shape))
+
+
+class Enlarge:
+    """Each position twice in both directions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the enlarged features."""
+        return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+    def rows_needed(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the rows that they repeat."""
+        return start // 2, -(-stop // 2)
+
+    def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return twice the height and width."""
+        return shape[0], 2 * shape[1], 2 * shape[2]
+
+    def work(self, shape: tuple[int, int, int]) -> int:
+        """Return input and output."""
+        return 5 * _size(shape)
+
+
+def _size(shape: tuple[int, int, int]) -> int:
+    return shape[0] * shape[1] * shape[2]
+
+
+def _padded(shape: tuple[int, int, int], width: int) -> int:
+    return shape[0] * (shape[1] + 2 * width) * (shape[2] + 2 * width)

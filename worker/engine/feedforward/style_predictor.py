@@ -1,7 +1,7 @@
 """The network that predicts the style vector of a picture: MobileNet V2, the mean over all positions, and a matrix.
 
-Sandler et al. 2018 (arXiv 1801.04381), with batch normalization folded into the convolutions, as it was exported. Paddings
-are TensorFlow's "same": where they are odd, the larger part is at the end.
+Sandler et al. 2018 (arXiv 1801.04381), with batch normalization folded into the convolutions, as it was exported.
+Paddings are TensorFlow's "same": where they are odd, the larger part is at the end.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class StylePredictor:
         if mask is None:
             mean = x.mean((2, 3), keepdim=True)
         else:
-            weight = functional.adaptive_avg_pool2d(mask.to(x), x.shape[2:])
+            weight = functional.adaptive_avg_pool2d(mask.to(x), (x.shape[2], x.shape[3]))
             mean = (x * weight).sum((2, 3), keepdim=True) / weight.sum().clamp_min(1e-12)
         return self.vector(mean, relu=False)[:, :, 0, 0]
 

@@ -117,11 +117,12 @@ class Trunk(nn.Module):
         first, second, third = shape.channels
         is_transposed = shape.upsampling == "transposed"
         up_edge = shape.strided_edge if is_transposed else shape.edge
+        norms = [self._norm(channels) if shape.down_norm else None for channels in shape.channels]
         self.down = nn.ModuleList(
             [
-                ConvLayer(3, first, shape.kernel, edge=shape.edge, norm=self._norm(first)),
-                ConvLayer(first, second, 3, stride=2, edge=shape.strided_edge, norm=self._norm(second)),
-                ConvLayer(second, third, 3, stride=2, edge=shape.strided_edge, norm=self._norm(third)),
+                ConvLayer(3, first, shape.kernel, edge=shape.edge, norm=norms[0]),
+                ConvLayer(first, second, 3, stride=2, edge=shape.strided_edge, norm=norms[1]),
+                ConvLayer(second, third, 3, stride=2, edge=shape.strided_edge, norm=norms[2]),
             ]
         )
         self.blocks = nn.ModuleList([self._block(third) for _ in range(shape.blocks)])

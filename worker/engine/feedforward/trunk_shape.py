@@ -38,7 +38,8 @@ class TrunkShape:
         upsampling: "nearest" repeats each position, and convolves; "transposed" is a transposed convolution.
         kernel: Side of the first convolution's kernel.
         last_kernel: Side of the last one's.
-        last_norm: Whether the last convolution is normalized, too.
+        down_norm: Whether the first convolution and the strided ones are normalized, too.
+        last_norm: Whether the last convolution is.
         range: What goes in and comes out. "bytes": RGB from 0 to 255, as it is. "caffe": BGR minus the mean; 150 tanh
             comes out. "unit": RGB from 0 to 1, by a sigmoid. "signed": RGB from -1 to 1, by tanh.
 
@@ -64,6 +65,7 @@ class TrunkShape:
     upsampling: Literal["nearest", "transposed"] = "nearest"
     kernel: int = 9
     last_kernel: int = 9
+    down_norm: bool = True
     last_norm: bool = False
     range: Range = "bytes"
 

@@ -70,6 +70,7 @@ def test_help_is_short_and_whole(inside: InProcess) -> None:
         "Iterations and scales:",
         "Feature network:",
         "Optimizer:",
+        "Trained models:",
         "Output files:",
         "How the job is run:",
     ]

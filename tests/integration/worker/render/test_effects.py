@@ -14,6 +14,7 @@ from PIL import Image
 
 from stylefarm.shared.images.encode import Output
 from stylefarm.shared.spec.canonical import canonical, without_effect
+from stylefarm.shared.spec.parameters import ModelParameters
 from stylefarm.shared.spec.spec import JobSpec, load_spec, parse_spec
 from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.methods.iterative import Scale, UpdateRules, optimize
@@ -110,10 +111,13 @@ ELSEWHERE = (
     {"content", "style", "size", "init_image", "content_masks", "style_masks", "weights", "features", "method"}
     | {"preset", "snapshot_every", "bits", "icc", "exif", "alpha", "denoise"}
     | {"precision", "rescale_filters"}
+    | ModelParameters.model_fields.keys()
 )
 
 # Values that change nothing in the spec BASE.
 IN_VAIN: dict[str, Any] = {
+    "strength": st.floats(0, 1),
+    "direction": st.just("backward"),
     "seed": st.integers(1, 9),
     "noise": st.just("normal"),
     "noise_ratio": st.floats(0, 1),

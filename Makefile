@@ -63,9 +63,9 @@ bench-farm: $(VENV)/dev.installed
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 EXTRAS := --extra postgres --extra plots --extra parquet --extra search --extra heic
 lock:
-	$(LOCK) --upgrade $(EXTRAS) --extra worker --extra dev -o requirements/dev.lock
+	$(LOCK) --upgrade $(EXTRAS) --extra worker --extra models --extra dev -o requirements/dev.lock
 	$(LOCK) --constraint requirements/dev.lock $(EXTRAS) -o requirements/producer.lock
-	$(LOCK) --constraint requirements/dev.lock --extra postgres --extra worker -o requirements/worker.lock
+	$(LOCK) --constraint requirements/dev.lock --extra postgres --extra worker --extra models -o requirements/worker.lock
 	cd tests/servers && uv pip compile swift.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header -o swift.lock
 

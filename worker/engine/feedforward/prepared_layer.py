@@ -8,13 +8,12 @@ from torch.nn import functional
 
 from stylefarm.worker.engine.feedforward.edges import copied_with_edges, edge_indices
 from stylefarm.worker.engine.feedforward.normalization import EPSILON, Norm
+from stylefarm.worker.engine.feedforward.rewrites import FEW_CHANNELS, fours, phases
 from stylefarm.worker.engine.feedforward.trunk import ConvLayer
 from stylefarm.worker.engine.feedforward.trunk_shape import Edge
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.networks.conv3x3 import WINOGRAD_POSITIONS
 
-# Up to this many channels of output, a convolution at stride 1 leaves lanes of the processor's vectors empty.
-FEW_CHANNELS = 4
 # Of fewer channels of input, as of a picture's three, NNPACK is not faster than oneDNN.
 NNPACK_CHANNELS = 16
 
@@ -58,7 +57,7 @@ class PreparedLayer:
             self.edge = "zeros" if self.edge == "zeros" else "replicate"
         contiguous = self.by_nnpack or (path.algorithm == "winograd" and self.enlarges is not None)
         self.format = torch.contiguous_format if contiguous else torch.channels_last
-        weights = _phases(weight) if layer.enlarges == "nearest" else [_fours(weight) if self.by_fours else weight]
+        weights = phases(weight) if layer.enlarges == "nearest" else [fours(weight) if self.by_fours else weight]
         self.weights = [each.to(path.device, path.dtype).contiguous(memory_format=self.format) for each in weights]
         bias = bias.repeat_interleave(4) if self.by_fours and bias is not None else bias
         self.bias = None if bias is None else bias.to(path.device, path.dtype)
@@ -151,20 +150,3 @@ def _folded(layer: ConvLayer, norm: Norm | None) -> tuple[Tensor, Tensor | None]
     shift = norm.bias + ((0 if bias is None else bias) - norm.running_mean) * factor
     where = (1, -1, 1, 1) if layer.enlarges == "transposed" else (-1, 1, 1, 1)
     return weight * factor.view(where), shift
-
-
-def _phases(weight: Tensor) -> list[Tensor]:
-    """Return the four kernels of 2 x 2 that kernels of 3 x 3 are, after a repetition of each position."""
-    above = (torch.stack([weight[:, :, 0], weight[:, :, 1] + weight[:, :, 2]], 2),)
-    below = (torch.stack([weight[:, :, 0] + weight[:, :, 1], weight[:, :, 2]], 2),)
-    found = []
-    for (rows,) in (above, below):
-        found.append(torch.stack([rows[..., 0], rows[..., 1] + rows[..., 2]], 3))
-        found.append(torch.stack([rows[..., 0] + rows[..., 1], rows[..., 2]], 3))
-    return found
-
-
-def _fours(weight: Tensor) -> Tensor:
-    """Return kernels (4 K, C, N + 1, N + 1) that give at stride 2 what (K, C, N, N) give at four positions."""
-    shifted = [functional.pad(weight, (b, 1 - b, a, 1 - a)) for a in (0, 1) for b in (0, 1)]
-    return torch.stack(shifted, 1).flatten(0, 1)

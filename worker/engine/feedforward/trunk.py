@@ -14,6 +14,7 @@ from stylefarm.shared.spec.space import CAFFE
 from stylefarm.worker.engine.feedforward.edges import padded
 from stylefarm.worker.engine.feedforward.mixture import Mixture
 from stylefarm.worker.engine.feedforward.normalization import Norm
+from stylefarm.worker.engine.feedforward.rewrites import FEW_CHANNELS, convolved_by_fours, enlarged_and_convolved
 from stylefarm.worker.engine.feedforward.trunk_shape import Edge, Range, TrunkShape
 from stylefarm.worker.engine.space import to_input, to_pixels
 
@@ -66,14 +67,23 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Tensor, mixture: Mixture | None = None) -> Tensor:
         """Return the features (B, K, H', W') of x (B, C, H, W)."""
-        if self.enlarges == "nearest":
-            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-        if self.enlarges != "transposed" and self.edge is not None:
-            x = padded(x, self.pad, self.pad, self.pad, self.pad, self.edge)
-        x = self.conv(x)
+        x = self._convolved(x)
         if self.norm is not None:
             x = self.norm(x, mixture)
         return functional.relu(x) if self.relu else x
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        if self.enlarges == "transposed":
+            return self.conv(x)  # type: ignore[no-any-return]
+        if self.enlarges == "nearest":
+            # Over an edge that reflects stands what the outermost repeats.
+            edge: Edge = "zeros" if self.edge == "zeros" else "replicate"
+            return enlarged_and_convolved(padded(x, 1, 1, 1, 1, edge), self.conv.weight, self.conv.bias)
+        if self.edge is not None:
+            x = padded(x, self.pad, self.pad, self.pad, self.pad, self.edge)
+        if self.conv.out_channels <= FEW_CHANNELS and self.conv.stride == (1, 1):
+            return convolved_by_fours(x, self.conv.weight, self.conv.bias)
+        return self.conv(x)  # type: ignore[no-any-return]
 
 
 class ResidualBlock(nn.Module):

@@ -116,7 +116,7 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, info in reversed(TrainingSpec.model_fields.items()):
         if name == "method":
             continue
-        own = f"  [{_default(info.default) or 'none'}]" if not info.is_required() else "  [required]"
+        own = f"  [{_default(info.default) or 'none'}]" if not info.is_required() else ""
         repeatable = name == "style"
         command = click.option(
             "--" + name.replace("_", "-"),

@@ -31,6 +31,25 @@ def perceptual_bytes(spec: TrainingSpec, shape: TrunkShape, architecture: Archit
     return OVERHEAD + FLOAT * pixels * values
 
 
+def cyclegan_bytes(spec: TrainingSpec, shape: TrunkShape) -> int:
+    """Return about how many bytes a step of cyclegan takes at its peak.
+
+    Args:
+        spec: The spec.
+        shape: What a generator is built from.
+
+    Example:
+        >>> sets = {"content_set": "photographs", "style_set": "paintings"}
+        >>> spec = TrainingSpec(method="cyclegan", name="a", **sets)
+        >>> cyclegan_bytes(spec, TrunkShape(blocks=6)) < cyclegan_bytes(spec, TrunkShape(blocks=9))
+        True
+    """
+    # Each generator runs three times before the backward pass: there, back, and on what is there already.
+    passes = 6 if spec.identity_weight else 4
+    judged = 4 * spec.discriminator_channels
+    return OVERHEAD + FLOAT * spec.batch_size * spec.image_size**2 * (passes * trunk_values(shape) + judged)
+
+
 def trunk_values(shape: TrunkShape) -> int:
     """Return the values for each pixel that a trunk keeps until its backward pass.
 

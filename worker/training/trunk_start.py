@@ -11,7 +11,14 @@ from torch import nn
 
 from stylefarm.shared.spec.training import TrainingSpec
 from stylefarm.worker.engine.feedforward.trunk import Trunk
-from stylefarm.worker.engine.feedforward.trunk_shape import VALID_BLOCK, Edge, NormKind, Range, TrunkShape
+from stylefarm.worker.engine.feedforward.trunk_shape import (
+    VALID_BLOCK,
+    Edge,
+    NormKind,
+    Range,
+    TrunkShape,
+    cyclegan_shape,
+)
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -52,6 +59,20 @@ def trunk_shape(spec: TrainingSpec) -> TrunkShape:
         last_norm=spec.last_norm,
         range=_RANGES[spec.output],
     )
+
+
+def cyclegan_trunk_shape(spec: TrainingSpec) -> TrunkShape:
+    """Return what a generator of cyclegan is built from.
+
+    Args:
+        spec: The spec.
+
+    Example:
+        >>> sets = {"content_set": "photographs", "style_set": "paintings"}
+        >>> cyclegan_trunk_shape(TrainingSpec(method="cyclegan", name="a", blocks=6, **sets)).norm
+        'plain'
+    """
+    return replace(cyclegan_shape(spec.channels, spec.blocks), upsampling=spec.upsampling)
 
 
 def new_trunk(spec: TrainingSpec) -> Trunk:

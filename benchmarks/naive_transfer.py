@@ -62,4 +62,5 @@ def _wct(f: Tensor, g: Tensor) -> Tensor:
     left, values, _ = torch.linalg.svd(vectors[1] @ vectors[1].T / (vectors[1].shape[1] - 1))
     kept = values > 1e-5
     colored = left[:, kept] @ torch.diag(values[kept].sqrt()) @ left[:, kept].T @ white
-    return (colored + means[1]).view(f.shape)
+    found: Tensor = (colored + means[1]).view(f.shape)
+    return found

@@ -97,6 +97,8 @@ TRAINING_PRESETS: Mapping[str, Mapping[TrainingPreset, Mapping[str, Any]]] = {
             **_PLAIN,
             "content_scales": (2.0,),
             "features": "vgg19",
+            "pooling": "max",
+            "normalization": "none",
             "style_weight": 10.0,
             "style_size": 512,
             "learning_rate": 1e-4,
@@ -106,14 +108,18 @@ TRAINING_PRESETS: Mapping[str, Mapping[TrainingPreset, Mapping[str, Any]]] = {
         },
     },
     "wct": {
-        "best": {"learning_rate": 1e-3, "iterations": 2000, "batch_size": 4},
-        # eridgd/WCT-TF: a decoder at a time, Adam 1e-4, batch 8, 15,000 steps.
+        # The weight of the content is that of the pixels, the weight of the style that of the features.
+        "best": {"style_weight": 1.0, "learning_rate": 1e-3, "iterations": 2000, "batch_size": 4},
+        # eridgd/WCT-TF: a decoder at a time, Adam 1e-4, batch 8, 15,000 steps; here they are shared by the levels.
         "as-published": {
             **_PLAIN,
             "features": "vgg19",
+            "pooling": "max",
+            "normalization": "none",
+            "style_weight": 1.0,
             "learning_rate": 1e-4,
             "batch_size": 8,
-            "iterations": 15_000,
+            "iterations": 75_000,
         },
     },
     "cyclegan": {

@@ -168,6 +168,19 @@ class Chain:
         # The caller holds the chain's input throughout.
         return most + self.inputs * height * width
 
+    def kept_numbers(self, height: int, width: int) -> int:
+        """Return how many numbers the inputs of all layers have together, for one picture.
+
+        Args:
+            height: Of the input.
+            width: Of the input.
+        """
+        shape, total = (self.inputs, height, width), 0
+        for step in self.steps:
+            total += shape[0] * shape[1] * shape[2]
+            shape = step.shape(shape)
+        return total
+
     @property
     def stride(self) -> int:
         """Input rows to one of the output; of a chain that enlarges, 1."""

@@ -4,15 +4,17 @@ Every encoder begins with a 1 x 1 convolution, conv0, from RGB in [0, 1] to what
 has the encoder's convolutions in the reverse order, and a nearest enlargement where the encoder pools; its last
 convolution, to RGB, has no ReLU.
 
-Pooling is max, as the encoders were trained and as the references have it; the iterative methods of this program pool
-by the average instead, whose gradient is smooth. SqueezeNet's windows are 3 x 3, and its convolutions pad by reflection
-here, not with zeros or not at all: so features have half the size of what is pooled, exactly, and pictures no frame.
+Pooling is max in the references and in what they have published, as the encoders were trained. Models that are trained
+here may pool by the average, as the iterative methods of this program do: that departs from the encoder's own training,
+and its features are smoother. SqueezeNet's windows are 3 x 3, and its convolutions pad by reflection here, not with
+zeros or not at all: so features have half the size of what is pooled, exactly, and pictures no frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,17 +27,22 @@ from stylefarm.worker.engine.networks.squeezenet_weights import squeezenet_convo
 from stylefarm.worker.engine.networks.weights import torchvision_positions
 from stylefarm.worker.engine.space import to_input
 
+EncoderPooling = Literal["max", "average"]
+
 # Where the levels of SqueezeNet end. It has four strides, so four levels.
 FIRE_ENDS = {1: "conv1", 2: "fire3", 3: "fire5", 4: "fire9"}
 
 
-def vgg_encoder(prefix: str, level: int, architecture: Architecture = "vgg19") -> tuple[Layer, ...]:
+def vgg_encoder(
+    prefix: str, level: int, architecture: Architecture = "vgg19", pooling: EncoderPooling = "max"
+) -> tuple[Layer, ...]:
     """Return VGG up to relu{level}_1.
 
     Args:
         prefix: Before the names of the tensors: "encoder.".
         level: 1 to 5.
         architecture: "vgg19" or "vgg16".
+        pooling: How it pools.
 
     Example:
         >>> [layer.name or layer.kind for layer in vgg_encoder("e.", 2)]
@@ -45,16 +52,17 @@ def vgg_encoder(prefix: str, level: int, architecture: Architecture = "vgg19") -
     layers = [Layer("conv", f"{prefix}conv0", relu=False)]
     for block, count in enumerate(counts[: level - 1], start=1):
         layers += [Layer("conv", f"{prefix}conv{block}{index}") for index in range(1, count + 1)]
-        layers.append(Layer("pool"))
+        layers.append(Layer("pool", pooling=pooling))
     return (*layers, Layer("conv", f"{prefix}conv{level}1"))
 
 
-def squeezenet_encoder(prefix: str, level: int) -> tuple[Layer, ...]:
+def squeezenet_encoder(prefix: str, level: int, pooling: EncoderPooling = "max") -> tuple[Layer, ...]:
     """Return SqueezeNet up to the last layer of a stride: conv1, fire3, fire5 or fire9.
 
     Args:
         prefix: Before the names of the tensors.
         level: 1 to 4.
+        pooling: How it pools.
 
     Example:
         >>> [layer.name or layer.kind for layer in squeezenet_encoder("e.", 2)]
@@ -64,7 +72,7 @@ def squeezenet_encoder(prefix: str, level: int) -> tuple[Layer, ...]:
     if level > 1:
         for name, fire in FIRES.items():
             if fire.pooled:
-                layers.append(Layer("pool", side=3))
+                layers.append(Layer("pool", side=3, pooling=pooling))
             layers.append(Layer("fire", f"{prefix}{name}"))
             if name == FIRE_ENDS[level]:
                 break

@@ -113,14 +113,18 @@ class AffineMap:
     def __call__(self, features: Tensor) -> Tensor:
         """Return the mapped features.
 
+        Those of half precision are mapped in float32 and rounded once: offsets are large beside what they leave.
+
         Args:
             features: (B, C, N).
         """
-        matrix, offset = self.matrix.to(features.dtype), self.offset.to(features.dtype)[:, :, None]
+        wide = features if features.itemsize >= 4 else features.float()
+        matrix, offset = self.matrix.to(wide.dtype), self.offset.to(wide.dtype)[:, :, None]
         if matrix.dim() == 2:
-            return torch.addcmul(offset, features, matrix[:, :, None])
+            return torch.addcmul(offset, wide, matrix[:, :, None]).to(features.dtype)
         # As rows of positions where the memory lies so, which is what channels-last features are.
-        return torch.baddbmm(offset.mT, features.mT, matrix.mT.expand(features.shape[0], -1, -1)).mT
+        found = torch.baddbmm(offset.mT, wide.mT, matrix.mT.expand(wide.shape[0], -1, -1)).mT
+        return found.to(features.dtype)
 
     def blended(self, strength: float) -> AffineMap:
         """Return the map to (1 - strength) f + strength (A f + b).

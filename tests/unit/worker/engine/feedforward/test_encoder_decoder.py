@@ -162,6 +162,17 @@ def test_a_batch_is_its_pictures() -> None:
         torch.testing.assert_close(found, torch.cat(alone), atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_bfloat16_gives_nearly_the_same_picture(transform: Transform) -> None:
+    """given a model, if it computes in bfloat16, I expect the float32 picture to 2 % of its range, in float32."""
+    content, style, options = picture(1, 48, 40), StyleImage(picture(2)), ApplyOptions(transform=transform)
+    exact = applier().apply(content, [style], options, ENOUGH)
+    path = ComputePath(torch.device("cpu"), "bf16")
+    found = EncoderDecoderApplier(small_model(), path).apply(content, [style], options, ENOUGH)
+    assert found.dtype == torch.float32
+    assert (found - exact).square().mean().sqrt() < 0.02 * (exact.max() - exact.min())
+
+
 def test_levels_are_chosen_and_styles_are_read_once() -> None:
     """given a model of three levels, if two are asked for, I expect those; if a style has a key, I expect its
     picture to be read once."""

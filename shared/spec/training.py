@@ -125,7 +125,7 @@ class TrainingSpec(ParameterGroup):
     @classmethod
     def _trainable(cls, method: str) -> str:
         if method not in TRAINABLE:
-            raise ValueError(f"must be one of {', '.join(TRAINABLE)}{nearest(method, TRAINABLE)}")
+            raise ValueError(f"must be one of {', '.join(TRAINABLE)}")
         return method
 
     @model_validator(mode="wrap")

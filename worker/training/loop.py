@@ -111,13 +111,13 @@ class TrainingLoop:
 
     def _state(self, losses: Tensor) -> EngineState:
         own = EngineState(
-            {"losses": losses.detach(), "smoothed": self.smoothed}, {"step": self.steps, "seconds": self.seconds}
+            {"losses": losses.detach(), "smoothed": self.smoothed}, {"done": self.steps, "seconds": self.seconds}
         )
         return own.joined(self.task.state().named("task."))
 
     def _restore(self, state: EngineState) -> Tensor:
         self.task.restore(state.part("task."))
-        self.steps, self.seconds = int(state.numbers["step"]), float(state.numbers["seconds"])
+        self.steps, self.seconds = int(state.numbers["done"]), float(state.numbers["seconds"])
         self.smoothed = state.tensors["smoothed"].to("cpu", copy=True)
         return state.tensors["losses"].clone()
 

@@ -1,0 +1,207 @@
+"""Training jobs of an embedded farm: to the model, stopped and gone on with, and what does not work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from stylefarm import Farm, InvalidImage, InvalidRequest, InvalidSpec, Job, JobFailed, NotFound, State
+from stylefarm.producer.submission.datasets import read_dataset, store_dataset
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.errors import StorageFull
+from stylefarm.worker.attempt.attempt import Attempt
+from stylefarm.worker.attempt.lease import Stop
+from stylefarm.worker.engine.feedforward.model import read_model
+from stylefarm.worker.engine.methods.method import Progress
+from stylefarm.worker.training.perceptual import PerceptualTask
+from tests.servers.processes import wait_until
+from tests.weights_files import squeezenet_state, write_torch
+
+STEPS = 8
+SMALL: dict[str, Any] = {
+    "iterations": STEPS,
+    "sample_every": 4,
+    "samples": 2,
+    "batch_size": 2,
+    "image_size": 32,
+    "style_size": 48,
+    "channels": 4,
+    "blocks": 1,
+    "content_set": "photos",
+    "content_layers": ["fire2"],
+    "style_layers": ["relu1", "fire2"],
+    "precision": "fp32",
+}
+
+
+@pytest.fixture
+def farm(monkeypatch: pytest.MonkeyPatch, pictures: Path) -> Iterator[Farm]:
+    """A farm with the data set photos and pretrained weights."""
+    monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "0.05")
+    monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.01")
+    monkeypatch.chdir(pictures)
+    with Farm() as farm:
+        store_dataset("photos", "photos", read_dataset(str(pictures), farm.settings), farm.services)
+        yield farm
+
+
+@pytest.fixture
+def fields(pictures: Path) -> dict[str, Any]:
+    weights = write_torch(pictures.parent / "squeezenet.pth", squeezenet_state())
+    return {**SMALL, "method": "ulyanov", "name": "waves", "style": ["s.png"], "weights": str(weights)}
+
+
+def tensors_of(farm: Farm, job: Job) -> dict[str, bytes]:
+    """Return the weights of the model that a job has trained."""
+    (artifact,) = farm.services.queries.artifacts(job.id, ArtifactRole.MODEL)
+    path = farm.settings.home / "read.safetensors"
+    farm.services.blobs.get_file(artifact.key, path)
+    return {name: tensor.numpy().tobytes() for name, tensor in read_model(path).tensors.items()}
+
+
+def test_a_training_ends_in_a_model(farm: Farm, fields: dict[str, Any]) -> None:
+    """Given a data set and a style, if a model is trained, I expect its curve, samples, card, and pictures by it; and
+    that it is not trained twice."""
+    job = farm.train(**fields)
+    waiting = farm.submit(content="a.png", model="waves", size=32)
+    assert waiting.status().state is State.WAITING
+    assert job.wait(timeout=120).state is State.DONE
+    curve = job.losses()
+    assert curve.iteration.tolist() == list(range(STEPS + 1))
+    assert list(curve.terms) == ["total", "content", "style", "tv"]
+    assert [snapshot.iteration for snapshot in job.snapshots()] == [4]
+    assert job.result().image.size[0] > 32
+    row = farm.store.models.get("waves")
+    assert (row.method, row.source) == ("ulyanov", f"job {job.id}")
+    assert {"spec", "losses", "seconds", "iterations"} <= row.card.keys()
+    assert {"loss_total", "loss_style", "seconds"} <= job.status().metrics.keys()
+    assert waiting.wait(timeout=60).state is State.DONE
+    named = farm.submit(content="a.png", model="waves", size=32)
+    assert np.array_equal(np.asarray(named.result(timeout=60).image), np.asarray(waiting.result().image))
+
+    again = farm.train(**fields)
+    assert (again.id, again.created) == (job.id, False)
+    with pytest.raises(InvalidRequest, match=r"waves is the name of another model .*force=True"):
+        farm.train(**{**fields, "seed": 1})
+    farm.delete([job, waiting])
+    assert farm.store.models.get("waves").sha256 == row.sha256
+    assert farm.services.blobs.exists(f"models/{row.sha256}")
+
+
+def test_a_paused_training_goes_on_as_if_it_had_not_stopped(
+    farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a training, if it is paused and resumed, I expect the weights and the curve of one that ran through."""
+    whole = farm.train(**fields)
+    whole.wait(timeout=120)
+    job = farm.train(**{**fields, "name": "again"})
+    paused = threading.Event()
+    on_progress = Attempt.on_progress
+
+    def held(attempt: Attempt, progress: Progress) -> None:
+        if attempt.job.id == job.id and attempt.job.attempt == 1 and progress.iteration == STEPS // 2:
+            assert job.pause()
+            wait_until(lambda: _is_stopped(attempt), 60)
+            paused.set()
+        on_progress(attempt, progress)
+
+    monkeypatch.setattr(Attempt, "on_progress", held)
+
+    def resume(statuses: Sequence[Status]) -> None:
+        if statuses[0].state is State.PAUSED:
+            job.resume()
+
+    assert job.wait(timeout=120, watch=resume).state is State.DONE
+    _, second = farm.services.queries.attempts(job.id)
+    assert paused.is_set()
+    assert second.record["resumed"]["iteration"] == STEPS // 2
+    assert tensors_of(farm, job) == tensors_of(farm, whole)
+    assert np.array_equal(job.losses().total, whole.losses().total)
+
+
+def _is_stopped(attempt: Attempt) -> bool:
+    try:
+        attempt.lease.check()
+    except Stop:
+        return True
+    return False
+
+
+def test_a_training_that_fails_leaves_no_model(
+    farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a disk that is full when the model is stored, I expect no model, and one by a later attempt from the last
+    checkpoint."""
+    put_file = type(farm.services.blobs).put_file
+    full = [True]
+
+    def refusing(self: Any, key: str, path: Path, content_type: str) -> None:
+        if key.startswith("models/") and full:
+            full.pop()
+            raise StorageFull("the disk is full")
+        put_file(self, key, path, content_type)
+
+    monkeypatch.setattr(type(farm.services.blobs), "put_file", refusing)
+    job = farm.train(**fields)
+    assert job.wait(timeout=120).state is State.DONE
+    first, second = farm.services.queries.attempts(job.id)
+    assert first.outcome == "failed"
+    assert farm.store.models.get("waves").source == f"job {job.id}"
+    assert second.record["resumed"]["iteration"] > 0
+
+
+def test_a_training_that_diverges_says_so(farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a loss that is no number any more, I expect the job to fail with what to do, and no model."""
+    losses = PerceptualTask._step
+
+    def lost(task: PerceptualTask, step: int, contents: Tensor) -> Tensor:
+        found = losses(task, step, contents)
+        return torch.full_like(found, torch.nan) if step == STEPS // 2 else found
+
+    monkeypatch.setattr(PerceptualTask, "_step", lost)
+    job = farm.train(**fields)
+    waiting = farm.submit(content="a.png", model="waves", size=32)
+    with pytest.raises(JobFailed, match=r"left the finite numbers in step 5 \(the content loss\): .*learning_rate"):
+        job.result(timeout=120)
+    assert farm.store.models.all() == []
+    assert waiting.wait(timeout=60).state is State.FAILED
+    assert farm.services.queries.artifacts(job.id, ArtifactRole.CHECKPOINT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "sentence"),
+    [
+        ({"content_set": "nothing"}, NotFound, "no data set is called 'nothing'"),
+        ({"content_set": "one"}, InvalidSpec, "content_set = one has 1 picture: training needs 2 at least"),
+        ({"style": ["absent.png"]}, InvalidImage, "absent.png does not exist"),
+        ({"style": []}, InvalidSpec, "ulyanov learns one style, and none are given"),
+        ({"style": ["s.png", "t.png"]}, InvalidSpec, "ulyanov learns one style, and 2 are given"),
+        ({"image_size": 256}, InvalidSpec, "are too small for image_size = 256"),
+        ({"name": "No Name"}, InvalidSpec, "name = 'No Name'"),
+        ({"iteration": 5}, InvalidSpec, "unknown parameter 'iteration': did you mean 'iterations'"),
+        ({"base": "nothing"}, NotFound, "no model is called 'nothing'"),
+        ({"weights": "nothing"}, InvalidRequest, "weights: nothing cannot be opened"),
+        ({"style": ["weights.txt"]}, InvalidImage, "weights.txt"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    farm: Farm, fields: dict[str, Any], pictures: Path, changes: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    """Given a training that cannot be, I expect one sentence, and no job."""
+    (pictures / "weights.txt").write_text("no picture")
+    one = pictures.parent / "one"
+    one.mkdir()
+    Image.open(pictures / "a.png").save(one / "a.png")
+    store_dataset("one", "one", read_dataset(str(one), farm.settings), farm.services)
+    with pytest.raises(error, match=sentence):
+        farm.train(**{**fields, **changes})
+    assert farm.jobs() == []

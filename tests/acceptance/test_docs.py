@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import dataclasses
 import inspect
 import io
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +20,14 @@ import pytest
 import stylefarm
 from stylefarm import Farm, State
 from stylefarm.producer import cli
+from stylefarm.producer.submission.datasets import read_dataset, store_dataset
+from stylefarm.shared.settings import load_settings
 from stylefarm.shared.spec.builtin import LOSS_ENTRIES
 from tests.documents import PAGES, Block, blocks, console_lines, programs
 from tests.made_up import made_up, texture
 from tests.programs import SHALLOW_OPTIONS, CommandLine, InProcess
+from tests.tiny_models import adain_model, put_models, trunk_model
+from tests.weights_files import squeezenet_state, write_torch
 
 # Rendered in an instant; a page's own numbers give way to them.
 SMALL: Mapping[str, Any] = {"size": 16, "iterations": 1, "features": "random", "color": "style"}
@@ -52,6 +58,9 @@ ONLY_PARSED: Mapping[str, str] = {
     "layers relu1,fire3": "needs SqueezeNet's weights",
     "--first-layer": "needs SqueezeNet's weights",
     "sweep search": "renders forty pictures",
+    "model pull": "needs the network",
+    "model import-distilled": "needs files of another project",
+    "train": "needs pretrained weights, and minutes",
     "--webhook": "needs a secret and a server that answers",
     "examples/": "renders the figures of a page",
     "photographs/": "renders the figures of a page",
@@ -83,7 +92,27 @@ OTHER_PROGRAMS: Mapping[str, str] = {
     "./make-sweep": "stands for a program of the user's",
     ".venv/bin/pytest": "runs these tests",
     ".venv/bin/python": "the tests under faults",
+    "pip": "installs packages",
     "python": "examples and benchmarks have tests of their own",
+}
+
+
+# What stands for the models that the pages name.
+MODELS = {
+    "arbitrary": adain_model(),
+    "distilled-wct": dataclasses.replace(adain_model(), method="wct"),
+    "cin26": trunk_model("cin", styles=26),
+    "waves": trunk_model("ulyanov"),
+}
+SMALL_TRAINING = {
+    "iterations": 2,
+    "image_size": 32,
+    "style_size": 32,
+    "channels": 4,
+    "blocks": 1,
+    "samples": 1,
+    "batch_size": 1,
+    "force": True,
 }
 
 
@@ -97,8 +126,16 @@ def program(tmp_path: Path, request: pytest.FixtureRequest) -> InProcess:
     small = ", ".join(f"{name}: {value}" for name, value in {**SMALL, **SHALLOW}.items())
     axes = "\n".join(f"  {axis}: {list(values)}" for axis, values in AXES.items())
     (folder / "cats.yaml").write_text(f"name: cats\nbase: {{{small}}}\nmatrix:\n{axes}\n")
+    (folder / "pictures").mkdir()
+    for name in PICTURES[:2]:
+        shutil.copy(folder / name, folder / "pictures")
     home = {"STYLEFARM_HOME": str(tmp_path / "home"), "TORCH_HOME": str(tmp_path / "torch"), "STYLEFARM_THREADS": "1"}
-    return InProcess.of(CommandLine(folder, home), request)
+    inside = InProcess.of(CommandLine(folder, home), request)
+    load_settings.cache_clear()
+    with Farm() as farm:
+        put_models(farm.services, **MODELS)
+        store_dataset("photos", "pictures", read_dataset("pictures", farm.settings), farm.services)
+    return inside
 
 
 def _console(page: Path) -> list[tuple[str, list[str]]]:
@@ -217,9 +254,13 @@ class _Enough(Exception):
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever Python submits is small."""
-    submit, sweep = Farm.submit, Farm.sweep
+    submit, sweep, train = Farm.submit, Farm.sweep, Farm.train
+    weights = str(write_torch(tmp_path / "squeezenet.pth", squeezenet_state()))
+
+    def small_train(self: Farm, **fields: Any) -> Any:
+        return train(self, **{**fields, **SMALL_TRAINING, "weights": weights})
 
     def small_submit(self: Farm, *given: Any, **fields: Any) -> Any:
         return submit(self, *given, **{**fields, **SMALL, **SHALLOW})
@@ -230,6 +271,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Farm, "submit", small_submit)
     monkeypatch.setattr(Farm, "sweep", small_sweep)
+    monkeypatch.setattr(Farm, "train", small_train)
 
 
 PYTHON = [block for page in PAGES if page.name not in NOT_RUN_PYTHON for block in blocks(page, "python")]

@@ -56,7 +56,7 @@ def test_all_styles_are_those_of_onnx_runtime(model: Model) -> None:
 @needs_file
 def test_the_file_must_be_whole() -> None:
     """Given the file without its end, if it is read, I expect a sentence."""
-    with pytest.raises(InvalidRequest, match="multistyle26[.]onnx"):
+    with pytest.raises(InvalidRequest, match=r"multistyle26[.]onnx"):
         cin26(published()[:-1000])
 
 
@@ -70,6 +70,6 @@ def test_other_files_are_refused(fault: str) -> None:
         tensor = onnx.numpy_helper.from_array(np.ones((25, 32), np.float32), names[fault])
         graph = onnx.helper.make_graph([], "a", [], [], [tensor])
         data = onnx.helper.make_model(graph).SerializeToString()
-    with pytest.raises(InvalidRequest, match="multistyle26[.]onnx|do not fit its architecture"):
+    with pytest.raises(InvalidRequest, match=r"multistyle26[.]onnx|do not fit its architecture"):
         cin26(data)
     assert SHAPE.styles == 26

@@ -56,7 +56,11 @@ class TrainingSpec(ParameterGroup):
     momentum: float = Field(0.9, ge=0, lt=1, description="beta 1 of Adam")
     content_weight: Weight = Field(1.0, description="weight of the content loss")
     style_weight: Weight = Field(5.0, description="weight of the style loss")
-    tv_weight: Weight = Field(0.0, description="weight of total variation, a sum over pixels from 0 to 255")
+    tv_weight: Weight = Field(
+        0.0,
+        description="weight of total variation: the mean of squared differences of neighbors; their sum, of pixels from"
+        " 0 to 255, if normalization is not relative",
+    )
     normalization: Literal["relative", "pytorch", "none"] = Field(
         "relative",
         description="what errors are divided by; relative: the size of what they are measured from, and the number of"

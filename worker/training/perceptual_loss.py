@@ -15,11 +15,11 @@ from stylefarm.worker.engine.losses.moment_losses import Gram
 from stylefarm.worker.engine.losses.moments import Moments, PositionWeights, compute_moments
 from stylefarm.worker.engine.losses.options import StyleOptions
 from stylefarm.worker.engine.losses.terms import Accumulator, ContentTarget, LossTarget, MomentTarget
-from stylefarm.worker.engine.losses.total_variation import total_variation, total_variation_grad
+from stylefarm.worker.engine.losses.total_variation import TvReduction, total_variation, total_variation_grad
 from stylefarm.worker.engine.methods.objective import style_factor
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
 
-# A pixel's range in the published programs, whose weights of total variation are for it.
+# A pixel's range in the published programs.
 BYTE = 255.0
 
 
@@ -88,9 +88,12 @@ class PerceptualLoss:
         losses, gradient = self._network_losses(pixels, terms)
         gradient = _shifted_back(gradient, self.spec.shift, offset)
         if self.spec.tv_weight:
-            weight = self.spec.tv_weight * BYTE**2 / len(rendered)
-            losses[3] = weight * total_variation(rendered, "l2", "sum").sum()
-            gradient = gradient.add_(total_variation_grad(rendered, "l2", "sum"), alpha=weight)
+            # The published weights are for a sum over pixels from 0 to 255.
+            is_mean = self.spec.normalization == "relative"
+            reduction: TvReduction = "mean" if is_mean else "sum"
+            weight = self.spec.tv_weight * (1.0 if is_mean else BYTE**2) / len(rendered)
+            losses[3] = weight * total_variation(rendered, "l2", reduction).sum()
+            gradient = gradient.add_(total_variation_grad(rendered, "l2", reduction), alpha=weight)
         losses[0] = losses[1:].sum()
         return losses, gradient
 

@@ -177,7 +177,7 @@ class Chain:
         return most + self.inputs * height * width
 
     def kept_numbers(self, height: int, width: int) -> int:
-        """Return how many numbers the inputs of all layers have together, for one picture.
+        """Return how many numbers a backward pass needs of a forward one, for one picture: what each layer makes.
 
         Args:
             height: Of the input.
@@ -185,7 +185,7 @@ class Chain:
         """
         shape, total = (self.inputs, height, width), 0
         for step in self.steps:
-            total += shape[0] * shape[1] * shape[2]
+            total += step.work(shape) - shape[0] * shape[1] * shape[2]
             shape = step.shape(shape)
         return total
 

@@ -85,11 +85,13 @@ class DecoderTrainer:
     def bytes(self) -> int:
         """Return about how much memory a step takes at its peak, in bytes."""
         spec, task = self.inputs.spec, self.task
-        # For the backward pass all layers of the encoder are kept, and those of the decoder, which mirror them; with
-        # their inputs, padded, that is twice.
-        kept = 2 * 2 * max(encoder.kept_numbers(spec.image_size, spec.image_size) for encoder in task.encoders)
-        weights = sum(weight.numel() for decoder in task.decoders for weight in decoder.parameters.values())
-        return OVERHEAD + 4 * (spec.batch_size * kept + 4 * weights)
+        most = max(
+            _step_numbers(encoder, Chain(level.decoder, level.start, fold=False), spec.image_size)
+            for level, encoder in zip(task.levels, task.encoders, strict=True)
+        )
+        # The weights, their gradients, two moments of these, and what Adam makes of them.
+        weights = 5 * sum(weight.numel() for decoder in task.decoders for weight in decoder.parameters.values())
+        return OVERHEAD + 4 * (spec.batch_size * most + weights)
 
 
 class DecoderTask:
@@ -177,6 +179,16 @@ class DecoderTask:
             check_gradient(list(adam.parameters.values()), step + 1)
             adam.step(learning_rate(self.spec, adam.steps))
         return losses.detach()
+
+
+def _step_numbers(encoder: Chain, decoder: Chain, side: int) -> int:
+    """Return how many numbers a step holds at its peak for each picture."""
+    channels, rows, columns = encoder.shape(side, side)
+    # The errors of the features, too.
+    kept = 3 * channels * rows * columns
+    kept += encoder.kept_numbers(side, side) + decoder.kept_numbers(rows, columns)
+    # Besides, on the way back, the gradients of a layer.
+    return kept + max(encoder.numbers(side, side), decoder.numbers(rows, columns))
 
 
 def _styles(inputs: TrainingInputs) -> Contents:

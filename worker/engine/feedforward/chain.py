@@ -16,7 +16,15 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.worker.engine.feedforward.chain_steps import Convolve, Enlarge, FireModule, Shrink, Step, UpConvolve
+from stylefarm.worker.engine.feedforward.chain_steps import (
+    Convolve,
+    Enlarge,
+    FireModule,
+    Shrink,
+    Step,
+    UpConvolve,
+    WideConvolve,
+)
 
 
 @dataclass(frozen=True)
@@ -169,7 +177,7 @@ class Chain:
         return most + self.inputs * height * width
 
     def kept_numbers(self, height: int, width: int) -> int:
-        """Return how many numbers the inputs of all layers have together, for one picture.
+        """Return how many numbers a backward pass needs of a forward one, for one picture: what each layer makes.
 
         Args:
             height: Of the input.
@@ -177,7 +185,7 @@ class Chain:
         """
         shape, total = (self.inputs, height, width), 0
         for step in self.steps:
-            total += shape[0] * shape[1] * shape[2]
+            total += step.work(shape) - shape[0] * shape[1] * shape[2]
             shape = step.shape(shape)
         return total
 
@@ -233,6 +241,8 @@ def _folded(steps: Sequence[Step]) -> list[Step]:
         last = found[-1] if found else None
         if isinstance(step, Convolve) and isinstance(last, Convolve) and _is_pointwise(last):
             found[-1] = _with_pointwise(last, step)
+        elif isinstance(step, Convolve) and WideConvolve.suits(step):
+            found.append(WideConvolve(step))
         elif isinstance(step, Convolve) and isinstance(last, Enlarge) and step.margin == 1 and step.stride == 1:
             found[-1] = UpConvolve(step)
         else:

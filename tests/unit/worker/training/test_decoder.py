@@ -143,10 +143,11 @@ def test_losses_are_those_of_the_paper(tmp_path: Path) -> None:
     torch.testing.assert_close(adain(shifted, contents, styles), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_the_memory_of_a_step_is_about_what_is_said(tmp_path: Path) -> None:
-    """given a spec, if a step is made, I expect its peak within a factor of three of what is said, beside what any
+@pytest.mark.parametrize("fields", [{"method": "adain"}, {"method": "wct", "levels": (1,)}])
+def test_the_memory_of_a_step_is_about_what_is_said(tmp_path: Path, fields: dict[str, object]) -> None:
+    """given a spec, if a step is made, I expect no more memory than is said, and no less than half, beside what any
     process takes."""
-    trainer = DecoderTrainer(inputs(tmp_path, method="adain", iterations=1, image_size=64, batch_size=4))
+    trainer = DecoderTrainer(inputs(tmp_path, iterations=1, image_size=64, batch_size=4, **fields))
     steps: Iterator[Tensor] = trainer.task.steps(0, 1)
     with torch.profiler.profile(profile_memory=True) as profiler:
         next(steps)
@@ -156,4 +157,4 @@ def test_the_memory_of_a_step_is_about_what_is_said(tmp_path: Path) -> None:
             held += event.nbytes()
             peak = max(peak, held)
     said = trainer.bytes() - OVERHEAD
-    assert said / 3 < peak < said * 1.5
+    assert said / 2 < peak < said

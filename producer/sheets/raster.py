@@ -25,6 +25,8 @@ from stylefarm.shared.errors import FarmError
 
 WIDEST, NARROWEST = 256, 48
 LONGEST_HEAD = 1024
+# Values of one axis that stand in a line; more are in several.
+LONGEST_LINE = 6
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,32 @@ def _sheets(sweep: Sweep, selection: Selection, drawing: Drawing) -> Iterator[tu
         title = " · ".join(part for part in (sweep.name, page.title) if part)
         foot = "" if drawing.metric == "loss" else NOT_VALIDATED
         words = Words(title, _corner(selection), foot)
-        yield page.title, Sheet(rows, columns, cells, words, drawing.cell or WIDEST)
+        sheet = Sheet(rows, columns, cells, words, drawing.cell or WIDEST)
+        yield page.title, _in_lines(sheet) if _is_one_line(sheet) else sheet
+
+
+def _is_one_line(sheet: Sheet) -> bool:
+    """Return whether a sheet is of one axis, with more values than a line of cells is pleasant to look at."""
+    one_axis = {len(heads) for heads in (*sheet.rows, *sheet.columns)} == {0, 1}
+    return one_axis and min(len(sheet.rows), len(sheet.columns)) == 1 and len(sheet.cells) > LONGEST_LINE
+
+
+def _in_lines(sheet: Sheet) -> Sheet:
+    """Return a sheet of one axis with its cells in several lines, each with its value below it."""
+    heads = [head for side in (sheet.rows, sheet.columns) for one in side for head in one]
+    across, down = _grid(len(heads))
+    cells = {
+        divmod(place, across): _noted(sheet.cells[at], head.label)
+        for place, (at, head) in enumerate(zip(sorted(sheet.cells), heads, strict=True))
+    }
+    cells |= {divmod(place, across): Cell(blank=True) for place in range(len(heads), down * across)}
+    return Sheet([()] * down, [()] * across, cells, replace(sheet.words, corner=""), sheet.cell)
+
+
+def _grid(count: int) -> tuple[int, int]:
+    """Return how many cells there are in a line, and how many lines, so that a sheet is about as wide as it is high."""
+    across = max(1, min(8, math.ceil(math.sqrt(count * 1.6))))
+    return across, math.ceil(count / across)
 
 
 def _noted(cell: Cell, note: str) -> Cell:
@@ -137,8 +164,7 @@ def cell_width(count: int, bytes_per_pixel: float, most_bytes: int) -> int:
 def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Sheet:
     metric = drawing.sort_by or drawing.metric
     statuses = ranked(selection.statuses, metric)[: drawing.top]
-    across = max(1, min(8, math.ceil(math.sqrt(len(statuses) * 1.6))))
-    down = math.ceil(len(statuses) / across)
+    across, down = _grid(len(statuses))
     shown = zip(statuses, job_labels(statuses), _cells(sweep, statuses, drawing), strict=True)
     cells = {
         divmod(place, across): Cell(

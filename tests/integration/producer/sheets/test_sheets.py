@@ -157,6 +157,16 @@ def test_a_long_sheet_goes_on_from_page_to_page(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.jpg"))
 
 
+def test_a_sheet_of_one_axis_is_in_several_lines(tmp_path: Path) -> None:
+    """Given one axis of twenty values, I expect a sheet about as wide as it is high, and of six values one line."""
+    with Farm(embedded_settings(tmp_path / "made-up")) as farm:
+        sweep = made_up(farm, {"seed": list(range(20))}, variants=1)
+        folded = sweep_sheet(sweep, cell=64)
+        line = sweep_sheet(sweep, where={"seed": list(range(6))}, cell=64)
+    assert 0.5 < folded.height / folded.width < 2
+    assert line.height > 3 * line.width
+
+
 def test_what_is_not_there_has_no_page(tmp_path: Path) -> None:
     """Given a grid in which two axes go together, I expect no file for the other combinations, in any format."""
     with Farm(embedded_settings(tmp_path / "made-up")) as farm:

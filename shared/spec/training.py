@@ -81,7 +81,11 @@ class TrainingSpec(ParameterGroup):
     weights: str | None = Field(None, description="its pretrained weights: a name in the farm, or a file")
     content_layers: Layers | Auto = Field("auto", description="layers of the content loss")
     style_layers: Layers | Auto = Field("auto", description="layers of the style loss")
-    pooling: Literal["average", "max"] = Field("average", description="pooling in the network of the losses")
+    pooling: Literal["blur", "average", "max"] = Field(
+        "blur",
+        description="pooling in the network of the losses; blur: an average in which all positions count alike, of"
+        " SqueezeNet, whose poolings overlap; of VGG it is average",
+    )
     shift: int = Field(
         7, ge=0, le=64, description="largest random shift, in pixels, before the loss network, which hides its strides"
     )

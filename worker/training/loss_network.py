@@ -100,7 +100,9 @@ def build_loss_network(
 def _squeezenet(
     spec: TrainingSpec, weights: WeightsContent | None, layers: Sequence[str], path: ComputePath
 ) -> FeatureNetwork:
-    network = SqueezeNet(spec.pooling, space=TORCHVISION if weights is None else weights.space)
+    # Dense, so that each pixel counts alike: what it gives does not follow a grid, and a network learns none.
+    space = TORCHVISION if weights is None else weights.space
+    network = SqueezeNet(spec.pooling, space=space, first_layer="dense")
     if weights is None:
         randomize_squeezenet(network, spec.seed)
     else:
@@ -116,7 +118,8 @@ def _vgg(
     images: Sequence[Tensor],
     path: ComputePath,
 ) -> FeatureNetwork:
-    vgg = Vgg(architecture, layers, spec.pooling, space=TORCHVISION if weights is None else weights.space)
+    pooling = "average" if spec.pooling == "blur" else spec.pooling
+    vgg = Vgg(architecture, layers, pooling, space=TORCHVISION if weights is None else weights.space)
     if weights is None:
         randomize(vgg, spec.seed)
     else:

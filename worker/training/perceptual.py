@@ -195,7 +195,7 @@ class PerceptualTask:
 
 
 def _check_style(number: int, style: Tensor, layers: Sequence[str]) -> None:
-    least = max(smallest_side(layer) for layer in layers)
+    least = max(smallest_side(layer, "dense") for layer in layers)
     height, width = style.shape[2:]
     if min(height, width) < least:
         raise InvalidSpec(

@@ -170,7 +170,7 @@ def _plain_losses(
     from stylefarm.worker.training.loss_network import CONTENT_LAYERS, STYLE_LAYERS
     from stylefarm.worker.training.resized import resized_long
 
-    network = SqueezeNet()
+    network = SqueezeNet("blur", first_layer="dense")
     load_squeezenet(network, given.weights.tensors if given.weights else {})
     spec, (rows, columns) = given.spec, offset
 

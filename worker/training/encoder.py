@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -101,16 +102,18 @@ def trained_levels(
         'decoder1.conv1'
     """
     numbers = chosen_levels(spec, architecture)
+    # A blur is for losses, whose gradient shows how positions count.
+    pooling: Literal["max", "average"] = "max" if spec.pooling == "max" else "average"
     state = weights.tensors if weights is not None else _random(spec, architecture, max(numbers), images)
     space = TORCHVISION if weights is None else weights.space
     generator = torch.Generator().manual_seed(spec.seed)
     levels = []
     for number in numbers:
         if architecture == "squeezenet":
-            encoder = squeezenet_encoder(PREFIX, number, spec.pooling)
+            encoder = squeezenet_encoder(PREFIX, number, pooling)
             tensors = squeezenet_tensors(state, space, PREFIX, number)
         else:
-            encoder = vgg_encoder(PREFIX, number, architecture, spec.pooling)
+            encoder = vgg_encoder(PREFIX, number, architecture, pooling)
             tensors = vgg_tensors(state, space, PREFIX, number, architecture)
         prefix = f"decoder{number}."
         start = random_decoder(encoder, tensors, prefix, generator)

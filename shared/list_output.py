@@ -24,6 +24,7 @@ WIDEST = 10_000
 Command = TypeVar("Command", bound=Callable[..., Any])
 Entry = Mapping[str, Any]
 
+# Option, form and help.
 FORMS = (
     (("-q", "--quiet"), "ids", "Print only the ids, one per line."),
     (("--jsonl",), "jsonl", "Print JSON objects, one per line."),
@@ -211,13 +212,16 @@ def list_options(command: Command) -> Command:
     @functools.wraps(command)
     def wrapped(
         *args: Any,
-        form: str | None,
         fields: str | None,
         sort: str | None,
         template: str | None,
         follow: bool,
         **more: Any,
     ) -> Any:
+        chosen = [(names[-1], form) for names, form, _ in FORMS if more.pop(f"as_{form}")]
+        if len(chosen) > 1:
+            raise InvalidRequest(f"{' and '.join(name for name, _ in chosen)} print the list in two ways: give one")
+        form = chosen[0][1] if chosen else None
         if template and (form or fields):
             raise InvalidRequest("--format writes lines of its own: leave out -q, --json, --jsonl and --fields")
         if fields and form == "ids":
@@ -231,7 +235,7 @@ def list_options(command: Command) -> Command:
         click.option("--sort", metavar="FIELD", help="Sort by a field of the JSON; -FIELD: the greatest first."),
         *_entry_options(),
         click.option("-w", "--follow", is_flag=True, help="Print again whatever has changed, until Ctrl-C."),
-        *(click.option(*names, "form", flag_value=form, help=text) for names, form, text in FORMS),
+        *(click.option(*names, f"as_{form}", is_flag=True, help=text) for names, form, text in FORMS),
     ]
     decorated: Any = wrapped
     for option in reversed(options):

@@ -41,6 +41,8 @@ def read_standard_input(most_bytes: int, what: str) -> bytes:
     if sys.stdin.isatty():
         raise InvalidRequest(f"{STANDARD} is standard input, which is a terminal here: pipe {what} into the command")
     data = sys.stdin.buffer.read(most_bytes + 1)
+    if not data:
+        raise InvalidRequest(f"standard input is empty: pipe {what} into the command")
     if len(data) > most_bytes:
         raise InvalidRequest(f"standard input has more than {most_bytes:,} bytes, and {what} may not")
     return data

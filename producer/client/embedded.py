@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stylefarm.shared.spec.training import TrainingSpec
     from stylefarm.worker.attempt.runner import Worker
     from stylefarm.worker.attempt.training_estimate import TrainingEstimate
-    from stylefarm.worker.render.estimate import Estimate
+    from stylefarm.worker.render.estimates import Estimate
 
 
 class EmbeddedWorker:

@@ -15,6 +15,7 @@ from stylefarm.producer.submission.resolve_grid import resolve_grid
 from stylefarm.producer.submission.resolver import SpecResolver
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.db.states import WorkerState
+from stylefarm.shared.spec.models import JOB
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.text import counted
 
@@ -109,6 +110,8 @@ def _seconds(farm: Farm, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple
         done += len(paces)
         if paces:
             total += count * median(paces)
+        elif (examples[method, size].model or "").startswith(JOB):
+            return None, "unknown: the model is still being trained"
         elif farm.embedded_worker is not None:
             spec = examples[method, size]
             total += count * estimate(spec, resolver.picture, farm.settings).seconds / spec.total_iterations

@@ -261,7 +261,7 @@ def _sides(
     named = [*(rows or ()), *(columns or ())]
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
-        raise InvalidRequest(f"rows and columns are both {twice}: give other axes of {', '.join(axes)}")
+        raise InvalidRequest(f"{twice} is named twice in rows and columns: give other axes of {', '.join(axes)}")
     free = [axis for axis in axes if axis not in named]
     # Readers expect contents in rows and styles in columns, whatever the order in the sweep file.
     down = _taken(free, "content", but_not="style") if rows is None else rows

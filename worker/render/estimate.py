@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
 
-import psutil
 import torch
 from PIL import Image
 from torch import Tensor
@@ -17,9 +14,11 @@ from stylefarm.shared.images.decode import long_edge_size
 from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.engine.hardware.device import choose
-from stylefarm.worker.engine.hardware.memory import available_memory
+from stylefarm.worker.engine.hardware.memory import available_memory, resident_memory
 from stylefarm.worker.engine.methods.method import load_method
+from stylefarm.worker.render.applied_estimate import estimate_applied
 from stylefarm.worker.render.cache import ModelCache
+from stylefarm.worker.render.estimates import Estimate, ScaleEstimate
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.network import random_network
 from stylefarm.worker.render.options import make_optimizer
@@ -31,34 +30,6 @@ TIMED = 3
 
 # What strips cost, for rows that are read twice and activations that are computed again.
 STRIPS_FACTOR = 1.28
-
-
-@dataclass(frozen=True)
-class ScaleEstimate:
-    """One scale: its size in pixels, iterations, how it fits into memory, bytes, and the seconds of an iteration."""
-
-    width: int
-    height: int
-    iterations: int
-    way: str
-    bytes: int
-    iteration_seconds: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a job takes. `bytes` is the peak of the process on its device, `available` what is left there."""
-
-    device: str
-    path: str
-    seconds: float
-    bytes: int
-    available: int
-    scales: tuple[ScaleEstimate, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
 
 
 def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Settings) -> Estimate:
@@ -74,13 +45,15 @@ def estimate(spec: JobSpec, fetch: Callable[[str], Image.Image], settings: Setti
     """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    if spec.is_applied:
+        return estimate_applied(spec, fetch, settings)
     path, method = choose(spec.precision), load_method(spec.method)
     inputs = JobImages.fetched(spec, fetch)
     small = inputs.sized(min(spec.sizes[0], 128), path.device)
     network = random_network(spec, [small.content], path)
     available = available_memory(path.device, settings.memory)
     context = RenderContext(path, network, ModelCache(0), partial(available_memory, path.device, settings.memory))
-    held = torch.cuda.memory_allocated() if path.device.type == "cuda" else psutil.Process().memory_info().rss
+    held = resident_memory(path.device)
     timed: dict[int, tuple[float, float]] = {}
     scales, seconds = [], 0.0
     for edge, iterations in spec.schedule:

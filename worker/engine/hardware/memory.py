@@ -71,3 +71,16 @@ def _left_in_container(root: Path = Path("/sys/fs/cgroup")) -> int:
     except OSError:
         return 2**62
     return 2**62 if limit == "max" else max(0, int(limit) - int(used))
+
+
+def resident_memory(device: torch.device) -> int:
+    """Return what this process has allocated on a device, in bytes; on a CPU its resident set.
+
+    Args:
+        device: A GPU or the CPU.
+
+    Example:
+        >>> resident_memory(torch.device("cpu")) > 1_000_000
+        True
+    """
+    return torch.cuda.memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss

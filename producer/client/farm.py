@@ -6,15 +6,16 @@ The same code works embedded (rendering in this process) and against servers; th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.client.deleting import delete, prune
 from stylefarm.producer.client.items import as_list
 from stylefarm.producer.client.jobs import Job
+from stylefarm.producer.client.plain_values import to_plain
 from stylefarm.producer.client.results import Result, Snapshot
 from stylefarm.producer.client.session import Session, stored_despite_broker
 from stylefarm.producer.client.sweeps import Sweep
@@ -379,31 +380,3 @@ class Farm(Session):
         hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
         with stored_despite_broker(what):
             self.services.announcer.publish(hints)
-
-
-def to_plain(value: Any) -> Any:
-    """Return a value as a spec and JSON take it: paths as text, collections of any kind as lists.
-
-    Args:
-        value: a parameter, or parameters by name; numbers and arrays may be those of NumPy, pandas or torch. A set is
-            sorted, so that the same one gives the same sweep.
-
-    Example:
-        >>> to_plain({"content": Path("cat.jpg"), "style": (Path("waves.jpg"),)})
-        {'content': 'cat.jpg', 'style': ['waves.jpg']}
-        >>> import numpy as np
-        >>> to_plain([range(3), {2, 1}, np.linspace(0, 1, 3), np.int64(5), (n * n for n in (1, 2))])
-        [[0, 1, 2], [1, 2], [0.0, 0.5, 1.0], 5, [1, 4]]
-    """
-    if isinstance(value, PurePath):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {name: to_plain(entry) for name, entry in value.items()}
-    if hasattr(value, "tolist"):
-        return to_plain(value.tolist())
-    if isinstance(value, Set):
-        entries = [to_plain(entry) for entry in value]
-        return sorted(entries, key=lambda entry: (str(type(entry)), entry))
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return [to_plain(entry) for entry in value]
-    return value

@@ -69,7 +69,9 @@ def say_imported(imported: Sequence[tuple[ModelRow, bool]], *, as_json: bool) ->
 
 def _styles(row: ModelRow) -> str:
     takes = MODEL_METHODS[row.method].takes if row.method in MODEL_METHODS else "nothing"
-    return "any" if takes == "pictures" else str(row.architecture.get("styles", 1))
+    if takes == "indices":
+        return str(row.architecture.get("styles", 1))
+    return "any" if takes == "pictures" else "1"
 
 
 def _plain(value: Any) -> str | None:

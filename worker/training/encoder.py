@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -14,6 +14,7 @@ from stylefarm.shared.spec.networks import Architecture
 from stylefarm.shared.spec.space import TORCHVISION
 from stylefarm.shared.spec.training import TrainingSpec
 from stylefarm.worker.engine.feedforward.chain import Chain, Layer
+from stylefarm.worker.engine.feedforward.chain_steps import Enlarge
 from stylefarm.worker.engine.feedforward.encoders import (
     mirrored,
     random_decoder,
@@ -32,6 +33,11 @@ PREFIX = "encoder."
 # The level of adain, and those of wct: VGG has five blocks, SqueezeNet four strides.
 ADAIN_LEVELS: Mapping[Architecture, int] = {"vgg19": 4, "vgg16": 4, "squeezenet": 3}
 DEEPEST: Mapping[Architecture, int] = {"vgg19": 5, "vgg16": 5, "squeezenet": 4}
+
+
+# What a decoder gives before it has learned anything: the mean and the deviation of its pictures.
+GRAY, CONTRAST = 0.5, 0.1
+MIN_SIZE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -91,14 +97,14 @@ def trained_levels(
         spec: The levels, and the seed of random weights.
         architecture: The encoder.
         weights: Its pretrained weights; None for random ones.
-        images: Pictures that random weights of VGG are calibrated on, each (1, 3, H, W).
+        images: Pictures that decoders, and random weights of VGG, are calibrated on, each (1, 3, H, W); at least one.
 
     Raises:
         InvalidRequest: The weights are not this network's, or it has no such level.
 
     Example:
         >>> spec = TrainingSpec(method="wct", name="a", style="s.png", levels=(1,))
-        >>> trained_levels(spec, "squeezenet", None, [])[0].decoder[-1].name
+        >>> trained_levels(spec, "squeezenet", None, [torch.rand(1, 3, 32, 32)])[0].decoder[-1].name
         'decoder1.conv1'
     """
     numbers = chosen_levels(spec, architecture)
@@ -117,8 +123,31 @@ def trained_levels(
             tensors = vgg_tensors(state, space, PREFIX, number, architecture)
         prefix = f"decoder{number}."
         start = random_decoder(encoder, tensors, prefix, generator)
-        levels.append(TrainedLevel(number, encoder, tensors, mirrored(encoder, prefix), start, _ends(encoder)))
+        level = TrainedLevel(number, encoder, tensors, mirrored(encoder, prefix), start, _ends(encoder))
+        levels.append(replace(level, start=_scaled(level, images)))
     return levels
+
+
+@torch.no_grad()
+def _scaled(level: TrainedLevel, images: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Return the decoder's first tensors, of which each layer's output has the root mean square 1 over the images.
+
+    The features of encoders are of any size, up to hundreds; the last layer gives gray pictures of low contrast.
+
+    Source:
+        Mishkin and Matas 2015 (arXiv 1511.06422), without the orthogonal start.
+    """
+    tensors = dict(level.start)
+    found = [level.chain().forward(image) for image in images]
+    for layer in level.decoder:
+        if layer.name:
+            weight, is_last = f"{layer.name}.weight", layer is level.decoder[-1]
+            given = torch.stack([Chain([layer], tensors, fold=False).forward(x).square().mean() for x in found]).mean()
+            tensors[weight] = tensors[weight] * ((CONTRAST if is_last else 1.0) / given.sqrt().clamp_min(MIN_SIZE))
+            if is_last:
+                tensors[f"{layer.name}.bias"] = torch.full_like(tensors[f"{layer.name}.bias"], GRAY)
+        found = [Chain([layer], tensors, fold=False).forward(x) if layer.name else Enlarge().forward(x) for x in found]
+    return tensors
 
 
 def _ends(encoder: Sequence[Layer]) -> tuple[int, ...]:

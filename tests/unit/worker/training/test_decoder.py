@@ -86,6 +86,16 @@ def test_the_loss_falls_and_the_model_renders(tmp_path: Path, fields: dict[str, 
     assert rendered.shape == (1, 3, 33, 20)
 
 
+@pytest.mark.parametrize("features", ["squeezenet", "vgg19"])
+def test_a_training_begins_with_gray_pictures(tmp_path: Path, features: str) -> None:
+    """given decoders that have learned nothing, if samples are rendered, I expect nearly gray pictures, whatever the size
+    of the encoder's features."""
+    trainer = DecoderTrainer(inputs(tmp_path, method="wct", features=features, levels=(2,)))
+    rendered = next(trainer.run()).image[..., 64:]
+    assert abs(rendered.mean() - 0.5) < 0.15
+    assert rendered.std() < 0.3
+
+
 @pytest.mark.parametrize("fields", [{"method": "adain"}, {"method": "wct", "levels": (2, 1)}])
 def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, fields: dict[str, object]) -> None:
     """given the state after any step, also between two decoders, if another trainer goes on from it, I expect the same

@@ -32,9 +32,9 @@ from stylefarm.worker.training.perceptual import PerceptualTask
 from stylefarm.worker.training.pictures import PictureList
 from stylefarm.worker.training.trainer import TrainingInputs
 
-SIZES = (256, 512, 1024)
-ROUNDS = 7
-STEPS = 4
+SIZES = (256, 512)
+ROUNDS = 5
+STEPS = 3
 BATCH, CROP = 4, 256
 
 

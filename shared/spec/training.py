@@ -83,7 +83,7 @@ class TrainingSpec(ParameterGroup):
     style_layers: Layers | Auto = Field("auto", description="layers of the style loss")
     pooling: Literal["blur", "average", "max"] = Field(
         "blur",
-        description="pooling in the network of the losses; blur: an average in which all positions count alike, of"
+        description="pooling in the network of the losses, and in the encoder; blur: an average in which all positions count alike, of"
         " SqueezeNet, whose poolings overlap; of VGG it is average",
     )
     shift: int = Field(
@@ -233,5 +233,7 @@ def _network(spec: TrainingSpec) -> Iterator[str]:
         yield f"adjustable is for cin: leave it out, or take cin in place of {spec.method}"
     if spec.base is not None and spec.method not in PERCEPTUAL:
         yield f"base is for {', '.join(PERCEPTUAL)}: {spec.method} does not go on from a model"
+    if spec.pooling == "blur" and spec.method in ("adain", "wct"):
+        yield f"pooling = blur is for losses: the encoder of {spec.method} takes average or max"
     if spec.norm == "batch" and spec.method in ("cin", "cyclegan"):
         yield f"norm = batch is for johnson and ulyanov: the statistics of {spec.method} are those of one picture"

@@ -18,9 +18,9 @@ from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.networks.weights import WeightsContent, load_squeezenet, load_weights
 
-# Where losses are measured, if the spec says nothing: SqueezeNet's as in the iterative presets, VGG's as in Johnson's.
+# Where losses are measured, if the spec says nothing: SqueezeNet's style as in the iterative presets, VGG's as Johnson's.
 CONTENT_LAYERS: dict[Architecture, tuple[str, ...]] = {
-    "squeezenet": ("fire4",),
+    "squeezenet": ("fire2", "fire4"),
     "vgg16": ("relu3_3",),
     "vgg19": ("relu4_2",),
 }

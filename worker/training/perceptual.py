@@ -14,6 +14,7 @@ from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.engine.feedforward.trunk import Trunk, load_trunk
 from stylefarm.worker.engine.feedforward.trunk_shape import TrunkShape
 from stylefarm.worker.engine.methods.method import Progress
+from stylefarm.worker.engine.networks.conv3x3 import memory_format
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.training.card import training_card
 from stylefarm.worker.training.contents import Contents, sheet
@@ -92,9 +93,10 @@ class PerceptualTask:
         spec = self.spec = inputs.spec
         self.path = inputs.path
         self.device = inputs.path.device
+        self.format = memory_format(self.path.algorithm, self.device)
         self.architecture = architecture_of(spec, inputs.weights)
         self.contents = Contents(inputs.contents, spec.content_set, inputs, spec.seed)
-        self.trunk = self._trunk(inputs.base).to(self.device).to(memory_format=torch.channels_last)
+        self.trunk = self._trunk(inputs.base).to(self.device).to(memory_format=self.format)
         self.first_style = self.trunk.shape.styles - len(inputs.styles) if self.trunk.shape.styles else 0
         self.adam = AdamState(self._trained(inputs.base), spec.momentum)
         self.loss = self._loss(inputs)
@@ -138,7 +140,7 @@ class PerceptualTask:
         self.trunk.train()
         mixture = self._mixture([self.first_style + style for style in which], strengths)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.path.dtype == torch.bfloat16):
-            rendered = self.trunk(contents.contiguous(memory_format=torch.channels_last), mixture)
+            rendered = self.trunk(contents.contiguous(memory_format=self.format), mixture)
         factors = self._factors(which, strengths)
         losses, gradient = self.loss(rendered.detach().float(), contents, which, factors, (rows, columns))
         if not bool(losses.isfinite().all()):

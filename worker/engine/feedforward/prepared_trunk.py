@@ -53,7 +53,7 @@ class PreparedTrunk:
             if isinstance(block, ResidualBlock)
         ]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, pixels: Tensor, mixture: Mixture | None = None, strip_rows: int | None = None) -> Tensor:
         """Return the rendered pictures, (B, 3, H, W) float32, in [0, 1] but for overshoot.
 

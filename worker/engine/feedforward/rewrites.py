@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -67,13 +69,19 @@ def convolved_by_fours(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
     return functional.pixel_shuffle(functional.conv2d(x, fours(weight), bias, 2), 2)
 
 
-def enlarged_and_convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def enlarged_and_convolved(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    convolved: Callable[[Tensor, Tensor, Tensor | None], Tensor] = functional.conv2d,
+) -> Tensor:
     """Return a convolution of 3 x 3 after a repetition of each position, computed before it.
 
     Args:
         x: (B, C, H, W), with one more row and column on each side.
         weight: (K, C, 3, 3).
         bias: (K,).
+        convolved: Computes a convolution without padding.
 
     Example:
         >>> x, weight = torch.rand(1, 2, 6, 6), torch.rand(3, 2, 3, 3)
@@ -84,4 +92,4 @@ def enlarged_and_convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
     places = [(a, b) for a in (0, 1) for b in (0, 1)]
     each = [functional.pad(kernel, (b, 1 - b, a, 1 - a)) for kernel, (a, b) in zip(phases(weight), places, strict=True)]
     bias = None if bias is None else bias.repeat_interleave(4)
-    return functional.pixel_shuffle(functional.conv2d(x, torch.stack(each, 1).flatten(0, 1), bias), 2)
+    return functional.pixel_shuffle(convolved(x, torch.stack(each, 1).flatten(0, 1), bias), 2)

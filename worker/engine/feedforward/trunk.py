@@ -15,6 +15,7 @@ from stylefarm.worker.engine.feedforward.edges import padded
 from stylefarm.worker.engine.feedforward.mixture import Mixture
 from stylefarm.worker.engine.feedforward.normalization import Norm
 from stylefarm.worker.engine.feedforward.rewrites import FEW_CHANNELS, convolved_by_fours, enlarged_and_convolved
+from stylefarm.worker.engine.feedforward.trained_convolution import convolved
 from stylefarm.worker.engine.feedforward.trunk_shape import Edge, Range, TrunkShape
 from stylefarm.worker.engine.space import to_input, to_pixels
 
@@ -78,11 +79,15 @@ class ConvLayer(nn.Module):
         if self.enlarges == "nearest":
             # Over an edge that reflects stands what the outermost repeats.
             edge: Edge = "zeros" if self.edge == "zeros" else "replicate"
-            return enlarged_and_convolved(padded(x, 1, 1, 1, 1, edge), self.conv.weight, self.conv.bias)
+            x = padded(x, 1, 1, 1, 1, edge)
+            way = convolved if self.training else functional.conv2d
+            return enlarged_and_convolved(x, self.conv.weight, self.conv.bias, way)
         if self.edge is not None:
             x = padded(x, self.pad, self.pad, self.pad, self.pad, self.edge)
         if self.conv.out_channels <= FEW_CHANNELS and self.conv.stride == (1, 1):
             return convolved_by_fours(x, self.conv.weight, self.conv.bias)
+        if self.training and self.conv.stride == (1, 1):
+            return convolved(x, self.conv.weight, self.conv.bias)
         return self.conv(x)  # type: ignore[no-any-return]
 
 

@@ -68,6 +68,7 @@ def test_published_layers_have_stand_ins_on_squeezenet() -> None:
         ("johnson", {"preset": "bset"}, "preset must be one of best, as-published"),
         ("johnson", {"content_scales": [0.5]}, "content_scales"),
         ("adain", {"style_set": None}, "adain learns from many styles"),
+        ("adain", {"pooling": "blur"}, "pooling = blur is for losses"),
         ("wct", {"base": "b"}, "base is for johnson, ulyanov, cin"),
         ("cyclegan", {"style_set": None}, "cyclegan translates between two sets"),
         ("cyclegan", {"style": ["a.png"]}, "cyclegan translates between two sets"),

@@ -56,6 +56,13 @@ class TrainingSpec(ParameterGroup):
     momentum: float = Field(0.9, ge=0, lt=1, description="beta 1 of Adam")
     content_weight: Weight = Field(1.0, description="weight of the content loss")
     style_weight: Weight = Field(5.0, description="weight of the style loss")
+    style_loss: Literal["gram", "covariance"] = Field(
+        "gram", description="style loss; covariance: of covariances and means, which does not mix the two"
+    )
+    recolor: bool = Field(
+        False,
+        description="give contents the style's colors before the content loss, so that forms stay clear",
+    )
     tv_weight: Weight = Field(
         0.0,
         description="weight of total variation: the mean of squared differences of neighbors; their sum, of pixels from"
@@ -83,8 +90,8 @@ class TrainingSpec(ParameterGroup):
     style_layers: Layers | Auto = Field("auto", description="layers of the style loss")
     pooling: Literal["blur", "average", "max"] = Field(
         "blur",
-        description="pooling in the network of the losses, and in the encoder; blur: an average in which all positions count alike, of"
-        " SqueezeNet, whose poolings overlap; of VGG it is average",
+        description="pooling in the network of the losses, and in the encoder; blur: an average in which all positions"
+        " count alike, of SqueezeNet, whose poolings overlap; of VGG it is average",
     )
     shift: int = Field(
         7, ge=0, le=64, description="largest random shift, in pixels, before the loss network, which hides its strides"

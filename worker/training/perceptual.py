@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.spec.networks import smallest_side
+from stylefarm.worker.engine.color import ColorMoments, with_colors
 from stylefarm.worker.engine.feedforward.mixture import Mixture
 from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.engine.feedforward.trunk import Trunk, load_trunk
@@ -134,7 +135,7 @@ class PerceptualTask:
     def _step(self, step: int, contents: Tensor) -> Tensor:
         draw = torch.Generator().manual_seed((self.spec.seed << 24) + step)
         count = len(contents)
-        which = torch.randint(max(1, len(self.loss.grams)), (count,), generator=draw).tolist()
+        which = torch.randint(max(1, len(self.loss.styles)), (count,), generator=draw).tolist()
         rows, columns = torch.randint(self.spec.shift + 1, (2,), generator=draw).tolist()
         strengths = torch.rand(count, generator=draw) if self.spec.adjustable else None
         self.trunk.train()
@@ -142,13 +143,21 @@ class PerceptualTask:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.path.dtype == torch.bfloat16):
             rendered = self.trunk(contents.contiguous(memory_format=self.format), mixture)
         factors = self._factors(which, strengths)
-        losses, gradient = self.loss(rendered.detach().float(), contents, which, factors, (rows, columns))
+        compared = self._recolored(contents, which) if self.spec.recolor else contents
+        losses, gradient = self.loss(rendered.detach().float(), compared, which, factors, (rows, columns))
         if not bool(losses.isfinite().all()):
             return losses  # The loop refuses them, and the weights stay what they are.
         rendered.backward(gradient.to(rendered.dtype))
         check_gradient(list(self.adam.parameters.values()), step + 1)
         self.adam.step(learning_rate(self.spec, step))
         return losses
+
+    def _recolored(self, contents: Tensor, which: Sequence[int]) -> Tensor:
+        """Return the contents with the colors of their styles, so that both losses ask for the same colors."""
+        found = [
+            with_colors(content, self.colors[style]) for content, style in zip(contents.split(1), which, strict=True)
+        ]
+        return torch.cat(found)
 
     def _mixture(self, styles: Sequence[int | None], strengths: Tensor | None) -> Mixture | None:
         if not self.trunk.shape.styles:
@@ -157,7 +166,7 @@ class PerceptualTask:
         return Mixture.of_indices(numbers, self.trunk.shape.styles, strengths).to(self.device)
 
     def _factors(self, which: Sequence[int], strengths: Tensor | None) -> Tensor:
-        weights = self.spec.style_weights or (1.0,) * len(self.loss.grams)
+        weights = self.spec.style_weights or (1.0,) * len(self.loss.styles)
         factors = torch.tensor([weights[style] for style in which])
         return (factors if strengths is None else factors * strengths).to(self.device)
 
@@ -187,6 +196,7 @@ class PerceptualTask:
         spec = self.spec
         content_layers, style_layers = loss_layers(spec, self.architecture)
         styles = [resized_long(style, spec.style_size).to(self.device) for style in inputs.styles]
+        self.colors = [ColorMoments.of(style) for style in styles]
         for number, style in enumerate(styles):
             _check_style(number, style, style_layers)
         networks = [

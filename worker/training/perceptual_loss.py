@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylefarm.shared.spec.training import TrainingSpec
-from stylefarm.worker.engine.losses.moment_losses import Gram
+from stylefarm.worker.engine.losses.moment_losses import Covariance, Gram, MomentLoss
 from stylefarm.worker.engine.losses.moments import Moments, PositionWeights, compute_moments
 from stylefarm.worker.engine.losses.options import StyleOptions
 from stylefarm.worker.engine.losses.terms import Accumulator, ContentTarget, LossTarget, MomentTarget
@@ -19,6 +19,10 @@ from stylefarm.worker.engine.losses.total_variation import TvReduction, total_va
 from stylefarm.worker.engine.methods.objective import style_factor
 from stylefarm.worker.engine.networks.feature_network import FeatureNetwork
 
+STYLE_LOSSES: Mapping[str, type[MomentLoss]] = {"gram": Gram, "covariance": Covariance}
+
+# The moments that these losses are of.
+KINDS = ("mean", "second")
 # A pixel's range in the published programs.
 BYTE = 255.0
 
@@ -67,7 +71,8 @@ class PerceptualLoss:
         self.spec = spec
         self.content_pass, self.loss_pass = content_network.forward_pass(), network.forward_pass()
         self.content_layers, self.style_layers = content_layers, style_layers
-        self.grams = [self._grams(style) for style in styles]
+        self.style_loss = STYLE_LOSSES[spec.style_loss]
+        self.styles = [self._moments(style) for style in styles]
 
     @torch.no_grad()
     def __call__(
@@ -97,15 +102,13 @@ class PerceptualLoss:
         losses[0] = losses[1:].sum()
         return losses, gradient
 
-    def _grams(self, style: Tensor) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+    def _moments(self, style: Tensor) -> dict[str, Moments]:
+        found: dict[str, Moments] = {}
 
         def on_features(layer: str, features: Tensor, rows: slice) -> None:
             if layer in self.style_layers:
                 weights = PositionWeights(features.shape[2] * features.shape[3])
-                second = compute_moments(features, Gram.moments, weights, rows).second
-                if second is not None:
-                    found[layer] = second
+                found[layer] = compute_moments(features, self.style_loss.moments, weights, rows)
 
         with torch.no_grad():
             self.loss_pass.forward(style, on_features)
@@ -120,8 +123,8 @@ class PerceptualLoss:
             target = ContentTarget(features[layer])
             terms.append(Term(1, layer, target, self._content_factor(target)))
         for layer in self.style_layers if self.spec.style_weight else ():
-            second = torch.cat([self.grams[number][layer] for number in which])
-            loss = Gram.for_styles([(1.0, Moments(second.new_ones(1), second=second))], StyleOptions())
+            moments = _of_batch([self.styles[number][layer] for number in which])
+            loss = self.style_loss.for_styles([(1.0, moments)], StyleOptions())
             positions = PositionWeights.over(*self.loss_pass.layer_size(layer, contents.shape[2:]), None)
             terms.append(Term(2, layer, MomentTarget(loss, positions), self._style_factor(layer, loss, factors)))
         return terms
@@ -132,7 +135,7 @@ class PerceptualLoss:
             return weight / len(self.content_layers) / target.magnitude().clamp_min(1e-12)
         return target.target.new_full((1,), weight)
 
-    def _style_factor(self, layer: str, loss: Gram, factors: Tensor) -> Tensor:
+    def _style_factor(self, layer: str, loss: MomentLoss, factors: Tensor) -> Tensor:
         weight = self.spec.style_weight * factors
         if self.spec.normalization == "relative":
             return weight / len(self.style_layers) / loss.magnitude().clamp_min(1e-12)
@@ -162,6 +165,16 @@ class PerceptualLoss:
             return grad
 
         return losses, back(add_grad)
+
+
+def _of_batch(moments: Sequence[Moments]) -> Moments:
+    """Return the moments of the style of each picture, one row for each."""
+    means, seconds = ([each for each in (getattr(one, name) for one in moments) if each is not None] for name in KINDS)
+    return Moments(
+        moments[0].share.new_ones(1),
+        mean=torch.cat(means) if means else None,
+        second=torch.cat(seconds) if seconds else None,
+    )
 
 
 def _shifted(pictures: Tensor, shift: int, offset: tuple[int, int]) -> Tensor:

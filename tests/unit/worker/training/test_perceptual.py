@@ -139,7 +139,9 @@ def test_no_step_changes_the_weights_once_a_loss_is_no_number(tmp_path: Path) ->
     run = trainer.run()
     list(islice(run, 3))
     before = {name: tensor.clone() for name, tensor in trainer.model().tensors.items()}
-    trainer.task.loss.grams[0]["fire3"].fill_(torch.nan)
+    second = trainer.task.loss.styles[0]["fire3"].second
+    assert second is not None
+    second.fill_(torch.nan)
     with pytest.raises(Diverged, match=r"in step 3 \(the style loss\)"):
         next(run)
     assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.model().tensors.items())

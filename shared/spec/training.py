@@ -83,8 +83,8 @@ class TrainingSpec(ParameterGroup):
     style_layers: Layers | Auto = Field("auto", description="layers of the style loss")
     pooling: Literal["blur", "average", "max"] = Field(
         "blur",
-        description="pooling in the network of the losses, and in the encoder; blur: an average in which all positions count alike, of"
-        " SqueezeNet, whose poolings overlap; of VGG it is average",
+        description="pooling in the network of the losses, and in the encoder; blur: an average in which all positions"
+        " count alike, of SqueezeNet, whose poolings overlap; of VGG it is average",
     )
     shift: int = Field(
         7, ge=0, le=64, description="largest random shift, in pixels, before the loss network, which hides its strides"

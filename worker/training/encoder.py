@@ -114,7 +114,6 @@ def trained_levels(
     space = TORCHVISION if weights is None else weights.space
     generator = torch.Generator().manual_seed(spec.seed)
     levels = []
-    pooling: EncoderPooling = "max" if spec.pooling == "max" else "average"
     for number in numbers:
         if architecture == "squeezenet":
             encoder = squeezenet_encoder(PREFIX, number, pooling)

@@ -20,9 +20,9 @@ _VGG16 = {
 # What the reference programs do not do.
 _PLAIN = {"shift": 0, "flip": False, "content_scales": (1.0,)}
 
-# Tried here, on a van Gogh and 16 photographs: with a sigmoid and without normalization of the last layer the colors are
-# right after some hundred steps; two content layers keep forms; of a style weight of 5 and more the content drowns. The
-# step size falls at the end, and total variation takes away what is left of a pattern.
+# Tried here, on a van Gogh and 16 photographs: with a sigmoid, and without normalization of the last layer, the colors
+# are right after some hundred steps; two content layers keep forms; of a style weight of 5 and more the content drowns.
+# The step size falls at the end, and total variation takes away what is left of a pattern.
 _BEST = {
     "channels": 16,
     "output": "sigmoid",
@@ -31,7 +31,7 @@ _BEST = {
     "learning_rate": 2e-3,
     "linear_decay": 0.3,
 }
-# What encoders pool by: adain's and wct's own take the largest, as VGG was trained.
+# What an encoder pools by: of SqueezeNet, an average gives back more of a picture.
 _ENCODER = {"pooling": "average"}
 
 TRAINING_PRESETS: Mapping[str, Mapping[TrainingPreset, Mapping[str, Any]]] = {
@@ -119,7 +119,7 @@ TRAINING_PRESETS: Mapping[str, Mapping[TrainingPreset, Mapping[str, Any]]] = {
     },
     "wct": {
         # The weight of the content is that of the pixels, the weight of the style that of the features.
-        "best": {"style_weight": 1.0, "learning_rate": 1e-3, "iterations": 2000, "batch_size": 4},
+        "best": {**_ENCODER, "style_weight": 1.0, "learning_rate": 1e-3, "iterations": 2000, "batch_size": 4},
         # eridgd/WCT-TF: a decoder at a time, Adam 1e-4, batch 8, 15,000 steps; here they are shared by the levels.
         "as-published": {
             **_PLAIN,

@@ -18,8 +18,7 @@ from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
 from stylefarm.worker.engine.networks.vgg_network import VggNetwork
 from stylefarm.worker.engine.networks.weights import WeightsContent, load_squeezenet, load_weights
 
-# Where losses are measured, if the spec says nothing: SqueezeNet's style as in the iterative presets, VGG's as
-# Johnson's.
+# Where losses are measured, if the spec says nothing: SqueezeNet's style as in the iterative presets.
 CONTENT_LAYERS: dict[Architecture, tuple[str, ...]] = {
     "squeezenet": ("fire2", "fire4"),
     "vgg16": ("relu3_3",),

@@ -191,7 +191,8 @@ def _plain_losses(
     style = features(resized_long(given.styles[which[0]], spec.style_size))
     content_loss, style_loss = torch.zeros(()), torch.zeros(())
     for layer in CONTENT_LAYERS["squeezenet"]:
-        unit = theirs[layer].square().mean() if spec.normalization == "relative" else 1.0
+        count = len(CONTENT_LAYERS["squeezenet"])
+        unit = theirs[layer].square().mean() * count if spec.normalization == "relative" else 1.0
         content_loss = content_loss + (mine[layer] - theirs[layer]).square().mean() / unit
     for layer in STYLE_LAYERS["squeezenet"]:
         wanted, count = gram(style[layer]), len(STYLE_LAYERS["squeezenet"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -87,6 +87,86 @@ class Convolve:
         return _size(shape) + _padded(shape, self.margin) + _size(self.shape(shape))
 
 
+class PackedConvolve(Convolve):
+    """A convolution by oneDNN's kernels for channels-last features, with packed weights, and the ReLU in the same pass.
+
+    Of large features no padded copy is made: the kernel pads with zeros, and what that changes, the outermost rows and
+    columns, is computed anew from the few around them.
+
+    Args:
+        convolution: The convolution, of stride 1.
+    """
+
+    # Numbers of an input from which on its padded copy takes longer than the borders.
+    LARGE = 1 << 21
+
+    def __init__(self, convolution: Convolve) -> None:
+        super().__init__(convolution.weight, convolution.bias, convolution.relu, convolution.stride)
+        self.unpadded = packed(self.weight, 0)
+        self.zero_padded = packed(self.weight, self.margin) if self.margin else self.unpadded
+
+    @classmethod
+    def suits(cls, convolution: Convolve) -> bool:
+        """Return whether the kernels exist for this device and precision."""
+        weight = convolution.weight
+        if weight.device.type != "cpu" or convolution.stride != 1 or not torch.backends.mkldnn.is_available():
+            return False
+        half = weight.dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return weight.dtype == torch.float32 or half
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        if self.margin != 1 or x[0].numel() < self.LARGE:
+            return self._run(reflected(x, self.margin), self.unpadded, 0)
+        y = self._run(x, self.zero_padded, self.margin)
+        batch, _, height, width = x.shape
+        rows = torch.cat([x[:, :, [1, 0, 1]], x[:, :, [height - 2, height - 1, height - 2]]])
+        columns = torch.cat([x[..., [1, 0, 1]], x[..., [width - 2, width - 1, width - 2]]])
+        rows = self._run(functional.pad(rows, (1, 1, 0, 0), "reflect"), self.unpadded, 0)
+        columns = self._run(functional.pad(columns, (0, 0, 1, 1), "reflect"), self.unpadded, 0)
+        y[:, :, 0], y[:, :, -1] = rows[:batch, :, 0], rows[batch:, :, 0]
+        y[..., 0], y[..., -1] = columns[:batch, ..., 0], columns[batch:, ..., 0]
+        return y
+
+    def _run(self, x: Tensor, weight: Tensor, padding: int) -> Tensor:
+        return packed_convolution(x, weight, self.bias, padding, relu=self.relu)
+
+
+def packed(weight: Tensor, padding: int) -> Tensor:
+    """Return a weight (K, C, side, side) as oneDNN's kernels have it.
+
+    Args:
+        weight: The weight, on the CPU.
+        padding: Zeros around the input.
+    """
+    # The size of the input is a hint for the choice of a layout; any will do.
+    shape = [1, weight.shape[1], 256, 256]
+    nn: Any = torch._C._nn  # torch's own stubs do not know the last argument
+    reordered: Tensor = nn.mkldnn_reorder_conv2d_weight(
+        weight.detach().to_mkldnn(), [padding] * 2, [1, 1], [1, 1], 1, shape
+    )
+    return reordered
+
+
+def packed_convolution(x: Tensor, weight: Tensor, bias: Tensor, padding: int, *, relu: bool) -> Tensor:
+    """Return the convolution with a packed weight, after a ReLU if `relu`.
+
+    Args:
+        x: (B, C, H, W), channels-last.
+        weight: What `packed` returned for that padding.
+        bias: (K,).
+        padding: Zeros around the input.
+        relu: Whether there is a ReLU.
+    """
+    after = "relu" if relu else "none"
+    x = x.contiguous(memory_format=torch.channels_last)
+    found: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, weight, bias, [padding] * 2, [1, 1], [1, 1], 1, after, [], ""
+    )
+    return found
+
+
 class WideConvolve(Convolve):
     """A convolution of many channels by NNPACK's F(6 x 6, 3 x 3), a fifth of the multiplications.
 
@@ -146,13 +226,17 @@ class UpConvolve:
         self.weight = phases.flatten(0, 2).contiguous(memory_format=torch.channels_last)
         self.bias = convolution.bias.repeat(4)
         self.relu, self.channels = convolution.relu, weight.shape[0]
+        self.packed = packed(self.weight, 0) if PackedConvolve.suits(convolution) else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of the enlarged picture."""
         batch, _, height, width = x.shape
-        phases = functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), self.weight, self.bias)
-        if self.relu:
-            phases.relu_()
+        around = functional.pad(x, (1, 1, 1, 1), "replicate")
+        if self.packed is not None:
+            phases = packed_convolution(around, self.packed, self.bias, 0, relu=self.relu)
+        else:
+            phases = functional.conv2d(around, self.weight, self.bias)
+            phases = phases.relu_() if self.relu else phases
         y = torch.empty(
             (batch, self.channels, 2 * height, 2 * width),
             dtype=x.dtype,

@@ -88,8 +88,8 @@ def test_the_loss_falls_and_the_model_renders(tmp_path: Path, fields: dict[str, 
 
 @pytest.mark.parametrize("features", ["squeezenet", "vgg19"])
 def test_a_training_begins_with_gray_pictures(tmp_path: Path, features: str) -> None:
-    """given decoders that have learned nothing, if samples are rendered, I expect nearly gray pictures, whatever
-    the size of the encoder's features."""
+    """given decoders that have learned nothing, if samples are rendered, I expect nearly gray pictures, whatever size
+    the encoder's features are of."""
     trainer = DecoderTrainer(inputs(tmp_path, method="wct", features=features, levels=(2,)))
     rendered = next(trainer.run()).image[..., 64:]
     assert abs(rendered.mean() - 0.5) < 0.15

@@ -273,15 +273,18 @@ def test_folded_layers_are_the_layers() -> None:
         assert Chain(chain, names).shape(*x.shape[2:]) == tuple(Chain(chain, names).forward(x).shape[1:])
 
 
-def test_wide_convolutions_are_the_plain_ones() -> None:
-    """given a convolution of many channels, if it is computed by fewer multiplications, I expect the plain result up to
-    rounding, for one picture and for several."""
+@pytest.mark.parametrize(("channels", "height", "width"), [(128, 50, 41), (32, 300, 220), (4, 9, 1)])
+@pytest.mark.parametrize("relu", [True, False])
+def test_prepared_convolutions_are_the_plain_ones(channels: int, height: int, width: int, relu: bool) -> None:
+    """given a convolution of many channels, of large features, or of a single column, if it is prepared for its size, I
+    expect the plain result up to rounding, borders included, for one picture and for several."""
     generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(8, 128, 3, 3, generator=generator) / 30
+    weight = torch.randn(8, channels, 3, 3, generator=generator) / 30
     tensors = {"a.weight": weight, "a.bias": torch.randn(8, generator=generator)}
     for batch in (1, 2):
-        x = torch.randn(batch, 128, 50, 41, generator=generator)
-        found, plain = (Chain([Layer("conv", "a")], tensors, fold=fold).forward(x) for fold in (True, False))
+        x = torch.randn(batch, channels, height, width, generator=generator)
+        layers = [Layer("conv", "a", relu=relu)]
+        found, plain = (Chain(layers, tensors, fold=fold).forward(x) for fold in (True, False))
         torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
 
 

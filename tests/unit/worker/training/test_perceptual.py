@@ -15,8 +15,10 @@ from stylefarm.shared.errors import Diverged, InvalidRequest, InvalidSpec
 from stylefarm.worker.engine.feedforward.applier import ApplyOptions, StyleIndex
 from stylefarm.worker.engine.feedforward.model import Model, read_model, write_model
 from stylefarm.worker.engine.feedforward.trunk_applier import TrunkApplier
+from stylefarm.worker.engine.losses.moment_losses import MIN_RATIO
 from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.training.perceptual import PerceptualTask, PerceptualTrainer
+from stylefarm.worker.training.perceptual_loss import PerceptualLoss
 from stylefarm.worker.training.pictures import PictureList
 from stylefarm.worker.training.trainer import TrainingInputs, load_trainer
 from tests.unit.worker.training.small import CPU, inputs, painted
@@ -147,10 +149,16 @@ def test_no_step_changes_the_weights_once_a_loss_is_no_number(tmp_path: Path) ->
     assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.model().tensors.items())
 
 
-@pytest.mark.parametrize(("normalization", "tv"), [("relative", 2.0), ("pytorch", 1e-6), ("none", 1e-6)])
-def test_losses_and_gradient_are_those_of_autograd(normalization: str, tv: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("normalization", "style_loss", "tv"),
+    [("relative", "gram", 2.0), ("pytorch", "gram", 1e-6), ("none", "gram", 1e-6), ("relative", "covariance", 2.0)],
+)
+def test_losses_and_gradient_are_those_of_autograd(
+    normalization: str, style_loss: str, tv: float, tmp_path: Path
+) -> None:
     """Given rendered pictures, if they are judged, I expect the losses of plain formulas, and autograd's gradient."""
-    given = inputs(tmp_path, "cin", styles=2, normalization=normalization, tv_weight=tv, content_weight=2.0, **AUTO)
+    changes = {"normalization": normalization, "style_loss": style_loss, "tv_weight": tv, "content_weight": 2.0, **AUTO}
+    given = inputs(tmp_path, "cin", styles=2, **changes)
     loss = PerceptualTask(given).loss
     contents, factors, which = painted(1)[None].float() / 255, torch.tensor([0.5]), [1]
     pixels = (painted(2)[None].float() / 255).requires_grad_()
@@ -160,6 +168,29 @@ def test_losses_and_gradient_are_those_of_autograd(normalization: str, tv: float
     torch.testing.assert_close(found[0], found[1:].sum())
     (wanted,) = torch.autograd.grad(sum(expected, torch.zeros(())), pixels)
     torch.testing.assert_close(gradient, wanted, rtol=1e-2, atol=1e-3 * float(wanted.abs().max()))
+
+
+def test_contents_take_on_the_colors_of_their_styles(tmp_path: Path) -> None:
+    """Given recolor, if a step compares its contents, I expect them in the mean color of the style, and else as they
+    are."""
+    seen: list[Tensor] = []
+
+    def spied(loss: PerceptualLoss) -> Any:
+        def spy(rendered: Tensor, compared: Tensor, *rest: Any) -> Any:
+            seen.append(compared)
+            return loss(rendered, compared, *rest)
+
+        spy.styles = loss.styles  # type: ignore[attr-defined]
+        return spy
+
+    for recolor in (True, False):
+        task = PerceptualTask(inputs(tmp_path, "ulyanov", recolor=recolor))
+        task.loss = spied(task.loss)
+        next(task.steps(0, 1))
+    recolored, plain = seen
+    style = painted(100).float().mean((1, 2)) / 255
+    assert (recolored.mean((0, 2, 3)) - style).abs().max() < 0.03
+    assert not torch.allclose(recolored, plain, atol=0.05)
 
 
 def _plain_losses(
@@ -187,6 +218,13 @@ def _plain_losses(
         flat = x[0].flatten(1)
         return flat @ flat.T / flat.shape[1]
 
+    def covariance_distance(x: Tensor, y: Tensor) -> Tensor:
+        mean, to_mean = (z[0].flatten(1).mean(1) for z in (x, y))
+        own, to_own = (torch.cov(z[0].flatten(1), correction=0) for z in (x, y))
+        unit = to_own.square().sum() + MIN_RATIO * gram(y).square().sum()
+        size = to_mean.square().sum() + MIN_RATIO * gram(y).trace()
+        return ((own - to_own).square().sum() / unit + (mean - to_mean).square().sum() / size) / 2
+
     mine, theirs = features(shifted(pixels)), features(shifted(contents))
     style = features(resized_long(given.styles[which[0]], spec.style_size))
     content_loss, style_loss = torch.zeros(()), torch.zeros(())
@@ -196,6 +234,9 @@ def _plain_losses(
         content_loss = content_loss + (mine[layer] - theirs[layer]).square().mean() / unit
     for layer in STYLE_LAYERS["squeezenet"]:
         wanted, count = gram(style[layer]), len(STYLE_LAYERS["squeezenet"])
+        if spec.style_loss == "covariance":
+            style_loss = style_loss + covariance_distance(mine[layer], style[layer]) / count
+            continue
         units: dict[str, float | Tensor] = {
             "relative": wanted.square().mean() * count,
             "pytorch": float(len(wanted) ** 2),

@@ -33,6 +33,8 @@ from stylefarm.worker.training.trainer import TrainingInputs
 
 # Crops of the styles are drawn apart from those of the contents.
 STYLE_SEED = 1
+# Crops of the contents, and of the styles, that the decoders are fitted with before the first step.
+FITTED_WITH = 8
 # Samples are rendered whole.
 SAMPLE_MEMORY = 1 << 40
 
@@ -107,7 +109,8 @@ class DecoderTask:
         self.architecture = architecture_of(spec, inputs.weights)
         self.contents = Contents(inputs.contents, spec.content_set, inputs, spec.seed)
         self.styles = _styles(inputs)
-        self.levels = trained_levels(spec, self.architecture, inputs.weights, self.contents.samples().split(1))
+        shown = torch.cat([each.crops.batch(0, FITTED_WITH) for each in (self.contents, self.styles)])
+        self.levels = trained_levels(spec, self.architecture, inputs.weights, shown)
         self.encoders = [_chain(level, self.device) for level in self.levels]
         self.decoders = [
             AdamState({name: nn.Parameter(start.to(self.device)) for name, start in level.start.items()}, spec.momentum)

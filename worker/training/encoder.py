@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -14,10 +14,9 @@ from stylefarm.shared.spec.networks import Architecture
 from stylefarm.shared.spec.space import TORCHVISION
 from stylefarm.shared.spec.training import TrainingSpec
 from stylefarm.worker.engine.feedforward.chain import Chain, Layer
-from stylefarm.worker.engine.feedforward.chain_steps import Enlarge
 from stylefarm.worker.engine.feedforward.encoders import (
+    EncoderPooling,
     mirrored,
-    random_decoder,
     squeezenet_encoder,
     squeezenet_tensors,
     vgg_encoder,
@@ -26,6 +25,7 @@ from stylefarm.worker.engine.feedforward.encoders import (
 from stylefarm.worker.engine.networks.squeezenet import SqueezeNet, randomize_squeezenet
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
 from stylefarm.worker.engine.networks.weights import WeightsContent, torchvision_positions
+from stylefarm.worker.training.decoder_start import fitted_decoder
 
 # The names of an encoder's tensors in a model: levels share them, as each is a part of the next.
 PREFIX = "encoder."
@@ -33,11 +33,6 @@ PREFIX = "encoder."
 # The level of adain, and those of wct: VGG has five blocks, SqueezeNet four strides.
 ADAIN_LEVELS: Mapping[Architecture, int] = {"vgg19": 4, "vgg16": 4, "squeezenet": 3}
 DEEPEST: Mapping[Architecture, int] = {"vgg19": 5, "vgg16": 5, "squeezenet": 4}
-
-
-# What a decoder gives before it has learned anything: the mean and the deviation of its pictures.
-GRAY, CONTRAST = 0.5, 0.1
-MIN_SIZE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,7 @@ def chosen_levels(spec: TrainingSpec, architecture: Architecture) -> tuple[int, 
 
 
 def trained_levels(
-    spec: TrainingSpec, architecture: Architecture, weights: WeightsContent | None, images: Sequence[Tensor]
+    spec: TrainingSpec, architecture: Architecture, weights: WeightsContent | None, images: Tensor
 ) -> list[TrainedLevel]:
     """Return the levels of a training, the deepest first, on the CPU.
 
@@ -97,14 +92,14 @@ def trained_levels(
         spec: The levels, and the seed of random weights.
         architecture: The encoder.
         weights: Its pretrained weights; None for random ones.
-        images: Pictures that decoders, and random weights of VGG, are calibrated on, each (1, 3, H, W); at least one.
+        images: Pictures that decoders are fitted with, and random weights of VGG calibrated on, (N, 3, H, W).
 
     Raises:
         InvalidRequest: The weights are not this network's, or it has no such level.
 
     Example:
         >>> spec = TrainingSpec(method="wct", name="a", style="s.png", levels=(1,))
-        >>> trained_levels(spec, "squeezenet", None, [torch.rand(1, 3, 32, 32)])[0].decoder[-1].name
+        >>> trained_levels(spec, "squeezenet", None, torch.rand(2, 3, 32, 32))[0].decoder[-1].name
         'decoder1.conv1'
     """
     numbers = chosen_levels(spec, architecture)
@@ -122,32 +117,15 @@ def trained_levels(
             encoder = vgg_encoder(PREFIX, number, architecture, pooling)
             tensors = vgg_tensors(state, space, PREFIX, number, architecture)
         prefix = f"decoder{number}."
-        start = random_decoder(encoder, tensors, prefix, generator)
-        level = TrainedLevel(number, encoder, tensors, mirrored(encoder, prefix), start, _ends(encoder))
-        levels.append(replace(level, start=_scaled(level, images)))
+        decoder = mirrored(encoder, prefix)
+        start = fitted_decoder(encoder, tensors, decoder, images, generator)
+        levels.append(TrainedLevel(number, encoder, tensors, decoder, start, _ends(encoder)))
     return levels
 
 
-@torch.no_grad()
-def _scaled(level: TrainedLevel, images: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Return the decoder's first tensors, of which each layer's output has the root mean square 1 over the images.
-
-    The features of encoders are of any size, up to hundreds; the last layer gives gray pictures of low contrast.
-
-    Source:
-        Mishkin and Matas 2015 (arXiv 1511.06422), without the orthogonal start.
-    """
-    tensors = dict(level.start)
-    found = [level.chain().forward(image) for image in images]
-    for layer in level.decoder:
-        if layer.name:
-            weight, is_last = f"{layer.name}.weight", layer is level.decoder[-1]
-            given = torch.stack([Chain([layer], tensors, fold=False).forward(x).square().mean() for x in found]).mean()
-            tensors[weight] = tensors[weight] * ((CONTRAST if is_last else 1.0) / given.sqrt().clamp_min(MIN_SIZE))
-            if is_last:
-                tensors[f"{layer.name}.bias"] = torch.full_like(tensors[f"{layer.name}.bias"], GRAY)
-        found = [Chain([layer], tensors, fold=False).forward(x) if layer.name else Enlarge().forward(x) for x in found]
-    return tensors
+def _pooling(spec: TrainingSpec) -> EncoderPooling:
+    # Blurred windows overlap; an encoder's, which is decoded, are plain means.
+    return "max" if spec.pooling == "max" else "average"
 
 
 def _ends(encoder: Sequence[Layer]) -> tuple[int, ...]:
@@ -159,16 +137,14 @@ def _ends(encoder: Sequence[Layer]) -> tuple[int, ...]:
     return (1, *(place + 1 for place in pools))
 
 
-def _random(
-    spec: TrainingSpec, architecture: Architecture, level: int, images: Sequence[Tensor]
-) -> Mapping[str, Tensor]:
+def _random(spec: TrainingSpec, architecture: Architecture, level: int, images: Tensor) -> Mapping[str, Tensor]:
     if architecture == "squeezenet":
-        network = SqueezeNet(spec.pooling, space=TORCHVISION)
+        network = SqueezeNet(_pooling(spec), space=TORCHVISION)
         randomize_squeezenet(network, spec.seed)
         return network.state_dict()
-    vgg = Vgg(architecture, [f"relu{level}_1"], spec.pooling, space=TORCHVISION)
+    vgg = Vgg(architecture, [f"relu{level}_1"], _pooling(spec), space=TORCHVISION)
     randomize(vgg, spec.seed)
-    calibrate(vgg, images)
+    calibrate(vgg, images.split(1))
     positions = torchvision_positions(architecture)
     return {
         f"features.{positions[convolution.name]}.{kind}": values[index].detach()

@@ -86,17 +86,18 @@ def test_the_loss_falls_and_the_model_renders(tmp_path: Path, fields: dict[str, 
     assert rendered.shape == (1, 3, 33, 20)
 
 
-@pytest.mark.parametrize("features", ["squeezenet", "vgg19"])
-def test_a_training_begins_with_gray_pictures(tmp_path: Path, features: str) -> None:
-    """given decoders that have learned nothing, if samples are rendered, I expect nearly gray pictures, whatever size
-    the encoder's features are of."""
-    trainer = DecoderTrainer(inputs(tmp_path, method="wct", features=features, levels=(2,)))
-    rendered = next(trainer.run()).image[..., 64:]
-    assert abs(rendered.mean() - 0.5) < 0.15
-    assert rendered.std() < 0.3
+@pytest.mark.parametrize(("features", "level"), [("squeezenet", 2), ("vgg19", 1)])
+def test_a_training_begins_with_what_undoes_the_encoder(tmp_path: Path, features: str, level: int) -> None:
+    """given decoders that no step has trained, if a picture is rendered at strength 0, I expect most of it back, of
+    whatever size the encoder's features are."""
+    trainer = DecoderTrainer(inputs(tmp_path, method="wct", features=features, levels=(level,)))
+    content = trainer.task.contents.samples()
+    applier = EncoderDecoderApplier(trainer.model(), PATH)
+    back = applier.apply(content, [StyleImage(content)], ApplyOptions(strength=0.0), 1 << 30)
+    assert (back - content).square().mean() < 0.3 * content.var()
 
 
-@pytest.mark.parametrize("fields", [{"method": "adain"}, {"method": "wct", "levels": (2, 1)}])
+@pytest.mark.parametrize("fields", [{"method": "adain", "iterations": 2}, {"method": "wct", "levels": (2, 1)}])
 def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, fields: dict[str, object]) -> None:
     """given the state after any step, also between two decoders, if another trainer goes on from it, I expect the same
     losses and the same model, to the last bit."""
@@ -111,7 +112,7 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, fields: d
 
 def test_a_training_that_diverges_says_so(tmp_path: Path) -> None:
     """given weights that are no numbers, if it is trained, I expect a sentence, and no step with them."""
-    trainer = DecoderTrainer(inputs(tmp_path, method="adain"))
+    trainer = DecoderTrainer(inputs(tmp_path, method="wct", levels=(1,)))
     with torch.no_grad():
         next(iter(trainer.task.decoders[0].parameters.values())).fill_(float("nan"))
     with pytest.raises(Diverged, match="left the finite numbers in step 1"):
@@ -153,7 +154,7 @@ def test_losses_are_those_of_the_paper(tmp_path: Path) -> None:
     torch.testing.assert_close(adain(shifted, contents, styles), expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("fields", [{"method": "adain"}, {"method": "wct", "levels": (1,)}])
+@pytest.mark.parametrize("fields", [{"method": "wct", "levels": (2,)}, {"method": "wct", "levels": (1,)}])
 def test_the_memory_of_a_step_is_about_what_is_said(tmp_path: Path, fields: dict[str, object]) -> None:
     """given a spec, if a step is made, I expect no more memory than is said, and no less than half, beside what any
     process takes."""

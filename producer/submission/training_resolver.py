@@ -132,7 +132,8 @@ class TrainingResolver:
 
     def _base(self, spec: TrainingSpec, name: str, notes: list[str]) -> TrainedModel:
         base = self._models.find(name)
-        if base.method != spec.method:
+        # A network of many styles has learned what one of a single style begins with.
+        if base.method != spec.method and (base.method, spec.method) != ("cin", "ulyanov"):
             raise InvalidSpec(f"base = {name} is a model of {base.method}, not of {spec.method}: name another")
         if base.job is not None:
             raise InvalidRequest(f"base = {name} is being trained by job {base.job[:8]}: wait for it, and submit then")

@@ -122,7 +122,9 @@ class TrainingSpec(ParameterGroup):
         (), description="of wct: the levels that get a decoder; none: all of the encoder"
     )
     base: str | None = Field(
-        None, description="model to go on from; cin then learns the new styles alone, in gamma and beta"
+        None,
+        description="model to go on from; cin then learns the new styles alone, in gamma and beta, and ulyanov may begin"
+        " with a model of cin",
     )
     content_scales: Annotated[tuple[Annotated[float, Field(ge=1, le=16)], ...], Field(strict=False, min_length=1)] = (
         Field(

@@ -25,7 +25,7 @@ from stylefarm.worker.training.perceptual_loss import PerceptualLoss
 from stylefarm.worker.training.resized import resized_long
 from stylefarm.worker.training.step_memory import perceptual_bytes
 from stylefarm.worker.training.trainer import TrainingInputs
-from stylefarm.worker.training.trunk_start import grown_trunk, new_trunk, trained_names
+from stylefarm.worker.training.trunk_start import grown_trunk, new_trunk, one_style_trunk, trained_names
 
 # Styles of cin that a picture of samples shows at most.
 SHOWN_STYLES = 6
@@ -174,9 +174,11 @@ class PerceptualTask:
         spec = self.spec
         if base is None:
             return new_trunk(spec)
+        shape = TrunkShape.of(base.architecture)
+        if spec.method == "ulyanov" and base.method == "cin" and not shape.adjustable:
+            return one_style_trunk(load_trunk(shape, base.tensors)).requires_grad_(requires_grad=True)
         if base.method != spec.method:
             raise InvalidSpec(f"base is a model of {base.method}, and {spec.method} is trained: name one of its own")
-        shape = TrunkShape.of(base.architecture)
         if shape.adjustable != spec.adjustable:
             word = "is" if shape.adjustable else "is not"
             raise InvalidSpec(

@@ -113,6 +113,28 @@ def grown_trunk(trunk: Trunk, added: int) -> Trunk:
     return grown
 
 
+def one_style_trunk(trunk: Trunk) -> Trunk:
+    """Return a network of one style, whose scales and shifts are the means of those of all styles.
+
+    It renders no style well, and has learned what all of them have in common: a training that goes on from it takes a
+    part of the steps.
+
+    Args:
+        trunk: A network of several styles.
+
+    Example:
+        >>> trunk = Trunk(TrunkShape((4, 8, 16), (8, 4), blocks=1, norm="conditional", styles=2))
+        >>> one_style_trunk(trunk).down[0].norm.weight.shape
+        torch.Size([4])
+    """
+    single = Trunk(replace(trunk.shape, norm="instance", styles=0))
+    known = trunk.state_dict()
+    with torch.no_grad():
+        for name, tensor in single.state_dict().items():
+            tensor.copy_(known[name].mean(0) if ".norm." in name else known[name])
+    return single
+
+
 def trained_names(trunk: Trunk, *, only_styles: bool) -> frozenset[str]:
     """Return the names of the weights that are trained.
 

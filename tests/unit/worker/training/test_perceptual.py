@@ -127,6 +127,17 @@ def test_an_added_style_leaves_the_others(adjustable: bool, tmp_path: Path) -> N
     assert not torch.allclose(rendered(grown, content, 2), rendered(grown, content, 0), atol=1e-3)
 
 
+def test_one_style_begins_with_what_many_have_in_common(tmp_path: Path) -> None:
+    """Given a model of cin, if a training of ulyanov has it as base, I expect its convolutions, one scale in place of
+    several, and all of it trained."""
+    base = trained(inputs(tmp_path, "cin", styles=3))
+    one = trained(inputs(tmp_path, "ulyanov", base=base, channels=8, iterations=1))
+    assert one.architecture == {**base.architecture, "norm": "instance", "styles": 0}
+    for name, tensor in one.tensors.items():
+        before = base.tensors[name].mean(0) if ".norm." in name else base.tensors[name]
+        assert 0 < (tensor - before).abs().max() < 0.02, name
+
+
 def test_a_network_goes_on_from_its_base(tmp_path: Path) -> None:
     """Given a model of ulyanov, if a training has it as base, I expect its weights in the first samples."""
     base = trained(inputs(tmp_path, "ulyanov"))

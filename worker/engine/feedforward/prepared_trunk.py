@@ -96,8 +96,12 @@ def _affine(norm: Norm, mixture: Mixture | None, y: Tensor, rows: slice | None =
         return y.new_ones(1, 1, 1, 1, dtype=torch.float32), y.new_zeros(1, 1, 1, 1, dtype=torch.float32)
     if mixture is None or mixture.maps is None:
         return norm.affine(mixture)
-    maps = functional.adaptive_avg_pool2d(mixture.maps, (height or y.shape[2], y.shape[3]))
-    return norm.affine_maps(maps if rows is None else maps[:, :, rows], mixture.strength)
+    maps = mixture.maps
+    if rows is not None:
+        # The sides of the picture are multiples of what the layers shrink it by.
+        factor = maps.shape[2] // height
+        maps = maps[:, :, rows.start * factor : rows.stop * factor]
+    return norm.affine_maps(functional.adaptive_avg_pool2d(maps, (y.shape[2], y.shape[3])), mixture.strength)
 
 
 def _standardized(y: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

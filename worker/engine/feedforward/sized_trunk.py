@@ -60,21 +60,21 @@ class SizedTrunk:
             OutOfMemory: The pictures do not fit into `memory` in strips either.
         """
         height, width = content.shape[2:]
-        rows = self._strip_rows(content, memory)
+        rows = self._strip_rows(content, memory, by_place=mixture is not None and mixture.maps is not None)
         if mixture is not None:
             maps = None if mixture.maps is None else padded_to(mixture.maps, STRIDE, SMALLEST)
             mixture = Mixture(mixture.shares, maps, mixture.strength).to(self.path.device)
         pixels = padded_to(content.to(self.path.device), STRIDE, SMALLEST)
         return self.network(pixels, mixture, rows)[:, :, :height, :width]
 
-    def _strip_rows(self, content: Tensor, memory: int) -> int | None:
+    def _strip_rows(self, content: Tensor, memory: int, *, by_place: bool) -> int | None:
         batch, _, height, width = content.shape
-        if self.bytes(height, width, batch) <= memory:
-            return None
         itemsize = self.path.dtype.itemsize
-        rows = strip_rows(self.shape, batch, height, width, itemsize, memory)
+        if whole_bytes(self.shape, batch, height, width, itemsize, by_place=by_place) <= memory:
+            return None
+        rows = strip_rows(self.shape, batch, height, width, itemsize, memory, by_place=by_place)
         if rows is None:
-            least = strip_bytes(self.shape, batch, height, width, itemsize, STRIDE)
+            least = strip_bytes(self.shape, batch, height, width, itemsize, STRIDE, by_place=by_place)
             raise OutOfMemory(
                 f"{width} x {height} pixels need {least >> 20} MiB in strips, and {memory >> 20} MiB may be used:"
                 " render a smaller picture, or fewer at a time"

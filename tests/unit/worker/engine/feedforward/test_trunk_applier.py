@@ -99,6 +99,15 @@ def test_little_memory_gives_the_same_picture(name: str) -> None:
         ready.apply(content, styles, PLAIN, memory=1 << 20)
 
 
+def test_little_memory_keeps_styles_in_their_places() -> None:
+    """Given masks, and less memory than the whole takes with them, if a picture is rendered, I expect the same one."""
+    ready, content = applier("cin"), picture(400, 64)
+    mask = torch.linspace(0, 1, 400).view(1, 1, -1, 1).expand(1, 1, 400, 64)
+    styles = [StyleIndex(0, 0.5, mask), StyleIndex(2, 0.5, 1 - mask)]
+    whole = ready.apply(content, styles, PLAIN, PLENTY)
+    torch.testing.assert_close(ready.apply(content, styles, PLAIN, ready.bytes(400, 64)), whole, atol=1e-3, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "styles", "options", "sentence"),
     [

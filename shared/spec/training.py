@@ -123,7 +123,7 @@ class TrainingSpec(ParameterGroup):
     )
     base: str | None = Field(
         None,
-        description="model to go on from; cin then learns the new styles alone, in gamma and beta, and ulyanov may begin"
+        description="model to go on from; cin then learns the new styles alone, in gamma and beta; ulyanov may begin"
         " with a model of cin",
     )
     content_scales: Annotated[tuple[Annotated[float, Field(ge=1, le=16)], ...], Field(strict=False, min_length=1)] = (

@@ -102,6 +102,7 @@ MODELS = {
     "arbitrary": adain_model(),
     "distilled-wct": dataclasses.replace(adain_model(), method="wct"),
     "cin26": trunk_model("cin", styles=26),
+    "mine": trunk_model("cin", styles=27),
     "waves": trunk_model("ulyanov"),
 }
 SMALL_TRAINING = {

@@ -183,6 +183,7 @@ def training(folder: Path) -> list[str]:
             " with VGG-16, and ours, with VGG-16 and with SqueezeNet as the network of the losses."
         ),
         table(("our network of the losses", "ours, s", "naive with VGG-16, s", "naive / ours"), rows),
+        "```console\n$ python -m benchmarks.trunk\n```",
     ]
 
 
@@ -205,7 +206,8 @@ def our_step(features: str, folder: Path) -> Callable[[], object]:
             "batch_size": BATCH,
             "image_size": CROP,
             "samples": 1,
-            **(layers if features == "vgg16" else {}),
+            # As pytorch/examples', which shifts nothing.
+            **({**layers, "shift": 0, "pooling": "max"} if features == "vgg16" else {}),
         }
     )
     draw = torch.Generator().manual_seed(0)

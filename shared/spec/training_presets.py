@@ -109,7 +109,7 @@ TRAINING_PRESETS: Mapping[str, Mapping[TrainingPreset, Mapping[str, Any]]] = {
     },
     "adain": {
         # naoto0804/pytorch-AdaIN: style 10 with the mean over channels.
-        "best": {**_ENCODER, "style_weight": 10.0, "learning_rate": 1e-3, "iterations": 3000, "batch_size": 4},
+        "best": {**_ENCODER, "style_weight": 10.0, "learning_rate": 1e-4, "iterations": 3000, "batch_size": 4},
         # Huang and Belongie 2017: Adam 1e-4 / (1 + 5e-5 t), batch 8, 160,000 steps, 512 px cropped to 256.
         "as-published": {
             **_PLAIN,
@@ -127,7 +127,7 @@ TRAINING_PRESETS: Mapping[str, Mapping[TrainingPreset, Mapping[str, Any]]] = {
     },
     "wct": {
         # The weight of the content is that of the pixels, the weight of the style that of the features.
-        "best": {**_ENCODER, "style_weight": 1.0, "learning_rate": 1e-3, "iterations": 2000, "batch_size": 4},
+        "best": {**_ENCODER, "style_weight": 1.0, "learning_rate": 1e-4, "iterations": 2000, "batch_size": 4},
         # eridgd/WCT-TF: a decoder at a time, Adam 1e-4, batch 8, 15,000 steps; here they are shared by the levels.
         "as-published": {
             **_PLAIN,

@@ -25,7 +25,7 @@ from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.training.card import training_card
 from stylefarm.worker.training.contents import Contents, sheet
 from stylefarm.worker.training.decoder_loss import AdainLoss, WctLoss
-from stylefarm.worker.training.encoder import TrainedLevel, trained_levels
+from stylefarm.worker.training.encoder import trained_levels
 from stylefarm.worker.training.loop import AdamState, TrainingLoop, check_gradient, learning_rate
 from stylefarm.worker.training.loss_network import architecture_of
 from stylefarm.worker.training.pictures import PictureList
@@ -35,6 +35,9 @@ from stylefarm.worker.training.trainer import TrainingInputs
 STYLE_SEED = 1
 # Crops of the contents, and of the styles, that the decoders are fitted with before the first step.
 FITTED_WITH = 8
+# Steps over which the step size grows: Adam's first ones change every weight by all of it, whatever the gradient, and
+# would undo what the decoders begin with. The references have none of either.
+WARM_UP = 100
 # Samples are rendered whole.
 SAMPLE_MEMORY = 1 << 40
 
@@ -88,7 +91,7 @@ class DecoderTrainer:
         """Return about how much memory a step takes at its peak, in bytes."""
         spec, task = self.inputs.spec, self.task
         most = max(
-            _step_numbers(encoder, Chain(level.decoder, level.start, fold=False), spec.image_size)
+            _step_numbers(encoder, Chain(level.decoder, {**level.tensors, **level.start}, fold=False), spec.image_size)
             for level, encoder in zip(task.levels, task.encoders, strict=True)
         )
         # The weights, their gradients, two moments of these, and what Adam makes of them.
@@ -111,7 +114,10 @@ class DecoderTask:
         self.styles = _styles(inputs)
         shown = torch.cat([each.crops.batch(0, FITTED_WITH) for each in (self.contents, self.styles)])
         self.levels = trained_levels(spec, self.architecture, inputs.weights, shown)
-        self.encoders = [_chain(level, self.device) for level in self.levels]
+        self.given = [{name: tensor.to(self.device) for name, tensor in each.tensors.items()} for each in self.levels]
+        self.encoders = [
+            Chain(level.encoder, given, fold=False) for level, given in zip(self.levels, self.given, strict=True)
+        ]
         self.decoders = [
             AdamState({name: nn.Parameter(start.to(self.device)) for name, start in level.start.items()}, spec.momentum)
             for level in self.levels
@@ -172,7 +178,7 @@ class DecoderTask:
     def _step(self, step: int, contents: Tensor, styles: Tensor) -> Tensor:
         place = step * len(self.levels) // self.spec.iterations
         level, adam, loss = self.levels[place], self.decoders[place], self.losses[place]
-        decoder = Chain(level.decoder, adam.parameters, fold=False)
+        decoder = Chain(level.decoder, {**self.given[place], **adam.parameters}, fold=False)
         if isinstance(loss, AdainLoss):
             losses = loss(decoder, contents, styles)
         else:
@@ -180,7 +186,7 @@ class DecoderTask:
         if bool(losses.isfinite().all()):  # Otherwise the loop refuses them, and the weights stay what they are.
             losses[0].backward()
             check_gradient(list(adam.parameters.values()), step + 1)
-            adam.step(learning_rate(self.spec, adam.steps))
+            adam.step(learning_rate(self.spec, adam.steps) * min(1.0, (adam.steps + 1) / WARM_UP))
         return losses.detach()
 
 
@@ -202,10 +208,6 @@ def _styles(inputs: TrainingInputs) -> Contents:
     if not inputs.styles:
         raise InvalidSpec(f"{spec.method} learns from many styles: give style_set, or style pictures")
     return Contents(PictureList(inputs.styles), " ".join(map(str, spec.style)), inputs, spec.seed + STYLE_SEED)
-
-
-def _chain(level: TrainedLevel, device: torch.device) -> Chain:
-    return Chain(level.encoder, {name: tensor.to(device) for name, tensor in level.tensors.items()}, fold=False)
 
 
 def _placed(batch: Tensor, device: torch.device) -> Tensor:

@@ -3,6 +3,9 @@
 From random weights a decoder without normalization learns nothing for hundreds of steps. Layer by layer, from the
 deepest on, the convolution that best gives the encoder's features before its own layer, from what the layers before
 have made of the features after it, is known at once, up to a ridge.
+
+The features of encoders are of any size, up to hundreds, and steps of Adam are of one size. So a decoder begins with a
+1 x 1 convolution that is not trained and divides by that size, and all features between its layers have the size 1.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ def fitted_decoder(
     images: Tensor,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Return the tensors of a mirrored decoder.
+    """Return the tensors of a mirrored decoder, of features that `feature_scale` has divided.
 
     Args:
         encoder: The encoder's layers.
@@ -48,7 +51,7 @@ def fitted_decoder(
         >>> images = torch.rand(2, 3, 16, 16)
         >>> decoder = mirrored(layers, "d.")
         >>> found = fitted_decoder(layers, tensors, decoder, images, torch.Generator().manual_seed(0))
-        >>> decoded = Chain(decoder, found, fold=False).forward(images)
+        >>> decoded = Chain(decoder, found, fold=False).forward(images / images.square().mean().sqrt())
         >>> round((decoded - images).abs().mean().item(), 1)
         0.0
     """
@@ -60,14 +63,39 @@ def fitted_decoder(
         before[layer.name.rpartition(".")[2]] = images if place <= 1 else x
         x = step.forward(x)
     found: dict[str, Tensor] = {}
+    x = x / _size(x)
     for layer in decoder:
         if layer.kind == "up":
             x = Enlarge().forward(x)
             continue
-        weight, bias = _fitted(x, before[layer.name.rpartition(".")[2]], generator)
+        wanted = before[layer.name.rpartition(".")[2]]
+        weight, bias = _fitted(x, wanted / _size(wanted) if layer.relu else wanted, generator)
         found |= {f"{layer.name}.weight": weight, f"{layer.name}.bias": bias}
         x = Chain([layer], found, fold=False).forward(x)
     return found
+
+
+@torch.no_grad()
+def feature_scale(
+    encoder: Sequence[Layer], tensors: Mapping[str, Tensor], name: str, images: Tensor
+) -> dict[str, Tensor]:
+    """Return the 1 x 1 convolution that divides an encoder's features by their size.
+
+    Args:
+        encoder: The encoder's layers.
+        tensors: Its tensors.
+        name: What the convolution is called.
+        images: Pictures, (N, 3, H, W) in [0, 1].
+    """
+    features = Chain(encoder, tensors, fold=False).forward(images)
+    channels = features.shape[1]
+    weight = torch.eye(channels)[:, :, None, None] / _size(features)
+    return {f"{name}.weight": weight, f"{name}.bias": torch.zeros(channels)}
+
+
+def _size(features: Tensor) -> Tensor:
+    """Return the root mean square."""
+    return features.square().mean().sqrt().clamp_min(1e-6)
 
 
 def _fitted(x: Tensor, wanted: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

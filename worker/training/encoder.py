@@ -25,7 +25,7 @@ from stylefarm.worker.engine.feedforward.encoders import (
 from stylefarm.worker.engine.networks.squeezenet import SqueezeNet, randomize_squeezenet
 from stylefarm.worker.engine.networks.vgg import Vgg, calibrate, randomize
 from stylefarm.worker.engine.networks.weights import WeightsContent, torchvision_positions
-from stylefarm.worker.training.decoder_start import fitted_decoder
+from stylefarm.worker.training.decoder_start import feature_scale, fitted_decoder
 
 # The names of an encoder's tensors in a model: levels share them, as each is a part of the next.
 PREFIX = "encoder."
@@ -42,9 +42,9 @@ class TrainedLevel:
     Args:
         number: The level.
         encoder: Its layers.
-        tensors: The encoder's tensors, by name.
-        decoder: The layers of the mirrored decoder.
-        start: Its first tensors, by name.
+        tensors: What is not trained, by name: the encoder's tensors, and the decoder's division by their size.
+        decoder: The layers of the decoder: that division, then what mirrors the encoder.
+        start: The first tensors of the latter, by name.
         ends: The last layer of each level up to this one, counted from 0.
     """
 
@@ -119,7 +119,9 @@ def trained_levels(
         prefix = f"decoder{number}."
         decoder = mirrored(encoder, prefix)
         start = fitted_decoder(encoder, tensors, decoder, images, generator)
-        levels.append(TrainedLevel(number, encoder, tensors, decoder, start, _ends(encoder)))
+        scale = Layer("conv", f"{prefix}scale", relu=False)
+        given = tensors | feature_scale(encoder, tensors, scale.name, images)
+        levels.append(TrainedLevel(number, encoder, given, (scale, *decoder), start, _ends(encoder)))
     return levels
 
 

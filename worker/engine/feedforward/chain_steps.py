@@ -84,7 +84,8 @@ class Convolve:
 
     def work(self, shape: tuple[int, int, int]) -> int:
         """Return input, padded input and output."""
-        return _size(shape) + _padded(shape, self.margin) + _size(self.shape(shape))
+        around = _padded(shape, self.margin) if self.margin else 0
+        return _size(shape) + around + _size(self.shape(shape))
 
 
 class PackedConvolve(Convolve):

@@ -83,8 +83,8 @@ def new_trunk(spec: TrainingSpec) -> Trunk:
 
     Example:
         >>> spec = TrainingSpec(method="cin", name="a", style=["s.png", "t.png"], channels=4)
-        >>> new_trunk(spec).up[2].norm.weight.tolist()
-        [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+        >>> new_trunk(spec).up[1].norm.weight.tolist()
+        [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
     """
     return drawn(lambda: Trunk(trunk_shape(spec)), spec.seed, spec.initial_deviation)
 

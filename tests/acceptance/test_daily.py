@@ -91,7 +91,7 @@ def test_a_sweep_file_comes_through_a_pipe(program: CommandLine) -> None:
 
 @pytest.mark.parametrize(
     ("command", "code", "sentence"),
-    [("sweep create - <&-", 2, "stdin: a sweep file is a mapping"), ("init first >&-", 0, "next: stylefarm")],
+    [("sweep create - <&-", 2, "standard input is empty: pipe a sweep file into the command"), ("init first >&-", 0, "next: stylefarm")],
 )
 def test_a_closed_stream_is_an_empty_one(program: CommandLine, command: str, code: int, sentence: str) -> None:
     """Given a caller that has closed standard input or output, I expect a command to read and write nothing there."""
@@ -130,7 +130,7 @@ def test_a_job_is_queued_and_its_id_printed(inside: InProcess, command: tuple[st
         (("render", "a.png", "s.png"), "missing option '-o'"),
         (("render", "a.png", "s.png", "--no-wait", "-o", "x.png"), "--no-wait writes no file: leave out -o"),
         (("render", "a.png", "s.png", "-o", "-", "--json"), "-o - and --json both write to standard output"),
-        (("render", "-", "s.png", "-o", "x.png"), "stdin is empty"),
+        (("render", "-", "s.png", "-o", "x.png"), "standard input is empty"),
         (("job", "submit", "missing.png", "s.png"), "missing.png does not exist"),
         (("job", "delete", "@last"), "@last: there is no job"),
         (("sweep", "delete", "cats"), "no sweep is called 'cats'"),

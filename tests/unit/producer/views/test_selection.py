@@ -112,8 +112,8 @@ def test_slices_are_named_as_a_person_would(where: dict[str, list[Any]], left: i
     ("wanted", "message"),
     [
         ({"rows": "seed"}, "no axis seed: it has style_weight, style, content"),
-        ({"rows": "style", "columns": "style"}, "both style"),
-        ({"rows": "style,style"}, "both style"),
+        ({"rows": "style", "columns": "style"}, "style is named twice"),
+        ({"rows": "style,style"}, "style is named twice"),
         ({"columns": "style,seed"}, "no axis seed"),
         ({"rows": "style,content,style_weight"}, "give one axis, or two, the second within the first"),
         ({"where": {"seed": ["1"]}}, "no axis seed"),

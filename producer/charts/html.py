@@ -9,7 +9,14 @@ from typing import Any
 
 from stylefarm.producer.charts.losses import LossCurve, curve_keys
 from stylefarm.producer.charts.over import DODGE, Places, SpreadLine
-from stylefarm.producer.charts.tradeoff import PlotText, Point, Spread, needs_logarithm, spans_decades
+from stylefarm.producer.charts.tradeoff import (
+    PlotText,
+    Point,
+    Spread,
+    metric_spans_decades,
+    needs_logarithm,
+    spans_decades,
+)
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, MUTED, PANEL, RULE, SERIES, TEXT, term_colors
 from stylefarm.shared.errors import InvalidRequest
 
@@ -126,6 +133,7 @@ def trade_off_page(points: Sequence[Point], text: PlotText, below: str = "") -> 
     ]
     layout = _layout(text.across, text.up, log=False)
     layout["xaxis"]["type"] = "log" if spans_decades(points) else "linear"
+    layout["yaxis"]["type"] = "log" if metric_spans_decades(points) else "linear"
     return _page(traces, layout, text.title, text.note, below)
 
 

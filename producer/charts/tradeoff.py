@@ -103,6 +103,20 @@ def needs_logarithm(numbers: Sequence[float]) -> bool:
     return min(numbers, default=0) > 0 and max(numbers) > LINEAR_UP_TO * min(numbers)
 
 
+def metric_spans_decades(points: Sequence[Point]) -> bool:
+    """Return whether the metric of the points needs a logarithmic scale.
+
+    Args:
+        points: the methods; `y` is their metric.
+
+    Example:
+        >>> near, far = Spread(1, 0.001, 0.001, 0.002), Spread(1, 0.1, 0.1, 0.2)
+        >>> metric_spans_decades([Point("near", near, near), Point("far", far, far)])
+        True
+    """
+    return needs_logarithm([end for point in points for end in (point.y.low, point.y.median, point.y.high)])
+
+
 def trade_off_plot(points: Sequence[Point], text: PlotText, kind: Literal["png", "svg"] = "png") -> bytes:
     """Return a PNG or SVG of a point for each method, with arms to the quartiles in both directions.
 
@@ -123,6 +137,7 @@ def trade_off_plot(points: Sequence[Point], text: PlotText, kind: Literal["png",
     axes = figure.subplots()
     style_axes(axes)
     axes.set_xscale("log" if spans_decades(points) else "linear")
+    axes.set_yscale("log" if metric_spans_decades(points) else "linear")
     axes.set_xlabel(text.across, color=MUTED, fontsize=9)
     axes.set_ylabel(text.up, color=MUTED, fontsize=9)
     axes.margins(0.12)

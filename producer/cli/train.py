@@ -78,7 +78,8 @@ def _estimate(farm: Farm, fields: Mapping[str, Any], *, as_json: bool) -> None:
 
 def _say_notes(farm: Farm, job: Job, fields: Mapping[str, Any]) -> None:
     if not job.created:
-        say(f"trained before, by job {job.id}: using that model; --force trains it again")
+        before = "trained before" if job.done() else "on its way already"
+        say(f"{before}, by job {job.id}: using that model; --force trains it again")
     for note in job.status().notes:
         say(note)
     if job.created:

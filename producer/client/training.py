@@ -45,7 +45,7 @@ def resolve_training(farm: Farm, fields: Mapping[str, Any]) -> tuple[NewJob[Trai
 
 
 def train(farm: Farm, fields: Mapping[str, Any], *, force: bool) -> tuple[str, bool]:
-    """Submit a training, unless it was done before; return the id of the job, and whether it is new.
+    """Submit a training, unless it is done or on its way; return the id of the job, and whether it is new.
 
     Args:
         farm: the farm.
@@ -63,6 +63,10 @@ def train(farm: Farm, fields: Mapping[str, Any], *, force: bool) -> tuple[str, b
         done = farm.services.queries.find_done(job.key)
         if done is not None:
             return done.id, False
+        running = farm.services.queries.training(job.spec.name)
+        if running is not None and running.spec_key == job.key:
+            farm.announce(f"job {running.id}", [running.id])
+            return running.id, False
         _check_name(farm, job)
     with farm.uploaded(resolver):
         (job_id,) = farm.store.submissions.create([job])

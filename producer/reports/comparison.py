@@ -21,6 +21,8 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.spec import JobSpec, nearest
 
 METHOD, SWEEP = "method", "sweep"
+# Sweeps that a title names.
+MOST_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,13 @@ def compare(
         for at in places.values
         if (name, at) in jobs
     ]
-    return Comparison(by, groups, metrics, ", ".join(titles), over)
+    return Comparison(by, groups, metrics, _title(list(titles)), over)
+
+
+def _title(names: Sequence[str]) -> str:
+    """Return the names of the sweeps, of many the first and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:MOST_NAMES])} and {more} more"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from stylefarm.producer.charts.html import over_page, trade_off_page
 from stylefarm.producer.charts.over import SpreadLine, over_plot, places_of
 from stylefarm.producer.charts.tradeoff import PlotText, Point, trade_off_plot
-from stylefarm.producer.reports.comparison import Comparison, Group
+from stylefarm.producer.reports.comparison import SWEEP, Comparison, Group
 from stylefarm.producer.terminal.progress import working
 from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, higher_is_better
 from stylefarm.shared.errors import InvalidRequest
@@ -115,8 +115,9 @@ def _plot(comparison: Comparison, metric: str, suffix: str) -> bytes:
         raise InvalidRequest(f"no job has the metric {metric}{nearest(metric, comparison.metrics)}")
     if comparison.over is not None:
         return _plot_over(comparison, comparison.over, metric, suffix)
+    prefix = "" if comparison.by == SWEEP else f"{comparison.by} "
     points = [
-        Point(f"{comparison.by} {group.name}", group.numbers[SECONDS], group.numbers[metric])
+        Point(prefix + group.name, group.numbers[SECONDS], group.numbers[metric])
         for group in comparison.groups
         if metric in group.numbers and SECONDS in group.numbers
     ]

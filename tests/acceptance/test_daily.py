@@ -91,7 +91,10 @@ def test_a_sweep_file_comes_through_a_pipe(program: CommandLine) -> None:
 
 @pytest.mark.parametrize(
     ("command", "code", "sentence"),
-    [("sweep create - <&-", 2, "standard input is empty: pipe a sweep file into the command"), ("init first >&-", 0, "next: stylefarm")],
+    [
+        ("sweep create - <&-", 2, "standard input is empty: pipe a sweep file into the command"),
+        ("init first >&-", 0, "next: stylefarm"),
+    ],
 )
 def test_a_closed_stream_is_an_empty_one(program: CommandLine, command: str, code: int, sentence: str) -> None:
     """Given a caller that has closed standard input or output, I expect a command to read and write nothing there."""

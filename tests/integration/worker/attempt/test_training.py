@@ -74,6 +74,8 @@ def test_a_training_ends_in_a_model(farm: Farm, fields: dict[str, Any]) -> None:
     job = farm.train(**fields)
     waiting = farm.submit(content="a.png", model="waves", size=32)
     assert waiting.status().state is State.WAITING
+    twice = farm.train(**fields)
+    assert (twice.id, twice.created) == (job.id, False)
     assert job.wait(timeout=120).state is State.DONE
     curve = job.losses()
     assert curve.iteration.tolist() == list(range(STEPS + 1))

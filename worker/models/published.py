@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylefarm.shared.db.library_tables import ModelRow
-from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.registry import load_target
-from stylefarm.shared.store.library import NewModel
 from stylefarm.worker.engine.feedforward.distilled import import_distilled
 from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.models.library import store_model
@@ -94,19 +92,5 @@ def import_distilled_models(folder: Path, services: Services, *, replace: bool =
         rows = import_distilled_models(Path("distilled-vgg19"), farm.services)
     """
     models = import_distilled(folder)
-    if not replace:
-        for model in models:
-            _check_name(f"distilled-{model.method}", services)
     source = f"the folder {folder.name}"
     return [store_model(model, f"distilled-{model.method}", source, services, replace=replace) for model in models]
-
-
-def _check_name(name: str, services: Services) -> None:
-    """Raise InvalidRequest before anything is stored if the name is one of a model that was trained here."""
-    found = services.store.models.find(name)
-    if found is not None and found.source.startswith("job "):
-        raise InvalidRequest(
-            f"{name} is the name of a model that was trained here ({found.source}): delete it, or give force=True to"
-            f" replace this {NewModel.noun}",
-            flag="force",
-        )

@@ -15,6 +15,7 @@ from stylefarm.shared.services import Services
 from stylefarm.shared.spec.models import JOB, MODEL_METHODS
 from stylefarm.shared.spec.registry import load_target
 from stylefarm.shared.spec.spec import BLOB, JobSpec
+from stylefarm.shared.store.library import Models
 from stylefarm.worker.engine.feedforward.applier import Applier, ApplyOptions, StyleIndex
 from stylefarm.worker.engine.feedforward.model import Model, read_model
 from stylefarm.worker.engine.hardware.device import ComputePath
@@ -22,8 +23,6 @@ from stylefarm.worker.engine.losses.targets import StyleImage
 from stylefarm.worker.render.cache import style_key
 from stylefarm.worker.render.inputs import JobImages, ScaledImages
 from stylefarm.worker.render.stored_files import cached_file
-
-FOLDER = "models"
 
 
 def model_hash(address: str, services: Services) -> str:
@@ -60,7 +59,7 @@ def load_model(address: str, services: Services, cache: Path) -> Model:
     """
     sha256 = model_hash(address, services)
     try:
-        file = cached_file(FOLDER, sha256, services.blobs, cache)
+        file = cached_file(Models.folder, sha256, services.blobs, cache)
     except NotFound:
         raise NotFound(
             f"the model {sha256[:12]} is gone from the object store: import it, or train it, again"

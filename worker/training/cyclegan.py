@@ -13,18 +13,17 @@ from stylefarm.shared.spec.training import LOSS_TERMS
 from stylefarm.worker.engine.feedforward.cyclegan import DIRECTIONS, PatchDiscriminator
 from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.engine.feedforward.trunk import Trunk
-from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.training.card import training_card
 from stylefarm.worker.training.contents import Contents, sheet
-from stylefarm.worker.training.loop import AdamState, TrainingLoop, check_gradient, learning_rate
+from stylefarm.worker.training.loop import AdamState, LoopTrainer, check_gradient, learning_rate
 from stylefarm.worker.training.picture_pool import PicturePool
 from stylefarm.worker.training.step_memory import cyclegan_bytes
 from stylefarm.worker.training.trainer import TrainingInputs
 from stylefarm.worker.training.trunk_start import cyclegan_trunk_shape, drawn
 
 
-class CycleGanTrainer:
+class CycleGanTrainer(LoopTrainer["CycleGanTask"]):
     """The `Trainer` of cyclegan.
 
     Args:
@@ -40,18 +39,7 @@ class CycleGanTrainer:
     """
 
     def __init__(self, inputs: TrainingInputs) -> None:
-        self.inputs = inputs
-        self.task = CycleGanTask(inputs)
-        self.loop = TrainingLoop(self.task, inputs.spec)
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Names of the losses that each Progress holds, the total first."""
-        return self.task.terms
-
-    def run(self, state: EngineState | None = None) -> Iterator[Progress]:
-        """Train, and yield a Progress before the first step and after each."""
-        return self.loop.run(state)
+        super().__init__(inputs, CycleGanTask(inputs))
 
     def model(self) -> Model:
         """Return the two generators as they are after the last step; the card says how they were trained."""

@@ -19,14 +19,13 @@ from stylefarm.worker.engine.feedforward.encoder_decoder import EncoderDecoderAp
 from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.targets import StyleImage
-from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.engine.networks.memory_plan import OVERHEAD
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.training.card import training_card
 from stylefarm.worker.training.contents import Contents, sheet
 from stylefarm.worker.training.decoder_loss import AdainLoss, WctLoss
 from stylefarm.worker.training.encoder import trained_levels
-from stylefarm.worker.training.loop import AdamState, TrainingLoop, check_gradient, learning_rate
+from stylefarm.worker.training.loop import AdamState, LoopTrainer, check_gradient, learning_rate
 from stylefarm.worker.training.loss_network import architecture_of
 from stylefarm.worker.training.pictures import PictureList
 from stylefarm.worker.training.trainer import TrainingInputs
@@ -42,7 +41,7 @@ WARM_UP = 100
 SAMPLE_MEMORY = 1 << 40
 
 
-class DecoderTrainer:
+class DecoderTrainer(LoopTrainer["DecoderTask"]):
     """The `Trainer` of adain and wct.
 
     Args:
@@ -60,18 +59,7 @@ class DecoderTrainer:
     """
 
     def __init__(self, inputs: TrainingInputs) -> None:
-        self.inputs = inputs
-        self.task = DecoderTask(inputs)
-        self.loop = TrainingLoop(self.task, inputs.spec)
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Names of the losses that each Progress holds, the total first."""
-        return self.task.terms
-
-    def run(self, state: EngineState | None = None) -> Iterator[Progress]:
-        """Train, and yield a Progress before the first step and after each."""
-        return self.loop.run(state)
+        super().__init__(inputs, DecoderTask(inputs))
 
     def model(self) -> Model:
         """Return the model as it is after the last step; its card says how it was trained."""

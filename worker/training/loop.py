@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from stylefarm.shared.errors import Diverged
 from stylefarm.shared.spec.training import TrainingSpec
 from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.engine.optim.state import EngineState
+from stylefarm.worker.training.trainer import TrainingInputs
 
 # How much of the mean of the losses, which the card shows, the last step is.
 SHARE_OF_LAST = 0.05
@@ -120,6 +121,37 @@ class TrainingLoop:
         self.steps, self.seconds = int(state.numbers["done"]), float(state.numbers["seconds"])
         self.smoothed = state.tensors["smoothed"].to("cpu", copy=True)
         return state.tensors["losses"].clone()
+
+
+T = TypeVar("T", bound=TrainingTask)
+
+
+class LoopTrainer(Generic[T]):
+    """The part that all trainers have in common: a task, and the loop that runs it.
+
+    Args:
+        inputs: The spec and the pictures.
+        task: What the method does in the loop.
+
+    Example:
+        class PlainTrainer(LoopTrainer[PlainTask]):
+            def __init__(self, inputs):
+                super().__init__(inputs, PlainTask(inputs))
+    """
+
+    def __init__(self, inputs: TrainingInputs, task: T) -> None:
+        self.inputs = inputs
+        self.task = task
+        self.loop = TrainingLoop(task, inputs.spec)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the losses that each Progress holds, the total first."""
+        return self.task.terms
+
+    def run(self, state: EngineState | None = None) -> Iterator[Progress]:
+        """Train, and yield a Progress before the first step and after each."""
+        return self.loop.run(state)
 
 
 def check_finite(losses: Tensor, terms: Sequence[str], step: int) -> None:

@@ -14,12 +14,11 @@ from stylefarm.worker.engine.feedforward.mixture import Mixture
 from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.engine.feedforward.trunk import Trunk, load_trunk
 from stylefarm.worker.engine.feedforward.trunk_shape import TrunkShape
-from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.engine.networks.conv3x3 import memory_format
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.training.card import training_card
 from stylefarm.worker.training.contents import Contents, sheet
-from stylefarm.worker.training.loop import AdamState, TrainingLoop, check_gradient, learning_rate
+from stylefarm.worker.training.loop import AdamState, LoopTrainer, check_gradient, learning_rate
 from stylefarm.worker.training.loss_network import architecture_of, build_loss_network, loss_layers
 from stylefarm.worker.training.perceptual_loss import PerceptualLoss
 from stylefarm.worker.training.resized import resized_long
@@ -31,7 +30,7 @@ from stylefarm.worker.training.trunk_start import grown_trunk, new_trunk, one_st
 SHOWN_STYLES = 6
 
 
-class PerceptualTrainer:
+class PerceptualTrainer(LoopTrainer["PerceptualTask"]):
     """The `Trainer` of johnson, ulyanov and cin.
 
     Args:
@@ -48,18 +47,7 @@ class PerceptualTrainer:
     """
 
     def __init__(self, inputs: TrainingInputs) -> None:
-        self.inputs = inputs
-        self.task = PerceptualTask(inputs)
-        self.loop = TrainingLoop(self.task, inputs.spec)
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Names of the losses that each Progress holds, the total first."""
-        return self.task.terms
-
-    def run(self, state: EngineState | None = None) -> Iterator[Progress]:
-        """Train, and yield a Progress before the first step and after each."""
-        return self.loop.run(state)
+        super().__init__(inputs, PerceptualTask(inputs))
 
     def model(self) -> Model:
         """Return the model as it is after the last step; its card says how it was trained."""

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
@@ -26,6 +27,9 @@ from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import are_gone, wait_until
 from tests.servers.variables import variables_of
 from tests.weights_files import squeezenet_state, write_torch
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 
 @pytest.fixture
@@ -210,6 +214,9 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
         waited = farm.run("job", "wait", job["id"], "--timeout", "90", "--json")
         (whole,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
         assert farm.run("job", "wait", whole["id"], "--timeout", "90").code == 0
+        with contextlib.closing(swift_server.client()) as client:
+            # Deleted once the job is done: whoever waits for the job may be told before.
+            wait_until(lambda: not _checkpoints(client, bucket, job["id"], whole["id"]), 30)
     finally:
         os.killpg(second.pid, signal.SIGKILL)
         second.communicate()
@@ -224,9 +231,11 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     for file, rendered in zip(files, (job, whole), strict=True):
         assert farm.run("job", "download", rendered["id"], "-o", file.name).code == 0
     assert files[0].read_bytes() == files[1].read_bytes()
-    with contextlib.closing(swift_server.client()) as client:
-        listed = client.list_objects_v2(Bucket=bucket, Prefix=f"jobs/{whole['id']}/")
-    assert not [entry["Key"] for entry in listed["Contents"] if "checkpoint" in entry["Key"]]
+
+
+def _checkpoints(client: S3Client, bucket: str, *jobs: str) -> list[str]:
+    listed = [client.list_objects_v2(Bucket=bucket, Prefix=f"jobs/{job}/") for job in jobs]
+    return [entry["Key"] for each in listed for entry in each["Contents"] if "checkpoint" in entry["Key"]]
 
 
 def test_a_poison_job_is_quarantined_and_the_worker_drained(

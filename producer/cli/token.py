@@ -7,9 +7,8 @@ import click
 from stylefarm.producer.client.farm import Farm
 from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import echo, json_option, print_json, say
-from stylefarm.shared.db.access_tables import TokenRow
+from stylefarm.shared.db.access_tables import TokenRow, token_document
 from stylefarm.shared.list_output import Item, ListOutput, list_options
-from stylefarm.shared.schema.documents import TokenDocument
 
 COLUMNS = ("id", "user", "role", "created (UTC)", "ends (UTC)")
 EMPTY = "there are no tokens: `stylefarm token create USER` makes one"
@@ -35,7 +34,7 @@ def create(user: str, role: str, days: float | None, as_json: bool) -> None:
         token_id, secret = access.create_token(user, Role.parse(role), days)
         row = next(row for row in access.tokens() if row.id == token_id)
     if as_json:
-        print_json({"token": fields_of(row), "secret": secret})
+        print_json({"token": token_document(row), "secret": secret})
     else:
         say(f"a token of {user}, who {MAY[role]}; it is not shown again:")
         echo(secret)
@@ -50,7 +49,9 @@ def list_tokens(output: ListOutput) -> None:
         if output.is_table and not rows:
             say(EMPTY)
             return
-        output.show("tokens", COLUMNS, lambda: [Item(fields_of(row), _row(row)) for row in farm.store.access.tokens()])
+        output.show(
+            "tokens", COLUMNS, lambda: [Item(token_document(row), _row(row)) for row in farm.store.access.tokens()]
+        )
 
 
 @token.command()
@@ -64,21 +65,6 @@ def revoke(token_id: str, as_json: bool) -> None:
         print_json({"deleted": token_id})
     else:
         echo(token_id)
-
-
-def fields_of(row: TokenRow) -> TokenDocument:
-    """Return a token as JSON.
-
-    Args:
-        row: of the table of tokens.
-    """
-    return {
-        "id": row.id,
-        "user": row.user,
-        "role": row.role,
-        "created_at": row.created_at.isoformat(),
-        "expires_at": None if row.expires_at is None else row.expires_at.isoformat(),
-    }
 
 
 def _row(row: TokenRow) -> tuple[str, ...]:

@@ -153,7 +153,8 @@ class Farm(Session):
             skip_bad: leave out the cells whose pictures cannot be used.
             webhook: an address to call, as `Sweep.call` does.
             **more: `zip`, `include`, `exclude` and `sample` as in a sweep file; terms as in `submit`, which come
-                before those of the file; `tags` and `note`, which are written on the sweep as `Sweep.tag` does.
+                before those of the file; `tags` and `note`, which are written on the sweep as `Sweep.tag` does; and
+                `parent`, the id of the sweep from one of whose cells this one is made.
 
         Returns:
             The sweep; its `created`, `skipped`, `problems` and `kept` say what this submission did.
@@ -175,6 +176,7 @@ class Farm(Session):
         from stylefarm.producer.terminal.progress import working
 
         marks = parse_marks({name: more.pop(name, None) for name in Marks._fields})
+        parent = more.pop("parent", None)
         terms, parts = split_terms(more)
         if webhook is not None:
             self.check_webhook(webhook)
@@ -205,6 +207,8 @@ class Farm(Session):
             self.announce(f"sweep {submission.sweep_id}", queued or submission.ids)
         if marks != NO_MARKS:
             self.store.marks.of_sweep(submission.sweep_id, marks.tags, note=marks.note)
+        if parent is not None:
+            self.store.marks.link(submission.sweep_id, parent)
         found = self.find_sweep(submission.sweep_id)
         found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
         found.folded = resolved.folded

@@ -271,7 +271,7 @@ class SpecResolver:
         _check_name(name)
         origin = _origin(name)
         data = self._bytes_of(origin, name)
-        shown = name[:19] if origin is None else Path(origin).name
+        shown = _shown(name) if origin is None else Path(origin).name
         picture = decode(data, shown if origin is None else name, max_pixels=self.services.settings.max_pixels)
         return Source(
             _address(data),
@@ -291,7 +291,7 @@ class SpecResolver:
 
     def _bytes_of(self, origin: Path | str | None, address: str) -> bytes:
         if origin is None:
-            sha256 = address.removeprefix(BLOB)
+            sha256 = address.removeprefix(BLOB).partition("/")[0]
             return fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256)
         if isinstance(origin, Path):
             return read_bytes(origin, self.services.settings.max_bytes)
@@ -350,6 +350,11 @@ def _checked(spec: JobSpec, given: Collection[str]) -> JobSpec:
 
 def _key(source: Source) -> str:
     return f"inputs/{source.address.removeprefix(BLOB)}"
+
+
+def _shown(address: str) -> str:
+    """Return what a picture of the farm is called: its address may say so, as in "sha256:1f.../cat.jpg"."""
+    return address.partition("/")[2] or address[:19]
 
 
 def _address(data: bytes) -> str:

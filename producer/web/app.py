@@ -12,12 +12,13 @@ from starlette.middleware import Middleware
 
 from stylefarm import shared
 from stylefarm.producer.client.farm import Farm
-from stylefarm.producer.web import pages, pictures, problems
+from stylefarm.producer.web import pages, pictures, problems, shared_sweep, sign_in
 from stylefarm.producer.web.guard import Guard
 from stylefarm.producer.web.live.watch import Watchers
+from stylefarm.producer.web.rates import Rates
 
 API = "/api/v1"
-ROUTERS = ("cells", "ratings")
+ROUTERS = ("images", "jobs", "sweeps", "cells", "ratings", "votes", "views", "shares", "exports", "farm", "tokens")
 
 
 def create_app(farm: Farm, *, is_open: bool, hosts: Collection[str] = ()) -> FastAPI:
@@ -42,12 +43,15 @@ def create_app(farm: Farm, *, is_open: bool, hosts: Collection[str] = ()) -> Fas
     app.state.farm = farm
     app.state.is_open = is_open
     app.state.watchers = Watchers(farm.services)
+    app.state.rates = Rates()
     problems.install(app)
     api = APIRouter(prefix=API)
     for name in ROUTERS:
         api.include_router(import_module(f"stylefarm.producer.web.api.{name}").router)
     app.include_router(api)
     app.include_router(pictures.router)
+    app.include_router(shared_sweep.router)
+    app.include_router(sign_in.router)
     pages.install(app)
     return app
 

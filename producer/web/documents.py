@@ -191,3 +191,13 @@ def parse_cursor(text: str) -> datetime:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def place_on_axis(axes: Mapping[str, Sequence[Any]], name: str, cell: CellRow) -> int | None:
+    """Return the place of a cell's value on an axis; None where it has none. Raises InvalidRequest for no axis."""
+    if name not in axes:
+        raise InvalidRequest(f"the sweep has no axis {name!r:.60}: it has {', '.join(axes) or 'none'}")
+    if name not in cell.cell:
+        return None
+    key = key_of(cell.cell[name])
+    return next((place for place, value in enumerate(axes[name]) if key_of(value) == key), None)

@@ -86,6 +86,7 @@ def _page_json(value: Any) -> Markup:
 def _page(request: Request, grant: Grant, template: str, **values: Any) -> Response:
     page = {
         "base": "/api/v1",
+        "root": "",
         "user": grant.user,
         "role": grant.role.word,
         "read_only": False,

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from stylefarm.producer.web.access import FarmDep, Reader
-from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
 from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnail_key
@@ -26,27 +25,29 @@ SHOWN = frozenset({"image/png", "image/jpeg", "image/webp", "image/avif", "image
 @router.get("/thumbs/{sha256}-{edge}.webp")
 def thumbnail(farm: FarmDep, reader: Reader, sha256: Sha256, edge: Literal["192", "384"]) -> Response:
     """Return a thumbnail; of a picture that has none, from before there were any, the picture itself."""
-    try:
-        data = _read(farm.services.blobs, thumbnail_key(sha256, int(edge)))
-    except NotFound:
-        return original(farm, reader, sha256)
-    return Response(data, headers=IMMUTABLE, media_type=MEDIA_TYPE)
+    return thumbnail_response(farm.services, sha256, int(edge))
 
 
 @router.get("/pictures/{sha256}")
 def original(farm: FarmDep, reader: Reader, sha256: Sha256) -> Response:
     """Return a result, a snapshot, a content or a style as it is stored."""
-    data = _read(farm.services.blobs, _key(farm.services, sha256))
+    return picture_response(farm.services, sha256)
+
+
+def thumbnail_response(services: Services, sha256: str, edge: int) -> Response:
+    """Return a thumbnail, or the picture itself. Raises NotFound."""
+    try:
+        data = services.blobs.get(thumbnail_key(sha256, edge))
+    except NotFound:
+        return picture_response(services, sha256)
+    return Response(data, headers=IMMUTABLE, media_type=MEDIA_TYPE)
+
+
+def picture_response(services: Services, sha256: str) -> Response:
+    """Return a picture; one that browsers do not show is downloaded. Raises NotFound."""
+    artifact = services.cell_reads.picture(sha256)
+    data = services.blobs.get(f"inputs/{sha256}" if artifact is None else artifact.key)
     kind = media_type(data[:HEAD_BYTES])
     if kind not in SHOWN:
         return Response(data, headers={**IMMUTABLE, "Content-Disposition": "attachment"}, media_type=kind)
     return Response(data, headers=IMMUTABLE, media_type=kind)
-
-
-def _key(services: Services, sha256: str) -> str:
-    artifact = services.cell_reads.picture(sha256)
-    return f"inputs/{sha256}" if artifact is None else artifact.key
-
-
-def _read(blobs: BlobStore, key: str) -> bytes:
-    return blobs.get(key)

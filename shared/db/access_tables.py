@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from stylefarm.shared.db.base import Base
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.review_tables import USER_LENGTH
+from stylefarm.shared.schema.documents import TokenDocument
 
 
 class TokenRow(Base):
@@ -23,6 +24,17 @@ class TokenRow(Base):
     role: Mapped[str] = mapped_column(String(8), comment="read, submit or admin.")
     created_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was made.")
     expires_at: Mapped[datetime | None] = mapped_column(comment="When it ends; null: never.")
+
+
+def token_document(row: TokenRow) -> TokenDocument:
+    """Return a token as JSON, without its secret."""
+    return {
+        "id": row.id,
+        "user": row.user,
+        "role": row.role,
+        "created_at": row.created_at.isoformat(),
+        "expires_at": None if row.expires_at is None else row.expires_at.isoformat(),
+    }
 
 
 class BrowserSessionRow(Base):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from sqlalchemy import ColumnElement
 from typing_extensions import TypeVar
 
+from stylefarm.shared.db.listed import is_listed
 from stylefarm.shared.db.tables import ArtifactRow, JobRow
 from stylefarm.shared.spec.marks import NO_MARKS, Marks
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
@@ -52,16 +53,19 @@ class NewJob(Generic[SpecT]):
 
 @dataclass(frozen=True)
 class JobSelector:
-    """A selection of jobs: one, or all of a sweep."""
+    """A selection of jobs: one, several, or all of a sweep."""
 
     job: str | None = None
     sweep: str | None = None
+    jobs: Sequence[str] | None = None
 
     @property
     def condition(self) -> ColumnElement[bool]:
-        """The same for the database. Raises ValueError unless it is one of the two."""
-        if (self.job is None) == (self.sweep is None):
-            raise ValueError("one of a job and a sweep is meant")
+        """The same for the database. Raises ValueError unless it is one of the three."""
+        if [self.job, self.sweep, self.jobs].count(None) != 2:
+            raise ValueError("one of a job, several, and a sweep is meant")
+        if self.jobs is not None:
+            return is_listed(JobRow.id, self.jobs)
         return JobRow.sweep_id == self.sweep if self.job is None else JobRow.id == self.job
 
 

@@ -13,6 +13,7 @@ from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.states import State, WorkerState
 from stylefarm.shared.db.tables import JobRow, WorkerRow
 from stylefarm.shared.errors import NotFound
+from stylefarm.shared.schema.documents import WorkerDocument
 from stylefarm.shared.store.moves import Transactions
 from stylefarm.shared.store.prepared_statements import slot_of, takes_jobs
 
@@ -56,6 +57,23 @@ class WorkerStatus:
     def reason(self) -> str | None:
         """Why it is in that state."""
         return self.worker.trouble if self.state == FAILING else self.worker.reason
+
+    def document(self) -> WorkerDocument:
+        """Return the worker as JSON."""
+        row = self.worker
+        return {
+            "name": row.name,
+            "host": row.host,
+            "device": row.device,
+            "queues": row.queues,
+            "labels": row.labels,
+            "state": self.state,
+            "reason": self.reason,
+            "failures": row.failures,
+            "jobs": list(self.job_ids),
+            "started_at": row.started_at.isoformat(),
+            "seen_at": row.seen_at.isoformat(),
+        }
 
 
 class WorkerRegistry(Transactions):

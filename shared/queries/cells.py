@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, Text, cast, func, select, true
 
 from stylefarm.shared.db.clock import settled
 from stylefarm.shared.db.states import ArtifactRole, State, read_state
-from stylefarm.shared.db.tables import ArtifactRow, JobRow, SharedCellRow
+from stylefarm.shared.db.tables import ArtifactRow, JobRequestRow, JobRow, SharedCellRow
 from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader
+from stylefarm.shared.queries.sweeps import members
 
 PICTURES = (ArtifactRole.RESULT, ArtifactRole.SNAPSHOT)
 
@@ -94,6 +95,18 @@ class CellReads(DatabaseReader):
                 newest = select(ranked.c.job_id, ranked.c.sha256, ranked.c.iteration).where(ranked.c.place == 1)
                 found.update((job, NewestPicture(sha, iteration)) for job, sha, iteration in session.execute(newest))
         return found
+
+    def has_picture(self, sweep_id: str, sha256: str) -> bool:
+        """Return whether a picture is a result or a snapshot of a sweep, or what one of its jobs was made from."""
+        of_sweep = select(members(sweep_id).c.job_id)
+        made = select(ArtifactRow.id).where(
+            ArtifactRow.sha256 == sha256, ArtifactRow.role.in_(PICTURES), ArtifactRow.job_id.in_(of_sweep)
+        )
+        named = cast(JobRequestRow.spec, Text).contains(f'"sha256:{sha256}"', autoescape=True)
+        given = select(JobRequestRow.job_id).where(JobRequestRow.job_id.in_(of_sweep), named)
+        with self._session() as session:
+            found = (session.scalars(statement.limit(1)).first() for statement in (made, given))
+            return any(one is not None for one in found)
 
     def picture(self, sha256: str) -> ArtifactRow | None:
         """Return a result or a snapshot that has that hash, if there is one."""

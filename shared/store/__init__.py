@@ -14,6 +14,7 @@ from stylefarm.shared.store.attempts import LEASE_SECONDS, Attempts
 from stylefarm.shared.store.checkpoints import Checkpoints
 from stylefarm.shared.store.commands import JobCommands
 from stylefarm.shared.store.deletions import Deletions
+from stylefarm.shared.store.idempotency import Idempotency
 from stylefarm.shared.store.library import Datasets, Models
 from stylefarm.shared.store.maintenance import Maintenance
 from stylefarm.shared.store.marks import MarkChanges
@@ -38,6 +39,7 @@ class Store:
         datasets: the data sets by name.
         marks: what users write on jobs and sweeps: tags, notes.
         reviews: what users think of pictures: ratings, votes, the views that they keep.
+        idempotency: answers to requests that a client may send again.
         access: who may use the farm over HTTP: tokens, sessions, shares.
         maintenance: what the reconciler writes: expired leases, dead workers, leader locks.
     """
@@ -55,4 +57,5 @@ class Store:
         self.marks = MarkChanges(engine)
         self.reviews = Reviews(engine)
         self.access = Access(engine)
+        self.idempotency = Idempotency(engine)
         self.maintenance = Maintenance(engine)

@@ -31,6 +31,12 @@ class MarkChanges(Transactions):
         """Do the same with a sweep."""
         return self._change(SweepRow, SweepRow.id, ("sweep", sweep_id), add, remove, note)
 
+    def link(self, sweep_id: str, parent_id: str) -> None:
+        """Write down from which sweep another one was made, unless that is known already."""
+        unlinked = (SweepRow.id == sweep_id) & SweepRow.parent_id.is_(None) & (SweepRow.id != parent_id)
+        with self._transaction() as session:
+            session.execute(update(SweepRow).where(unlinked).values(parent_id=parent_id))
+
     def _change(
         self,
         kind: type[JobRequestRow] | type[SweepRow],

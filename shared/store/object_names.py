@@ -93,6 +93,10 @@ class ObjectHolds(Transactions):
             with suppress(ServiceUnavailable):
                 self._release(holder, named=named)
 
+    def hold_for_a_day(self, keys: Collection[str]) -> None:
+        """Hold the objects of these keys for a day: what no row names by then is deleted."""
+        self._hold(str(uuid.uuid4()), sorted(keys))
+
     def _hold(self, holder: str, keys: list[str]) -> None:
         with self._transaction() as session:
             # Who deletes now has not seen that these are held.

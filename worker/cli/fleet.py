@@ -11,7 +11,6 @@ from stylefarm.shared.console import json_option
 from stylefarm.shared.db.states import WorkerState
 from stylefarm.shared.dispatch.workers import WorkerRegistry, WorkerStatus
 from stylefarm.shared.list_output import Item, ListOutput, list_options
-from stylefarm.shared.schema.documents import WorkerDocument
 from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
 
@@ -67,7 +66,7 @@ def _put(name: str, state: WorkerState, reason: str | None, as_json: bool) -> No
 
 def _report(read: Callable[[], list[WorkerStatus]], output: ListOutput) -> None:
     columns = ("worker", "device", "labels", "state", "seen", "jobs", "reason")
-    output.show("workers", columns, lambda: [Item(_document(entry), _cells(entry)) for entry in read()])
+    output.show("workers", columns, lambda: [Item(entry.document(), _cells(entry)) for entry in read()])
 
 
 def _cells(entry: WorkerStatus) -> tuple[str, ...]:
@@ -75,20 +74,3 @@ def _cells(entry: WorkerStatus) -> tuple[str, ...]:
     seen = f"{max(0, entry.silent_for):.0f} s ago"
     jobs = ",".join(job_id[:8] for job_id in entry.job_ids)
     return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, entry.reason or ""
-
-
-def _document(entry: WorkerStatus) -> WorkerDocument:
-    row = entry.worker
-    return {
-        "name": row.name,
-        "host": row.host,
-        "device": row.device,
-        "queues": row.queues,
-        "labels": row.labels,
-        "state": entry.state,
-        "reason": entry.reason,
-        "failures": row.failures,
-        "jobs": list(entry.job_ids),
-        "started_at": row.started_at.isoformat(),
-        "seen_at": row.seen_at.isoformat(),
-    }

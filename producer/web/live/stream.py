@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from anyio import to_thread
 from starlette.responses import StreamingResponse
@@ -14,6 +15,9 @@ from stylefarm.producer.web.documents import parse_cursor, sweep_changes
 from stylefarm.producer.web.live.watch import Message, Subscriber, Watchers
 from stylefarm.shared.services import Services
 
+# Takes out of a document what its reader is not to see.
+Trim = Callable[[dict[str, Any]], dict[str, Any]]
+
 HEARTBEAT_SECONDS = 15.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -21,11 +25,13 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 class EventStream(StreamingResponse):
     """A response of server-sent events that gives its place back however it ends, also before its first byte."""
 
-    def __init__(self, watchers: Watchers, sweep_id: str, user: str, cursor: str | None) -> None:
+    def __init__(
+        self, watchers: Watchers, sweep_id: str, user: str, cursor: str | None, trim: Trim | None = None
+    ) -> None:
         self.watchers = watchers
         self.sweep_id = sweep_id
-        self.subscriber = watchers.subscribe(sweep_id, user)
-        events = _events(watchers.services, self.subscriber, sweep_id, user, cursor)
+        self.subscriber = watchers.subscribe(sweep_id, user, trimmed=trim is not None)
+        events = _events(watchers.services, self.subscriber, sweep_id, user, cursor, trim or (lambda whole: whole))
         super().__init__(events, headers=HEADERS, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,14 +43,14 @@ class EventStream(StreamingResponse):
 
 
 async def _events(
-    services: Services, subscriber: Subscriber, sweep_id: str, user: str, cursor: str | None
+    services: Services, subscriber: Subscriber, sweep_id: str, user: str, cursor: str | None, trim: Trim
 ) -> AsyncIterator[bytes]:
     # A first byte at once, so that the client knows that it is connected; and how soon it is to come again.
     yield b"retry: 2000\n: connected\n\n"
     if cursor is not None:
         since = parse_cursor(cursor)
         document = await to_thread.run_sync(lambda: sweep_changes(services, sweep_id, user, since))
-        yield Message("changes", document["cursor"], to_json(document)).encode()
+        yield Message("changes", document["cursor"], to_json(trim(document))).encode()
     while True:
         try:
             message = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ class Message:
     event: str
     cursor: str
     data: bytes
+    trimmed: bytes | None = None
+    """The data for those who only have a link."""
 
     def encode(self) -> bytes:
         """Return the event as a text/event-stream has it."""
@@ -44,6 +46,8 @@ class Subscriber:
     """A reader of a stream. `None` in its queue ends it."""
 
     user: str
+    trimmed: bool = False
+    """Whether it is told of no errors."""
     queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     dropped: bool = False
 
@@ -89,9 +93,10 @@ class SweepWatcher:
     def publish(self, message: Message, user: str | None = None) -> None:
         """Send a message to all readers, or to those of one user."""
         encoded = message.encode()
+        trimmed = encoded if message.trimmed is None else replace(message, data=message.trimmed).encode()
         for subscriber in list(self.subscribers):
-            if user is None or subscriber.user == user:
-                subscriber.put(encoded)
+            if user is None or (subscriber.user == user and not subscriber.trimmed):
+                subscriber.put(trimmed if subscriber.trimmed else encoded)
 
     def close(self) -> None:
         """End all streams."""
@@ -136,12 +141,12 @@ class SweepWatcher:
     def _message(self, changes: CellChanges) -> Message:
         axes = self.services.queries.sweep(self.sweep_id).axes
         cursor = changes.cursor.isoformat()
-        document = {
-            "cursor": cursor,
-            "counts": state_counts(self._states.values()),
-            "cells": columns(changes, axes, metric_names(changes.cells)),
-        }
-        return Message("changes", cursor, to_json(document))
+        cells = columns(changes, axes, metric_names(changes.cells))
+        document = {"cursor": cursor, "counts": state_counts(self._states.values())}
+        without_errors = {name: column for name, column in cells.items() if name != "error"}
+        return Message(
+            "changes", cursor, to_json({**document, "cells": cells}), to_json({**document, "cells": without_errors})
+        )
 
     @staticmethod
     def _version(changes: CellChanges, cell: CellRow) -> tuple[Any, ...]:
@@ -160,13 +165,13 @@ class Watchers:
         self.closing = False
         self._watchers: dict[str, SweepWatcher] = {}
 
-    def subscribe(self, sweep_id: str, user: str) -> Subscriber:
+    def subscribe(self, sweep_id: str, user: str, *, trimmed: bool = False) -> Subscriber:
         """Return a reader of the changes of a sweep."""
         watcher = self._watchers.get(sweep_id)
         if watcher is None:
             watcher = SweepWatcher(self.services, sweep_id, lambda idle: self._forget(idle))
             self._watchers[sweep_id] = watcher
-        subscriber = Subscriber(user)
+        subscriber = Subscriber(user, trimmed)
         watcher.add(subscriber)
         if self.closing:
             subscriber.put(None)

@@ -1,0 +1,58 @@
+"""Pictures that are sent in: checked, and stored under their hash."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.web.access import FarmDep, Submitter
+from stylefarm.producer.web.problems import Refused
+from stylefarm.shared.images.decode import decode
+from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
+from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
+from stylefarm.shared.spec.spec import BLOB
+
+router = APIRouter(tags=["images"])
+
+
+@router.post("/images", status_code=201)
+async def upload(
+    request: Request,
+    farm: FarmDep,
+    user: Submitter,
+    name: Annotated[str, Query(max_length=255, pattern=r"^[^/\x00-\x1f\x7f]*$", description="What to call it.")] = "",
+) -> dict[str, Any]:
+    """Store a picture, the body of the request, and return the address by which jobs name it.
+
+    A picture that no job names within a day is deleted.
+    """
+    most = farm.settings.max_bytes
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > most:
+            raise Refused(f"the picture has more than {most:,} bytes: send a smaller file", 413)
+    return {"image": await to_thread.run_sync(_store, farm, bytes(data), name)}
+
+
+def _store(farm: Farm, data: bytes, name: str) -> dict[str, Any]:
+    picture = decode(data, name or "the picture", max_pixels=farm.settings.max_pixels)
+    sha256 = hashlib.sha256(data).hexdigest()
+    blobs, key = farm.services.blobs, f"inputs/{sha256}"
+    farm.store.holds.hold_for_a_day([key])
+    if not blobs.exists(key):
+        blobs.put(key, data, media_type(data[:HEAD_BYTES]))
+        for thumbnail, file in thumbnails(sha256, picture.image).items():
+            blobs.put(thumbnail, file, MEDIA_TYPE)
+    return {
+        "address": f"{BLOB}{sha256}/{name}" if name else f"{BLOB}{sha256}",
+        "sha256": sha256,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": len(data),
+        "notes": list(picture.notes),
+    }

@@ -1,0 +1,248 @@
+"""Jobs: submitted, listed, waited for, looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.views.status import Status
+from stylefarm.producer.web.access import FarmDep, Reader, Submitter
+from stylefarm.producer.web.answers import answer
+from stylefarm.producer.web.once import IdempotencyKey, once
+from stylefarm.producer.web.rates import submission_rate
+from stylefarm.producer.web.submitted import checked_fields
+from stylefarm.shared.blobs.storage import fetch_verified
+from stylefarm.shared.db.records import MEDIA_TYPES, JobSelector
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import InvalidRequest, NotFound, StillPending
+from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
+from stylefarm.shared.spec.terms import parse_terms
+
+router = APIRouter(tags=["jobs"])
+
+LONGEST_WAIT = 60.0
+WAIT_POLL_SECONDS = 0.3
+MOST_BATCHED = 1000
+JobId = Annotated[str, Field(min_length=36, max_length=36)]
+
+
+class NewJobRequest(BaseModel):
+    """A job: its parameters. Pictures are hashes, which may say what the picture is called: "sha256:1f.../cat.jpg"."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job: Annotated[
+        dict[str, Any],
+        Field(examples=[{"content": f"sha256:{'1f' * 32}", "style": f"sha256:{'2e' * 32}", "size": 512}]),
+    ]
+    force: bool = False
+
+
+class JobBatch(BaseModel):
+    """Ids of jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: Annotated[list[JobId], Field(min_length=1, max_length=MOST_BATCHED)]
+
+
+class JobAction(BaseModel):
+    """What is to be done with a job; `priority` for prioritize, `from_checkpoint` for retry."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Annotated[str, Field(pattern="^(cancel|pause|resume|retry|prioritize)$")]
+    priority: Annotated[int, Field(ge=0, le=9)] | None = None
+    from_checkpoint: bool = False
+
+
+def job_document(status: Status) -> dict[str, Any]:
+    """Return a job with the addresses of what belongs to it."""
+    here = f"/api/v1/jobs/{status.id}"
+    links = {name: f"{here}/{name}" for name in ("losses", "snapshots", "events", "actions")}
+    if status.result is not None:
+        links["result"] = f"{here}/result"
+    if status.sweep is not None:
+        links["sweep"] = f"/api/v1/sweeps/{status.sweep}"
+        links["stream"] = f"/api/v1/sweeps/{status.sweep}/stream"
+    return {"job": status.as_json(), "links": {"self": here, **links}}
+
+
+@router.get("/jobs")
+def list_jobs(
+    request: Request,
+    farm: FarmDep,
+    reader: Reader,
+    state: Annotated[list[State], Query()] = [],  # noqa: B006 - FastAPI copies it
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
+    cursor: Annotated[str | None, Query()] = None,
+) -> Response:
+    """List jobs, newest first; `next` is the cursor of the next page, null on the last one."""
+    rows = farm.services.pages.jobs(state, limit + 1, None if cursor is None else parse_place(cursor))
+    more = len(rows) > limit
+    shown = rows[:limit]
+    ratings = farm.services.review_reads.ratings(reader.user, [row.id for row in shown])
+    jobs = [{**job_document(Status.of(row)), "rating": _rating(ratings.get(row.id))} for row in shown]
+    return answer(request, {"jobs": jobs, "next": place_of(shown[-1]) if more else None})
+
+
+def _rating(found: Any) -> dict[str, Any]:
+    return {"stars": None, "flag": None} if found is None else {"stars": found.stars, "flag": found.flag}
+
+
+@router.post("/jobs", status_code=201)
+def submit(
+    request: Request, farm: FarmDep, user: Submitter, body: NewJobRequest, key: IdempotencyKey = None
+) -> Response:
+    """Submit a job. One whose picture was rendered before is returned, and rendered again only with `force`."""
+    with once(request, farm, user.user, key, body) as reply:
+        if reply.response is not None:
+            return reply.response
+        headers = submission_rate(request, user.user)
+        job = farm.submit(**checked_fields(farm, body.job), force=body.force)
+        document = {**job_document(job.status()), "created": job.created}
+        place = {"Location": f"/api/v1/jobs/{job.id}", **headers}
+        return reply.store(document, 201 if job.created else 200, place)
+
+
+@router.post("/jobs:batchGet")
+def batch_get(request: Request, farm: FarmDep, reader: Reader, body: JobBatch) -> Response:
+    """Return many jobs by their ids, in their order; those that are not there are left out."""
+    rows = farm.services.queries.jobs(body.jobs)
+    return answer(request, {"jobs": [job_document(Status.of(row)) for row in rows]})
+
+
+@router.get("/jobs/{job_id}")
+async def get_job(
+    request: Request, farm: FarmDep, reader: Reader, job_id: str, prefer: Annotated[str | None, Header()] = None
+) -> Response:
+    """Return a job. With `Prefer: wait=60` the answer comes when it has ended, or after so many seconds."""
+    found = re.search(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", prefer or "")
+    seconds = min(float(found[1]), LONGEST_WAIT) if found else 0.0
+    until = time.monotonic() + seconds
+    while True:
+        status = await to_thread.run_sync(_status, farm, job_id)
+        if status.state.final or time.monotonic() >= until or request.app.state.watchers.closing:
+            break
+        await asyncio.sleep(min(WAIT_POLL_SECONDS, max(0.0, until - time.monotonic())))
+    response = answer(request, job_document(status))
+    if found:
+        response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
+    return response
+
+
+def _status(farm: Farm, job_id: str) -> Status:
+    return Status.of(farm.services.queries.job(job_id))
+
+
+@router.get("/jobs/{job_id}/losses")
+def losses(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
+    """Return the loss curve by term."""
+    terms = farm.services.queries.job(job_id).loss_terms
+    points = farm.services.queries.losses(job_id)
+    values = {term: [point.losses[place] for point in points] for place, term in enumerate(terms)}
+    return answer(request, {"terms": terms, "iteration": [point.iteration for point in points], "values": values})
+
+
+@router.get("/jobs/{job_id}/snapshots")
+def snapshots(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
+    """Return the snapshots, by iteration; each picture is at /pictures/{sha256}."""
+    farm.services.queries.job(job_id)
+    rows = farm.services.queries.snapshots(job_id)
+    return answer(
+        request,
+        {
+            "snapshots": [
+                {
+                    "iteration": row.iteration,
+                    "sha256": row.sha256,
+                    "bytes": row.bytes,
+                    "width": row.width,
+                    "height": row.height,
+                }
+                for row in rows
+            ]
+        },
+    )
+
+
+@router.get("/jobs/{job_id}/events")
+def events(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
+    """Return the attempts at a job and its events, oldest first."""
+    queries = farm.services.queries
+    queries.job(job_id)
+    attempts = [
+        {
+            "attempt": row.attempt,
+            "worker": row.worker,
+            "started_at": row.started_at.isoformat(),
+            "ended_at": None if row.ended_at is None else row.ended_at.isoformat(),
+            "outcome": row.outcome,
+            "record": row.record,
+        }
+        for row in queries.attempts(job_id)
+    ]
+    moves = [
+        {
+            "at": row.at.isoformat(),
+            "attempt": row.attempt,
+            "state": row.state,
+            "worker": row.worker,
+            "reason": row.reason,
+        }
+        for row in queries.events(job_id)
+    ]
+    return answer(request, {"attempts": attempts, "events": moves})
+
+
+@router.get("/jobs/{job_id}/result", response_class=Response)
+def result(farm: FarmDep, reader: Reader, job_id: str) -> Response:
+    """Return the file of the result."""
+    status = _status(farm, job_id)
+    if status.result is None:
+        if status.state.final:
+            raise NotFound(f"job {job_id} has no result: it is {status.state}")
+        raise StillPending(f"job {job_id} is {status.state}: ask again when it is done, or send Prefer: wait=60 for it")
+    data = fetch_verified(farm.services.blobs, status.result.key, status.result.sha256)
+    suffix = status.result.key.rpartition(".")[2]
+    headers = {
+        "Content-Disposition": f'attachment; filename="{job_id[:8]}.{suffix}"',
+        "ETag": f'"{status.result.sha256}"',
+    }
+    return Response(data, headers=headers, media_type=MEDIA_TYPES.get(suffix, "application/octet-stream"))
+
+
+@router.post("/jobs/{job_id}/actions")
+def act(request: Request, farm: FarmDep, user: Submitter, job_id: str, body: JobAction) -> Response:
+    """Cancel, pause, resume, retry or prioritize a job; `changed` is 0 where there was nothing to do."""
+    farm.services.queries.job(job_id)
+    changed = run_action(
+        farm, JobSelector(job=job_id), body.action, body.priority, from_checkpoint=body.from_checkpoint
+    )
+    return answer(request, {"changed": changed, **job_document(_status(farm, job_id))})
+
+
+def run_action(
+    farm: Farm, selector: JobSelector, action: str, priority: int | None = None, *, from_checkpoint: bool = False
+) -> int:
+    """Carry out an action, and return how many jobs it has changed. Raises InvalidRequest."""
+    commands = farm.store.commands
+    if action == "cancel":
+        return len(commands.cancel(selector))
+    if action == "pause":
+        return len(commands.pause(selector))
+    if action == "resume":
+        return farm.announce_changes(commands.resume(selector))
+    if action == "retry":
+        return farm.announce_changes(commands.retry(selector, from_checkpoint=from_checkpoint))
+    if priority is None:
+        raise InvalidRequest("prioritize needs a priority, 0 to 9: give one")
+    return farm.announce_changes(commands.reprioritize(selector, parse_terms({"priority": priority}).priority))

@@ -84,6 +84,6 @@ def _leaves(value: object) -> Iterator[object]:
 def _check_picture(name: str, value: object) -> None:
     if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
         raise InvalidSpec(
-            f"{name} = {value!r:.80} is no content hash: over HTTP, pictures are sent to /api/v1/images first, and named"
-            ' by their addresses, "sha256:..."'
+            f"{name} = {value!r:.80} is no content hash: over HTTP, pictures are sent to /api/v1/images first, and"
+            ' named by their addresses, "sha256:..."'
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stylefarm.producer.views.labels import key_of
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.services import Services
-from stylefarm.shared.spec.spec import BLOB
+from stylefarm.shared.spec.spec import BLOB, JobSpec
 
 # Around a weight, its half and its double first; a factor of ten is another picture.
 FACTORS = (0.5, 0.71, 1.0, 1.41, 2.0)
@@ -52,7 +53,13 @@ def base_of(spec: Mapping[str, Any], content: str, style: str) -> dict[str, Any]
         content: what its content is called.
         style: what its styles are called, joined by +.
     """
-    base = {name: value for name, value in spec.items() if name not in NOT_GIVEN and value is not None}
+    fields = JobSpec.model_fields
+    usual = {name: field.get_default(call_default_factory=True, validated_data={}) for name, field in fields.items()}
+    base = {
+        name: value
+        for name, value in spec.items()
+        if name not in NOT_GIVEN and value is not None and key_of(value) != key_of(usual.get(name))
+    }
     base["content"] = _named(spec["content"], content)
     styles, names = spec.get("style") or [], style.split(" + ")
     if styles:

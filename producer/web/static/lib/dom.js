@@ -23,6 +23,7 @@ const GLYPHS = {
   half: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 2v12M8 5l4-1M8 8h6M8 11l4 1",
   filter: "M2 4h12M4.5 8h7M7 12h2",
   more: "M3 8h.01M8 8h.01M13 8h.01",
+  minus: "M3.5 8h9",
   close: "M4 4l8 8M12 4l-8 8",
   left: "M10 3L5 8l5 5",
   right: "M6 3l5 5-5 5",

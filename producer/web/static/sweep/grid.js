@@ -144,7 +144,7 @@ export class Grid {
         slot.at[number] = column;
         const cell = slot.cells[number];
         const index = arrangement.at(row, column);
-        if (index !== cell.index) this.leave(cell);
+        if (index !== cell.index) this.keepFocus(cell);
         cell.assign(index, column + 2);
         cell.element.style.transform = `translateX(${this.headWidth + column * this.stepX}px)`;
         this.drawCell(cell);
@@ -165,7 +165,7 @@ export class Grid {
   }
 
   // The focus does not wander to another cell with its element.
-  leave(cell) {
+  keepFocus(cell) {
     if (cell.index >= 0 && document.activeElement === cell.element) {
       this.root.tabIndex = 0;
       this.root.focus({ preventScroll: true });

@@ -1,6 +1,7 @@
 // The sweep's cells, column by column in typed arrays, and how they change.
 
 import { ask, page } from "../lib/api.js";
+import { words } from "../lib/format.js";
 
 /** Codes of the flags in `store.flag`. */
 export const NO_FLAG = 0, PICK = 1, REJECT = 2;
@@ -90,7 +91,11 @@ export class Store {
 
   /** Return a cell in words: the values of the axes that have more than one. */
   nameOf(index) {
-    const parts = this.axes.flatMap((axis, number) => (axis.values.length > 1 && this.at[number][index] >= 0 ? [this.labelAt(number, index)] : []));
+    const parts = this.axes.flatMap((axis, number) => {
+      const label = this.labelAt(number, index);
+      if (axis.values.length < 2 || label === null) return [];
+      return [axis.pictures.some(Boolean) ? label : `${words(axis.name)} ${label}`];
+    });
     return parts.join(", ") || `cell ${this.position[index] + 1}`;
   }
 

@@ -82,3 +82,8 @@ export function oncePerFrame(work) {
     requestAnimationFrame(() => { asked = false; work(); });
   };
 }
+
+/** Run `work` once after the next frame is on the screen, for what may come a moment later. */
+export function afterFrame(work) {
+  return oncePerFrame(() => setTimeout(work));
+}

@@ -1,8 +1,8 @@
 // One cell of the grid: an element that is used again for another cell when it is scrolled away.
 
-import { thumb } from "../lib/api.js";
 import { make } from "../lib/dom.js";
 import { count, number } from "../lib/format.js";
+import { load, loaded } from "./loading.js";
 import { PICK, REJECT, UNRATED } from "./store.js";
 
 /** The element of one cell. `index` is the cell it shows, or -1. */
@@ -19,9 +19,9 @@ export class CellElement {
       make("div", { class: "shot" }, this.image, this.words, make("span", { class: "meter" }, this.meter)),
       make("div", { class: "under" }, this.marks, this.value));
     this.element.cell = this;
-    this.image.addEventListener("load", () => this.element.classList.add("seen"));
+    this.image.addEventListener("load", () => { loaded(this); this.element.classList.add("seen"); });
     // A thumbnail that cannot be had is as good as none; the next change of the cell tries again.
-    this.image.addEventListener("error", () => { this.hash = null; this.words.textContent = "picture not found"; });
+    this.image.addEventListener("error", () => { loaded(this); this.hash = null; this.words.textContent = "picture not found"; });
   }
 
   /** Show another cell, or none for -1; its picture comes with `draw`. */
@@ -36,6 +36,7 @@ export class CellElement {
   /** Forget the picture, which ends its download. */
   dropPicture() {
     if (this.hash === null) return;
+    loaded(this);
     this.hash = null;
     this.image.removeAttribute("src");
     this.element.classList.remove("seen");
@@ -56,7 +57,7 @@ export class CellElement {
     element.classList.toggle("chosen", desk.selected.has(index));
     element.setAttribute("aria-selected", desk.selected.has(index));
     const running = state === "running";
-    this.meter.style.transform = `scaleX(${running && store.iterations[index] ? store.iteration[index] / store.iterations[index] : 0})`;
+    if (running) this.meter.style.width = `${100 * store.iteration[index] / Math.max(1, store.iterations[index])}%`;
     text(this.words, hash === null ? stateWords(store, index, state) : state === "failed" ? "failed" : "");
     text(this.marks, (flag === PICK ? "⚑ " : flag === REJECT ? "✕ " : "") + (stars === UNRATED ? "" : stars === 0 ? "0 ★" : "★".repeat(stars)));
     text(this.value, look.show ? shown(store, look.show, index) : running ? `${count(store.iteration[index])} / ${count(store.iterations[index])}` : "");
@@ -67,7 +68,8 @@ export class CellElement {
   load(hash, edge) {
     if (hash === this.hash) return;
     this.hash = hash;
-    this.image.src = thumb(hash, edge);
+    this.edge = edge;
+    load(this);
   }
 }
 

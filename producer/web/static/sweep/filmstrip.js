@@ -65,7 +65,7 @@ export class Filmstrip {
       if (slot.at === at) continue;
       slot.at = at;
       slot.cell.assign(sequence[at] ?? -1, at + 1);
-      slot.cell.element.style.transform = `translateX(${this.pad + at * (EDGE + GAP)}px)`;
+      slot.cell.element.style.left = `${this.pad + at * (EDGE + GAP)}px`;
       this.#drawCell(slot.cell);
     }
   }

@@ -97,6 +97,7 @@ export class Grid {
     this.sheet.style.width = `${this.headWidth + arrangement.columns * this.stepX + 8}px`;
     this.sheet.style.height = `${this.headHeight + arrangement.rows * this.stepY + 16}px`;
     this.root.classList.toggle("table", arrangement.kind === "table");
+    this.root.classList.toggle("small", this.cellWidth < 96);
     this.root.setAttribute("aria-rowcount", arrangement.rows + 1);
     this.root.setAttribute("aria-colcount", arrangement.columns + 1);
     this.empty.hidden = arrangement.sequence.length > 0;
@@ -146,7 +147,7 @@ export class Grid {
         const index = arrangement.at(row, column);
         if (index !== cell.index) this.keepFocus(cell);
         cell.assign(index, column + 2);
-        cell.element.style.transform = `translateX(${this.headWidth + column * this.stepX}px)`;
+        cell.element.style.left = `${this.headWidth + column * this.stepX}px`;
         this.drawCell(cell);
       }
     }

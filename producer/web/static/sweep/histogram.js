@@ -1,6 +1,6 @@
 // A small histogram of a column, on which a range is drawn.
 
-import { make } from "../lib/dom.js";
+import { make, oncePerFrame } from "../lib/dom.js";
 import { color, onTheme } from "../lib/theme.js";
 
 const BINS = 40, HEIGHT = 36;
@@ -12,7 +12,8 @@ const BINS = 40, HEIGHT = 36;
 export function histogram(store, name, onRange) {
   const canvas = make("canvas", { class: "histogram", "aria-hidden": "true" });
   const plot = { element: canvas, least: NaN, most: NaN, draw };
-  let bins = new Int32Array(BINS), range = [-Infinity, Infinity], from = null;
+  let bins = new Int32Array(BINS), range = [-Infinity, Infinity], from = null, to = null;
+  const brush = oncePerFrame(() => { if (from) onRange(...[from[1], to].sort((a, b) => a - b)); });
 
   function draw(mask, bounds) {
     const column = store.column(name);
@@ -56,7 +57,8 @@ export function histogram(store, name, onRange) {
   });
   canvas.addEventListener("pointermove", (event) => {
     if (!from || Math.abs(event.clientX - from[0]) < 3) return;
-    onRange(...[from[1], valueAt(event)].sort((a, b) => a - b));
+    to = valueAt(event);
+    brush();
   });
   canvas.addEventListener("pointerup", (event) => {
     if (from && Math.abs(event.clientX - from[0]) < 3) onRange(-Infinity, Infinity);

@@ -1,6 +1,6 @@
 // The filters beside the views. Each choice says how many cells it would leave.
 
-import { button, make } from "../lib/dom.js";
+import { afterFrame, button, make } from "../lib/dom.js";
 import { count, number, words } from "../lib/format.js";
 import { emptyFilter, filterSize, passing, starName } from "./filter.js";
 import { histogram } from "./histogram.js";
@@ -26,7 +26,8 @@ export class Panel {
     root.replaceChildren(make("header", { class: "row spread" }, make("h2", { text: "Filters" }),
       make("span", { class: "row" }, this.clear, button("Close the filters", () => this.toggle(), { icon: "close" }))),
     ...this.groups.map((group) => group.element), savedViews(desk));
-    desk.on("arranged", () => this.draw());
+    // The cells come first: they are what one looks at while drawing a range.
+    desk.on("arranged", afterFrame(() => this.draw()));
     desk.on("cells", () => {
       if (this.later) return;
       this.later = setTimeout(() => { this.later = null; this.draw(); }, 1000);

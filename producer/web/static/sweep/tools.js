@@ -1,7 +1,7 @@
 // The bar above the views: tabs, axes, order, size, and what can be done with the sweep.
 
 import { mayWrite, page } from "../lib/api.js";
-import { button, choice, glyph, make } from "../lib/dom.js";
+import { afterFrame, button, choice, glyph, make } from "../lib/dom.js";
 import { count, words } from "../lib/format.js";
 import { menu } from "../lib/menu.js";
 import { VIEWS } from "./address.js";
@@ -44,7 +44,9 @@ export function startTools(parts, panel) {
     offer.hidden = !offered;
     if (offered) offer.textContent = offerWords(offered);
   });
-  for (const event of ["view", "look", "arranged"]) desk.on(event, mark);
+  const markLater = afterFrame(mark);
+  desk.on("view", mark);
+  for (const event of ["look", "arranged"]) desk.on(event, markLater);
   mark();
 
   function axisControls() {

@@ -3,6 +3,7 @@
 import { glyph } from "./dom.js";
 
 const KEY = "stylefarm-theme";
+const colors = new Map();
 const listeners = new Set();
 const system = matchMedia("(prefers-color-scheme: dark)");
 
@@ -18,8 +19,11 @@ export function onTheme(listener) {
 
 /** Return the color of a custom property such as "accent", as a canvas takes it. */
 export function color(name) {
-  probe.style.color = `var(--${name})`;
-  return getComputedStyle(probe).color;
+  if (!colors.has(name)) {
+    probe.style.color = `var(--${name})`;
+    colors.set(name, getComputedStyle(probe).color);
+  }
+  return colors.get(name);
 }
 
 /** Make the button at the top of the page switch between light and dark. */
@@ -40,5 +44,6 @@ probe.hidden = true;
 document.body.append(probe);
 
 function tell() {
+  colors.clear();
   for (const listener of listeners) listener();
 }

@@ -45,8 +45,8 @@ export class Grid {
   arranged() {
     this.measure();
     const place = this.desk.current >= 0 ? this.desk.arrangement.placeOf(this.desk.current) : null;
-    if (!place) this.root.scrollTo(0, 0);
-    else this.reveal(this.desk.current);
+    if (place) this.reveal(this.desk.current);
+    else if (this.lastTop || this.lastLeft) this.root.scrollTo(0, 0);
   }
 
   /** Work out sizes; builds the elements anew only if another number of them is needed. */
@@ -88,12 +88,12 @@ export class Grid {
 
   layOut() {
     const { arrangement } = this.desk;
-    const style = this.root.style;
-    style.setProperty("--cell-width", `${this.cellWidth}px`);
-    style.setProperty("--cell-height", `${this.cellHeight}px`);
-    style.setProperty("--under", `${this.under}px`);
-    style.setProperty("--head-width", `${this.headWidth}px`);
-    style.setProperty("--head-height", `${this.headHeight}px`);
+    const sizes = { "--cell-width": this.cellWidth, "--cell-height": this.cellHeight, "--under": this.under, "--head-width": this.headWidth, "--head-height": this.headHeight };
+    for (const [name, pixels] of Object.entries(sizes)) {
+      // Setting a property that all cells use lays all of them out again.
+      if (this.sizes?.[name] !== pixels) this.root.style.setProperty(name, `${pixels}px`);
+    }
+    this.sizes = sizes;
     this.sheet.style.width = `${this.headWidth + arrangement.columns * this.stepX + 8}px`;
     this.sheet.style.height = `${this.headHeight + arrangement.rows * this.stepY + 16}px`;
     this.root.classList.toggle("table", arrangement.kind === "table");
@@ -104,7 +104,7 @@ export class Grid {
     this.empty.textContent = this.store.length ? "No cell passes the filter." : "This sweep has no cells yet.";
     this.sheet.hidden = !this.empty.hidden;
     if (this.pool.length !== this.seenRows || this.pool[0]?.cells.length !== this.seenColumns) this.build();
-    for (const row of this.pool) { row.row = -1; row.element.hidden = true; }
+    for (const row of this.pool) row.row = -1;
     this.drawHeads();
     this.place();
   }
@@ -133,7 +133,6 @@ export class Grid {
       const slot = pool[row % rows];
       if (slot.row !== row) {
         slot.row = row;
-        slot.element.hidden = false;
         slot.element.style.transform = `translateY(${this.headHeight + row * this.stepY}px)`;
         slot.element.setAttribute("aria-rowindex", row + 2);
         slot.at.fill(-1);

@@ -12,7 +12,7 @@ const BINS = 40, HEIGHT = 36;
 export function histogram(store, name, onRange) {
   const canvas = make("canvas", { class: "histogram", "aria-hidden": "true" });
   const plot = { element: canvas, least: NaN, most: NaN, draw };
-  let bins = new Int32Array(BINS), range = [-Infinity, Infinity], from = null, to = null;
+  let bins = new Int32Array(BINS), range = [-Infinity, Infinity], from = null, to = null, box = null;
   const brush = oncePerFrame(() => { if (from) onRange(...[from[1], to].sort((a, b) => a - b)); });
 
   function draw(mask, bounds) {
@@ -48,10 +48,11 @@ export function histogram(store, name, onRange) {
     }
   }
   const valueAt = (event) => {
-    const { left, width } = canvas.getBoundingClientRect();
+    const { left, width } = box;
     return plot.least + Math.max(0, Math.min(1, (event.clientX - left) / width)) * (plot.most - plot.least);
   };
   canvas.addEventListener("pointerdown", (event) => {
+    box = canvas.getBoundingClientRect();
     from = [event.clientX, valueAt(event)];
     canvas.setPointerCapture(event.pointerId);
   });

@@ -27,11 +27,9 @@ export class Panel {
       make("span", { class: "row" }, this.clear, button("Close the filters", () => this.toggle(), { icon: "close" }))),
     ...this.groups.map((group) => group.element), savedViews(desk));
     // The cells come first: they are what one looks at while drawing a range.
-    desk.on("arranged", afterFrame(() => this.draw()));
-    desk.on("cells", () => {
-      if (this.later) return;
-      this.later = setTimeout(() => { this.later = null; this.draw(); }, 1000);
-    });
+    const soon = (pause) => { this.later ??= setTimeout(() => { this.later = null; this.draw(); }, pause); };
+    desk.on("arranged", afterFrame(() => soon(80)));
+    desk.on("cells", () => soon(1000));
   }
 
   get open() { return !this.root.hidden; }

@@ -23,6 +23,7 @@ export function startTools(parts, panel) {
   side.replaceChildren(offer, filter, menu("Actions", () => actionEntries(parts), { hidden: page.read_only && !mayWrite() }),
     button("Keys (?)", showHelp, { class: "keys-button" }));
 
+  let drawn = null;
   function mark() {
     for (const tab of tabs.children) {
       if (tab.dataset.view === desk.chosen.view) tab.setAttribute("aria-current", "page");
@@ -36,6 +37,10 @@ export function startTools(parts, panel) {
   function drawAxes() {
     axes.hidden = desk.chosen.view !== "grid";
     if (axes.hidden || axes.contains(document.activeElement)) return;
+    const { rows, columns, slice, wrap, sort } = desk.chosen;
+    const now = JSON.stringify([rows, columns, [...slice], wrap, sort, desk.arrangement?.kind, parts.grid.cellWidth]);
+    if (now === drawn) return;
+    drawn = now;
     axes.replaceChildren(...axisControls(desk), ...lookControls(parts));
   }
   axes.addEventListener("focusout", () => requestAnimationFrame(drawAxes));

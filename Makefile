@@ -61,7 +61,7 @@ bench-farm: $(VENV)/dev.installed
 
 # Needs uv; the hashes it writes are the same whatever index it asked.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-EXTRAS := --extra postgres --extra plots --extra parquet --extra search --extra heic
+EXTRAS := --extra web --extra postgres --extra plots --extra parquet --extra search --extra heic
 lock:
 	$(LOCK) --upgrade $(EXTRAS) --extra worker --extra models --extra dev -o requirements/dev.lock
 	$(LOCK) --constraint requirements/dev.lock $(EXTRAS) -o requirements/producer.lock

@@ -10,8 +10,10 @@ from sqlalchemy import Engine
 
 from stylefarm.shared.blobs.storage import BlobStore, FolderBlobs
 from stylefarm.shared.db.connection import connect
+from stylefarm.shared.queries.cells import CellReads
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.queries.lists import Listing
+from stylefarm.shared.queries.reviews import ReviewReads
 from stylefarm.shared.queries.sweeps import SweepReads
 from stylefarm.shared.settings import Settings
 
@@ -74,6 +76,16 @@ class Services:
     def sweep_reads(self) -> SweepReads:
         """The queries about whole sweeps."""
         return SweepReads(self.engine)
+
+    @cached_property
+    def cell_reads(self) -> CellReads:
+        """The queries about the cells of sweeps, for pages."""
+        return CellReads(self.engine)
+
+    @cached_property
+    def review_reads(self) -> ReviewReads:
+        """The queries about ratings and votes."""
+        return ReviewReads(self.engine)
 
     @cached_property
     def listing(self) -> Listing:

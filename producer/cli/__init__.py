@@ -55,6 +55,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "presets": ("stylefarm.producer.cli.presets:presets", "Show the presets: classic programs and their parameters."),
     "parameters": ("stylefarm.producer.cli.parameters:parameters", "Explain the parameters of a picture."),
     "weights": ("stylefarm.worker.cli.weights:weights", "Download, import and list pretrained weights."),
+    "web": ("stylefarm.producer.cli.web:web", "Serve the dashboard and the HTTP API."),
+    "token": ("stylefarm.producer.cli.token:token", "Make and revoke tokens for the dashboard and the API."),
     "db": ("stylefarm.producer.cli.db:db", "Prepare the database."),
     "doctor": ("stylefarm.worker.cli.doctor:doctor", "Check the farm: what is wrong, and what to do about it."),
     "completion": ("stylefarm.producer.cli.completion:completion", "Print a shell completion script."),

@@ -30,6 +30,7 @@ from stylefarm.shared.images.color import is_gray
 from stylefarm.shared.images.decode import decode, read_bytes
 from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
+from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
 from stylefarm.shared.paths import is_url, located
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
@@ -225,6 +226,9 @@ class SpecResolver:
         if _address(data) != source.address:
             raise InvalidImage(f"{source.origin} changed while it was being submitted: submit again")
         blobs.put(key, data, media_type(data[:HEAD_BYTES]))
+        image = decode(data, source.name, max_pixels=self.services.settings.max_pixels).image
+        for name, thumbnail in thumbnails(source.address.removeprefix(BLOB), image).items():
+            blobs.put(name, thumbnail, MEDIA_TYPE)
 
     def picture(self, address: str) -> Image.Image:
         """Return a picture that a resolved spec names.

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
-from stylefarm.shared.db import library_tables, object_tables
+from stylefarm.shared.db import access_tables, library_tables, object_tables, review_tables
 from stylefarm.shared.db.base import Base, Counter
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.doubles import Doubles
@@ -25,7 +25,7 @@ from stylefarm.shared.db.states import ArtifactRole, State, WorkerState
 from stylefarm.shared.queue.routes import DEFAULT_PRIORITY
 
 # Imported so that their tables are among all of them.
-OTHER_TABLES = (library_tables, object_tables)
+OTHER_TABLES = (access_tables, library_tables, object_tables, review_tables)
 METADATA = Base.metadata
 
 # Jobs that may be rendered in a batch; one that has failed before is rendered alone.
@@ -54,6 +54,9 @@ class SweepRow(Base):
         default=list, server_default="[]", comment="What its user wrote on it to find it again, sorted."
     )
     note: Mapped[str | None] = mapped_column(comment="What its user wrote about it.")
+    parent_id: Mapped[str | None] = mapped_column(
+        String(36), comment="The sweep from one of whose cells this one was made, which may be deleted; null: none."
+    )
 
 
 class SharedCellRow(Base):
@@ -230,7 +233,7 @@ class ArtifactRow(Base):
     """Something stored for a job in the object store: its result, a snapshot, a checkpoint."""
 
     __tablename__ = "artifacts"
-    __table_args__ = (Index(None, "job_id", "role", "iteration", "key", unique=True),)
+    __table_args__ = (Index(None, "job_id", "role", "iteration", "key", unique=True), Index(None, "sha256"))
 
     id: Mapped[int] = mapped_column(Counter, primary_key=True, comment="A number of its own.")
     job_id: Mapped[str] = mapped_column(

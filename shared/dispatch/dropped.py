@@ -17,6 +17,8 @@ from stylefarm.shared.db.object_tables import DroppedObjectRow, HeldObjectRow
 from stylefarm.shared.db.states import ArtifactRole
 from stylefarm.shared.db.tables import ArtifactRow, JobRequestRow, WeightsRow
 from stylefarm.shared.errors import NotFound
+from stylefarm.shared.images.thumbnails import FOLDER as THUMBNAILS
+from stylefarm.shared.images.thumbnails import thumbnail_keys
 from stylefarm.shared.queries.jobs import DatabaseReader
 from stylefarm.shared.store.exclusion import hold_off_submissions
 from stylefarm.shared.store.moves import CHUNK, Transactions
@@ -99,14 +101,15 @@ class DroppedObjects(DatabaseReader, Transactions):
             # Whose hold has ended before has rows by now, and these were there when names were looked for.
             held = set(session.scalars(select(HeldObjectRow.key).where(these, HeldObjectRow.until >= began)))
             gone = [key for key in keys if key not in held and _hash_of(key) not in named]
+            inputs = [_hash_of(key) for key in gone if key.startswith("inputs/")]
             with ThreadPoolExecutor(THREADS) as pool:
-                for _ in pool.map(self.blobs.delete, gone):
+                for _ in pool.map(self.blobs.delete, [*gone, *thumbnail_keys(inputs)]):
                     pass
             # What is held is looked at again next time.
             over = [key for key in keys if key not in held]
             since = DroppedObjectRow.dropped_at <= began
             session.execute(delete(DroppedObjectRow).where(DroppedObjectRow.key.in_(over), since))
-        return len(gone)
+        return sum(not key.startswith(f"{THUMBNAILS}/") for key in gone)
 
     def _named(self) -> set[str]:
         """Return the hashes that jobs, what is registered, and the data sets of both name."""

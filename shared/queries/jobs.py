@@ -142,6 +142,14 @@ class Queries(DatabaseReader):
         done = select(JobRow).where(JobRow.spec_key == spec_key, JobRow.state == State.DONE)
         return next(iter(self._all(done.order_by(JobRow.finished_at.desc()).limit(1))), None)
 
+    def next_queued(self) -> str | None:
+        """Return the id of the queued job that is rendered next: the most urgent, of these the oldest; None: none."""
+        order = JobRow.priority.desc(), JobRow.created_at, JobRow.sweep_id, JobRow.position
+        with self._session() as session:
+            return session.scalars(
+                select(JobRow.id).where(JobRow.state == State.QUEUED).order_by(*order).limit(1)
+            ).first()
+
     def training(self, model: str) -> JobRow | None:
         """Return the newest unfinished job that trains the model of that name, if there is one."""
         unfinished = JobRow.state.not_in(sorted(FINAL))

@@ -29,6 +29,7 @@ from stylefarm.shared.schema.documents import (
     SubmittedJobDocument,
     SweepDocument,
     SweepReference,
+    TokenDocument,
     TrainingEstimateDocument,
     WebhookDocument,
     WeightsDocument,
@@ -287,6 +288,19 @@ class AddedDatasetAnswer(TypedDict):
     left_out: dict[str, str]
 
 
+class CreatedTokenAnswer(TypedDict):
+    """A new token, and its secret, which is not shown again."""
+
+    token: TokenDocument
+    secret: str
+
+
+class TokenListAnswer(TypedDict):
+    """Tokens."""
+
+    tokens: list[TokenDocument]
+
+
 class TrainedAnswer(TypedDict):
     """The name of a model, and the job that trains it."""
 
@@ -387,6 +401,9 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "dataset show": (DatasetAnswer,),
     "dataset add": (AddedDatasetAnswer,),
     "dataset delete": (DeletedNameAnswer,),
+    "token create": (CreatedTokenAnswer,),
+    "token list": (TokenListAnswer,),
+    "token revoke": (DeletedNameAnswer,),
     "config show": (SettingsAnswer,),
     "db upgrade": (DatabaseAnswer,),
     "doctor": (FindingsAnswer,),

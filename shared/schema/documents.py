@@ -237,6 +237,16 @@ class DatasetDocument(TypedDict):
     created_at: str
 
 
+class TokenDocument(TypedDict):
+    """A token without its secret; `expires_at` is null of one that never ends."""
+
+    id: str
+    user: str
+    role: str
+    created_at: str
+    expires_at: str | None
+
+
 class ListedPictureDocument(TypedDict):
     """A picture of a data set."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
+from stylefarm.shared.store.access import Access
 from stylefarm.shared.store.attempts import LEASE_SECONDS, Attempts
 from stylefarm.shared.store.checkpoints import Checkpoints
 from stylefarm.shared.store.commands import JobCommands
@@ -17,6 +18,7 @@ from stylefarm.shared.store.library import Datasets, Models
 from stylefarm.shared.store.maintenance import Maintenance
 from stylefarm.shared.store.marks import MarkChanges
 from stylefarm.shared.store.object_names import ObjectHolds
+from stylefarm.shared.store.reviews import Reviews
 from stylefarm.shared.store.submissions import Submissions
 
 __all__ = ["LEASE_SECONDS", "Store"]
@@ -35,6 +37,8 @@ class Store:
         models: the trained models by name.
         datasets: the data sets by name.
         marks: what users write on jobs and sweeps: tags, notes.
+        reviews: what users think of pictures: ratings, votes, the views that they keep.
+        access: who may use the farm over HTTP: tokens, sessions, shares.
         maintenance: what the reconciler writes: expired leases, dead workers, leader locks.
     """
 
@@ -49,4 +53,6 @@ class Store:
         self.models = Models(engine)
         self.datasets = Datasets(engine)
         self.marks = MarkChanges(engine)
+        self.reviews = Reviews(engine)
+        self.access = Access(engine)
         self.maintenance = Maintenance(engine)

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session, aliased
 
 from stylefarm.shared.db.cells import picture_names
 from stylefarm.shared.db.records import Deletion
-from stylefarm.shared.db.states import FINAL, State
+from stylefarm.shared.db.states import FINAL, ArtifactRole, State
 from stylefarm.shared.db.tables import ArtifactRow, DependencyRow, JobRequestRow, JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
+from stylefarm.shared.images.thumbnails import thumbnail_keys
 from stylefarm.shared.store.exclusion import hold_off_submissions
 from stylefarm.shared.store.moves import CHUNK, Transactions
 from stylefarm.shared.store.object_names import drop, keys_in
@@ -217,8 +218,14 @@ def _delete_jobs(session: Session, doomed: Sequence[str]) -> dict[str, int]:
         specs = select(cast(JobRequestRow.spec, Text)).where(JobRequestRow.job_id.in_(some))
         drop(session, {key for spec in session.scalars(specs) for key in keys_in(spec)})
         drop(session, {f"jobs/{job_id}/" for job_id in some})
+        drop(session, thumbnail_keys(list(session.scalars(_pictures(some)))))
         session.execute(delete(JobRow).where(JobRow.id.in_(some)), execution_options={"synchronize_session": False})
     return stored
+
+
+def _pictures(jobs: Sequence[str]) -> Select[str]:
+    roles = (ArtifactRole.RESULT, ArtifactRole.SNAPSHOT)
+    return select(ArtifactRow.sha256).where(ArtifactRow.job_id.in_(jobs), ArtifactRow.role.in_(roles))
 
 
 def _stored(session: Session, jobs: Sequence[str]) -> dict[str, int]:

@@ -11,13 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from stylefarm import shared
-from stylefarm.shared.blobs.storage import store_object
 from stylefarm.shared.images.encode import Output
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.training import TrainingSpec
 from stylefarm.shared.store.library import Models, NewModel
 from stylefarm.worker.attempt.checkpoint_file import temporary_file
 from stylefarm.worker.attempt.outcome import Rendered
+from stylefarm.worker.attempt.stored_picture import store_picture
 from stylefarm.worker.engine.feedforward.model import Model, write_model
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.targets import TargetCache
@@ -39,9 +39,13 @@ class SampleEncoder:
         """The file format and its options."""
         return Output("png")
 
-    def encode(self, image: Tensor, iteration: int) -> bytes:
-        """Return the file of a picture (3, H, W) after `iteration` steps. Raises InvalidRequest."""
-        return encode_tensor(image, self.output, {**self.parameters, "iteration": iteration})
+    def finished(self, image: Tensor) -> Tensor:
+        """Return the picture (3, H, W) as it is saved: in [0, 1], on the CPU."""
+        return image.float().cpu().clamp(0, 1)
+
+    def encode_finished(self, picture: Tensor, iteration: int) -> bytes:
+        """Return the file of a picture that `finished` has returned. Raises InvalidRequest."""
+        return encode_tensor(picture, self.output, {**self.parameters, "iteration": iteration})
 
 
 @dataclass
@@ -82,14 +86,11 @@ class ModelProduct:
             raise TypeError("the training has not begun")
         model = self._with_card(self.trainer.model(), progress)
         new = self._stored(model)
-        data = self.encoder.encode(progress.image[0], progress.iteration)
-        key, blobs = f"{folder}/result.png", self.services.blobs
-        with uploading("result"):
-            stored = retry_transient(lambda: store_object(blobs, key, data, "image/png"))
-        height, width = progress.image.shape[2:]
+        picture, blobs = self.encoder.finished(progress.image[0]), self.services.blobs
+        stored = store_picture(blobs, f"{folder}/result", self.encoder, picture, progress.iteration, "result")
         losses = progress.losses[0].tolist()
         measured = {f"loss_{term}": loss for term, loss in zip(self.spec.loss_terms, losses, strict=True)}
-        return Rendered(replace(stored, width=width, height=height), measured, new)
+        return Rendered(stored, measured, new)
 
     def _with_card(self, model: Model, progress: Progress) -> Model:
         said = {

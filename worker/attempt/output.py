@@ -31,10 +31,6 @@ class OutputEncoder:
         spec = self.spec
         return Output(spec.format, bits=spec.bits, quality=spec.quality, icc=spec.icc)
 
-    def encode(self, image: Tensor, iteration: int) -> bytes:
-        """Return the file of a picture (3, H, W) after `iteration` steps. Raises InvalidRequest."""
-        return self.encode_finished(self.finished(image), iteration)
-
     def encode_finished(self, picture: Tensor, iteration: int) -> bytes:
         """Return the file of a picture that `finished` has returned. Raises InvalidRequest."""
         return encode_tensor(picture, self.output, {**self.parameters, "iteration": iteration}, self.exif, self.alpha)

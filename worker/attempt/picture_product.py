@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from PIL import Image
 
 from stylefarm import shared
-from stylefarm.shared.blobs.storage import fetch_verified, store_object
+from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.images.decode import DecodedImage, decode
-from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.worker.attempt.metrics import measure_result
 from stylefarm.worker.attempt.outcome import Rendered
 from stylefarm.worker.attempt.output import OutputEncoder
+from stylefarm.worker.attempt.stored_picture import store_picture
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.targets import TargetCache
 from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.host.retry import retry_transient
-from stylefarm.worker.monitoring.metrics import uploading
 from stylefarm.worker.render.inputs import JobImages
 from stylefarm.worker.render.options import by_autograd
 
@@ -71,14 +70,10 @@ class PictureProduct:
     def finish(self, progress: Progress, folder: str, cache: TargetCache) -> Rendered:
         """Store the last picture, which is the result, and measure it."""
         picture = self.encoder.finished(progress.image[0])
-        data = self.encoder.encode_finished(picture, progress.iteration)
         metrics = measure_result(self.inputs, progress.image[0], picture, cache)
-        file_format = self.encoder.output.format
-        with uploading("result"):
-            key, blobs = f"{folder}/result.{file_format}", self.services.blobs
-            stored = retry_transient(lambda: store_object(blobs, key, data, content_type(file_format)))
-        _, height, width = picture.shape
-        return Rendered(replace(stored, width=width, height=height), metrics)
+        blobs = self.services.blobs
+        stored = store_picture(blobs, f"{folder}/result", self.encoder, picture, progress.iteration, "result")
+        return Rendered(stored, metrics)
 
     def _picture(self, address: str) -> Image.Image:
         return self._decoded(address).image

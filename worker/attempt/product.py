@@ -22,8 +22,12 @@ class PictureEncoder(Protocol):
         """The file format and its options."""
         ...
 
-    def encode(self, image: Tensor, iteration: int) -> bytes:
-        """Return the file of a picture (3, H, W) after `iteration` steps. Raises InvalidRequest."""
+    def finished(self, image: Tensor) -> Tensor:
+        """Return the picture (3, H, W) as it is saved: in [0, 1], on the CPU."""
+        ...
+
+    def encode_finished(self, picture: Tensor, iteration: int) -> bytes:
+        """Return the file of a picture that `finished` has returned. Raises InvalidRequest."""
         ...
 
 

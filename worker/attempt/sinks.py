@@ -11,20 +11,19 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from itertools import takewhile
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from stylefarm.shared.blobs.storage import BlobStore, store_object
+from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.records import Fence, Heartbeat, LossPoint
 from stylefarm.shared.errors import Diverged, InvalidSpec
-from stylefarm.shared.images.encode import content_type
 from stylefarm.shared.store import Store
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
 from stylefarm.worker.attempt.product import PictureEncoder
+from stylefarm.worker.attempt.stored_picture import store_picture
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.host.retry import retry_transient
 from stylefarm.worker.monitoring import metrics
@@ -212,14 +211,10 @@ class SnapshotSink:
         """Do nothing: each snapshot was handed over when it was taken."""
 
     def _upload(self, iteration: int, image: Tensor) -> None:
-        file_format = self.encoder.output.format
-        key = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}.{file_format}"
-        data = self.encoder.encode(image, iteration)
-        with metrics.uploading("snapshot"):
-            stored = retry_transient(lambda: store_object(self.blobs, key, data, content_type(file_format)))
-        _, height, width = image.shape
-        sized = replace(stored, width=width, height=height)
-        if not retry_transient(lambda: self.store.attempts.add_snapshot(self.fence, iteration, sized)):
+        path = f"jobs/{self.fence.job_id}/{self.fence.attempt}/snapshots/{iteration:06d}"
+        picture = self.encoder.finished(image)
+        stored = store_picture(self.blobs, path, self.encoder, picture, iteration, "snapshot")
+        if not retry_transient(lambda: self.store.attempts.add_snapshot(self.fence, iteration, stored)):
             raise LeaseLost
 
 

@@ -1,0 +1,91 @@
+"""Who sends a request, and whether they may: tokens, sessions of browsers, and the user of this machine."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.web.problems import Refused
+from stylefarm.shared.store.access import Grant, Role
+
+SECURE_COOKIE = "__Host-stylefarm"
+# Browsers keep a __Host- cookie only on https.
+PLAIN_COOKIE = "stylefarm-session"
+
+
+class AccessStore(Protocol):
+    """What a request is checked against."""
+
+    def check_token(self, secret: str) -> Grant | None:
+        """Return who has that token."""
+        ...
+
+    def check_session(self, cookie: str) -> Grant | None:
+        """Return whose session has that cookie."""
+        ...
+
+
+def local_user() -> str:
+    """Return the name of whoever runs this program, as the system knows it."""
+    try:
+        return getpass.getuser()[:64]
+    except (KeyError, OSError):
+        # A container may run as a user without a name.
+        return "local"
+
+
+def cookie_name(request: Request) -> str:
+    """Return what the cookie of a session is called on the connection of a request."""
+    return SECURE_COOKIE if request.url.scheme == "https" else PLAIN_COOKIE
+
+
+def farm_of(request: Request) -> Farm:
+    """Return the farm that the application serves."""
+    farm: Farm = request.app.state.farm
+    return farm
+
+
+def find_grant(request: Request) -> Grant | None:
+    """Return who sends a request; None for a stranger."""
+    authorization = request.headers.get("authorization", "")
+    access = farm_of(request).services.store.access
+    if authorization:
+        scheme, _, secret = authorization.partition(" ")
+        return access.check_token(secret.strip()) if scheme.lower() == "bearer" else None
+    cookie = request.cookies.get(cookie_name(request))
+    grant = None if cookie is None else access.check_session(cookie)
+    if grant is None and request.app.state.is_open:
+        return Grant(local_user(), Role.ADMIN)
+    return grant
+
+
+def requires(role: Role) -> Callable[[Request], Grant]:
+    """Return the dependency of a route that needs a role.
+
+    Raises:
+        Refused: 401 for a stranger, 403 for one who may do less.
+    """
+
+    def check(request: Request) -> Grant:
+        grant = find_grant(request)
+        if grant is None:
+            raise Refused(
+                "sign in first: send a token in the header Authorization: Bearer ..., or open /login",
+                401,
+                {"WWW-Authenticate": "Bearer"},
+            )
+        if grant.role < role:
+            raise Refused(f"this needs the role {role.word}, and the token of {grant.user} has {grant.role.word}", 403)
+        return grant
+
+    return check
+
+
+FarmDep = Annotated[Farm, Depends(farm_of)]
+Reader = Annotated[Grant, Depends(requires(Role.READ))]
+Submitter = Annotated[Grant, Depends(requires(Role.SUBMIT))]
+Admin = Annotated[Grant, Depends(requires(Role.ADMIN))]

@@ -1,0 +1,36 @@
+"""JSON answers: written compactly, compressed where the client takes it, not sent again where it has it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+# Below this, compression saves less than a packet.
+SMALLEST_COMPRESSED = 1400
+LEVEL = 4
+
+
+def to_json(document: Any) -> bytes:
+    """Return a document as compact JSON, UTF-8."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def answer(request: Request, document: Any, status: int = 200) -> Response:
+    """Return an answer with an ETag; 304 without a body where the client has the same already."""
+    body = to_json(document)
+    tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding, Authorization, Cookie"}
+    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    if status == 200 and request.method in {"GET", "HEAD"} and tag in known:
+        return Response(status_code=304, headers=headers)
+    if len(body) >= SMALLEST_COMPRESSED and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, LEVEL)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, status, headers, media_type="application/json")

@@ -1,0 +1,59 @@
+"""The application: the API, the pages, and what every request passes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from stylefarm import shared
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.web import pages, pictures, problems
+from stylefarm.producer.web.guard import Guard
+from stylefarm.producer.web.live.watch import Watchers
+
+API = "/api/v1"
+ROUTERS = ("cells", "ratings")
+
+
+def create_app(farm: Farm, *, is_open: bool, hosts: Collection[str] = ()) -> FastAPI:
+    """Return the application of a farm.
+
+    Args:
+        farm: the connection that every request uses.
+        is_open: whether who has no token is the user of this machine; only for a server on the loopback address.
+        hosts: the names by which the server may be asked; empty: any.
+
+    Example:
+        app = create_app(farm, is_open=True, hosts={"localhost"})
+    """
+    app = FastAPI(
+        title="stylefarm",
+        version=shared.__version__,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(Guard, hosts=hosts)],
+    )
+    app.state.farm = farm
+    app.state.is_open = is_open
+    app.state.watchers = Watchers(farm.services)
+    problems.install(app)
+    api = APIRouter(prefix=API)
+    for name in ROUTERS:
+        api.include_router(import_module(f"stylefarm.producer.web.api.{name}").router)
+    app.include_router(api)
+    app.include_router(pictures.router)
+    pages.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.loop = asyncio.get_running_loop()
+    yield
+    app.state.watchers.close()

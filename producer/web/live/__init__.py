@@ -1,0 +1,1 @@
+"""What changes while a page is open: sweeps that are watched, and the streams that tell of them."""

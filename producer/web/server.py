@@ -1,0 +1,119 @@
+"""The server of the dashboard and the API, and in an embedded farm the process that renders beside it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.web.app import create_app
+from stylefarm.producer.web.guard import LOOPBACK_NAMES
+from stylefarm.shared.errors import InvalidRequest
+
+# Requests that are under way when the server is told to end have so many seconds.
+GRACE_SECONDS = 2
+RENDERER_SECONDS = 30
+
+
+class Server(uvicorn.Server):
+    """Ends the streams as soon as it is told to end: they would go on for ever, and it would wait for them."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal to end."""
+        app = self.config.app
+        app.state.loop.call_soon_threadsafe(app.state.watchers.close)  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs of this machine reach a server at that address.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+        (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Args:
+        host: the address.
+        port: 0: any free one.
+
+    Raises:
+        InvalidRequest: the address is not this machine's, or the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise InvalidRequest(
+            f"cannot listen at {host}:{port}: {error.strerror or error}: give another --port"
+        ) from None
+    return listening
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """Return the address to open in a browser."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listening.getsockname()[1]}/"
+
+
+def serve(farm: Farm, listening: socket.socket, host: str, *, hosts: tuple[str, ...] = ()) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        farm: what is served.
+        listening: a socket that listens.
+        host: the address that it was bound to; on the loopback address, whoever asks is the user of this machine.
+        hosts: more names by which the server may be asked.
+    """
+    is_open = is_loopback(host)
+    names = {*LOOPBACK_NAMES, host, *hosts} if is_open or hosts else set()
+    app = create_app(farm, is_open=is_open, hosts=names)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        lifespan="on",
+    )
+    Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def rendering(farm: Farm) -> Iterator[None]:
+    """Render the jobs of an embedded farm in a process of its own, so that pages answer at once meanwhile."""
+    if farm.embedded_worker is None:
+        yield
+        return
+    command = [sys.executable, "-m", "stylefarm.producer.web.renderer"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - a module of our own
+        try:
+            yield
+        finally:
+            # The end of its input tells it to end, and so does the end of this process.
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(RENDERER_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -6,7 +6,7 @@ import { emptyFilter, filterSize, ordered, passing } from "./filter.js";
 
 /**
  * Everything that is chosen on the page. Views listen by `on(event, listener)`:
- * "arranged", "current", "selected", "view", "look" (size, axes, mode), "offer", and "cells" with the indices that changed.
+ * "arranged", "current", "selected", "view", "look" (size, axes, mode), "offer", "columns" (other metrics or axes), and "cells" with the indices that changed.
  */
 export class Desk {
   constructor(store) {
@@ -138,6 +138,7 @@ export class Desk {
   }
 
   #changed(change) {
+    if (change.columns) this.tell("columns");
     this.tell("cells", change);
     clearTimeout(this.comparing);
     this.comparing = setTimeout(() => this.#compare(), 400);

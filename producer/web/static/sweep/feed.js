@@ -14,6 +14,7 @@ export function follow(store, onState) {
   const channel = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
   const take = (message) => {
     if (message.changes) store.apply(message.changes);
+    if (message.ratings) store.rate(message.ratings.filter(({ job }) => !store.held.has(job)));
     if (message.state) onState(message.state);
   };
   const tell = (message) => { take(message); channel?.postMessage(message); };
@@ -44,11 +45,12 @@ async function catchUp(store, tell) {
 function listen(store, tell) {
   let source, timer, pause = 500, stopped = false;
   function open() {
-    source = new EventSource(`${page.base}/sweeps/${page.sweep}/stream`);
+    source = new EventSource(`${page.base}/sweeps/${page.sweep}/stream?since=${encodeURIComponent(store.cursor)}`);
     source.onopen = () => {
       pause = 500;
-      catchUp(store, tell).catch(again);
+      tell({ state: "live" });
     };
+    source.addEventListener("ratings", ({ data }) => tell({ ratings: JSON.parse(data).ratings }));
     source.addEventListener("changes", ({ data }) => tell({ changes: JSON.parse(data), state: "live" }));
     source.addEventListener("gone", () => { stop(); tell({ state: "gone" }); });
     source.onerror = again;

@@ -15,6 +15,17 @@ export class Panel {
     Object.assign(this, { store, desk, root });
     root.hidden = !(WIDE.matches && localStorage.getItem("stylefarm-panel") === "open");
     this.clear = button("Clear all", () => desk.arrangeBy({ filter: emptyFilter() }), { class: "plain" });
+    this.build();
+    desk.on("columns", () => this.build());
+    // The cells come first: they are what one looks at while drawing a range.
+    const soon = (pause) => { this.later ??= setTimeout(() => { this.later = null; this.draw(); }, pause); };
+    desk.on("arranged", afterFrame(() => soon(80)));
+    desk.on("cells", () => soon(1000));
+  }
+
+  /** Make a group for each thing that can be filtered by. */
+  build() {
+    const { store, desk, root } = this;
     this.groups = [
       this.#chips("Stars", "stars", ["none", "0", "1", "2", "3", "4", "5"], (name) => (name === "none" ? "unrated" : `${name} ★`), (i) => starName(store.stars[i])),
       this.#chips("Flag", "flags", ["pick", "reject", "none"], (name) => ({ pick: "picked", reject: "rejected", none: "no flag" })[name], (i) => flagName(store.flag[i]) ?? "none"),
@@ -26,10 +37,6 @@ export class Panel {
     root.replaceChildren(make("header", { class: "row spread" }, make("h2", { text: "Filters" }),
       make("span", { class: "row" }, this.clear, button("Close the filters", () => this.toggle(), { icon: "close" }))),
     ...this.groups.map((group) => group.element), savedViews(desk));
-    // The cells come first: they are what one looks at while drawing a range.
-    const soon = (pause) => { this.later ??= setTimeout(() => { this.later = null; this.draw(); }, pause); };
-    desk.on("arranged", afterFrame(() => soon(80)));
-    desk.on("cells", () => soon(1000));
   }
 
   get open() { return !this.root.hidden; }

@@ -1,6 +1,7 @@
 // The sweep's cells, column by column in typed arrays, and how they change.
 
 import { ask, page } from "../lib/api.js";
+import { complain } from "../lib/messages.js";
 import { words } from "../lib/format.js";
 
 /** Codes of the flags in `store.flag`. */
@@ -42,17 +43,27 @@ export class Store {
     return new Store(await ask(`/sweeps/${page.sweep}/cells`));
   }
 
-  /** Call `listener({changed, added})`, two lists of indices, after every change. */
+  /** Call `listener({changed, added, columns})` after every change: two lists of indices, and whether there are other metrics or axes. */
   onChange(listener) {
     this.listeners.add(listener);
   }
 
   /** Take in what changed_since or the stream has told. */
-  apply({ cursor, counts, axes, cells }) {
-    if (axes) this.axes = axes;
+  apply({ cursor, counts, cells }) {
     this.cursor = cursor;
     this.counts = counts;
-    if (cells.position.length) this.#tell(this.#put(cells));
+    const unknown = Object.keys(cells.metrics).some((name) => !this.metric.has(name))
+      || cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
+    if (unknown) this.#reload().catch(complain);
+    else if (cells.position.length) this.#tell(this.#put(cells));
+  }
+
+  // A metric was measured for the first time, or an axis has a new value: these are told only with the whole.
+  async #reload() {
+    const document = await ask(`/sweeps/${page.sweep}/cells`);
+    for (const name of ["metrics", "axes", "counts", "cursor"]) this[name] = document[name];
+    this.#allocate(this.capacity);
+    this.#tell({ ...this.#put(document.cells), columns: true });
   }
 
   /** Show ratings at once; `ratings` are as the API has them. They hold against the stream until `release`. */
@@ -148,8 +159,9 @@ export class Store {
       for (let axis = 0; axis < this.at.length; axis++) this.at[axis][index] = cells.at[axis][i] ?? -1;
       for (const [column, told] of measured) column[index] = told[i] ?? NaN;
       if (this.held.has(cells.job[i])) continue;
-      this.stars[index] = cells.stars[i] ?? UNRATED;
-      this.flag[index] = flagCode(cells.flag[i]);
+      // What is streamed to all users has nobody's ratings in it.
+      if (cells.stars) this.stars[index] = cells.stars[i] ?? UNRATED;
+      if (cells.flag) this.flag[index] = flagCode(cells.flag[i]);
     }
     return { changed, added };
   }

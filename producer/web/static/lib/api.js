@@ -1,6 +1,6 @@
 // What the page asks of the server, and where pictures are.
 
-/** What the page starts with: `user`, `role`, `read_only`, `base`, `sweep`, `job`. */
+/** What the page starts with: `user`, `role`, `read_only`, `base` (of the API), `root` (of pictures), `sweep`, `job`. */
 export const page = JSON.parse(document.getElementById("page").textContent);
 
 /** An answer that is none: `message` is a sentence for the user. */
@@ -41,12 +41,12 @@ export async function ask(path, body, { method = body === undefined ? "GET" : "P
 /** Return the address of a small picture; `edge` is the longest side in CSS pixels. */
 export function thumb(hash, edge = 192) {
   const pixels = edge * Math.min(2, devicePixelRatio);
-  return `/thumbs/${hash}-${pixels > 230 ? 384 : 192}.webp`;
+  return `${page.root ?? ""}/thumbs/${hash}-${pixels > 230 ? 384 : 192}.webp`;
 }
 
 /** Return the address of the picture as it was stored. */
 export function original(hash) {
-  return `/pictures/${hash}`;
+  return `${page.root ?? ""}/pictures/${hash}`;
 }
 
 /** Return whether the user may change something here. */

@@ -1,0 +1,55 @@
+// Short messages at the foot of the page, and dialogs.
+
+import { button, make } from "./dom.js";
+
+/**
+ * Show a message for some seconds.
+ * @param {string} text
+ * @param {{bad?: boolean, action?: [string, function], seconds?: number}} [options] `action` is a button's label and what it does
+ */
+export function say(text, { bad = false, action = null, seconds = bad ? 9 : 4 } = {}) {
+  const box = document.getElementById("messages");
+  const close = () => message.remove();
+  const message = make("div", { class: bad ? "message bad" : "message", role: bad ? "alert" : null }, make("span", { text }),
+    action && button(action[0], () => { close(); action[1](); }), button("Close", close, { icon: "close" }));
+  if (box.childElementCount >= 3) box.firstElementChild.remove();
+  box.append(message);
+  setTimeout(close, seconds * 1000);
+}
+
+/** Say what went wrong. */
+export function complain(error) {
+  if (error.name === "AbortError") return;
+  say(error.message, { bad: true });
+  if (!("status" in error)) console.error(error);
+}
+
+/**
+ * Open a dialog; it is removed when it closes.
+ * @param {string} title
+ * @param {Node[]} inside
+ * @param {Node[]} [foot] buttons
+ * @returns {HTMLDialogElement}
+ */
+export function openDialog(title, inside, foot = []) {
+  const dialog = make("dialog", { "aria-label": title },
+    make("header", {}, make("h2", { text: title }), button("Close", () => dialog.close(), { icon: "close" })),
+    make("div", { class: "inside" }, ...inside), foot.length ? make("footer", {}, ...foot) : null);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
+
+/** Ask before something that is hard to undo; returns whether the user agreed. */
+export function confirmed(title, sentence, label) {
+  return new Promise((resolve) => {
+    let agreed = false;
+    const dialog = openDialog(title, [make("p", { text: sentence })], [
+      button("Keep as it is", () => dialog.close()),
+      button(label, () => { agreed = true; dialog.close(); }, { class: "main" }),
+    ]);
+    dialog.addEventListener("close", () => resolve(agreed));
+  });
+}

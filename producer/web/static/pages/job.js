@@ -1,0 +1,84 @@
+// One job: its picture over time, its curves, what it was told, what happened to it.
+
+import { ask, mayWrite, original, page } from "../lib/api.js";
+import { button, make } from "../lib/dom.js";
+import { count, duration, number, value, words } from "../lib/format.js";
+import { complain, confirmed, say } from "../lib/messages.js";
+import { startTheme } from "../lib/theme.js";
+import { Curves } from "./curves.js";
+import { Film } from "./film.js";
+import { siblingsOf } from "./siblings.js";
+import { table } from "./table.js";
+
+const AGAIN = 2000;
+const REMEDIES = {
+  input: "The pictures or parameters must be changed: submit it anew.", limit: "It took longer than its limit: raise the limit, or make the picture smaller.",
+  memory: "Make the picture smaller, or use a device with more memory.", infrastructure: "Retry it when the farm is well.",
+  poison: "It ended the process that rendered it: see the attempts below.", parent: "The job that it waited for failed: retry that one first.", internal: "This is a bug of stylefarm: please report it.",
+};
+const MOVES = [["pause", "Pause", ["queued", "waiting"]], ["resume", "Resume", ["paused"]], ["retry", "Retry", ["failed", "cancelled"]], ["cancel", "Cancel", ["waiting", "queued", "running", "paused"]]];
+
+const root = document.getElementById("job");
+const film = new Film(), curves = new Curves();
+const facts = make("aside", { class: "card" }), history = make("section", { class: "card wide" }), notice = make("div", { class: "wide", hidden: true });
+root.append(notice, make("section", { class: "card" }, film.element), facts, make("section", { class: "card wide" }, curves.element), history);
+
+async function draw() {
+  const [{ job }, { snapshots }, losses, { attempts, events }] = await Promise.all(["", "/snapshots", "/losses", "/events"].map((part) => ask(`/jobs/${page.job}${part}`)));
+  const ended = ["done", "failed", "cancelled"].includes(job.state);
+  document.title = `Job ${job.id.slice(0, 8)} · stylefarm`;
+  document.getElementById("title").textContent = Object.entries(job.cell ?? {}).map(([name, one]) => `${words(name)} ${short(one)}`).join(", ") || `Job ${job.id.slice(0, 8)}`;
+  drawNotice(job);
+  drawActions(job);
+  film.draw(snapshots, job.result_sha256 ?? null);
+  drawFacts(job);
+  curves.draw(losses);
+  drawHistory(attempts, events);
+  if (!ended) setTimeout(() => draw().catch(complain), AGAIN);
+  return job;
+}
+
+const short = (one) => value(one).split("/").at(-1);
+
+function drawNotice(job) {
+  notice.hidden = !job.error;
+  if (job.error) notice.replaceChildren(make("div", { class: "notice" }, make("strong", { text: job.error }), REMEDIES[job.error_class] ? make("p", { text: REMEDIES[job.error_class] }) : null));
+}
+
+function drawActions(job) {
+  const act = (action, label) => async () => {
+    if (action === "cancel" && !await confirmed("Cancel this job?", "It is stopped, and can be retried.", "Cancel it")) return;
+    try {
+      await ask(`/jobs/${job.id}/actions`, { action });
+      say(`${label}: done.`);
+      await draw();
+    } catch (error) { complain(error); }
+  };
+  document.getElementById("actions").replaceChildren(...[job.sweep && make("a", { href: `/sweeps/${job.sweep}`, text: "Its sweep" }),
+    job.result_sha256 && make("a", { href: `${page.base}/jobs/${job.id}/result`, download: "", text: "Download" }),
+    job.result_sha256 && make("a", { href: original(job.result_sha256), text: "Original" }),
+    ...(mayWrite() ? MOVES.filter(([, , states]) => states.includes(job.state)).map(([action, label]) => button(label, act(action, label))) : [])].filter(Boolean));
+}
+
+function drawFacts(job) {
+  const cell = job.cell ?? {}, spec = job.spec ?? {};
+  const list = (entries) => make("dl", { class: "facts" }, ...entries.flatMap(([name, text, differs]) => [make("dt", { text: words(name) }), make("dd", { text, class: differs ? "differs" : null })]));
+  const parameters = Object.entries(spec).filter(([, one]) => one !== null && typeof one !== "object").map(([name, one]) => [name, value(one), name in cell])
+    .sort((a, b) => b[2] - a[2]);
+  const seconds = job.started_at && job.finished_at ? (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000 : null;
+  facts.replaceChildren(make("p", {}, make("span", { class: "state", data: { state: job.state }, text: job.state === "running" ? `running, ${count(job.iteration)} of ${count(job.iterations)}` : job.state })),
+    list([["loss", number(job.loss)], ["worker", job.worker ?? "–"], ["device", job.device ?? "–"], ["time", duration(seconds)], ["priority", value(job.priority)], ...(job.tags ?? []).map((tag) => ["tag", tag])]),
+    ...(Object.keys(job.metrics ?? {}).length ? [make("h2", { text: "Metrics" }), list(Object.entries(job.metrics).filter(([, one]) => one !== null).map(([name, one]) => [name, number(one)]))] : []),
+    make("h2", { text: "Parameters" }), make("p", { class: "muted", text: "Marked ones differ within the sweep." }), list(parameters),
+    ...(job.notes ?? []).map((note) => make("p", { class: "muted", text: note })));
+}
+
+function drawHistory(attempts, events) {
+  const moment = (text) => (text ? new Date(text).toLocaleTimeString() : "–");
+  history.replaceChildren(make("h2", { text: "Attempts" }), make("div", { class: "scroll" }, table([["", (one) => String(one.attempt), "number"], ["Worker", (one) => one.worker], ["Began", (one) => moment(one.started_at)], ["Ended", (one) => moment(one.ended_at)],
+    ["Outcome", (one) => one.outcome ?? "at work"], ["How", (one) => [one.device, one.precision, one.torch && `torch ${one.torch}`].filter(Boolean).join(", ") || "–"]], attempts, "No worker has taken it yet.")),
+  make("h2", { text: "Events" }), make("div", { class: "scroll" }, table([["At", (one) => moment(one.at)], ["State", (one) => make("span", { class: "state", data: { state: one.state }, text: one.state })], ["Worker", (one) => one.worker ?? ""], ["Reason", (one) => one.reason]], events, "Nothing has happened yet.")));
+}
+
+startTheme();
+draw().then((job) => siblingsOf(job, curves), complain).catch(complain);

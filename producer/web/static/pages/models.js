@@ -1,0 +1,27 @@
+// The models that were trained here or imported.
+
+import { ask, thumb } from "../lib/api.js";
+import { make } from "../lib/dom.js";
+import { ago, bytes, duration, number, value, words } from "../lib/format.js";
+import { complain } from "../lib/messages.js";
+import { startTheme } from "../lib/theme.js";
+
+function card(model) {
+  const facts = Object.entries({ source: model.source, size: bytes(model.bytes), ...plain(model.card ?? {}) });
+  return make("article", { class: "card" }, make("header", { class: "row spread" }, make("h2", { text: model.name }), make("span", { class: "muted", text: model.method })),
+    model.samples?.length ? make("div", { class: "samples" }, ...model.samples.map((sample) => make("img", { src: thumb(sample.sha256 ?? sample), alt: "A sample", loading: "lazy" }))) : null,
+    make("dl", { class: "facts" }, ...facts.flatMap(([name, text]) => [make("dt", { text: words(name) }), make("dd", { text })])),
+    make("p", { class: "row spread" }, make("small", { text: `made ${ago(model.created_at)}` }), model.job ? make("a", { href: `/jobs/${model.job}`, text: "Its training" }) : null));
+}
+
+// Of a card what is one number or a short text; the rest is for `stylefarm model show`.
+function plain(card) {
+  return Object.fromEntries(Object.entries(card).filter(([, one]) => ["string", "number"].includes(typeof one) && String(one).length < 60)
+    .map(([name, one]) => [name, name.includes("seconds") ? duration(one) : typeof one === "number" ? number(one) : value(one)]));
+}
+
+startTheme();
+ask("/models").then(({ models }) => {
+  document.getElementById("list").replaceChildren(...models.map(card));
+  if (!models.length) document.getElementById("list").replaceChildren(make("p", { class: "empty", text: "There are no models yet. `stylefarm train` makes one." }));
+}, complain);

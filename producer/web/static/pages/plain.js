@@ -1,0 +1,5 @@
+// A page that does nothing but be light or dark.
+
+import { startTheme } from "../lib/theme.js";
+
+startTheme();

@@ -1,0 +1,34 @@
+// Thumbnails are loaded a few at a time, and those that have been scrolled away are not loaded at all.
+
+import { thumb } from "../lib/api.js";
+
+const AT_ONCE = 32, EACH_FRAME = 16;
+
+const waiting = new Set();
+const loading = new Set();
+let pumping = false;
+
+/** Ask for the picture of a cell element, `cell.hash` at `cell.edge` pixels. */
+export function load(cell) {
+  waiting.add(cell);
+  if (!pumping) { pumping = true; requestAnimationFrame(pump); }
+}
+
+/** The picture of a cell element is there, could not be had, or is no longer wanted. */
+export function loaded(cell) {
+  waiting.delete(cell);
+  loading.delete(cell);
+}
+
+function pump() {
+  let started = 0;
+  for (const cell of waiting) {
+    if (loading.size >= AT_ONCE || started >= EACH_FRAME) break;
+    waiting.delete(cell);
+    loading.add(cell);
+    started += 1;
+    cell.image.src = thumb(cell.hash, cell.edge);
+  }
+  pumping = waiting.size > 0;
+  if (pumping) requestAnimationFrame(pump);
+}

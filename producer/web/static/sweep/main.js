@@ -1,0 +1,76 @@
+// The page of a sweep: its parts are made here and told of each other.
+
+import { complain } from "../lib/messages.js";
+import { make } from "../lib/dom.js";
+import { startTheme } from "../lib/theme.js";
+import { measuredAspect } from "./aspect.js";
+import { Desk } from "./desk.js";
+import { follow } from "./feed.js";
+import { Grid } from "./grid.js";
+import { startKeys } from "./keys.js";
+import { Panel } from "./panel.js";
+import { Ratings } from "./ratings.js";
+import { startStatus } from "./status.js";
+import { Store } from "./store.js";
+import { startTools } from "./tools.js";
+
+const section = (name) => document.getElementById(name);
+
+// The views that are not seen first are loaded when they are asked for.
+const LATER = {
+  loupe: () => import("./loupe.js").then(({ Loupe }) => Loupe),
+  compare: () => import("./compare.js").then(({ Compare }) => Compare),
+  survey: () => import("./survey.js").then(({ Survey }) => Survey),
+  explore: () => import("./explore.js").then(({ Explore }) => Explore),
+  vote: () => import("./vote.js").then(({ Vote }) => Vote),
+};
+
+async function start() {
+  startTheme();
+  const store = await Store.load();
+  const desk = new Desk(store);
+  const ratings = new Ratings(store, desk);
+  const parts = { store, desk, ratings };
+  const views = new Map();
+  document.title = `${store.sweep.name} · stylefarm`;
+  section("name").textContent = store.sweep.name;
+
+  const grid = new Grid(store, desk, section("grid"));
+  grid.aspect = await measuredAspect(store);
+  views.set("grid", grid);
+  parts.grid = grid;
+  parts.view = () => views.get(desk.chosen.view);
+
+  async function showView() {
+    const { view } = desk.chosen;
+    if (!views.has(view)) {
+      const View = await LATER[view]();
+      if (!views.has(view)) views.set(view, new View(store, desk, section(view), ratings));
+    }
+    if (view !== desk.chosen.view) return;
+    for (const [name, one] of views) {
+      if (name === view || section(name).hidden) continue;
+      section(name).hidden = true;
+      one.leave?.();
+    }
+    document.body.dataset.view = view;
+    section(view).hidden = false;
+    views.get(view).shownAgain();
+  }
+  desk.on("view", () => showView().catch(complain));
+
+  const panel = new Panel(store, desk, section("panel"));
+  startTools(parts, panel);
+  startStatus(parts);
+  startKeys(parts);
+  desk.arrange();
+  if (desk.current < 0) desk.current = desk.arrangement.sequence[0] ?? -1;
+  document.body.classList.add("ready");
+  await showView();
+  follow(store, (state) => desk.tell("feed", state));
+}
+
+start().catch((error) => {
+  section("stage").replaceChildren(make("p", { class: "empty error", text: error.message }));
+  complain(error);
+});

@@ -1,0 +1,81 @@
+// Two pictures of one content: which is better? The farm makes a ranking of the answers.
+
+import { ask, mayWrite, page } from "../lib/api.js";
+import { announce, button, make } from "../lib/dom.js";
+import { many, number } from "../lib/format.js";
+import { complain } from "../lib/messages.js";
+import { thumb } from "../lib/api.js";
+import { fetchAhead, Zoom, ZoomedPicture } from "./zoom.js";
+
+/** The view of votes, and of the ranking that they make. */
+export class Vote {
+  constructor(store, desk, root, ratings) {
+    Object.assign(this, { store, desk, root, ratings, advances: false, pair: null });
+    const zoom = new Zoom();
+    this.sides = ["left", "right"].map((side) => {
+      const picture = new ZoomedPicture(zoom);
+      const caption = make("figcaption", { class: "muted" });
+      return { side, picture, caption, element: make("figure", { class: "pane" }, picture.element,
+        button(side === "left" ? "Left is better (←)" : "Right is better (→)", () => this.vote(side))) };
+    });
+    this.told = make("p", { class: "muted" });
+    this.nothing = make("p", { class: "empty", hidden: true, text: "There is no pair to vote on: two pictures of the same content must be done." });
+    this.pairElement = make("div", { class: "panes", data: { number: 2 } }, ...this.sides.map((side) => side.element));
+    this.buttons = make("div", { class: "row vote-bar" }, button("Equally good (↑)", () => this.vote("tie")), button("Skip (↓)", () => this.vote("skip"), { class: "plain" }),
+      button("Undo (Ctrl Z)", () => ratings.turn("undo"), { class: "plain" }), this.told);
+    this.ranking = make("ol", { class: "ranking" });
+    root.append(make("div", { class: "vote-stand" }, this.nothing, this.pairElement, this.buttons),
+      make("aside", { class: "facts-panel", "aria-label": "Ranking" }, make("h2", { text: "Ranking" }), this.ranking));
+    desk.on("vote undone", () => this.next().catch(complain));
+  }
+
+  shownAgain() {
+    this.next().catch(complain);
+    document.activeElement?.blur();
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    const outcome = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "tie", ArrowDown: "skip", " ": "skip" }[event.key];
+    if (outcome) this.vote(outcome);
+    return Boolean(outcome);
+  }
+
+  vote(outcome) {
+    if (!this.pair || !mayWrite()) return;
+    const [left, right] = this.pair.map((index) => this.store.job[index]);
+    this.pair = null;
+    this.pairElement.dataset.chosen = outcome;
+    announce({ left: "Left", right: "Right", tie: "Equally good", skip: "Skipped" }[outcome]);
+    this.ratings.then(async () => {
+      await ask(`/sweeps/${page.sweep}/votes`, { left, right, outcome });
+      await this.next();
+    });
+  }
+
+  async next() {
+    const { pair, votes } = await ask(`/sweeps/${page.sweep}/votes/next`);
+    this.told.textContent = many(votes, "vote");
+    this.nothing.hidden = Boolean(pair);
+    this.pairElement.hidden = this.buttons.hidden = !pair;
+    delete this.pairElement.dataset.chosen;
+    if (pair) {
+      this.pair = [pair.left, pair.right].map((position) => this.store.indexOf.get(position));
+      fetchAhead(this.pair.map((index) => this.store.picture[index]));
+      this.sides.forEach(({ picture, side }, at) => picture.show(this.store.picture[this.pair[at]], `${side} picture`));
+    }
+    await this.#rank();
+  }
+
+  async #rank() {
+    const { ranking } = await ask(`/sweeps/${page.sweep}/ranking`);
+    this.ranking.replaceChildren(...ranking.slice(0, 50).map((entry) => {
+      const index = this.store.indexOf.get(entry.position);
+      const hash = this.store.picture[index];
+      return make("li", {}, make("button", { type: "button", class: "plain ranked", onclick: () => { this.desk.go(index); this.desk.show("loupe"); } },
+        hash && make("img", { src: thumb(hash, 64), alt: "", loading: "lazy", decoding: "async" }),
+        make("span", { class: "rank-words" }, make("span", { text: this.store.nameOf(index) }), make("small", { text: `${number(entry.score)} ± ${number(entry.error)}, ${many(entry.votes, "vote")}` }))));
+    }));
+    if (!ranking.length) this.ranking.replaceChildren(make("li", { class: "muted", text: "No votes yet." }));
+  }
+}

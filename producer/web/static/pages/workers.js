@@ -28,7 +28,7 @@ const COLORS = { idle: "queued", busy: "running", benched: "failed", draining: "
 function moves(worker) {
   const move = (name, label, title) => button(label, async () => {
     try {
-      await ask(`/workers/${encodeURIComponent(worker.name)}:${name}`, {});
+      await ask(`/workers/${encodeURIComponent(worker.name)}/actions`, { action: name });
       say(`${worker.name}: ${title}`);
       await draw();
     } catch (error) { complain(error); }

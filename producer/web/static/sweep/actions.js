@@ -1,6 +1,6 @@
 // What is done with the jobs of a sweep, or of all cells that a filter leaves; sharing; downloads.
 
-import { ask, mayWrite, page } from "../lib/api.js";
+import { ask, download, mayWrite, page } from "../lib/api.js";
 import { button, make } from "../lib/dom.js";
 import { count, many } from "../lib/format.js";
 import { complain, confirmed, openDialog, say } from "../lib/messages.js";
@@ -66,7 +66,6 @@ function prioritize(parts, indices) {
 }
 
 function exported(store, indices, what) {
-  const positions = indices.map((index) => store.position[index]).join(",");
-  const link = make("a", { href: `${page.base}/sweeps/${page.sweep}/export?what=${what}&positions=${positions}`, download: "" });
-  link.click();
+  say("The file is being made.");
+  download(`/sweeps/${page.sweep}/exports`, { what, positions: indices.map((index) => store.position[index]) }).catch(complain);
 }

@@ -36,7 +36,9 @@ export class Grid {
   shownAgain() {
     this.measure();
     if (this.desk.current >= 0) this.reveal(this.desk.current);
-    this.focusCurrent();
+    // The page does not take the focus by being loaded.
+    if (this.shownBefore) this.focusCurrent();
+    this.shownBefore = true;
   }
 
   /** The column whose value is written below each picture. */
@@ -97,7 +99,6 @@ export class Grid {
     this.sheet.style.width = `${this.headWidth + arrangement.columns * this.stepX + 8}px`;
     this.sheet.style.height = `${this.headHeight + arrangement.rows * this.stepY + 16}px`;
     this.root.classList.toggle("table", arrangement.kind === "table");
-    this.root.classList.toggle("small", this.cellWidth < 96);
     this.root.setAttribute("aria-rowcount", arrangement.rows + 1);
     this.root.setAttribute("aria-colcount", arrangement.columns + 1);
     this.empty.hidden = arrangement.sequence.length > 0;

@@ -80,7 +80,7 @@ function drawFacts(job) {
 
 function drawHistory(attempts, events) {
   const moment = (text) => (text ? new Date(text).toLocaleTimeString() : "–");
-  history.replaceChildren(make("h2", { text: "Attempts" }), make("div", { class: "scroll" }, table([["", (one) => String(one.attempt), "number"], ["Worker", (one) => one.worker], ["Began", (one) => moment(one.started_at)], ["Ended", (one) => moment(one.ended_at)],
+  history.replaceChildren(make("h2", { text: "Attempts" }), make("div", { class: "scroll" }, table([["No.", (one) => String(one.attempt)], ["Worker", (one) => one.worker], ["Began", (one) => moment(one.started_at)], ["Ended", (one) => moment(one.ended_at)],
     ["Outcome", (one) => one.outcome ?? "at work"], ["How", (one) => [one.record?.device, one.record?.precision, one.record?.torch && `torch ${one.record.torch}`].filter(Boolean).join(", ") || "–"]], attempts, "No worker has taken it yet.")),
   make("h2", { text: "Events" }), make("div", { class: "scroll" }, table([["At", (one) => moment(one.at)], ["State", (one) => make("span", { class: "state", data: { state: one.state }, text: one.state })], ["Worker", (one) => one.worker ?? ""], ["Reason", (one) => one.reason]], events, "Nothing has happened yet.")));
 }

@@ -17,16 +17,17 @@ const ACTIONS = [
 /** Return the entries of the menu of actions, as they are now. */
 export function actionEntries(parts) {
   const { store, desk } = parts;
-  const scope = desk.selected.size ? [...desk.selected] : desk.flowing ? [...desk.arrangement.sequence] : [...store.position.subarray(0, store.length).keys()];
+  const one = !desk.selected.size && desk.current >= 0 && desk.chosen.view !== "grid" && desk.chosen.view !== "explore";
+  const scope = one ? [desk.current] : desk.selected.size ? [...desk.selected] : desk.flowing ? [...desk.arrangement.sequence] : [...store.position.subarray(0, store.length).keys()];
   const which = desk.selected.size ? "selected" : desk.flowing ? "shown" : "of the sweep";
   const entries = [];
   if (mayWrite()) {
     for (const [action, label, states, did] of ACTIONS) {
       const fits = scope.filter((index) => states.includes(store.states[store.state[index]]));
-      if (fits.length) entries.push([`${label} ${count(fits.length)} ${which}`, () => act(parts, action, fits, label, did)]);
+      if (fits.length) entries.push([one ? `${label} this one` : `${label} ${count(fits.length)} ${which}`, () => act(parts, action, fits, label, did)]);
     }
     const waiting = scope.filter((index) => ["waiting", "queued"].includes(store.states[store.state[index]]));
-    if (waiting.length) entries.push([`Prioritize ${count(waiting.length)} ${which}`, () => prioritize(parts, waiting)]);
+    if (waiting.length) entries.push([one ? "Prioritize this one…" : `Prioritize ${count(waiting.length)} ${which}…`, () => prioritize(parts, waiting)]);
     if (desk.current >= 0) entries.push(["More like this…", () => import("./variations.js").then(({ variations }) => variations(parts)).catch(complain)]);
     entries.push(null);
   }

@@ -2,7 +2,7 @@
 
 import { thumb } from "../lib/api.js";
 
-const PATIENCE = 400;
+const PATIENCE = 200;
 
 /** Return height through width of the sweep's pictures, from the first few that there are; 0.75 where none is there in time. */
 export async function measuredAspect(store) {

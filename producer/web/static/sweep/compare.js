@@ -1,6 +1,6 @@
 // Pictures beside or over each other, zoomed in step.
 
-import { mayWrite } from "../lib/api.js";
+import { mayWrite, page } from "../lib/api.js";
 import { button, choice, make, oncePerFrame } from "../lib/dom.js";
 import { count, words } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
@@ -28,7 +28,7 @@ export class Compare {
     this.times = make("div", { class: "times", hidden: true }, this.slider, this.time);
     this.zoomed = button("1:1", () => sharedZoom.toggle(), { title: "1:1, or the whole (Z)" });
     root.append(make("div", { class: "compare-bar" }, this.counts, this.modes, this.times,
-      button("Snapshots in step", () => this.stepBy(-1), { class: "in-step" }), make("span", { class: "row ends" }, this.zoomed)), this.sheet, this.overlay.element);
+      button("Snapshots in step", () => this.stepBy(-1), { class: "in-step", hidden: page.read_only }), make("span", { class: "row ends" }, this.zoomed)), this.sheet, this.overlay.element);
     sharedZoom.listeners.add(() => this.zoomed.setAttribute("aria-pressed", sharedZoom.scale !== null));
     this.draw = oncePerFrame(() => { if (!root.hidden) this.#draw(); });
     for (const event of ["cells", "current"]) desk.on(event, this.draw);
@@ -121,6 +121,7 @@ export class Compare {
   }
 
   async stepBy(by) {
+    if (page.read_only) return;
     try {
       await Promise.all(this.cells.filter((index) => !this.snapshots.has(index)).map(async (index) => {
         this.snapshots.set(index, await snapshotsOf(this.store.job[index], this.store.states[this.store.state[index]] === "done"));

@@ -181,11 +181,11 @@ export class Grid {
     }
   }
 
-  /** While it scrolls faster than one can see, no pictures are asked for. */
+  /** While it scrolls faster than one can see, cells are blank and no pictures are asked for. */
   scrolled() {
     const now = performance.now(), top = this.root.scrollTop, left = this.root.scrollLeft;
     const speed = (Math.abs(top - (this.lastTop ?? top)) + Math.abs(left - (this.lastLeft ?? left))) / Math.max(1, now - (this.lastTime ?? 0));
-    Object.assign(this, { lastTop: top, lastLeft: left, lastTime: now, fast: speed > 3 });
+    Object.assign(this, { lastTop: top, lastLeft: left, lastTime: now, fast: speed > 2 });
     this.schedule();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => { this.fast = false; this.redraw(); }, 90);

@@ -98,7 +98,7 @@ def test_tokens_are_stored_as_hashes_and_end(farm: Farm, stranger: TestClient) -
 def test_pages_of_other_sites_change_nothing(
     client: TestClient, sweep: Sweep, headers: dict[str, str], status: int
 ) -> None:
-    """Given a request that another site's page sends, I expect it refused; one of our own pages, or a program's, not."""
+    """Given a request that another site's page sends, I expect it refused; our own pages', or a program's, not."""
     changes = {"ratings": [{"job": sweep.statuses()[0].id, "stars": 1}]}
     assert client.post("/api/v1/ratings", json=changes, headers=headers).status_code == status
 

@@ -263,7 +263,7 @@ export class Grid {
 /** As many columns of a table as fit, but none smaller than one can judge by. */
 function usualEdge(arrangement, width, narrow) {
   if (arrangement.kind === "flow") return narrow ? 108 : 176;
-  return clamp(Math.floor((width - 8) / arrangement.columns) - 8, narrow ? 92 : 128, 280);
+  return clamp(Math.floor((width - 8) / arrangement.columns) - 8, narrow ? 92 : 128, 360);
 }
 
 function clamp(value, low, high) {

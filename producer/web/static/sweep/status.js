@@ -33,7 +33,8 @@ export function startStatus({ store, desk }) {
   function drawStates() {
     const total = Object.values(store.counts).reduce((sum, one) => sum + one, 0);
     const rest = ["running", "failed"].filter((state) => store.counts[state]).map((state) => `${count(store.counts[state])} ${state}`);
-    done.textContent = store.counts.done === total ? `all ${count(total)} done` : [`${count(store.counts.done ?? 0)} of ${count(total)} done`, ...rest].join(", ");
+    done.replaceChildren(store.counts.done === total ? `all ${count(total)} done` : `${count(store.counts.done ?? 0)} of ${count(total)} done`,
+      make("span", { class: "rest-words", text: rest.map((part) => `, ${part}`).join("") }));
     const order = ["done", "running", "failed", "cancelled", "paused", "queued", "waiting"];
     const present = order.filter((state) => store.counts[state]);
     bar.replaceChildren(...present.map((state) => {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.paths import located
 from stylefarm.shared.services import Services
+from stylefarm.shared.spec.model_description import parse_description
 from stylefarm.shared.spec.models import JOB, METADATA_KEY, MODEL_METHODS
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.shared.store.library import Models
@@ -161,15 +161,11 @@ class TrainedModels:
 
     def _file(self, path: Path, name: str) -> TrainedModel:
         text = safetensors_metadata(path).get(METADATA_KEY)
-        try:
-            document = json.loads(text or "")
-            method, architecture = str(document["method"]), dict(document["architecture"])
-        except (KeyError, TypeError, ValueError, RecursionError):
-            raise InvalidRequest(
-                f"model: {name} is no model of stylefarm: give one that `model export` wrote"
-            ) from None
+        if text is None:
+            raise InvalidRequest(f"model: {name} is no model of stylefarm: give one that `model export` wrote")
+        said = parse_description(text, f"model: {name}")
         self._files[path] = address = address_of(path)
-        return TrainedModel(address, method, architecture, f"the file {name}")
+        return TrainedModel(address, said.method, said.architecture, f"the file {name}")
 
 
 def _check_levels(spec: JobSpec, model: TrainedModel) -> None:

@@ -24,6 +24,7 @@ from stylefarm.worker.engine.feedforward.model import read_model
 from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.training.perceptual import PerceptualTask
 from tests.servers.processes import wait_until
+from tests.tiny_models import put_models, trunk_model
 from tests.weights_files import squeezenet_state, write_torch
 
 STEPS = 8
@@ -97,6 +98,22 @@ def test_a_training_ends_in_a_model(farm: Farm, fields: dict[str, Any]) -> None:
     farm.delete([job, waiting])
     assert farm.store.models.get("waves").sha256 == row.sha256
     assert farm.services.blobs.exists(f"models/{row.sha256}")
+
+
+def test_a_model_that_is_gone_is_trained_again(farm: Farm, fields: dict[str, Any]) -> None:
+    """Given a training that is done, if its model is deleted or replaced since, I expect the same training to be done
+    again, and not to be called done; of a name that another model has now, one sentence."""
+    first = farm.train(**fields)
+    first.wait(timeout=120)
+    farm.store.models.delete("waves")
+    second = farm.train(**fields)
+    assert second.created
+    assert second.wait(timeout=120).state is State.DONE
+    assert farm.store.models.get("waves").source == f"job {second.id}"
+    farm.store.models.delete("waves")
+    put_models(farm.services, waves=trunk_model("johnson"))
+    with pytest.raises(InvalidRequest, match=r"waves is the name of another model .*force=True"):
+        farm.train(**fields)
 
 
 def test_a_paused_training_goes_on_as_if_it_had_not_stopped(

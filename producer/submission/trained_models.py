@@ -39,9 +39,10 @@ class TrainedModel:
     job: str | None = None
 
     @property
-    def styles(self) -> int:
-        """How many styles it has learned."""
-        return int(self.architecture.get("styles", 1))
+    def styles(self) -> int | None:
+        """How many styles it has learned; None where only the worker will know."""
+        styles: int | None = self.architecture.get("styles", 1)
+        return styles
 
 
 class TrainedModels:
@@ -142,8 +143,8 @@ class TrainedModels:
             return TrainedModel(BLOB + row.sha256, row.method, row.architecture, f"{name} ({row.sha256[:12]})")
         training = self.services.queries.training(name)
         if training is not None:
-            known = {"styles": len(training.spec["style"])}
-            said = f"{name}, which job {training.id[:8]} trains"
+            known = {"styles": self._styles_to_come(training.spec)}
+            said = f"{name} (which job {training.id[:8]} trains)"
             return TrainedModel(JOB + training.id, str(training.spec["method"]), known, said, training.id)
         path = located(name)
         if path.is_file():
@@ -151,6 +152,14 @@ class TrainedModels:
         names = list(self._registered)
         there = nearest(name, names) if names else ": there is none yet"
         raise NotFound(f"no model is called {name!r:.80}, nor is there such a file{there}")
+
+    def _styles_to_come(self, training: Mapping[str, Any]) -> int | None:
+        """Return how many styles a training will end in: those of its base come first."""
+        own, base = len(training["style"]), training["base"]
+        if base is None:
+            return own
+        row = next((row for row in self._registered.values() if BLOB + row.sha256 == base), None)
+        return None if row is None else own + int(row.architecture.get("styles", 1))
 
     def _addressed(self, address: str) -> TrainedModel:
         sha256 = address.removeprefix(BLOB)
@@ -180,12 +189,12 @@ def _style_index(spec: JobSpec, model: TrainedModel) -> Iterator[tuple[str, obje
     if spec.style:
         raise InvalidSpec(f"{model.description} takes no style pictures: choose among its styles by style_index")
     if not spec.style_index:
-        if model.styles > 1:
-            last = model.styles - 1
-            raise InvalidSpec(f"style_index is missing: {model.description} has the styles 0 to {last}")
+        if model.styles != 1:
+            which = "several styles" if model.styles is None else f"the styles 0 to {model.styles - 1}"
+            raise InvalidSpec(f"style_index is missing: {model.description} has {which}")
         yield "style_index", (0,)
     for index in spec.style_index:
-        if index >= model.styles:
+        if model.styles is not None and index >= model.styles:
             raise InvalidSpec(
                 f"style_index = {index}, but {model.description} has {counted(model.styles, 'style')}, from 0 on"
             )

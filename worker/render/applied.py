@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.db.states import FINAL, ArtifactRole
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.models import JOB, MODEL_METHODS
@@ -37,15 +37,24 @@ def model_hash(address: str, services: Services) -> str:
         services: the farm's.
 
     Raises:
-        NotFound: the training job, or its model, was deleted.
+        NotFound: the training job, or its model, was deleted; or it is not done yet.
     """
     if not address.startswith(JOB):
         return address.removeprefix(BLOB)
     job_id = address.removeprefix(JOB)
     found = services.queries.artifacts(job_id, ArtifactRole.MODEL)
-    if not found:
-        raise NotFound(f"job {job_id[:8]}, which was to train the model, has none: train it again")
-    return found[-1].sha256
+    if found:
+        return found[-1].sha256
+    if _is_on_its_way(job_id, services):
+        raise NotFound(f"the model is not there yet: wait for job {job_id[:8]}, which trains it")
+    raise NotFound(f"job {job_id[:8]}, which was to train the model, has none: train it again")
+
+
+def _is_on_its_way(job_id: str, services: Services) -> bool:
+    try:
+        return services.queries.job(job_id).state not in FINAL
+    except NotFound:
+        return False
 
 
 def load_model(address: str, services: Services, cache: Path) -> Model:

@@ -24,6 +24,7 @@ from stylefarm.worker.attempt.lease import Stop
 from stylefarm.worker.engine.feedforward.model import read_model
 from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.engine.metrics import compute_metrics
+from stylefarm.worker.render.applied import model_hash
 from stylefarm.worker.render.pictures import to_tensor
 from stylefarm.worker.training.perceptual import PerceptualTask
 from tests.servers.processes import wait_until
@@ -132,11 +133,13 @@ def test_a_model_that_is_gone_is_trained_again(farm: Farm, fields: dict[str, Any
 def test_a_style_that_is_added_can_be_asked_for_at_once(farm: Farm, fields: dict[str, Any]) -> None:
     """Given a training that adds a style to a model of three, if a job asks for the fourth before it is there, I expect
     it rendered and measured by the picture of that style; the fifth is refused. Where the base has gone from the list,
-    I expect that a style must be named."""
+    I expect that a style must be named. What needs the model at once, as an estimate, says for which job to wait."""
     put_models(farm.services, three=trunk_model("cin", styles=3))
     farm.train(**{**fields, "method": "cin", "name": "four", "base": "three"})
     common: dict[str, Any] = {"content": "a.png", "model": "four", "size": 32}
     added = farm.submit(**common, style_index=3)
+    with pytest.raises(NotFound, match=r"the model is not there yet: wait for job \w{8}, which trains it"):
+        model_hash(added.status().spec["model"], farm.services)
     with pytest.raises(InvalidSpec, match=r"style_index = 4, but four \(.*\) has 4 styles, from 0 on"):
         farm.submit(**common, style_index=4)
     farm.store.models.delete("three")

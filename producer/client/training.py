@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from stylefarm.shared.db.states import ArtifactRole
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.kinds import parse_training
 from stylefarm.shared.spec.marks import Marks, parse_marks
@@ -61,7 +62,7 @@ def train(farm: Farm, fields: Mapping[str, Any], *, force: bool) -> tuple[str, b
     job, resolver = resolve_training(farm, fields)
     if not force:
         done = farm.services.queries.find_done(job.key)
-        if done is not None:
+        if done is not None and _is_registered(farm, done.id, job.spec.name):
             return done.id, False
         running = farm.services.queries.training(job.spec.name)
         if running is not None and running.spec_key == job.key:
@@ -72,6 +73,13 @@ def train(farm: Farm, fields: Mapping[str, Any], *, force: bool) -> tuple[str, b
         (job_id,) = farm.store.submissions.create([job])
     farm.announce(f"job {job_id}", [job_id])
     return job_id, True
+
+
+def _is_registered(farm: Farm, job_id: str, name: str) -> bool:
+    """Return whether the name is still that of the model that the job has trained: it may be deleted, or replaced."""
+    row = farm.services.store.models.find(name)
+    trained = farm.services.queries.artifacts(job_id, ArtifactRole.MODEL)
+    return row is not None and row.sha256 in {artifact.sha256 for artifact in trained}
 
 
 def _check_name(farm: Farm, job: NewJob[TrainingSpec]) -> None:

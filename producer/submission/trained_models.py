@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.paths import located
 from stylefarm.shared.services import Services
+from stylefarm.shared.spec.model_description import parse_description
 from stylefarm.shared.spec.models import JOB, METADATA_KEY, MODEL_METHODS
 from stylefarm.shared.spec.spec import BLOB, JobSpec
 from stylefarm.shared.store.library import Models
@@ -39,9 +39,10 @@ class TrainedModel:
     job: str | None = None
 
     @property
-    def styles(self) -> int:
-        """How many styles it has learned."""
-        return int(self.architecture.get("styles", 1))
+    def styles(self) -> int | None:
+        """How many styles it has learned; None where only the worker will know."""
+        styles: int | None = self.architecture.get("styles", 1)
+        return styles
 
 
 class TrainedModels:
@@ -142,8 +143,8 @@ class TrainedModels:
             return TrainedModel(BLOB + row.sha256, row.method, row.architecture, f"{name} ({row.sha256[:12]})")
         training = self.services.queries.training(name)
         if training is not None:
-            known = {"styles": len(training.spec["style"])}
-            said = f"{name}, which job {training.id[:8]} trains"
+            known = {"styles": self._styles_to_come(training.spec)}
+            said = f"{name} (which job {training.id[:8]} trains)"
             return TrainedModel(JOB + training.id, str(training.spec["method"]), known, said, training.id)
         path = located(name)
         if path.is_file():
@@ -151,6 +152,14 @@ class TrainedModels:
         names = list(self._registered)
         there = nearest(name, names) if names else ": there is none yet"
         raise NotFound(f"no model is called {name!r:.80}, nor is there such a file{there}")
+
+    def _styles_to_come(self, training: Mapping[str, Any]) -> int | None:
+        """Return how many styles a training will end in: those of its base come first."""
+        own, base = len(training["style"]), training["base"]
+        if base is None:
+            return own
+        row = next((row for row in self._registered.values() if BLOB + row.sha256 == base), None)
+        return None if row is None else own + int(row.architecture.get("styles", 1))
 
     def _addressed(self, address: str) -> TrainedModel:
         sha256 = address.removeprefix(BLOB)
@@ -161,15 +170,11 @@ class TrainedModels:
 
     def _file(self, path: Path, name: str) -> TrainedModel:
         text = safetensors_metadata(path).get(METADATA_KEY)
-        try:
-            document = json.loads(text or "")
-            method, architecture = str(document["method"]), dict(document["architecture"])
-        except (KeyError, TypeError, ValueError, RecursionError):
-            raise InvalidRequest(
-                f"model: {name} is no model of stylefarm: give one that `model export` wrote"
-            ) from None
+        if text is None:
+            raise InvalidRequest(f"model: {name} is no model of stylefarm: give one that `model export` wrote")
+        said = parse_description(text, f"model: {name}")
         self._files[path] = address = address_of(path)
-        return TrainedModel(address, method, architecture, f"the file {name}")
+        return TrainedModel(address, said.method, said.architecture, f"the file {name}")
 
 
 def _check_levels(spec: JobSpec, model: TrainedModel) -> None:
@@ -184,12 +189,12 @@ def _style_index(spec: JobSpec, model: TrainedModel) -> Iterator[tuple[str, obje
     if spec.style:
         raise InvalidSpec(f"{model.description} takes no style pictures: choose among its styles by style_index")
     if not spec.style_index:
-        if model.styles > 1:
-            last = model.styles - 1
-            raise InvalidSpec(f"style_index is missing: {model.description} has the styles 0 to {last}")
+        if model.styles != 1:
+            which = "several styles" if model.styles is None else f"the styles 0 to {model.styles - 1}"
+            raise InvalidSpec(f"style_index is missing: {model.description} has {which}")
         yield "style_index", (0,)
     for index in spec.style_index:
-        if index >= model.styles:
+        if model.styles is not None and index >= model.styles:
             raise InvalidSpec(
                 f"style_index = {index}, but {model.description} has {counted(model.styles, 'style')}, from 0 on"
             )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib import import_module
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -15,10 +16,18 @@ from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web import pages, pictures, problems, shared_sweep, sign_in
 from stylefarm.producer.web.guard import Guard
 from stylefarm.producer.web.live.watch import Watchers
+from stylefarm.producer.web.problems import PROBLEM_SCHEMA
 from stylefarm.producer.web.rates import Rates
 
 API = "/api/v1"
 ROUTERS = ("images", "jobs", "sweeps", "cells", "ratings", "votes", "views", "shares", "exports", "farm", "tokens")
+
+# Every route may answer so; 304 to a client that has the answer already.
+_PROBLEM = {"description": "A problem document", "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    304: {"description": "Not modified"},
+    **dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 507), _PROBLEM),
+}
 
 
 def create_app(farm: Farm, *, is_open: bool, hosts: Collection[str] = ()) -> FastAPI:
@@ -45,7 +54,7 @@ def create_app(farm: Farm, *, is_open: bool, hosts: Collection[str] = ()) -> Fas
     app.state.watchers = Watchers(farm.services)
     app.state.rates = Rates()
     problems.install(app)
-    api = APIRouter(prefix=API)
+    api = APIRouter(prefix=API, responses=PROBLEMS)
     for name in ROUTERS:
         api.include_router(import_module(f"stylefarm.producer.web.api.{name}").router)
     app.include_router(api)

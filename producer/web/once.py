@@ -16,7 +16,7 @@ from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web.answers import answer, to_json
 from stylefarm.producer.web.problems import Refused
 
-IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
 @dataclass

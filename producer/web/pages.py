@@ -15,6 +15,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from stylefarm.producer.web.access import FarmDep, find_grant
+from stylefarm.producer.web.operations import operations
 from stylefarm.producer.web.problems import Refused
 from stylefarm.shared.store.access import Grant
 
@@ -149,3 +150,23 @@ def job(request: Request, farm: FarmDep, job_id: str) -> Response:
     if found.id != job_id:
         return RedirectResponse(f"/jobs/{found.id}", status_code=307)
     return _page(request, grant, "job.html", page={"job": found.id}, status=found.status())
+
+
+@router.get("/workers")
+@router.get("/models")
+@router.get("/datasets")
+@router.get("/new")
+def page(request: Request) -> Response:
+    """Show the workers, models or data sets, or the forms of a new job and a new sweep."""
+    grant = find_grant(request)
+    return _login(request) if grant is None else _page(request, grant, f"{request.url.path[1:]}.html")
+
+
+@router.get("/docs")
+def docs(request: Request) -> Response:
+    """Show what the API takes and answers."""
+    grant = find_grant(request)
+    if grant is None:
+        return _login(request)
+    document = request.app.openapi()
+    return _page(request, grant, "docs.html", groups=operations(document), api=document["info"])

@@ -14,6 +14,16 @@ from starlette.responses import JSONResponse, Response
 from stylefarm.shared.errors import FarmError
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One sentence: what is wrong, and what to do."},
+    },
+}
 
 
 class Refused(FarmError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from stylefarm.producer.views.labels import key_of
@@ -73,7 +74,7 @@ def _named(address: Any, name: str) -> Any:
     """Return the address of a picture with what its user calls it."""
     if not isinstance(address, str) or not address.startswith(BLOB) or not name or name.startswith(BLOB):
         return address
-    return f"{address}/{name.replace('/', '_')}"
+    return f"{address}/{PurePath(name).name}"
 
 
 def _axis(name: str, value: Any) -> dict[str, Any] | None:

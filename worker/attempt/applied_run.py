@@ -10,7 +10,7 @@ from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.engine_run import MemoryBudget, RunContext
 from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.engine.optim.state import EngineState
-from stylefarm.worker.render.applied import apply_to, load_applier, load_model, model_hash
+from stylefarm.worker.render.applied import apply_to, learned_pictures, load_applier, load_model, model_hash
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class AppliedRun:
         _, _, height, width = sized[0].content.shape
         planned = min(applier.bytes(height, width, len(batch)), budget.available)
         for attempt in attempts:
+            attempt.picture.learned = learned_pictures(model, attempt.picture.spec)
             attempt.record["path"]["memory"].append({"size": spec.size, "way": "model", "bytes": planned})
         image = apply_to(applier, model.method, batch, sized, budget.available).float()
         if not image.isfinite().all():

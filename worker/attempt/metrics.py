@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from statistics import fmean
@@ -29,24 +30,31 @@ SMALLEST = 16
 DIVERGED = 10
 
 
-def measure_result(inputs: JobImages, rendered: Tensor, picture: Tensor, cache: TargetCache) -> dict[str, float]:
+def measure_result(
+    inputs: JobImages,
+    rendered: Tensor,
+    picture: Tensor,
+    cache: TargetCache,
+    styles: Sequence[tuple[str, Image.Image]],
+) -> dict[str, float]:
     """Return the metrics of a result by name, as `engine.metrics` defines them.
 
     Of several styles the distances to each count by its share. Some metrics are missing where there is no style, where
     a picture is too small, or where memory runs out: a job must not fail for them.
 
     Args:
-        inputs: the content and the styles.
+        inputs: the content, and the shares of the styles.
         rendered: what the engine rendered, (3, H, W), not clamped.
         picture: the finished picture, (3, H, W), in [0, 1].
         cache: keeps what is read of contents and styles, which the jobs of a sweep share.
+        styles: the pictures of the styles, also of those that a model has learned, each with its address.
     """
     share = {"clipped": clipped(rendered)}
     size = long_edge_size((picture.shape[2], picture.shape[1]), min(EDGE, max(picture.shape[1:])))
     if min(size) < SMALLEST:
         return share
     try:
-        return {**share, **_compared(inputs, picture.to(rendered.device)[None], size, cache)}
+        return {**share, **_compared(inputs, picture.to(rendered.device)[None], size, cache, styles)}
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -73,22 +81,27 @@ def divergence(first: float | None, last: float) -> dict[str, float]:
     return {"loss_ratio": last / first}
 
 
-def _compared(inputs: JobImages, picture: Tensor, size: tuple[int, int], cache: TargetCache) -> dict[str, float]:
+def _compared(
+    inputs: JobImages,
+    picture: Tensor,
+    size: tuple[int, int],
+    cache: TargetCache,
+    styles: Sequence[tuple[str, Image.Image]],
+) -> dict[str, float]:
     small = functional.interpolate(picture, (size[1], size[0]), mode="bilinear", antialias=True)
     spec, device = inputs.spec, small.device
     content = cache.get(
         ("content as measured", spec.content, size, device),
         lambda: read_content(to_tensor(inputs.content, size, device)),
     )
-    styles = [
-        cache.get(("style as measured", address, device), partial(_read, style, device))
-        for address, style in zip(spec.style, inputs.styles, strict=True)
+    read = [
+        cache.get(("style as measured", address, device), partial(_read, style, device)) for address, style in styles
     ]
-    if not styles:
+    if not read:
         found = compare(small, content, read_style(content.image))
         return {"self_similarity": found.self_similarity, "ssim": found.ssim}
-    weights = spec.style_weights or (1.0,) * len(styles)
-    each = [asdict(compare(small, content, style)) for style in styles]
+    weights = spec.style_weights or (1.0,) * len(read)
+    each = [asdict(compare(small, content, style)) for style in read]
     return {name: fmean((found[name] for found in each), weights) for name in each[0] if name != "clipped"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from PIL import Image
 
 from stylefarm import shared
 from stylefarm.shared.blobs.storage import fetch_verified
+from stylefarm.shared.errors import DamagedObject, InvalidImage, NotFound
 from stylefarm.shared.images.decode import DecodedImage, decode
 from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.services import Services
@@ -33,6 +34,8 @@ class PictureProduct:
 
     services: Services
     spec: JobSpec
+    learned: Sequence[str] = ()
+    """The pictures that the styles of a model were learned from, where they are known: to measure the result by."""
 
     @property
     def snapshot_every(self) -> int:
@@ -70,10 +73,19 @@ class PictureProduct:
     def finish(self, progress: Progress, folder: str, cache: TargetCache) -> Rendered:
         """Store the last picture, which is the result, and measure it."""
         picture = self.encoder.finished(progress.image[0])
-        metrics = measure_result(self.inputs, progress.image[0], picture, cache)
+        metrics = measure_result(self.inputs, progress.image[0], picture, cache, self._styles())
         blobs = self.services.blobs
         stored = store_picture(blobs, f"{folder}/result", self.encoder, picture, progress.iteration, "result")
         return Rendered(stored, metrics)
+
+    def _styles(self) -> Sequence[tuple[str, Image.Image]]:
+        """Return the pictures of the styles, each with its address; none where one that was learned is gone."""
+        if self.inputs.styles:
+            return list(zip(self.spec.style, self.inputs.styles, strict=True))
+        try:
+            return [(address, self._picture(address)) for address in self.learned]
+        except (NotFound, DamagedObject, InvalidImage):
+            return []
 
     def _picture(self, address: str) -> Image.Image:
         return self._decoded(address).image

@@ -43,16 +43,16 @@ def pairs(row: ModelRow) -> Mapping[str, str | None]:
     said = {name.replace("_", " "): _plain(value) for name, value in row.card.items() if name != "spec"}
     spec = row.card.get("spec")
     trained = {} if not isinstance(spec, dict) else {f"spec {name}": _plain(value) for name, value in spec.items()}
-    return {
+    known = {
         "name": row.name,
         "method": f"{row.method}: {title}",
         "styles": _styles(row),
         "made by": row.source,
         "size": f"{row.bytes / 1e6:.1f} MB",
         "sha256": row.sha256,
-        **said,
-        **trained,
     }
+    # A card is what anybody wrote: it adds to what the farm knows, and replaces none of it.
+    return {**known, **{name: value for name, value in {**said, **trained}.items() if name not in known}}
 
 
 def say_imported(imported: Sequence[tuple[ModelRow, bool]], *, as_json: bool) -> None:

@@ -11,7 +11,6 @@ from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.small_files import check_ends
-from stylefarm.shared.spec.models import MODEL_METHODS
 from stylefarm.shared.store.library import Models, NewModel
 from stylefarm.worker.engine.feedforward.model import Model, read_model, write_model
 from stylefarm.worker.engine.hardware.device import ComputePath, choose
@@ -94,10 +93,6 @@ def store_model(
 
 
 def _check(model: Model, source: str, path: ComputePath) -> None:
-    if model.method not in MODEL_METHODS:
-        raise InvalidRequest(
-            f"{source} is a model of {model.method}, which this release does not have: use a later one"
-        )
     try:
         load_applier(model, path)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:

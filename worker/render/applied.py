@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.db.states import FINAL, ArtifactRole
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.models import JOB, MODEL_METHODS
@@ -24,6 +25,9 @@ from stylefarm.worker.render.cache import style_key
 from stylefarm.worker.render.inputs import JobImages, ScaledImages
 from stylefarm.worker.render.stored_files import cached_file
 
+# A content hash; a card may hold anything.
+ADDRESS = re.compile(re.escape(BLOB) + "[0-9a-f]{64}")
+
 
 def model_hash(address: str, services: Services) -> str:
     """Return the SHA-256 of the model that a resolved spec names.
@@ -33,15 +37,24 @@ def model_hash(address: str, services: Services) -> str:
         services: the farm's.
 
     Raises:
-        NotFound: the training job, or its model, was deleted.
+        NotFound: the training job, or its model, was deleted; or it is not done yet.
     """
     if not address.startswith(JOB):
         return address.removeprefix(BLOB)
     job_id = address.removeprefix(JOB)
     found = services.queries.artifacts(job_id, ArtifactRole.MODEL)
-    if not found:
-        raise NotFound(f"job {job_id[:8]}, which was to train the model, has none: train it again")
-    return found[-1].sha256
+    if found:
+        return found[-1].sha256
+    if _is_on_its_way(job_id, services):
+        raise NotFound(f"the model is not there yet: wait for job {job_id[:8]}, which trains it")
+    raise NotFound(f"job {job_id[:8]}, which was to train the model, has none: train it again")
+
+
+def _is_on_its_way(job_id: str, services: Services) -> bool:
+    try:
+        return services.queries.job(job_id).state not in FINAL
+    except NotFound:
+        return False
 
 
 def load_model(address: str, services: Services, cache: Path) -> Model:
@@ -107,6 +120,33 @@ def chosen_styles(inputs: JobImages, sized: ScaledImages, method: str) -> Sequen
     return [
         StyleIndex(index, share / sum(shares), mask) for index, share, mask in zip(indices, shares, masks, strict=True)
     ]
+
+
+def learned_pictures(model: Model, spec: JobSpec) -> tuple[str, ...]:
+    """Return the addresses of the pictures that the styles of a job were learned from.
+
+    Args:
+        model: whose card has the spec of its training, where it was trained by a farm.
+        spec: which of its styles are asked for.
+
+    Returns:
+        As many as there are styles; none where one of them is not known, as of a base, or where there are no such.
+    """
+    training = model.card.get("spec")
+    pictures = training.get("style") if isinstance(training, Mapping) else None
+    takes = MODEL_METHODS[model.method].takes
+    if takes == "pictures" or not isinstance(pictures, list) or not all(map(_is_address, pictures)):
+        return ()
+    if takes == "nothing":
+        return tuple(pictures)
+    # Those of the base, if there is one, come first.
+    first = int(model.architecture.get("styles", 1)) - len(pictures)
+    places = [index - first for index in spec.style_index or (0,)]
+    return tuple(pictures[place] for place in places) if all(0 <= at < len(pictures) for at in places) else ()
+
+
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and ADDRESS.fullmatch(value) is not None
 
 
 def apply_to(

@@ -17,10 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.spec.model_description import ModelDescription, parse_description
 from stylefarm.shared.spec.models import METADATA_KEY
-
-# The version of the document's form.
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,7 @@ def write_model(path: Path, model: Model) -> None:
     Example:
         write_model(Path("night.safetensors"), model)
     """
-    document = {
-        "format": FORMAT,
-        "method": model.method,
-        "architecture": dict(model.architecture),
-        "card": dict(model.card),
-    }
+    document = ModelDescription(model.method, model.architecture, model.card).document()
     tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in model.tensors.items()}
     save_file(tensors, str(path), metadata={METADATA_KEY: json.dumps(document, sort_keys=True)})
 
@@ -93,24 +86,11 @@ def read_model(path: Path) -> Model:
         ) from None
     if text is None:
         raise InvalidRequest(f"{path.name} is no model of stylefarm: it has no description of one")
-    return _model(path.name, text, tensors)
-
-
-def _model(name: str, text: str, tensors: Mapping[str, Tensor]) -> Model:
-    try:
-        document = json.loads(text)
-        found = Model(
-            str(document["method"]), dict(document["architecture"]), tensors, dict(document.get("card") or {})
-        )
-        written = int(document["format"])
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise InvalidRequest(f"{name} is no model of stylefarm: its description cannot be read") from None
-    if written > FORMAT:
-        raise InvalidRequest(f"{name} is of a later release of stylefarm: use that release")
+    said = parse_description(text, path.name)
     broken = next((key for key, tensor in tensors.items() if not _is_finite(tensor)), None)
     if broken is not None:
-        raise InvalidRequest(f"{name} cannot be used: {broken} holds numbers that are not finite")
-    return found
+        raise InvalidRequest(f"{path.name} cannot be used: {broken} holds numbers that are not finite")
+    return Model(said.method, said.architecture, tensors, said.card)
 
 
 def _is_finite(tensor: Tensor) -> bool:

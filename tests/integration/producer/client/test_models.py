@@ -13,6 +13,7 @@ from PIL import Image
 
 from stylefarm import Farm, InvalidRequest, InvalidSpec, Job, NotFound, State
 from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.worker.engine.feedforward.model import Model
 from tests.tiny_models import adain_model, put_models, trunk_model, written
 
 PIXELS: dict[str, Any] = {"size": 32}
@@ -163,6 +164,7 @@ def test_a_deleted_model_is_kept_for_the_jobs_that_name_it(farm: Farm, pictures:
         ({"model": "waves", "color": "match"}, InvalidSpec, "color = match needs style pictures"),
         ({"init": "model", "style": "s.png"}, InvalidSpec, "init = model needs a model"),
         ({"model": "a.png"}, InvalidRequest, "a.png is no model of stylefarm"),
+        ({"model": "odd.safetensors"}, InvalidRequest, "model: odd.safetensors is no model .* cannot be read"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused(
@@ -175,6 +177,7 @@ def test_what_cannot_be_rendered_is_refused(
 ) -> None:
     """Given a model, if a job contradicts it, I expect one sentence, and no job."""
     monkeypatch.chdir(pictures)
+    written(Model("adain", {"levels": 5}, {}), Path("odd.safetensors"))
     with pytest.raises(error, match=sentence):
         farm.submit(content="a.png", **fields)
     assert farm.jobs() == []

@@ -49,7 +49,7 @@ def test_the_document_says_all_of_each_cell(client: TestClient, sweep: Sweep) ->
 
 def statuses_snapshot(sweep: Sweep, place: int) -> str:
     """The hash of a cell's newest snapshot."""
-    return [*sweep][place].snapshots()[-1].stored.sha256
+    return str([*sweep][place].snapshots()[-1].stored.sha256)
 
 
 def test_only_changes_come_after_a_cursor(client: TestClient, farm: Farm, sweep: Sweep) -> None:

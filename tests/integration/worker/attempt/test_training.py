@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,8 +23,12 @@ from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.lease import Stop
 from stylefarm.worker.engine.feedforward.model import read_model
 from stylefarm.worker.engine.methods.method import Progress
+from stylefarm.worker.engine.metrics import compute_metrics
+from stylefarm.worker.render.applied import model_hash
+from stylefarm.worker.render.pictures import to_tensor
 from stylefarm.worker.training.perceptual import PerceptualTask
 from tests.servers.processes import wait_until
+from tests.tiny_models import put_models, trunk_model
 from tests.weights_files import squeezenet_state, write_torch
 
 STEPS = 8
@@ -60,6 +65,10 @@ def fields(pictures: Path) -> dict[str, Any]:
     return {**SMALL, "method": "ulyanov", "name": "waves", "style": ["s.png"], "weights": str(weights)}
 
 
+def as_tensor(picture: Image.Image) -> Tensor:
+    return to_tensor(picture.convert("RGB"), picture.size, torch.device("cpu"))
+
+
 def tensors_of(farm: Farm, job: Job) -> dict[str, bytes]:
     """Return the weights of the model that a job has trained."""
     (artifact,) = farm.services.queries.artifacts(job.id, ArtifactRole.MODEL)
@@ -89,6 +98,8 @@ def test_a_training_ends_in_a_model(farm: Farm, fields: dict[str, Any]) -> None:
     assert waiting.wait(timeout=60).state is State.DONE
     named = farm.submit(content="a.png", model="waves", size=32)
     assert np.array_equal(np.asarray(named.result(timeout=60).image), np.asarray(waiting.result().image))
+    shown = [as_tensor(picture) for picture in (named.result().image, Image.open("a.png"), Image.open("s.png"))]
+    assert named.status().metrics["gram"] == pytest.approx(compute_metrics(*shown).gram, rel=0.05)
 
     again = farm.train(**fields)
     assert (again.id, again.created) == (job.id, False)
@@ -97,6 +108,47 @@ def test_a_training_ends_in_a_model(farm: Farm, fields: dict[str, Any]) -> None:
     farm.delete([job, waiting])
     assert farm.store.models.get("waves").sha256 == row.sha256
     assert farm.services.blobs.exists(f"models/{row.sha256}")
+    farm.services.blobs.delete(f"inputs/{hashlib.sha256(Path('s.png').read_bytes()).hexdigest()}")
+    later = farm.submit(content="b.png", model="waves", size=32).wait(timeout=60)
+    assert later.state is State.DONE
+    assert "gram" not in later.metrics, "the picture of the style is gone"
+
+
+def test_a_model_that_is_gone_is_trained_again(farm: Farm, fields: dict[str, Any]) -> None:
+    """Given a training that is done, if its model is deleted or replaced since, I expect the same training to be done
+    again, and not to be called done; of a name that another model has now, one sentence."""
+    first = farm.train(**fields)
+    first.wait(timeout=120)
+    farm.store.models.delete("waves")
+    second = farm.train(**fields)
+    assert second.created
+    assert second.wait(timeout=120).state is State.DONE
+    assert farm.store.models.get("waves").source == f"job {second.id}"
+    farm.store.models.delete("waves")
+    put_models(farm.services, waves=trunk_model("johnson"))
+    with pytest.raises(InvalidRequest, match=r"waves is the name of another model .*force=True"):
+        farm.train(**fields)
+
+
+def test_a_style_that_is_added_can_be_asked_for_at_once(farm: Farm, fields: dict[str, Any]) -> None:
+    """Given a training that adds a style to a model of three, if a job asks for the fourth before it is there, I expect
+    it rendered and measured by the picture of that style; the fifth is refused. Where the base has gone from the list,
+    I expect that a style must be named. What needs the model at once, as an estimate, says for which job to wait."""
+    put_models(farm.services, three=trunk_model("cin", styles=3))
+    farm.train(**{**fields, "method": "cin", "name": "four", "base": "three"})
+    common: dict[str, Any] = {"content": "a.png", "model": "four", "size": 32}
+    added = farm.submit(**common, style_index=3)
+    with pytest.raises(NotFound, match=r"the model is not there yet: wait for job \w{8}, which trains it"):
+        model_hash(added.status().spec["model"], farm.services)
+    with pytest.raises(InvalidSpec, match=r"style_index = 4, but four \(.*\) has 4 styles, from 0 on"):
+        farm.submit(**common, style_index=4)
+    farm.store.models.delete("three")
+    with pytest.raises(InvalidSpec, match=r"style_index is missing: four \(.*\) has several styles"):
+        farm.submit(**common)
+    of_base = farm.submit(**common, style_index=[0, 3])
+    assert (added.wait(timeout=120).state, of_base.wait(timeout=60).state) == (State.DONE, State.DONE)
+    assert {"gram", "sliced"} <= added.status().metrics.keys()
+    assert not {"gram", "sliced"} & of_base.status().metrics.keys(), "what the base has learned from is not known"
 
 
 def test_a_paused_training_goes_on_as_if_it_had_not_stopped(

@@ -21,6 +21,8 @@ export function actionEntries(parts) {
   const scope = one ? [desk.current] : desk.selected.size ? [...desk.selected] : desk.flowing ? [...desk.arrangement.sequence] : [...store.position.subarray(0, store.length).keys()];
   const which = desk.selected.size ? "selected" : desk.flowing ? "shown" : "of the sweep";
   const entries = [];
+  // A finger has no Ctrl key.
+  if (matchMedia("(pointer: coarse)").matches) entries.push([desk.selecting ? "Stop selecting" : "Select by tapping", () => { desk.selecting = !desk.selecting; }], null);
   if (mayWrite()) {
     for (const [action, label, states, did] of ACTIONS) {
       const fits = scope.filter((index) => states.includes(store.states[store.state[index]]));

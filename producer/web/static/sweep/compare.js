@@ -99,7 +99,8 @@ export class Compare {
     const differing = store.axes.flatMap((_, axis) => (cells.some((index) => store.at[axis][index] !== store.at[axis][cells[0]]) ? [axis] : []));
     this.panes.forEach((pane, at) => {
       const index = cells[at];
-      pane.picture.show(this.#hash(index), describe(store, index));
+      pane.picture.show(this.#hash(index), describe(store, index), index === pane.index);
+      pane.index = index;
       pane.element.classList.toggle("current", index === this.desk.current);
       pane.element.dataset.flag = store.flag[index];
       pane.caption.replaceChildren(...(differing.length ? differing : []).map((axis) => make("span", { class: "differs" }, make("small", { text: words(store.axes[axis].name) }), ` ${store.labelAt(axis, index) ?? "–"}`)));

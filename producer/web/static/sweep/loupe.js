@@ -112,7 +112,8 @@ export class Loupe {
   #drawPicture() {
     const { store, desk } = this, index = desk.current;
     const hash = this.step === null ? store.picture[index] : this.snapshots[this.step].sha256;
-    this.picture.show(hash, describe(store, index));
+    this.picture.show(hash, describe(store, index), index === this.shownIndex);
+    this.shownIndex = index;
     this.words.hidden = Boolean(hash);
     this.words.textContent = hash ? "" : store.error[index] ?? `No picture yet: ${store.states[store.state[index]]}`;
     this.#drawTimes();

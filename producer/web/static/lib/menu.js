@@ -5,7 +5,7 @@ import { button, make } from "./dom.js";
 /**
  * Return a menu button.
  * @param {string} label
- * @param {function(): Array<[string, function]|null>} entries is asked each time it opens; null is a line between two groups
+ * @param {function(): Promise<Array<[string, function]|null>>} entries is asked each time it opens; null is a line between two groups
  */
 export function menu(label, entries, attributes = {}) {
   const opener = button(label, () => (box.lastElementChild === list ? close() : open()), { "aria-haspopup": "menu", "aria-expanded": "false", ...attributes });
@@ -21,8 +21,8 @@ export function menu(label, entries, attributes = {}) {
   function outside(event) {
     if (!box.contains(event.target)) close(false);
   }
-  function open() {
-    list.replaceChildren(...entries().map((entry) => entry
+  async function open() {
+    list.replaceChildren(...(await entries()).map((entry) => entry
       ? make("button", { type: "button", role: "menuitem", text: entry[0], onclick: () => { close(); entry[1](); } }) : make("hr")));
     box.append(list);
     opener.setAttribute("aria-expanded", "true");

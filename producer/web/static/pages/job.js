@@ -30,7 +30,7 @@ async function draw() {
   document.getElementById("title").textContent = [job.content, job.style, ...Object.entries(job.cell ?? {}).filter(([name]) => name !== "content" && name !== "style").map(([name, one]) => `${words(name)} ${short(one)}`)].filter(Boolean).map(short).join(", ") || `Job ${job.id.slice(0, 8)}`;
   drawNotice(job);
   drawActions(job);
-  film.draw(snapshots, job.result_sha256 ?? null);
+  film.draw(snapshots, isPicture(job) ? job.result_sha256 : null);
   drawFacts(job);
   curves.draw(losses);
   drawHistory(attempts, events);
@@ -40,6 +40,8 @@ async function draw() {
 
 let opened = false;
 const shown = (one) => value(typeof one === "string" && one.startsWith("sha256:") ? one.slice(7, 15) : one);
+// What a training makes is a model.
+const isPicture = (job) => /\.(png|jpe?g|webp|tiff?|avif|gif|heic)$/i.test(job.result_key ?? "");
 const short = (one) => value(one).split("/").at(-1);
 
 function drawNotice(job) {
@@ -58,7 +60,7 @@ function drawActions(job) {
   };
   document.getElementById("actions").replaceChildren(...[job.sweep && make("a", { href: `/sweeps/${job.sweep}`, text: "Its sweep" }),
     job.result_sha256 && make("a", { href: `${page.base}/jobs/${job.id}/result`, download: "", text: "Download" }),
-    job.result_sha256 && make("a", { href: original(job.result_sha256), text: "Original" }),
+    isPicture(job) && make("a", { href: original(job.result_sha256), text: "Original" }),
     ...(mayWrite() ? MOVES.filter(([, , states]) => states.includes(job.state)).map(([action, label]) => button(label, act(action, label))) : [])].filter(Boolean));
 }
 

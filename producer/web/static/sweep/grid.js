@@ -151,6 +151,12 @@ export class Grid {
         this.drawCell(cell);
       }
     }
+    this.stopAtOne();
+  }
+
+  /** The tab key stops at the current cell, or at the whole grid while that cell is out of sight. */
+  stopAtOne() {
+    this.root.tabIndex = this.elementOf(this.desk.current) ? -1 : 0;
   }
 
   drawCell(cell) {
@@ -162,7 +168,7 @@ export class Grid {
     if (this.root.hidden) return;
     this.look.still = this.fast;
     for (const { cells } of this.pool) for (const cell of cells) this.drawCell(cell);
-    this.root.tabIndex = this.elementOf(this.desk.current) ? -1 : 0;
+    this.stopAtOne();
   }
 
   // The focus does not wander to another cell with its element.
@@ -207,7 +213,7 @@ export class Grid {
       const cell = this.elementOf(index);
       if (cell) this.drawCell(cell);
     }
-    this.root.tabIndex = this.elementOf(this.desk.current) ? -1 : 0;
+    this.stopAtOne();
     if (had) this.focusCurrent();
   }
 

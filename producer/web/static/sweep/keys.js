@@ -2,7 +2,7 @@
 
 import { mayWrite } from "../lib/api.js";
 import { announce, typing } from "../lib/dom.js";
-import { showHelp } from "./help.js";
+import { complain } from "../lib/messages.js";
 
 const VIEW_KEYS = { g: "grid", e: "loupe", c: "compare", n: "survey" };
 const FLAG_KEYS = { p: { flag: "pick" }, x: { flag: "reject" }, u: { flag: null, stars: null } };
@@ -58,6 +58,11 @@ export function rate({ desk, ratings, view }, rating) {
   ratings.rate(targets, rating);
   const clears = rating.flag === null;
   if (single && autoAdvance() && !clears && view()?.advances !== false) desk.go(desk.arrangement.step(desk.current, 1));
+}
+
+/** Open the list of keys. */
+export function showHelp() {
+  import("./help.js").then((help) => help.showHelp(), complain);
 }
 
 /** Return whether a rating goes on to the next picture. */

@@ -8,8 +8,8 @@ import { Desk } from "./desk.js";
 import { follow } from "./feed.js";
 import { Grid } from "./grid.js";
 import { startKeys } from "./keys.js";
-import { Panel } from "./panel.js";
 import { Ratings } from "./ratings.js";
+import { SidePanel } from "./side_panel.js";
 import { startStatus } from "./status.js";
 import { Store } from "./store.js";
 import { startTools } from "./tools.js";
@@ -59,8 +59,8 @@ async function start() {
   }
   desk.on("view", () => showView().catch(complain));
 
-  const panel = new Panel(store, desk, section("panel"));
-  startTools(parts, panel);
+  parts.panel = new SidePanel(store, desk, section("panel"));
+  startTools(parts);
   startStatus(parts);
   startKeys(parts);
   desk.arrange();

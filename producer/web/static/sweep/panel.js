@@ -7,13 +7,10 @@ import { histogram } from "./histogram.js";
 import { savedViews } from "./saved_views.js";
 import { flagName } from "./store.js";
 
-const WIDE = matchMedia("(min-width: 1100px)");
-
 /** The panel of filters. */
 export class Panel {
-  constructor(store, desk, root) {
-    Object.assign(this, { store, desk, root });
-    root.hidden = !(WIDE.matches && localStorage.getItem("stylefarm-panel") === "open");
+  constructor(store, desk, root, onClose) {
+    Object.assign(this, { store, desk, root, onClose });
     this.clear = button("Clear all", () => desk.arrangeBy({ filter: emptyFilter() }), { class: "plain" });
     this.build();
     desk.on("columns", () => this.build());
@@ -35,24 +32,12 @@ export class Panel {
       ...store.axes.flatMap((axis, at) => (axis.values.length > 1 ? [this.#values(axis, at)] : [])),
     ];
     root.replaceChildren(make("header", { class: "row spread" }, make("h2", { text: "Filters" }),
-      make("span", { class: "row" }, this.clear, button("Close the filters", () => this.toggle(), { icon: "close" }))),
+      make("span", { class: "row" }, this.clear, button("Close the filters", this.onClose, { icon: "close" }))),
     ...this.groups.map((group) => group.element), savedViews(desk));
   }
 
-  get open() { return !this.root.hidden; }
-
-  toggle() {
-    this.root.hidden = !this.root.hidden;
-    localStorage.setItem("stylefarm-panel", this.open ? "open" : "closed");
-    if (this.open) {
-      this.draw();
-      this.root.querySelector("button").focus();
-    }
-    this.desk.tell("look");
-  }
-
   draw() {
-    if (!this.open) return;
+    if (this.root.hidden) return;
     this.clear.disabled = !filterSize(this.desk.chosen.filter);
     for (const group of this.groups) group.draw();
   }

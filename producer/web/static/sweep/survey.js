@@ -2,7 +2,7 @@
 
 import { button, make, oncePerFrame } from "../lib/dom.js";
 import { PICK, REJECT, UNRATED } from "./store.js";
-import { original, thumb } from "../lib/api.js";
+import { mayWrite, original, thumb } from "../lib/api.js";
 import { rate } from "./keys.js";
 import { ratingBar } from "./rating_bar.js";
 import { describe } from "./cell.js";
@@ -74,7 +74,7 @@ export class Survey {
     const small = make("img", { alt: "", decoding: "async", draggable: "false" });
     const bar = ratingBar(store, (rating) => { desk.go(index); rate({ ...this, view: () => this }, rating); });
     const element = make("div", { class: "tile", tabindex: "-1", onclick: () => desk.go(index), ondblclick: () => { desk.go(index); desk.show("loupe"); } },
-      make("div", { class: "tile-picture" }, small), make("div", { class: "tile-under" }, make("span", { class: "muted", text: store.nameOf(index), title: store.nameOf(index) }), bar.element,
+      make("div", { class: "tile-picture" }, small), make("div", { class: "tile-under" }, make("span", { class: "muted", text: store.nameOf(index), title: store.nameOf(index) }), mayWrite() ? bar.element : null,
         button("Take out (Backspace)", (event) => { event.stopPropagation(); this.without(index); }, { icon: "minus" })));
     let shown = null;
     const draw = () => {

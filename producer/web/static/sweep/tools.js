@@ -1,26 +1,25 @@
 // The bar above the views: tabs, axes, order, size, and what can be done with the sweep.
 
 import { mayWrite, page } from "../lib/api.js";
-import { afterFrame, button, choice, glyph, make } from "../lib/dom.js";
+import { afterFrame, announce, button, choice, glyph, make } from "../lib/dom.js";
 import { count, words } from "../lib/format.js";
 import { menu } from "../lib/menu.js";
 import { VIEWS } from "./address.js";
-import { actionEntries } from "./actions.js";
 import { filterSize } from "./filter.js";
-import { showHelp } from "./help.js";
+import { showHelp } from "./keys.js";
 
 const NAMES = { grid: ["Grid", "G"], loupe: ["Loupe", "E"], compare: ["Compare", "C"], survey: ["Survey", "N"], explore: ["Explore", ""], vote: ["Vote", ""] };
 
 /** Fill the bar and keep it up to date. */
-export function startTools(parts, panel) {
-  const { store, desk } = parts;
+export function startTools(parts) {
+  const { store, desk, panel } = parts;
   const tabs = document.getElementById("views"), axes = document.getElementById("axes"), side = document.getElementById("side");
   const views = page.read_only ? VIEWS.filter((view) => view !== "vote") : VIEWS;
   tabs.replaceChildren(...views.map((view) => button(NAMES[view][0], () => desk.show(view),
     { class: "tab", data: { view }, title: NAMES[view][1] ? `${NAMES[view][0]} (${NAMES[view][1]})` : NAMES[view][0] })));
-  const filter = button("", () => { panel.toggle(); mark(); }, { id: "filter", "aria-controls": "panel" });
+  const filter = button("", () => panel.toggle(), { id: "filter", "aria-controls": "panel" });
   const offer = button("", () => desk.arrange(), { class: "offer main", hidden: true });
-  side.replaceChildren(offer, filter, menu("Actions", () => actionEntries(parts), { hidden: page.read_only && !mayWrite() }),
+  side.replaceChildren(offer, filter, menu("Actions", () => import("./actions.js").then(({ actionEntries }) => actionEntries(parts)), { hidden: page.read_only && !mayWrite() }),
     button("Keys (?)", showHelp, { class: "keys-button" }));
 
   let drawn = null;
@@ -47,7 +46,9 @@ export function startTools(parts, panel) {
   desk.on("offer", () => {
     const { offered } = desk;
     offer.hidden = !offered;
-    if (offered) offer.textContent = offerWords(offered);
+    if (!offered || offer.textContent === offerWords(offered)) return;
+    offer.textContent = offerWords(offered);
+    announce(offer.textContent);
   });
   const markLater = afterFrame(mark);
   desk.on("view", mark);

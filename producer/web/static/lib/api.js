@@ -38,6 +38,17 @@ export async function ask(path, body, { method = body === undefined ? "GET" : "P
   throw new Problem(answer.status, content?.detail ?? content?.title ?? `The farm answered with status ${answer.status}.`);
 }
 
+/** Ask for a file and let the browser save it, by the name that the farm gives it. */
+export async function download(path, body) {
+  const answer = await fetch(page.base + path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  if (!answer.ok) throw new Problem(answer.status, (await answer.json()).detail);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "stylefarm";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 /** Return the address of a small picture; `edge` is the longest side in CSS pixels. */
 export function thumb(hash, edge = 192) {
   const pixels = edge * Math.min(2, devicePixelRatio);

@@ -7,7 +7,8 @@ import { duration, many } from "./format.js";
 const PAUSE = 350;
 
 /**
- * Return `{element, check(sweep)}`: `check` asks the farm after a pause; `onAnswer(answer or null)` is told what it says.
+ * Return `{element, check(sweep), wait(sentence)}`: `check` asks the farm after a pause, `wait` says what is missing; `onAnswer(answer or null)` is told
+ * what the farm says.
  */
 export function forecast(onAnswer) {
   const element = make("p", { class: "forecast", "aria-live": "polite" });
@@ -31,5 +32,12 @@ export function forecast(onAnswer) {
       }
     }, PAUSE);
   }
-  return { element, check };
+  function wait(sentence) {
+    clearTimeout(timer);
+    asked?.abort();
+    onAnswer(null);
+    element.classList.remove("error");
+    element.textContent = sentence;
+  }
+  return { element, check, wait };
 }

@@ -37,7 +37,7 @@ export class Film {
     this.at = at >= this.frames.length - 1 ? null : at;
     const frame = this.frames[Math.min(at, this.frames.length - 1)];
     if (!frame) return;
-    this.picture.show(frame.sha256, `The picture: ${frame.name}`);
+    this.picture.show(frame.sha256, `The picture: ${frame.name}`, true);
     this.slider.value = at;
     this.time.textContent = frame.name;
     this.slider.setAttribute("aria-valuetext", frame.name);

@@ -27,7 +27,7 @@ async function draw() {
   const [{ job }, { snapshots }, losses, { attempts, events }] = await Promise.all(["", "/snapshots", "/losses", "/events"].map((part) => ask(`/jobs/${page.job}${part}`)));
   const ended = ["done", "failed", "cancelled"].includes(job.state);
   document.title = `Job ${job.id.slice(0, 8)} · stylefarm`;
-  document.getElementById("title").textContent = Object.entries(job.cell ?? {}).map(([name, one]) => `${words(name)} ${short(one)}`).join(", ") || `Job ${job.id.slice(0, 8)}`;
+  document.getElementById("title").textContent = [job.content, job.style, ...Object.entries(job.cell ?? {}).filter(([name]) => name !== "content" && name !== "style").map(([name, one]) => `${words(name)} ${short(one)}`)].filter(Boolean).map(short).join(", ") || `Job ${job.id.slice(0, 8)}`;
   drawNotice(job);
   drawActions(job);
   film.draw(snapshots, job.result_sha256 ?? null);
@@ -38,6 +38,8 @@ async function draw() {
   return job;
 }
 
+let opened = false;
+const shown = (one) => value(typeof one === "string" && one.startsWith("sha256:") ? one.slice(7, 15) : one);
 const short = (one) => value(one).split("/").at(-1);
 
 function drawNotice(job) {
@@ -63,20 +65,23 @@ function drawActions(job) {
 function drawFacts(job) {
   const cell = job.cell ?? {}, spec = job.spec ?? {};
   const list = (entries) => make("dl", { class: "facts" }, ...entries.flatMap(([name, text, differs]) => [make("dt", { text: words(name) }), make("dd", { text, class: differs ? "differs" : null })]));
-  const parameters = Object.entries(spec).filter(([, one]) => one !== null && typeof one !== "object").map(([name, one]) => [name, value(one), name in cell])
-    .sort((a, b) => b[2] - a[2]);
+  // The pictures are named in the title; here they would be hashes.
+  const known = Object.entries({ ...spec, content: job.content, style: job.style }).filter(([, one]) => one !== null && one !== undefined && (typeof one !== "object" || (Array.isArray(one) && one.length)));
+  const parameters = known.map(([name, one]) => [name, Array.isArray(one) ? one.map(shown).join(", ") : shown(one), name in cell]);
+  const [marked, others] = [parameters.filter(([, , differs]) => differs), parameters.filter(([, , differs]) => !differs)];
   const seconds = job.started_at && job.finished_at ? (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000 : null;
   facts.replaceChildren(make("p", {}, make("span", { class: "state", data: { state: job.state }, text: job.state === "running" ? `running, ${count(job.iteration)} of ${count(job.iterations)}` : job.state })),
     list([["loss", number(job.loss)], ["worker", job.worker ?? "–"], ["device", job.device ?? "–"], ["time", duration(seconds)], ["priority", value(job.priority)], ...(job.tags ?? []).map((tag) => ["tag", tag])]),
     ...(Object.keys(job.metrics ?? {}).length ? [make("h2", { text: "Metrics" }), list(Object.entries(job.metrics).filter(([, one]) => one !== null).map(([name, one]) => [name, number(one)]))] : []),
-    make("h2", { text: "Parameters" }), make("p", { class: "muted", text: "Marked ones differ within the sweep." }), list(parameters),
+    make("h2", { text: "Parameters" }), ...(marked.length ? [make("p", { class: "muted", text: "These differ within the sweep." }), list(marked)] : []),
+    make("details", { open: opened || !marked.length, ontoggle: (event) => { opened = event.target.open; } }, make("summary", { text: `${others.length} others` }), list(others)),
     ...(job.notes ?? []).map((note) => make("p", { class: "muted", text: note })));
 }
 
 function drawHistory(attempts, events) {
   const moment = (text) => (text ? new Date(text).toLocaleTimeString() : "–");
-  history.replaceChildren(make("h2", { text: "Attempts" }), make("div", { class: "scroll" }, table([["", (one) => String(one.attempt), "number"], ["Worker", (one) => one.worker], ["Began", (one) => moment(one.started_at)], ["Ended", (one) => moment(one.ended_at)],
-    ["Outcome", (one) => one.outcome ?? "at work"], ["How", (one) => [one.device, one.precision, one.torch && `torch ${one.torch}`].filter(Boolean).join(", ") || "–"]], attempts, "No worker has taken it yet.")),
+  history.replaceChildren(make("h2", { text: "Attempts" }), make("div", { class: "scroll" }, table([["No.", (one) => String(one.attempt)], ["Worker", (one) => one.worker], ["Began", (one) => moment(one.started_at)], ["Ended", (one) => moment(one.ended_at)],
+    ["Outcome", (one) => one.outcome ?? "at work"], ["How", (one) => [one.record?.device, one.record?.precision, one.record?.torch && `torch ${one.record.torch}`].filter(Boolean).join(", ") || "–"]], attempts, "No worker has taken it yet.")),
   make("h2", { text: "Events" }), make("div", { class: "scroll" }, table([["At", (one) => moment(one.at)], ["State", (one) => make("span", { class: "state", data: { state: one.state }, text: one.state })], ["Worker", (one) => one.worker ?? ""], ["Reason", (one) => one.reason]], events, "Nothing has happened yet.")));
 }
 

@@ -14,7 +14,7 @@ const NAMES = ["method", "model", "preset", "size", "iterations", "style_weight"
 const form = document.getElementById("form");
 const name = make("input", { placeholder: "Evening sketches", maxlength: 100, required: true, oninput: check });
 const content = pictureField("Contents", "The pictures whose objects are kept.", check), style = pictureField("Styles", "The pictures whose look is transferred.", check);
-const parameters = make("div", { class: "form" });
+const parameters = make("div", { class: "parameters" });
 const submit = make("button", { class: "main", disabled: true, text: "Render" });
 const told = forecast((answer) => {
   submit.disabled = !answer?.jobs || !mayWrite();
@@ -22,8 +22,8 @@ const told = forecast((answer) => {
 });
 
 function parameterRow(given = "", values = "") {
-  const named = make("input", { value: given, list: "names", placeholder: "style_weight", oninput: check }), written = make("input", { value: values, placeholder: "1, 5, 20 or 1..5", oninput: check });
-  const row = make("div", { class: "parameter" }, make("label", { class: "field" }, "Parameter", named), make("label", { class: "field" }, "Values, with commas between them", written),
+  const named = make("input", { value: given, list: "names", placeholder: "style_weight", "aria-label": "Parameter", oninput: check }), written = make("input", { value: values, placeholder: "1, 5, 20 or 1..5", "aria-label": "Values, with commas between them", oninput: check });
+  const row = make("div", { class: "parameter" }, named, written,
     button("Leave this parameter out", () => { row.remove(); check(); }, { icon: "close" }));
   row.read = () => [named.value.trim(), readValues(written.value)];
   return row;
@@ -37,8 +37,13 @@ function sweep() {
 }
 
 function check() {
-  if (content.addresses().length && style.addresses().length) told.check(sweep());
-  else told.element.textContent = "Add at least one content and one style.";
+  if (content.uploading() + style.uploading()) told.wait("Uploading…");
+  else if (!content.addresses().length || !style.addresses().length) told.wait("Add at least one content and one style.");
+  else {
+    const { base, matrix, name: named } = sweep();
+    // A single picture is a job, and checked as a sweep of one.
+    told.check(Object.keys(matrix).length ? { name: named, base, matrix } : { name: named, base, matrix: { content: [base.content] } });
+  }
 }
 
 async function send(event) {
@@ -63,7 +68,7 @@ startTheme();
 parameters.append(parameterRow("size", "512"), parameterRow("style_weight", ""));
 form.addEventListener("submit", send);
 form.append(make("label", { class: "field" }, "Name", name), make("div", { class: "two" }, content.element, style.element),
-  make("fieldset", {}, make("legend", { text: "Parameters" }), make("p", { class: "muted", text: "A parameter with several values makes one picture for each; all combinations are rendered. What is left out has its usual value." }),
+  make("fieldset", {}, make("legend", { text: "Parameters" }), make("p", { class: "muted", text: "Write several values with commas between them: each makes a picture, and all combinations are rendered. What is left out has its usual value." }),
     parameters, make("div", {}, button("Add a parameter", () => { parameters.append(parameterRow()); parameters.lastElementChild.querySelector("input").focus(); }))),
   make("datalist", { id: "names" }, ...NAMES.map((one) => make("option", { value: one }))), make("div", { class: "submit" }, told.element, submit));
 check();

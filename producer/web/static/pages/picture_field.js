@@ -4,7 +4,7 @@ import { ask } from "../lib/api.js";
 import { button, make } from "../lib/dom.js";
 import { complain } from "../lib/messages.js";
 
-/** Return `{element, addresses()}`; `onChange` is called when a picture was uploaded or left out. */
+/** Return `{element, addresses(), uploading()}`; `onChange` is called when an upload begins or ends, or a picture is left out. */
 export function pictureField(title, hint, onChange) {
   const list = make("ul", {});
   const file = make("input", { type: "file", accept: "image/*", multiple: true, "aria-label": title, onchange: () => { add(file.files); file.value = ""; } });
@@ -17,13 +17,17 @@ export function pictureField(title, hint, onChange) {
     add(event.dataTransfer.files);
   });
 
+  let uploading = 0;
   async function add(files) {
-    for (const one of files) {
+    uploading += files.length;
+    onChange();
+    for (const one of [...files]) {
       try {
         const { image } = await ask(`/images?name=${encodeURIComponent(one.name)}`, one);
         list.append(item(one, image));
-        onChange();
       } catch (error) { complain(error); }
+      uploading -= 1;
+      onChange();
     }
   }
   function item(one, image) {
@@ -33,5 +37,5 @@ export function pictureField(title, hint, onChange) {
     entry.dataset.address = image.address;
     return entry;
   }
-  return { element: make("fieldset", {}, make("legend", { text: title }), box), addresses: () => [...list.children].map((entry) => entry.dataset.address) };
+  return { element: make("fieldset", {}, make("legend", { text: title }), box), addresses: () => [...list.children].map((entry) => entry.dataset.address), uploading: () => uploading };
 }

@@ -12,23 +12,23 @@ const AGAIN = 5000;
 const COLUMNS = [
   ["Worker", (worker) => make("strong", { text: worker.name })],
   ["Device", (worker) => worker.device],
-  ["State", (worker) => make("span", { class: "state", data: { state: COLORS[worker.state] ?? "done" }, text: worker.state, title: worker.reason ?? "" })],
+  ["State", (worker) => make("span", { class: "state", data: { state: worker.state === "active" && worker.jobs?.length ? "running" : COLORS[worker.state] ?? "queued" }, text: worker.state, title: worker.reason ?? "" })],
   ["Job at hand", (worker) => {
     const jobs = worker.jobs ?? [];
     return jobs.length ? make("span", {}, make("a", { href: `/jobs/${jobs[0]}`, text: jobs[0].slice(0, 8) }), jobs.length > 1 ? ` and ${jobs.length - 1} more` : "") : "none";
   }],
-  ["Done", (worker) => (worker.jobs_done === undefined ? "–" : count(worker.jobs_done)), "number"],
-  ["Per hour", (worker) => number(worker.jobs_per_hour), "number"],
+  ["Done", (worker) => (worker.jobs_done === undefined ? "–" : count(worker.jobs_done)), "number", "jobs_done"],
+  ["Per hour", (worker) => number(worker.jobs_per_hour), "number", "jobs_per_hour"],
   ["Failures in a row", (worker) => count(worker.failures ?? 0), "number"],
   ["Last seen", (worker) => ago(worker.seen_at)],
   ["", (worker) => make("span", { class: "row" }, ...(page.role === "admin" ? moves(worker) : []))],
 ];
-const COLORS = { idle: "queued", busy: "running", benched: "failed", draining: "paused", lost: "cancelled", gone: "cancelled" };
+const COLORS = { active: "done", benched: "failed", failing: "failed", draining: "paused", silent: "cancelled" };
 
 function moves(worker) {
   const move = (name, label, title) => button(label, async () => {
     try {
-      await ask(`/workers/${encodeURIComponent(worker.name)}:${name}`, {});
+      await ask(`/workers/${encodeURIComponent(worker.name)}/actions`, { action: name });
       say(`${worker.name}: ${title}`);
       await draw();
     } catch (error) { complain(error); }
@@ -40,7 +40,7 @@ function moves(worker) {
 async function draw() {
   const { workers } = await ask("/workers");
   document.getElementById("told").textContent = many(workers.length, "worker");
-  document.getElementById("list").replaceChildren(table(COLUMNS, workers, "No worker has reported yet. `stylefarm worker start` starts one; an embedded farm renders by itself."));
+  document.getElementById("list").replaceChildren(table(COLUMNS.filter(([, , , field]) => !field || workers.some((worker) => field in worker)), workers, "No worker has reported yet. `stylefarm worker start` starts one; an embedded farm renders by itself."));
 }
 
 startTheme();

@@ -1,6 +1,6 @@
 // What is done with the jobs of a sweep, or of all cells that a filter leaves; sharing; downloads.
 
-import { ask, mayWrite, page } from "../lib/api.js";
+import { ask, download, mayWrite, page } from "../lib/api.js";
 import { button, make } from "../lib/dom.js";
 import { count, many } from "../lib/format.js";
 import { complain, confirmed, openDialog, say } from "../lib/messages.js";
@@ -17,16 +17,19 @@ const ACTIONS = [
 /** Return the entries of the menu of actions, as they are now. */
 export function actionEntries(parts) {
   const { store, desk } = parts;
-  const scope = desk.selected.size ? [...desk.selected] : desk.flowing ? [...desk.arrangement.sequence] : [...store.position.subarray(0, store.length).keys()];
+  const one = !desk.selected.size && desk.current >= 0 && desk.chosen.view !== "grid" && desk.chosen.view !== "explore";
+  const scope = one ? [desk.current] : desk.selected.size ? [...desk.selected] : desk.flowing ? [...desk.arrangement.sequence] : [...store.position.subarray(0, store.length).keys()];
   const which = desk.selected.size ? "selected" : desk.flowing ? "shown" : "of the sweep";
   const entries = [];
+  // A finger has no Ctrl key.
+  if (matchMedia("(pointer: coarse)").matches) entries.push([desk.selecting ? "Stop selecting" : "Select by tapping", () => { desk.selecting = !desk.selecting; }], null);
   if (mayWrite()) {
     for (const [action, label, states, did] of ACTIONS) {
       const fits = scope.filter((index) => states.includes(store.states[store.state[index]]));
-      if (fits.length) entries.push([`${label} ${count(fits.length)} ${which}`, () => act(parts, action, fits, label, did)]);
+      if (fits.length) entries.push([one ? `${label} this one` : `${label} ${count(fits.length)} ${which}`, () => act(parts, action, fits, label, did)]);
     }
     const waiting = scope.filter((index) => ["waiting", "queued"].includes(store.states[store.state[index]]));
-    if (waiting.length) entries.push([`Prioritize ${count(waiting.length)} ${which}`, () => prioritize(parts, waiting)]);
+    if (waiting.length) entries.push([one ? "Prioritize this one…" : `Prioritize ${count(waiting.length)} ${which}…`, () => prioritize(parts, waiting)]);
     if (desk.current >= 0) entries.push(["More like this…", () => import("./variations.js").then(({ variations }) => variations(parts)).catch(complain)]);
     entries.push(null);
   }
@@ -66,7 +69,6 @@ function prioritize(parts, indices) {
 }
 
 function exported(store, indices, what) {
-  const positions = indices.map((index) => store.position[index]).join(",");
-  const link = make("a", { href: `${page.base}/sweeps/${page.sweep}/export?what=${what}&positions=${positions}`, download: "" });
-  link.click();
+  say("The file is being made.");
+  download(`/sweeps/${page.sweep}/exports`, { what, positions: indices.map((index) => store.position[index]) }).catch(complain);
 }

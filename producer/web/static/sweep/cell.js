@@ -42,14 +42,18 @@ export class CellElement {
     this.element.classList.remove("seen");
   }
 
-  /** Bring the element up to date. `look` has edge (px), show (a column's name), still (load no pictures now). */
+  /** Bring the element up to date. `look` has edge (px), show (a column's name), still (it scrolls too fast to read). */
   draw(store, desk, look) {
     const { index, element } = this;
     if (index < 0) return;
     const state = store.states[store.state[index]];
+    if (look.still) {
+      this.#blank();
+      return;
+    }
     const hash = store.picture[index];
     if (hash === null) this.dropPicture();
-    else if (!look.still) this.load(hash, look.edge);
+    else this.load(hash, look.edge);
     const stars = store.stars[index], flag = store.flag[index];
     element.dataset.state = state;
     set(element, "flag", flag === PICK ? "pick" : flag === REJECT ? "reject" : "");
@@ -62,6 +66,14 @@ export class CellElement {
     text(this.marks, (flag === PICK ? "⚑ " : flag === REJECT ? "✕ " : "") + (stars === UNRATED ? "" : stars === 0 ? "0 ★" : "★".repeat(stars)));
     text(this.value, look.show ? shown(store, look.show, index) : running ? `${count(store.iteration[index])} / ${count(store.iterations[index])}` : "");
     element.setAttribute("aria-label", describe(store, index));
+  }
+
+  // While cells fly by nobody reads them.
+  #blank() {
+    for (const part of [this.words, this.marks, this.value]) text(part, "");
+    this.element.classList.remove("current", "chosen");
+    delete this.element.dataset.flag;
+    this.element.dataset.state = "";
   }
 
   /** Load a picture; the one before stays until the new one is there, so that nothing flickers. */

@@ -1,6 +1,6 @@
 // Pictures beside or over each other, zoomed in step.
 
-import { mayWrite } from "../lib/api.js";
+import { mayWrite, page } from "../lib/api.js";
 import { button, choice, make, oncePerFrame } from "../lib/dom.js";
 import { count, words } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
@@ -28,7 +28,7 @@ export class Compare {
     this.times = make("div", { class: "times", hidden: true }, this.slider, this.time);
     this.zoomed = button("1:1", () => sharedZoom.toggle(), { title: "1:1, or the whole (Z)" });
     root.append(make("div", { class: "compare-bar" }, this.counts, this.modes, this.times,
-      button("Snapshots in step", () => this.stepBy(-1), { class: "in-step" }), make("span", { class: "row ends" }, this.zoomed)), this.sheet, this.overlay.element);
+      button("Snapshots in step", () => this.stepBy(-1), { class: "in-step", hidden: page.read_only }), make("span", { class: "row ends" }, this.zoomed)), this.sheet, this.overlay.element);
     sharedZoom.listeners.add(() => this.zoomed.setAttribute("aria-pressed", sharedZoom.scale !== null));
     this.draw = oncePerFrame(() => { if (!root.hidden) this.#draw(); });
     for (const event of ["cells", "current"]) desk.on(event, this.draw);
@@ -99,7 +99,8 @@ export class Compare {
     const differing = store.axes.flatMap((_, axis) => (cells.some((index) => store.at[axis][index] !== store.at[axis][cells[0]]) ? [axis] : []));
     this.panes.forEach((pane, at) => {
       const index = cells[at];
-      pane.picture.show(this.#hash(index), describe(store, index));
+      pane.picture.show(this.#hash(index), describe(store, index), index === pane.index);
+      pane.index = index;
       pane.element.classList.toggle("current", index === this.desk.current);
       pane.element.dataset.flag = store.flag[index];
       pane.caption.replaceChildren(...(differing.length ? differing : []).map((axis) => make("span", { class: "differs" }, make("small", { text: words(store.axes[axis].name) }), ` ${store.labelAt(axis, index) ?? "–"}`)));
@@ -121,6 +122,7 @@ export class Compare {
   }
 
   async stepBy(by) {
+    if (page.read_only) return;
     try {
       await Promise.all(this.cells.filter((index) => !this.snapshots.has(index)).map(async (index) => {
         this.snapshots.set(index, await snapshotsOf(this.store.job[index], this.store.states[this.store.state[index]] === "done"));

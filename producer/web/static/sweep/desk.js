@@ -13,6 +13,8 @@ export class Desk {
     this.store = store;
     this.listeners = new Map();
     this.offered = null;
+    // Whether a tap selects, instead of making a cell current.
+    this.selecting = false;
     this.#read(location.search);
     store.onChange((change) => this.#changed(change));
     addEventListener("popstate", () => this.#readAgain());

@@ -55,9 +55,10 @@ export class Explore {
   }
 
   async #importance() {
+    if (!this.store.metrics.length) return;
     const { metrics, method } = await ask(`/sweeps/${page.sweep}/importance`);
-    const parts = Object.entries(metrics).map(([metric, shares]) => make("section", {}, make("h3", { text: words(metric) }),
-      make("dl", { class: "shares" }, ...Object.entries(shares).sort((a, b) => b[1] - a[1]).flatMap(([name, share]) => {
+    const parts = Object.entries(metrics).filter(([, shares]) => Object.values(shares).some((share) => share > 0)).map(([metric, shares]) => make("section", {}, make("h3", { text: words(metric) }),
+      make("dl", { class: "shares" }, ...Object.entries(shares).filter(([, share]) => share !== null).sort((a, b) => b[1] - a[1]).flatMap(([name, share]) => {
         const part = make("i");
         part.style.width = `${100 * Math.max(0, Math.min(1, share))}%`;
         return [make("dt", { text: words(name) }), make("dd", {}, make("span", { class: "share" }, part), make("span", { class: "number", text: `${Math.round(100 * share)} %` }))];

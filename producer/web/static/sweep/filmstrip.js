@@ -10,7 +10,7 @@ export class Filmstrip {
   constructor(store, desk) {
     Object.assign(this, { store, desk, slots: [], look: { edge: EDGE, show: "", still: false } });
     this.sheet = make("div", { class: "strip-sheet" });
-    this.element = make("div", { class: "filmstrip", tabindex: "-1", role: "listbox", "aria-label": "All pictures that are shown" }, this.sheet);
+    this.element = make("div", { class: "filmstrip", tabindex: "0", role: "listbox", "aria-label": "All pictures that are shown" }, this.sheet);
     this.place = oncePerFrame(() => this.#place());
     this.redraw = oncePerFrame(() => { for (const { cell } of this.slots) this.#drawCell(cell); });
     this.element.addEventListener("scroll", this.place, { passive: true });

@@ -36,7 +36,9 @@ export class Grid {
   shownAgain() {
     this.measure();
     if (this.desk.current >= 0) this.reveal(this.desk.current);
-    this.focusCurrent();
+    // The page does not take the focus by being loaded.
+    if (this.shownBefore) this.focusCurrent();
+    this.shownBefore = true;
   }
 
   /** The column whose value is written below each picture. */
@@ -97,7 +99,6 @@ export class Grid {
     this.sheet.style.width = `${this.headWidth + arrangement.columns * this.stepX + 8}px`;
     this.sheet.style.height = `${this.headHeight + arrangement.rows * this.stepY + 16}px`;
     this.root.classList.toggle("table", arrangement.kind === "table");
-    this.root.classList.toggle("small", this.cellWidth < 96);
     this.root.setAttribute("aria-rowcount", arrangement.rows + 1);
     this.root.setAttribute("aria-colcount", arrangement.columns + 1);
     this.empty.hidden = arrangement.sequence.length > 0;
@@ -180,11 +181,11 @@ export class Grid {
     }
   }
 
-  /** While it scrolls faster than one can see, no pictures are asked for. */
+  /** While it scrolls faster than one can see, cells are blank and no pictures are asked for. */
   scrolled() {
     const now = performance.now(), top = this.root.scrollTop, left = this.root.scrollLeft;
     const speed = (Math.abs(top - (this.lastTop ?? top)) + Math.abs(left - (this.lastLeft ?? left))) / Math.max(1, now - (this.lastTime ?? 0));
-    Object.assign(this, { lastTop: top, lastLeft: left, lastTime: now, fast: speed > 3 });
+    Object.assign(this, { lastTop: top, lastLeft: left, lastTime: now, fast: speed > 2 });
     this.schedule();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => { this.fast = false; this.redraw(); }, 90);
@@ -262,7 +263,7 @@ export class Grid {
 /** As many columns of a table as fit, but none smaller than one can judge by. */
 function usualEdge(arrangement, width, narrow) {
   if (arrangement.kind === "flow") return narrow ? 108 : 176;
-  return clamp(Math.floor((width - 8) / arrangement.columns) - 8, narrow ? 92 : 128, 280);
+  return clamp(Math.floor((width - 8) / arrangement.columns) - 8, narrow ? 92 : 128, 360);
 }
 
 function clamp(value, low, high) {

@@ -1,7 +1,7 @@
 // The keys of the whole page. A view's own keys come first.
 
 import { mayWrite } from "../lib/api.js";
-import { typing } from "../lib/dom.js";
+import { announce, typing } from "../lib/dom.js";
 import { showHelp } from "./help.js";
 
 const VIEW_KEYS = { g: "grid", e: "loupe", c: "compare", n: "survey" };
@@ -9,7 +9,11 @@ const FLAG_KEYS = { p: { flag: "pick" }, x: { flag: "reject" }, u: { flag: null,
 
 /** Listen to the keyboard. `parts` has store, desk, ratings and view(). */
 export function startKeys(parts) {
-  const { desk, ratings } = parts;
+  const { ratings } = parts;
+  // Who has moved a control by pointer goes on with the keys of the page.
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches("select, input[type=range], input[type=checkbox]") && !target.matches(":focus-visible") && !target.closest("dialog")) target.blur();
+  });
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || event.target.closest?.("[role=menu]")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -27,33 +31,33 @@ export function startKeys(parts) {
     if ((key === "Enter" || key === " ") && event.target.closest?.("button, a, summary, input")) return;
     if (parts.view()?.key?.(event)) { event.preventDefault(); return; }
     if (command || event.altKey) return;
-    if (onPage(parts, key, event)) event.preventDefault();
+    if (onPage(parts, key)) event.preventDefault();
   });
 }
 
-function onPage(parts, key, event) {
+function onPage(parts, key) {
   const { desk } = parts;
   if (VIEW_KEYS[key]) desk.show(VIEW_KEYS[key]);
   else if (key === "Enter") desk.show("loupe");
   else if (key === "Escape") desk.show("grid");
   else if (key === "?") showHelp();
-  else if (key === "a" ) setAutoAdvance(!autoAdvance());
+  else if (key === "a") setAutoAdvance(!autoAdvance());
   else if (key === "f") document.getElementById("filter").click();
-  else if (mayWrite() && /^[0-5]$/.test(key)) rate(parts, { stars: Number(key) }, event);
-  else if (mayWrite() && FLAG_KEYS[key]) rate(parts, FLAG_KEYS[key], event);
+  else if (mayWrite() && /^[0-5]$/.test(key)) rate(parts, { stars: Number(key) });
+  else if (mayWrite() && FLAG_KEYS[key]) rate(parts, FLAG_KEYS[key]);
   else return false;
   return true;
 }
 
 /** Rate what is selected, else the current cell, and go on to the next one if that is wished. */
-export function rate({ desk, ratings, view }, rating, event) {
+export function rate({ desk, ratings, view }, rating) {
   if (["explore", "vote"].includes(desk.chosen.view)) return;
   const single = !desk.selected.size || view()?.single;
   const targets = view()?.targets?.() ?? desk.targets();
   if (!targets.length) return;
   ratings.rate(targets, rating);
   const clears = rating.flag === null;
-  if (single && autoAdvance() && !clears && !event?.shiftKey && view()?.advances !== false) desk.go(desk.arrangement.step(desk.current, 1));
+  if (single && autoAdvance() && !clears && view()?.advances !== false) desk.go(desk.arrangement.step(desk.current, 1));
 }
 
 /** Return whether a rating goes on to the next picture. */
@@ -64,5 +68,6 @@ export function autoAdvance() {
 /** Let a rating go on to the next picture, or not. */
 export function setAutoAdvance(on) {
   localStorage.setItem("stylefarm-advance", on ? "yes" : "no");
+  announce(on ? "A rating goes on to the next picture" : "A rating stays at its picture");
   document.dispatchEvent(new CustomEvent("advance"));
 }

@@ -1,7 +1,7 @@
 // One picture as large as it goes, to be judged by keys.
 
 import { announce, button, make, oncePerFrame } from "../lib/dom.js";
-import { mayWrite } from "../lib/api.js";
+import { mayWrite, page } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
 import { describe } from "./cell.js";
@@ -70,6 +70,7 @@ export class Loupe {
   }
 
   async stepBy(by) {
+    if (page.read_only) return;
     try {
       if (!this.snapshots.length) await this.#fetch();
     } catch (error) { complain(error); }
@@ -102,7 +103,8 @@ export class Loupe {
     this.bar.draw(index);
     this.aside.replaceChildren(make("h2", { text: store.nameOf(index) }), ...facts(store, index));
     this.root.dataset.flag = store.flag[index];
-    if (!this.snapshots.length) this.askSnapshots();
+    // A share link shows results alone.
+    if (!this.snapshots.length && !page.read_only) this.askSnapshots();
     const { sequence } = desk.arrangement;
     if (at >= 0) fetchAhead([sequence[at + 1], sequence[at - 1], sequence[at + 2]].map((next) => store.picture[next]));
   }
@@ -110,7 +112,8 @@ export class Loupe {
   #drawPicture() {
     const { store, desk } = this, index = desk.current;
     const hash = this.step === null ? store.picture[index] : this.snapshots[this.step].sha256;
-    this.picture.show(hash, describe(store, index));
+    this.picture.show(hash, describe(store, index), index === this.shownIndex);
+    this.shownIndex = index;
     this.words.hidden = Boolean(hash);
     this.words.textContent = hash ? "" : store.error[index] ?? `No picture yet: ${store.states[store.state[index]]}`;
     this.#drawTimes();

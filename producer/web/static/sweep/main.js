@@ -1,6 +1,6 @@
 // The page of a sweep: its parts are made here and told of each other.
 
-import { complain } from "../lib/messages.js";
+import { complain, say } from "../lib/messages.js";
 import { make } from "../lib/dom.js";
 import { startTheme } from "../lib/theme.js";
 import { measuredAspect } from "./aspect.js";
@@ -67,6 +67,7 @@ async function start() {
   if (desk.current < 0) desk.current = desk.arrangement.sequence[0] ?? -1;
   document.body.classList.add("ready");
   await showView();
+  desk.on("feed", (state) => { if (state === "gone") say("This sweep was deleted.", { bad: true, seconds: 60 }); });
   follow(store, (state) => desk.tell("feed", state));
 }
 

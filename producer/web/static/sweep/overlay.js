@@ -2,6 +2,7 @@
 
 import { make } from "../lib/dom.js";
 import { original } from "../lib/api.js";
+import { complain } from "../lib/messages.js";
 import { ZoomedPicture } from "./zoom.js";
 
 const BLINK = 700;
@@ -43,7 +44,7 @@ export class Overlay {
   show(left, right, leftName, rightName) {
     this.names = [leftName, rightName];
     const same = this.hashes?.[0] === left && this.hashes[1] === right;
-    this.hashes = [left, right];
+    if (!same) this.hashes = [left, right];
     this.over.show(left, leftName);
     this.under.show(right, rightName);
     if (!same && this.mode === "difference") this.#difference();
@@ -58,7 +59,7 @@ export class Overlay {
   #tell() {
     if (!this.names) return;
     const [left, right] = this.names;
-    this.label.textContent = { blink: this.element.classList.contains("turned") ? right : left, slider: "", difference: "Black where both are the same" }[this.mode] ?? "";
+    this.label.textContent = { blink: this.element.classList.contains("turned") ? right : left, slider: "", difference: "Black where both are the same; four times as bright as it is" }[this.mode] ?? "";
   }
 
   #divide() {
@@ -67,8 +68,12 @@ export class Overlay {
     this.line.style.left = `${100 * part}%`;
   }
 
-  async #difference() {
-    const asked = this.hashes;
+  #difference() {
+    this.#subtract(this.hashes).catch(complain);
+  }
+
+  async #subtract(asked) {
+    this.canvas.width = 0;
     if (!asked || asked.includes(null)) return;
     const images = asked.map((hash) => Object.assign(new Image(), { src: original(hash) }));
     await Promise.all(images.map((image) => image.decode()));

@@ -11,7 +11,7 @@ export class Parallel {
   constructor(store, desk) {
     Object.assign(this, { store, desk, from: null });
     this.canvas = make("canvas", { role: "img", "aria-label": "Parallel coordinates: each line is a cell, each upright a parameter or metric" });
-    this.element = make("div", { class: "parallel" }, this.canvas);
+    this.element = make("div", { class: "parallel", tabindex: "0", role: "group", "aria-label": "Parallel coordinates" }, this.canvas);
     this.canvas.addEventListener("pointerdown", (event) => this.#down(event));
     this.canvas.addEventListener("pointermove", (event) => this.#move(event));
     this.canvas.addEventListener("pointerup", () => { if (this.from && this.to === null) this.#put(this.from.scale, null); this.from = null; });

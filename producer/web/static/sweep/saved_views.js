@@ -23,7 +23,7 @@ export function savedViews(desk) {
     await load();
   }
   async function forget(view) {
-    await ask(path, { name: view.name }, { method: "DELETE" });
+    await ask(`${path}?name=${encodeURIComponent(view.name)}`, undefined, { method: "DELETE" });
     await load();
   }
   if (page.read_only) return make("span");

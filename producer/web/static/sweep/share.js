@@ -14,8 +14,8 @@ export async function shareDialog() {
     list.replaceChildren(...shares.map(entry));
     if (!shares.length) list.append(make("li", { class: "muted", text: "There are no links yet." }));
   };
-  const entry = (share) => make("li", { class: "row spread" },
-    make("span", {}, share.url ? make("a", { href: share.url, text: share.url }) : "a link", make("small", { text: ` until ${new Date(share.expires_at).toLocaleDateString()}` })),
+  const entry = (share) => make("li", { class: "row spread", data: { id: share.id } },
+    make("span", {}, `By ${share.user}, until ${new Date(share.expires_at).toLocaleDateString()}`),
     button("Revoke", async () => {
       try {
         await ask(`/shares/${share.id}`, undefined, { method: "DELETE" });
@@ -24,11 +24,12 @@ export async function shareDialog() {
     }, { class: "plain danger" }));
   const create = async () => {
     if (!days.reportValidity()) return;
-    const share = await ask(path, { days: Number(days.value) });
+    const { share, url } = await ask(path, { days: Number(days.value) });
     await draw();
+    [...list.children].find((one) => one.dataset.id === share.id)?.remove();
     // A link is told once: only its hash is kept.
-    list.prepend(make("li", { class: "row" }, make("input", { class: "link", readonly: true, value: share.url, "aria-label": "The new link", onfocus: (event) => event.target.select() }),
-      button("Copy", () => navigator.clipboard.writeText(share.url).then(() => say("Copied."), complain))));
+    list.prepend(make("li", { class: "row" }, make("input", { class: "link", readonly: true, value: url, "aria-label": "The new link", onfocus: (event) => event.target.select() }),
+      button("Copy", () => navigator.clipboard.writeText(url).then(() => say("Copied."), complain))));
   };
   await draw();
   openDialog("Share this sweep", [make("p", { text: "Whoever has a link sees the pictures of this sweep, and can change nothing." }),

@@ -32,9 +32,9 @@ export function startStatus({ store, desk }) {
   });
   function drawStates() {
     const total = Object.values(store.counts).reduce((sum, one) => sum + one, 0);
-    const parts = ["done", "running", "failed"].filter((state) => store.counts[state]);
-    done.textContent = store.counts.done === total ? `all ${count(total)} done`
-      : parts.map((state) => (state === "done" ? `${count(store.counts.done)} of ${count(total)} done` : `${count(store.counts[state])} ${state}`)).join(", ") || many(total, "job");
+    const rest = ["running", "failed"].filter((state) => store.counts[state]).map((state) => `${count(store.counts[state])} ${state}`);
+    done.replaceChildren(store.counts.done === total ? `all ${count(total)} done` : `${count(store.counts.done ?? 0)} of ${count(total)} done`,
+      make("span", { class: "rest-words", text: rest.map((part) => `, ${part}`).join("") }));
     const order = ["done", "running", "failed", "cancelled", "paused", "queued", "waiting"];
     const present = order.filter((state) => store.counts[state]);
     bar.replaceChildren(...present.map((state) => {

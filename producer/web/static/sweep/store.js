@@ -155,7 +155,8 @@ export class Store {
       this.loss[index] = cells.loss[i] ?? NaN;
       this.picture[index] = cells.picture[i];
       this.picture_iteration[index] = cells.picture_iteration[i] ?? -1;
-      this.error[index] = cells.error[i];
+      // Nor are errors in what a share link shows.
+      this.error[index] = cells.error?.[i] ?? null;
       for (let axis = 0; axis < this.at.length; axis++) this.at[axis][index] = cells.at[axis][i] ?? -1;
       for (const [column, told] of measured) column[index] = told[i] ?? NaN;
       if (this.held.has(cells.job[i])) continue;

@@ -105,9 +105,9 @@ export class Survey {
       const size = Math.min(width, height / aspect);
       if (size > best[0]) best = [size, columns, width, height];
     }
-    const fits = best[0] >= 150;
-    this.columns = fits ? best[1] : Math.max(1, Math.floor(clientWidth / 260));
-    this.width = fits ? best[2] : 260;
+    const fits = best[0] >= 210;
+    this.columns = fits ? best[1] : Math.max(1, Math.floor(clientWidth / 280));
+    this.width = fits ? best[2] : clientWidth / this.columns;
     this.sheet.style.gridTemplateColumns = `repeat(${this.columns}, minmax(0, 1fr))`;
     this.sheet.classList.toggle("fits", fits);
   }

@@ -30,6 +30,10 @@ export async function variations({ store, desk }) {
     make("label", { class: "field" }, "Name of the new sweep", name),
     make("table", { class: "variations" }, make("thead", {}, make("tr", {}, ...["Parameter", "Now", "Values"].map((text) => make("th", { text })))), make("tbody", {}, ...rows.map((row) => row.element))), told.element],
   [button("Close", () => dialog.close()), submit]);
-  function check() { told.check(sweep()); }
+  function check() {
+    const written = sweep();
+    if (Object.keys(written.matrix).length) told.check(written);
+    else told.wait("Tick at least one parameter.");
+  }
   check();
 }

@@ -69,13 +69,14 @@ export class Vote {
 
   async #rank() {
     const { ranking } = await ask(`/sweeps/${page.sweep}/ranking`);
-    this.ranking.replaceChildren(...ranking.slice(0, 50).map((entry) => {
+    const ranked = ranking.filter(({ votes }) => votes > 0);
+    this.ranking.replaceChildren(...ranked.slice(0, 50).map((entry) => {
       const index = this.store.indexOf.get(entry.position);
       const hash = this.store.picture[index];
       return make("li", {}, make("button", { type: "button", class: "plain ranked", onclick: () => { this.desk.go(index); this.desk.show("loupe"); } },
         hash && make("img", { src: thumb(hash, 64), alt: "", loading: "lazy", decoding: "async" }),
         make("span", { class: "rank-words" }, make("span", { text: this.store.nameOf(index) }), make("small", { text: `${number(entry.score)} ± ${number(entry.error)}, ${many(entry.votes, "vote")}` }))));
     }));
-    if (!ranking.length) this.ranking.replaceChildren(make("li", { class: "muted", text: "No votes yet." }));
+    if (!ranked.length) this.ranking.replaceChildren(make("li", { class: "muted", text: "No votes yet." }));
   }
 }

@@ -49,13 +49,18 @@ export class ZoomedPicture {
   /** Stop following the zoom. */
   end() { this.zoom.listeners.delete(this.place); }
 
-  /** Show a picture by its hash: the small one at once, the full one when it is there. */
-  show(hash, alt = "") {
+  /**
+   * Show a picture by its hash: the small one at once, the full one when it is there.
+   * @param {boolean} [same] whether it is a newer or older state of the one that is shown, which then stays until this one is loaded
+   */
+  show(hash, alt = "", same = false) {
     this.full.alt = alt;
     if (hash === this.hash) return;
     this.hash = hash;
-    this.element.classList.remove("sharp");
-    for (const image of [this.small, this.full]) image.removeAttribute("src");
+    if (!same || !hash) {
+      this.element.classList.remove("sharp");
+      for (const image of [this.small, this.full]) image.removeAttribute("src");
+    }
     if (!hash) return;
     this.natural = sizes.get(hash) ?? this.natural;
     this.small.src = thumb(hash, 384);

@@ -20,6 +20,7 @@ from stylefarm.shared.errors import InvalidRequest
 # Requests that are under way when the server is told to end have so many seconds.
 GRACE_SECONDS = 2
 RENDERER_SECONDS = 30
+BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
@@ -62,6 +63,8 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # From here on connections wait for the server, which takes a second to start.
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise InvalidRequest(

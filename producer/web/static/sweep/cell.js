@@ -15,7 +15,7 @@ export class CellElement {
     this.meter = make("i");
     this.marks = make("span", { class: "marks" });
     this.value = make("span", { class: "value" });
-    this.element = make("div", { class: "cell", role: "gridcell", tabindex: "-1" },
+    this.element = make("div", { class: "cell", role: "gridcell", tabindex: "-1", hidden: true },
       make("div", { class: "shot" }, this.image, this.words, make("span", { class: "meter" }, this.meter)),
       make("div", { class: "under" }, this.marks, this.value));
     this.element.cell = this;

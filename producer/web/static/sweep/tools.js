@@ -18,7 +18,7 @@ export function startTools(parts) {
   tabs.replaceChildren(...views.map((view) => button(NAMES[view][0], () => desk.show(view),
     { class: "tab", data: { view }, title: NAMES[view][1] ? `${NAMES[view][0]} (${NAMES[view][1]})` : NAMES[view][0] })));
   const filter = button("", () => panel.toggle(), { id: "filter", "aria-controls": "panel" });
-  const offer = button("", () => desk.arrange(), { class: "offer main", hidden: true });
+  const offer = button("", () => desk.arrange(), { class: "offer", hidden: true });
   side.replaceChildren(offer, filter, menu("Actions", () => import("./actions.js").then(({ actionEntries }) => actionEntries(parts)), { hidden: page.read_only && !mayWrite() }),
     button("Keys (?)", showHelp, { class: "keys-button" }));
 

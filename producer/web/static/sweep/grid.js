@@ -8,6 +8,8 @@ import { gridKey } from "./grid_keys.js";
 import { gridPointer } from "./grid_pointer.js";
 
 const MOST_CELLS = 380;
+// Of more cells a second nobody sees anything.
+const TOO_MANY = 350;
 
 /** The view of all cells. */
 export class Grid {
@@ -99,6 +101,7 @@ export class Grid {
     this.sheet.style.width = `${this.headWidth + arrangement.columns * this.stepX + 8}px`;
     this.sheet.style.height = `${this.headHeight + arrangement.rows * this.stepY + 16}px`;
     this.root.classList.toggle("table", arrangement.kind === "table");
+    this.root.classList.toggle("small", this.under === 0);
     this.root.setAttribute("aria-rowcount", arrangement.rows + 1);
     this.root.setAttribute("aria-colcount", arrangement.columns + 1);
     this.empty.hidden = arrangement.sequence.length > 0;
@@ -191,7 +194,8 @@ export class Grid {
   scrolled() {
     const now = performance.now(), top = this.root.scrollTop, left = this.root.scrollLeft;
     const speed = (Math.abs(top - (this.lastTop ?? top)) + Math.abs(left - (this.lastLeft ?? left))) / Math.max(1, now - (this.lastTime ?? 0));
-    Object.assign(this, { lastTop: top, lastLeft: left, lastTime: now, fast: speed > 2 });
+    const cells = 1000 * speed / this.stepY * this.seenColumns;
+    Object.assign(this, { lastTop: top, lastLeft: left, lastTime: now, fast: cells > TOO_MANY });
     this.schedule();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => { this.fast = false; this.redraw(); }, 90);

@@ -2,7 +2,7 @@
 
 import { thumb } from "../lib/api.js";
 
-const AT_ONCE = 32, EACH_FRAME = 16;
+const AT_ONCE = 24, EACH_FRAME = 8;
 
 const waiting = new Set();
 const loading = new Set();

@@ -54,11 +54,17 @@ def rows(empty_postgres_url: str) -> Iterator[Queries]:
 
 
 @pytest.fixture
-def worker(farm: CommandLine) -> Iterator[subprocess.Popen[str]]:
-    """A worker process on a migrated farm."""
+def migrated(farm: CommandLine) -> CommandLine:
+    """The program, its database migrated."""
     upgraded = farm.run("db", "upgrade")
     assert upgraded.code == 0, upgraded.messages
-    process = farm.start("worker", "start", "--name", "test")
+    return farm
+
+
+@pytest.fixture
+def worker(migrated: CommandLine) -> Iterator[subprocess.Popen[str]]:
+    """A worker process on a migrated farm."""
+    process = migrated.start("worker", "start", "--name", "test")
     yield process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -119,10 +125,13 @@ def test_a_sweep_goes_through_the_whole_farm(
     assert all(Image.open(io.BytesIO(data)).size == (32, 24) for data in pictures)
 
 
-def test_a_running_job_is_cancelled_and_the_worker_goes_on(
+def test_a_running_job_is_cancelled_and_a_stopped_worker_finishes_its_own(
     farm: CommandLine, worker: subprocess.Popen[str], rows: Queries
 ) -> None:
-    """Given a worker at a long job, if the job is cancelled, I expect it to stop soon and the next to be taken."""
+    """Given a worker at a long job, if the job is cancelled, I expect it to stop soon and the next to be taken.
+
+    And if the worker is stopped then, I expect it to finish the job that it has.
+    """
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000, 2]}}\n"
     )
@@ -133,12 +142,7 @@ def test_a_running_job_is_cancelled_and_the_worker_goes_on(
     assert farm.run("job", "cancel", long).out in {"asked to stop\n", "cancelled\n"}
     assert farm.run("job", "wait", short, "--timeout", "60").code == 0
     assert farm.run("job", "wait", long, "--timeout", "10").code == 5
-
-
-def test_a_stopped_worker_finishes_the_job_at_hand(
-    farm: CommandLine, worker: subprocess.Popen[str], rows: Queries
-) -> None:
-    """Given a worker at a job, if it gets SIGTERM, I expect it to finish that job, end with 0, and log in JSON."""
+    # A worker at a job that gets SIGTERM finishes that job, ends with 0, and logs in JSON.
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [300]}}\n"
     )
@@ -152,9 +156,9 @@ def test_a_stopped_worker_finishes_the_job_at_hand(
     assert f'"job": "{job}"' in log
 
 
-def test_a_stopped_worker_lets_a_long_job_go(farm: CommandLine, worker: subprocess.Popen[str], rows: Queries) -> None:
+def test_a_stopped_worker_lets_a_long_job_go(migrated: CommandLine, rows: Queries) -> None:
     """Given a worker at a long job, if it is stopped, I expect it to end in time, and the job stored and queued."""
-    os.killpg(worker.pid, signal.SIGKILL)
+    farm = migrated
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
     )
@@ -171,10 +175,10 @@ def test_a_stopped_worker_lets_a_long_job_go(farm: CommandLine, worker: subproce
     assert rows.events(job["id"])[-1].reason == "its worker was stopped"
 
 
-def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Popen[str], rows: Queries) -> None:
+def test_a_killed_worker_loses_no_job(migrated: CommandLine, rows: Queries) -> None:
     """Given a worker that is killed at a job, if another one runs, I expect whoever waits to have the job rendered."""
+    farm = migrated
     impatient = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "3"})
-    os.killpg(worker.pid, signal.SIGKILL)
     first = impatient.start("worker", "start")
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [500]}}\n"
@@ -194,13 +198,13 @@ def test_a_killed_worker_loses_no_job(farm: CommandLine, worker: subprocess.Pope
 
 
 def test_a_killed_job_goes_on_from_its_checkpoint(
-    farm: CommandLine, worker: subprocess.Popen[str], rows: Queries, swift_server: SwiftServer, bucket: str
+    migrated: CommandLine, rows: Queries, swift_server: SwiftServer, bucket: str
 ) -> None:
     """Given a job whose process is killed, I expect it to go on from its checkpoint, as if nothing had happened.
 
     That is: the file of a job of the same spec that ran through, a curve without gap or double, no checkpoint left.
     """
-    os.killpg(worker.pid, signal.SIGKILL)
+    farm = migrated
     careful = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_CHECKPOINT_SECONDS": "0.5"})
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, snapshot_every: 100, {SHALLOW}}}\n"
@@ -268,7 +272,10 @@ def test_a_poison_job_is_quarantined_and_the_worker_drained(
 
 
 def test_a_sweep_is_steered_while_it_runs(farm: CommandLine, worker: subprocess.Popen[str], rows: Queries) -> None:
-    """Given a sweep with a running and a queued job, if it is steered, I expect both to follow, and few words."""
+    """Given a sweep with a running and a queued job, if it is steered, I expect both to follow, and few words.
+
+    And if a job is to be rendered after another one, I expect both rendered, in their order.
+    """
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000, 80000]}}\n"
     )
@@ -287,10 +294,7 @@ def test_a_sweep_is_steered_while_it_runs(farm: CommandLine, worker: subprocess.
     assert farm.run("sweep", "cancel", sweep).out == "2 jobs cancelled or asked to stop\n"
     wait_until(lambda: rows.counts(sweep) == {State.CANCELLED: 2}, 10)
     assert farm.run("sweep", "retry", sweep, "--failed").out == "0 jobs will be retried\n"
-
-
-def test_a_job_waits_for_another_one(farm: CommandLine, worker: subprocess.Popen[str]) -> None:
-    """Given a job, if another is rendered after it, I expect both rendered, in their order."""
+    # A job that is to be rendered after another one waits for it.
     common = ("--size", "32", "--iterations", "3", *SHALLOW_OPTIONS, "--style-loss", "gram")
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [300]}}\nmax_running: 1\n"

@@ -187,7 +187,7 @@ def test_picks_are_taken_along(client: TestClient, sweep: Sweep, farm: Farm) -> 
 
 def test_votes_rank_the_pictures_of_a_content(client: TestClient, farm: Farm) -> None:
     """Given a hidden order, if each pair is voted by it, I expect pairs of one content, and that order."""
-    axes = {"content": ["a.png", "b.png"], "style": ["s.png"], "style_weight": [1, 2, 3]}
+    axes: dict[str, list[Any]] = {"content": ["a.png", "b.png"], "style": ["s.png"], "style_weight": [1, 2, 3]}
     sweep = made_up(farm, axes)
     cells = client.get(f"/api/v1/sweeps/{sweep.id}/cells").json()["cells"]
     path = f"/api/v1/sweeps/{sweep.id}/votes"

@@ -102,4 +102,4 @@ def test_any_size_can_be_cut_into_strips_of_any_height(height: int, width: int, 
 def test_a_loss_over_samples_says_that_it_needs_the_whole() -> None:
     """given the sliced loss; if the picture comes in strips; I expect a refusal, and no wrong number."""
     with pytest.raises(TypeError, match="all of its layer at once"):
-        evaluated(StripPass(network("average", "zeros"), 1), (40, 40), "sliced", None)
+        evaluated(StripPass(network("average", "zeros"), 200_000), (40, 40), "sliced", None)

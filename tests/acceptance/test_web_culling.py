@@ -1,0 +1,135 @@
+"""The dashboard in a browser: a hundred pictures culled by keyboard alone, live cells, and pages read aloud."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
+
+from examples.embedded import embedded_settings
+from stylefarm import Farm, State
+from stylefarm.producer.web.access import local_user
+from stylefarm.shared.db.records import Fence, LossPoint
+from stylefarm.shared.queries.reviews import StoredRating
+from tests.made_up import made_up
+from tests.servers.chromium import CHROMIUM
+from tests.servers.processes import wait_until
+from tests.web_server import WebServer, web_server
+
+PICTURES = 100
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Farm]:
+    """The farm that the server serves."""
+    with Farm(embedded_settings(tmp_path / "home")) as farm:
+        yield farm
+
+
+@pytest.fixture
+def server(farm: Farm) -> Iterator[WebServer]:
+    """The server."""
+    with web_server(farm.settings.home) as server:
+        yield server
+
+
+@contextmanager
+def browser_page(address: str, **options: Any) -> Iterator[Page]:
+    """A page in Chromium; whatever it complains of, or asks of other servers, fails the test."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            page = browser.new_context(**options).new_page()
+            faults: list[str] = []
+            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            root = "/".join(address.split("/")[:3])
+            ours = (root, "blob:", "data:")
+            page.on("request", lambda request: None if request.url.startswith(ours) else faults.append(request.url))
+            page.goto(address)
+            yield page
+            assert faults == []
+        finally:
+            browser.close()
+
+
+def rated(farm: Farm, jobs: list[str]) -> list[tuple[int | None, str | None]]:
+    """What is stored of the user of this machine for each job."""
+    found = farm.services.review_reads.ratings(local_user(), jobs)
+    empty = StoredRating("", None, None)
+    return [(found.get(job, empty).stars, found.get(job, empty).flag) for job in jobs]
+
+
+def test_a_hundred_pictures_are_culled_by_keyboard(server: WebServer, farm: Farm) -> None:
+    """Given a hundred pictures, if each is judged by one key, I expect all stored, and each undo exact."""
+    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png"], "style_weight": list(range(1, PICTURES + 1))})
+    jobs = [status.id for status in sweep.statuses()]
+    keys = random.Random(1).choices("012345px", k=PICTURES)
+    expected = [(None, "pick" if key == "p" else "reject") if key in "px" else (int(key), None) for key in keys]
+    with browser_page(f"{server.address}/sweeps/{sweep.id}?view=loupe") as page:
+        page.get_by_text("Live", exact=True).wait_for()
+        for key in keys:
+            page.keyboard.press(key)
+        wait_until(lambda: rated(farm, jobs) == expected, 30)
+        for _ in range(20):
+            page.keyboard.press("Control+z")
+        wait_until(lambda: rated(farm, jobs) == [*expected[:80], *[(None, None)] * 20], 30)
+        for _ in range(20):
+            page.keyboard.press("Control+Shift+Z")
+        wait_until(lambda: rated(farm, jobs) == expected, 30)
+        page.reload()
+        page.get_by_text("Live", exact=True).wait_for()
+        page.keyboard.press("g")
+        page.wait_for_url(lambda url: "view=loupe" not in url, timeout=10_000)
+
+
+def test_cells_come_alive(server: WebServer, farm: Farm) -> None:
+    """Given an open grid, if a job goes on and ends, I expect its cell to show the picture without a reload."""
+    axes = {"content": ["a.png", "b.png"], "style": ["s.png"]}
+    sweep = made_up(farm, axes, outcome=lambda cell: State.DONE if cell["content"] == "a.png" else State.RUNNING)
+    with browser_page(f"{server.address}/sweeps/{sweep.id}") as page:
+        page.get_by_text("Live", exact=True).wait_for()
+        job = sweep.statuses()[1].id
+        farm.store.attempts.record_losses(Fence(job, 1), [LossPoint(6, (1.0, 0.5, 0.25, 0.25))])
+        page.get_by_text("6 / 10").first.wait_for(timeout=10_000)
+        shown = page.locator(f'img[src*="{sweep.statuses()[0].result_sha256}"]')
+        assert shown.count() >= 1
+        # As another worker would, with a picture that is in the farm already.
+        first = sweep.statuses()[0].result
+        assert first is not None
+        assert farm.store.attempts.finish(Fence(job, 1), first, {}, {"ssim": 0.5})
+        page.wait_for_function(
+            "sha => document.querySelectorAll(`main img[src*='${sha}']`).length >= 2", arg=first.sha256, timeout=10_000
+        )
+
+
+def test_every_page_can_be_read_aloud(server: WebServer, farm: Farm) -> None:
+    """Given each page in each theme, I expect axe to find nothing serious, and no complaint of the browser."""
+    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png", "t.png"], "style_weight": [1, 2, 3]}, snapshots=2)
+    views = [f"/sweeps/{sweep.id}?view={view}" for view in ("grid", "loupe", "compare", "survey", "explore", "vote")]
+    with browser_page(server.address) as page:
+        for path in [
+            "/",
+            "/workers",
+            "/models",
+            "/datasets",
+            "/new",
+            "/docs",
+            "/login",
+            f"/jobs/{sweep.statuses()[0].id}",
+            *views,
+        ]:
+            page.goto(server.address + path)
+            page.wait_for_timeout(300)
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                found = Axe().run(page).response["violations"]
+                serious = [one for one in found if one["impact"] in {"serious", "critical"}]
+                assert not serious, (path, scheme, [(one["id"], one["nodes"][0]["html"]) for one in serious])

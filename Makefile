@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # What is compiled is kept: the tests start hundreds of programs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench bench-farm lint lock clean
+.PHONY: demo demo-web test chaos bench bench-farm lint lock clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "stylefarm needs Python 3.11 to 3.14, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
@@ -33,6 +33,10 @@ $(WEIGHTS): requirements/squeezenet.lock | $(BIN)/python
 
 demo: $(VENV)/worker.installed $(WEIGHTS)
 	$(BIN)/python -m examples.demo
+
+# The dashboard on a sweep that is being rendered, until Ctrl-C.
+demo-web: $(VENV)/worker.installed $(WEIGHTS)
+	$(BIN)/python -m examples.dashboard
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .
@@ -65,7 +69,7 @@ EXTRAS := --extra web --extra postgres --extra plots --extra parquet --extra sea
 lock:
 	$(LOCK) --upgrade $(EXTRAS) --extra worker --extra models --extra dev -o requirements/dev.lock
 	$(LOCK) --constraint requirements/dev.lock $(EXTRAS) -o requirements/producer.lock
-	$(LOCK) --constraint requirements/dev.lock --extra postgres --extra worker --extra models -o requirements/worker.lock
+	$(LOCK) --constraint requirements/dev.lock --extra web --extra postgres --extra worker --extra models -o requirements/worker.lock
 	cd tests/servers && uv pip compile swift.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header -o swift.lock
 

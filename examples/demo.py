@@ -34,7 +34,7 @@ def main() -> None:
         sweep = farm.sweep(
             matrix={
                 "content": [str(folder / name) for name in CONTENTS],
-                "style": [str(_drawn(name)) for name in PLATES],
+                "style": [str(drawn(name)) for name in PLATES],
             },
             base=PARAMETERS,
             name="two photographs in the styles of two plates",
@@ -49,7 +49,8 @@ def main() -> None:
             print(f"  {path}")
 
 
-def _drawn(name: str) -> Path:
+def drawn(name: str) -> Path:
+    """Draw a plate, and return its file."""
     path = FOLDER / f"{name}.png"
     draw(name, 640, 512).save(path)
     return path

@@ -100,6 +100,15 @@ class Queries(DatabaseReader):
         """Return the job of that id. Raises NotFound."""
         return self._get(JobRow, "job", job_id, *self._WHOLE)
 
+    def progress(self, job_id: str) -> JobChange:
+        """Return how far the job of that id is, by one small query. Raises NotFound."""
+        columns = [getattr(JobRow, name) for name in JobChange._fields]
+        with self._session() as session:
+            row = session.execute(select(*columns).where(JobRow.id == job_id)).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no job {job_id}")
+        return JobChange(*row)._replace(state=read_state(row.state))
+
     def sweep(self, sweep_id: str) -> SweepRow:
         """Return the sweep of that id. Raises NotFound."""
         return self._get(SweepRow, "sweep", sweep_id)

@@ -67,7 +67,7 @@ class JobAction(BaseModel):
 def job_document(status: Status) -> dict[str, Any]:
     """Return a job with the addresses of what belongs to it."""
     here = f"/api/v1/jobs/{status.id}"
-    links = {name: f"{here}/{name}" for name in ("losses", "snapshots", "events", "actions")}
+    links = {name: f"{here}/{name}" for name in ("status", "losses", "snapshots", "events", "actions")}
     if status.result is not None:
         links["result"] = f"{here}/result"
     if status.sweep is not None:
@@ -137,6 +137,14 @@ async def get_job(
     if found:
         response.headers["Preference-Applied"] = f"wait={seconds:.0f}"
     return response
+
+
+@router.get("/jobs/{job_id}/status")
+def progress(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
+    """Return how far a job is, for programs that ask often: state, attempt, iteration, loss."""
+    found = farm.services.queries.progress(job_id)
+    document = {"id": found.id, "state": str(found.state), "attempt": found.attempt, "iteration": found.iteration}
+    return answer(request, {**document, "loss": found.loss, "updated_at": found.updated_at.isoformat()})
 
 
 def _status(farm: Farm, job_id: str) -> Status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 from typing import Any
 
 from fastapi import Request
@@ -16,10 +17,24 @@ LEVEL = 4
 
 
 def to_json(document: Any) -> bytes:
-    """Return a document as compact JSON, UTF-8."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
-        "utf-8", "backslashreplace"
-    )
+    """Return a document as compact JSON, UTF-8; numbers that JSON does not have, as infinity, are null."""
+    try:
+        text = _dumped(document)
+    except ValueError:
+        text = _dumped(_finite(document))
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _dumped(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def answer(request: Request, document: Any, status: int = 200) -> Response:

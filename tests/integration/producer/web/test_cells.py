@@ -132,3 +132,5 @@ def test_losses_that_are_no_numbers_are_null(client: TestClient, farm: Farm, swe
     farm.store.attempts.record_losses(Fence(job, 1), [LossPoint(7, (float("inf"),) * 4)])
     answered = client.get(f"/api/v1/sweeps/{sweep.id}/cells")
     assert json.loads(answered.text, parse_constant=lambda word: pytest.fail(word))["cells"]["loss"][3] is None
+    assert client.get(f"/api/v1/jobs/{job}").json()["job"]["loss"] is None
+    assert client.get(f"/api/v1/jobs/{job}/status").json()["loss"] is None

@@ -47,6 +47,7 @@ NOT_RUN_PYTHON = {"architecture.md": "parts of two files, with dots for the rest
 # What is only parsed, by words that stand in the command, with the reason.
 ONLY_PARSED: Mapping[str, str] = {
     "worker start": "runs until it is stopped",
+    "web --": "runs until it is stopped",
     "worker list": "needs servers",
     "worker drain": "needs a worker",
     "worker unbench": "needs a worker",

@@ -9,7 +9,7 @@ import { gridPointer } from "./grid_pointer.js";
 import { gridSizes } from "./grid_sizes.js";
 
 // Of more cells a second nobody sees anything.
-const TOO_MANY = 350;
+const TOO_MANY = 150;
 
 /** The view of all cells. */
 export class Grid {

@@ -92,6 +92,8 @@ export class Grid {
   }
 
   build() {
+    // Pictures of elements that go are not waited for.
+    for (const { cells } of this.pool) for (const cell of cells) cell.dropPicture();
     this.pool = Array.from({ length: this.seenRows }, () => {
       const head = make("div", { class: "head", role: "rowheader" });
       const element = make("div", { class: "line", role: "row" }, head);

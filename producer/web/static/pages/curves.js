@@ -24,6 +24,8 @@ export class Curves {
   }
 
   draw(losses) {
+    // What has not gone on is not drawn anew: somebody may be reading it.
+    if (this.losses?.iteration.at(-1) === losses.iteration.at(-1)) return;
     this.losses = losses;
     this.build();
   }

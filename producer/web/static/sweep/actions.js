@@ -33,6 +33,7 @@ export function actionEntries(parts) {
     if (desk.current >= 0) entries.push(["More like this…", () => import("./variations.js").then(({ variations }) => variations(parts)).catch(complain)]);
     entries.push(null);
   }
+  if (mayWrite()) entries.push(["Undo the last rating or vote", () => parts.ratings.turn("undo")], ["Do it again", () => parts.ratings.turn("redo")], null);
   const picks = [];
   for (let index = 0; index < store.length; index++) if (store.flag[index] === PICK) picks.push(index);
   const chosen = desk.selected.size ? [...desk.selected] : picks;

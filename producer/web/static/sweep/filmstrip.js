@@ -36,6 +36,7 @@ export class Filmstrip {
     this.pad = Math.max(0, (width - EDGE) / 2);
     const number = Math.min(desk.arrangement.sequence.length, Math.ceil(width / step) + 2);
     sheet.style.width = `${desk.arrangement.sequence.length * step - GAP + 2 * this.pad}px`;
+    for (const { cell } of this.slots) cell.dropPicture();
     this.slots = Array.from({ length: number }, () => ({ at: -1, cell: new CellElement() }));
     for (const { cell } of this.slots) cell.element.setAttribute("role", "option");
     sheet.replaceChildren(...this.slots.map(({ cell }) => cell.element));

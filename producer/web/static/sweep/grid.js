@@ -6,10 +6,10 @@ import { words } from "../lib/format.js";
 import { CellElement } from "./cell.js";
 import { gridKey } from "./grid_keys.js";
 import { gridPointer } from "./grid_pointer.js";
+import { gridSizes } from "./grid_sizes.js";
 
-const MOST_CELLS = 380;
 // Of more cells a second nobody sees anything.
-const TOO_MANY = 350;
+const TOO_MANY = 150;
 
 /** The view of all cells. */
 export class Grid {
@@ -61,31 +61,7 @@ export class Grid {
     if (!width || !height) return;
     this.show = this.shown();
     this.size = desk.chosen.size;
-    const narrow = width < 600;
-    const table = arrangement.kind === "table";
-    const axes = this.store.axes;
-    const pictured = (axis) => axis >= 0 && axes[axis].pictures.some(Boolean);
-    const margin = narrow ? 8 : 16;
-    this.headWidth = !table ? margin : arrangement.rowAxis < 0 ? margin : pictured(arrangement.rowAxis) ? (narrow ? 68 : 124) : narrow ? 64 : 96;
-    this.headHeight = !table || arrangement.columnAxis < 0 ? 8 : pictured(arrangement.columnAxis) ? (narrow ? 62 : 88) : 36;
-    let edge = this.size ?? usualEdge(arrangement, width - this.headWidth, narrow);
-    for (;;) {
-      this.gap = edge < 96 ? 4 : 8;
-      this.under = edge < 84 ? 0 : 20;
-      this.cellWidth = edge;
-      if (!table) {
-        arrangement.wrap(Math.max(1, Math.floor((width - 2 * margin + this.gap) / (edge + this.gap))));
-        this.cellWidth = Math.floor((width - 2 * margin + this.gap) / arrangement.columns) - this.gap;
-        if (arrangement.sequence.length < arrangement.columns) this.cellWidth = edge;
-      }
-      this.cellHeight = Math.round(this.cellWidth * this.aspect) + this.under;
-      this.stepX = this.cellWidth + this.gap;
-      this.stepY = this.cellHeight + this.gap;
-      this.seenColumns = Math.min(arrangement.columns, Math.ceil((width - this.headWidth) / this.stepX) + 2);
-      this.seenRows = Math.min(arrangement.rows, Math.ceil((height - this.headHeight) / this.stepY) + 3);
-      if (this.seenColumns * this.seenRows <= MOST_CELLS) break;
-      edge += 4;
-    }
+    Object.assign(this, gridSizes(arrangement, this.store.axes, { width, height }, this.size, this.aspect));
     this.look = { edge: this.cellWidth, show: this.show, still: false };
     this.layOut();
   }
@@ -107,13 +83,17 @@ export class Grid {
     this.empty.hidden = arrangement.sequence.length > 0;
     this.empty.textContent = this.store.length ? "No cell passes the filter." : "This sweep has no cells yet.";
     this.sheet.hidden = !this.empty.hidden;
+    const focused = this.root.contains(document.activeElement);
     if (this.pool.length !== this.seenRows || this.pool[0]?.cells.length !== this.seenColumns) this.build();
     for (const row of this.pool) row.row = -1;
     this.drawHeads();
     this.place();
+    if (focused) this.focusCurrent();
   }
 
   build() {
+    // Pictures of elements that go are not waited for.
+    for (const { cells } of this.pool) for (const cell of cells) cell.dropPicture();
     this.pool = Array.from({ length: this.seenRows }, () => {
       const head = make("div", { class: "head", role: "rowheader" });
       const element = make("div", { class: "line", role: "row" }, head);
@@ -268,12 +248,6 @@ export class Grid {
     head.replaceChildren(...[hash && make("img", { src: thumb(hash, 96), alt: "", loading: "lazy", decoding: "async" }),
       make("span", { text: axis.labels[at] })].filter(Boolean));
   }
-}
-
-/** As many columns of a table as fit, but none smaller than one can judge by. */
-function usualEdge(arrangement, width, narrow) {
-  if (arrangement.kind === "flow") return narrow ? 108 : 176;
-  return clamp(Math.floor((width - 8) / arrangement.columns) - 8, narrow ? 92 : 128, 360);
 }
 
 function clamp(value, low, high) {

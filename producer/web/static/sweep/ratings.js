@@ -24,18 +24,16 @@ export class Ratings {
     const { store } = this;
     const jobs = [...new Set(indices.map((index) => store.job[index]))];
     if (!jobs.length) return;
-    const before = jobs.map((job) => store.ratingOf(store.cellsOf.get(job)[0]));
     const ratings = jobs.map((job) => ({ job, ...rating }));
     store.rate(ratings, true);
     announce(inWords(rating, indices.length));
     this.#send(async () => {
       try {
-        await ask("/ratings", { ratings }, { keepalive: ratings.length < 200 });
+        const answer = await ask("/ratings", { ratings }, { keepalive: ratings.length < 200 });
+        store.release(ratings, answer.ratings);
       } catch (error) {
-        store.rate(before);
-        say(`Not saved, and taken back: ${error.message}`, { bad: true });
-      } finally {
         store.release(ratings);
+        say(`Not saved, and taken back: ${error.message}`, { bad: true });
       }
     });
   }

@@ -29,7 +29,8 @@ export async function shareDialog() {
     [...list.children].find((one) => one.dataset.id === share.id)?.remove();
     // A link is told once: only its hash is kept.
     list.prepend(make("li", { class: "row" }, make("input", { class: "link", readonly: true, value: url, "aria-label": "The new link", onfocus: (event) => event.target.select() }),
-      button("Copy", () => navigator.clipboard.writeText(url).then(() => say("Copied."), complain))));
+      // Only pages over https, or of this machine, have a clipboard.
+      navigator.clipboard && button("Copy", () => navigator.clipboard.writeText(url).then(() => say("Copied."), complain))));
   };
   await draw();
   openDialog("Share this sweep", [make("p", { text: "Whoever has a link sees the pictures of this sweep, and can change nothing." }),

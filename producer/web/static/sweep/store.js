@@ -70,7 +70,7 @@ export class Store {
   rate(ratings, hold = false) {
     const changed = [];
     for (const rating of ratings) {
-      if (hold) this.held.set(rating.job, (this.held.get(rating.job) ?? 0) + 1);
+      if (hold) this.#hold(rating.job);
       for (const index of this.cellsOf.get(rating.job) ?? []) {
         if (rating.stars !== undefined) this.stars[index] = rating.stars ?? UNRATED;
         if (rating.flag !== undefined) this.flag[index] = flagCode(rating.flag);
@@ -80,13 +80,29 @@ export class Store {
     this.#tell({ changed, added: [] });
   }
 
-  /** The server knows these ratings now: what it tells next is shown again. */
-  release(ratings) {
+  /**
+   * The server has answered for these ratings: `told` is what it has stored, nothing if it refused. When nothing more is
+   * on its way for a job, what the server has is shown.
+   */
+  release(ratings, told = []) {
+    const stored = new Map(told.map((rating) => [rating.job, rating]));
+    const settled = [];
     for (const { job } of ratings) {
-      const left = (this.held.get(job) ?? 1) - 1;
-      if (left) this.held.set(job, left);
-      else this.held.delete(job);
+      const hold = this.held.get(job);
+      if (stored.has(job)) hold.rating = stored.get(job);
+      hold.count -= 1;
+      if (hold.count) continue;
+      this.held.delete(job);
+      const shown = this.ratingOf(this.cellsOf.get(job)[0]);
+      if (shown.stars !== hold.rating.stars || shown.flag !== hold.rating.flag) settled.push(hold.rating);
     }
+    if (settled.length) this.rate(settled);
+  }
+
+  #hold(job) {
+    const hold = this.held.get(job);
+    if (hold) hold.count += 1;
+    else this.held.set(job, { count: 1, rating: this.ratingOf(this.cellsOf.get(job)[0]) });
   }
 
   /** Return the rating of a cell as the API has it. */

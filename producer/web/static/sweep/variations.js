@@ -19,7 +19,10 @@ export async function variations({ store, desk }) {
     const values = make("input", { value: axis.suggested.map(value).join(", "), "aria-label": `Values of ${words(axis.name)}`, oninput: () => { tick.checked = true; check(); } });
     return { axis, tick, values, element: make("tr", {}, make("td", {}, make("label", { class: "tick" }, tick, words(axis.name))), make("td", { class: "muted", text: value(axis.value) }), make("td", {}, values)) };
   });
-  const sweep = () => ({ name: name.value, base, matrix: Object.fromEntries(rows.filter(({ tick }) => tick.checked).map(({ axis, values }) => [axis.name, readValues(values.value)])) });
+  const sweep = () => {
+    const matrix = Object.fromEntries(rows.filter(({ tick }) => tick.checked).map(({ axis, values }) => [axis.name, readValues(values.value)]));
+    return { name: name.value, base: Object.fromEntries(Object.entries(base).filter(([parameter]) => !(parameter in matrix))), matrix };
+  };
   const submit = button("Render these", async () => {
     try {
       const answer = await ask("/sweeps", { sweep: sweep(), parent: page.sweep });

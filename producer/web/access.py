@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Protocol
 
+from anyio import to_thread
 from fastapi import Depends, Request
 
 from stylefarm.producer.client.farm import Farm
@@ -43,7 +44,7 @@ def cookie_name(request: Request) -> str:
     return SECURE_COOKIE if request.url.scheme == "https" else PLAIN_COOKIE
 
 
-def farm_of(request: Request) -> Farm:
+async def farm_of(request: Request) -> Farm:
     """Return the farm that the application serves."""
     farm: Farm = request.app.state.farm
     return farm
@@ -52,7 +53,7 @@ def farm_of(request: Request) -> Farm:
 def find_grant(request: Request) -> Grant | None:
     """Return who sends a request; None for a stranger."""
     authorization = request.headers.get("authorization", "")
-    access = farm_of(request).services.store.access
+    access: AccessStore = request.app.state.farm.services.store.access
     if authorization:
         scheme, _, secret = authorization.partition(" ")
         return access.check_token(secret.strip()) if scheme.lower() == "bearer" else None
@@ -63,15 +64,17 @@ def find_grant(request: Request) -> Grant | None:
     return grant
 
 
-def requires(role: Role) -> Callable[[Request], Grant]:
+def requires(role: Role) -> Callable[[Request], Awaitable[Grant]]:
     """Return the dependency of a route that needs a role.
 
     Raises:
         Refused: 401 for a stranger, 403 for one who may do less.
     """
 
-    def check(request: Request) -> Grant:
-        grant = find_grant(request)
+    async def check(request: Request) -> Grant:
+        # On a thread only where the database is asked, since that takes longer than all the rest of a small answer.
+        is_known = "authorization" in request.headers or cookie_name(request) in request.cookies
+        grant = await to_thread.run_sync(find_grant, request) if is_known else find_grant(request)
         if grant is None:
             raise Refused(
                 "sign in first: send a token in the header Authorization: Bearer ..., or open /login",

@@ -102,7 +102,7 @@ def _login(request: Request) -> Response:
 
 
 @router.get("/static/{version}/{name:path}")
-def static_file(request: Request, version: str, name: str) -> Response:
+async def static_file(request: Request, version: str, name: str) -> Response:
     """Return a script, a style sheet or an icon."""
     response: Response = request.app.state.static.response(request, name)
     return response

@@ -43,14 +43,15 @@ def delete_sweeps(sweep_ids: tuple[str, ...], as_json: bool) -> None:
     "--older-than", "before", type=DATE_TIME, required=True, help="Ended before: an age such as 30d, or 2026-11-21."
 )
 @click.option("--dry-run", is_flag=True, help="Delete nothing, and print how much it would be.")
+@click.option("--keep-picks", is_flag=True, help="Leave jobs that somebody has picked, with their sweeps.")
 @json_option
-def prune(before: datetime, dry_run: bool, as_json: bool) -> None:
+def prune(before: datetime, dry_run: bool, keep_picks: bool, as_json: bool) -> None:
     """Delete sweeps of which all jobs have ended some time ago, and such jobs of no sweep, with all that is stored.
 
     What a younger sweep shares is kept. Pictures and weights that no job names any more are deleted, too.
     """
     with Farm() as farm:
-        _report(farm.prune(before, dry_run=dry_run), as_json, dry_run=dry_run)
+        _report(farm.prune(before, dry_run=dry_run, keep_picks=keep_picks), as_json, dry_run=dry_run)
 
 
 def _report(deleted: Deletion, as_json: bool, *, dry_run: bool = False) -> None:

@@ -36,13 +36,16 @@ def delete(farm: Session, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) 
     return replace(deleted, inputs=_delete_objects(farm, deleted))
 
 
-def prune(farm: Session, older_than: timedelta | datetime, *, dry_run: bool = False) -> Deletion:
+def prune(
+    farm: Session, older_than: timedelta | datetime, *, dry_run: bool = False, keep_picks: bool = False
+) -> Deletion:
     """Delete what was over before a moment.
 
     Args:
         farm: where it is.
         older_than: the moment, aware, or how long ago it was.
         dry_run: only count.
+        keep_picks: leave jobs that somebody has picked, with their sweeps.
 
     Returns:
         How much that was, or would be.
@@ -52,10 +55,10 @@ def prune(farm: Session, older_than: timedelta | datetime, *, dry_run: bool = Fa
     """
     before = older_than if isinstance(older_than, datetime) else datetime.now(UTC) - older_than
     if dry_run:
-        found, jobs = farm.store.deletions.prunable(before)
+        found, jobs = farm.store.deletions.prunable(before, keep_picks=keep_picks)
         return replace(found, inputs=farm.services.dropped.count_without(jobs))
     _let_go_of_dead(farm)
-    deleted = farm.store.deletions.prune(before)
+    deleted = farm.store.deletions.prune(before, keep_picks=keep_picks)
     return replace(deleted, inputs=_delete_objects(farm, deleted))
 
 

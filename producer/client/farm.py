@@ -303,7 +303,7 @@ class Farm(Session):
         jobs = [item.id for item in listed if isinstance(item, Job)]
         return delete(self, jobs, [item.id for item in listed if isinstance(item, Sweep)])
 
-    def prune(self, older_than: timedelta | datetime, *, dry_run: bool = False) -> Deletion:
+    def prune(self, older_than: timedelta | datetime, *, dry_run: bool = False, keep_picks: bool = False) -> Deletion:
         """Delete what has been over for some time: sweeps of which each job has ended by then, and jobs of no sweep.
 
         What a younger sweep shares is kept, and so is what another job waits for. It may be interrupted.
@@ -311,6 +311,7 @@ class Farm(Session):
         Args:
             older_than: how long ago they have ended, or a moment, aware, before which they have.
             dry_run: delete nothing, and return how much that would be.
+            keep_picks: leave jobs that somebody has picked, with their sweeps.
 
         Returns:
             How much was deleted, as `delete` returns it.
@@ -318,7 +319,7 @@ class Farm(Session):
         Example:
             farm.prune(older_than=timedelta(days=30))
         """
-        return prune(self, older_than, dry_run=dry_run)
+        return prune(self, older_than, dry_run=dry_run, keep_picks=keep_picks)
 
     def terms(self, fields: Mapping[str, Any]) -> Terms:
         """Read the terms that a user gave, in which ids of jobs may be shortened.

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, Text, cast, delete, exists, false, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from stylefarm.shared.db.cells import picture_names
 from stylefarm.shared.db.records import Deletion
+from stylefarm.shared.db.review_tables import RatingRow
 from stylefarm.shared.db.states import FINAL, ArtifactRole, State
 from stylefarm.shared.db.tables import ArtifactRow, DependencyRow, JobRequestRow, JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
@@ -54,27 +55,30 @@ class Deletions(Transactions):
                 session.execute(delete(SweepRow).where(SweepRow.id.in_(sweeps[start : start + CHUNK])))
             return Deletion(sweeps=len(set(sweeps)), jobs=len(doomed), kept=len(kept), **done)
 
-    def prune(self, before: datetime) -> Deletion:
+    def prune(self, before: datetime, *, keep_picks: bool = False) -> Deletion:
         """Delete what has been over since before a moment, some of it at a time.
 
         That is: sweeps of which each job had ended by then, and jobs of no sweep that had; what a younger sweep shares,
-        and what another job still waits for, is kept.
+        and what another job still waits for, is kept. `keep_picks`, so are jobs that somebody has picked, with their
+        sweeps.
         """
-        total = Deletion()
+        total, spared = Deletion(), _is_picked() if keep_picks else false()
         for sweep_id in self._found(_old_sweeps(before)):
-            total += self._prune_sweep(sweep_id, before)
-        unshared = ~exists().where(SharedCellRow.job_id == JobRow.id)
+            total += self._prune_sweep(sweep_id, before, spared)
+        unshared = ~exists().where(SharedCellRow.job_id == JobRow.id) & ~spared
         while (some := self._prune_jobs(_old_jobs(before, unshared).limit(CHUNK))).jobs:
             total += some
         return total
 
-    def prunable(self, before: datetime) -> tuple[Deletion, list[str]]:
+    def prunable(self, before: datetime, *, keep_picks: bool = False) -> tuple[Deletion, list[str]]:
         """Return what `prune` would delete now, and the ids of the jobs in it."""
+        spared = _is_picked() if keep_picks else false()
         old = _old_sweeps(before).order_by(None)
         younger = exists().where(SharedCellRow.job_id == JobRow.id, SharedCellRow.sweep_id.not_in(old))
         of_old = select(JobRow.id).where(JobRow.sweep_id.in_(old))
-        sweeps, kept = self._found(old), self._found(of_old.where(younger))
-        jobs = self._found(of_old.where(~younger)) + self._found(_old_jobs(before, ~younger))
+        with_picks = exists().where(JobRow.sweep_id == SweepRow.id, spared)
+        sweeps, kept = self._found(old.where(~with_picks)), self._found(of_old.where(younger))
+        jobs = self._found(of_old.where(~younger, ~spared)) + self._found(_old_jobs(before, ~younger & ~spared))
         with self._transaction() as session:
             return Deletion(len(sweeps), len(jobs), len(kept), **_stored(session, jobs)), jobs
 
@@ -82,8 +86,10 @@ class Deletions(Transactions):
         with self._transaction() as session:
             return list(session.scalars(statement))
 
-    def _prune_sweep(self, sweep_id: str, before: datetime) -> Deletion:
-        own = select(JobRow.id).where(JobRow.sweep_id == sweep_id)
+    def _prune_sweep(self, sweep_id: str, before: datetime, spared: ColumnElement[bool]) -> Deletion:
+        own = select(JobRow.id).where(JobRow.sweep_id == sweep_id, ~spared)
+        is_empty = ~exists().where(JobRow.sweep_id == SweepRow.id)
+        gone = 0
         total, left = Deletion(), True
         while left:
             with self._transaction() as session:
@@ -99,8 +105,9 @@ class Deletions(Transactions):
                 total += Deletion(jobs=len(states), kept=len(kept), **_delete_jobs(session, list(states)))
                 left = len(states) == CHUNK
                 if not left:
-                    session.execute(delete(SweepRow).where(SweepRow.id == sweep_id))
-        return total + Deletion(sweeps=1)
+                    emptied = delete(SweepRow).where(SweepRow.id == sweep_id, is_empty).returning(SweepRow.id)
+                    gone = len(session.scalars(emptied).all())
+        return total + Deletion(sweeps=gone)
 
     def _prune_jobs(self, old: Select[str]) -> Deletion:
         with self._transaction() as session:
@@ -123,6 +130,11 @@ def _old_jobs(before: datetime, unshared: ColumnElement[bool]) -> Select[str]:
     """Return the jobs that are no sweep's own, had ended by then, that nobody waits for, and that are `unshared`."""
     over = JobRow.sweep_id.is_(None) & JobRow.state.in_(sorted(FINAL)) & (JobRow.finished_at < before)
     return select(JobRow.id).where(over, unshared, ~_is_awaited()).order_by(JobRow.finished_at)
+
+
+def _is_picked() -> ColumnElement[bool]:
+    """Return whether somebody has picked the picture of a job."""
+    return exists().where(RatingRow.job_id == JobRow.id, RatingRow.flag == "pick")
 
 
 def _is_awaited() -> ColumnElement[bool]:

@@ -437,3 +437,22 @@ def test_jobs_are_claimed_while_they_are_deleted(store: Store, queries: Queries)
     assert running | gone == set(ids)
     assert not running & gone
     assert {job.id for job in queries.jobs(ids) if job.state == State.RUNNING} == running
+
+
+def test_picks_outlast_a_pruning(engine: Engine, store: Store, queries: Queries, blobs: FolderBlobs) -> None:
+    """Given old sweeps and jobs, of which some are picked, if they are pruned, I expect picks to stay, with their sweep."""
+    picked, plain = submitted(store, "picked", 1, 2, 3), submitted(store, "plain", 4)
+    alone = store.submissions.create(cells(5, 6))
+    for job_id in (*picked.ids, *plain.ids, *alone):
+        rendered(store, blobs, job_id)
+    store.reviews.rate("ada", {picked.ids[1]: {"flag": "pick"}, alone[0]: {"flag": "pick"}, alone[1]: {"stars": 5}})
+    store.reviews.rate("bob", {plain.ids[0]: {"flag": "reject"}})
+    age(engine)
+    before = datetime.now(UTC) - OLD
+    found, _ = store.deletions.prunable(before, keep_picks=True)
+    assert (found.sweeps, found.jobs) == (1, 4)
+    assert store.deletions.prune(before, keep_picks=True) == found
+    assert [job.id for job in queries.sweep_jobs(picked.sweep_id)] == [picked.ids[1]]
+    assert {job.id for job in queries.jobs([*picked.ids, *plain.ids, *alone])} == {picked.ids[1], alone[0]}
+    assert store.deletions.prune(before, keep_picks=True) == Deletion()
+    assert store.deletions.prune(before).jobs == 2

@@ -440,7 +440,7 @@ def test_jobs_are_claimed_while_they_are_deleted(store: Store, queries: Queries)
 
 
 def test_picks_outlast_a_pruning(engine: Engine, store: Store, queries: Queries, blobs: FolderBlobs) -> None:
-    """Given old sweeps and jobs, of which some are picked, if they are pruned, I expect picks and their sweep to stay."""
+    """Given old sweeps and jobs, of which some are picked, if they are pruned, I expect picks to stay."""
     picked, plain = submitted(store, "picked", 1, 2, 3), submitted(store, "plain", 4)
     alone = store.submissions.create(cells(5, 6))
     for job_id in (*picked.ids, *plain.ids, *alone):

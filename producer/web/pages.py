@@ -28,6 +28,8 @@ MEDIA_TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
+# Sweeps on the first page, and pictures of each.
+LISTED, SHOWN = 100, 5
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -114,7 +116,8 @@ def home(request: Request, farm: FarmDep) -> Response:
     grant = find_grant(request)
     if grant is None:
         return _login(request)
-    listed = farm.services.listing.sweeps(100)
+    listed = farm.services.listing.sweeps(LISTED)
+    pictures = farm.services.cell_reads.first_pictures([entry.sweep.id for entry in listed], SHOWN)
     sweeps = [
         {
             "id": entry.sweep.id,
@@ -122,6 +125,7 @@ def home(request: Request, farm: FarmDep) -> Response:
             "created_at": entry.sweep.created_at.isoformat(),
             "tags": entry.sweep.tags,
             "counts": {str(state): count for state, count in entry.counts.items()},
+            "pictures": pictures.get(entry.sweep.id, []),
         }
         for entry in listed
     ]

@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse, Response
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web.access import FarmDep
 from stylefarm.producer.web.answers import answer
+from stylefarm.producer.web.api.sweeps import importance_document
+from stylefarm.producer.web.api.votes import ranking_document
 from stylefarm.producer.web.documents import parse_cursor, sweep_changes, sweep_document
 from stylefarm.producer.web.live.stream import EventStream
 from stylefarm.producer.web.pictures import Sha256, picture_response, thumbnail_response
@@ -72,6 +74,20 @@ async def stream(
     if cursor is not None:
         parse_cursor(cursor)
     return EventStream(request.app.state.watchers, sweep_id, "", cursor, trim=without_paths)
+
+
+@router.get("/api/v1/sweeps/{sweep_id}/importance")
+def importance(request: Request, farm: FarmDep, share: Shared, sweep_id: str) -> Response:
+    """Return what each axis explains of the metrics."""
+    _check(share, sweep_id)
+    return answer(request, importance_document(farm.services, sweep_id))
+
+
+@router.get("/api/v1/sweeps/{sweep_id}/ranking")
+def ranking(request: Request, farm: FarmDep, share: Shared, sweep_id: str) -> Response:
+    """Return the pictures by what votes say of them."""
+    _check(share, sweep_id)
+    return answer(request, ranking_document(farm.services, sweep_id))
 
 
 @router.get("/thumbs/{sha256}-{edge}.webp")

@@ -96,6 +96,21 @@ class CellReads(DatabaseReader):
                 found.update((job, NewestPicture(sha, iteration)) for job, sha, iteration in session.execute(newest))
         return found
 
+    def first_pictures(self, sweeps: Sequence[str], count: int) -> dict[str, list[str]]:
+        """Return the hashes of the results in the first cells of each sweep, in their order."""
+        first = JobRow.sweep_id.in_(sweeps) & (JobRow.position < count)
+        rows = (
+            select(JobRow.sweep_id, ArtifactRow.sha256)
+            .join(ArtifactRow, (ArtifactRow.job_id == JobRow.id) & (ArtifactRow.role == ArtifactRole.RESULT))
+            .where(first)
+            .order_by(JobRow.position)
+        )
+        found: dict[str, list[str]] = {}
+        with self._session() as session:
+            for sweep_id, sha256 in session.execute(rows):
+                found.setdefault(str(sweep_id), []).append(sha256)
+        return found
+
     def has_picture(self, sweep_id: str, sha256: str) -> bool:
         """Return whether a picture is a result or a snapshot of a sweep, or what one of its jobs was made from."""
         of_sweep = select(members(sweep_id).c.job_id)

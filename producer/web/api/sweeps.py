@@ -25,6 +25,7 @@ from stylefarm.producer.web.variations import variations
 from stylefarm.shared.db.records import JobSelector
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
+from stylefarm.shared.services import Services
 
 router = APIRouter(tags=["sweeps"])
 
@@ -166,8 +167,13 @@ def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: S
 @router.get("/sweeps/{sweep_id}/importance")
 def importance(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return, by metric and axis, the share of the metric's variance that the axis explains (eta squared)."""
-    sweep = farm.services.queries.sweep(sweep_id)
-    cells = farm.services.cell_reads.cells(sweep_id).cells
+    return answer(request, importance_document(farm.services, sweep_id))
+
+
+def importance_document(services: Services, sweep_id: str) -> dict[str, Any]:
+    """Return the same of a sweep as a value. Raises NotFound."""
+    sweep = services.queries.sweep(sweep_id)
+    cells = services.cell_reads.cells(sweep_id).cells
     axes = {name: [key_of(cell.cell.get(name)) for cell in cells] for name in sweep.axes}
     values: dict[str, list[float | None]] = {
         name: [cell.metrics.get(name) for cell in cells] for name in metric_names(cells)
@@ -177,7 +183,7 @@ def importance(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -
         metric: {name: eta_squared(groups, numbers) for name, groups in axes.items()}
         for metric, numbers in values.items()
     }
-    return answer(request, {"method": "eta_squared", "metrics": found})
+    return {"method": "eta_squared", "metrics": found}
 
 
 @router.get("/sweeps/{sweep_id}/cells/{position}/variations")

@@ -62,23 +62,25 @@ def vote(farm: FarmDep, user: Submitter, sweep_id: str, body: NewVote) -> dict[s
 @router.get("/sweeps/{sweep_id}/ranking")
 def ranking(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return the pictures by what all votes say of them, the best first (Bradley and Terry's model)."""
-    cells = _done(farm.services, sweep_id)
-    votes = [(vote.left, vote.right, vote.outcome) for vote in farm.services.review_reads.votes(sweep_id)]
+    return answer(request, ranking_document(farm.services, sweep_id))
+
+
+def ranking_document(services: Services, sweep_id: str) -> dict[str, Any]:
+    """Return the same of a sweep as a value. Raises NotFound."""
+    cells = _done(services, sweep_id)
+    votes = [(vote.left, vote.right, vote.outcome) for vote in services.review_reads.votes(sweep_id)]
     found = strengths([cell.job for cell in cells], votes)
     ranked = sorted(cells, key=lambda cell: (-found[cell.job].value, cell.position))
-    return answer(
-        request,
-        {
-            "votes": len(votes),
-            "ranking": [
-                {
-                    "job": cell.job,
-                    "position": cell.position,
-                    "score": found[cell.job].value,
-                    "error": found[cell.job].error,
-                    "votes": found[cell.job].votes,
-                }
-                for cell in ranked
-            ],
-        },
-    )
+    return {
+        "votes": len(votes),
+        "ranking": [
+            {
+                "job": cell.job,
+                "position": cell.position,
+                "score": found[cell.job].value,
+                "error": found[cell.job].error,
+                "votes": found[cell.job].votes,
+            }
+            for cell in ranked
+        ],
+    }

@@ -128,6 +128,8 @@ def test_a_link_shows_one_sweep_and_nothing_of_the_farm(
     content = shown.json()["axes"][0]["pictures"][0]
     for path in (f"thumbs/{sha256}-192.webp", f"pictures/{sha256}", f"thumbs/{content}-384.webp"):
         assert stranger.get(f"{root}/{path}").status_code == 200
+    for name in ("importance", "ranking"):
+        assert stranger.get(f"{root}/api/v1/sweeps/{sweep.id}/{name}").status_code == 200
     job = sweep.statuses()[0].id
     for path in ("api/v1/workers", f"api/v1/jobs/{job}", f"api/v1/sweeps/{job}/cells", f"thumbs/{'0' * 64}-192.webp"):
         assert stranger.get(f"{root}/{path}").status_code == 404, path

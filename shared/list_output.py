@@ -18,6 +18,8 @@ from stylefarm.shared.text import nearest
 from stylefarm.shared.text_table import Cell
 
 FOLLOW_SECONDS = 2.0
+# Columns that a table has only where an entry has something there.
+OPTIONAL = ("rating", "tags")
 # Letters to which a field is filled up, and digits of a number: nobody reads more, and memory has an end.
 WIDEST = 10_000
 
@@ -119,7 +121,7 @@ class ListOutput(EntryOutput):
 
         Args:
             name: of the list in the JSON object.
-            columns: the head of the table; the column of tags is left out where there are none.
+            columns: the head of the table; those of ratings and tags are left out where there are none.
             read: returns the entries; each has an `id` or, without one, a `name`.
             limit: how many entries are printed after sorting; None: all.
 
@@ -162,7 +164,8 @@ class ListOutput(EntryOutput):
             print_json({name: [self.chosen(entry) for entry in entries]})
             return
         if self.is_table:
-            kept = [n for n, column in enumerate(columns) if column != "tags" or any(item.row[n] for item in items)]
+            empty = [n for n, name in enumerate(columns) if name in OPTIONAL and not any(item.row[n] for item in items)]
+            kept = [n for n in range(len(columns)) if n not in empty]
             print_table([columns[n] for n in kept], [[item.row[n] for n in kept] for item in items])
             return
         old = [item.entry for item in before]

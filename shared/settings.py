@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 from functools import lru_cache
@@ -30,9 +31,20 @@ OF_THE_FILE = (CONFIG_VARIABLE, PROFILE_VARIABLE)
 # No machine has as many pixels or bytes, and any database and any language can count to it.
 MOST = 1 << 50
 LONGEST_PREFIX = 512
+LONGEST_USER = 64
 
 BROKER_EXAMPLE = "redis://:password@host:6379/0"
 DATABASE_EXAMPLE = "postgresql://user:password@host/name"
+
+
+def local_user() -> str:
+    """Return the name of whoever runs this program, as the system knows it."""
+    try:
+        name = getpass.getuser()[:LONGEST_USER]
+    except (KeyError, OSError):
+        # A container may run as a user without a name.
+        name = ""
+    return name if name and name.isprintable() else "local"
 
 
 class Settings(BaseSettings):
@@ -59,6 +71,12 @@ class Settings(BaseSettings):
     s3_access_key: str | None = Field(None, description="access key; none: boto3's own search (files, roles)")
     s3_secret_key: SecretStr | None = Field(None, description="secret key")
     s3_prefix: str = Field("", description="beginning of every key in the bucket")
+    user: str = Field(
+        default_factory=local_user,
+        min_length=1,
+        max_length=LONGEST_USER,
+        description="whose ratings are read and written; none: who runs the program",
+    )
     max_pixels: int = Field(100_000_000, ge=1, le=MOST, description="largest picture to open, in pixels")
     max_bytes: int = Field(500_000_000, ge=1, le=MOST, description="largest picture file to open, in bytes")
     lease_seconds: float = Field(30, ge=3, le=86_400, description="a worker that is silent for this long loses its job")
@@ -124,6 +142,13 @@ class Settings(BaseSettings):
         if len(prefix.encode()) > LONGEST_PREFIX:
             raise ValueError(f"a prefix has at most {LONGEST_PREFIX} bytes: shorten it")
         return prefix
+
+    @field_validator("user")
+    @classmethod
+    def _is_a_name(cls, user: str) -> str:
+        if not user.isprintable():
+            raise ValueError("a name has printable letters alone: correct it")
+        return user
 
     @field_validator("home")
     @classmethod
@@ -256,7 +281,8 @@ def _sentence(entry: dict[str, Any]) -> str:
     name = str(entry["loc"][0])
     if entry["type"] == "extra_forbidden":
         return f"no setting is called {name!r} ({config_file()}){nearest(name, Settings.model_fields)}"
-    message = str(entry["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    message = message.replace("Input should be", "must be").replace("String should have", "must have")
     if entry["type"] == "too_short":  # of a secret, whose letters pydantic calls items
         message = f"must have at least {entry['ctx']['min_length']} letters"
     shown = "" if _is_secret(name) else f" = {entry['input']!r:.60}"

@@ -7,7 +7,7 @@ import click
 from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_jobs
 from stylefarm.producer.cli.logs import history, logs
-from stylefarm.producer.cli.text import loss_of, progress_of
+from stylefarm.producer.cli.text import loss_of, progress_of, rating_of
 from stylefarm.producer.cli.watch import watch_job
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.jobs import failure_of
@@ -23,6 +23,7 @@ MORE = (
     "stylefarm.producer.cli.steer:OF_JOBS",
     "stylefarm.producer.cli.delete:OF_JOBS",
     "stylefarm.producer.cli.marks:OF_JOBS",
+    "stylefarm.producer.cli.rating:OF_JOBS",
     "stylefarm.producer.cli.downloads:OF_JOBS",
     "stylefarm.producer.cli.looking:OF_JOBS",
 )
@@ -54,7 +55,7 @@ def show(job_id: str, output: EntryOutput, as_json: bool) -> None:
 @timeout_option
 @json_option
 def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
-    """Wait until JOB has ended; an embedded farm renders it meanwhile.
+    """Wait until JOB has ended; an embedded farm renders it meanwhile. Says how a paused job goes on.
 
     Exits with 5 if it failed or was cancelled, and with 8 on timeout; --json prints its object all the same.
     """
@@ -122,6 +123,7 @@ def _print_words(shown: Job) -> None:
             "result": picture,
             "error": status.error,
             "warning": status.warning,
+            "rating": rating_of(status) or None,
             "tags": ", ".join(status.tags) or None,
             "user's note": status.note,
         }

@@ -8,16 +8,18 @@ import click
 
 from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.cli.marks import tags_filter
-from stylefarm.producer.cli.text import colored, loss_of, progress_of
+from stylefarm.producer.cli.rating import STARS
+from stylefarm.producer.cli.text import colored, loss_of, progress_of, rating_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.labels import job_labels
 from stylefarm.producer.views.selection import parse_where
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 from stylefarm.shared.list_output import Item, ListOutput, list_options
-from stylefarm.shared.queries.lists import SweepCounts
+from stylefarm.shared.queries.lists import NO_FLAG, SweepCounts
 from stylefarm.shared.schema.documents import ListedSweepDocument
 from stylefarm.shared.spec.marks import parse_tags
+from stylefarm.shared.spec.ratings import FLAGS
 from stylefarm.shared.text_table import Cell
 
 LIMIT = 20
@@ -65,6 +67,10 @@ def list_sweeps(tags: tuple[str, ...], limit: int, output: ListOutput) -> None:
 @click.option("--since", type=DATE_TIME, help="Submitted at or after: 2026-11-21T08:00, or an age such as 2h.")
 @click.option("--until", type=DATE_TIME, help="Submitted at or before.")
 @tags_filter
+@click.option("--stars", metavar="N", type=STARS, help="Only jobs that you have given N stars or more.")
+@click.option(
+    "--flag", "flags", type=click.Choice([*FLAGS, NO_FLAG]), multiple=True, help="Only jobs that you have flagged so."
+)
 @limit_option
 @click.option("--all", "every", is_flag=True, help="No limit.")
 @list_options
@@ -75,6 +81,8 @@ def list_jobs(
     since: datetime | None,
     until: datetime | None,
     tags: tuple[str, ...],
+    stars: int | None,
+    flags: tuple[str, ...],
     limit: int,
     every: bool,
     output: ListOutput,
@@ -96,12 +104,15 @@ def list_jobs(
                 since=since,
                 until=until,
                 tags=tags,
+                stars=stars,
+                flag=flags,
                 # Of all, sorted, the first are printed.
                 limit=None if output.sort else most,
             )
             return [_job_item(status, label) for status, label in zip(found, job_labels(found), strict=True)]
 
-        output.show("jobs", ("job", "created (UTC)", "sweep", "what", "state", "iteration", "loss", "tags"), read, most)
+        columns = ("job", "created (UTC)", "sweep", "what", "state", "iteration", "loss", "rating", "tags")
+        output.show("jobs", columns, read, most)
 
 
 def _sweep_item(listed: SweepCounts) -> Item:
@@ -125,6 +136,7 @@ def _job_item(status: Status, label: str) -> Item:
         colored(status.state),
         progress_of(status),
         loss_of(status),
+        rating_of(status),
         ", ".join(status.tags),
     )
     return Item(status.as_json(), row)

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
+from stylefarm.shared.text import counted
 
 COLORS = {
     State.DONE: "green",
@@ -31,6 +32,12 @@ def loss_of(status: Status) -> str:
     """Return the last total loss in four digits, marked where it has grown; or nothing."""
     diverged = " (diverged)" if status.warning else ""
     return "" if status.loss is None else f"{status.loss:.4g}{diverged}"
+
+
+def rating_of(status: Status) -> str:
+    """Return the stars and the flag, as in "4 stars, pick"; or nothing."""
+    stars = "" if status.stars is None else counted(status.stars, "star")
+    return ", ".join(filter(None, (stars, status.flag)))
 
 
 def duration(seconds: float) -> str:

@@ -17,7 +17,8 @@ from stylefarm.producer.client.items import as_list
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.plain_values import to_plain
 from stylefarm.producer.client.results import Result, Snapshot
-from stylefarm.producer.client.session import Session, stored_despite_broker
+from stylefarm.producer.client.reviewing import ReviewSession
+from stylefarm.producer.client.session import stored_despite_broker
 from stylefarm.producer.client.sweeps import Sweep
 from stylefarm.shared.db import tables
 from stylefarm.shared.db.records import Deletion, NewJob
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
 
 
-class Farm(Session):
+class Farm(ReviewSession):
     """A connection to a farm; use it in a `with` statement, or close it.
 
     Closing an embedded farm puts the job that it renders back into its queue.

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.producer.client.deleting import delete
+from stylefarm.producer.client.job_commands import JobCommands
 from stylefarm.producer.client.results import Result, Snapshot, fetch_result
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
-from stylefarm.shared.db.records import JobSelector, stored_object
+from stylefarm.shared.db.records import stored_object
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, JobFailed, StillPending
-from stylefarm.shared.spec.marks import parse_marks, parse_tags
-from stylefarm.shared.spec.terms import parse_terms
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from stylefarm.producer.views.losses import Losses
 
 
-class Job:
+class Job(JobCommands):
     """One stylization in the farm, as `Farm.submit` and `Farm.find_job` return it.
 
     It is used like a future of `concurrent.futures`.
@@ -40,8 +38,7 @@ class Job:
     def __init__(
         self, farm: Session, job_id: str, *, created: bool = True, cell: Mapping[str, Any] | None = None
     ) -> None:
-        self.farm = farm
-        self.id = job_id
+        super().__init__(farm, job_id)
         self.created = created
         self.cell = cell
 
@@ -86,7 +83,7 @@ class Job:
         Example:
             print(job.status().state, job.status().iteration)
         """
-        found = Status.of(self.farm.services.queries.job(self.id))
+        (found,) = self.farm.rated([Status.of(self.farm.services.queries.job(self.id))])
         return found if self.cell is None else found.at(self.cell)
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
@@ -204,113 +201,6 @@ class Job:
         blobs = self.farm.services.blobs
         rows = self.farm.services.queries.snapshots(self.id)
         return [Snapshot(row.iteration, stored_object(row), blobs) for row in rows]
-
-    def cancel(self) -> bool:
-        """Cancel the job; a running one stops within one heartbeat.
-
-        Returns:
-            False if it had ended already.
-
-        Example:
-            job.cancel()
-        """
-        return bool(self.farm.store.commands.cancel(self._selector))
-
-    def pause(self) -> bool:
-        """Take the job out of the queue until it is resumed.
-
-        A running job is stopped within one heartbeat, its state stored; it goes on from there.
-
-        Returns:
-            False if it has ended, or is paused already.
-
-        Example:
-            job.pause()
-        """
-        return bool(self.farm.store.commands.pause(self._selector))
-
-    def resume(self) -> bool:
-        """Put a paused job back into the queue, or withdraw the request to pause it.
-
-        Returns:
-            False if it is not paused.
-
-        Example:
-            job.resume()
-        """
-        return self.farm.announce_changes(self.farm.store.commands.resume(self._selector)) > 0
-
-    def retry(self, *, from_checkpoint: bool = False) -> bool:
-        """Render a job that has ended once more.
-
-        Args:
-            from_checkpoint: go on from the last checkpoint, if one was stored, instead of from the beginning.
-
-        Returns:
-            False if it has not ended yet.
-
-        Example:
-            job.retry(from_checkpoint=True)
-        """
-        commands = self.farm.store.commands
-        return self.farm.announce_changes(commands.retry(self._selector, from_checkpoint=from_checkpoint)) > 0
-
-    def reprioritize(self, priority: int) -> bool:
-        """Change how urgent the job is.
-
-        Args:
-            priority: 0 to 9; jobs of a higher priority are rendered first.
-
-        Returns:
-            False if it has ended.
-
-        Raises:
-            InvalidSpec: `priority` is out of range.
-
-        Example:
-            job.reprioritize(8)
-        """
-        checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.store.commands.reprioritize(self._selector, checked)) > 0
-
-    reprioritise = reprioritize
-
-    def tag(self, *tags: str, remove: Iterable[str] = (), note: str | None = None) -> tuple[str, ...]:
-        """Add tags to the job, by which lists can be filtered.
-
-        Args:
-            *tags: small letters, digits and . _ : / -, each at most 63.
-            remove: tags to take away.
-            note: what to write about it, in place of what was written before; an empty text removes it.
-
-        Returns:
-            The tags that it has then.
-
-        Raises:
-            InvalidSpec: no tag can be called so.
-
-        Example:
-            job.tag("best", remove=["maybe"])
-        """
-        marks = parse_marks({"tags": tags, "note": note})
-        return self.farm.store.marks.of_job(self.id, marks.tags, parse_tags(remove), note).tags
-
-    def delete(self) -> None:
-        """Delete the job and everything that is stored for it; the cells of sweeps that it was in are empty then.
-
-        Raises:
-            InvalidRequest: it runs (cancel it first), or another job waits for it.
-            NotFound: it was deleted already.
-
-        Example:
-            if job.cancelled():
-                job.delete()
-        """
-        delete(self.farm, jobs=[self.id])
-
-    @property
-    def _selector(self) -> JobSelector:
-        return JobSelector(job=self.id)
 
     def _fetch(self, status: Status) -> Result:
         failed = failure_of(status)

@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.client.proposals import Trial, propose
 from stylefarm.producer.client.pruning import Pruner
+from stylefarm.producer.client.voting import wait_for_votes, with_preference
 from stylefarm.producer.grids import Grid
 from stylefarm.producer.grids.pictures import NAMED, PATHS
 from stylefarm.producer.grids.search import Search
@@ -27,8 +29,11 @@ def search(
     watch: Watcher | None = None,
     on_batch: Callable[[Sequence[Status]], None] | None = None,
     on_pruned: Callable[[Status], None] | None = None,
+    on_votes: Callable[[str, int], None] | None = None,
 ) -> Sweep:
     """Run the search of a grid to its end, or go on with it.
+
+    Where people's votes are its metric, it waits for them after each batch.
 
     Args:
         farm: where it runs.
@@ -36,6 +41,7 @@ def search(
         watch: called while jobs are rendered, as in `Farm.wait`.
         on_batch: called after each batch with all jobs that were tried.
         on_pruned: called with each job that is cancelled for its loss, where the search has `keep_percent`.
+        on_votes: called when votes are waited for, with the id of the sweep and the number of pictures that lack some.
 
     Returns:
         The sweep, with every cell that was tried.
@@ -58,16 +64,42 @@ def search(
         sweep = farm.find_sweep(sweep_id)
         farm.announce(f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final])
         tried = sweep.wait(watch=watch)
-        if on_batch is not None and tried:
-            on_batch(tried)
         if tried and all(status.state is not State.DONE for status in tried):
             raise JobFailed(f"nothing of what was tried could be rendered: {tried[0].error or tried[0].state}")
+        if wanted.votes is not None:
+            wait_for_votes(farm, sweep_id, wanted.votes, partial(on_votes or _ignore, sweep_id))
+            tried = tried_cells(sweep, wanted)
+            if not all(status.state.final for status in tried):
+                continue
+        if on_batch is not None and tried:
+            on_batch(tried)
         if len(tried) >= wanted.trials:
             return sweep
         count = min(wanted.batch, wanted.trials - len(tried))
         outcomes = [Trial(status.cell, metric_of(status, wanted.metric)) for status in tried]
         cells = propose(grid.matrix, wanted, outcomes, count)
         _submit(farm, grid, resolver, sweep_id, [dict(one.cell) for one in outcomes], cells)
+
+
+def tried_cells(sweep: Sweep, wanted: Search) -> list[Status]:
+    """Return the jobs of a search, with the metric that it is for.
+
+    Args:
+        sweep: what `search` returned.
+        wanted: the metric.
+
+    Returns:
+        The statuses; those that are done have `preference` among their metrics, if votes are the metric.
+
+    Example:
+        best(tried_cells(sweep, grid.search), grid.search).cell
+    """
+    statuses = sweep.statuses()
+    return with_preference(sweep.farm, sweep.id, statuses) if wanted.by_votes else statuses
+
+
+def _ignore(_sweep_id: str, _missing: int) -> None:
+    """Tell nobody."""
 
 
 def _both(watch: Watcher | None, pruner: Pruner) -> Watcher:
@@ -90,7 +122,7 @@ def best(statuses: Sequence[Status], wanted: Search) -> Status:
         JobFailed: no job is done.
 
     Example:
-        print(best(sweep.statuses(), grid.search).id)
+        print(best(tried_cells(sweep, grid.search), grid.search).id)
     """
     done = [status for status in statuses if metric_of(status, wanted.metric) is not None]
     if not done:
@@ -129,9 +161,9 @@ def _wanted(grid: Grid) -> Search:
 
 def _key(grid: Grid, wanted: Search, resolver: SpecResolver) -> str:
     """Return what a search is found again by: all that changes its results, so not how many trials it is to have."""
-    # Nor which cells are left early; a search of the releases before has no such key.
+    # Nor which cells are left early, or how many votes are waited for: searches of earlier releases have no such keys.
     named = {**asdict(wanted), "trials": None, "batch": None}
-    del named["keep_percent"]
+    del named["keep_percent"], named["votes"]
     base = {name: _content(name, value, resolver) for name, value in grid.base.items()}
     matrix = {axis: _content(axis, _written(values), resolver) for axis, values in grid.matrix.items()}
     return hashlib.sha256(json.dumps(["search", grid.name, named, base, matrix]).encode()).hexdigest()

@@ -14,15 +14,17 @@ from sqlalchemy import make_url
 from stylefarm.producer.client.items import HasId, JobT, as_list, cell_of, distinct
 from stylefarm.producer.client.waiting import Waiting, is_over, newly_ended, poll, statuses_of
 from stylefarm.producer.views.filters import job_filter
+from stylefarm.producer.views.rated import rated
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.connection import new_engine
 from stylefarm.shared.db.records import CommandResult
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
-from stylefarm.shared.queries.lists import JobFilter
+from stylefarm.shared.queries.lists import NO_FLAG, JobFilter, RatingFilter
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.marks import parse_tags
+from stylefarm.shared.spec.ratings import FLAGS, check_stars
 from stylefarm.shared.text import nearest
 
 if TYPE_CHECKING:
@@ -109,6 +111,8 @@ class Session:
         since: datetime | None = None,
         until: datetime | None = None,
         tags: Iterable[str] | str = (),
+        stars: int | None = None,
+        flag: Iterable[str] | str = (),
         limit: int | None = 20,
     ) -> list[Status]:
         """Return where jobs stand, newest first; those of one sweep in the order of its cells.
@@ -121,21 +125,35 @@ class Session:
             since: submitted at that moment or later; aware.
             until: submitted at that moment or before; aware.
             tags: only jobs that have all of these, or are in a sweep that has.
+            stars: only jobs that the user has given so many stars or more.
+            flag: only jobs that the user has flagged so: "pick", "reject", or "none" for neither; or one of several.
             limit: at most so many; None: all.
 
         Returns:
             The statuses.
 
         Raises:
-            InvalidRequest: there is no such parameter or state.
+            InvalidRequest: there is no such parameter, state or flag.
 
         Example:
             failed = farm.jobs(states="failed", where={"size": 512}, limit=None)
         """
         values = {name: as_list(of) for name, of in (where or {}).items()}
         of_sweep = None if sweep is None else sweep.id
-        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values), parse_tags(tags))
-        return [Status.of(row) for row in self.services.listing.jobs(wanted, limit)]
+        rating = RatingFilter(self.settings.user, check_stars(stars), _flags(flag))
+        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values), parse_tags(tags), rating)
+        return self.rated([Status.of(row) for row in self.services.listing.jobs(wanted, limit)])
+
+    def rated(self, statuses: Sequence[Status]) -> list[Status]:
+        """Return statuses with the ratings of the user, as the setting `user` names one.
+
+        Args:
+            statuses: jobs, as a watcher of `wait` gets them, who has no ratings.
+
+        Example:
+            picked = [status for status in farm.rated(statuses) if status.flag == "pick"]
+        """
+        return rated(self.services, self.settings.user, statuses)
 
     def statuses(self, jobs: Sequence[HasId | str]) -> list[Status]:
         """Return where jobs stand, in their order, by few questions to the database.
@@ -152,7 +170,7 @@ class Session:
         """
         ids = [job if isinstance(job, str) else job.id for job in jobs]
         seen = statuses_of(self.services, ids)
-        return [seen[job_id] for job_id in ids]
+        return self.rated([seen[job_id] for job_id in ids])
 
     def frame(self, jobs: Iterable[HasId | str]) -> DataFrame:
         """Return a row for each of any jobs: ids, pictures, parameters, state, losses and metrics.
@@ -192,7 +210,7 @@ class Session:
         Args:
             jobs: the jobs to wait for.
             timeout: seconds; None waits without an end.
-            watch: called a few times a second with the statuses of all of them.
+            watch: called a few times a second with the statuses of all of them, without ratings.
             return_when: one of the words of concurrent.futures. FIRST_COMPLETED returns as soon as one has ended,
                 FIRST_EXCEPTION as soon as one has failed or was cancelled.
 
@@ -214,7 +232,7 @@ class Session:
                     watch(now)
                 if is_over(now, return_when):
                     break
-        return now
+        return self.rated(now)
 
     def as_completed(self, jobs: Iterable[JobT], timeout: float | None = None) -> Iterator[JobT]:
         """Yield each of `jobs` once, as they end, however they do; otherwise as `wait`.
@@ -340,3 +358,12 @@ def _states(states: Iterable[State | str]) -> tuple[State, ...]:
         if name not in list(State):
             raise InvalidRequest(f"no state {name!r}{nearest(str(name), map(str, State))}")
     return tuple(map(State, names))
+
+
+def _flags(flags: Iterable[str] | str) -> tuple[str, ...]:
+    names = as_list(flags)
+    known = (*FLAGS, NO_FLAG)
+    for name in names:
+        if name not in known:
+            raise InvalidRequest(f"no flag {name!r:.40}{nearest(str(name), known)}")
+    return tuple(names)

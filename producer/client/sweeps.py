@@ -115,7 +115,17 @@ class Sweep(SweepCommands):
             for status in sweep.statuses(limit=10):
                 print(status.cell, status.state)
         """
-        return [Status.of(row) for row in self.farm.services.queries.sweep_jobs(self.id, limit)]
+        rows = self.farm.services.queries.sweep_jobs(self.id, limit)
+        return self.farm.rated([Status.of(row) for row in rows])
+
+    def picks(self) -> list[Job]:
+        """Return those of its jobs that the user has flagged as picks, in the order of its cells.
+
+        Example:
+            for job in sweep.picks():
+                job.result().save(f"{job.id}.png")
+        """
+        return [self._job(status) for status in self.farm.jobs(sweep=self, flag="pick", limit=None)]
 
     def counts(self) -> dict[State, int]:
         """Return how many of its jobs are in each state; states of none are left out.
@@ -196,7 +206,7 @@ class Sweep(SweepCommands):
             for status in sweep.failures():
                 print(status.id, status.error)
         """
-        return [Status.of(row) for row in self.farm.services.listing.failures(self.id, limit)]
+        return self.farm.rated([Status.of(row) for row in self.farm.services.listing.failures(self.id, limit)])
 
     def pace(self) -> float:
         """Return how many of its jobs are done in a second, over the last ten minutes; 0.0 if none was.

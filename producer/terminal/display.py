@@ -30,7 +30,7 @@ def live_display() -> Iterator[Watcher]:
     """
     console = Console(file=sys.stderr, highlight=False)
     if not console.is_terminal:
-        yield Lines(console).watch
+        yield _together(Lines(console).watch, PausedNotice(console))
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -40,7 +40,46 @@ def live_display() -> Iterator[Watcher]:
         TimeLeft(),
     )
     with Progress(*columns, console=console) as progress:
-        yield Bars(progress).watch
+        yield _together(Bars(progress).watch, PausedNotice(progress.console))
+
+
+def _together(*watchers: Watcher) -> Watcher:
+    def watch(statuses: Sequence[Status]) -> None:
+        for watcher in watchers:
+            watcher(statuses)
+
+    return watch
+
+
+class PausedNotice:
+    """Say once that jobs are paused, and how they go on: who waits for them would wait for ever, and not know why.
+
+    Args:
+        console: where to.
+
+    Example:
+        >>> from stylefarm.shared.db.tables import JobRequestRow, JobRow
+        >>> row = JobRow(id="9a41c07d", state="paused", request=JobRequestRow(spec={}, notes=[]))
+        >>> notice = PausedNotice(Console(highlight=False))
+        >>> for _ in range(2):
+        ...     notice([Status.of(row)])
+        job 9a41c07d is paused, and goes on when somebody resumes it: stylefarm job resume 9a41c07d
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.told = False
+
+    def __call__(self, statuses: Sequence[Status]) -> None:
+        """Look for paused jobs.
+
+        Args:
+            statuses: of all jobs that are waited for.
+        """
+        paused = [status for status in statuses if status.state is State.PAUSED]
+        if paused and not self.told:
+            self.told = True
+            self.console.print(_paused(paused), soft_wrap=True, markup=False)
 
 
 class Lines:
@@ -193,6 +232,15 @@ def seconds_left(status: Status) -> float | None:
         return None
     passed = time.time() - status.started_at.timestamp()
     return max(0.0, passed / status.iteration * (status.iterations - status.iteration))
+
+
+def _paused(paused: Sequence[Status]) -> str:
+    first = paused[0]
+    if len(paused) == 1:
+        return f"job {first.id} is paused, and goes on when somebody resumes it: stylefarm job resume {first.id}"
+    sweeps = {status.sweep for status in paused}
+    command = f"stylefarm sweep resume {first.sweep}" if len(sweeps) == 1 and first.sweep else "stylefarm job resume"
+    return f"{len(paused)} jobs are paused, and go on when somebody resumes them: {command}"
 
 
 def _steps_done(status: Status) -> int:

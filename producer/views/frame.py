@@ -20,8 +20,8 @@ def job_frame(statuses: Sequence[Status], axes: Sequence[str] | None = None) -> 
     The columns are `id`, `sweep`, the pictures and the other parameters, `state`, `attempt`, `iteration` (steps done),
     `loss` (the last total), each metric (`seconds` are those of rendering), and then
     `error`, `error_class`, `worker`, the moments `created_at`, `started_at`, `finished_at` in UTC, `result_key`,
-    `result_sha256`, `result_bytes`, `tags` and `note`. Lists become tuples, and mappings JSON, so that they can be
-    grouped by.
+    `result_sha256`, `result_bytes`, `tags`, `note`, `stars` and `flag`. Lists become tuples, and mappings JSON, so that
+    they can be grouped by.
 
     Args:
         statuses: the jobs.

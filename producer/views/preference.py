@@ -6,12 +6,14 @@ preferred to picture j with the probability 1 / (1 + exp(s_j - s_i)).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from stylefarm.producer.views.labels import key_of
 
 # The precision of the normal prior of each strength: a picture without votes is an average one, within +- 2.
 PRIOR = 0.25
@@ -88,6 +90,22 @@ def _solve(
         if np.abs(step).max() < TOLERANCE:
             break
     return strength, np.sqrt(np.diag(np.linalg.inv(hessian)))
+
+
+def by_content(pictures: Iterable[tuple[Picture, Mapping[str, Any]]]) -> list[list[Picture]]:
+    """Return pictures in groups of those that can be compared, which show one content.
+
+    Args:
+        pictures: each with the values of its cell.
+
+    Example:
+        >>> by_content([("a", {"content": "cat.jpg"}), ("b", {"content": "dog.jpg"}), ("c", {"content": "cat.jpg"})])
+        [['a', 'c'], ['b']]
+    """
+    groups: dict[str, list[Picture]] = {}
+    for picture, cell in pictures:
+        groups.setdefault(key_of(cell.get("content")), []).append(picture)
+    return list(groups.values())
 
 
 def next_pair(

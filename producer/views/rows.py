@@ -18,7 +18,7 @@ BEFORE = ("id", "sweep")
 PROGRESS = ("state", "attempt", "iteration", "loss")
 AFTER = (
     *("error", "error_class", "worker", "created_at", "started_at", "finished_at"),
-    *("result_key", "result_sha256", "result_bytes", "tags", "note"),
+    *("result_key", "result_sha256", "result_bytes", "tags", "note", "stars", "flag"),
 )
 
 

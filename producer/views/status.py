@@ -24,7 +24,8 @@ class Status:
     """A job at one moment.
 
     `loss` is the last total, `cell` its values on the axes of its sweep, and `iteration` the steps done of
-    `iterations`. `notes` are the farm's, `note` and `tags` its user's. Times are aware, in UTC.
+    `iterations`. `notes` are the farm's, `note` and `tags` its user's, `stars` and `flag` the rating of whoever asks.
+    Times are aware, in UTC.
 
     Example:
         status = job.status()
@@ -58,6 +59,8 @@ class Status:
     finished_at: datetime | None
     tags: Sequence[str] = ()
     note: str | None = None
+    stars: int | None = None
+    flag: str | None = None
 
     @classmethod
     def of(cls, job: tables.JobRow) -> Self:
@@ -151,7 +154,8 @@ class Status:
         return cast("JobDocument", document)
 
 
-# Called with the statuses of the jobs that a program waits for, a few times a second.
+# Called with the statuses of the jobs that a program waits for, a few times a second; they have no ratings, which are
+# not read so often.
 Watcher = Callable[[Sequence[Status]], None]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Protocol
 
@@ -30,15 +29,6 @@ class AccessStore(Protocol):
         ...
 
 
-def local_user() -> str:
-    """Return the name of whoever runs this program, as the system knows it."""
-    try:
-        return getpass.getuser()[:64]
-    except (KeyError, OSError):
-        # A container may run as a user without a name.
-        return "local"
-
-
 def cookie_name(request: Request) -> str:
     """Return what the cookie of a session is called on the connection of a request."""
     return SECURE_COOKIE if request.url.scheme == "https" else PLAIN_COOKIE
@@ -53,14 +43,15 @@ async def farm_of(request: Request) -> Farm:
 def find_grant(request: Request) -> Grant | None:
     """Return who sends a request; None for a stranger."""
     authorization = request.headers.get("authorization", "")
-    access: AccessStore = request.app.state.farm.services.store.access
+    farm: Farm = request.app.state.farm
+    access: AccessStore = farm.services.store.access
     if authorization:
         scheme, _, secret = authorization.partition(" ")
         return access.check_token(secret.strip()) if scheme.lower() == "bearer" else None
     cookie = request.cookies.get(cookie_name(request))
     grant = None if cookie is None else access.check_session(cookie)
     if grant is None and request.app.state.is_open:
-        return Grant(local_user(), Role.ADMIN)
+        return Grant(farm.settings.user, Role.ADMIN)
     return grant
 
 

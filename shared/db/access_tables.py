@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from stylefarm.shared.db.base import Base
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.review_tables import USER_LENGTH
 from stylefarm.shared.schema.documents import TokenDocument
+from stylefarm.shared.settings import LONGEST_USER
 
 
 class TokenRow(Base):
@@ -20,7 +20,7 @@ class TokenRow(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, comment="Its id, a UUID.")
     sha256: Mapped[str] = mapped_column(String(64), unique=True, comment="The hash of the secret.")
-    user: Mapped[str] = mapped_column(String(USER_LENGTH), comment="Whose it is.")
+    user: Mapped[str] = mapped_column(String(LONGEST_USER), comment="Whose it is.")
     role: Mapped[str] = mapped_column(String(8), comment="read, submit or admin.")
     created_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was made.")
     expires_at: Mapped[datetime | None] = mapped_column(comment="When it ends; null: never.")
@@ -59,7 +59,7 @@ class ShareRow(Base):
     sweep_id: Mapped[str] = mapped_column(
         ForeignKey("sweeps.id", ondelete="CASCADE"), index=True, comment="The sweep that it shows."
     )
-    user: Mapped[str] = mapped_column(String(USER_LENGTH), comment="Who shares it.")
+    user: Mapped[str] = mapped_column(String(LONGEST_USER), comment="Who shares it.")
     created_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was made.")
     expires_at: Mapped[datetime] = mapped_column(comment="When it ends.")
 
@@ -69,7 +69,7 @@ class IdempotencyRow(Base):
 
     __tablename__ = "idempotency_keys"
 
-    user: Mapped[str] = mapped_column(String(USER_LENGTH), primary_key=True, comment="Whose request it is.")
+    user: Mapped[str] = mapped_column(String(LONGEST_USER), primary_key=True, comment="Whose request it is.")
     key: Mapped[str] = mapped_column(String(255), primary_key=True, comment="The client's key.")
     fingerprint: Mapped[str] = mapped_column(String(64), comment="The hash of the request.")
     status: Mapped[int | None] = mapped_column(comment="The status of the answer; null: it is being worked on.")

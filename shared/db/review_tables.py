@@ -10,8 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from stylefarm.shared.db.base import Base, Counter
 from stylefarm.shared.db.clock import now
-
-USER_LENGTH = 64
+from stylefarm.shared.settings import LONGEST_USER
 
 
 class RatingRow(Base):
@@ -21,7 +20,7 @@ class RatingRow(Base):
     __table_args__ = (Index(None, "user", "updated_at"),)
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, comment="The job.")
-    user: Mapped[str] = mapped_column(String(USER_LENGTH), primary_key=True, comment="Who rates it.")
+    user: Mapped[str] = mapped_column(String(LONGEST_USER), primary_key=True, comment="Who rates it.")
     stars: Mapped[int | None] = mapped_column(comment="0 to 5; null: not rated.")
     flag: Mapped[str | None] = mapped_column(String(8), comment="pick or reject; null: neither.")
     updated_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was last changed.")
@@ -34,7 +33,7 @@ class ReviewActionRow(Base):
     __table_args__ = (Index(None, "user", "id"),)
 
     id: Mapped[int] = mapped_column(Counter, primary_key=True, comment="A number of its own; later ones are higher.")
-    user: Mapped[str] = mapped_column(String(USER_LENGTH), comment="Who did it.")
+    user: Mapped[str] = mapped_column(String(LONGEST_USER), comment="Who did it.")
     kind: Mapped[str] = mapped_column(String(8), comment="rating or vote.")
     changes: Mapped[dict[str, Any]] = mapped_column(comment="By job, the rating before and after; or the vote.")
     undone: Mapped[bool] = mapped_column(default=False, comment="Whether it was undone.")
@@ -51,7 +50,7 @@ class VoteRow(Base):
     sweep_id: Mapped[str] = mapped_column(
         ForeignKey("sweeps.id", ondelete="CASCADE"), comment="The sweep in which they were compared."
     )
-    user: Mapped[str] = mapped_column(String(USER_LENGTH), comment="Who voted.")
+    user: Mapped[str] = mapped_column(String(LONGEST_USER), comment="Who voted.")
     left_job: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True, comment="One job.")
     right_job: Mapped[str] = mapped_column(
         ForeignKey("jobs.id", ondelete="CASCADE"), index=True, comment="The other one."
@@ -68,7 +67,7 @@ class SavedViewRow(Base):
     sweep_id: Mapped[str] = mapped_column(
         ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True, comment="The sweep."
     )
-    user: Mapped[str] = mapped_column(String(USER_LENGTH), primary_key=True, comment="Whose it is.")
+    user: Mapped[str] = mapped_column(String(LONGEST_USER), primary_key=True, comment="Whose it is.")
     name: Mapped[str] = mapped_column(String(64), primary_key=True, comment="What its user calls it.")
     query: Mapped[str] = mapped_column(comment="The query of the page's address.")
     updated_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was last kept.")

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, func, select, union_all
 
 from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.review_tables import RatingRow
 from stylefarm.shared.db.states import State, read_state
 from stylefarm.shared.db.tables import JobRequestRow, JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader, at_cell
@@ -24,9 +25,21 @@ THROUGHPUT_SECONDS = 600.0
 ROWS_AT_A_TIME = 200
 
 
+NO_FLAG = "none"
+
+
+@dataclass(frozen=True)
+class RatingFilter:
+    """A filter of jobs by the ratings of a user: so many stars or more, and one of these flags, or NO_FLAG."""
+
+    user: str
+    stars: int | None = None
+    flags: Sequence[str] = ()
+
+
 @dataclass(frozen=True)
 class JobFilter:
-    """A filter of jobs: by state, sweep, time of submission, a predicate and tags; empty fields filter nothing.
+    """A filter of jobs: by state, sweep, time of submission, a predicate, tags and rating; empty fields filter nothing.
 
     A job has a tag if a sweep that it is in has it.
     """
@@ -37,6 +50,7 @@ class JobFilter:
     until: datetime | None = None
     predicate: Callable[[JobRow], bool] | None = None
     tags: Sequence[str] = ()
+    rating: RatingFilter | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +164,18 @@ def _conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
     if wanted.until is not None:
         conditions.append(JobRow.created_at <= wanted.until)
     conditions += [_is_tagged(tag) for tag in wanted.tags]
+    return conditions + ([] if wanted.rating is None else _rated(wanted.rating))
+
+
+def _rated(wanted: RatingFilter) -> list[ColumnElement[bool]]:
+    of_user = select(RatingRow.job_id).where(RatingRow.user == wanted.user)
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.stars is not None:
+        conditions.append(JobRow.id.in_(of_user.where(RatingRow.stars >= wanted.stars)))
+    if wanted.flags:
+        flagged = JobRow.id.in_(of_user.where(RatingRow.flag.in_(wanted.flags)))
+        without = JobRow.id.not_in(of_user.where(RatingRow.flag.is_not(None)))
+        conditions.append(flagged | without if NO_FLAG in wanted.flags else flagged)
     return conditions
 
 

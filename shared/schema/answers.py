@@ -374,6 +374,7 @@ ANSWERS: Mapping[str, tuple[type, ...]] = {
     "job cancel": (JobAnswer,),
     "job delete": (DeletionAnswer,),
     "job tag": (JobAnswer,),
+    "job rate": (JobAnswer,),
     "job pause": (JobAnswer,),
     "job resume": (JobAnswer,),
     "job retry": (JobAnswer,),

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 
 class JobDocument(TypedDict):
-    """A job: where it stands, what it renders, and what came out."""
+    """A job: where it stands, what it renders, and what came out; `stars` and `flag` are the rating of who asks."""
 
     id: str
     sweep: str | None
@@ -41,6 +41,8 @@ class JobDocument(TypedDict):
     finished_at: str | None
     tags: list[str]
     note: str | None
+    stars: int | None
+    flag: str | None
 
 
 class SubmittedJobDocument(JobDocument):

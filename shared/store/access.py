@@ -13,9 +13,9 @@ from sqlalchemy import delete, insert, or_, select
 
 from stylefarm.shared.db.access_tables import BrowserSessionRow, IdempotencyRow, ShareRow, TokenRow
 from stylefarm.shared.db.clock import now
-from stylefarm.shared.db.review_tables import USER_LENGTH
 from stylefarm.shared.db.tables import SweepRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
+from stylefarm.shared.settings import LONGEST_USER
 from stylefarm.shared.store.moves import Transactions
 
 DAY = 86_400.0
@@ -72,8 +72,8 @@ class Access(Transactions):
         Raises:
             InvalidRequest: the name of the user is empty, too long, or not printable.
         """
-        if not user or len(user) > USER_LENGTH or not user.isprintable():
-            raise InvalidRequest(f"a user's name has 1 to {USER_LENGTH} printable characters: correct {user!r:.80}")
+        if not user or len(user) > LONGEST_USER or not user.isprintable():
+            raise InvalidRequest(f"a user's name has 1 to {LONGEST_USER} printable characters: correct {user!r:.80}")
         token_id, secret = str(uuid.uuid4()), _secret("sf")
         until = None if days is None else now(days * DAY)
         values = {"id": token_id, "sha256": _hash(secret), "user": user, "role": role.word}

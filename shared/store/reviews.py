@@ -14,31 +14,12 @@ from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.review_tables import RatingRow, ReviewActionRow, SavedViewRow, VoteRow
 from stylefarm.shared.db.tables import JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
+from stylefarm.shared.spec.ratings import NOT_RATED, Rating
 from stylefarm.shared.store.moves import CHUNK, Transactions
 
-Flag = Literal["pick", "reject"]
 Outcome = Literal["left", "right", "tie", "skip"]
-MOST_STARS = 5
 # Actions of a user that can be undone; older ones are forgotten.
 MOST_ACTIONS = 10_000
-FLAGS = ("pick", "reject")
-
-
-@dataclass(frozen=True)
-class Rating:
-    """What a user thinks of a job's picture: 0 to 5 `stars` or None, and a flag, "pick" or "reject", or None."""
-
-    stars: int | None = None
-    flag: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.stars is not None and not 0 <= self.stars <= MOST_STARS:
-            raise InvalidRequest(f"a rating of {self.stars} stars is out of range: give 0 to {MOST_STARS}")
-        if self.flag not in (None, *FLAGS):
-            raise InvalidRequest(f"no flag is called {self.flag!r:.40}: give pick, reject, or none")
-
-
-NOT_RATED = Rating()
 
 
 @dataclass(frozen=True)

@@ -332,3 +332,35 @@ def test_what_is_asked_for_again_gets_its_tags(inside: InProcess, farm: Farm) ->
         created = inside.run(*sweep, "--tag", tag, "--note", f"try {tag}", "--json").document["sweep"]
     assert (created["tags"], created["note"]) == (["one", "two"], "try two")
     assert len(farm.sweeps()) == 1
+
+
+def test_pictures_are_rated_and_found_by_their_ratings(inside: InProcess, farm: Farm) -> None:
+    """Given a job, if it is rated in parts, I expect its whole rating printed, shown and found in lists, until it is
+    cleared."""
+    job = made_up(farm, {"content": ["cat.png", "dog.png"]}).jobs()[0].id
+    assert inside.run("job", "rate", job, "--stars", "4").out == "4 stars\n"
+    rated = inside.run("job", "rate", job[:8], "--pick", "--json").document["job"]
+    assert (rated["id"], rated["stars"], rated["flag"]) == (job, 4, "pick")
+    assert "4 stars, pick" in inside.run("job", "show", job).out
+    assert inside.run("job", "list", "--flag", "pick", "-q").out.split() == [job]
+    assert inside.run("job", "list", "--stars", "5", "-q").out == ""
+    assert "4 stars, pick" in inside.run("job", "list").out
+    assert inside.run("job", "rate", job, "--clear", "--stars", "1").out == "1 star\n"
+    assert inside.run("job", "rate", job, "--clear").out == "not rated\n"
+    assert "rating" not in inside.run("job", "list").out
+    refused = inside.run("job", "rate", job)
+    assert (refused.code, "give --stars, --pick, --reject or --clear" in refused.messages) == (2, True)
+
+
+@pytest.mark.parametrize("paused", [1, 2])
+def test_who_waits_for_what_is_paused_is_told_so(inside: InProcess, farm: Farm, paused: int) -> None:
+    """Given paused jobs, if they are waited for, I expect one sentence that says how they go on."""
+    sweep = made_up(farm, {"seed": list(range(paused))}, outcome=lambda _: State.PAUSED)
+    waited = inside.run("sweep", "wait", sweep.id, "--timeout", "1")
+    if paused == 1:
+        job = sweep.jobs()[0].id
+        sentence = f"job {job} is paused, and goes on when somebody resumes it: stylefarm job resume {job}"
+        assert inside.run("job", "wait", job, "--timeout", "1").messages.count(sentence) == 1
+    else:
+        sentence = f"2 jobs are paused, and go on when somebody resumes them: stylefarm sweep resume {sweep.id}"
+    assert (waited.code, waited.messages.count(sentence)) == (8, 1)

@@ -14,9 +14,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from examples.embedded import embedded_settings
 from stylefarm import Farm, State
-from stylefarm.producer.web.access import local_user
 from stylefarm.shared.db.records import Fence, LossPoint
-from stylefarm.shared.queries.reviews import StoredRating
 from tests.made_up import made_up
 from tests.servers.chromium import CHROMIUM
 from tests.servers.processes import wait_until
@@ -62,9 +60,7 @@ def browser_page(address: str, **options: Any) -> Iterator[Page]:
 
 def rated(farm: Farm, jobs: list[str]) -> list[tuple[int | None, str | None]]:
     """What is stored of the user of this machine for each job."""
-    found = farm.services.review_reads.ratings(local_user(), jobs)
-    empty = StoredRating("", None, None)
-    return [(found.get(job, empty).stars, found.get(job, empty).flag) for job in jobs]
+    return [(status.stars, status.flag) for status in farm.statuses(jobs)]
 
 
 def test_a_hundred_pictures_are_culled_by_keyboard(server: WebServer, farm: Farm) -> None:

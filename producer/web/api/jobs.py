@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.views.rated import rated
 from stylefarm.producer.views.status import Status
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
@@ -89,13 +90,9 @@ def list_jobs(
     rows = farm.services.pages.jobs(state, limit + 1, None if cursor is None else parse_place(cursor))
     more = len(rows) > limit
     shown = rows[:limit]
-    ratings = farm.services.review_reads.ratings(reader.user, [row.id for row in shown])
-    jobs = [{**job_document(Status.of(row)), "rating": _rating(ratings.get(row.id))} for row in shown]
+    found = rated(farm.services, reader.user, [Status.of(row) for row in shown])
+    jobs = [{**job_document(status), "rating": {"stars": status.stars, "flag": status.flag}} for status in found]
     return answer(request, {"jobs": jobs, "next": place_of(shown[-1]) if more else None})
-
-
-def _rating(found: Any) -> dict[str, Any]:
-    return {"stars": None, "flag": None} if found is None else {"stars": found.stars, "flag": found.flag}
 
 
 @router.post("/jobs", status_code=201)
@@ -108,7 +105,7 @@ def submit(
             return reply.response
         headers = submission_rate(request, user.user)
         job = farm.submit(**checked_fields(farm, body.job), force=body.force)
-        document = {**job_document(job.status()), "created": job.created}
+        document = {**job_document(_status(farm, user.user, job.id)), "created": job.created}
         place = {"Location": f"/api/v1/jobs/{job.id}", **headers}
         return reply.store(document, 201 if job.created else 200, place)
 
@@ -116,8 +113,8 @@ def submit(
 @router.post("/jobs:batchGet")
 def batch_get(request: Request, farm: FarmDep, reader: Reader, body: JobBatch) -> Response:
     """Return many jobs by their ids, in their order; those that are not there are left out."""
-    rows = farm.services.queries.jobs(body.jobs)
-    return answer(request, {"jobs": [job_document(Status.of(row)) for row in rows]})
+    found = [Status.of(row) for row in farm.services.queries.jobs(body.jobs)]
+    return answer(request, {"jobs": [job_document(status) for status in rated(farm.services, reader.user, found)]})
 
 
 @router.get("/jobs/{job_id}")
@@ -129,7 +126,7 @@ async def get_job(
     seconds = min(float(found[1]), LONGEST_WAIT) if found else 0.0
     until = time.monotonic() + seconds
     while True:
-        status = await to_thread.run_sync(_status, farm, job_id)
+        status = await to_thread.run_sync(_status, farm, reader.user, job_id)
         if status.state.final or time.monotonic() >= until or request.app.state.watchers.closing:
             break
         await asyncio.sleep(min(WAIT_POLL_SECONDS, max(0.0, until - time.monotonic())))
@@ -147,8 +144,9 @@ def progress(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Re
     return answer(request, {**document, "loss": found.loss, "updated_at": found.updated_at.isoformat()})
 
 
-def _status(farm: Farm, job_id: str) -> Status:
-    return Status.of(farm.services.queries.job(job_id))
+def _status(farm: Farm, user: str, job_id: str) -> Status:
+    """Return where a job stands, with the rating of whoever asks."""
+    return rated(farm.services, user, [Status.of(farm.services.queries.job(job_id))])[0]
 
 
 @router.get("/jobs/{job_id}/losses")
@@ -214,7 +212,7 @@ def events(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
 @router.get("/jobs/{job_id}/result", response_class=Response)
 def result(farm: FarmDep, reader: Reader, job_id: str) -> Response:
     """Return the file of the result."""
-    status = _status(farm, job_id)
+    status = _status(farm, reader.user, job_id)
     if status.result is None:
         if status.state.final:
             raise NotFound(f"job {job_id} has no result: it is {status.state}")
@@ -235,7 +233,7 @@ def act(request: Request, farm: FarmDep, user: Submitter, job_id: str, body: Job
     changed = run_action(
         farm, JobSelector(job=job_id), body.action, body.priority, from_checkpoint=body.from_checkpoint
     )
-    return answer(request, {"changed": changed, **job_document(_status(farm, job_id))})
+    return answer(request, {"changed": changed, **job_document(_status(farm, user.user, job_id))})
 
 
 def run_action(

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from stylefarm.producer.web.access import FarmDep, Submitter
-from stylefarm.shared.store.reviews import MOST_STARS, ReviewAction
+from stylefarm.shared.spec.ratings import MOST_STARS
+from stylefarm.shared.store.reviews import ReviewAction
 
 router = APIRouter(tags=["reviews"])
 

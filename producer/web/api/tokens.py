@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from stylefarm.producer.web.access import Admin, FarmDep
 from stylefarm.shared.db.access_tables import token_document
-from stylefarm.shared.db.review_tables import USER_LENGTH
+from stylefarm.shared.settings import LONGEST_USER
 from stylefarm.shared.store.access import Role
 
 router = APIRouter(tags=["access"])
@@ -21,7 +21,7 @@ class NewToken(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user: Annotated[str, Field(min_length=1, max_length=USER_LENGTH)]
+    user: Annotated[str, Field(min_length=1, max_length=LONGEST_USER)]
     role: Literal["read", "submit", "admin"] = "submit"
     days: Annotated[float, Field(gt=0, le=36_500)] | None = None
 

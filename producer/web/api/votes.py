@@ -8,8 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from stylefarm.producer.views.labels import key_of
-from stylefarm.producer.views.preference import next_pair, strengths
+from stylefarm.producer.views.preference import by_content, next_pair, strengths
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
 from stylefarm.shared.db.states import State
@@ -42,11 +41,9 @@ def _done(services: Services, sweep_id: str) -> list[CellRow]:
 def next_vote(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return the two pictures of one content of which a vote tells most; null if there are no two."""
     cells = _done(farm.services, sweep_id)
-    groups: dict[str, list[str]] = {}
-    for cell in cells:
-        groups.setdefault(key_of(cell.cell.get("content")), []).append(cell.job)
+    groups = by_content((cell.job, cell.cell) for cell in cells)
     votes = [(vote.left, vote.right, vote.outcome) for vote in farm.services.review_reads.votes(sweep_id)]
-    pair = next_pair(list(groups.values()), votes)
+    pair = next_pair(groups, votes)
     places = {cell.job: cell.position for cell in cells}
     shown = None if pair is None else {"left": places[pair[0]], "right": places[pair[1]]}
     return answer(request, {"pair": shown, "votes": len(votes)})

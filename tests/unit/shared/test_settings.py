@@ -205,6 +205,8 @@ def test_the_variable_of_the_file_in_small_letters(monkeypatch: pytest.MonkeyPat
         ("log_level", "loud", "log_level = 'loud' (environment): must be 'debug', 'info', 'warning' or 'error'"),
         ("home", "~nobody-of-that-name/farm", "(environment): there is no home folder ~nobody-of-that-name"),
         ("webhook_secret", "short", "webhook_secret (environment): must have at least 16 letters"),
+        ("user", "ada\n", "user = 'ada\\n' (environment): a name has printable letters alone: correct it"),
+        ("user", "a" * 65, "(environment): must have at most 64 characters"),
         ("max_bytes", "9" * 5000, f"max_bytes = '{'9' * 59} (environment): "),
     ],
 )

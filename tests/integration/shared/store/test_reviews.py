@@ -14,8 +14,8 @@ from stylefarm.shared.errors import InvalidRequest, NotFound
 from stylefarm.shared.queries.cells import CellReads
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.queries.reviews import ReviewReads, StoredRating
+from stylefarm.shared.spec.ratings import Rating
 from stylefarm.shared.store import Store
-from stylefarm.shared.store.reviews import Rating
 from tests.integration.jobs import RESULT, claimed, new_job
 
 CHANGES = st.dictionaries(

@@ -73,6 +73,9 @@ def test_without_optuna_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         ({"trials": 0}, "trials = 0: must be a whole number, 1 to"),
         ({"batch": True}, "batch = True"),
         ({"seed": -1}, "seed = -1"),
+        ({"metric": "preference", "direction": "minimize"}, "of which the most is the best: leave out the direction"),
+        ({"metric": "preference", "votes": 0}, "votes = 0: must be a whole number, 1 to"),
+        ({"votes": 3}, "search has votes, and loss needs none"),
     ],
 )
 def test_a_search_that_cannot_be_meant_is_refused(fields: dict[str, object], sentence: str) -> None:

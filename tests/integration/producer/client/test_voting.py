@@ -1,0 +1,120 @@
+"""A search that people's votes steer: it waits for them, goes on where it was, and finds what they prefer."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stylefarm import Farm, State
+from stylefarm.producer.client import voting
+from stylefarm.producer.client.search import best, search, tried_cells
+from stylefarm.producer.grids import Grid, parse_grid
+from stylefarm.producer.views.preference import next_pair
+from stylefarm.shared.settings import Settings
+
+SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"], "size": 16, "snapshot_every": 0, "iterations": 1}
+# The style weight that the voter likes; how far another one is from it is a matter of their ratio.
+LIKED = 0.05
+TRIALS = 24
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Farm]:
+    with Farm(Settings(home=tmp_path / "home", threads=1)) as farm:
+        yield farm
+
+
+@pytest.fixture
+def grid(pictures: Path) -> Grid:
+    """A search of style weights by votes, four at a time."""
+    return parse_grid(
+        {
+            "base": {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), **SHALLOW},
+            "matrix": {"style_weight": {"loguniform": [0.01, 10_000]}},
+            "search": {"metric": "preference", "trials": TRIALS, "batch": 4, "votes": 2, "seed": 1},
+        }
+    )
+
+
+def distance(weight: float) -> float:
+    """How far a style weight is from the one that is liked."""
+    return abs(math.log(weight / LIKED))
+
+
+@contextmanager
+def voter(farm: Farm) -> Iterator[None]:
+    """Somebody who votes for the better one of any two pictures that are shown, and skips the first pair."""
+    over = threading.Event()
+
+    def vote() -> None:
+        (sweep,) = farm.sweeps()
+        while not over.wait(0.02):
+            done = {job.id: job.cell for job in farm.services.queries.sweep_jobs(sweep.id) if job.state == State.DONE}
+            votes = [(vote.left, vote.right, vote.outcome) for vote in farm.services.review_reads.votes(sweep.id)]
+            pair = next_pair([list(done)], votes)
+            if pair is not None:
+                left, right = (distance(done[job]["style_weight"]) for job in pair)
+                outcome = "skip" if not votes else "left" if left < right else "right"
+                farm.store.reviews.vote("ada", sweep.id, *pair, outcome)  # type: ignore[arg-type]
+
+    thread = threading.Thread(target=vote)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voting, "VOTE_POLL_SECONDS", 0.05)
+
+
+def test_votes_steer_a_search_to_what_is_preferred(farm: Farm, grid: Grid) -> None:
+    """Given a voter who likes one style weight, if a search by votes is interrupted while it waits for the first, and
+    run again, I expect the same cells, then others that come closer, and one of the closest to be the best."""
+    assert grid.search is not None
+
+    def stop(_sweep: str, missing: int) -> None:
+        assert missing == 4
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(farm, grid, on_votes=stop)
+    (started,) = farm.sweeps()
+    first = [status.id for status in started.statuses()]
+    waited: list[tuple[str, int]] = []
+    with voter(farm):
+        found = search(farm, grid, on_votes=lambda sweep, missing: waited.append((sweep, missing)))
+    tried = tried_cells(found, grid.search)
+    assert (found.id, [status.id for status in tried][:4], len(tried)) == (started.id, first, TRIALS)
+    assert {sweep for sweep, _ in waited} == {started.id}
+    distances = [distance(status.cell["style_weight"]) for status in tried]
+    chosen = distance(best(tried, grid.search).cell["style_weight"])
+    assert chosen in sorted(distances)[:3]
+    # The first ones are drawn at random. Without votes, or against them, the others would lie farther away.
+    assert sum(distances[12:]) < 0.8 * sum(distances[:12])
+    assert tried[0].metrics["preference"] != 0
+
+
+def test_what_is_deleted_while_votes_are_waited_for_lacks_none(farm: Farm, grid: Grid) -> None:
+    """Given a search that waits for votes, if all pictures but one are deleted, I expect it to wait no more."""
+
+    def stop(_sweep: str, _missing: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(farm, grid, on_votes=stop)
+    (started,) = farm.sweeps()
+    told: list[int] = []
+
+    def delete(missing: int) -> None:
+        told.append(missing)
+        farm.delete(started.jobs()[1:])
+
+    voting.wait_for_votes(farm, started.id, 2, delete)
+    assert told == [4]

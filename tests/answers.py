@@ -8,17 +8,18 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from stylefarm.shared.schema import answers
+from stylefarm.shared.schema.answers import VERSION
+from stylefarm.shared.schema.commands import ANSWERS
 
 
 def check_answer(arguments: Sequence[str], document: Any) -> None:
     """Fail unless a document is an answer of the command that was called so, with all fields of it and no others."""
     names = [word for word in arguments if not word.startswith("-")]
-    command = next(name for name in (" ".join(names[:2]), names[0]) if name in answers.ANSWERS)
-    assert document.get("schema_version") == answers.VERSION, command
+    command = next(name for name in (" ".join(names[:2]), names[0]) if name in ANSWERS)
+    assert document.get("schema_version") == VERSION, command
     fields = {name: value for name, value in document.items() if name != "schema_version"}
-    problems = [problem for answer in answers.ANSWERS[command] if (problem := _problem(answer, fields))]
-    assert len(problems) < len(answers.ANSWERS[command]), f"stylefarm {command}: {problems}"
+    problems = [problem for answer in ANSWERS[command] if (problem := _problem(answer, fields))]
+    assert len(problems) < len(ANSWERS[command]), f"stylefarm {command}: {problems}"
 
 
 def _problem(answer: type, fields: dict[str, Any]) -> str:

@@ -1,8 +1,7 @@
-"""One JSON object for each answer, and which of them each command prints."""
+"""One JSON object for each answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -333,80 +332,3 @@ class FindingsAnswer(TypedDict):
     """What `doctor` has found."""
 
     findings: list[FindingDocument]
-
-
-ANSWERS: Mapping[str, tuple[type, ...]] = {
-    "init": (FilesAnswer,),
-    "render": (RenderedAnswer, SubmittedJobAnswer),
-    "estimate": (EstimateAnswer,),
-    "compare": (ComparisonAnswer,),
-    "open": (FilesAnswer,),
-    "prune": (DeletionAnswer,),
-    "sweep create": (SubmissionAnswer, ForecastAnswer),
-    "sweep search": (SearchAnswer,),
-    "sweep show": (SweepAnswer,),
-    "sweep wait": (SweepAnswer,),
-    "sweep list": (SweepListAnswer,),
-    "sweep changes": (ChangesAnswer,),
-    "sweep compare": (ComparisonAnswer,),
-    "sweep webhook": (WebhookListAnswer,),
-    "sweep download": (DownloadAnswer,),
-    "sweep sheet": (FilesAnswer,),
-    "sweep plot": (FilesAnswer,),
-    "sweep export": (FilesAnswer,),
-    "sweep cancel": (SweepCommandAnswer,),
-    "sweep delete": (DeletionAnswer,),
-    "sweep tag": (SweepMarksAnswer,),
-    "sweep pause": (SweepCommandAnswer,),
-    "sweep resume": (SweepCommandAnswer,),
-    "sweep retry": (SweepCommandAnswer,),
-    "sweep reprioritize": (SweepCommandAnswer,),
-    "sweep reprioritise": (SweepCommandAnswer,),
-    "job submit": (SubmittedJobAnswer,),
-    "job show": (JobDetailsAnswer,),
-    "job wait": (JobDetailsAnswer,),
-    "job list": (JobListAnswer,),
-    "job logs": (JobLogAnswer,),
-    "job snapshots": (SnapshotListAnswer,),
-    "job download": (RenderedAnswer, DownloadAnswer),
-    "job plot": (FilesAnswer,),
-    "job timelapse": (FilesAnswer,),
-    "job cancel": (JobAnswer,),
-    "job delete": (DeletionAnswer,),
-    "job tag": (JobAnswer,),
-    "job rate": (JobAnswer,),
-    "job pause": (JobAnswer,),
-    "job resume": (JobAnswer,),
-    "job retry": (JobAnswer,),
-    "job reprioritize": (JobAnswer,),
-    "job reprioritise": (JobAnswer,),
-    "worker list": (WorkerListAnswer,),
-    "worker drain": (WorkerListAnswer,),
-    "worker bench": (WorkerListAnswer,),
-    "worker unbench": (WorkerListAnswer,),
-    "presets list": (PresetListAnswer,),
-    "presets show": (PresetAnswer,),
-    "parameters": (ParametersAnswer,),
-    "weights list": (WeightsListAnswer,),
-    "weights import": (WeightsAnswer,),
-    "weights pull": (WeightsAnswer,),
-    "train": (TrainedAnswer, TrainingEstimateAnswer),
-    "model list": (ModelListAnswer,),
-    "model show": (ModelAnswer,),
-    "model import": (ImportedModelsAnswer,),
-    "model import-distilled": (ImportedModelsAnswer,),
-    "model pull": (ImportedModelsAnswer,),
-    "model export": (ExportAnswer,),
-    "model delete": (DeletedNameAnswer,),
-    "dataset list": (DatasetListAnswer,),
-    "dataset show": (DatasetAnswer,),
-    "dataset add": (AddedDatasetAnswer,),
-    "dataset delete": (DeletedNameAnswer,),
-    "token create": (CreatedTokenAnswer,),
-    "token list": (TokenListAnswer,),
-    "token revoke": (DeletedNameAnswer,),
-    "config show": (SettingsAnswer,),
-    "db upgrade": (DatabaseAnswer,),
-    "doctor": (FindingsAnswer,),
-}
-"""The answers of each command that prints a JSON object."""

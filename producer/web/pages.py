@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from stylefarm.producer.web.access import FarmDep, find_grant
+from stylefarm.producer.web.access import FarmDep, cookie_name, find_grant
 from stylefarm.producer.web.operations import operations
 from stylefarm.producer.web.problems import Refused
 from stylefarm.shared.store.access import Grant
@@ -93,6 +93,7 @@ def _page(request: Request, grant: Grant, template: str, **values: Any) -> Respo
         "user": grant.user,
         "role": grant.role.word,
         "read_only": False,
+        "session": cookie_name(request) in request.cookies,
         **values.pop("page", {}),
     }
     html = request.app.state.templates.get_template(template).render(page=page, **values)

@@ -47,7 +47,7 @@ def create_app(farm: Farm, *, is_open: bool, hosts: Collection[str] = ()) -> Fas
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=[Middleware(Guard, hosts={name.lower() for name in hosts}, uploads={f"{API}/images"})],
     )
     app.state.farm = farm
     app.state.is_open = is_open

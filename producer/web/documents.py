@@ -10,6 +10,7 @@ from typing import Any
 
 from stylefarm.producer.views.labels import PICTURES, key_of, value_labels
 from stylefarm.producer.views.metrics import MEASURES, higher_is_better
+from stylefarm.shared.db.clock import parse_moment
 from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import SweepRow
 from stylefarm.shared.errors import InvalidRequest
@@ -181,12 +182,9 @@ def _places(cells: Sequence[CellRow], axes: Mapping[str, Sequence[Any]]) -> list
 def parse_cursor(text: str) -> datetime:
     """Return the moment of a cursor. Raises InvalidRequest."""
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_moment(text)
     except ValueError:
         raise InvalidRequest(f"{text!r:.40} is no cursor: give the one of an earlier answer") from None
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"the cursor {text!r:.40} has no time zone: give the one of an earlier answer")
-    return moment
 
 
 def _finite(value: float | None) -> float | None:

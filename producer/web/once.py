@@ -51,8 +51,8 @@ def once(request: Request, farm: Farm, user: str, key: str | None, body: BaseMod
     if key is None:
         yield reply
         return
-    text = f"{request.method} {request.url.path} {body.model_dump_json()}"
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    asked = f"{request.method} {request.url.path} ".encode() + to_json(body.model_dump())
+    fingerprint = hashlib.sha256(asked).hexdigest()
     kept = farm.store.idempotency.begin(user, key, fingerprint)
     if kept is not None:
         if kept.fingerprint != fingerprint:

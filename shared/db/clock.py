@@ -9,6 +9,28 @@ from sqlalchemy import ColumnElement, DateTime, Dialect, Double, FunctionElement
 from sqlalchemy.ext.compiler import compiles
 
 
+def parse_moment(text: str) -> datetime:
+    """Return the moment that a text in ISO 8601 stands for, in UTC.
+
+    Args:
+        text: with a time zone.
+
+    Raises:
+        ValueError: it is none, it has no time zone, or it lies outside of the years 1 to 9999 in UTC.
+
+    Example:
+        >>> parse_moment("2026-11-26T15:00:00+01:00").isoformat()
+        '2026-11-26T14:00:00+00:00'
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r:.40} has no time zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r:.40} lies outside of all years") from error
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A time, always with a time zone and in UTC; SQLite has no time zones and stores plain UTC."""
 

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
+    DataError,
     DBAPIError,
     DisconnectionError,
     InternalError,
@@ -189,6 +190,10 @@ def translate_errors(engine: Engine) -> Iterator[None]:
             f"the database at {address_of(engine)} keeps all connections of this process waiting: is it running, and"
             " can it be reached?"
         ) from error
+    except DataError as error:
+        # PostgreSQL takes no NUL in a text, which SQLite does.
+        reason = " ".join(str(error.orig).split())
+        raise InvalidRequest(f"the database takes no such value ({reason}), and nothing is called so") from error
     except DBAPIError as error:
         # For a damaged file, or one of another format, SQLite reports a generic error.
         if not error.connection_invalidated and type(error) is not DatabaseError:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, select, true
 
+from stylefarm.shared.db.clock import parse_moment
 from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import JobRow, SweepRow
 from stylefarm.shared.errors import InvalidRequest
@@ -59,9 +60,6 @@ def parse_place(cursor: str) -> Place:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         moment, _, row_id = text.partition(" ")
-        created_at = datetime.fromisoformat(moment)
+        return Place(parse_moment(moment), row_id)
     except (ValueError, binascii.Error):
         raise InvalidRequest(f"{cursor!r:.40} is no cursor: give `next` of an earlier answer") from None
-    if created_at.tzinfo is None:
-        raise InvalidRequest(f"{cursor!r:.40} is no cursor: give `next` of an earlier answer")
-    return Place(created_at, row_id)

@@ -37,9 +37,9 @@ class RatingChanges(BaseModel):
 @router.post("/ratings")
 def rate(request: Request, farm: FarmDep, user: Submitter, changes: RatingChanges) -> dict[str, Any]:
     """Change ratings of the user as one action, which one undo takes back."""
-    wanted = {
-        change.job: change.model_dump(include={"stars", "flag"}, exclude_unset=True) for change in changes.ratings
-    }
+    wanted: dict[str, dict[str, Any]] = {}
+    for change in changes.ratings:
+        wanted.setdefault(change.job, {}).update(change.model_dump(include={"stars", "flag"}, exclude_unset=True))
     action = farm.store.reviews.rate(user.user, wanted)
     return _told(request, user.user, action)
 

@@ -11,7 +11,8 @@ import sys
 from examples.demo import CONTENTS, FOLDER, PLATES, drawn
 from examples.embedded import embedded_settings, photographs
 from stylefarm import Farm
-from stylefarm.producer.web.server import address_of, listen, rendering, serve
+from stylefarm.producer.web.rendering import rendering
+from stylefarm.producer.web.server import address_of, listen, serve
 from stylefarm.shared.errors import FarmError
 
 HOST = "127.0.0.1"

@@ -23,7 +23,8 @@ def web(host: str, port: int, names: tuple[str, ...], opens: bool) -> None:
     An embedded farm renders meanwhile.
     """
     try:
-        from stylefarm.producer.web.server import address_of, is_loopback, listen, rendering, serve
+        from stylefarm.producer.web.rendering import rendering
+        from stylefarm.producer.web.server import address_of, is_loopback, listen, serve
     except ModuleNotFoundError as error:
         raise InvalidSettings(f"the dashboard needs the package {error.name}: pip install 'stylefarm[web]'") from None
 

@@ -1,13 +1,9 @@
-"""The server of the dashboard and the API, and in an embedded farm the process that renders beside it."""
+"""The server of the dashboard and the API."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -19,7 +15,6 @@ from stylefarm.shared.errors import InvalidRequest
 
 # Requests that are under way when the server is told to end have so many seconds.
 GRACE_SECONDS = 2
-RENDERER_SECONDS = 30
 BACKLOG = 2048
 
 
@@ -101,23 +96,3 @@ def serve(farm: Farm, listening: socket.socket, host: str, *, hosts: tuple[str, 
         lifespan="on",
     )
     Server(config).run(sockets=[listening])
-
-
-@contextmanager
-def rendering(farm: Farm) -> Iterator[None]:
-    """Render the jobs of an embedded farm in a process of its own, so that pages answer at once meanwhile."""
-    if farm.embedded_worker is None:
-        yield
-        return
-    command = [sys.executable, "-m", "stylefarm.producer.web.renderer"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - a module of our own
-        try:
-            yield
-        finally:
-            # The end of its input tells it to end, and so does the end of this process.
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                process.wait(RENDERER_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()

@@ -1,0 +1,65 @@
+"""The process that renders beside the server of an embedded farm: begun, watched, begun anew, and ended."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stylefarm.producer.client.farm import Farm
+from stylefarm.shared.console import say
+
+LOOK_SECONDS = 0.2
+# Before it is begun anew: what has ended it may end it again.
+PAUSE_SECONDS = 2.0
+END_SECONDS = 30.0
+
+
+@contextmanager
+def rendering(farm: Farm) -> Iterator[None]:
+    """Render the jobs of an embedded farm in a process of its own, so that pages answer at once meanwhile."""
+    if farm.embedded_worker is None:
+        yield
+        return
+    ended = threading.Event()
+    keeper = threading.Thread(target=_keep_rendering, args=(ended,))
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
+
+
+def _keep_rendering(ended: threading.Event) -> None:
+    while not ended.is_set():
+        code = _render_until(ended)
+        if not ended.is_set():
+            say(f"the process that renders has ended ({_reason(code)}): another one begins in {PAUSE_SECONDS:.0f} s")
+            ended.wait(PAUSE_SECONDS)
+
+
+def _render_until(ended: threading.Event) -> int:
+    """Run the process until it ends or is to end; return its exit code."""
+    command = [sys.executable, "-m", "stylefarm.producer.web.renderer"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - a module of our own
+        while process.poll() is None and not ended.wait(LOOK_SECONDS):
+            pass
+        # The end of its input tells it to end, and so does the end of this process.
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            return process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+
+def _reason(code: int) -> str:
+    try:
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    except ValueError:
+        return f"signal {-code}"

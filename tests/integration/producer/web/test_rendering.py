@@ -1,0 +1,29 @@
+"""The process that renders beside the server of an embedded farm."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.servers.processes import wait_until
+from tests.web_server import web_server
+
+
+def renderers(server: int) -> list[int]:
+    """The processes that a server has begun."""
+    tasks = Path(f"/proc/{server}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def test_a_renderer_that_is_killed_is_begun_anew(tmp_path: Path) -> None:
+    """Given a server, if the process that renders is killed, I expect that said, and another one to begin."""
+    with web_server(tmp_path / "home") as server:
+        wait_until(lambda: len(renderers(server.process.pid)) == 1, 20)
+        (first,) = renderers(server.process.pid)
+        os.kill(first, signal.SIGKILL)
+        assert server.process.stderr is not None
+        assert "the process that renders has ended (SIGKILL)" in server.process.stderr.readline()
+        wait_until(lambda: renderers(server.process.pid) not in ([], [first]), 20)
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(timeout=30)

@@ -63,7 +63,9 @@ def cells(
 @router.get("/api/v1/sweeps/{sweep_id}/stream")
 async def stream(
     request: Request,
+    farm: FarmDep,
     share: Shared,
+    secret: str,
     sweep_id: str,
     last_event_id: Annotated[str | None, Header()] = None,
     since: Annotated[str | None, Query()] = None,
@@ -73,7 +75,10 @@ async def stream(
     cursor = last_event_id or since
     if cursor is not None:
         parse_cursor(cursor)
-    return EventStream(request.app.state.watchers, sweep_id, "", cursor, trim=without_paths)
+    access = farm.services.store.access
+    return EventStream(
+        request.app.state.watchers, sweep_id, "", cursor, lambda: access.check_share(secret) is not None, without_paths
+    )
 
 
 @router.get("/api/v1/sweeps/{sweep_id}/importance")

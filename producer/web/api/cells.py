@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from stylefarm.producer.web.access import FarmDep, Reader
+from stylefarm.producer.web.access import FarmDep, Reader, find_grant
 from stylefarm.producer.web.answers import answer
 from stylefarm.producer.web.documents import parse_cursor, sweep_changes, sweep_document
 from stylefarm.producer.web.live.stream import EventStream
@@ -36,8 +37,8 @@ async def stream(
     since: Annotated[str | None, Query()] = None,
 ) -> Response:
     """Return a stream of server-sent events: `changes` as the cells change, `ratings`, `gone`."""
-    farm.services.queries.sweep(sweep_id)
+    await to_thread.run_sync(farm.services.queries.sweep, sweep_id)
     cursor = last_event_id or since
     if cursor is not None:
         parse_cursor(cursor)
-    return EventStream(request.app.state.watchers, sweep_id, reader.user, cursor)
+    return EventStream(request.app.state.watchers, sweep_id, reader.user, cursor, lambda: find_grant(request) == reader)

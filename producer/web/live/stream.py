@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import structlog
 from anyio import to_thread
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -13,10 +16,16 @@ from starlette.types import Receive, Scope, Send
 from stylefarm.producer.web.answers import to_json
 from stylefarm.producer.web.documents import parse_cursor, sweep_changes
 from stylefarm.producer.web.live.watch import Message, Subscriber, Watchers
+from stylefarm.shared.errors import NotFound, ServiceUnavailable
 from stylefarm.shared.services import Services
+
+log = structlog.get_logger("stylefarm.web")
 
 # Takes out of a document what its reader is not to see.
 Trim = Callable[[dict[str, Any]], dict[str, Any]]
+
+# Whether somebody may still look, which a token or a link that has ended no longer allows; asked at each heartbeat.
+Permission = Callable[[], bool]
 
 HEARTBEAT_SECONDS = 15.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -26,37 +35,54 @@ class EventStream(StreamingResponse):
     """A response of server-sent events that gives its place back however it ends, also before its first byte."""
 
     def __init__(
-        self, watchers: Watchers, sweep_id: str, user: str, cursor: str | None, trim: Trim | None = None
+        self,
+        watchers: Watchers,
+        sweep_id: str,
+        user: str,
+        cursor: str | None,
+        allowed: Permission,
+        trim: Trim | None = None,
     ) -> None:
         self.watchers = watchers
         self.sweep_id = sweep_id
         self.subscriber = watchers.subscribe(sweep_id, user, trimmed=trim is not None)
-        events = _events(watchers.services, self.subscriber, sweep_id, user, cursor, trim or (lambda whole: whole))
-        super().__init__(events, headers=HEADERS, media_type="text/event-stream")
+        missed = _missed(watchers.services, sweep_id, user, cursor, trim or (lambda whole: whole))
+        super().__init__(_events(self.subscriber, missed, allowed), headers=HEADERS, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events until the client leaves, is too slow, or the server ends."""
+        """Send the events until the client leaves, is too slow, or may look no more, or the server ends."""
         try:
             await super().__call__(scope, receive, send)
         finally:
             self.watchers.unsubscribe(self.sweep_id, self.subscriber)
 
 
-async def _events(
-    services: Services, subscriber: Subscriber, sweep_id: str, user: str, cursor: str | None, trim: Trim
-) -> AsyncIterator[bytes]:
-    # A first byte at once, so that the client knows that it is connected; and how soon it is to come again.
-    yield b"retry: 2000\n: connected\n\n"
+async def _missed(services: Services, sweep_id: str, user: str, cursor: str | None, trim: Trim) -> AsyncIterator[bytes]:
+    """Yield what has changed since a cursor, if there is one."""
     if cursor is not None:
         since = parse_cursor(cursor)
         document = await to_thread.run_sync(lambda: sweep_changes(services, sweep_id, user, since))
         yield Message("changes", document["cursor"], to_json(trim(document))).encode()
-    while True:
-        try:
-            message = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_SECONDS)
-        except TimeoutError:
-            yield b": still here\n\n"
-            continue
-        if message is None:
-            return
-        yield message
+
+
+async def _events(subscriber: Subscriber, missed: AsyncIterator[bytes], allowed: Permission) -> AsyncIterator[bytes]:
+    # A first byte at once, so that the client knows that it is connected; and how soon it is to come again.
+    yield b"retry: 2000\n: connected\n\n"
+    checked = time.monotonic()
+    try:
+        async for message in missed:
+            yield message
+        while True:
+            with contextlib.suppress(TimeoutError):
+                told = await asyncio.wait_for(subscriber.queue.get(), HEARTBEAT_SECONDS)
+                if told is None:
+                    return
+                yield told
+            if time.monotonic() - checked >= HEARTBEAT_SECONDS:
+                if not await to_thread.run_sync(allowed):
+                    return
+                checked = time.monotonic()
+                yield b": still here\n\n"
+    except (NotFound, ServiceUnavailable) as error:
+        # The client comes again, and is then told so by the answer.
+        log.warning("stream ended", reason=str(error))

@@ -55,13 +55,12 @@ class Subscriber:
         """Hand over a message; a reader that is too slow is dropped."""
         if self.dropped:
             return
-        if message is None or self.queue.full():
-            self.dropped = True
+        if self.queue.full():
+            message = None
             while not self.queue.empty():
                 self.queue.get_nowait()
-            self.queue.put_nowait(None)
-            return
         self.queue.put_nowait(message)
+        self.dropped = message is None
 
 
 @dataclass(eq=False)
@@ -81,6 +80,7 @@ class SweepWatcher:
         self.subscribers.add(subscriber)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task.add_done_callback(self._end)
 
     def remove(self, subscriber: Subscriber) -> None:
         """Stop telling a reader; the watcher ends with its last one."""
@@ -103,6 +103,16 @@ class SweepWatcher:
         for subscriber in list(self.subscribers):
             subscriber.put(None)
 
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """End all streams when nothing is polled any more: who comes again gets a new watcher, or is told why not."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            log.error("sweep not polled any more", sweep=self.sweep_id, exc_info=error)
+        self.close()
+        self.on_idle(self)
+
     async def _run(self) -> None:
         since: datetime | None = None
         while True:
@@ -110,7 +120,6 @@ class SweepWatcher:
                 message, since = await to_thread.run_sync(self._poll, since)
             except NotFound:
                 self.publish(Message("gone", "", b"{}"))
-                self.close()
                 return
             except ServiceUnavailable as error:
                 log.warning("sweep not polled", sweep=self.sweep_id, reason=str(error))
@@ -129,8 +138,8 @@ class SweepWatcher:
             self._cells[cell.position] = self._version(changes, cell)
             self._states[cell.position] = cell
         if not fresh:
-            if not changes.cells and not self._cells:
-                # A sweep without cells, or one that was deleted.
+            if not changes.cells:
+                # Nothing has changed, or the sweep was deleted.
                 self.services.queries.sweep(self.sweep_id)
             return None, changes.cursor
         if since is None:

@@ -24,13 +24,13 @@ def web(host: str, port: int, names: tuple[str, ...], opens: bool) -> None:
     """
     try:
         from stylefarm.producer.web.rendering import rendering
-        from stylefarm.producer.web.server import address_of, is_loopback, listen, serve
+        from stylefarm.producer.web.server import address_of, is_for_this_machine, listen, serve
     except ModuleNotFoundError as error:
         raise InvalidSettings(f"the dashboard needs the package {error.name}: pip install 'stylefarm[web]'") from None
 
     with Farm() as farm:
         farm.check_schema()
-        if not is_loopback(host) and not farm.services.store.access.tokens():
+        if not is_for_this_machine(host, names) and not farm.services.store.access.tokens():
             raise InvalidRequest(
                 f"whoever reaches {host} would need a token, and there is none: `stylefarm token create NAME` makes one"
             )

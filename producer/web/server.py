@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Collection
 from types import FrameType
 
 import uvicorn
@@ -24,7 +25,10 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal to end."""
         app = self.config.app
-        app.state.loop.call_soon_threadsafe(app.state.watchers.close)  # type: ignore[union-attr]
+        # Before the application has started there are no streams.
+        loop = getattr(app.state, "loop", None)  # type: ignore[union-attr]
+        if loop is not None:
+            loop.call_soon_threadsafe(app.state.watchers.close)  # type: ignore[union-attr]
         super().handle_exit(sig, frame)
 
 
@@ -41,6 +45,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_for_this_machine(host: str, hosts: Collection[str]) -> bool:
+    """Return whether whoever asks is the user of this machine, and needs no token.
+
+    A server that has other names stands behind a proxy, by which other machines reach its loopback address.
+
+    Example:
+        >>> is_for_this_machine("127.0.0.1", ()), is_for_this_machine("127.0.0.1", ["farm.example"])
+        (True, False)
+    """
+    return is_loopback(host) and not hosts
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -81,11 +97,11 @@ def serve(farm: Farm, listening: socket.socket, host: str, *, hosts: tuple[str, 
     Args:
         farm: what is served.
         listening: a socket that listens.
-        host: the address that it was bound to; on the loopback address, whoever asks is the user of this machine.
+        host: the address that it was bound to.
         hosts: more names by which the server may be asked.
     """
-    is_open = is_loopback(host)
-    names = {*LOOPBACK_NAMES, host, *hosts} if is_open or hosts else set()
+    is_open = is_for_this_machine(host, hosts)
+    names = {*LOOPBACK_NAMES, host, *hosts} if is_loopback(host) or hosts else set()
     app = create_app(farm, is_open=is_open, hosts=names)
     config = uvicorn.Config(
         app,

@@ -72,7 +72,7 @@ class Access(Transactions):
         Raises:
             InvalidRequest: the name of the user is empty, too long, or not printable.
         """
-        if not user or len(user) > LONGEST_USER or not user.isprintable():
+        if not user.strip() or len(user) > LONGEST_USER or not user.isprintable():
             raise InvalidRequest(f"a user's name has 1 to {LONGEST_USER} printable characters: correct {user!r:.80}")
         token_id, secret = str(uuid.uuid4()), _secret("sf")
         until = None if days is None else now(days * DAY)

@@ -124,6 +124,11 @@ def test_it_is_not_open_to_others_without_a_token(tmp_path: Path) -> None:
         taken = program.run("web", "--port", str(urlsplit(server.address).port))
         assert taken.code == 2
         assert "give another --port" in taken.messages
+    # Behind a proxy others reach the loopback address.
+    with web_server(tmp_path / "home", "--name", "farm.example") as server:
+        assert httpx2.get(f"{server.address}/api/v1/jobs").status_code == 401
+        named = httpx2.get(f"{server.address}/api/v1/jobs", headers={**headers, "Host": "farm.example"})
+        assert named.status_code == 200
 
 
 def test_an_embedded_farm_renders_behind_it(tmp_path: Path, pictures: Path) -> None:

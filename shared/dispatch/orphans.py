@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 
@@ -11,6 +12,8 @@ from stylefarm.shared.blobs.storage import KEY, BlobStore
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.tables import ArtifactRow, AttemptRow
 from stylefarm.shared.dispatch.dropped import DroppedObjects
+from stylefarm.shared.errors import NotFound
+from stylefarm.shared.images.thumbnails import thumbnail_keys
 from stylefarm.shared.queries.jobs import DatabaseReader
 
 PREFIX = "jobs/"
@@ -43,9 +46,24 @@ class Orphans(DatabaseReader):
         by_job = ((job_id, list(keys)) for job_id, keys in groupby(ours, key=lambda key: key.split("/")[1]))
         while chunk := list(islice(by_job, CHUNK)):
             for key in self._unnamed(chunk, grace):
-                self.blobs.delete(key)
+                self._delete(key)
                 count += 1
         return count
+
+    def _delete(self, key: str) -> None:
+        """Delete an object, and the thumbnails of it, unless a job names the same picture."""
+        try:
+            sha256 = hashlib.sha256(self.blobs.get(key)).hexdigest() if _is_picture(key) else None
+        except NotFound:
+            return
+        self.blobs.delete(key)
+        if sha256 is None:
+            return
+        with self._session() as session:
+            named = session.scalars(select(ArtifactRow.id).where(ArtifactRow.sha256 == sha256).limit(1)).first()
+        if named is None:
+            for thumbnail in thumbnail_keys([sha256]):
+                self.blobs.delete(thumbnail)
 
     def _unnamed(self, listed: Sequence[tuple[str, list[str]]], grace: float) -> Iterator[str]:
         ids = [job_id for job_id, _ in listed]
@@ -57,3 +75,7 @@ class Orphans(DatabaseReader):
             named = set(session.scalars(select(ArtifactRow.key).where(ArtifactRow.job_id.in_(ids))))
         for job_id, keys in listed:
             yield from (key for key in keys if (job_id, key.split("/")[2]) in over and key not in named)
+
+
+def _is_picture(key: str) -> bool:
+    return key.rpartition("/")[2].startswith("result.") or "/snapshots/" in key

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from stylefarm.shared.db.states import FINAL, MOVES, Move, State
+from stylefarm.shared.images.thumbnails import thumbnail_keys
 from tests.faults.facts import AttemptFacts, EventFacts, Facts, JobFacts
 from tests.faults.history import Entry
 
@@ -134,6 +135,8 @@ def objects(facts: Facts) -> Iterator[str]:
         elif facts.objects[named.key] != named.sha256:
             yield f"{named.key} has other bytes than job {named.job} names"
     known = {named.key for named in facts.named}.union(*(job.inputs for job in facts.jobs.values()))
+    inputs = {key.removeprefix("inputs/") for key in known if key.startswith("inputs/")}
+    known |= thumbnail_keys({named.sha256 for named in facts.named} | inputs)
     for key in facts.objects:
         if key not in known:
             yield f"{key} is neither named nor swept"

@@ -138,7 +138,7 @@ def test_a_stopped_command_keeps_what_is_done_and_says_how_to_go_on(
     try:
         wait_until(lambda: rows.counts(sweep_id) == {State.RUNNING: 1, State.DONE: 1}, 150)
         os.kill(waiting.pid, number)
-        _, messages = waiting.communicate(timeout=60)
+        _, messages = waiting.communicate(timeout=120)
     finally:
         waiting.kill()
         waiting.wait()
@@ -165,7 +165,7 @@ runpy.run_module("stylefarm", run_name="__main__")
 def test_an_early_ctrl_c_shows_no_traceback(farm: CommandLine) -> None:
     """Given a program that still imports its parts, if Ctrl-C comes, I expect it to end by that, without a word."""
     started = farm.start("-c", EARLY, program=(sys.executable,))
-    out, messages = started.communicate(timeout=60)
+    out, messages = started.communicate(timeout=120)
     assert (started.returncode, out, messages) == (-signal.SIGINT, "", "")
 
 
@@ -181,7 +181,7 @@ def test_ctrl_c_again_leaves_the_painter_time_to_let_go(inside: InProcess, rows:
         for _ in range(3):
             os.kill(waiting.pid, signal.SIGINT)
             time.sleep(0.05)
-        _, messages = waiting.communicate(timeout=60)
+        _, messages = waiting.communicate(timeout=120)
     finally:
         waiting.kill()
         waiting.wait()

@@ -153,7 +153,7 @@ def columns(changes: CellChanges, axes: Mapping[str, Sequence[Any]], metrics: Se
     return {
         "position": [cell.position for cell in cells],
         "job": [cell.job for cell in cells],
-        "at": _places(cells, axes),
+        "at": places_on_axes(cells, axes),
         "state": [_STATE_NUMBERS.get(cell.state, -1) for cell in cells],
         "iteration": [cell.iteration for cell in cells],
         "iterations": [cell.iterations for cell in cells],
@@ -171,7 +171,8 @@ def rating_columns(cells: Sequence[CellRow], ratings: Mapping[str, StoredRating]
     return {"stars": [rating.stars for rating in found], "flag": [rating.flag for rating in found]}
 
 
-def _places(cells: Sequence[CellRow], axes: Mapping[str, Sequence[Any]]) -> list[list[int | None]]:
+def places_on_axes(cells: Sequence[CellRow], axes: Mapping[str, Sequence[Any]]) -> list[list[int | None]]:
+    """Return for each axis the place of each cell's value on it; None where a cell has none."""
     places: list[list[int | None]] = []
     for name, values in axes.items():
         numbers = {key_of(value): number for number, value in enumerate(values)}
@@ -189,13 +190,3 @@ def parse_cursor(text: str) -> datetime:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def place_on_axis(axes: Mapping[str, Sequence[Any]], name: str, cell: CellRow) -> int | None:
-    """Return the place of a cell's value on an axis; None where it has none. Raises InvalidRequest for no axis."""
-    if name not in axes:
-        raise InvalidRequest(f"the sweep has no axis {name!r:.60}: it has {', '.join(axes) or 'none'}")
-    if name not in cell.cell:
-        return None
-    key = key_of(cell.cell[name])
-    return next((place for place, value in enumerate(axes[name]) if key_of(value) == key), None)

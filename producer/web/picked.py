@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from stylefarm.producer.views.labels import key_of
@@ -27,9 +27,5 @@ def sweep_file(name: str, statuses: Sequence[Status]) -> dict[str, Any]:
     common = {name: bases[0][name] for name in names if name not in varying}
     document: dict[str, Any] = {"name": name, "base": common}
     if varying:
-        document["zip"] = [{name: [_entry(base, name) for base in bases] for name in varying}]
+        document["zip"] = [{name: [base.get(name) for base in bases] for name in varying}]
     return document
-
-
-def _entry(base: Mapping[str, Any], name: str) -> Any:
-    return base.get(name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stylefarm.producer.web.documents import place_on_axis
+from stylefarm.producer.web.documents import places_on_axes
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.queries.cells import CellRow
@@ -41,7 +42,7 @@ class CellFilter(BaseModel):
     stars: Span | None = None
     flag: list[Literal["pick", "reject", "none"]] = []
 
-    def matches(self, cell: CellRow, axes: dict[str, list[object]], rating: StoredRating | None) -> bool:
+    def matches(self, cell: CellRow, at: Mapping[str, int | None], rating: StoredRating | None) -> bool:
         """Return whether a cell is selected."""
         if self.states and cell.state not in self.states:
             return False
@@ -52,7 +53,7 @@ class CellFilter(BaseModel):
         measured = {**cell.metrics, "loss": cell.loss}
         if not all(span.has(measured.get(name)) for name, span in self.metrics.items()):
             return False
-        return all(place_on_axis(axes, name, cell) in places for name, places in self.axes.items())
+        return all(at[name] in places for name, places in self.axes.items())
 
 
 class CellSelection(BaseModel):
@@ -81,4 +82,12 @@ class CellSelection(BaseModel):
         if self.filter is None:
             return cells
         chosen, ratings = self.filter, services.review_reads.of_sweep(user, sweep_id)
-        return [cell for cell in cells if chosen.matches(cell, sweep.axes, ratings.get(cell.job))]
+        unknown = next((name for name in chosen.axes if name not in sweep.axes), None)
+        if unknown is not None:
+            raise InvalidRequest(f"the sweep has no axis {unknown!r:.60}: it has {', '.join(sweep.axes) or 'none'}")
+        places = dict(zip(sweep.axes, places_on_axes(cells, sweep.axes), strict=True))
+        return [
+            cell
+            for number, cell in enumerate(cells)
+            if chosen.matches(cell, {name: places[name][number] for name in chosen.axes}, ratings.get(cell.job))
+        ]

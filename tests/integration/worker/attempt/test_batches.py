@@ -164,7 +164,7 @@ def test_one_that_is_cancelled_ends_at_once(batching: Farm, fields: dict[str, An
     let_go: list[bool] = []
 
     def watch(statuses: Sequence[Status]) -> None:
-        if statuses[0].state is State.RUNNING and statuses[0].iteration > 0 and not let_go:
+        if not let_go and all(job.status().iteration > 0 for job in jobs):
             let_go.extend([jobs[1].cancel(), jobs[2].pause()])
 
     jobs[0].wait(timeout=120, watch=watch)

@@ -7,9 +7,9 @@ import hashlib
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -31,6 +31,17 @@ MEDIA_TYPES = {
 # Sweeps on the first page, and pictures of each.
 LISTED, SHOWN = 100, 5
 IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+def find_viewer(request: Request) -> Grant:
+    """Return who looks at a page; a stranger is sent to the form to sign in. Raises HTTPException."""
+    grant = find_grant(request)
+    if grant is None:
+        raise HTTPException(303, "sign in first", {"Location": "/login"})
+    return grant
+
+
+Viewer = Annotated[Grant, Depends(find_viewer)]
 
 
 class StaticFiles:
@@ -100,10 +111,6 @@ def _page(request: Request, grant: Grant, template: str, **values: Any) -> Respo
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
-def _login(request: Request) -> Response:
-    return RedirectResponse("/login", status_code=303)
-
-
 @router.get("/static/{version}/{name:path}")
 async def static_file(request: Request, version: str, name: str) -> Response:
     """Return a script, a style sheet or an icon."""
@@ -112,11 +119,8 @@ async def static_file(request: Request, version: str, name: str) -> Response:
 
 
 @router.get("/")
-def home(request: Request, farm: FarmDep) -> Response:
+def home(request: Request, farm: FarmDep, viewer: Viewer) -> Response:
     """Show the sweeps, newest first."""
-    grant = find_grant(request)
-    if grant is None:
-        return _login(request)
     listed = farm.services.listing.sweeps(LISTED)
     pictures = farm.services.cell_reads.first_pictures([entry.sweep.id for entry in listed], SHOWN)
     sweeps = [
@@ -130,48 +134,38 @@ def home(request: Request, farm: FarmDep) -> Response:
         }
         for entry in listed
     ]
-    return _page(request, grant, "home.html", sweeps=sweeps)
+    return _page(request, viewer, "home.html", sweeps=sweeps)
 
 
 @router.get("/sweeps/{sweep_id}")
-def sweep(request: Request, farm: FarmDep, sweep_id: str) -> Response:
+def sweep(request: Request, farm: FarmDep, viewer: Viewer, sweep_id: str) -> Response:
     """Show a sweep."""
-    grant = find_grant(request)
-    if grant is None:
-        return _login(request)
     found = farm.find_sweep(sweep_id)
     if found.id != sweep_id:
         return RedirectResponse(f"/sweeps/{found.id}", status_code=307)
-    return _page(request, grant, "sweep.html", page={"sweep": found.id}, sweep=found)
+    return _page(request, viewer, "sweep.html", page={"sweep": found.id}, sweep=found)
 
 
 @router.get("/jobs/{job_id}")
-def job(request: Request, farm: FarmDep, job_id: str) -> Response:
+def job(request: Request, farm: FarmDep, viewer: Viewer, job_id: str) -> Response:
     """Show a job."""
-    grant = find_grant(request)
-    if grant is None:
-        return _login(request)
     found = farm.find_job(job_id)
     if found.id != job_id:
         return RedirectResponse(f"/jobs/{found.id}", status_code=307)
-    return _page(request, grant, "job.html", page={"job": found.id}, status=found.status())
+    return _page(request, viewer, "job.html", page={"job": found.id}, status=found.status())
 
 
 @router.get("/workers")
 @router.get("/models")
 @router.get("/datasets")
 @router.get("/new")
-def page(request: Request) -> Response:
+def page(request: Request, viewer: Viewer) -> Response:
     """Show the workers, models or data sets, or the forms of a new job and a new sweep."""
-    grant = find_grant(request)
-    return _login(request) if grant is None else _page(request, grant, f"{request.url.path[1:]}.html")
+    return _page(request, viewer, f"{request.url.path[1:]}.html")
 
 
 @router.get("/docs")
-def docs(request: Request) -> Response:
+def docs(request: Request, viewer: Viewer) -> Response:
     """Show what the API takes and answers."""
-    grant = find_grant(request)
-    if grant is None:
-        return _login(request)
     document = request.app.openapi()
-    return _page(request, grant, "docs.html", groups=operations(document), api=document["info"])
+    return _page(request, viewer, "docs.html", groups=operations(document), api=document["info"])

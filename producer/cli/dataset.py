@@ -12,7 +12,6 @@ from stylefarm.shared.console import echo, json_option, print_json, print_pairs,
 from stylefarm.shared.db.library_tables import DatasetRow
 from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
 from stylefarm.shared.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
-from stylefarm.shared.schema.documents import DatasetDocument
 from stylefarm.shared.text import counted
 
 COLUMNS = ("name", "pictures", "left out", "size", "read from", "created (UTC)")
@@ -50,7 +49,7 @@ def add(name: str, source: str, force: bool, as_json: bool) -> None:
         say(f"and {len(found.faults) - MOST_FAULTS:,} more")
     say(f"{name} {'is registered' if added else 'is there already, with the same pictures'}: {_summary(row)}")
     if as_json:
-        print_json({"dataset": fields_of(row), "added": added, "left_out": dict(found.faults)})
+        print_json({"dataset": row.document(), "added": added, "left_out": dict(found.faults)})
     else:
         echo(name)
 
@@ -64,7 +63,7 @@ def list_datasets(output: ListOutput) -> None:
         if output.is_table and not rows:
             say(EMPTY)
             return
-        output.show("datasets", COLUMNS, lambda: [Item(fields_of(row), _row(row)) for row in farm.store.datasets.all()])
+        output.show("datasets", COLUMNS, lambda: [Item(row.document(), _row(row)) for row in farm.store.datasets.all()])
 
 
 @dataset.command()
@@ -76,10 +75,10 @@ def show(name: str, as_json: bool, output: EntryOutput) -> None:
     with Farm() as farm:
         row = farm.store.datasets.get(name)
         if output:
-            output.show_entry(fields_of(row))
+            output.show_entry(row.document())
         elif as_json:
             manifest = read_manifest(farm.services.blobs, row.sha256)
-            print_json({"dataset": fields_of(row), "pictures": [vars(picture) for picture in manifest.pictures]})
+            print_json({"dataset": row.document(), "pictures": [vars(picture) for picture in manifest.pictures]})
         else:
             print_pairs(dict(zip(COLUMNS, _row(row), strict=True)) | {"sha256": row.sha256})
 
@@ -96,23 +95,6 @@ def delete(name: str, as_json: bool) -> None:
         print_json({"deleted": name})
     else:
         echo(name)
-
-
-def fields_of(row: DatasetRow) -> DatasetDocument:
-    """Return a data set as JSON.
-
-    Args:
-        row: of the table of data sets.
-    """
-    return {
-        "name": row.name,
-        "sha256": row.sha256,
-        "pictures": row.pictures,
-        "left_out": row.left_out,
-        "bytes": row.bytes,
-        "source": row.source,
-        "created_at": row.created_at.isoformat(),
-    }
 
 
 def _row(row: DatasetRow) -> tuple[str, ...]:

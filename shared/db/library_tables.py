@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from stylefarm.shared.db.base import Base
 from stylefarm.shared.db.clock import now
+from stylefarm.shared.schema.documents import DatasetDocument, ModelDocument
+
+ID_LENGTH = 36
 
 
 class ModelRow(Base):
@@ -26,6 +29,25 @@ class ModelRow(Base):
     source: Mapped[str] = mapped_column(comment="The training job, or the file that it was imported from.")
     created_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was registered.")
 
+    @property
+    def trained_by(self) -> str | None:
+        """The id of the job that has trained it; None if it was imported."""
+        kind, _, job_id = self.source.partition(" ")
+        return job_id if kind == "job" and len(job_id) == ID_LENGTH else None
+
+    def document(self) -> ModelDocument:
+        """Return the model as JSON."""
+        return {
+            "name": self.name,
+            "method": self.method,
+            "architecture": self.architecture,
+            "card": self.card,
+            "source": self.source,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "created_at": self.created_at.isoformat(),
+        }
+
 
 class DatasetRow(Base):
     """A data set by name; its manifest, which names each picture by its hash, is in the object store."""
@@ -39,3 +61,15 @@ class DatasetRow(Base):
     left_out: Mapped[int] = mapped_column(comment="How many files could not be used.")
     source: Mapped[str] = mapped_column(comment="The folder or address that they were read from.")
     created_at: Mapped[datetime] = mapped_column(default=now(), comment="When it was registered.")
+
+    def document(self) -> DatasetDocument:
+        """Return the data set as JSON."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "pictures": self.pictures,
+            "left_out": self.left_out,
+            "bytes": self.bytes,
+            "source": self.source,
+            "created_at": self.created_at.isoformat(),
+        }

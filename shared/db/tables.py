@@ -258,6 +258,8 @@ class AttemptRow(Base):
     """One claim of a job by a worker, and how it ended."""
 
     __tablename__ = "attempts"
+    # What workers have done of late is counted by it.
+    __table_args__ = (Index(None, "ended_at"),)
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, comment="The job.")
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Its number, from 1.")

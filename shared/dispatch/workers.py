@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, delete, insert, literal, select, update
+from sqlalchemy import case, delete, func, insert, literal, select, update
 
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.states import State, WorkerState
-from stylefarm.shared.db.tables import JobRow, WorkerRow
+from stylefarm.shared.db.tables import AttemptRow, JobRow, WorkerRow
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.schema.documents import WorkerDocument
 from stylefarm.shared.store.moves import Transactions
@@ -22,6 +22,9 @@ SILENT_SECONDS = 30.0
 
 # What a worker's state is called beside those that its row has.
 SILENT, FAILING = "silent", "failing"
+
+# The time over which what a worker has done is counted.
+COUNTED_SECONDS = 3600.0
 
 # Workers that have not reported for so long are not listed any more.
 FORGET_SECONDS = 7 * 86_400.0
@@ -40,11 +43,12 @@ class NewWorker:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """A worker, the jobs that it runs, and the seconds since it last reported."""
+    """A worker, the jobs that it runs, the seconds since it last reported, and the jobs done in the last hour."""
 
     worker: WorkerRow
     job_ids: Sequence[str]
     silent_for: float
+    done_last_hour: int
 
     @property
     def state(self) -> str:
@@ -71,6 +75,7 @@ class WorkerStatus:
             "reason": self.reason,
             "failures": row.failures,
             "jobs": list(self.job_ids),
+            "done_last_hour": self.done_last_hour,
             "started_at": row.started_at.isoformat(),
             "seen_at": row.seen_at.isoformat(),
         }
@@ -133,7 +138,7 @@ class WorkerRegistry(Transactions):
             return bool(session.execute(select(takes_jobs(literal(slot_of(worker))))).scalar_one())
 
     def listed(self) -> list[WorkerStatus]:
-        """Return all workers by name, each with the jobs it runs."""
+        """Return all workers by name, each with the jobs it runs, and how many it has done of late."""
         with self._transaction() as session:
             rows = session.execute(select(WorkerRow, now()).order_by(WorkerRow.name)).all()
             running = (
@@ -144,7 +149,13 @@ class WorkerRegistry(Transactions):
             jobs: Mapping[str, list[str]] = defaultdict(list)
             for worker, job_id in session.execute(running):
                 jobs[slot_of(worker or "")].append(job_id)
+            ended = (AttemptRow.ended_at >= now(-COUNTED_SECONDS)) & (AttemptRow.outcome == State.DONE)
+            done: Counter[str] = Counter()
+            for worker, count in session.execute(
+                select(AttemptRow.worker, func.count()).where(ended).group_by(AttemptRow.worker)
+            ):
+                done[slot_of(worker)] += count
         return [
-            WorkerStatus(worker, jobs[worker.name], (read_at - worker.seen_at).total_seconds())
+            WorkerStatus(worker, jobs[worker.name], (read_at - worker.seen_at).total_seconds(), done[worker.name])
             for worker, read_at in rows
         ]

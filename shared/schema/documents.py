@@ -188,7 +188,7 @@ class GroupDocument(TypedDict):
 
 
 class WorkerDocument(TypedDict):
-    """A slot of a worker; `jobs` are the ids of those that it renders."""
+    """A slot of a worker; `jobs` are the ids of those that it renders, `done_last_hour` counts those it has done."""
 
     name: str
     host: str
@@ -199,6 +199,7 @@ class WorkerDocument(TypedDict):
     reason: str | None
     failures: int
     jobs: list[str]
+    done_last_hour: int
     started_at: str
     seen_at: str
 

@@ -65,7 +65,7 @@ def _put(name: str, state: WorkerState, reason: str | None, as_json: bool) -> No
 
 
 def _report(read: Callable[[], list[WorkerStatus]], output: ListOutput) -> None:
-    columns = ("worker", "device", "labels", "state", "seen", "jobs", "reason")
+    columns = ("worker", "device", "labels", "state", "seen", "jobs", "done last hour", "reason")
     output.show("workers", columns, lambda: [Item(entry.document(), _cells(entry)) for entry in read()])
 
 
@@ -73,4 +73,5 @@ def _cells(entry: WorkerStatus) -> tuple[str, ...]:
     row = entry.worker
     seen = f"{max(0, entry.silent_for):.0f} s ago"
     jobs = ",".join(job_id[:8] for job_id in entry.job_ids)
-    return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, entry.reason or ""
+    done = str(entry.done_last_hour)
+    return row.name, row.device, ",".join(row.labels), entry.state, seen, jobs, done, entry.reason or ""

@@ -11,7 +11,7 @@ from stylefarm.shared.console import echo, echo_path, json_option, print_json, p
 from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
 from stylefarm.shared.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
 from stylefarm.worker.cli.connected import connected, installed
-from stylefarm.worker.cli.models_output import COLUMNS, EMPTY, document, pairs, row_of, say_imported
+from stylefarm.worker.cli.models_output import COLUMNS, EMPTY, pairs, row_of, say_imported
 
 FORMATS = ("safetensors", "onnx", "torch")
 
@@ -30,7 +30,7 @@ def list_models(output: ListOutput) -> None:
             say(EMPTY)
             return
         output.show(
-            "models", COLUMNS, lambda: [Item(document(row), row_of(row)) for row in services.store.models.all()]
+            "models", COLUMNS, lambda: [Item(row.document(), row_of(row)) for row in services.store.models.all()]
         )
 
 
@@ -43,9 +43,9 @@ def show(name: str, as_json: bool, output: EntryOutput) -> None:
     with connected() as services:
         row = services.store.models.get(name)
     if output:
-        output.show_entry(document(row))
+        output.show_entry(row.document())
     elif as_json:
-        print_json({"model": document(row)})
+        print_json({"model": row.document()})
     else:
         print_pairs(pairs(row))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from stylefarm.shared.console import echo, print_json, say
 from stylefarm.shared.db.library_tables import ModelRow
-from stylefarm.shared.schema.documents import ModelDocument
 from stylefarm.shared.spec.models import MODEL_METHODS
 
 COLUMNS = ("name", "method", "styles", "made by", "size", "sha256", "created (UTC)")
@@ -15,20 +14,6 @@ EMPTY = (
     "there are no models: `stylefarm model pull cin26` or `model pull arbitrary` gets published ones (3 MB), and"
     " `stylefarm train` makes your own"
 )
-
-
-def document(row: ModelRow) -> ModelDocument:
-    """Return a model as JSON."""
-    return {
-        "name": row.name,
-        "method": row.method,
-        "architecture": row.architecture,
-        "card": row.card,
-        "source": row.source,
-        "bytes": row.bytes,
-        "sha256": row.sha256,
-        "created_at": row.created_at.isoformat(),
-    }
 
 
 def row_of(row: ModelRow) -> tuple[str, ...]:
@@ -61,7 +46,7 @@ def say_imported(imported: Sequence[tuple[ModelRow, bool]], *, as_json: bool) ->
         done = "is registered" if added else "is there already, with the same content"
         say(f"{row.name} {done}: {row.method}, {row.bytes / 1e6:.1f} MB, {row.sha256[:12]}")
     if as_json:
-        print_json({"models": [document(row) for row, _ in imported], "added": [added for _, added in imported]})
+        print_json({"models": [row.document() for row, _ in imported], "added": [added for _, added in imported]})
         return
     for row, _ in imported:
         echo(row.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
@@ -10,9 +11,14 @@ from starlette.responses import Response
 
 from stylefarm.producer.web.access import Admin, FarmDep, Reader
 from stylefarm.producer.web.answers import answer
-from stylefarm.shared.db.states import WorkerState
+from stylefarm.shared.db.library_tables import ModelRow
+from stylefarm.shared.db.states import ArtifactRole, WorkerState
+from stylefarm.shared.services import Services
 
 router = APIRouter(tags=["farm"])
+
+# Pictures of samples that are shown of one training.
+MOST_SAMPLES = 4
 
 
 class WorkerAction(BaseModel):
@@ -40,42 +46,37 @@ def act(farm: FarmDep, admin: Admin, name: Annotated[str, Path(max_length=255)],
 
 @router.get("/models")
 def list_models(request: Request, farm: FarmDep, reader: Reader) -> Response:
-    """Return the trained models, by name, with their cards."""
-    return answer(
-        request,
-        {
-            "models": [
-                {
-                    "name": row.name,
-                    "method": row.method,
-                    "sha256": row.sha256,
-                    "bytes": row.bytes,
-                    "source": row.source,
-                    "created_at": row.created_at.isoformat(),
-                    "card": row.card,
-                }
-                for row in farm.services.store.models.all()
-            ]
-        },
-    )
+    """Return the trained models, by name, with their cards, and the hashes of samples of those trained here."""
+    models = [{**row.document(), **_training(farm.services, row)} for row in farm.services.store.models.all()]
+    return answer(request, {"models": models})
 
 
 @router.get("/datasets")
 def list_datasets(request: Request, farm: FarmDep, reader: Reader) -> Response:
     """Return the data sets, by name."""
-    return answer(
-        request,
-        {
-            "datasets": [
-                {
-                    "name": row.name,
-                    "sha256": row.sha256,
-                    "pictures": row.pictures,
-                    "left_out": row.left_out,
-                    "bytes": row.bytes,
-                    "created_at": row.created_at.isoformat(),
-                }
-                for row in farm.services.store.datasets.all()
-            ]
-        },
-    )
+    # Where one was read from is a path of a user's machine.
+    found = [row.document() for row in farm.services.store.datasets.all()]
+    datasets = [{name: value for name, value in entry.items() if name != "source"} for entry in found]
+    return answer(request, {"datasets": datasets})
+
+
+def _training(services: Services, model: ModelRow) -> dict[str, Any]:
+    """Return the job that has trained a model, if it is there, and the hashes of pictures of its samples in time."""
+    if model.trained_by is None:
+        return {"job": None, "samples": []}
+    stored = services.queries.artifacts(model.trained_by)
+    roles = (ArtifactRole.SNAPSHOT, ArtifactRole.RESULT)
+    pictures = dict.fromkeys(row.sha256 for role in roles for row in stored if row.role == role)
+    return {"job": model.trained_by if stored else None, "samples": spread([*pictures], MOST_SAMPLES)}
+
+
+def spread(entries: Sequence[str], most: int) -> list[str]:
+    """Return at most so many of some entries, evenly, with the first and the last.
+
+    Example:
+        >>> spread(["a", "b", "c", "d", "e"], 3)
+        ['a', 'c', 'e']
+    """
+    if len(entries) <= most:
+        return list(entries)
+    return [entries[round(place * (len(entries) - 1) / (most - 1))] for place in range(most)]

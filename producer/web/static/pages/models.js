@@ -8,12 +8,11 @@ import { startTheme } from "../lib/theme.js";
 
 function card(model) {
   // Its page has the samples and the curve.
-  const job = model.job ?? /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(model.source ?? "")?.[0];
   const facts = Object.entries({ from: model.source, size: bytes(model.bytes), ...plain(model.card ?? {}) });
   return make("article", { class: "card" }, make("header", { class: "row spread" }, make("h2", { text: model.name }), make("span", { class: "muted", text: model.method })),
-    model.samples?.length ? make("div", { class: "samples" }, ...model.samples.map((sample) => make("img", { src: thumb(sample.sha256 ?? sample), alt: "A sample", loading: "lazy" }))) : null,
+    model.samples?.length ? make("div", { class: "samples" }, ...model.samples.map((sample) => make("img", { src: thumb(sample), alt: `A sample of ${model.name}`, loading: "lazy" }))) : null,
     make("dl", { class: "facts" }, ...facts.flatMap(([name, text]) => [make("dt", { text: words(name) }), make("dd", { text })])),
-    make("p", { class: "row spread" }, make("small", { text: `made ${ago(model.created_at)}` }), job ? make("a", { href: `/jobs/${job}`, text: "Its training" }) : null));
+    make("p", { class: "row spread" }, make("small", { text: `made ${ago(model.created_at)}` }), model.job ? make("a", { href: `/jobs/${model.job}`, text: "Its training" }) : null));
 }
 
 // Of a card what is one number or a short text; the rest is for `stylefarm model show`.

@@ -2,7 +2,7 @@
 
 import { ask, page } from "../lib/api.js";
 import { button, make } from "../lib/dom.js";
-import { ago, count, many, number } from "../lib/format.js";
+import { ago, count, many } from "../lib/format.js";
 import { complain, say } from "../lib/messages.js";
 import { startTheme } from "../lib/theme.js";
 import { table } from "./table.js";
@@ -17,8 +17,7 @@ const COLUMNS = [
     const jobs = worker.jobs ?? [];
     return jobs.length ? make("span", {}, make("a", { href: `/jobs/${jobs[0]}`, text: jobs[0].slice(0, 8) }), jobs.length > 1 ? ` and ${jobs.length - 1} more` : "") : "none";
   }],
-  ["Done", (worker) => (worker.jobs_done === undefined ? "–" : count(worker.jobs_done)), "number", "jobs_done"],
-  ["Per hour", (worker) => number(worker.jobs_per_hour), "number", "jobs_per_hour"],
+  ["Done in the last hour", (worker) => count(worker.done_last_hour), "number"],
   ["Failures in a row", (worker) => count(worker.failures ?? 0), "number"],
   ["Last seen", (worker) => ago(worker.seen_at)],
   ["", (worker) => make("span", { class: "row" }, ...(page.role === "admin" ? moves(worker) : []))],
@@ -40,7 +39,7 @@ function moves(worker) {
 async function draw() {
   const { workers } = await ask("/workers");
   document.getElementById("told").textContent = many(workers.length, "worker");
-  document.getElementById("list").replaceChildren(table(COLUMNS.filter(([, , , field]) => !field || workers.some((worker) => field in worker)), workers, "No worker has reported yet. `stylefarm worker start` starts one; an embedded farm renders by itself."));
+  document.getElementById("list").replaceChildren(table(COLUMNS, workers, "No worker has reported yet. `stylefarm worker start` starts one; an embedded farm renders by itself."));
 }
 
 startTheme();

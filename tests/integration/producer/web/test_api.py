@@ -15,6 +15,7 @@ from stylefarm import Farm, State, Sweep
 from stylefarm.producer.grids import parse_grid
 from stylefarm.producer.web.rates import Rates
 from stylefarm.shared.store.access import Role
+from stylefarm.shared.store.library import NewModel
 from tests.made_up import made_up, png, texture
 
 
@@ -244,6 +245,17 @@ def test_importance_says_which_axis_matters(client: TestClient, sweep: Sweep) ->
     found = client.get(f"/api/v1/sweeps/{sweep.id}/importance").json()["metrics"]
     assert found["ssim"] == {"content": None, "style": None, "style_weight": None}, "three values are too few"
     assert found["loss"]["style_weight"] is not None
+
+
+def test_models_show_how_their_training_went(client: TestClient, sweep: Sweep, farm: Farm) -> None:
+    """Given a model of a job that has stored pictures, and an imported one, I expect samples in time, and none."""
+    job = sweep.jobs()[0]
+    pictures = [*(snapshot.stored.sha256 for snapshot in job.snapshots()), job.status().result_sha256]
+    for name, source in (("trained", f"job {job.id}"), ("imported", "a file")):
+        farm.store.models.add(NewModel(name, "1f" * 32, 10, source, "johnson", {}, {"licence": "MIT"}))
+    imported, trained = client.get("/api/v1/models").json()["models"]
+    assert (trained["job"], trained["samples"]) == (job.id, pictures)
+    assert (imported["job"], imported["samples"], imported["card"]) == (None, [], {"licence": "MIT"})
 
 
 def test_every_page_is_shown(client: TestClient, sweep: Sweep) -> None:

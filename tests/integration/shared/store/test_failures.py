@@ -169,11 +169,13 @@ def test_a_worker_that_was_killed_and_started_again_is_named(farm: FailingFarm) 
 
 
 def test_workers_are_listed_with_what_they_render(farm: FailingFarm) -> None:
-    """Given a worker at a job, I expect it listed with that job, and gone from the list when it leaves."""
-    farm.claim()
+    """Given a worker at a job, I expect it listed with that job, then with a job done, and gone when it leaves."""
+    fence = farm.claim()
     (listed,) = farm.workers.listed()
     assert (listed.worker.name, listed.worker.labels, listed.job_ids) == (SLOT.name, ["night"], [farm.job_id])
-    assert (listed.state, listed.silent_for < 10) == ("active", True)
+    assert (listed.state, listed.silent_for < 10, listed.done_last_hour) == ("active", True, 0)
+    assert farm.store.attempts.finish(fence, RESULT, {})
+    assert [(listed.job_ids, listed.done_last_hour) for listed in farm.workers.listed()] == [([], 1)]
     assert farm.workers.report_alive({SLOT.name: None, "unknown": None}) == {SLOT.name: WorkerState.ACTIVE}
     farm.workers.set_state(SLOT.name, WorkerState.DRAINING, "by hand")
     assert farm.workers.report_alive({SLOT.name: None}) == {SLOT.name: WorkerState.DRAINING}

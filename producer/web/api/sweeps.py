@@ -10,8 +10,7 @@ from starlette.responses import Response
 
 from stylefarm.producer.grids import parse_grid
 from stylefarm.producer.reports.forecast import forecast
-from stylefarm.producer.views.importance import eta_squared
-from stylefarm.producer.views.labels import key_of
+from stylefarm.producer.views.importance import importance
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
 from stylefarm.producer.web.api.jobs import run_action
@@ -165,8 +164,8 @@ def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: S
 
 
 @router.get("/sweeps/{sweep_id}/importance")
-def importance(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
-    """Return, by metric and axis, the share of the metric's variance that the axis explains (eta squared)."""
+def get_importance(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
+    """Return what each axis has to do with each metric: eta squared, or PED-ANOVA of a sweep with drawn values."""
     return answer(request, importance_document(farm.services, sweep_id))
 
 
@@ -174,16 +173,13 @@ def importance_document(services: Services, sweep_id: str) -> dict[str, Any]:
     """Return the same of a sweep as a value. Raises NotFound."""
     sweep = services.queries.sweep(sweep_id)
     cells = services.cell_reads.cells(sweep_id).cells
-    axes = {name: [key_of(cell.cell.get(name)) for cell in cells] for name in sweep.axes}
+    axes = {name: [cell.cell.get(name) for cell in cells] for name in sweep.axes}
     values: dict[str, list[float | None]] = {
         name: [cell.metrics.get(name) for cell in cells] for name in metric_names(cells)
     }
     values["loss"] = [cell.loss for cell in cells]
-    found = {
-        metric: {name: eta_squared(groups, numbers) for name, groups in axes.items()}
-        for metric, numbers in values.items()
-    }
-    return {"method": "eta_squared", "metrics": found}
+    found = importance(axes, values)
+    return {"method": found.method, "metrics": found.shares}
 
 
 @router.get("/sweeps/{sweep_id}/cells/{position}/variations")

@@ -69,4 +69,5 @@ export class Explore {
 
 const METHODS = {
   eta_squared: "The part of a metric's variance that goes with each parameter alone (eta squared). What is missing to 100 % comes from parameters together, and from chance.",
+  ped_anova: "How much each parameter has to do with whether a cell is among the best quarter (PED-ANOVA, by Optuna), since the values of a search are drawn. The parts of a metric add up to 100 %.",
 };

@@ -3,6 +3,7 @@
 import { make, oncePerFrame } from "../lib/dom.js";
 import { number, words } from "../lib/format.js";
 import { color } from "../lib/theme.js";
+import { LineLayer } from "./line_layer.js";
 
 const TOP = 34, BOTTOM = 22, SIDE = 56, HEIGHT = 320, LEAST_STEP = 92;
 
@@ -11,7 +12,10 @@ export class Parallel {
   constructor(store, desk) {
     Object.assign(this, { store, desk, from: null });
     this.canvas = make("canvas", { role: "img", "aria-label": "Parallel coordinates: each line is a cell, each upright a parameter or metric" });
-    this.element = make("div", { class: "parallel", tabindex: "0", role: "group", "aria-label": "Parallel coordinates" }, this.canvas);
+    this.all = new LineLayer();
+    this.passing = new LineLayer();
+    this.trace = (context, i) => this.#trace(context, i);
+    this.element = make("div", { class: "parallel", tabindex: "0", role: "group", "aria-label": "Parallel coordinates" }, make("div", { class: "layers" }, this.all.canvas, this.passing.canvas, this.canvas));
     this.canvas.addEventListener("pointerdown", (event) => this.#down(event));
     this.canvas.addEventListener("pointermove", (event) => this.#move(event));
     this.canvas.addEventListener("pointerup", () => { if (this.from && this.to === null) this.#put(this.from.scale, null); this.from = null; });
@@ -23,19 +27,30 @@ export class Parallel {
     this.scales = this.#scales();
     const width = Math.max(this.element.clientWidth, 2 * SIDE + LEAST_STEP * (this.scales.length - 1));
     if (!this.element.clientWidth || !this.scales.length) return;
+    this.scales.forEach((scale, at) => { scale.x = this.scales.length === 1 ? width / 2 : SIDE + at * (width - 2 * SIDE) / (this.scales.length - 1); });
+    const shown = [...mask.keys()].filter((i) => mask[i]);
+    this.#drawLeftOut(width, shown.length < store.length);
+    this.passing.draw({ width, height: HEIGHT, stroke: color("accent"), alpha: Math.max(0.1, Math.min(0.8, 60 / shown.length)) }, shown, this.trace);
     canvas.style.width = `${width}px`;
     canvas.width = width * ratio;
     canvas.height = HEIGHT * ratio;
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    this.scales.forEach((scale, at) => { scale.x = this.scales.length === 1 ? width / 2 : SIDE + at * (width - 2 * SIDE) / (this.scales.length - 1); });
-    const some = mask.includes(0);
-    if (some) this.#lines(context, (i) => !mask[i], color("rule"), 0.35);
-    const shown = mask.reduce((sum, one) => sum + one, 0);
-    this.#lines(context, (i) => mask[i], color("accent"), Math.max(0.06, Math.min(0.8, 60 / shown)));
-    if (this.desk.selected.size) this.#lines(context, (i) => this.desk.selected.has(i), color("star"), 1);
+    context.strokeStyle = color("star");
+    context.beginPath();
+    for (const i of this.desk.selected) this.trace(context, i);
+    context.stroke();
     for (const scale of this.scales) this.#axis(context, scale);
-    this.element.dataset.cells = store.length;
+    Object.assign(this.element.dataset, { cells: store.length, axes: this.scales.length });
+  }
+
+  // All lines in gray, below those that pass: drawn again only when they have changed.
+  #drawLeftOut(width, wanted) {
+    this.all.canvas.hidden = !wanted;
+    const drawn = [this.store.version, width, devicePixelRatio, color("rule")].join();
+    if (!wanted || this.drawn === drawn) return;
+    this.drawn = drawn;
+    this.all.draw({ width, height: HEIGHT, stroke: color("rule"), alpha: 0.35 }, [...Array(this.store.length).keys()], this.trace);
   }
 
   #scales() {
@@ -53,27 +68,16 @@ export class Parallel {
     return [...axes, ...metrics];
   }
 
-  #lines(context, wanted, stroke, alpha) {
-    const { store, scales } = this;
-    context.strokeStyle = stroke;
-    context.globalAlpha = alpha;
-    context.lineWidth = 1;
-    context.beginPath();
-    const span = HEIGHT - TOP - BOTTOM;
-    for (let i = 0; i < store.length; i++) {
-      if (!wanted(i)) continue;
-      let drawing = false;
-      for (const scale of scales) {
-        const value = scale.column[i];
-        if (scale.missing(value)) { drawing = false; continue; }
-        const y = HEIGHT - BOTTOM - (value - scale.low) / (scale.high - scale.low) * span;
-        if (drawing) context.lineTo(scale.x, y);
-        else context.moveTo(scale.x, y);
-        drawing = true;
-      }
+  #trace(context, i) {
+    let drawing = false;
+    for (const scale of this.scales) {
+      const value = scale.column[i];
+      if (scale.missing(value)) { drawing = false; continue; }
+      const y = this.#y(scale, value);
+      if (drawing) context.lineTo(scale.x, y);
+      else context.moveTo(scale.x, y);
+      drawing = true;
     }
-    context.stroke();
-    context.globalAlpha = 1;
   }
 
   #axis(context, scale) {

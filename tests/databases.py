@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,36 @@ from stylefarm.shared.db.connection import connect
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.store import Store
 from tests.servers import PostgresServer
+
+# By all migrations, whatever is there.
+UPGRADE = migrations.upgrade
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have new SQLite databases copied from one that was migrated: hundreds of tests begin with one."""
+    copied = tmp_path_factory.mktemp("migrated") / "farm.db"
+
+    def upgrade_or_copy(engine: Engine) -> tuple[str | None, str]:
+        path = Path(engine.url.database or "")
+        if engine.dialect.name != "sqlite" or not path.name or path.exists() or not path.parent.is_dir():
+            return UPGRADE(engine)
+        if not copied.exists():
+            made = connect(f"sqlite:///{copied}")
+            UPGRADE(made)
+            made.dispose()
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        shutil.copy(copied, part)
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+        part.unlink()
+        # Where another process came first.
+        before, head = UPGRADE(engine)
+        return (None if before == head else before), head
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "upgrade", upgrade_or_copy)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from PIL import Image
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.queries.jobs import Queries
 from tests.acceptance.served_farm import rendering_processes, served_farm
-from tests.programs import CommandLine
+from tests.programs import InProcess
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import wait_until
 from tests.servers.variables import variables_of
@@ -27,21 +27,26 @@ SMALL = (
 
 
 @pytest.fixture
-def farm(pictures: Path, redis_server: RedisServer, empty_postgres_url: str, swift_server: SwiftServer) -> CommandLine:
-    """The program, told of servers of the test's own; the database is migrated, and there is a data set."""
-    servers = variables_of(redis_server, empty_postgres_url, swift_server, f"farm-{uuid.uuid4().hex}")
-    farm = served_farm(pictures, {**servers, "STYLEFARM_CHECKPOINT_SECONDS": "0.2"})
+def farm(
+    pictures: Path,
+    redis_server: RedisServer,
+    postgres_url: str,
+    swift_server: SwiftServer,
+    request: pytest.FixtureRequest,
+) -> InProcess:
+    """The program, told of servers of the test's own; there is a data set."""
+    servers = variables_of(redis_server, postgres_url, swift_server, f"farm-{uuid.uuid4().hex}")
+    farm = InProcess.of(served_farm(pictures, {**servers, "STYLEFARM_CHECKPOINT_SECONDS": "0.2"}), request)
     write_torch(pictures / "squeezenet.pth", squeezenet_state())
-    for command in (("db", "upgrade"), ("dataset", "add", "photos", ".")):
-        ended = farm.run(*command)
-        assert ended.code == 0, ended.messages
+    added = farm.run("dataset", "add", "photos", ".")
+    assert added.code == 0, added.messages
     return farm
 
 
-def test_a_killed_training_goes_on_and_gives_the_same_model(farm: CommandLine, empty_postgres_url: str) -> None:
+def test_a_killed_training_goes_on_and_gives_the_same_model(farm: InProcess, postgres_url: str) -> None:
     """Given a training whose process is killed, and a picture that waits for its model, I expect the curve of one that
     ran through, the same losses on the card, and the picture."""
-    rows = Queries(connect(empty_postgres_url))
+    rows = Queries(connect(postgres_url))
     whole, killed = (
         farm.run("train", "ulyanov", "--name", name, *SMALL, "--no-wait", "--json").document["job"]["id"]
         for name in ("whole", "killed")

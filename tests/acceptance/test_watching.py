@@ -25,12 +25,12 @@ from redis import Redis
 from stylefarm.shared.queue.app import application
 from stylefarm.shared.queue.hints import key_of
 from stylefarm.shared.queue.messages import envelope, write_hint
-from tests.programs import PROGRAM, SHALLOW, CommandLine
+from tests.programs import PROGRAM, SHALLOW, CommandLine, InProcess
 from tests.servers import PostgresServer, RedisServer, SwiftServer
 from tests.servers.processes import free_ports, wait_until
 from tests.servers.variables import variables_of
 
-SECONDS = 60
+SECONDS = 90
 SLOT = "test-cpu0"
 
 Samples = dict[tuple[str, frozenset[str]], float]
@@ -44,11 +44,16 @@ def port() -> int:
 
 @pytest.fixture
 def farm(
-    pictures: Path, redis_server: RedisServer, postgres_url: str, swift_server: SwiftServer, port: int
-) -> CommandLine:
+    pictures: Path,
+    redis_server: RedisServer,
+    postgres_url: str,
+    swift_server: SwiftServer,
+    port: int,
+    request: pytest.FixtureRequest,
+) -> InProcess:
     """The program on servers; its worker has a port, and keeps what is temporary in a folder of the test's."""
     (pictures / "temporary").mkdir()
-    return CommandLine(
+    program = CommandLine(
         pictures,
         {
             **variables_of(redis_server, postgres_url, swift_server, f"watch-{uuid.uuid4().hex}"),
@@ -63,10 +68,11 @@ def farm(
             "TORCH_HOME": str(pictures.parent / "torch"),
         },
     )
+    return InProcess.of(program, request)
 
 
 @pytest.fixture
-def start(farm: CommandLine) -> Iterator[Start]:
+def start(farm: InProcess) -> Iterator[Start]:
     """Start a worker whose log goes to the files `log` and `out`, and wait until its port answers."""
     with contextlib.ExitStack() as until_the_end:
 
@@ -88,7 +94,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def _get(farm: CommandLine, path: str) -> tuple[int, str]:
+def _get(farm: InProcess, path: str) -> tuple[int, str]:
     """The status and the text of a page of the worker's port."""
     address = f"http://127.0.0.1:{farm.variables['STYLEFARM_METRICS_PORT']}{path}"
     try:
@@ -99,14 +105,14 @@ def _get(farm: CommandLine, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def _answers(farm: CommandLine) -> bool:
+def _answers(farm: InProcess) -> bool:
     try:
         return _get(farm, "/healthz")[0] == 200
     except OSError:
         return False
 
 
-def scraped(farm: CommandLine) -> Samples:
+def scraped(farm: InProcess) -> Samples:
     """The samples of a scrape, by their names and labels."""
     families = text_string_to_metric_families(_get(farm, "/metrics")[1])
     samples = (sample for family in families for sample in family.samples)
@@ -117,7 +123,7 @@ def value(samples: Samples, name: str, *labels: str) -> float | None:
     return samples.get((f"stylefarm_{name}", frozenset(labels)))
 
 
-def submitted(farm: CommandLine, *iterations: int) -> list[str]:
+def submitted(farm: InProcess, *iterations: int) -> list[str]:
     """The ids of new jobs, one for each number of iterations."""
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, snapshot_every: 5, {SHALLOW}}}\n"
@@ -128,7 +134,7 @@ def submitted(farm: CommandLine, *iterations: int) -> list[str]:
     return [job["id"] for job in created.document["jobs"]]
 
 
-def rendered(farm: CommandLine, *iterations: int) -> list[str]:
+def rendered(farm: InProcess, *iterations: int) -> list[str]:
     """The same, once they are done."""
     jobs = submitted(farm, *iterations)
     for job in jobs:
@@ -136,19 +142,19 @@ def rendered(farm: CommandLine, *iterations: int) -> list[str]:
     return jobs
 
 
-def listed(farm: CommandLine) -> dict[str, Any]:
+def listed(farm: InProcess) -> dict[str, Any]:
     """The farm's one worker, as it is listed."""
     (worker,) = farm.run("worker", "list", "--json").document["workers"]
     assert isinstance(worker, dict)
     return worker
 
 
-def lines(farm: CommandLine) -> list[dict[str, Any]]:
+def lines(farm: InProcess) -> list[dict[str, Any]]:
     """What the worker has logged; every line must be an object."""
     return [json.loads(line) for name in ("log", "out") for line in (farm.folder / name).read_text().splitlines()]
 
 
-def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: CommandLine, start: Start) -> None:
+def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: InProcess, start: Start) -> None:
     """Given a worker with a port, if it renders, I expect that in its metrics, also after its process was killed.
 
     And if it is stopped, I expect the port closed and the folder of its numbers gone.
@@ -196,7 +202,7 @@ def test_a_worker_tells_what_it_does_and_leaves_nothing_behind(farm: CommandLine
 DEADLY = [b"garbage", b"", b"[]", b"{}", b"\xff", b'{"headers": {"task": "stylefarm.render"}, "properties": {}}']
 
 
-def test_no_message_stops_a_worker(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
+def test_no_message_stops_a_worker(farm: InProcess, start: Start, redis_server: RedisServer) -> None:
     """Given a queue with garbage and hints with headers of wrong types, I expect one slot that renders all the same.
 
     And what was dropped counted, one line about it in the log, and nothing put back when the worker is stopped.
@@ -225,10 +231,22 @@ def test_no_message_stops_a_worker(farm: CommandLine, start: Start, redis_server
 
 
 def test_a_worker_tells_of_itself_while_the_database_is_away(
-    farm: CommandLine, start: Start, postgres_server: PostgresServer
+    farm: InProcess, start: Start, postgres_server: PostgresServer, port: int
 ) -> None:
-    """Given a worker, if its database hangs or has ended, I expect its own numbers all the same, and that said."""
+    """Given a worker, if its database hangs or has ended, I expect its own numbers all the same, and that said.
+
+    And if another one is started on its port, I expect one sentence with the remedy, and 2.
+    """
     start()
+    (farm.folder / "other").mkdir()
+    other = CommandLine(farm.folder, {**farm.variables, "TMPDIR": str(farm.folder / "other")})
+    refused = other.run("worker", "start", "--gpus", "none", "--metrics-port", str(port))
+    assert refused.code == 2
+    assert refused.messages == (
+        f"stylefarm: metrics cannot be served on port {port} of 127.0.0.1 (another program listens there):"
+        " give each worker of this machine a --metrics-port of its own, or see metrics_host\n"
+    )
+    assert not list((farm.folder / "other").iterdir())
     # The process that renders counts once it has imported torch.
     wait_until(lambda: value(scraped(farm), "iterations_total", f"slot={SLOT}") == 0, SECONDS)
     for leave, come_back in (
@@ -248,22 +266,7 @@ def test_a_worker_tells_of_itself_while_the_database_is_away(
         wait_until(lambda: value(scraped(farm), "jobs", "state=done") == 0, SECONDS)
 
 
-def test_a_port_that_is_taken_is_refused_in_a_sentence(farm: CommandLine, start: Start, port: int) -> None:
-    """Given a worker, if another one is started on its port, I expect one sentence with the remedy, and 2."""
-    start()
-    (farm.folder / "other").mkdir()
-    other = CommandLine(farm.folder, {**farm.variables, "TMPDIR": str(farm.folder / "other")})
-    refused = other.run("worker", "start", "--gpus", "none", "--metrics-port", str(port))
-    assert refused.code == 2
-    assert refused.messages == (
-        f"stylefarm: metrics cannot be served on port {port} of 127.0.0.1 (another program listens there):"
-        " give each worker of this machine a --metrics-port of its own, or see metrics_host\n"
-    )
-    assert not list((farm.folder / "other").iterdir())
-    assert _answers(farm)
-
-
-def test_a_worker_is_unwell_when_its_slots_end(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
+def test_a_worker_is_unwell_when_its_slots_end(farm: InProcess, start: Start, redis_server: RedisServer) -> None:
     """Given a worker, if its slot cannot start again, I expect 503 with the reason; 200 once it rests by request."""
     worker = start()
     (slot,) = psutil.Process(worker.pid).children()
@@ -288,13 +291,13 @@ def test_a_worker_is_unwell_when_its_slots_end(farm: CommandLine, start: Start, 
     assert {"worker", "event", "level"} <= set.intersection(*map(set, lines(farm)))
 
 
-def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine, start: Start) -> None:
+def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: InProcess, start: Start) -> None:
     """Given a worker that logs all there is, I expect an object on each line, with job and attempt during a job.
 
     Also of what threads and libraries have to say, and of a job whose process was killed.
     """
     worker = start(STYLEFARM_LOG_LEVEL="debug", STYLEFARM_CHECKPOINT_SECONDS="0.2")
-    (rendered_once,) = rendered(farm, 400)
+    (rendered_once,) = rendered(farm, 60)
     (killed,) = submitted(farm, 90_000)
     wait_until(lambda: farm.run("job", "show", killed, "--json").document["job"]["state"] == "running", SECONDS)
     psutil.Process(worker.pid).children(recursive=True)[1].kill()
@@ -320,7 +323,7 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: CommandLine
     assert (death["job"], death["attempt"]) == (killed, 1)
 
 
-def test_celery_speaks_of_jobs_by_their_ids(farm: CommandLine, start: Start, redis_server: RedisServer) -> None:
+def test_celery_speaks_of_jobs_by_their_ids(farm: InProcess, start: Start, redis_server: RedisServer) -> None:
     """Given someone who listens to Celery's events as Flower does, I expect the tasks' ids to be the jobs'."""
     start()
     # A program of its own: our application takes hints alone.

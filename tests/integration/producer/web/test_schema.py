@@ -51,7 +51,7 @@ def test_whatever_is_sent_is_answered(app: FastAPI) -> None:
     for result, mode in itertools.product(schema.get_all_operations(), GenerationMode):
         operation = result.ok()
 
-        @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(case=operation.as_strategy(generation_mode=mode))
         def check(case: Case[Any]) -> None:
             case.call_and_validate(checks=CHECKS)

@@ -160,7 +160,7 @@ def test_one_that_diverges_does_not_touch_the_others(batching: Farm, fields: dic
 
 def test_one_that_is_cancelled_ends_at_once(batching: Farm, fields: dict[str, Any]) -> None:
     """Given a running batch, if one job is cancelled and one paused, I expect both let go, and the third done."""
-    jobs = swept(batching, fields, iterations=150)
+    jobs = swept(batching, fields, iterations=60)
     let_go: list[bool] = []
 
     def watch(statuses: Sequence[Status]) -> None:
@@ -177,15 +177,15 @@ def test_one_that_is_cancelled_ends_at_once(batching: Farm, fields: dict[str, An
     assert (resumed.state, resumed.attempt) == (State.DONE, 2)
     attempt = batching.services.queries.attempts(jobs[2].id)[-1]
     assert attempt.record["resumed"]["iteration"] > 0, "it goes on from a checkpoint that was stored in the batch"
-    assert jobs[2].losses().iteration.tolist() == list(range(151))
+    assert jobs[2].losses().iteration.tolist() == list(range(61))
 
 
 def test_a_resumed_member_of_a_batch_gets_the_bytes_of_one_that_ran_through(
     batching: Farm, fields: dict[str, Any]
 ) -> None:
     """Given a batch, if one is paused and resumed alone, I expect the bytes that it has without a pause."""
-    expected = swept(batching, fields, WEIGHTS[:1], iterations=150)[0].result(timeout=120).data
-    jobs = swept(batching, fields, iterations=150)
+    expected = swept(batching, fields, WEIGHTS[:1], iterations=60)[0].result(timeout=120).data
+    jobs = swept(batching, fields, iterations=60)
     asked: list[bool] = []
 
     def watch(statuses: Sequence[Status]) -> None:

@@ -33,7 +33,7 @@ SHALLOW: dict[str, Any] = {
     "size": 64,
     "style_loss": "gram",
 }
-ITERATIONS = 80
+ITERATIONS = 40
 
 
 # Jobs that wait to be paused or cancelled once they have a checkpoint: on a busy machine they would be done before.
@@ -59,7 +59,7 @@ def farm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 @pytest.fixture
 def fields(pictures: Path) -> dict[str, Any]:
     pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png")}
-    return {**pair, **SHALLOW, "iterations": ITERATIONS, "snapshot_every": 30}
+    return {**pair, **SHALLOW, "iterations": ITERATIONS, "snapshot_every": 15}
 
 
 def _is_stopped(attempt: Attempt) -> bool:
@@ -128,7 +128,7 @@ def test_a_paused_job_goes_on_where_it_was(
     assert job.fetch().data == expected
     assert job.losses() == whole.losses()
     assert job.losses().iteration.tolist() == list(range(ITERATIONS + 1))
-    assert [snapshot.iteration for snapshot in job.snapshots()] == [30, 60]
+    assert [snapshot.iteration for snapshot in job.snapshots()] == [15, 30]
     assert [s.fetch().data for s in job.snapshots()] == [s.fetch().data for s in whole.snapshots()]
     assert checkpoints(job) == checkpoints(whole) == []
     assert not list((farm.settings.home / "cache" / "checkpoints").iterdir())

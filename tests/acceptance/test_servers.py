@@ -43,7 +43,7 @@ def served(
     redis_server: RedisServer,
     postgres_server: PostgresServer,
     swift_server: SwiftServer,
-) -> ServedFarm:
+) -> Iterator[ServedFarm]:
     """A farm for all tests of this module; its database is migrated."""
     folder, name = tmp_path_factory.mktemp("served") / "pictures", f"farm_{uuid.uuid4().hex}"
     folder.mkdir()
@@ -52,7 +52,10 @@ def served(
     program = served_farm(folder, variables_of(redis_server, url, swift_server, name.replace("_", "-")))
     upgraded = program.run("db", "upgrade")
     assert upgraded.code == 0, upgraded.messages
-    return ServedFarm(program, url, name.replace("_", "-"))
+    yield ServedFarm(program, url, name.replace("_", "-"))
+    # Hints of jobs that no worker takes.
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,7 @@ def _measure_keys(page: Page) -> None:
 
 def _measure_brush(page: Page, server: WebServer, sweep: Sweep) -> None:
     page.goto(f"{server.address}/sweeps/{sweep.id}?view=explore")
-    page.wait_for_selector(".parallel canvas")
+    page.wait_for_selector(".parallel[data-axes]")
     page.wait_for_timeout(1500)
     box = page.locator(".parallel").bounding_box()
     assert box is not None

@@ -2,7 +2,7 @@
 
 import { ask, page } from "../lib/api.js";
 import { button, choice, make, oncePerFrame } from "../lib/dom.js";
-import { many, words } from "../lib/format.js";
+import { count, many, words } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
 import { onTheme } from "../lib/theme.js";
 import { emptyFilter, passing } from "./filter.js";
@@ -49,7 +49,7 @@ export class Explore {
   #draw() {
     const mask = passing(this.store, this.desk.chosen.filter);
     const left = mask.reduce((sum, one) => sum + one, 0);
-    this.left.textContent = left === this.store.length ? many(left, "cell") : `${left} of ${many(this.store.length, "cell")}`;
+    this.left.textContent = left === this.store.length ? many(left, "cell") : `${count(left)} of ${many(this.store.length, "cell")}`;
     this.parallel.draw(mask);
     this.scatter.draw(mask);
   }

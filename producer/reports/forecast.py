@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from stylefarm.producer.client.embedded import estimate
+from stylefarm.producer.backends.embedded import estimate
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.grids import Grid
 from stylefarm.producer.submission.resolve_grid import resolve_grid
@@ -91,7 +91,7 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
 
 def _workers(farm: Farm) -> int:
     """Return how many workers take jobs now; an embedded farm is one itself."""
-    if farm.embedded_worker is not None:
+    if farm.settings.embedded:
         return 1
     return sum(listed.state == WorkerState.ACTIVE for listed in farm.services.workers.listed())
 
@@ -112,7 +112,7 @@ def _seconds(farm: Farm, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple
             total += count * median(paces)
         elif (examples[method, size].model or "").startswith(JOB):
             return None, "unknown: the model is still being trained"
-        elif farm.embedded_worker is not None:
+        elif farm.settings.embedded:
             spec = examples[method, size]
             total += count * estimate(spec, resolver.picture, farm.settings).seconds / spec.total_iterations
             timed += 1

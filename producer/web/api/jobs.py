@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from stylefarm.producer.backends.protocol import Action, Command
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.rated import rated
 from stylefarm.producer.views.status import Status
@@ -23,9 +24,8 @@ from stylefarm.producer.web.submitted import checked_fields
 from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import MEDIA_TYPES, JobSelector
 from stylefarm.shared.db.states import State
-from stylefarm.shared.errors import InvalidRequest, NotFound, StillPending
+from stylefarm.shared.errors import NotFound, StillPending
 from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
-from stylefarm.shared.spec.terms import parse_terms
 
 router = APIRouter(tags=["jobs"])
 
@@ -60,7 +60,7 @@ class JobAction(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Annotated[str, Field(pattern="^(cancel|pause|resume|retry|prioritize)$")]
+    action: Action
     priority: Annotated[int, Field(ge=0, le=9)] | None = None
     from_checkpoint: bool = False
 
@@ -230,25 +230,6 @@ def result(farm: FarmDep, reader: Reader, job_id: str) -> Response:
 def act(request: Request, farm: FarmDep, user: Submitter, job_id: str, body: JobAction) -> Response:
     """Cancel, pause, resume, retry or prioritize a job; `changed` is 0 where there was nothing to do."""
     farm.services.queries.job(job_id)
-    changed = run_action(
-        farm, JobSelector(job=job_id), body.action, body.priority, from_checkpoint=body.from_checkpoint
-    )
+    command = Command(body.action, body.priority, from_checkpoint=body.from_checkpoint)
+    changed = farm.backend.command(JobSelector(job=job_id), command).changed
     return answer(request, {"changed": changed, **job_document(_status(farm, user.user, job_id))})
-
-
-def run_action(
-    farm: Farm, selector: JobSelector, action: str, priority: int | None = None, *, from_checkpoint: bool = False
-) -> int:
-    """Carry out an action, and return how many jobs it has changed. Raises InvalidRequest."""
-    commands = farm.store.commands
-    if action == "cancel":
-        return len(commands.cancel(selector))
-    if action == "pause":
-        return len(commands.pause(selector))
-    if action == "resume":
-        return farm.announce_changes(commands.resume(selector))
-    if action == "retry":
-        return farm.announce_changes(commands.retry(selector, from_checkpoint=from_checkpoint))
-    if priority is None:
-        raise InvalidRequest("prioritize needs a priority, 0 to 9: give one")
-    return farm.announce_changes(commands.reprioritize(selector, parse_terms({"priority": priority}).priority))

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from stylefarm.producer.backends.protocol import Action, Command
 from stylefarm.producer.grids import parse_grid
 from stylefarm.producer.reports.forecast import forecast
 from stylefarm.producer.views.importance import importance
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
-from stylefarm.producer.web.api.jobs import run_action
 from stylefarm.producer.web.documents import about, metric_names
 from stylefarm.producer.web.once import IdempotencyKey, once
 from stylefarm.producer.web.problems import Refused
@@ -55,7 +55,7 @@ class SweepRequest(BaseModel):
 class SweepAction(CellSelection):
     """What is to be done with the selected cells of a sweep; `priority` for prioritize."""
 
-    action: Annotated[str, Field(pattern="^(cancel|pause|resume|retry|prioritize)$")]
+    action: Action
     priority: Annotated[int, Field(ge=0, le=9)] | None = None
 
 
@@ -158,7 +158,8 @@ def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: S
             409,
         )
     jobs = list(dict.fromkeys(cell.job for cell in cells))
-    changed = run_action(farm, JobSelector(jobs=jobs), body.action, body.priority) if jobs else 0
+    command = Command(body.action, body.priority)
+    changed = farm.backend.command(JobSelector(jobs=jobs), command).changed if jobs else 0
     counts = {str(state): count for state, count in farm.services.queries.counts(sweep_id).items()}
     return answer(request, {"changed": changed, "cells": len(cells), "counts": counts})
 

@@ -43,6 +43,10 @@ class DatabaseReads(DatabaseConnection):
 
     def statuses(self, ids: Sequence[str]) -> list[Status]:
         """See `Backend.statuses`."""
+        return self.rated(self.progress(ids))
+
+    def progress(self, ids: Sequence[str]) -> list[Status]:
+        """See `Backend.progress`."""
         return [Status.of(row) for row in self.services.queries.jobs(ids)]
 
     def rated(self, statuses: Sequence[Status]) -> list[Status]:

@@ -183,7 +183,11 @@ class Backend(PictureSource, Protocol):
         ...
 
     def statuses(self, ids: Sequence[str]) -> list[Status]:
-        """Return where jobs stand, in the order of the ids, perhaps without ratings; unknown ids are left out."""
+        """Return where jobs stand, with ratings, in the order of the ids; unknown ids are left out."""
+        ...
+
+    def progress(self, ids: Sequence[str]) -> list[Status]:
+        """Return the same for who asks often: the ratings may be missing, or of an earlier moment."""
         ...
 
     def rated(self, statuses: Sequence[Status]) -> list[Status]:

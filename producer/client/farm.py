@@ -37,9 +37,13 @@ class Farm(ReviewSession):
 
     Args:
         settings: which farm; by default those of the environment and of stylefarm.toml. Without servers in them the
-            farm is embedded: this process renders while it waits.
+            farm is embedded: this process renders while it waits. Or the address of a farm, which is then asked over
+            HTTP: "https://farm.example.org".
+        token: who asks, of a farm that is named by its address; None: the token of the settings, if it is for that
+            farm.
 
     Raises:
+        InvalidSettings: a setting is wrong; over HTTP, also the address or the token, and any method may raise it.
         ServiceUnavailable: a service does not answer; any method may raise it.
         NotMigrated: the database has another schema than this release; any method may raise it.
 

@@ -8,10 +8,11 @@ from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from stylefarm.producer.backends.connecting import connect
 from stylefarm.producer.backends.database import DatabaseBackend
-from stylefarm.producer.backends.protocol import Backend, JobQuery
+from stylefarm.producer.backends.protocol import JobQuery
 from stylefarm.producer.client.items import HasId, JobT, as_list, cell_of, distinct
-from stylefarm.producer.client.waiting import Waiting, is_over, newly_ended, poll, statuses_of
+from stylefarm.producer.client.waiting import Waiting, all_of, is_over, newly_ended, poll
 from stylefarm.producer.views.status import Status, Watcher
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings
@@ -32,7 +33,9 @@ class Session:
     """A connection to a farm: lists of its jobs, and waiting for them.
 
     Args:
-        settings: which farm; by default those of the environment and of stylefarm.toml.
+        settings: which farm; by default those of the environment and of stylefarm.toml. Or the address of a farm that
+            is asked over HTTP.
+        token: who asks, of a farm that is named by its address.
 
     Attributes:
         backend: who answers what is asked of the farm.
@@ -42,19 +45,26 @@ class Session:
             print(len(farm.jobs()))
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | str | None = None, *, token: str | None = None) -> None:
+        if isinstance(settings, str):
+            settings = load_settings().over_http(settings, token)
+        elif token is not None:
+            raise InvalidRequest("a token goes with the address of a farm: Farm('https://farm.example.org', token=...)")
         self.settings = settings or load_settings()
-        self.backend: Backend = DatabaseBackend(self.settings)
+        self.backend = connect(self.settings)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.backend.address!r})"
 
     @property
     def database(self) -> DatabaseBackend:
-        """The farm's own database, with what only it can be asked for."""
-        if not isinstance(self.backend, DatabaseBackend):
-            raise TypeError("this farm is not asked by its database")
-        return self.backend
+        """The farm's own database, with what only it can be asked for.
+
+        Raises InvalidRequest where the farm is asked over HTTP.
+        """
+        if isinstance(self.backend, DatabaseBackend):
+            return self.backend
+        raise self.settings.elsewhere
 
     @property
     def services(self) -> Services:
@@ -168,8 +178,8 @@ class Session:
                 print(status.id, status.state)
         """
         ids = [job if isinstance(job, str) else job.id for job in jobs]
-        seen = statuses_of(self.backend, ids)
-        return self.rated([seen[job_id] for job_id in ids])
+        seen = all_of(ids, self.backend.statuses(ids))
+        return [seen[job_id] for job_id in ids]
 
     def frame(self, jobs: Iterable[HasId | str]) -> DataFrame:
         """Return a row for each of any jobs: ids, pictures, parameters, state, losses and metrics.

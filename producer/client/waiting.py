@@ -81,7 +81,8 @@ class Waiting:
 
     def _statuses(self) -> list[Status]:
         """Return the statuses of all jobs; of those that have ended, those of the last poll."""
-        seen = statuses_of(self.backend, [job_id for job_id in self.ids if job_id not in self._ended])
+        pending = [job_id for job_id in self.ids if job_id not in self._ended]
+        seen = all_of(pending, self.backend.progress(pending))
         self._ended.update((job_id, status) for job_id, status in seen.items() if status.state.final)
         return [self._ended.get(job_id) or seen[job_id] for job_id in self.ids]
 
@@ -155,21 +156,23 @@ def newly_ended(now: Sequence[Status], reported: set[int]) -> list[int]:
     return sorted(ended, key=lambda place: now[place].finished_at or now[place].created_at)
 
 
-def statuses_of(backend: Backend, ids: Sequence[str]) -> dict[str, Status]:
-    """Return where the jobs of these whole ids stand, by id.
+def all_of(ids: Sequence[str], statuses: Sequence[Status]) -> dict[str, Status]:
+    """Return statuses by the ids of their jobs.
 
     Args:
-        backend: the farm's.
         ids: whole ids of jobs.
+        statuses: what was found of them.
 
     Raises:
         NotFound: one of them is not there; the first is named.
 
     Example:
-        statuses = statuses_of(farm.backend, [job.id for job in jobs])
-        print(statuses[jobs[0].id].state)
+        >>> all_of(["9a41c07d"], [])
+        Traceback (most recent call last):
+        ...
+        stylefarm.shared.errors.NotFound: there is no job 9a41c07d
     """
-    seen = {status.id: status for status in backend.statuses(ids)}
+    seen = {status.id: status for status in statuses}
     for job_id in ids:
         if job_id not in seen:
             raise NotFound(f"there is no job {job_id}")

@@ -10,6 +10,7 @@ from stylefarm.producer.backends.attending import DatabaseAttendance
 from stylefarm.producer.backends.deleting import delete
 from stylefarm.producer.backends.protocol import (
     Command,
+    Forecast,
     JobOrder,
     Kind,
     Steered,
@@ -132,6 +133,12 @@ class DatabaseBackend(DatabaseReads):
             kept = kept_terms(self.services.sweep_reads, sweep_id, order.given, order.terms)
         facts = SweepFacts.of(self.services.queries.sweep(sweep_id))
         return SubmittedSweep(facts, submission.queued, resolved.skipped, resolved.problems, kept, resolved.folded)
+
+    def forecast(self, order: SweepOrder) -> Forecast:
+        """See `Backend.forecast`."""
+        from stylefarm.producer.backends.forecasting import forecast
+
+        return forecast(self, order)
 
     def _queue(self, selector: JobSelector, command: Command) -> CommandResult:
         """Carry out a command by which jobs may come into the queue. Raises InvalidRequest."""

@@ -136,6 +136,31 @@ class SubmittedSweep:
     folded: str = ""
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """How many cells a sweep has, how many of them are still to be rendered, and how long that takes.
+
+    `machine_hours` is what one worker alone would take.
+    `known` pictures are rendered or submitted already, `new` ones are not; `hours` is for all new ones on `workers`,
+    None where it is unknown, and `basis` says what it was computed from, or what is missing.
+
+    Example:
+        found = farm.forecast(grid)
+        print(f"{found.new} of {found.cells} cells: {found.hours} hours on {found.workers} workers ({found.basis})")
+    """
+
+    cells: int
+    axes: Mapping[str, Sequence[Any]]
+    skipped: int
+    known: int
+    new: int
+    hours: float | None
+    machine_hours: float | None
+    workers: int
+    basis: str
+    notes: Sequence[str]
+
+
 class Attendance(Protocol):
     """What a program does for the farm while it waits for jobs."""
 
@@ -282,4 +307,8 @@ class Backend(PictureSource, Protocol):
 
     def submit_sweep(self, order: SweepOrder) -> SubmittedSweep:
         """Submit the jobs of a sweep that are not there yet."""
+        ...
+
+    def forecast(self, order: SweepOrder) -> Forecast:
+        """Return what a sweep would ask of the farm; no job is stored."""
         ...

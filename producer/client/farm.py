@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.backends.deleting import prune
-from stylefarm.producer.backends.protocol import JobOrder, SweepFacts, SweepOrder
+from stylefarm.producer.backends.protocol import Forecast, JobOrder, SweepFacts, SweepOrder
 from stylefarm.producer.client.items import as_list
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.plain_values import to_plain
@@ -184,6 +184,29 @@ class Farm(ReviewSession):
         if webhook is not None:
             found.call(webhook)
         return found
+
+    def forecast(self, grid: Grid, *, skip_bad: bool = False) -> Forecast:
+        """Check a grid as `sweep` does, and return what it would ask of the farm; no job is stored.
+
+        A farm over HTTP is sent the pictures that it lacks, and keeps them for a day.
+
+        Args:
+            grid: the cells.
+            skip_bad: leave out cells whose pictures cannot be used.
+
+        Returns:
+            How many cells there are, how many of them are to be rendered, and how long that takes.
+
+        Raises:
+            InvalidSpec: as `sweep`; so are InvalidImage, InvalidRequest and NotFound.
+            OutOfMemory: a picture cannot fit into this machine's memory, in an embedded farm.
+
+        Example:
+            found = farm.forecast(read_grid(Path("cats.yaml")))
+            print(found.new, "pictures,", found.hours, "hours")
+        """
+        order = SweepOrder(grid, self.terms(grid.terms), grid.terms, grid.max_running, skip_bad=skip_bad)
+        return self.backend.forecast(order)
 
     def find_job(self, job_id: str) -> Job:
         """Return the job of an id.

@@ -288,6 +288,8 @@ class Session:
         """
         from stylefarm.shared.webhooks.delivery import check_url
 
+        if self.settings.url is not None:
+            raise self.settings.elsewhere
         check_url(url)
         if self.settings.embedded and self.settings.webhook_secret is None:
             raise InvalidSettings("a webhook needs a secret to be signed with: set STYLEFARM_WEBHOOK_SECRET")

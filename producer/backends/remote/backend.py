@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.backends.protocol import (
     Command,
+    Forecast,
     JobOrder,
     Kind,
     Steered,
@@ -18,7 +19,7 @@ from stylefarm.producer.backends.protocol import (
 )
 from stylefarm.producer.backends.remote.reads import RemoteReads
 from stylefarm.producer.backends.remote.uploads import Uploads
-from stylefarm.producer.backends.remote.values import action_of, ratings_of, submitted_sweep_of
+from stylefarm.producer.backends.remote.values import action_of, forecast_of, ratings_of, submitted_sweep_of
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.records import Deletion, JobSelector
 from stylefarm.shared.spec.marks import Marks
@@ -118,3 +119,15 @@ class RemoteBackend(RemoteReads):
         with working("submitting"):
             made = submitted_sweep_of(self.connection.submit("/sweeps", body, str(uuid.uuid4())))
         return replace(made, skipped=made.skipped + skipped, problems=(*problems, *made.problems))
+
+    def forecast(self, order: SweepOrder) -> Forecast:
+        """See `Backend.forecast`."""
+        from stylefarm.producer.backends.remote.orders import sweep_document
+
+        uploads = Uploads(self.connection, self.settings)
+        body, skipped, problems = sweep_document(order, uploads)
+        uploads.send()
+        answered = self.connection.post("/sweeps:validate", body, again=True)
+        found = forecast_of(answered)
+        cells, left_out = found.cells + skipped, found.skipped + skipped
+        return replace(found, cells=cells, skipped=left_out, notes=[*problems, *found.notes])

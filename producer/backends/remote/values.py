@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from stylefarm.producer.backends.protocol import History, ListedSweep, SubmittedSweep, SweepFacts
+from stylefarm.producer.backends.protocol import Forecast, History, ListedSweep, SubmittedSweep, SweepFacts
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State, read_state
@@ -107,6 +107,17 @@ def submitted_sweep_of(document: Document) -> SubmittedSweep:
     """Return what a submission of a sweep did."""
     told = {name: document[name] for name in ("skipped", "problems", "kept", "folded")}
     return SubmittedSweep(sweep_of(document), frozenset(document["created_jobs"]), **told)
+
+
+def forecast_of(document: Document) -> Forecast:
+    """Return what `POST /sweeps:validate` says of a sweep."""
+    told = {name: document[name] for name in ("axes", "skipped", "known", "new", "workers", "basis", "notes")}
+    hours, of_one = (None if seconds is None else seconds / 3600 for seconds in _seconds(document))
+    return Forecast(cells=document["jobs"], hours=hours, machine_hours=of_one, **told)
+
+
+def _seconds(document: Document) -> tuple[float | None, float | None]:
+    return document["seconds"], document["worker_seconds"]
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from stylefarm.producer.backends.protocol import Action, Command, Steered
 from stylefarm.producer.grids import parse_grid
-from stylefarm.producer.reports.forecast import forecast
 from stylefarm.producer.views.importance import importance
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
@@ -123,16 +122,22 @@ def list_sweeps(
 
 @router.post("/sweeps:validate")
 def validate(request: Request, farm: FarmDep, user: Submitter, body: SweepRequest) -> Response:
-    """Check a sweep, and return how many pictures it would render and how long that takes; nothing is stored."""
+    """Check a sweep, and return how many pictures it would render and how long that takes; nothing is stored.
+
+    `worker_seconds` are those of one worker alone.
+    """
     grid = _grid(farm, body)
-    found = forecast(farm, grid)
+    found = farm.forecast(grid, skip_bad=body.skip_bad)
     return answer(
         request,
         {
             "jobs": found.cells,
             "known": found.known,
             "new": found.new,
+            "skipped": found.skipped,
             "seconds": None if found.hours is None else found.hours * 3600,
+            "worker_seconds": None if found.machine_hours is None else found.machine_hours * 3600,
+            "workers": found.workers,
             "basis": found.basis,
             "axes": found.axes,
             "notes": list(found.notes),

@@ -310,6 +310,8 @@ def is_called(axis: str, known: Any, wanted: Any) -> bool:
     Example:
         >>> is_called("content", "photos/cat.jpg", "cat"), is_called("style_weight", 10.0, "10")
         (True, True)
+        >>> is_called("content", "sha256:1f/cat.jpg", "photos/cat.jpg")
+        True
     """
     label = label_of(axis, known)
     # On the command line, lists are written without spaces.

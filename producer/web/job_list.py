@@ -16,7 +16,7 @@ from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.marks import parse_tags
 from stylefarm.shared.spec.ratings import MOST_STARS
 
-SweepId = Annotated[str | None, Query(min_length=36, max_length=36, description="Only jobs of this sweep.")]
+SweepId = Annotated[str | None, Query(pattern="^[0-9a-f-]{36}$", description="Only jobs of this sweep.")]
 Moment = Annotated[str | None, Query(max_length=40, description="A moment in ISO 8601, with its offset.")]
 Where = Annotated[
     list[str],

@@ -14,6 +14,8 @@ def embedded_settings(home: Path) -> Settings:
     load_settings()  # says in a sentence what is wrong with them
     return Settings(
         home=home,
+        url=None,
+        token=None,
         broker_url=None,
         database_url=None,
         s3_bucket=None,

@@ -13,7 +13,6 @@ from stylefarm.shared.db.connection import connect
 from stylefarm.shared.queries.cells import CellReads
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.queries.lists import Listing
-from stylefarm.shared.queries.pages import Pages
 from stylefarm.shared.queries.reviews import ReviewReads
 from stylefarm.shared.queries.sweeps import SweepReads
 from stylefarm.shared.settings import Settings
@@ -87,11 +86,6 @@ class Services:
     def review_reads(self) -> ReviewReads:
         """The queries about ratings and votes."""
         return ReviewReads(self.engine)
-
-    @cached_property
-    def pages(self) -> Pages:
-        """Pages of long lists."""
-        return Pages(self.engine)
 
     @cached_property
     def listing(self) -> Listing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import ipaddress
 import os
 import re
 from functools import lru_cache
@@ -15,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
-from stylefarm.shared.errors import InvalidSettings
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings
 from stylefarm.shared.settings_file import (
     CONFIG_VARIABLE,
     PROFILE_VARIABLE,
@@ -33,6 +34,7 @@ MOST = 1 << 50
 LONGEST_PREFIX = 512
 LONGEST_USER = 64
 
+URL_EXAMPLE = "https://farm.example.org"
 BROKER_EXAMPLE = "redis://:password@host:6379/0"
 DATABASE_EXAMPLE = "postgresql://user:password@host/name"
 
@@ -50,14 +52,18 @@ def local_user() -> str:
 class Settings(BaseSettings):
     """The settings of a farm. Each setting `x` is `x` in stylefarm.toml and STYLEFARM_X in the environment.
 
-    Without a `broker_url` the farm is embedded: it needs no server and keeps everything below `home`. An empty
-    variable counts as none.
+    With a `url` the farm is another machine's, asked over HTTP. Without it and a `broker_url` the farm is embedded: it
+    needs no server and keeps everything below `home`. An empty variable counts as none.
     """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
+    url: str | None = Field(
+        None, description=f"a farm that is asked over HTTP, {URL_EXAMPLE}; none: the farm of the other settings"
+    )
+    token: SecretStr | None = Field(None, description="token for the farm at url")
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("stylefarm", appauthor=False)),
         validate_default=True,
@@ -143,6 +149,18 @@ class Settings(BaseSettings):
             raise ValueError(f"a prefix has at most {LONGEST_PREFIX} bytes: shorten it")
         return prefix
 
+    @field_validator("url")
+    @classmethod
+    def _ends_in_no_slash(cls, url: str | None) -> str | None:
+        return url if url is None else url.rstrip("/")
+
+    @field_validator("token")
+    @classmethod
+    def _is_sendable(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()):
+            raise ValueError("it is no token: it has letters of a header alone")
+        return token
+
     @field_validator("user")
     @classmethod
     def _is_a_name(cls, user: str) -> str:
@@ -161,14 +179,48 @@ class Settings(BaseSettings):
             raise ValueError("the path is not UTF-8, which a database's address must be: rename the folder") from None
         return home
 
+    def over_http(self, url: str, token: str | None = None) -> Settings:
+        """Return the settings of a program that asks a farm over HTTP.
+
+        Args:
+            url: where the farm answers.
+            token: who asks; None: the token of these settings, if they name the same farm, or none.
+
+        Raises:
+            InvalidSettings: the URL is none, or would send the token in the clear.
+
+        Example:
+            >>> Settings().over_http("https://farm.example.org/").url
+            'https://farm.example.org'
+        """
+        given = None if token is None else SecretStr(token)
+        own = self.token if self.url in (None, url.rstrip("/")) else None
+        servers = {"broker_url": None, "database_url": None}
+        found = self.model_copy(update={**servers, "url": url.rstrip("/"), "token": given or own})
+        check_farm_url(found)
+        return found
+
+    @property
+    def elsewhere(self) -> InvalidRequest:
+        """The error that tells that something is done only where the farm itself is."""
+        return InvalidRequest(
+            f"this needs the farm's own database, and {self.url} is asked over HTTP: run it where that farm's own"
+            " settings are, without STYLEFARM_URL"
+        )
+
     @property
     def embedded(self) -> bool:
         """Whether the farm lives in this process alone."""
-        return self.broker_url is None
+        return self.broker_url is None and self.url is None
 
     @property
     def database(self) -> str:
-        """The URL of the database, its password in it; an embedded farm keeps a SQLite file in its home."""
+        """The URL of the database, its password in it; an embedded farm keeps a SQLite file in its home.
+
+        Raises InvalidRequest where the farm is asked over HTTP, and has its database elsewhere.
+        """
+        if self.url is not None:
+            raise self.elsewhere
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         file = self.home.expanduser().absolute() / "farm.db"
@@ -211,6 +263,13 @@ def _check_environment() -> None:
 
 def _check_companions(settings: Settings) -> None:
     """Check that a farm on servers has all of them: half a configuration must not silently run on this machine."""
+    if settings.url is not None:
+        of_farm = [name for name in ("broker_url", "database_url") if getattr(settings, name) is not None]
+        if of_farm:
+            raise InvalidSettings(
+                f"url names a farm that is asked over HTTP, and {_are(of_farm)} set, too: unset one of the two"
+            )
+        return
     needed = ("broker_url", "database_url", "s3_bucket")
     of_servers = (*needed, "s3_endpoint", "s3_access_key", "s3_secret_key")
     given = [name for name in of_servers if getattr(settings, name) is not None]
@@ -230,6 +289,8 @@ def _check_companions(settings: Settings) -> None:
 
 
 def _check_addresses(settings: Settings) -> None:
+    if settings.url is not None:
+        check_farm_url(settings)
     if settings.broker_url is not None:
         url = settings.broker_url.get_secret_value()
         _check_url("broker_url", url, ("redis", "rediss"), BROKER_EXAMPLE)
@@ -265,6 +326,38 @@ def _scheme(url: str) -> str | None:
         return None
     plain = same_port and url.isprintable() and " " not in url and url.startswith(parts.scheme)
     return parts.scheme if plain and url.count("@") == parts.netloc.count("@") <= 1 else None
+
+
+def check_farm_url(settings: Settings) -> None:
+    """Check the address of a farm that is asked over HTTP. Raises InvalidSettings; it is not shown: it may be a secret.
+
+    Example:
+        >>> check_farm_url(Settings(url="https://farm.example.org"))
+    """
+    url = settings.url or ""
+    if _scheme(url) not in {"http", "https"} or "@" in url or "?" in url or "#" in url or not urlsplit(url).hostname:
+        raise InvalidSettings(f"url is no address of a farm: write {URL_EXAMPLE}, without user, password and token")
+    parts = urlsplit(url)
+    if parts.scheme == "http" and settings.token is not None and not is_loopback(parts.hostname or ""):
+        raise InvalidSettings(
+            f"url begins with http:// and is another machine's, to which the token would go in the clear: write"
+            f" https://{parts.netloc}"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs of this machine reach a server at that address.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+        (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_endpoint(url: str) -> None:

@@ -18,10 +18,11 @@ SAID = re.compile(r"dashboard at (http://\S+)/")
 
 @dataclass(frozen=True)
 class WebServer:
-    """A server that answers at `address`, without a slash at its end."""
+    """A server that answers at `address`, without a slash at its end, for the farm of a home."""
 
     address: str
     process: subprocess.Popen[str]
+    home: Path
 
 
 @contextlib.contextmanager
@@ -34,7 +35,7 @@ def web_server(home: Path, *options: str, **variables: str) -> Iterator[WebServe
         said = process.stderr.readline()
         found = SAID.search(said)
         assert found is not None, said + process.stderr.read()
-        yield WebServer(found[1], process)
+        yield WebServer(found[1], process, home)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -34,7 +34,13 @@ def show(as_json: bool) -> None:
         for (name, value), info in zip(shown.items(), Settings.model_fields.values(), strict=True)
     ]
     print_table(("setting", "value", "from", "variable", "what it is"), rows)
-    say("this farm is embedded: it renders on this machine" if settings.embedded else "this farm is on servers")
+    say(_which_farm(settings))
+
+
+def _which_farm(settings: Settings) -> str:
+    if settings.url is not None:
+        return f"this farm is asked over HTTP, at {settings.url}"
+    return "this farm is embedded: it renders on this machine" if settings.embedded else "this farm is on servers"
 
 
 def _shown(name: str, value: object) -> object:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.backends.protocol import Forecast
 from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.lists import MOST
 from stylefarm.producer.cli.marks import marks_options
@@ -20,7 +21,6 @@ from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.grids import Grid, load_grid, parse_grid, parse_settings
 from stylefarm.producer.grids.reading import MOST_BYTES
-from stylefarm.producer.reports.forecast import Forecast, forecast
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.console import confirm, echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.db.states import State
@@ -97,7 +97,7 @@ def create(
         if webhook is not None:
             farm.check_webhook(webhook)
         if dry_run:
-            _report_forecast(forecast(farm, grid, skip_bad=skip_bad), gpu_hour, as_json)
+            _report_forecast(farm.forecast(grid, skip_bad=skip_bad), gpu_hour, as_json)
             return
         if and_wait:
             check_renderer(farm)

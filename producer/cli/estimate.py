@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.backends.embedded import estimate as estimated
 from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.options import spec_options
 from stylefarm.producer.cli.streams import pictures_read
 from stylefarm.producer.cli.text import duration
-from stylefarm.producer.client.embedded import estimate as estimated
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.submission.resolver import SpecResolver
 from stylefarm.shared.console import json_option, print_json, print_pairs, print_table, say

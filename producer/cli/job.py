@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_jobs
-from stylefarm.producer.cli.logs import history, logs
+from stylefarm.producer.cli.logs import logs
 from stylefarm.producer.cli.text import loss_of, progress_of, rating_of
 from stylefarm.producer.cli.watch import watch_job
 from stylefarm.producer.client.farm import Farm, Job
@@ -135,8 +137,8 @@ def _print_words(shown: Job) -> None:
     print_pairs({f"  {name}": _shown(value) for name, value in status.spec.items()})
     echo()
     echo("events (UTC)")
-    for event in shown.farm.services.queries.events(shown.id):
-        echo(f"  {event.at:%Y-%m-%d %H:%M:%S}  {event.state:<9}  {event.reason}")
+    for event in shown.farm.backend.history(shown.id).events:
+        echo(f"  {datetime.fromisoformat(event['at']):%Y-%m-%d %H:%M:%S}  {event['state']:<9}  {event['reason']}")
 
 
 def _shown(value: object) -> object:
@@ -146,11 +148,11 @@ def _shown(value: object) -> object:
 
 
 def _print_document(shown: Job) -> None:
-    queries = shown.farm.services.queries
-    events, attempts = history(shown)
+    history = shown.farm.backend.history(shown.id)
     losses = list(shown.losses().rows())
-    snapshots = [row.key for row in queries.snapshots(shown.id)]
-    document = {"attempts": attempts, "events": events, "losses": losses, "snapshots": snapshots}
+    snapshots = [shot.stored.key for shot in shown.snapshots()]
+    told = {"attempts": history.attempts, "events": history.events}
+    document = {**told, "losses": losses, "snapshots": snapshots}
     print_json({"job": shown.status().as_json(), **document})
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from stylefarm.producer.backends.protocol import ListedSweep
 from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.cli.marks import tags_filter
 from stylefarm.producer.cli.rating import STARS
@@ -16,7 +17,7 @@ from stylefarm.producer.views.selection import parse_where
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 from stylefarm.shared.list_output import Item, ListOutput, list_options
-from stylefarm.shared.queries.lists import NO_FLAG, SweepCounts
+from stylefarm.shared.queries.lists import NO_FLAG
 from stylefarm.shared.schema.documents import ListedSweepDocument
 from stylefarm.shared.spec.marks import parse_tags
 from stylefarm.shared.spec.ratings import FLAGS
@@ -43,11 +44,10 @@ def list_sweeps(tags: tuple[str, ...], limit: int, output: ListOutput) -> None:
     """List sweeps, newest first, with the number of jobs in each state."""
     wanted = parse_tags(tags)
     with Farm() as farm:
-        listing = farm.services.listing
         output.show(
             "sweeps",
             ("sweep", "name", "created (UTC)", "jobs", "states", "tags"),
-            lambda: [_sweep_item(each) for each in listing.sweeps(MOST if output.sort else limit, wanted)],
+            lambda: [_sweep_item(each) for each in farm.backend.sweeps(MOST if output.sort else limit, wanted)],
             limit,
         )
 
@@ -115,14 +115,14 @@ def list_jobs(
         output.show("jobs", columns, read, most)
 
 
-def _sweep_item(listed: SweepCounts) -> Item:
+def _sweep_item(listed: ListedSweep) -> Item:
     row: tuple[Cell, ...] = (
         listed.sweep.id[:8],
         listed.sweep.name,
         f"{listed.sweep.created_at:%Y-%m-%d %H:%M}",
         f"{sum(listed.counts.values()):,}",
         ", ".join(f"{listed.counts[state]:,} {state}" for state in State if state in listed.counts),
-        ", ".join(listed.sweep.tags),
+        ", ".join(listed.sweep.marks.tags),
     )
     return Item(_entry(listed), row)
 
@@ -142,14 +142,14 @@ def _job_item(status: Status, label: str) -> Item:
     return Item(status.as_json(), row)
 
 
-def _entry(listed: SweepCounts) -> ListedSweepDocument:
+def _entry(listed: ListedSweep) -> ListedSweepDocument:
     return {
         "id": listed.sweep.id,
         "name": listed.sweep.name,
         "created_at": listed.sweep.created_at.isoformat(),
-        "axes": listed.sweep.axes,
-        "tags": listed.sweep.tags,
-        "note": listed.sweep.note,
+        "axes": {axis: list(values) for axis, values in listed.sweep.axes.items()},
+        "tags": list(listed.sweep.marks.tags),
+        "note": listed.sweep.marks.note,
         "jobs": sum(listed.counts.values()),
         "counts": {str(state): listed.counts[state] for state in State if state in listed.counts},
     }

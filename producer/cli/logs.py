@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
 
 import click
 
 from stylefarm.producer.cli.text import colored
-from stylefarm.producer.client.farm import Farm, Job
+from stylefarm.producer.client.farm import Farm
 from stylefarm.shared.console import echo, json_option, print_json, print_line, print_pairs, print_table
 from stylefarm.shared.db.states import read_state
 from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
@@ -23,7 +22,8 @@ def logs(job_id: str, jsonl: bool, as_json: bool) -> None:
     """Show the history of JOB: its attempts, and each state change with time, worker and reason."""
     with Farm() as farm:
         found = farm.find_job(job_id)
-        events, attempts = history(found)
+        history = found.farm.backend.history(found.id)
+    events, attempts = history.events, history.attempts
     if jsonl:
         for event in events:
             print_line(event)
@@ -48,33 +48,6 @@ def _print_words(events: Sequence[EventDocument], attempts: Sequence[AttemptDocu
         for event in events
     ]
     print_table(("time (UTC)", "state", "attempt", "worker", "reason"), rows)
-
-
-def history(job: Job) -> tuple[list[EventDocument], list[AttemptDocument]]:
-    """Return the events and the attempts of a job, oldest first, as plain JSON values."""
-    queries = job.farm.services.queries
-    events: list[EventDocument] = [
-        {
-            "at": event.at.isoformat(),
-            "state": event.state,
-            "attempt": event.attempt,
-            "worker": event.worker,
-            "reason": event.reason,
-        }
-        for event in queries.events(job.id)
-    ]
-    attempts: list[AttemptDocument] = [
-        {
-            "attempt": attempt.attempt,
-            "worker": attempt.worker,
-            "started_at": attempt.started_at.isoformat(),
-            "ended_at": None if attempt.ended_at is None else attempt.ended_at.isoformat(),
-            "outcome": attempt.outcome,
-            **cast("AttemptDocument", attempt.record),
-        }
-        for attempt in queries.attempts(job.id)
-    ]
-    return events, attempts
 
 
 def _line(attempt: AttemptDocument) -> str:

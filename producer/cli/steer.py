@@ -7,9 +7,11 @@ from copy import copy
 
 import click
 
+from stylefarm.producer.backends.protocol import Command
 from stylefarm.producer.client.farm import Farm, Job, Sweep
 from stylefarm.shared.console import echo, json_option, print_json, say
-from stylefarm.shared.db.states import FINAL, ArtifactRole, State
+from stylefarm.shared.db.records import JobSelector
+from stylefarm.shared.db.states import FINAL
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.queue.routes import HIGHEST, LOWEST
 from stylefarm.shared.text import counted
@@ -45,11 +47,11 @@ def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
     """Render JOB again, after it has ended."""
 
     def retry(found: Job) -> bool:
-        changed = found.retry(from_checkpoint=from_checkpoint)
-        stored = found.farm.services.queries.artifacts(found.id, ArtifactRole.CHECKPOINT)
-        if changed and from_checkpoint and not stored:
+        command = Command("retry", from_checkpoint=from_checkpoint)
+        steered = found.farm.backend.command(JobSelector(job=found.id), command)
+        if steered.afresh:
             say("the job has no checkpoint: it starts over")
-        return changed
+        return steered.changed > 0
 
     _steer_job(job_id, retry, "retried before it has ended", as_json)
 
@@ -96,11 +98,12 @@ def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: boo
     """Render all jobs of SWEEP that have ended again."""
 
     def retry(found: Sweep) -> int:
-        states = {State.FAILED} if failed else FINAL
-        lacking = found.farm.services.sweep_reads.without_checkpoint(found.id, states) if from_checkpoint else 0
-        if lacking:
-            say(f"{counted(lacking, 'job')} without a checkpoint: {'it starts' if lacking == 1 else 'they start'} over")
-        return found.retry(failed=failed, from_checkpoint=from_checkpoint)
+        command = Command("retry", failed=failed, from_checkpoint=from_checkpoint)
+        steered = found.farm.backend.command(JobSelector(sweep=found.id), command)
+        if steered.afresh:
+            start = "it starts" if steered.afresh == 1 else "they start"
+            say(f"{counted(steered.afresh, 'job')} without a checkpoint: {start} over")
+        return steered.changed
 
     _steer_sweep(sweep_id, retry, "will be retried", as_json, of_unfinished=False)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from stylefarm.producer.backends.embedded import estimate_training
 from stylefarm.producer.cli.grouped_options import GroupedCommand
 from stylefarm.producer.cli.marks import marks_options
 from stylefarm.producer.cli.options import terms_options, training_options
 from stylefarm.producer.cli.sweep_wait import say_obstacle
 from stylefarm.producer.cli.text import duration
-from stylefarm.producer.client.embedded import estimate_training
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.client.training import resolve_training
@@ -57,7 +57,7 @@ def train(method: str, no_wait: bool, dry_run: bool, force: bool, as_json: bool,
 
 def _estimate(farm: Farm, fields: Mapping[str, Any], *, as_json: bool) -> None:
     job, resolver = resolve_training(farm, fields)
-    with farm.uploaded(resolver):
+    with farm.database.uploaded(resolver):
         found = estimate_training(job.spec, farm.services)
     if as_json:
         print_json({"estimate": found.as_json()})

@@ -101,6 +101,7 @@ class AsyncFarm(AsyncProxy):
 
     Args:
         settings: as for Farm.
+        token: as for Farm.
 
     Example:
         async with AsyncFarm() as farm:
@@ -108,11 +109,12 @@ class AsyncFarm(AsyncProxy):
             (await job.result()).save("cat-waves.png")
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | str | None = None, *, token: str | None = None) -> None:
         self._settings = settings
+        self._token = token
 
     async def __aenter__(self) -> Self:
-        self.wrapped = await asyncio.to_thread(Farm, self._settings)
+        self.wrapped = await asyncio.to_thread(Farm, self._settings, token=self._token)
         return self
 
     async def __aexit__(self, *_error: object) -> None:

@@ -5,33 +5,26 @@ The same code works embedded (rendering in this process) and against servers; th
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.producer.client.deleting import delete, prune
+from stylefarm.producer.backends.deleting import prune
+from stylefarm.producer.backends.protocol import Forecast, JobOrder, SweepFacts, SweepOrder
 from stylefarm.producer.client.items import as_list
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.plain_values import to_plain
 from stylefarm.producer.client.results import Result, Snapshot
 from stylefarm.producer.client.reviewing import ReviewSession
-from stylefarm.producer.client.session import stored_despite_broker
 from stylefarm.producer.client.sweeps import Sweep
-from stylefarm.shared.db import tables
-from stylefarm.shared.db.records import Deletion, NewJob
+from stylefarm.shared.db.records import Deletion
 from stylefarm.shared.errors import InvalidSpec
-from stylefarm.shared.gc_pause import uncollected
-from stylefarm.shared.queue.routes import Hint, queue_name
-from stylefarm.shared.spec.marks import NO_MARKS, Marks, parse_marks, parse_tags
+from stylefarm.shared.spec.marks import Marks, parse_marks, parse_tags
 from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_terms
 
 if TYPE_CHECKING:
     from stylefarm.producer.grids import Grid
-    from stylefarm.producer.submission.resolver import SpecResolver
-    from stylefarm.producer.submission.training_resolver import TrainingResolver
     from stylefarm.shared.spec.spec import JobSpec
 
 __all__ = ["Farm", "Job", "Result", "Snapshot", "Sweep"]
@@ -44,9 +37,13 @@ class Farm(ReviewSession):
 
     Args:
         settings: which farm; by default those of the environment and of stylefarm.toml. Without servers in them the
-            farm is embedded: this process renders while it waits.
+            farm is embedded: this process renders while it waits. Or the address of a farm, which is then asked over
+            HTTP: "https://farm.example.org".
+        token: who asks, of a farm that is named by its address; None: the token of the settings, if it is for that
+            farm.
 
     Raises:
+        InvalidSettings: a setting is wrong; over HTTP, also the address or the token, and any method may raise it.
         ServiceUnavailable: a service does not answer; any method may raise it.
         NotMigrated: the database has another schema than this release; any method may raise it.
 
@@ -78,7 +75,6 @@ class Farm(ReviewSession):
             job = farm.submit(content="cat.jpg", style=["waves.jpg", "night.jpg"], iterations=200, priority=8)
         """
         # Imported here, since programs that submit nothing need not wait for it.
-        from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.shared.spec.spec import parse_spec
 
         force = fields.pop("force", False)
@@ -86,18 +82,9 @@ class Farm(ReviewSession):
         terms, fields = split_terms(fields)
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
-        resolver = SpecResolver(self.services)
         spec = spec or parse_spec({name: to_plain(value) for name, value in fields.items()})
-        job = dataclasses.replace(resolver.resolve(spec, terms=self.terms(terms)), marks=marks)
-        rendered = None if force else self.services.queries.find_done(job.key)
-        if rendered is not None:
-            if marks != NO_MARKS:
-                self.store.marks.of_job(rendered.id, marks.tags, note=marks.note)
-            return Job(self, rendered.id, created=False)
-        with self.uploaded(resolver):
-            ids = self.store.submissions.create([job])
-        self._submitted(f"job {ids[0]}", ids, [job], None)
-        return Job(self, ids[0])
+        submitted = self.backend.submit(JobOrder(spec, self.terms(terms), marks, force))
+        return Job(self, submitted.id, created=submitted.created)
 
     def train(self, *, force: bool = False, **fields: Any) -> Job:
         """Submit the training of a model.
@@ -171,10 +158,6 @@ class Farm(ReviewSession):
             sweep = farm.sweep(matrix={"content": ["cat.jpg"], "style": ["waves.jpg"], "style_weight": [2, 5, 12]})
         """
         from stylefarm.producer.grids import Grid, parse_grid, read_grid
-        from stylefarm.producer.submission.kept_terms import kept_terms
-        from stylefarm.producer.submission.resolve_grid import resolve_grid
-        from stylefarm.producer.submission.resolver import SpecResolver
-        from stylefarm.producer.terminal.progress import working
 
         marks = parse_marks({name: more.pop(name, None) for name in Marks._fields})
         parent = more.pop("parent", None)
@@ -192,32 +175,38 @@ class Farm(ReviewSession):
             grid = read_grid(Path(grid), self.settings)
         limit = check_limit(grid.max_running if max_running is None else max_running)
         given = {**grid.terms, **terms}
-        wanted = self.terms(given)
-        resolver = SpecResolver(self.services)
-        with uncollected():
-            resolved = resolve_grid(resolver, grid, wanted, skip_bad=skip_bad)
-        with self.uploaded(resolver), working("submitting"), uncollected():
-            submission = self.store.submissions.submit_sweep(
-                grid.name, grid.axes, resolved.jobs, limit, force=force, given=given
-            )
-        queued = [job_id for job_id in dict.fromkeys(submission.ids) if job_id in submission.queued]
-        if submission.new and len(queued) == len(resolved.jobs):
-            self._submitted(f"sweep {submission.sweep_id}", queued, resolved.jobs, limit)
-        else:
-            # If nothing is new, an earlier submission may have stored the jobs without announcing them.
-            self.announce(f"sweep {submission.sweep_id}", queued or submission.ids)
-        if marks != NO_MARKS:
-            self.store.marks.of_sweep(submission.sweep_id, marks.tags, note=marks.note)
-        if parent is not None:
-            self.store.marks.link(submission.sweep_id, parent)
-        found = self.find_sweep(submission.sweep_id)
-        found.created, found.skipped, found.problems = submission.queued, resolved.skipped, resolved.problems
-        found.folded = resolved.folded
-        if given and len(queued) < len(submission.ids):
-            found.kept = kept_terms(self.services.sweep_reads, found.id, given, wanted)
+        made = self.backend.submit_sweep(
+            SweepOrder(grid, self.terms(given), given, limit, marks, parent, force=force, skip_bad=skip_bad)
+        )
+        found = self._sweep(made.sweep)
+        found.created, found.skipped, found.problems = made.created, made.skipped, made.problems
+        found.kept, found.folded = made.kept, made.folded
         if webhook is not None:
             found.call(webhook)
         return found
+
+    def forecast(self, grid: Grid, *, skip_bad: bool = False) -> Forecast:
+        """Check a grid as `sweep` does, and return what it would ask of the farm; no job is stored.
+
+        A farm over HTTP is sent the pictures that it lacks, and keeps them for a day.
+
+        Args:
+            grid: the cells.
+            skip_bad: leave out cells whose pictures cannot be used.
+
+        Returns:
+            How many cells there are, how many of them are to be rendered, and how long that takes.
+
+        Raises:
+            InvalidSpec: as `sweep`; so are InvalidImage, InvalidRequest and NotFound.
+            OutOfMemory: a picture cannot fit into this machine's memory, in an embedded farm.
+
+        Example:
+            found = farm.forecast(read_grid(Path("cats.yaml")))
+            print(found.new, "pictures,", found.hours, "hours")
+        """
+        order = SweepOrder(grid, self.terms(grid.terms), grid.terms, grid.max_running, skip_bad=skip_bad)
+        return self.backend.forecast(order)
 
     def find_job(self, job_id: str) -> Job:
         """Return the job of an id.
@@ -232,7 +221,7 @@ class Farm(ReviewSession):
         Example:
             job = farm.find_job("9a41c07d")
         """
-        return Job(self, self.services.queries.full_id(tables.JobRow, job_id))
+        return Job(self, self.backend.find(job_id, "job")[1])
 
     def sweeps(self, limit: int = 20, tags: Iterable[str] | str = ()) -> list[Sweep]:
         """Return the newest sweeps, the newest first.
@@ -245,7 +234,7 @@ class Farm(ReviewSession):
             for sweep in farm.sweeps(limit=5):
                 print(sweep.id, sweep.name)
         """
-        return [self._sweep(listed.sweep) for listed in self.services.listing.sweeps(limit, parse_tags(tags))]
+        return [self._sweep(listed.sweep) for listed in self.backend.sweeps(limit, parse_tags(tags))]
 
     def find_sweep(self, sweep_id: str) -> Sweep:
         """Return the sweep of an id, or of a name.
@@ -261,8 +250,7 @@ class Farm(ReviewSession):
         Example:
             sweep = farm.find_sweep("5f0c2b1e")
         """
-        found = self.services.queries.sweep(self.services.queries.full_id(tables.SweepRow, sweep_id))
-        return self._sweep(found)
+        return self._sweep(self.backend.sweep(self.backend.find(sweep_id, "sweep")[1]))
 
     def find(self, reference: str) -> Job | Sweep:
         """Return the job, or the sweep, that is called so.
@@ -277,8 +265,8 @@ class Farm(ReviewSession):
         Example:
             print(farm.find("@last"))
         """
-        is_job = self.services.queries.kind_of(reference) is tables.JobRow
-        return self.find_job(reference) if is_job else self.find_sweep(reference)
+        kind, found = self.backend.find(reference)
+        return Job(self, found) if kind == "job" else self._sweep(self.backend.sweep(found))
 
     def delete(self, items: Iterable[Job | Sweep]) -> Deletion:
         """Delete jobs and sweeps with everything that is stored for them, all or none.
@@ -302,7 +290,7 @@ class Farm(ReviewSession):
         """
         listed = list(items)
         jobs = [item.id for item in listed if isinstance(item, Job)]
-        return delete(self, jobs, [item.id for item in listed if isinstance(item, Sweep)])
+        return self.backend.delete(jobs, [item.id for item in listed if isinstance(item, Sweep)])
 
     def prune(self, older_than: timedelta | datetime, *, dry_run: bool = False, keep_picks: bool = False) -> Deletion:
         """Delete what has been over for some time: sweeps of which each job has ended by then, and jobs of no sweep.
@@ -320,7 +308,7 @@ class Farm(ReviewSession):
         Example:
             farm.prune(older_than=timedelta(days=30))
         """
-        return prune(self, older_than, dry_run=dry_run, keep_picks=keep_picks)
+        return prune(self.database, older_than, dry_run=dry_run, keep_picks=keep_picks)
 
     def terms(self, fields: Mapping[str, Any]) -> Terms:
         """Read the terms that a user gave, in which ids of jobs may be shortened.
@@ -343,46 +331,5 @@ class Farm(ReviewSession):
         terms = parse_terms({**fields, "after": named})
         return terms.model_copy(update={"after": tuple(self.find_job(job_id).id for job_id in terms.after)})
 
-    @contextmanager
-    def uploaded(self, resolver: SpecResolver | TrainingResolver) -> Iterator[None]:
-        """Check that every service answers, then upload the pictures, so that no job is stored without them.
-
-        In the `with` block the jobs are stored; nothing that they name is deleted before.
-
-        Args:
-            resolver: has resolved the specs of a submission.
-
-        Raises:
-            ServiceUnavailable: a service does not answer.
-            NotMigrated: the database has the schema of another release.
-            StorageFull: the pictures do not fit.
-
-        Example:
-            resolver = SpecResolver(farm.services)
-            job = resolver.resolve(parse_spec({"content": "cat.jpg", "style": "waves.jpg"}))
-            with farm.uploaded(resolver):
-                ids = farm.store.submissions.create([job])
-        """
-        self.services.queries.check()
-        self.check_schema()
-        if self.services.announcer is not None:
-            self.services.announcer.hints.check()
-        with self.store.holds.holding(resolver.keys):
-            resolver.upload()
-            yield
-
-    def _sweep(self, row: tables.SweepRow) -> Sweep:
-        return Sweep(self, row.id, row.name, row.axes, Marks(tuple(row.tags), row.note))
-
-    def _submitted(self, what: str, ids: Sequence[str], jobs: Sequence[NewJob], limit: int | None) -> None:
-        # An embedded farm has no announcer: it renders only what is waited for.
-        if self.services.announcer is None:
-            return
-        if limit is not None or jobs[0].terms.after:
-            self.announce(what, ids)
-            return
-        # The terms are known here, so that the database need not be queried.
-        terms = ((job_id, job.terms) for job_id, job in zip(ids, jobs, strict=True))
-        hints = [Hint(job_id, queue_name(of.device, of.label), of.priority) for job_id, of in terms]
-        with stored_despite_broker(what):
-            self.services.announcer.publish(hints)
+    def _sweep(self, facts: SweepFacts) -> Sweep:
+        return Sweep(self, facts.id, facts.name, facts.axes, facts.marks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stylefarm.producer.client.deleting import delete
+from stylefarm.producer.backends.protocol import Command
 from stylefarm.producer.client.reviewing import rate
 from stylefarm.producer.client.session import Session
 from stylefarm.shared.db.records import JobSelector
@@ -38,7 +38,7 @@ class JobCommands:
         Example:
             job.cancel()
         """
-        return bool(self.farm.store.commands.cancel(self._selector))
+        return self._command(Command("cancel"))
 
     def pause(self) -> bool:
         """Take the job out of the queue until it is resumed.
@@ -51,7 +51,7 @@ class JobCommands:
         Example:
             job.pause()
         """
-        return bool(self.farm.store.commands.pause(self._selector))
+        return self._command(Command("pause"))
 
     def resume(self) -> bool:
         """Put a paused job back into the queue, or withdraw the request to pause it.
@@ -62,7 +62,7 @@ class JobCommands:
         Example:
             job.resume()
         """
-        return self.farm.announce_changes(self.farm.store.commands.resume(self._selector)) > 0
+        return self._command(Command("resume"))
 
     def retry(self, *, from_checkpoint: bool = False) -> bool:
         """Render a job that has ended once more.
@@ -76,8 +76,7 @@ class JobCommands:
         Example:
             job.retry(from_checkpoint=True)
         """
-        commands = self.farm.store.commands
-        return self.farm.announce_changes(commands.retry(self._selector, from_checkpoint=from_checkpoint)) > 0
+        return self._command(Command("retry", from_checkpoint=from_checkpoint))
 
     def reprioritize(self, priority: int) -> bool:
         """Change how urgent the job is.
@@ -95,7 +94,7 @@ class JobCommands:
             job.reprioritize(8)
         """
         checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.store.commands.reprioritize(self._selector, checked)) > 0
+        return self._command(Command("prioritize", priority=checked))
 
     reprioritise = reprioritize
 
@@ -117,7 +116,7 @@ class JobCommands:
             job.tag("best", remove=["maybe"])
         """
         marks = parse_marks({"tags": tags, "note": note})
-        return self.farm.store.marks.of_job(self.id, marks.tags, parse_tags(remove), note).tags
+        return self.farm.backend.mark("job", self.id, marks.tags, parse_tags(remove), note).tags
 
     def rate(self, *, stars: int | Kept | None = KEPT, flag: Flag | Kept | None = KEPT) -> Rating:
         """Say what the user thinks of the picture; `Farm.undo` takes it back.
@@ -149,8 +148,7 @@ class JobCommands:
             if job.cancelled():
                 job.delete()
         """
-        delete(self.farm, jobs=[self.id])
+        self.farm.backend.delete([self.id], [])
 
-    @property
-    def _selector(self) -> JobSelector:
-        return JobSelector(job=self.id)
+    def _command(self, command: Command) -> bool:
+        return self.farm.backend.command(JobSelector(job=self.id), command).changed > 0

@@ -9,7 +9,6 @@ from stylefarm.producer.client.job_commands import JobCommands
 from stylefarm.producer.client.results import Result, Snapshot, fetch_result
 from stylefarm.producer.client.session import Session
 from stylefarm.producer.views.status import Status, Watcher
-from stylefarm.shared.db.records import stored_object
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, JobFailed, StillPending
 
@@ -73,7 +72,7 @@ class Job(JobCommands):
         status = status or self.status()
         if status.state.final or status.iteration == 0:
             # A failed job's last snapshot is not its picture.
-            return None if status.result is None else fetch_result(self.farm.services.blobs, status.result)
+            return None if status.result is None else fetch_result(self.farm.backend, status.result)
         snapshots = self.snapshots()
         return snapshots[-1].fetch() if snapshots else None
 
@@ -83,7 +82,7 @@ class Job(JobCommands):
         Example:
             print(job.status().state, job.status().iteration)
         """
-        (found,) = self.farm.rated([Status.of(self.farm.services.queries.job(self.id))])
+        (found,) = self.farm.statuses([self.id])
         return found if self.cell is None else found.at(self.cell)
 
     def wait(self, timeout: float | None = None, watch: Watcher | None = None) -> Status:
@@ -187,10 +186,7 @@ class Job(JobCommands):
             losses = job.losses()
             print(losses.iteration[-1], losses.total[-1])
         """
-        from stylefarm.producer.views.losses import Losses
-
-        queries = self.farm.services.queries
-        return Losses.of(queries.losses(self.id), queries.job(self.id).loss_terms)
+        return self.farm.backend.losses(self.id)
 
     def snapshots(self) -> list[Snapshot]:
         """Return the snapshots, by iteration; the picture of each is fetched when it is used.
@@ -198,9 +194,8 @@ class Job(JobCommands):
         Example:
             print([snapshot.iteration for snapshot in job.snapshots()])
         """
-        blobs = self.farm.services.blobs
-        rows = self.farm.services.queries.snapshots(self.id)
-        return [Snapshot(row.iteration, stored_object(row), blobs) for row in rows]
+        backend = self.farm.backend
+        return [Snapshot(shot.iteration, shot.stored, backend) for shot in backend.snapshots(self.id)]
 
     def _fetch(self, status: Status) -> Result:
         failed = failure_of(status)
@@ -208,7 +203,7 @@ class Job(JobCommands):
             raise failed
         if status.result is None:
             raise StillPending(f"job {self.id} ({status.title}) is {status.state}: wait for it first")
-        return fetch_result(self.farm.services.blobs, status.result)
+        return fetch_result(self.farm.backend, status.result)
 
 
 def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:

@@ -48,7 +48,8 @@ def obstacle(farm: Session, terms: Terms) -> str | None:
         check_renderer(farm)
     except InvalidSettings as error:
         return str(error)
-    if farm.settings.embedded:
+    # A farm over HTTP sees to its jobs itself.
+    if farm.settings.embedded or farm.settings.url is not None:
         return None
     listed = farm.services.workers.listed()
     queue = queue_name(terms.device, terms.label)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylefarm.shared.blobs.storage import BlobStore, fetch_verified
+from stylefarm.producer.backends.protocol import PictureSource
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.files import write_atomically
 
@@ -78,7 +78,7 @@ class Snapshot:
 
     iteration: int
     stored: StoredObject
-    blobs: BlobStore
+    source: PictureSource
 
     def fetch(self) -> Result:
         """Fetch its file.
@@ -90,7 +90,7 @@ class Snapshot:
         Example:
             job.snapshots()[-1].fetch().save("last.png")
         """
-        return fetch_result(self.blobs, self.stored)
+        return fetch_result(self.source, self.stored)
 
     @property
     def image(self) -> Image.Image:
@@ -102,11 +102,11 @@ class Snapshot:
         return self.fetch().image
 
 
-def fetch_result(blobs: BlobStore, stored: StoredObject) -> Result:
+def fetch_result(source: PictureSource, stored: StoredObject) -> Result:
     """Return the picture of a stored object, checked by its hash.
 
     Args:
-        blobs: the object store.
+        source: where it is fetched from, such as the backend of a farm.
         stored: the object.
 
     Raises:
@@ -114,11 +114,6 @@ def fetch_result(blobs: BlobStore, stored: StoredObject) -> Result:
         ServiceUnavailable: the object store does not answer, or returns other bytes.
 
     Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> from stylefarm.shared.blobs.storage import FolderBlobs, store_object
-        >>> with TemporaryDirectory() as folder:
-        ...     blobs = FolderBlobs(Path(folder))
-        ...     fetch_result(blobs, store_object(blobs, "jobs/1/result.png", b"the file", "image/png")).data
-        b'the file'
+        fetch_result(farm.backend, job.status().result).save("cat-waves.png")
     """
-    return Result(fetch_verified(blobs, stored.key, stored.sha256), Path(stored.key).suffix)
+    return Result(source.fetch(stored), Path(stored.key).suffix)

@@ -54,7 +54,7 @@ class ReviewSession(Session):
             while farm.undo() is not None:
                 pass
         """
-        return self.store.reviews.undo(self.settings.user)
+        return self.backend.undo()
 
     def redo(self) -> ReviewAction | None:
         """Do again what was undone last.
@@ -66,7 +66,7 @@ class ReviewSession(Session):
             farm.undo()
             farm.redo()
         """
-        return self.store.reviews.redo(self.settings.user)
+        return self.backend.redo()
 
 
 def rate(
@@ -91,4 +91,4 @@ def rate(
         rate(farm, [job], stars=4, flag=KEPT)
     """
     change = rating_change(stars, flag)
-    return farm.store.reviews.rate(farm.settings.user, {job.id: change for job in jobs}).ratings
+    return farm.backend.rate({job.id: change for job in jobs})

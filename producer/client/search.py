@@ -62,7 +62,9 @@ def search(
     sweep_id = farm.store.submissions.open_sweep(_key(grid, wanted, resolver), grid.name, grid.max_running)
     while True:
         sweep = farm.find_sweep(sweep_id)
-        farm.announce(f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final])
+        farm.database.announce(
+            f"sweep {sweep_id}", [status.id for status in sweep.statuses() if not status.state.final]
+        )
         tried = sweep.wait(watch=watch)
         if tried and all(status.state is not State.DONE for status in tried):
             raise JobFailed(f"nothing of what was tried could be rendered: {tried[0].error or tried[0].state}")
@@ -195,9 +197,9 @@ def _submit(
     terms = farm.terms(grid.terms)
     jobs = [resolver.resolve(grid.spec(cell), cell, terms) for cell in cells]
     axes = {axis: _seen(axis, [*before, *cells]) for axis in grid.matrix}
-    with farm.uploaded(resolver):
+    with farm.database.uploaded(resolver):
         stored = farm.store.submissions.extend_sweep(sweep_id, axes, jobs)
-    farm.announce(f"sweep {sweep_id}", stored.ids)
+    farm.database.announce(f"sweep {sweep_id}", stored.ids)
 
 
 def _seen(axis: str, cells: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -1,26 +1,22 @@
-"""The connection that a farm, its jobs and its sweeps share: the services, waiting, and telling workers."""
+"""The connection that a farm, its jobs and its sweeps share: whom they ask, lists of jobs, and waiting."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import make_url
-
+from stylefarm.producer.backends.connecting import connect
+from stylefarm.producer.backends.database import DatabaseBackend
+from stylefarm.producer.backends.protocol import JobQuery
 from stylefarm.producer.client.items import HasId, JobT, as_list, cell_of, distinct
-from stylefarm.producer.client.waiting import Waiting, is_over, newly_ended, poll, statuses_of
-from stylefarm.producer.views.filters import job_filter
-from stylefarm.producer.views.rated import rated
+from stylefarm.producer.client.waiting import Waiting, all_of, is_over, newly_ended, poll
 from stylefarm.producer.views.status import Status, Watcher
-from stylefarm.shared.db.connection import new_engine
-from stylefarm.shared.db.records import CommandResult
 from stylefarm.shared.db.states import State
-from stylefarm.shared.errors import InvalidRequest, InvalidSettings, ServiceUnavailable
-from stylefarm.shared.queries.lists import NO_FLAG, JobFilter, RatingFilter
+from stylefarm.shared.errors import InvalidRequest, InvalidSettings
+from stylefarm.shared.queries.lists import NO_FLAG
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.marks import parse_tags
@@ -30,43 +26,55 @@ from stylefarm.shared.text import nearest
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from stylefarm.producer.client.embedded import EmbeddedWorker
     from stylefarm.shared.store import Store
 
 
 class Session:
-    """A connection to a farm: its services, and waiting for its jobs.
+    """A connection to a farm: lists of its jobs, and waiting for them.
 
     Args:
-        settings: which farm; by default those of the environment and of stylefarm.toml.
+        settings: which farm; by default those of the environment and of stylefarm.toml. Or the address of a farm that
+            is asked over HTTP.
+        token: who asks, of a farm that is named by its address.
+
+    Attributes:
+        backend: who answers what is asked of the farm.
 
     Example:
         with Farm() as farm:
             print(len(farm.jobs()))
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | str | None = None, *, token: str | None = None) -> None:
+        if isinstance(settings, str):
+            settings = load_settings().over_http(settings, token)
+        elif token is not None:
+            raise InvalidRequest("a token goes with the address of a farm: Farm('https://farm.example.org', token=...)")
         self.settings = settings or load_settings()
-        # An engine of its own, so that closing one farm closes no connection of another.
-        self.services = Services(self.settings, new_engine(self.settings.database))
-        self.embedded_worker: EmbeddedWorker | None = None
-        if self.settings.embedded:
-            # Imported here, since programs that use a farm on servers need not wait for it.
-            from stylefarm import migrations
-            from stylefarm.producer.client.embedded import EmbeddedWorker
-
-            migrations.upgrade(self.services.engine)
-            self.embedded_worker = EmbeddedWorker(self.services)
+        self.backend = connect(self.settings)
 
     def __repr__(self) -> str:
-        where = make_url(self.settings.database).render_as_string(hide_password=True)
-        return f"{type(self).__name__}({where!r})"
+        return f"{type(self).__name__}({self.backend.address!r})"
 
-    @cached_property
+    @property
+    def database(self) -> DatabaseBackend:
+        """The farm's own database, with what only it can be asked for.
+
+        Raises InvalidRequest where the farm is asked over HTTP.
+        """
+        if isinstance(self.backend, DatabaseBackend):
+            return self.backend
+        raise self.settings.elsewhere
+
+    @property
+    def services(self) -> Services:
+        """The farm's own services."""
+        return self.database.services
+
+    @property
     def store(self) -> Store:
         """Every change to the farm's jobs. Raises NotMigrated, as `check_schema`."""
-        self.check_schema()
-        return self.services.store
+        return self.database.store
 
     def check_schema(self) -> None:
         """Check, before anything is written, that the database has the schema of this release.
@@ -77,10 +85,7 @@ class Session:
         Example:
             farm.check_schema()
         """
-        if not self.settings.embedded:
-            from stylefarm import migrations
-
-            migrations.check(self.services.engine)
+        self.database.check_schema()
 
     def __enter__(self) -> Self:
         return self
@@ -98,9 +103,7 @@ class Session:
             finally:
                 farm.close()
         """
-        if self.embedded_worker is not None:
-            self.embedded_worker.close()
-        self.services.engine.dispose()
+        self.backend.close()
 
     def jobs(
         self,
@@ -138,11 +141,17 @@ class Session:
         Example:
             failed = farm.jobs(states="failed", where={"size": 512}, limit=None)
         """
-        values = {name: as_list(of) for name, of in (where or {}).items()}
-        of_sweep = None if sweep is None else sweep.id
-        rating = RatingFilter(self.settings.user, check_stars(stars), _flags(flag))
-        wanted = JobFilter(_states(states), of_sweep, since, until, job_filter(values), parse_tags(tags), rating)
-        return self.rated([Status.of(row) for row in self.services.listing.jobs(wanted, limit)])
+        query = JobQuery(
+            states=_states(states),
+            sweep=None if sweep is None else sweep.id,
+            where={name: as_list(of) for name, of in (where or {}).items()},
+            since=since,
+            until=until,
+            tags=parse_tags(tags),
+            stars=check_stars(stars),
+            flags=_flags(flag),
+        )
+        return self.backend.jobs(query, limit)
 
     def rated(self, statuses: Sequence[Status]) -> list[Status]:
         """Return statuses with the ratings of the user, as the setting `user` names one.
@@ -153,10 +162,10 @@ class Session:
         Example:
             picked = [status for status in farm.rated(statuses) if status.flag == "pick"]
         """
-        return rated(self.services, self.settings.user, statuses)
+        return self.backend.rated(statuses)
 
     def statuses(self, jobs: Sequence[HasId | str]) -> list[Status]:
-        """Return where jobs stand, in their order, by few questions to the database.
+        """Return where jobs stand, in their order, by few questions to the farm.
 
         Args:
             jobs: jobs, or whole ids of jobs.
@@ -169,8 +178,8 @@ class Session:
                 print(status.id, status.state)
         """
         ids = [job if isinstance(job, str) else job.id for job in jobs]
-        seen = statuses_of(self.services, ids)
-        return self.rated([seen[job_id] for job_id in ids])
+        seen = all_of(ids, self.backend.statuses(ids))
+        return [seen[job_id] for job_id in ids]
 
     def frame(self, jobs: Iterable[HasId | str]) -> DataFrame:
         """Return a row for each of any jobs: ids, pictures, parameters, state, losses and metrics.
@@ -262,46 +271,7 @@ class Session:
             waiting = farm.waiting(jobs, timeout=600)
             statuses = waiting.poll_once()
         """
-        render = None if self.embedded_worker is None else self.embedded_worker.add
-        return Waiting(self.services, [(job.id, cell_of(job)) for job in jobs], timeout, render)
-
-    def announce_changes(self, steered: CommandResult) -> int:
-        """Tell workers of jobs that may be in the queue now.
-
-        If Redis does not answer, the reconciler announces them later.
-
-        Args:
-            steered: what a command on jobs returned.
-
-        Returns:
-            How many jobs were changed in all.
-
-        Example:
-            resumed = farm.store.commands.resume(JobSelector(sweep=sweep.id))
-            print(farm.announce_changes(resumed), "jobs resumed")
-        """
-        if self.services.announcer is not None and steered.changed:
-            # If Redis does not answer, the reconciler announces them later.
-            with suppress(ServiceUnavailable):
-                self.services.announcer.announce(steered.changed)
-        return len(steered)
-
-    def announce(self, what: str, ids: Sequence[str]) -> None:
-        """Tell workers of those of the jobs that are queued.
-
-        Args:
-            what: what an error calls them, e.g. "job 9a41c07d".
-            ids: whole ids of jobs.
-
-        Raises:
-            ServiceUnavailable: Redis is away; the sentence says that `what` is stored all the same.
-
-        Example:
-            farm.announce(f"job {job.id}", [job.id])
-        """
-        if self.services.announcer is not None:
-            with stored_despite_broker(what):
-                self.services.announcer.announce(ids)
+        return Waiting(self.backend, [(job.id, cell_of(job)) for job in jobs], timeout)
 
     def check_webhook(self, url: str) -> None:
         """Check that `url` can be called, and the call signed.
@@ -318,32 +288,11 @@ class Session:
         """
         from stylefarm.shared.webhooks.delivery import check_url
 
+        if self.settings.url is not None:
+            raise self.settings.elsewhere
         check_url(url)
-        if self.embedded_worker is not None and self.settings.webhook_secret is None:
+        if self.settings.embedded and self.settings.webhook_secret is None:
             raise InvalidSettings("a webhook needs a secret to be signed with: set STYLEFARM_WEBHOOK_SECRET")
-
-
-@contextmanager
-def stored_despite_broker(what: str) -> Iterator[None]:
-    """Say in a ServiceUnavailable of the `with` block that `what` is stored, and announced when Redis is back.
-
-    Args:
-        what: subject of the sentence, such as "the job".
-
-    Raises:
-        ServiceUnavailable: Redis does not answer.
-
-    Example:
-        >>> with stored_despite_broker("the job"):
-        ...     raise ServiceUnavailable("no answer")
-        Traceback (most recent call last):
-        ...
-        stylefarm.shared.errors.ServiceUnavailable: the job is stored, and told to workers when Redis is back: no answer
-    """
-    try:
-        yield
-    except ServiceUnavailable as error:
-        raise ServiceUnavailable(f"{what} is stored, and told to workers when Redis is back: {error}") from error
 
 
 def _at(status: Status, job: HasId | str) -> Status:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stylefarm.producer.client.deleting import delete
+from stylefarm.producer.backends.protocol import Command
 from stylefarm.producer.client.session import Session
 from stylefarm.shared.db.records import JobSelector
-from stylefarm.shared.db.states import FINAL, State
 from stylefarm.shared.db.tables import WebhookRow
 from stylefarm.shared.spec.marks import NO_MARKS, Marks, parse_marks, parse_tags
 from stylefarm.shared.spec.terms import parse_terms
@@ -40,7 +39,7 @@ class SweepCommands:
         Example:
             print(sweep.cancel(), "jobs cancelled")
         """
-        return len(self.farm.store.commands.cancel(self._selector))
+        return self._command(Command("cancel"))
 
     def pause(self) -> int:
         """Pause all of its jobs that have not ended; those that run are stopped within one heartbeat.
@@ -51,7 +50,7 @@ class SweepCommands:
         Example:
             sweep.pause()
         """
-        return len(self.farm.store.commands.pause(self._selector))
+        return self._command(Command("pause"))
 
     def resume(self) -> int:
         """Resume its paused jobs.
@@ -62,7 +61,7 @@ class SweepCommands:
         Example:
             sweep.resume()
         """
-        return self.farm.announce_changes(self.farm.store.commands.resume(self._selector))
+        return self._command(Command("resume"))
 
     def retry(self, *, failed: bool = False, from_checkpoint: bool = False) -> int:
         """Render all of its jobs that have ended once more.
@@ -77,9 +76,7 @@ class SweepCommands:
         Example:
             sweep.retry(failed=True)
         """
-        states = {State.FAILED} if failed else FINAL
-        commands = self.farm.store.commands
-        return self.farm.announce_changes(commands.retry(self._selector, states, from_checkpoint=from_checkpoint))
+        return self._command(Command("retry", failed=failed, from_checkpoint=from_checkpoint))
 
     def reprioritize(self, priority: int) -> int:
         """Change how urgent its jobs are.
@@ -97,7 +94,7 @@ class SweepCommands:
             sweep.reprioritize(2)
         """
         checked = parse_terms({"priority": priority}).priority
-        return self.farm.announce_changes(self.farm.store.commands.reprioritize(self._selector, checked))
+        return self._command(Command("prioritize", priority=checked))
 
     reprioritise = reprioritize
 
@@ -115,7 +112,7 @@ class SweepCommands:
         Example:
             print(sweep.delete(), "jobs deleted")
         """
-        return delete(self.farm, sweeps=[self.id]).jobs
+        return self.farm.backend.delete([], [self.id]).jobs
 
     def tag(self, *tags: str, remove: Iterable[str] = (), note: str | None = None) -> tuple[str, ...]:
         """Add tags to the sweep, by which lists can be filtered.
@@ -135,7 +132,7 @@ class SweepCommands:
             sweep.tag("cats", "for-print", note="the client likes the third one")
         """
         marks = parse_marks({"tags": tags, "note": note})
-        changed = self.farm.store.marks.of_sweep(self.id, marks.tags, parse_tags(remove), note)
+        changed = self.farm.backend.mark("sweep", self.id, marks.tags, parse_tags(remove), note)
         self.tags, self.note = changed
         return self.tags
 
@@ -168,6 +165,5 @@ class SweepCommands:
         """
         return self.farm.services.webhooks.of(self.id)
 
-    @property
-    def _selector(self) -> JobSelector:
-        return JobSelector(sweep=self.id)
+    def _command(self, command: Command) -> int:
+        return self.farm.backend.command(JobSelector(sweep=self.id), command).changed

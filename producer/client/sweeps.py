@@ -115,8 +115,7 @@ class Sweep(SweepCommands):
             for status in sweep.statuses(limit=10):
                 print(status.cell, status.state)
         """
-        rows = self.farm.services.queries.sweep_jobs(self.id, limit)
-        return self.farm.rated([Status.of(row) for row in rows])
+        return self.farm.backend.sweep_statuses(self.id, limit)
 
     def picks(self) -> list[Job]:
         """Return those of its jobs that the user has flagged as picks, in the order of its cells.
@@ -133,7 +132,7 @@ class Sweep(SweepCommands):
         Example:
             print(sweep.counts().get("done", 0), "of", len(sweep))
         """
-        return self.farm.services.queries.counts(self.id)
+        return self.farm.backend.counts(self.id)
 
     def changes(self, cursor: datetime | None = None) -> Changes:
         """Return what has changed since an earlier answer.
@@ -150,7 +149,7 @@ class Sweep(SweepCommands):
             changes = sweep.changes()
             changes = sweep.changes(changes.cursor)
         """
-        return self.farm.services.queries.changed(self.id, cursor)
+        return self.farm.backend.changes(self.id, cursor)
 
     def frame(self) -> DataFrame:
         """Return a row for each of its cells, with ids, axes, state, losses and metrics.
@@ -206,7 +205,7 @@ class Sweep(SweepCommands):
             for status in sweep.failures():
                 print(status.id, status.error)
         """
-        return self.farm.rated([Status.of(row) for row in self.farm.services.listing.failures(self.id, limit)])
+        return self.farm.backend.failures(self.id, limit)
 
     def pace(self) -> float:
         """Return how many of its jobs are done in a second, over the last ten minutes; 0.0 if none was.
@@ -214,7 +213,7 @@ class Sweep(SweepCommands):
         Example:
             print(f"{60 * sweep.pace():.1f} jobs a minute")
         """
-        return self.farm.services.listing.throughput(self.id)
+        return self.farm.backend.pace(self.id)
 
     def wait(
         self, timeout: float | None = None, watch: Watcher | None = None, return_when: str = ALL_COMPLETED

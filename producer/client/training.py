@@ -66,12 +66,12 @@ def train(farm: Farm, fields: Mapping[str, Any], *, force: bool) -> tuple[str, b
             return done.id, False
         running = farm.services.queries.training(job.spec.name)
         if running is not None and running.spec_key == job.key:
-            farm.announce(f"job {running.id}", [running.id])
+            farm.database.announce(f"job {running.id}", [running.id])
             return running.id, False
         _check_name(farm, job)
-    with farm.uploaded(resolver):
+    with farm.database.uploaded(resolver):
         (job_id,) = farm.store.submissions.create([job])
-    farm.announce(f"job {job_id}", [job_id])
+    farm.database.announce(f"job {job_id}", [job_id])
     return job_id, True
 
 

@@ -1,17 +1,17 @@
-"""Wait for jobs by polling, and recover meanwhile what a dead worker has left."""
+"""Wait for jobs by polling, and do meanwhile what the farm needs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
+from stylefarm.producer.backends.protocol import Backend
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
-from stylefarm.shared.errors import InvalidRequest, NotFound, ServiceUnavailable, StillPending
-from stylefarm.shared.services import Services
+from stylefarm.shared.errors import InvalidRequest, NotFound, StillPending
 
 # The pause between polls, and the share of the time that polls may take: many jobs are polled less often.
 POLL_SECONDS = 0.25
@@ -21,40 +21,29 @@ POLL_SHARE = 0.05
 class Waiting:
     """Polls jobs, with a pause between, until they have ended; close it then.
 
-    In an embedded farm, `render` is called with those of the jobs that are queued. In one on servers, a
-    program that waits also requeues the jobs of workers that died, as long as no worker runs to do it, so that they are
-    announced when one starts.
-
     Args:
-        services: the farm's.
+        backend: the farm's.
         jobs: whole ids of jobs, each with the cell of a sweep that it was found in, or None.
         timeout: seconds to wait at most; None: without end.
-        render: takes ids of queued jobs, in an embedded farm; None on servers.
 
     Example:
-        waiting = Waiting(services, [(job.id, None) for job in jobs], timeout=600, render=None)
+        waiting = Waiting(farm.backend, [(job.id, None) for job in jobs], timeout=600)
         with closing(waiting):
             while any(not status.state.final for status in waiting.poll_once()):
                 time.sleep(waiting.pause())
     """
 
     def __init__(
-        self,
-        services: Services,
-        jobs: Sequence[tuple[str, Mapping[str, Any] | None]],
-        timeout: float | None,
-        render: Callable[[Sequence[str]], None] | None,
+        self, backend: Backend, jobs: Sequence[tuple[str, Mapping[str, Any] | None]], timeout: float | None
     ) -> None:
-        self.services = services
+        self.backend = backend
         self.ids = [job_id for job_id, _ in jobs]
         self.cells = [cell for _, cell in jobs]
-        self.render = render
         self.pending = len(jobs)
+        self._attendance = backend.attend(self.ids)
         self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._maintained_at = float("-inf")
         self._polled_at = time.monotonic()
         self._ended: dict[str, Status] = {}
-        self._before: Sequence[str] | None = None
 
     def poll_once(self) -> list[Status]:
         """Return the statuses of all jobs, in the order of their ids.
@@ -63,19 +52,10 @@ class Waiting:
             NotFound: one of the jobs was deleted.
         """
         self._polled_at = time.monotonic()
-        if self._polled_at - self._maintained_at >= self.services.settings.reconcile_seconds:
-            self._maintain()
-            self._maintained_at = self._polled_at
-        now = self._statuses(self.ids)
+        self._attendance.before_poll()
+        now = self._statuses()
         self.pending = sum(not status.state.final for status in now)
-        if not self.pending:
-            self._call()
-        if self.render is not None and self.pending:
-            if self._before is None:
-                # An embedded farm renders only the jobs that are waited for, and those that these depend on.
-                self._before = self.services.queries.ancestors(self.ids)
-            queued = [status for status in (*now, *self._statuses(self._before)) if status.state is State.QUEUED]
-            self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
+        self._attendance.after_poll(now)
         pairs = zip(now, self.cells, strict=True)
         return [status if cell is None or cell == status.cell else status.at(cell) for status, cell in pairs]
 
@@ -90,34 +70,21 @@ class Waiting:
             return pause
         left = self._deadline - time.monotonic()
         if left <= 0:
-            stops = self.render is not None
+            stops = self._attendance.renders
             what = "they are rendered only while a program waits for them" if stops else "the workers go on"
             raise StillPending(f"{self.pending} of {len(self.ids)} jobs have not ended in the time given; {what}")
         return min(pause, left)
 
     def close(self) -> None:
-        """Let others requeue what died: a worker that starts now does it at once."""
-        if self.services.reconciler is not None:
-            with suppress(ServiceUnavailable):
-                self.services.reconciler.resign()
+        """Leave what the farm needs to others."""
+        self._attendance.close()
 
-    def _maintain(self) -> None:
-        if self.services.reconciler is None:
-            self.services.store.maintenance.requeue_expired()
-        else:
-            self.services.reconciler.run()
-        self._call()
-
-    def _call(self) -> None:
-        # On servers, the workers call webhooks.
-        if self.services.reconciler is None:
-            self.services.webhook_caller.run()
-
-    def _statuses(self, ids: Sequence[str]) -> list[Status]:
-        """Return the statuses of `ids`; of jobs that have ended, those of the last poll."""
-        seen = statuses_of(self.services, [job_id for job_id in ids if job_id not in self._ended])
+    def _statuses(self) -> list[Status]:
+        """Return the statuses of all jobs; of those that have ended, those of the last poll."""
+        pending = [job_id for job_id in self.ids if job_id not in self._ended]
+        seen = all_of(pending, self.backend.progress(pending))
         self._ended.update((job_id, status) for job_id, status in seen.items() if status.state.final)
-        return [self._ended.get(job_id) or seen[job_id] for job_id in ids]
+        return [self._ended.get(job_id) or seen[job_id] for job_id in self.ids]
 
 
 def poll(waiting: Waiting) -> Generator[list[Status]]:
@@ -134,7 +101,7 @@ def poll(waiting: Waiting) -> Generator[list[Status]]:
         NotFound: one of the jobs was deleted.
 
     Example:
-        for statuses in poll(Waiting(services, [("9a41c07d-...", None)], timeout=600, render=None)):
+        for statuses in poll(Waiting(farm.backend, [("9a41c07d-...", None)], timeout=600)):
             print(sum(status.state.final for status in statuses), "jobs have ended")
     """
     with closing(waiting):
@@ -189,21 +156,23 @@ def newly_ended(now: Sequence[Status], reported: set[int]) -> list[int]:
     return sorted(ended, key=lambda place: now[place].finished_at or now[place].created_at)
 
 
-def statuses_of(services: Services, ids: Sequence[str]) -> dict[str, Status]:
-    """Return where the jobs of these whole ids stand, by id.
+def all_of(ids: Sequence[str], statuses: Sequence[Status]) -> dict[str, Status]:
+    """Return statuses by the ids of their jobs.
 
     Args:
-        services: the farm's.
         ids: whole ids of jobs.
+        statuses: what was found of them.
 
     Raises:
         NotFound: one of them is not there; the first is named.
 
     Example:
-        statuses = statuses_of(farm.services, [job.id for job in jobs])
-        print(statuses[jobs[0].id].state)
+        >>> all_of(["9a41c07d"], [])
+        Traceback (most recent call last):
+        ...
+        stylefarm.shared.errors.NotFound: there is no job 9a41c07d
     """
-    seen = {row.id: Status.of(row) for row in services.queries.jobs(ids)}
+    seen = {status.id: status for status in statuses}
     for job_id in ids:
         if job_id not in seen:
             raise NotFound(f"there is no job {job_id}")

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stylefarm.producer.backends.protocol import PictureSource
 from stylefarm.producer.client.farm import Job, Sweep
 from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.producer.views.file_names import file_names
 from stylefarm.producer.views.selection import select
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.blobs.storage import fetch_verified, read_chunks
+from stylefarm.shared.blobs.storage import read_chunks
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound
 from stylefarm.shared.files import check_writable, make_folder, write_atomically
-from stylefarm.shared.services import Services
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def download_sweep(
     statuses = sweep.statuses()
     names = {id(status): name for status, name in zip(statuses, file_names(statuses), strict=True)}
     chosen = select(sweep.axes, statuses, where=where).statuses
-    shots = sweep.farm.services.sweep_reads.snapshots(sweep.id) if snapshots else {}
+    shots = sweep.farm.backend.sweep_snapshots(sweep.id) if snapshots else {}
     wanted: list[DownloadItem] = []
     for status in chosen:
         name = names[id(status)]
@@ -95,7 +95,7 @@ def download_sweep(
             wanted.append(_item(Path(folder), name, status, stored))
         below = Path(folder, f"{name}_snapshots")
         wanted += [_item(below, f"{shot.iteration:06}", status, shot.stored) for shot in shots.get(status.id, ())]
-    found = _download(sweep.farm.services, Path(folder), wanted, force)
+    found = _download(sweep.farm.backend, Path(folder), wanted, force)
     return Downloaded(found.written, found.kept, sum(status.result is None for status in chosen))
 
 
@@ -121,7 +121,7 @@ def download_snapshots(job: Job, folder: str | Path, *, force: bool = False) -> 
     wanted = [_item(Path(folder), f"{shot.iteration:06}", status, shot.stored) for shot in job.snapshots()]
     if not wanted:
         raise NotFound(f"job {job.id} has no snapshots (yet): render with snapshot_every, e.g. 10")
-    return _download(job.farm.services, Path(folder), wanted, force)
+    return _download(job.farm.backend, Path(folder), wanted, force)
 
 
 def download_job(job: Job, folder: str | Path, *, force: bool = False) -> Downloaded:
@@ -145,14 +145,14 @@ def download_job(job: Job, folder: str | Path, *, force: bool = False) -> Downlo
     wanted = [_item(Path(folder), f"{shot.iteration:06}", status, shot.stored) for shot in job.snapshots()]
     if status.result is not None:
         wanted.append(_item(Path(folder), file_names([status])[0], status, status.result))
-    return _download(job.farm.services, Path(folder), wanted, force)
+    return _download(job.farm.backend, Path(folder), wanted, force)
 
 
 def _item(folder: Path, name: str, status: Status, stored: StoredObject) -> DownloadItem:
     return DownloadItem(folder / (name + Path(stored.key).suffix), status.id, stored, status.cell)
 
 
-def _download(services: Services, folder: Path, wanted: Sequence[DownloadItem], force: bool) -> Downloaded:
+def _download(source: PictureSource, folder: Path, wanted: Sequence[DownloadItem], force: bool) -> Downloaded:
     make_folder(folder)
     check_writable(folder / ".stylefarm", force=True)
     there = [one for one in wanted if one.path.exists()]
@@ -170,7 +170,7 @@ def _download(services: Services, folder: Path, wanted: Sequence[DownloadItem], 
     for parent in {one.path.parent for one in left}:
         make_folder(parent)
     with counting("files", len(left)) as advance:
-        made = in_parallel(left, lambda one: _fetch(services, one, force), advance)
+        made = in_parallel(left, lambda one: _fetch(source, one, force), advance)
     failed = [one for one in made if isinstance(one, FarmError)]
     if failed:
         what = f"{len(failed)} of {len(wanted)} files cannot be written, the others are there"
@@ -188,6 +188,5 @@ def _is_alike(wanted: DownloadItem) -> bool:
     return sha256.hexdigest() == wanted.stored.sha256
 
 
-def _fetch(services: Services, wanted: DownloadItem, force: bool) -> None:
-    data = fetch_verified(services.blobs, wanted.stored.key, wanted.stored.sha256)
-    write_atomically(wanted.path, data, force=force)
+def _fetch(source: PictureSource, wanted: DownloadItem, force: bool) -> None:
+    write_atomically(wanted.path, source.fetch(wanted.stored), force=force)

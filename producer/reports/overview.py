@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from PIL import Image
@@ -116,12 +114,9 @@ def sweep_points(sweep: Sweep) -> Iterator[tuple[str, Losses]]:
         for job_id, losses in sweep_points(sweep):
             print(job_id, losses.total[-1])
     """
-    reads = sweep.farm.services.sweep_reads
-    terms = reads.loss_terms(sweep.id)
-    found = groupby(reads.losses(sweep.id), key=itemgetter(0))
     with counting("loss curves", sum(sweep.counts().values())) as advance:
-        for job_id, pairs in found:
-            yield job_id, Losses.of([point for _, point in pairs], terms[job_id])
+        for job_id, losses in sweep.farm.backend.sweep_losses(sweep.id):
+            yield job_id, losses
             advance()
 
 

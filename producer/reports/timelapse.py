@@ -79,7 +79,7 @@ def _frames(job: Job, size: int | None) -> list[Image.Image]:
     if result is not None:
         stored.append(result)
     with counting("frames", len(stored)) as advance:
-        made = in_parallel(stored, lambda one: picture(job.farm.services, one), advance)
+        made = in_parallel(stored, lambda one: picture(job.farm.backend, one), advance)
     frames = []
     for one in made:
         if isinstance(one, FarmError):

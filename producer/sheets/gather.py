@@ -8,14 +8,13 @@ from typing import Any
 
 from PIL import Image
 
+from stylefarm.producer.backends.protocol import PictureSource
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.views.pictures import decode_own
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.sweeps import StoredSnapshot
-from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB
 
 
@@ -66,15 +65,15 @@ def gather_jobs(sweep: Sweep, statuses: Sequence[Status]) -> list[SheetJob]:
         for shown in gather_jobs(sweep, sweep.statuses()):
             print(shown.status.title, shown.problem or shown.newest)
     """
-    shots = sweep.farm.services.sweep_reads.snapshots(sweep.id)
+    shots = sweep.farm.backend.sweep_snapshots(sweep.id)
     return [_sheet_job(status, shots.get(status.id, [])) for status in statuses]
 
 
-def picture(services: Services, stored: StoredObject) -> Image.Image:
+def picture(source: PictureSource, stored: StoredObject) -> Image.Image:
     """Fetch a picture from the object store.
 
     Args:
-        services: the farm's.
+        source: where it is fetched from, such as the backend of a farm.
         stored: the object.
 
     Returns:
@@ -86,9 +85,9 @@ def picture(services: Services, stored: StoredObject) -> Image.Image:
         ServiceUnavailable: the object store does not answer.
 
     Example:
-        picture(farm.services, shown.newest).save("newest.png")
+        picture(farm.backend, shown.newest).save("newest.png")
     """
-    return decode_own(fetch_verified(services.blobs, stored.key, stored.sha256), stored.key)
+    return decode_own(source.fetch(stored), stored.key)
 
 
 def image_addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -109,11 +108,11 @@ def image_addresses(spec: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple([value] if isinstance(value, str) else value)
 
 
-def side_by_side(services: Services, hashes: Sequence[str]) -> Image.Image:
+def side_by_side(source: PictureSource, hashes: Sequence[str]) -> Image.Image:
     """Join the pictures of these content hashes side by side, as high as the lowest of them.
 
     Args:
-        services: the farm's.
+        source: where they are fetched from, such as the backend of a farm.
         hashes: addresses of pictures, "sha256:..."; at least one.
 
     Returns:
@@ -124,9 +123,9 @@ def side_by_side(services: Services, hashes: Sequence[str]) -> Image.Image:
         ServiceUnavailable: the object store does not answer.
 
     Example:
-        side_by_side(farm.services, image_addresses(job.status().spec, "style")).save("styles.png")
+        side_by_side(farm.backend, image_addresses(job.status().spec, "style")).save("styles.png")
     """
-    images = [decode_own(services.blobs.get(f"inputs/{one.removeprefix(BLOB)}"), one) for one in hashes]
+    images = [decode_own(source.fetch(_input(one)), one) for one in hashes]
     height = min(image.height for image in images)
     images = [image.resize((max(1, image.width * height // image.height), height)) for image in images]
     joined = Image.new("RGB", (sum(image.width for image in images), height))
@@ -135,6 +134,12 @@ def side_by_side(services: Services, hashes: Sequence[str]) -> Image.Image:
         joined.paste(image, (left, 0))
         left += image.width
     return joined
+
+
+def _input(address: str) -> StoredObject:
+    """Return the object that holds a content, a style or a mask; how large it is, is not known."""
+    sha256 = address.removeprefix(BLOB)
+    return StoredObject(f"inputs/{sha256}", sha256, 0)
 
 
 def _sheet_job(status: Status, shots: Sequence[StoredSnapshot]) -> SheetJob:

@@ -105,7 +105,7 @@ def _document(sweep: Sweep, selection: Selection, opening: Opening) -> tuple[dic
         if stored is None:
             return None
         edge = max(SMALLEST, min(LARGEST, round(math.sqrt(each * share / BYTES_PER_PIXEL))))
-        pictures.append(Picture(lambda: picture(sweep.farm.services, stored), edge, round(each * share)))
+        pictures.append(Picture(lambda: picture(sweep.farm.backend, stored), edge, round(each * share)))
         return len(pictures) - 1
 
     cells = [
@@ -170,7 +170,7 @@ def _inputs(sweep: Sweep, jobs: Sequence[SheetJob]) -> tuple[list[Picture], dict
     most = min(INPUT_BYTES, MOST_INPUT_BYTES // max(1, len(found)))
 
     def of(hashes: tuple[str, ...]) -> Picture:
-        return Picture(lambda: side_by_side(sweep.farm.services, hashes), INPUT_EDGE, most)
+        return Picture(lambda: side_by_side(sweep.farm.backend, hashes), INPUT_EDGE, most)
 
     return [of(hashes) for hashes in found], {hashes: index for index, hashes in enumerate(found)}
 

@@ -179,11 +179,11 @@ def _ranking(sweep: Sweep, selection: Selection, drawing: Drawing) -> Sheet:
 
 
 def _cells(sweep: Sweep, statuses: Sequence[Status], drawing: Drawing) -> list[Cell]:
-    services = sweep.farm.services
+    backend = sweep.farm.backend
 
     def cell_of(shown: SheetJob) -> Cell:
         caption = in_words(drawing.metric, measured(shown.status, drawing.metric))
-        image = None if shown.newest is None else shrink(picture(services, shown.newest), drawing.cell or WIDEST)
+        image = None if shown.newest is None else shrink(picture(backend, shown.newest), drawing.cell or WIDEST)
         if shown.progress is not None and image is not None:
             caption = f"{shown.status.state} {shown.status.iteration}/{shown.status.iterations}"
         return Cell(image, caption, shown.problem, shown.progress)
@@ -217,7 +217,7 @@ def head_pictures(sweep: Sweep, statuses: Sequence[Status], axis: str) -> Mappin
     found = {key_of(status.cell[axis]): image_addresses(status.spec, axis) for status in statuses}
 
     def head_of(hashes: Sequence[str]) -> Image.Image:
-        return shrink(side_by_side(sweep.farm.services, hashes), LONGEST_HEAD)
+        return shrink(side_by_side(sweep.farm.backend, hashes), LONGEST_HEAD)
 
     with counting(f"pictures of {axis}", len(found)) as advance:
         made = in_parallel(found.values(), head_of, advance)

@@ -71,7 +71,7 @@ def resolve_grid(resolver: SpecResolver, grid: Grid, terms: Terms, *, skip_bad: 
             except InvalidImage as error:
                 problems.setdefault(str(error), error)
     if problems and not (skip_bad and jobs):
-        raise _all_of(list(problems.values()), none_left=skip_bad)
+        raise all_problems(list(problems.values()), none_left=skip_bad)
     return ResolvedGrid(jobs, len(cells) - len(jobs), (*grid.notes, *problems), _folded(jobs))
 
 
@@ -98,7 +98,17 @@ def _axes_in_vain(alike: Sequence[NewJob]) -> Iterator[str]:
             yield axis
 
 
-def _all_of(problems: list[FarmError], *, none_left: bool) -> FarmError:
+def all_problems(problems: Sequence[FarmError], *, none_left: bool) -> FarmError:
+    """Return the error that tells all that is wrong with the pictures of a grid.
+
+    Args:
+        problems: what is wrong with each of them.
+        none_left: whether cells were to be left out for it, and no cell is left.
+
+    Example:
+        >>> str(all_problems([InvalidImage("a.png is empty")], none_left=False))
+        'a.png is empty'
+    """
     if len(problems) == 1 and not none_left:
         return problems[0]
     sentences = "; ".join(map(str, problems))

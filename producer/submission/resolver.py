@@ -5,18 +5,15 @@ Everything is read and checked before anything is stored; only then are pictures
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.producer.submission.auto_values import resolve_auto
 from stylefarm.producer.submission.picture_size import check_size
+from stylefarm.producer.submission.pictures import PictureReader
 from stylefarm.producer.submission.pretrained import PretrainedWeights
 from stylefarm.producer.submission.source import Source
 from stylefarm.producer.submission.trained_models import TrainedModels
@@ -25,13 +22,9 @@ from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import FarmError, InvalidImage, InvalidRequest, InvalidSpec, NotFound
-from stylefarm.shared.foreign_text import one_line
-from stylefarm.shared.images.color import is_gray
-from stylefarm.shared.images.decode import decode, read_bytes
-from stylefarm.shared.images.exif import kept_exif
+from stylefarm.shared.images.decode import decode
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
 from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
-from stylefarm.shared.paths import is_url, located
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
 from stylefarm.shared.spec.canonical import canonical, without_effect
@@ -41,8 +34,6 @@ from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 
 # Uploads at a time; most of the time they wait.
 UPLOADS = 8
-# Pictures decoded at a time; each may take a gigabyte.
-READS = 4
 
 
 @dataclass
@@ -59,13 +50,12 @@ class SpecResolver:
     """
 
     services: Services
-    _sources: dict[str, Source] = field(default_factory=dict)
+    _reader: PictureReader = field(init=False)
     _pretrained: PretrainedWeights = field(init=False)
     _models: TrainedModels = field(init=False)
-    _objects: Objects = field(init=False)
 
     def __post_init__(self) -> None:
-        self._objects = Objects(self.services.settings)
+        self._reader = PictureReader(self.services.settings, self._stored)
         self._pretrained = PretrainedWeights(self.services.blobs, WeightsRegistry(self.services.engine))
         self._models = TrainedModels(self.services)
 
@@ -149,7 +139,7 @@ class SpecResolver:
         return {"features": found["features"], "weights": found["weights"]}
 
     def survey(self, specs: Iterable[JobSpec]) -> dict[str, FarmError]:
-        """Read every picture that the specs name, once each.
+        """Read every picture that the specs name, once each: see `PictureReader.survey`.
 
         Args:
             specs: as the user wrote them.
@@ -161,20 +151,7 @@ class SpecResolver:
             for name, error in resolver.survey(spec for _, spec in grid.cells()).items():
                 print(name, error)
         """
-        names = dict.fromkeys(name for spec in specs for name in pictures_of(spec))
-        bad: dict[str, FarmError] = {}
-
-        def read(name: str) -> None:
-            try:
-                self._sources[name] = self._read(name)
-            except (InvalidImage, NotFound) as error:
-                bad[name] = error
-
-        unread = [name for name in names if name not in self._sources]
-        with ThreadPoolExecutor(READS, thread_name_prefix="read") as pool, counting("pictures", len(unread)) as advance:
-            for _ in pool.map(read, unread):
-                advance()
-        return {name: bad[name] for name in names if name in bad}
+        return self._reader.survey(name for spec in specs for name in pictures_of(spec))
 
     def _masks(self, spec: JobSpec, content: Source, styles: list[Source]) -> dict[str, object]:
         """Return the addresses of the masks. Raises InvalidImage for one of another size, or all black."""
@@ -198,7 +175,7 @@ class SpecResolver:
     @property
     def keys(self) -> frozenset[str]:
         """The keys of all objects that the resolved specs name."""
-        return frozenset(map(_key, self._sources.values())) | self._pretrained.keys | self._models.keys
+        return frozenset(map(_key, self._reader.sources.values())) | self._pretrained.keys | self._models.keys
 
     def upload(self) -> None:
         """Store what the resolved specs name, where it is not stored yet.
@@ -209,9 +186,9 @@ class SpecResolver:
             ServiceUnavailable: the object store does not answer.
             StorageFull: the object store is full.
         """
-        count = len(self._sources)
+        count = len(self._reader.sources)
         with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool, counting("uploads", count) as advance:
-            for _ in pool.map(self._upload, self._sources.values()):
+            for _ in pool.map(self._upload, self._reader.sources.values()):
                 advance()
         self._pretrained.upload()
         self._models.upload()
@@ -222,9 +199,7 @@ class SpecResolver:
             return
         if source.origin is None:
             raise NotFound(f"there is no picture {source.address} in this farm any more: name a file")
-        data = self._bytes(source)
-        if _address(data) != source.address:
-            raise InvalidImage(f"{source.origin} changed while it was being submitted: submit again")
+        data = self._reader.bytes_as_read(source)
         blobs.put(key, data, media_type(data[:HEAD_BYTES]))
         image = decode(data, source.name, max_pixels=self.services.settings.max_pixels).image
         for name, thumbnail in thumbnails(source.address.removeprefix(BLOB), image).items():
@@ -246,11 +221,11 @@ class SpecResolver:
         Example:
             resolver.picture(job.spec.content).show()
         """
-        source = next(source for source in self._sources.values() if source.address == address)
-        return decode(self._bytes(source), source.name, max_pixels=self.services.settings.max_pixels).image
+        source = next(source for source in self._reader.sources.values() if source.address == address)
+        return decode(self._reader.bytes_of(source), source.name, max_pixels=self.services.settings.max_pixels).image
 
     def source(self, name: str) -> Source:
-        """Return what is known of a picture; it is read when it is first asked for.
+        """Return what is known of a picture: see `PictureReader.source`.
 
         Args:
             name: a path, an s3:// address or a content hash.
@@ -263,56 +238,10 @@ class SpecResolver:
             source = resolver.source("cat.jpg")
             print(source.width, source.height, source.address)
         """
-        if name not in self._sources:
-            self._sources[name] = self._read(name)
-        return self._sources[name]
+        return self._reader.source(name)
 
-    def _read(self, name: str) -> Source:
-        _check_name(name)
-        origin = _origin(name)
-        data = self._bytes_of(origin, name)
-        shown = _shown(name) if origin is None else Path(origin).name
-        picture = decode(data, shown if origin is None else name, max_pixels=self.services.settings.max_pixels)
-        return Source(
-            _address(data),
-            origin,
-            shown,
-            picture.width,
-            picture.height,
-            brightest=int(np.asarray(picture.image).max()),
-            notes=picture.notes,
-            has_exif=kept_exif(data) is not None,
-            has_alpha=picture.alpha is not None,
-            is_gray=is_gray(picture.image),
-        )
-
-    def _bytes(self, source: Source) -> bytes:
-        return self._bytes_of(source.origin, source.address)
-
-    def _bytes_of(self, origin: Path | str | None, address: str) -> bytes:
-        if origin is None:
-            sha256 = address.removeprefix(BLOB).partition("/")[0]
-            return fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256)
-        if isinstance(origin, Path):
-            return read_bytes(origin, self.services.settings.max_bytes)
-        return self._objects.get(origin)
-
-
-def _check_name(name: str) -> None:
-    """Raise InvalidImage for a name that is an address, or that cannot be stored."""
-    if is_url(name) and not name.startswith(SCHEME):
-        raise InvalidImage(f"{name} is a web address, and pictures are files: download it, and give the file")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InvalidImage(f"{one_line(name)} is called by what is no UTF-8: rename the file") from None
-
-
-def _origin(name: str) -> Path | str | None:
-    """Where the picture of a name is read from: a file, an address in S3, or the farm's own store."""
-    if name.startswith(BLOB):
-        return None
-    return name if name.startswith(SCHEME) else located(name)
+    def _stored(self, sha256: str) -> bytes:
+        return fetch_verified(self.services.blobs, f"inputs/{sha256}", sha256)
 
 
 def pictures_of(spec: JobSpec) -> tuple[str, ...]:
@@ -350,12 +279,3 @@ def _checked(spec: JobSpec, given: Collection[str]) -> JobSpec:
 
 def _key(source: Source) -> str:
     return f"inputs/{source.address.removeprefix(BLOB)}"
-
-
-def _shown(address: str) -> str:
-    """Return what a picture of the farm is called: its address may say so, as in "sha256:1f.../cat.jpg"."""
-    return address.partition("/")[2] or address[:19]
-
-
-def _address(data: bytes) -> str:
-    return BLOB + hashlib.sha256(data).hexdigest()

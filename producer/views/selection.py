@@ -310,6 +310,8 @@ def is_called(axis: str, known: Any, wanted: Any) -> bool:
     Example:
         >>> is_called("content", "photos/cat.jpg", "cat"), is_called("style_weight", 10.0, "10")
         (True, True)
+        >>> is_called("content", "sha256:1f/cat.jpg", "photos/cat.jpg")
+        True
     """
     label = label_of(axis, known)
     # On the command line, lists are written without spaces.
@@ -318,7 +320,9 @@ def is_called(axis: str, known: Any, wanted: Any) -> bool:
     if isinstance(known, dict):
         return isinstance(wanted, str) and known == {wanted: 1}
     if isinstance(known, str):
-        return axis in PICTURES and str(wanted) in (PurePath(known).name, PurePath(known).stem)
+        # One that was submitted over HTTP is known by its hash and its name.
+        called = PurePath(str(wanted)).name if known.startswith("sha256:") else str(wanted)
+        return axis in PICTURES and called in (PurePath(known).name, PurePath(known).stem)
     if isinstance(known, int | float) and not isinstance(known, bool):
         return _number(wanted) == known
     return False

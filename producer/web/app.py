@@ -20,7 +20,10 @@ from stylefarm.producer.web.problems import PROBLEM_SCHEMA
 from stylefarm.producer.web.rates import Rates
 
 API = "/api/v1"
-ROUTERS = ("images", "jobs", "sweeps", "cells", "ratings", "votes", "views", "shares", "exports", "farm", "tokens")
+ROUTERS = (
+    *("images", "jobs", "sweeps", "sweep_jobs", "cells", "marks", "deletions"),
+    *("ratings", "votes", "views", "shares", "exports", "finding", "farm", "tokens"),
+)
 
 # Every route may answer so; 304 to a client that has the answer already.
 _PROBLEM = {"description": "A problem document", "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}}}

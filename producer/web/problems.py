@@ -22,6 +22,8 @@ PROBLEM_SCHEMA = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "One sentence: what is wrong, and what to do."},
+        "error": {"type": "string", "description": "What the error is called in Python, such as InvalidSpec."},
+        "flag": {"type": "string", "description": "The argument by which the request is carried out all the same."},
     },
 }
 
@@ -62,7 +64,8 @@ def install(app: FastAPI) -> None:
         if isinstance(error, Refused):
             return problem(error.status, str(error), error.headers)
         headers = {"Retry-After": "5"} if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-        return problem(error.http_status, str(error), headers)
+        flag = {"flag": error.flag} if error.flag else {}
+        return problem(error.http_status, str(error), headers, error=type(error).__name__, **flag)
 
     @app.exception_handler(HTTPException)
     async def _of_http(request: Request, error: HTTPException) -> Response:

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _render(farm: Farm, job_id: str, ended: threading.Event) -> None:
-    worker = farm.embedded_worker
+    worker = farm.database.embedded_worker
     if worker is None:
         raise RuntimeError("only an embedded farm is rendered here")
     worker.add([job_id])

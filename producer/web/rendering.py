@@ -21,7 +21,7 @@ END_SECONDS = 30.0
 @contextmanager
 def rendering(farm: Farm) -> Iterator[None]:
     """Render the jobs of an embedded farm in a process of its own, so that pages answer at once meanwhile."""
-    if farm.embedded_worker is None:
+    if not farm.settings.embedded:
         yield
         return
     ended = threading.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Collection
 from types import FrameType
@@ -13,6 +12,7 @@ from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web.app import create_app
 from stylefarm.producer.web.guard import LOOPBACK_NAMES
 from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.settings import is_loopback
 
 # Requests that are under way when the server is told to end have so many seconds.
 GRACE_SECONDS = 2
@@ -30,21 +30,6 @@ class Server(uvicorn.Server):
         if loop is not None:
             loop.call_soon_threadsafe(app.state.watchers.close)  # type: ignore[union-attr]
         super().handle_exit(sig, frame)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only programs of this machine reach a server at that address.
-
-    Example:
-        >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-        (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_for_this_machine(host: str, hosts: Collection[str]) -> bool:

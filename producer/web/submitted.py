@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.submission.resolver import pictures_of
-from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.dispatch.weights import WeightsRegistry
+from stylefarm.shared.errors import InvalidSpec, NotFound
+from stylefarm.shared.services import Services
 from stylefarm.shared.spec.marks import Marks
-from stylefarm.shared.spec.spec import parse_spec
+from stylefarm.shared.spec.spec import BLOB, parse_spec
 from stylefarm.shared.spec.terms import split_terms
 
 # A picture may be given a name, as in "sha256:1f.../cat.jpg".
 _ADDRESS = re.compile(r"sha256:[0-9a-f]{64}(/[^/\x00-\x1f\x7f]{1,255})?")
 _NAME = re.compile(r"(sha256:[0-9a-f]{64}|[a-z0-9][a-z0-9._-]{0,62})")
 PICTURES = ("content", "style", "content_masks", "style_masks", "init_image")
-NAMED = ("weights", "model")
 
 
 def checked_fields(farm: Farm, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,16 +33,17 @@ def checked_fields(farm: Farm, fields: Mapping[str, Any]) -> dict[str, Any]:
             a parameter is wrong.
     """
     _, given = split_terms({name: value for name, value in fields.items() if name not in Marks._fields})
-    check_addresses(given)
+    check_addresses(farm, given)
     for name in pictures_of(parse_spec(given)):
         _check_picture("picture", name)
     return dict(fields)
 
 
-def checked_sweep(document: Mapping[str, Any]) -> dict[str, Any]:
+def checked_sweep(farm: Farm, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a sweep file's content as it was given, once it is clear that it names no file of this machine.
 
     Args:
+        farm: where it goes.
         document: base, matrix, zip, include, exclude and the rest.
 
     Raises:
@@ -50,26 +52,39 @@ def checked_sweep(document: Mapping[str, Any]) -> dict[str, Any]:
     sections = [document.get("base"), document.get("matrix")]
     for name in ("zip", "include", "exclude"):
         value = document.get(name)
-        sections += value if isinstance(value, list) else []
+        # One entry may stand by itself.
+        sections += value if isinstance(value, list) else [value]
     for section in sections:
         if isinstance(section, Mapping):
-            check_addresses(section)
+            check_addresses(farm, section)
     return dict(document)
 
 
-def check_addresses(fields: Mapping[str, Any]) -> None:
-    """Check each value that may name a file. Raises InvalidSpec."""
+def check_addresses(farm: Farm, fields: Mapping[str, Any]) -> None:
+    """Check each value that may name a file. Raises InvalidSpec, and NotFound for names that the farm does not know."""
     for name in PICTURES:
-        value = fields.get(name)
-        for one in _leaves(value):
+        for one in _leaves(fields.get(name)):
             _check_picture(name, one)
-    for name in NAMED:
-        value = fields.get(name)
-        for one in _leaves(value):
+    for name, known in NAMED.items():
+        for one in _leaves(fields.get(name)):
             if not isinstance(one, str) or not _NAME.fullmatch(one):
                 raise InvalidSpec(
                     f"{name} = {one!r:.80} is no name: over HTTP, give the name that the farm knows it by"
                 )
+            # What is no name here might be that of a file in the folder that the server runs in.
+            if not one.startswith(BLOB) and not known(farm.services, one):
+                raise NotFound(f"{name} = {one!r}: the farm has nothing of that name, and over HTTP it must have")
+
+
+def _knows_weights(services: Services, name: str) -> bool:
+    return WeightsRegistry(services.engine).find(name) is not None
+
+
+def _knows_model(services: Services, name: str) -> bool:
+    return services.store.models.find(name) is not None or services.queries.training(name) is not None
+
+
+NAMED: Mapping[str, Callable[[Services, str], bool]] = {"weights": _knows_weights, "model": _knows_model}
 
 
 def _leaves(value: object) -> Iterator[object]:

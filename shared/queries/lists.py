@@ -18,6 +18,7 @@ from stylefarm.shared.db.review_tables import RatingRow
 from stylefarm.shared.db.states import State, read_state
 from stylefarm.shared.db.tables import JobRequestRow, JobRow, SharedCellRow, SweepRow
 from stylefarm.shared.queries.jobs import CHUNK, DatabaseReader, at_cell
+from stylefarm.shared.queries.pages import Place
 from stylefarm.shared.queries.references import NEWEST_JOBS, NEWEST_SWEEPS
 
 # The time over which the throughput of a sweep is measured.
@@ -41,7 +42,7 @@ class RatingFilter:
 class JobFilter:
     """A filter of jobs: by state, sweep, time of submission, a predicate, tags and rating; empty fields filter nothing.
 
-    A job has a tag if a sweep that it is in has it.
+    A job has a tag if a sweep that it is in has it. `after` is a place in the list, where a page begins.
     """
 
     states: Sequence[State] = ()
@@ -51,6 +52,7 @@ class JobFilter:
     predicate: Callable[[JobRow], bool] | None = None
     tags: Sequence[str] = ()
     rating: RatingFilter | None = None
+    after: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,12 @@ class SweepCounts:
 class Listing(DatabaseReader):
     """Lists of jobs and sweeps. Raises ServiceUnavailable and NotMigrated."""
 
-    def sweeps(self, limit: int, tags: Sequence[str] = ()) -> list[SweepCounts]:
-        """Return the newest sweeps, at most `limit`, that have all of these tags."""
-        tagged = (_has_tag(SweepRow, tag) for tag in tags)
-        newest = select(SweepRow).where(*tagged).order_by(*NEWEST_SWEEPS).limit(limit)
+    def sweeps(self, limit: int, tags: Sequence[str] = (), after: Place | None = None) -> list[SweepCounts]:
+        """Return the newest sweeps, at most `limit`, that have all of these tags; those after a place."""
+        conditions = [_has_tag(SweepRow, tag) for tag in tags]
+        if after is not None:
+            conditions.append(after.sweeps_after())
+        newest = select(SweepRow).where(*conditions).order_by(*NEWEST_SWEEPS).limit(limit)
         with self._session() as session:
             rows = session.scalars(newest).all()
             counts: dict[str, Counter[State]] = {row.id: Counter() for row in rows}
@@ -93,8 +97,11 @@ class Listing(DatabaseReader):
         """Return the jobs as one stream, or of a sweep as two: its own jobs, and those that it shares."""
         conditions = _conditions(wanted)
         if wanted.sweep is not None:
-            own = select(JobRow).where(JobRow.sweep_id == wanted.sweep, *conditions).order_by(JobRow.position)
-            of_others = self._shared(wanted.sweep).where(*conditions).order_by(SharedCellRow.position)
+            place = -1 if wanted.after is None else wanted.after.position
+            own = select(JobRow).where(JobRow.sweep_id == wanted.sweep, JobRow.position > place, *conditions)
+            own = own.order_by(JobRow.position)
+            of_others = self._shared(wanted.sweep).where(SharedCellRow.position > place, *conditions)
+            of_others = of_others.order_by(SharedCellRow.position)
             return [self._stream(own, wanted, limit), self._stream(of_others, wanted, limit)]
         statement = select(JobRow).where(*conditions).order_by(*NEWEST_JOBS)
         if wanted.predicate is None and limit is not None:
@@ -163,6 +170,8 @@ def _conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
         conditions.append(JobRow.created_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(JobRow.created_at <= wanted.until)
+    if wanted.after is not None and wanted.sweep is None:
+        conditions.append(wanted.after.jobs_after())
     conditions += [_is_tagged(tag) for tag in wanted.tags]
     return conditions + ([] if wanted.rating is None else _rated(wanted.rating))
 

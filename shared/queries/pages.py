@@ -1,65 +1,65 @@
-"""Pages of long lists: each begins after the last entry of the one before, whatever came in meanwhile."""
+"""Places in long lists: a page begins after the last entry of the one before, whatever came in meanwhile."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+import json
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, and_, or_
 
 from stylefarm.shared.db.clock import parse_moment
-from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import JobRow, SweepRow
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.queries.jobs import DatabaseReader
 
-MOST_LISTED = 500
-
-Row = TypeVar("Row", JobRow, SweepRow)
+MOST_LISTED = 1000
+# More than any sweep has, and a number that the database can compare with.
+MOST_CELLS = 1 << 30
 
 
 class Place(NamedTuple):
-    """The place of an entry in a list, newest first."""
+    """The place of a job or a sweep in a list; `position` is that of a job in the sweep in which it is listed."""
 
     created_at: datetime
     id: str
+    sweep: str | None = None
+    position: int = 0
 
+    def jobs_after(self) -> ColumnElement[bool]:
+        """Return whether a job stands after this place, in the order of `NEWEST_JOBS`."""
+        in_sweep = or_(JobRow.position > self.position, and_(JobRow.position == self.position, JobRow.id > self.id))
+        if self.sweep is None:
+            beyond = or_(JobRow.sweep_id.is_not(None), and_(JobRow.sweep_id.is_(None), in_sweep))
+        else:
+            beyond = or_(JobRow.sweep_id > self.sweep, and_(JobRow.sweep_id == self.sweep, in_sweep))
+        return or_(JobRow.created_at < self.created_at, and_(JobRow.created_at == self.created_at, beyond))
 
-class Pages(DatabaseReader):
-    """Reads of pages of lists. Every method raises ServiceUnavailable and NotMigrated."""
-
-    def jobs(self, states: Sequence[State], limit: int, after: Place | None = None) -> list[JobRow]:
-        """Return jobs, newest first, those after a place."""
-        in_states = JobRow.state.in_(states) if states else true()
-        return self._page(JobRow, in_states, limit, after)
-
-    def sweeps(self, limit: int, after: Place | None = None) -> list[SweepRow]:
-        """Return sweeps, newest first, those after a place."""
-        return self._page(SweepRow, true(), limit, after)
-
-    def _page(self, kind: type[Row], which: ColumnElement[bool], limit: int, after: Place | None) -> list[Row]:
-        later: ColumnElement[bool] = true()
-        if after is not None:
-            same = (kind.created_at == after.created_at) & (kind.id < after.id)
-            later = (kind.created_at < after.created_at) | same
-        statement = select(kind).where(which, later).order_by(kind.created_at.desc(), kind.id.desc()).limit(limit)
-        with self._session() as session:
-            return list(session.scalars(statement).all())
+    def sweeps_after(self) -> ColumnElement[bool]:
+        """Return whether a sweep stands after this place, in the order of `NEWEST_SWEEPS`."""
+        same = and_(SweepRow.created_at == self.created_at, SweepRow.id > self.id)
+        return or_(SweepRow.created_at < self.created_at, same)
 
 
 def place_of(row: JobRow | SweepRow) -> str:
     """Return the place of an entry as a cursor."""
-    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode().rstrip("=")
+    sweep = (row.sweep_id, row.position) if isinstance(row, JobRow) else (None, 0)
+    text = json.dumps([row.created_at.isoformat(), row.id, *sweep], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def parse_place(cursor: str) -> Place:
     """Return the place that a cursor stands for. Raises InvalidRequest."""
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, row_id = text.partition(" ")
-        return Place(parse_moment(moment), row_id)
-    except (ValueError, binascii.Error):
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        moment, row_id, sweep, position = values
+        if not _is_id(row_id) or not (sweep is None or _is_id(sweep)) or type(position) is not int:
+            raise ValueError(cursor)
+        return Place(parse_moment(moment), row_id, sweep, min(max(position, -1), MOST_CELLS))
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         raise InvalidRequest(f"{cursor!r:.40} is no cursor: give `next` of an earlier answer") from None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= 36 and value.isprintable()

@@ -22,7 +22,7 @@ _HEX = set("0123456789abcdef-")
 Kind = type[JobRow] | type[SweepRow]
 
 # In the order of lists.
-NEWEST_JOBS = (JobRow.created_at.desc(), JobRow.sweep_id, JobRow.position, JobRow.id)
+NEWEST_JOBS = (JobRow.created_at.desc(), JobRow.sweep_id.nulls_first(), JobRow.position, JobRow.id)
 NEWEST_SWEEPS = (SweepRow.created_at.desc(), SweepRow.id)
 
 

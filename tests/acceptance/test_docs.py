@@ -10,7 +10,7 @@ import io
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from tests.documents import PAGES, Block, blocks, console_lines, programs
 from tests.made_up import made_up, texture
 from tests.programs import SHALLOW_OPTIONS, CommandLine, InProcess
 from tests.tiny_models import adain_model, put_models, trunk_model
+from tests.web_server import web_server
 from tests.weights_files import squeezenet_state, write_torch
 
 # Rendered in an instant; a page's own numbers give way to them.
@@ -135,6 +136,20 @@ def program(tmp_path: Path, request: pytest.FixtureRequest) -> InProcess:
     return InProcess.of(CommandLine(folder, home), request)
 
 
+# What stands on the pages for the farm of another machine.
+ELSEWHERE = "https://farm.example.org"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A farm that is asked over HTTP: its address and a token, as variables."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    own = {"STYLEFARM_HOME": str(folder / "home"), "STYLEFARM_THREADS": "1", "TORCH_HOME": str(folder / "torch")}
+    with web_server(folder / "home", **own) as server:
+        token = CommandLine(folder, own).run("token", "create", "docs", "--role", "submit").out.strip()
+        yield {"STYLEFARM_URL": server.address, "STYLEFARM_TOKEN": token}
+
+
 def _put_library() -> None:
     """Register the models and the data set that some pages name."""
     load_settings.cache_clear()
@@ -239,14 +254,21 @@ def _options(words: Sequence[str]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if _runnable(page)], ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(page: Path, program: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_a_page_run(
+    page: Path, program: InProcess, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Given a page, if its commands are run one after the other in one folder, I expect each to end well."""
     monkeypatch.setattr(click, "launch", lambda _path, wait: 0)
     ids = _Ids()
     if any("--model" in words or words[1] in ("model", "dataset") for _, words in _runnable(page)):
         _put_library()
     cursor = START
-    for where, words in _runnable(page):
+    for where, words in _console(page):
+        if f"STYLEFARM_URL={ELSEWHERE}" in words:
+            for name, value in request.getfixturevalue("elsewhere").items():
+                monkeypatch.setenv(name, value)
+        if words[0] != "stylefarm" or _reason(words):
+            continue
         given = [cursor if word == "$cursor" else word for word in ids.filled(words)]
         document = program.folder / ("cats.yaml" if "sweep" in words else "cat.jpg")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(document.read_bytes())))
@@ -286,7 +308,7 @@ PYTHON = [block for page in PAGES if page.name not in NOT_RUN_PYTHON for block i
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.name)
-def test_the_python_of_a_page_runs(block: Block, program: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_of_a_page_runs(block: Block, program: InProcess, request: pytest.FixtureRequest) -> None:
     """Given a block of Python, if it is run where its pictures are, with the public API at hand, I expect no error."""
     assert program.folder.is_dir()
     if "train(" in block.text or "model=" in block.text:
@@ -303,6 +325,9 @@ def test_the_python_of_a_page_runs(block: Block, program: InProcess, monkeypatch
         names = {name: getattr(stylefarm, name) for name in stylefarm.__all__}
         given = {**names, "farm": farm, "sweep": sweep, "time": clock}
         text = block.text.replace("5f0c2b1e", sweep.id[:8])
+        if ELSEWHERE in text:
+            there = request.getfixturevalue("elsewhere")
+            text = text.replace(ELSEWHERE, there["STYLEFARM_URL"]).replace('"..."', repr(there["STYLEFARM_TOKEN"]))
         code = compile(text, block.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         try:
             if code.co_flags & inspect.CO_COROUTINE:

@@ -15,6 +15,8 @@ from tests import REPOSITORY
 # Packages whose errors a Python program can meet; those of the command line and of worker machines name options.
 API = (
     "producer/client",
+    "producer/backends",
+    "producer/backends/remote",
     "producer/reports",
     "producer/sheets",
     "producer/charts",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web.access import FarmDep, Submitter
@@ -17,6 +18,9 @@ from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
 from stylefarm.shared.spec.spec import BLOB
 
 router = APIRouter(tags=["images"])
+
+MOST_HASHES = 1000
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 @router.post("/images", status_code=201)
@@ -37,6 +41,22 @@ async def upload(
         if len(data) > most:
             raise Refused(f"the picture has more than {most:,} bytes: send a smaller file", 413)
     return {"image": await to_thread.run_sync(_store, farm, bytes(data), name)}
+
+
+class Hashes(BaseModel):
+    """SHA-256 hashes of files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sha256: Annotated[list[Sha256], Field(min_length=1, max_length=MOST_HASHES, examples=[["1f" * 32]])]
+
+
+@router.post("/images:hold")
+def hold(farm: FarmDep, user: Submitter, body: Hashes) -> dict[str, Any]:
+    """Keep pictures that are here for a day, and return the hashes of those that are `missing`: send these."""
+    keys = {sha256: f"inputs/{sha256}" for sha256 in body.sha256}
+    farm.store.holds.hold_for_a_day(list(keys.values()))
+    return {"missing": [sha256 for sha256, key in keys.items() if not farm.services.blobs.exists(key)]}
 
 
 def _store(farm: Farm, data: bytes, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import time
 from typing import Annotated, Any
@@ -12,20 +13,22 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from stylefarm.producer.backends.protocol import Action, Command
+from stylefarm.producer.backends.reads import job_filter_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.rated import rated
 from stylefarm.producer.views.status import Status
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
+from stylefarm.producer.web.job_list import JobListDep
 from stylefarm.producer.web.once import IdempotencyKey, once
 from stylefarm.producer.web.rates import submission_rate
 from stylefarm.producer.web.submitted import checked_fields
 from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import MEDIA_TYPES, JobSelector
-from stylefarm.shared.db.states import State
-from stylefarm.shared.errors import InvalidRequest, NotFound, StillPending
+from stylefarm.shared.errors import NotFound, StillPending
 from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
-from stylefarm.shared.spec.terms import parse_terms
+from stylefarm.shared.queries.sweeps import StoredSnapshot
 
 router = APIRouter(tags=["jobs"])
 
@@ -60,7 +63,7 @@ class JobAction(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Annotated[str, Field(pattern="^(cancel|pause|resume|retry|prioritize)$")]
+    action: Action
     priority: Annotated[int, Field(ge=0, le=9)] | None = None
     from_checkpoint: bool = False
 
@@ -82,17 +85,18 @@ def list_jobs(
     request: Request,
     farm: FarmDep,
     reader: Reader,
-    state: Annotated[list[State], Query()] = [],  # noqa: B006 - FastAPI copies it
+    wanted: JobListDep,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
     cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """List jobs, newest first; `next` is the cursor of the next page, null on the last one."""
-    rows = farm.services.pages.jobs(state, limit + 1, None if cursor is None else parse_place(cursor))
-    more = len(rows) > limit
+    """List jobs, newest first, those of a `sweep` in the order of its cells; `next` is the cursor of the next page."""
+    chosen = job_filter_of(wanted, reader.user)
+    after = None if cursor is None else parse_place(cursor)
+    rows = farm.services.listing.jobs(dataclasses.replace(chosen, after=after), limit + 1)
     shown = rows[:limit]
     found = rated(farm.services, reader.user, [Status.of(row) for row in shown])
     jobs = [{**job_document(status), "rating": {"stars": status.stars, "flag": status.flag}} for status in found]
-    return answer(request, {"jobs": jobs, "next": place_of(shown[-1]) if more else None})
+    return answer(request, {"jobs": jobs, "next": place_of(shown[-1]) if len(rows) > limit else None})
 
 
 @router.post("/jobs", status_code=201)
@@ -162,22 +166,12 @@ def losses(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
 def snapshots(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
     """Return the snapshots, by iteration; each picture is at /pictures/{sha256}."""
     farm.services.queries.job(job_id)
-    rows = farm.services.queries.snapshots(job_id)
-    return answer(
-        request,
-        {
-            "snapshots": [
-                {
-                    "iteration": row.iteration,
-                    "sha256": row.sha256,
-                    "bytes": row.bytes,
-                    "width": row.width,
-                    "height": row.height,
-                }
-                for row in rows
-            ]
-        },
-    )
+    return answer(request, {"snapshots": [snapshot_document(shot) for shot in farm.backend.snapshots(job_id)]})
+
+
+def snapshot_document(shot: StoredSnapshot) -> dict[str, Any]:
+    """Return a snapshot as a value."""
+    return {"iteration": shot.iteration, **dataclasses.asdict(shot.stored)}
 
 
 @router.get("/jobs/{job_id}/events")
@@ -228,27 +222,11 @@ def result(farm: FarmDep, reader: Reader, job_id: str) -> Response:
 
 @router.post("/jobs/{job_id}/actions")
 def act(request: Request, farm: FarmDep, user: Submitter, job_id: str, body: JobAction) -> Response:
-    """Cancel, pause, resume, retry or prioritize a job; `changed` is 0 where there was nothing to do."""
+    """Cancel, pause, resume, retry or prioritize a job; `changed` is 0 where there was nothing to do.
+
+    `afresh` is 1 where it was to go on from a checkpoint, and there is none.
+    """
     farm.services.queries.job(job_id)
-    changed = run_action(
-        farm, JobSelector(job=job_id), body.action, body.priority, from_checkpoint=body.from_checkpoint
-    )
-    return answer(request, {"changed": changed, **job_document(_status(farm, user.user, job_id))})
-
-
-def run_action(
-    farm: Farm, selector: JobSelector, action: str, priority: int | None = None, *, from_checkpoint: bool = False
-) -> int:
-    """Carry out an action, and return how many jobs it has changed. Raises InvalidRequest."""
-    commands = farm.store.commands
-    if action == "cancel":
-        return len(commands.cancel(selector))
-    if action == "pause":
-        return len(commands.pause(selector))
-    if action == "resume":
-        return farm.announce_changes(commands.resume(selector))
-    if action == "retry":
-        return farm.announce_changes(commands.retry(selector, from_checkpoint=from_checkpoint))
-    if priority is None:
-        raise InvalidRequest("prioritize needs a priority, 0 to 9: give one")
-    return farm.announce_changes(commands.reprioritize(selector, parse_terms({"priority": priority}).priority))
+    command = Command(body.action, body.priority, from_checkpoint=body.from_checkpoint)
+    steered = farm.backend.command(JobSelector(job=job_id), command)
+    return answer(request, {**dataclasses.asdict(steered), **job_document(_status(farm, user.user, job_id))})

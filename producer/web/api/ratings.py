@@ -6,14 +6,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
-from stylefarm.producer.web.access import FarmDep, Submitter
+from stylefarm.producer.web.access import FarmDep, Reader, Submitter
+from stylefarm.producer.web.answers import answer
 from stylefarm.shared.spec.ratings import MOST_STARS
 from stylefarm.shared.store.reviews import ReviewAction
 
 router = APIRouter(tags=["reviews"])
 
 MOST_RATINGS = 20_000
+JobId = Annotated[str, Field(min_length=36, max_length=36, examples=["9a41c07d-6d0e-4c1e-9d57-4d6f2f4d8f10"])]
 
 
 class RatingChange(BaseModel):
@@ -21,7 +24,7 @@ class RatingChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    job: Annotated[str, Field(min_length=36, max_length=36, examples=["9a41c07d-6d0e-4c1e-9d57-4d6f2f4d8f10"])]
+    job: JobId
     stars: Annotated[int, Field(ge=0, le=MOST_STARS)] | None = None
     flag: Literal["pick", "reject"] | None = None
 
@@ -42,6 +45,22 @@ def rate(request: Request, farm: FarmDep, user: Submitter, changes: RatingChange
         wanted.setdefault(change.job, {}).update(change.model_dump(include={"stars", "flag"}, exclude_unset=True))
     action = farm.store.reviews.rate(user.user, wanted)
     return _told(request, user.user, action)
+
+
+class RatedJobs(BaseModel):
+    """Ids of jobs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: Annotated[list[JobId], Field(min_length=1, max_length=MOST_RATINGS)]
+
+
+@router.post("/ratings:batchGet")
+def batch_get(request: Request, farm: FarmDep, reader: Reader, body: RatedJobs) -> Response:
+    """Return the ratings that the user has given to these jobs; those without are left out."""
+    found = farm.services.review_reads.ratings(reader.user, list(dict.fromkeys(body.jobs)))
+    ratings = [{"job": job, "stars": rating.stars, "flag": rating.flag} for job, rating in found.items()]
+    return answer(request, {"ratings": ratings})
 
 
 @router.post("/undo")

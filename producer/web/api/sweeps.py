@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from stylefarm.producer.backends.protocol import Action, Command, Steered
 from stylefarm.producer.grids import parse_grid
-from stylefarm.producer.reports.forecast import forecast
 from stylefarm.producer.views.importance import importance
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
-from stylefarm.producer.web.api.jobs import run_action
 from stylefarm.producer.web.documents import about, metric_names
 from stylefarm.producer.web.once import IdempotencyKey, once
 from stylefarm.producer.web.problems import Refused
@@ -22,9 +23,11 @@ from stylefarm.producer.web.selection import CellSelection
 from stylefarm.producer.web.submitted import checked_sweep
 from stylefarm.producer.web.variations import variations
 from stylefarm.shared.db.records import JobSelector
+from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
 from stylefarm.shared.services import Services
+from stylefarm.shared.spec.marks import parse_tags
 
 router = APIRouter(tags=["sweeps"])
 
@@ -50,13 +53,36 @@ class SweepRequest(BaseModel):
         ),
     ]
     parent: Annotated[str, Field(min_length=36, max_length=36)] | None = None
+    tags: list[str] = []
+    note: str | None = None
+    force: bool = False
+    """Render all of it once more."""
+    skip_bad: bool = False
+    """Leave out the cells whose pictures cannot be used."""
 
 
 class SweepAction(CellSelection):
-    """What is to be done with the selected cells of a sweep; `priority` for prioritize."""
+    """What is to be done with the selected cells of a sweep.
 
-    action: Annotated[str, Field(pattern="^(cancel|pause|resume|retry|prioritize)$")]
+    `priority` is for prioritize, `from_checkpoint` and `failed` (only those that failed) for retry. `own` leaves alone
+    what the sweep shares with older ones, and goes without a selection.
+    """
+
+    action: Action
     priority: Annotated[int, Field(ge=0, le=9)] | None = None
+    from_checkpoint: bool = False
+    failed: bool = False
+    own: bool = False
+
+    @property
+    def command(self) -> Command:
+        """The same as a command."""
+        return Command(self.action, self.priority, failed=self.failed, from_checkpoint=self.from_checkpoint)
+
+    def check_own(self) -> None:
+        """Raise InvalidRequest if the sweep's own jobs are meant, and cells are selected."""
+        if self.positions is not None or self.filter is not None or self.expected_count is not None:
+            raise InvalidRequest("own means all jobs that are the sweep's own: leave positions, filter and count out")
 
 
 def sweep_links(sweep_id: str) -> dict[str, str]:
@@ -71,28 +97,47 @@ def list_sweeps(
     request: Request,
     farm: FarmDep,
     reader: Reader,
+    tag: Annotated[list[str], Query(description="Only sweeps with this tag. Repeatable.")] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 50,
     cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """List sweeps, newest first; `next` is the cursor of the next page, null on the last one."""
-    rows = farm.services.pages.sweeps(limit + 1, None if cursor is None else parse_place(cursor))
-    shown = rows[:limit]
-    sweeps = [{"sweep": about(row), "links": sweep_links(row.id)} for row in shown]
-    return answer(request, {"sweeps": sweeps, "next": place_of(shown[-1]) if len(rows) > limit else None})
+    """List sweeps, newest first, with their axes and how many of their jobs are in each state.
+
+    `next` is the cursor of the next page, null on the last one.
+    """
+    after = None if cursor is None else parse_place(cursor)
+    listed = farm.services.listing.sweeps(limit + 1, parse_tags(tag), after)
+    shown = listed[:limit]
+    sweeps = [
+        {
+            "sweep": about(one.sweep),
+            "axes": one.sweep.axes,
+            "counts": counts_document(one.counts),
+            "links": sweep_links(one.sweep.id),
+        }
+        for one in shown
+    ]
+    return answer(request, {"sweeps": sweeps, "next": place_of(shown[-1].sweep) if len(listed) > limit else None})
 
 
 @router.post("/sweeps:validate")
 def validate(request: Request, farm: FarmDep, user: Submitter, body: SweepRequest) -> Response:
-    """Check a sweep, and return how many pictures it would render and how long that takes; nothing is stored."""
+    """Check a sweep, and return how many pictures it would render and how long that takes; nothing is stored.
+
+    `worker_seconds` are those of one worker alone.
+    """
     grid = _grid(farm, body)
-    found = forecast(farm, grid)
+    found = farm.forecast(grid, skip_bad=body.skip_bad)
     return answer(
         request,
         {
             "jobs": found.cells,
             "known": found.known,
             "new": found.new,
+            "skipped": found.skipped,
             "seconds": None if found.hours is None else found.hours * 3600,
+            "worker_seconds": None if found.machine_hours is None else found.machine_hours * 3600,
+            "workers": found.workers,
             "basis": found.basis,
             "axes": found.axes,
             "notes": list(found.notes),
@@ -104,7 +149,11 @@ def validate(request: Request, farm: FarmDep, user: Submitter, body: SweepReques
 def submit(
     request: Request, farm: FarmDep, user: Submitter, body: SweepRequest, key: IdempotencyKey = None
 ) -> Response:
-    """Submit a sweep; `parent` is the sweep from one of whose cells it was made."""
+    """Submit a sweep; `parent` is the sweep from one of whose cells it was made.
+
+    `created_jobs` are the jobs that were queued. The answer also says what was left out, and which terms were not
+    given to jobs that were there already.
+    """
     with once(request, farm, user.user, key, body) as reply:
         if reply.response is not None:
             return reply.response
@@ -112,17 +161,25 @@ def submit(
         grid = _grid(farm, body)
         if body.parent is not None:
             farm.services.queries.sweep(body.parent)
-        sweep = farm.sweep(grid, parent=body.parent)
+        sweep = farm.sweep(
+            grid, parent=body.parent, tags=body.tags, note=body.note, force=body.force, skip_bad=body.skip_bad
+        )
         document = {
             "sweep": about(farm.services.queries.sweep(sweep.id)),
+            "axes": sweep.axes,
             "links": sweep_links(sweep.id),
             "created": len(sweep.created),
+            "created_jobs": sorted(sweep.created),
+            "skipped": sweep.skipped,
+            "problems": list(sweep.problems),
+            "kept": list(sweep.kept),
+            "folded": sweep.folded,
         }
         return reply.store(document, 201, {"Location": f"/api/v1/sweeps/{sweep.id}", **headers})
 
 
 def _grid(farm: FarmDep, body: SweepRequest) -> Any:
-    grid = parse_grid(checked_sweep(body.sweep), farm.settings)
+    grid = parse_grid(checked_sweep(farm, body.sweep), farm.settings)
     if grid.search is not None:
         raise InvalidRequest("a search runs where it was begun, and not over HTTP: leave `search` out")
     if len(grid) > MOST_CELLS:
@@ -134,7 +191,7 @@ def _grid(farm: FarmDep, body: SweepRequest) -> Any:
 def get_sweep(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return a sweep, and how many of its jobs are in each state."""
     row = farm.services.queries.sweep(sweep_id)
-    counts = {str(state): count for state, count in farm.services.queries.counts(sweep_id).items()}
+    counts = counts_document(farm.services.queries.counts(sweep_id))
     pace = farm.services.listing.throughput(sweep_id)
     return answer(
         request,
@@ -150,7 +207,15 @@ def get_sweep(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) ->
 
 @router.post("/sweeps/{sweep_id}/actions")
 def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: SweepAction) -> Response:
-    """Cancel, pause, resume, retry or prioritize the selected cells: 409 if they are not `expected_count`."""
+    """Cancel, pause, resume, retry or prioritize the selected cells: 409 if they are not `expected_count`.
+
+    `changed` jobs were, and `afresh` of them have no checkpoint to go on from, as far as that is counted: for `own`.
+    """
+    if body.own:
+        body.check_own()
+        farm.services.queries.sweep(sweep_id)
+        steered = farm.backend.command(JobSelector(sweep=sweep_id), body.command)
+        return _steered(request, farm, sweep_id, steered, steered.changed)
     cells = body.cells(farm.services, sweep_id, user.user)
     if body.expected_count is not None and len(cells) != body.expected_count:
         raise Refused(
@@ -158,9 +223,18 @@ def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: S
             409,
         )
     jobs = list(dict.fromkeys(cell.job for cell in cells))
-    changed = run_action(farm, JobSelector(jobs=jobs), body.action, body.priority) if jobs else 0
-    counts = {str(state): count for state, count in farm.services.queries.counts(sweep_id).items()}
-    return answer(request, {"changed": changed, "cells": len(cells), "counts": counts})
+    steered = farm.backend.command(JobSelector(jobs=jobs), body.command) if jobs else Steered(0)
+    return _steered(request, farm, sweep_id, steered, len(cells))
+
+
+def _steered(request: Request, farm: FarmDep, sweep_id: str, steered: Steered, cells: int) -> Response:
+    counts = counts_document(farm.services.queries.counts(sweep_id))
+    return answer(request, {**asdict(steered), "cells": cells, "counts": counts})
+
+
+def counts_document(counts: Mapping[State, int]) -> dict[str, int]:
+    """Return how many jobs are in each state as a value."""
+    return {str(state): count for state, count in counts.items()}
 
 
 @router.get("/sweeps/{sweep_id}/importance")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from stylefarm.producer.cli import cli
-from stylefarm.shared.errors import FarmError, InvalidSettings
+from stylefarm.shared.errors import FarmError, InvalidRequest, InvalidSettings
 from stylefarm.shared.settings import PREFIX, Settings, load_settings, source_of
 from stylefarm.shared.settings_file import config_file
 
@@ -328,6 +328,40 @@ def test_addresses_that_can_be(monkeypatch: pytest.MonkeyPatch, url: str) -> Non
     broker_url = load_settings().broker_url
     assert broker_url is not None
     assert broker_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"URL": "http://farm.example"}, "in the clear"),
+        ({"URL": "farm.example"}, "url is no address of a farm: write https://farm.example.org"),
+        ({"URL": "https://ann:5ecret@farm.example"}, "url is no address of a farm"),
+        ({"URL": "https://farm.example", "BROKER_URL": "redis://redis.example/0"}, "broker_url is set, too"),
+        ({"URL": "https://farm.example", "TOKEN": "two words"}, "it is no token"),
+    ],
+)
+def test_a_farm_over_http_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], sentence: str
+) -> None:
+    """Given what is no address, or an address with servers beside it, I expect a sentence, and no secret in it."""
+    for name, value in {"TOKEN": "t0ken-5ecret", **variables}.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    said = refusal()
+    assert sentence in said
+    assert "5ecret" not in said
+
+
+def test_a_farm_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an address and a token, I expect no embedded farm and no database, and a token that is sent there alone."""
+    monkeypatch.setenv("STYLEFARM_URL", "https://farm.example/")
+    monkeypatch.setenv("STYLEFARM_TOKEN", "t0ken-5ecret")
+    loaded = load_settings()
+    assert (loaded.url, loaded.embedded) == ("https://farm.example", False)
+    assert "5ecret" not in f"{loaded!r} {loaded.model_dump_json()} {CliRunner().invoke(cli, ['config', 'show']).output}"
+    with pytest.raises(InvalidRequest, match=r"own database, and https://farm\.example is asked over HTTP"):
+        _ = loaded.database
+    same, other = loaded.over_http("https://farm.example/"), loaded.over_http("https://other.example")
+    assert (same.token, other.token) == (loaded.token, None)
 
 
 def test_heartbeats_rarer_than_leases(monkeypatch: pytest.MonkeyPatch) -> None:

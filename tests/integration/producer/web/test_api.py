@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +94,114 @@ def test_no_file_of_the_server_can_be_named(client: TestClient, farm: Farm, fiel
             assert answered.status_code in {404, 422}, answered.text
             assert said in answered.json()["detail"]
     assert farm.jobs(limit=None) == []
+
+
+@pytest.mark.parametrize("section", ["zip", "include", "exclude"])
+def test_no_entry_that_stands_by_itself_names_a_file(client: TestClient, farm: Farm, section: str) -> None:
+    """Given an entry of a sweep that is no list, if it names a path, I expect it refused like one in a list."""
+    good = uploaded(client, "cat.png")
+    document = {"base": {"style": good}, "matrix": {"seed": [1, 2]}, section: {"content": ["/etc/passwd"]}}
+    for path in ("/api/v1/sweeps:validate", "/api/v1/sweeps"):
+        answered = client.post(path, json={"sweep": document})
+        assert answered.status_code == 422
+        assert "content = '/etc/passwd' is no content hash" in answered.json()["detail"]
+    assert farm.sweeps() == []
+
+
+@pytest.mark.parametrize("parameter", ["weights", "model"])
+def test_no_file_of_the_server_s_folder_is_a_name(
+    client: TestClient, farm: Farm, parameter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a file in the folder that the server runs in, I expect its name to be as unknown as any other."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.pth").write_bytes(b"PK\x03\x04")
+    good = uploaded(client, "cat.png")
+    said = set()
+    for name in ("there.pth", "gone.pth"):
+        job = {"content": good, "style": good, "size": 48, parameter: name}
+        sweep = {"base": {"content": good, "style": good}, "matrix": {parameter: [name]}}
+        for path, body in (("/api/v1/jobs", {"job": job}), ("/api/v1/sweeps", {"sweep": sweep})):
+            answered = client.post(path, json=body)
+            assert answered.status_code == 404, answered.text
+            said.add(answered.json()["detail"].replace(name, ""))
+    assert len(said) == 1
+    assert farm.jobs() == []
+
+
+def test_a_problem_names_its_error(client: TestClient) -> None:
+    """Given a wrong request, I expect the name of the error in its problem document, for programs to tell it by."""
+    good = uploaded(client, "cat.png")
+    wrong = client.post("/api/v1/jobs", json={"job": {"content": good, "style": good, "size": -1}})
+    assert (wrong.status_code, wrong.json()["error"]) == (422, "InvalidSpec")
+    assert client.get("/api/v1/jobs/" + "0" * 36).json()["error"] == "NotFound"
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ({"where": "style_weight=10"}, [1, 4]),
+        ({"where": ["style_weight=10", "style_weight=[1]", 'content="dog"']}, [4]),
+        ({"state": ["done", "failed"], "where": "content=dog.png"}, [4]),
+        ({"flag": "pick"}, [0]),
+        ({"flag": "none", "stars": 3}, [2]),
+        ({"tag": "best"}, [1]),
+        ({"until": "2020-01-01T00:00:00Z"}, []),
+        ({"since": "2020-01-01T00:00:00+02:00"}, [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_lists_are_filtered(client: TestClient, sweep: Sweep, query: dict[str, Any], places: list[int]) -> None:
+    """Given rated and tagged jobs, I expect each filter to leave those that it names, page by page, in their order."""
+    jobs = [status.id for status in sweep.statuses()]
+    ratings = [{"job": jobs[0], "flag": "pick"}, {"job": jobs[2], "stars": 3}]
+    assert client.post("/api/v1/ratings", json={"ratings": ratings}).status_code == 200
+    assert client.patch(f"/api/v1/jobs/{jobs[1]}/marks", json={"add": ["best"]}).json()["tags"] == ["best"]
+    for more in ({}, {"sweep": sweep.id}):
+        seen, cursor = [], None
+        while True:
+            page = client.get(
+                "/api/v1/jobs", params={"limit": 1, **query, **more, **({"cursor": cursor} if cursor else {})}
+            )
+            seen += [entry["job"]["id"] for entry in page.json()["jobs"]]
+            cursor = page.json()["next"]
+            if cursor is None:
+                break
+        assert seen == [jobs[place] for place in places]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"where": "style_weight"}, "is no filter"),
+        ({"where": "style_wait=1"}, "did you mean"),
+        ({"since": "yesterday"}, "is no moment"),
+        ({"tag": "Größe!"}, "no tag can be called"),
+        ({"cursor": "WyJ4Il0"}, "is no cursor"),
+    ],
+)
+def test_a_filter_that_is_none_is_told(client: TestClient, query: dict[str, str], said: str) -> None:
+    """Given a filter that is none, I expect 422 and a sentence."""
+    answered = client.get("/api/v1/jobs", params=query)
+    assert answered.status_code == 422
+    assert said in answered.json()["detail"]
+
+
+def test_pictures_are_asked_for_before_they_are_sent(client: TestClient) -> None:
+    """Given hashes, I expect those named that are to be sent, and what is there kept."""
+    address = uploaded(client, "cat.png").removeprefix("sha256:").partition("/")[0]
+    asked = client.post("/api/v1/images:hold", json={"sha256": [address, "0" * 64]})
+    assert asked.json() == {"missing": ["0" * 64]}
+
+
+def test_own_jobs_are_steered_and_shared_ones_left_alone(client: TestClient, sweep: Sweep, farm: Farm) -> None:
+    """Given a sweep that shares a queued job with an older one, I expect `own` to leave it alone, and no selection."""
+    axes: dict[str, Any] = {"content": ["dog.png"], "style": ["waves.png"], "style_weight": [100, 5]}
+    other = made_up(farm, axes, name="other", outcome=lambda _: State.PAUSED)
+    path = f"/api/v1/sweeps/{other.id}/actions"
+    assert client.post(path, json={"action": "cancel", "own": True, "positions": [0]}).status_code == 422
+    done = client.post(path, json={"action": "cancel", "own": True}).json()
+    assert (done["changed"], done["counts"]) == (1, {"queued": 1, "cancelled": 1})
+    retried = client.post(path, json={"action": "retry", "own": True, "from_checkpoint": True}).json()
+    assert (retried["changed"], retried["afresh"]) == (1, 1)
 
 
 def test_a_sweep_like_a_cell_is_linked_to_it(client: TestClient, sweep: Sweep, farm: Farm) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from stylefarm.shared.db.records import Fence, NewJob, Submission
 from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import JobRow, SweepRow
 from stylefarm.shared.errors import InvalidImage
 from stylefarm.shared.queries.lists import JobFilter, Listing
+from stylefarm.shared.queries.pages import parse_place, place_of
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT
@@ -76,6 +79,29 @@ def test_a_sweep_at_rest_has_no_pace(store: Store, listing: Listing) -> None:
     submitted(store, "other", 2)
     assert (listing.throughput(queued.sweep_id), listing.failures(queued.sweep_id, 5)) == (0.0, [])
     assert len(listing.sweeps(1)) == 1
+
+
+def test_pages_go_on_in_the_order_of_the_list(store: Store, listing: Listing, engine: Engine) -> None:
+    """Given jobs alone and of sweeps, many of one moment, I expect pages that join to the list, each entry once."""
+    older = submitted(store, "older", 1, 2, 3)
+    alone = [NewJob(SPEC.model_copy(update={"seed": seed}), "a.png", "s.png") for seed in (7, 8, 9)]
+    store.submissions.create(alone)
+    newer = submitted(store, "newer", 4, 1, 5, 3)
+    moment = listing.jobs(JobFilter(), 1)[0].created_at
+    with engine.begin() as connection:
+        for table in (JobRow, SweepRow):
+            connection.execute(update(table).values(created_at=moment))
+    store.submissions.create([NewJob(SPEC.model_copy(update={"seed": 10}), "a.png", "s.png")])
+    for wanted in (JobFilter(), JobFilter(sweep=newer.sweep_id), JobFilter(states=[State.QUEUED])):
+        whole = listing.jobs(wanted, None)
+        pages: list[JobRow] = []
+        while found := listing.jobs(replace(wanted, after=parse_place(place_of(pages[-1])) if pages else None), 2):
+            pages += found
+        assert [(job.id, job.position) for job in pages] == [(job.id, job.position) for job in whole]
+    first = listing.sweeps(1)[0].sweep
+    (second,) = listing.sweeps(5, after=parse_place(place_of(first)))
+    assert {first.id, second.sweep.id} == {older.sweep_id, newer.sweep_id}
+    assert listing.sweeps(5, after=parse_place(place_of(second.sweep))) == []
 
 
 def test_jobs_are_found_by_state_time_and_what_fits(store: Store, listing: Listing) -> None:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from stylefarm.producer.client.session import Session
+from stylefarm.producer.backends.connection import DatabaseConnection
 from stylefarm.shared.db.records import Deletion
 from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
 from stylefarm.shared.errors import ServiceUnavailable, StorageFull
 
 
-def delete(farm: Session, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) -> Deletion:
+def delete(farm: DatabaseConnection, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) -> Deletion:
     """Delete jobs, and sweeps with the jobs that no other sweep shares, all or none.
 
     Args:
@@ -37,7 +37,7 @@ def delete(farm: Session, jobs: Sequence[str] = (), sweeps: Sequence[str] = ()) 
 
 
 def prune(
-    farm: Session, older_than: timedelta | datetime, *, dry_run: bool = False, keep_picks: bool = False
+    farm: DatabaseConnection, older_than: timedelta | datetime, *, dry_run: bool = False, keep_picks: bool = False
 ) -> Deletion:
     """Delete what was over before a moment.
 
@@ -62,13 +62,13 @@ def prune(
     return replace(deleted, inputs=_delete_objects(farm, deleted))
 
 
-def _let_go_of_dead(farm: Session) -> None:
+def _let_go_of_dead(farm: DatabaseConnection) -> None:
     """Have jobs run no more whose process was killed: on servers workers see to that."""
     if farm.settings.embedded:
         farm.store.maintenance.requeue_expired()
 
 
-def _delete_objects(farm: Session, deleted: Deletion) -> int:
+def _delete_objects(farm: DatabaseConnection, deleted: Deletion) -> int:
     with _deleted_all_the_same(deleted):
         count = farm.services.dropped.delete(GRACE_SECONDS)
         if farm.settings.embedded:
@@ -76,7 +76,7 @@ def _delete_objects(farm: Session, deleted: Deletion) -> int:
     return count
 
 
-def _forget_cached_files(farm: Session) -> None:
+def _forget_cached_files(farm: DatabaseConnection) -> None:
     """Delete the copies that this machine has beside the files of the object store, and that are gone there."""
     for folder in ("weights", "models"):
         for file in (farm.settings.home.expanduser() / "cache" / folder).glob("[0-9a-f]*"):

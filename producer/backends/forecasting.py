@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import median
-from typing import Any
 
-from stylefarm.producer.client.embedded import estimate
-from stylefarm.producer.client.farm import Farm
-from stylefarm.producer.grids import Grid
+from stylefarm.producer.backends.connection import DatabaseConnection
+from stylefarm.producer.backends.embedded import estimate
+from stylefarm.producer.backends.protocol import Forecast, SweepOrder
 from stylefarm.producer.submission.resolve_grid import resolve_grid
 from stylefarm.producer.submission.resolver import SpecResolver
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.db.states import WorkerState
+from stylefarm.shared.services import Services
 from stylefarm.shared.spec.models import JOB
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.text import counted
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """How many cells a sweep has, how many of them are still to be rendered, and how long that takes.
-
-    `machine_hours` is what one worker alone would take.
-    `known` pictures are rendered or submitted already, `new` ones are not; `hours` is for all new ones on `workers`,
-    None where it is unknown, and `basis` says what it was computed from, or what is missing.
-
-    Example:
-        found = forecast(farm, grid)
-        print(f"{found.new} of {found.cells} cells: {found.hours} hours on {found.workers} workers ({found.basis})")
-    """
-
-    cells: int
-    axes: Mapping[str, Sequence[Any]]
-    skipped: int
-    known: int
-    new: int
-    hours: float | None
-    machine_hours: float | None
-    workers: int
-    basis: str
-    notes: Sequence[str]
-
-
-def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
-    """Resolve a grid as `Farm.sweep` does, and store nothing.
+def forecast(connection: DatabaseConnection, order: SweepOrder) -> Forecast:
+    """Resolve a grid as a submission does, and store nothing.
 
     Args:
-        farm: where it would run.
-        grid: the cells.
-        skip_bad: leave out cells whose pictures cannot be used.
+        connection: to the farm where it would run.
+        order: the sweep.
 
     Returns:
         The forecast.
@@ -61,16 +34,17 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
         OutOfMemory: a picture cannot fit into this machine's memory, in an embedded farm.
 
     Example:
-        found = forecast(farm, read_grid(Path("cats.yaml")))
+        found = forecast(connection, SweepOrder(grid, DEFAULT_TERMS, {}))
         print(found.new, "pictures,", found.hours, "hours")
     """
-    resolver = SpecResolver(farm.services)
-    resolved = resolve_grid(resolver, grid, farm.terms(grid.terms), skip_bad=skip_bad)
+    grid, services = order.grid, connection.services
+    resolver = SpecResolver(services)
+    resolved = resolve_grid(resolver, grid, order.terms, skip_bad=order.skip_bad)
     by_key = {job.key: job for job in resolved.jobs}
-    known = farm.services.queries.known_keys(list(by_key))
+    known = services.queries.known_keys(list(by_key))
     new = [job for key, job in by_key.items() if key not in known]
-    workers = _workers(farm)
-    seconds, basis = _seconds(farm, resolver, new)
+    workers = _workers(services)
+    seconds, basis = _seconds(services, resolver, new)
     return Forecast(
         cells=len(resolved.jobs) + resolved.skipped,
         axes=grid.axes,
@@ -89,14 +63,14 @@ def forecast(farm: Farm, grid: Grid, *, skip_bad: bool = False) -> Forecast:
     )
 
 
-def _workers(farm: Farm) -> int:
+def _workers(services: Services) -> int:
     """Return how many workers take jobs now; an embedded farm is one itself."""
-    if farm.embedded_worker is not None:
+    if services.settings.embedded:
         return 1
-    return sum(listed.state == WorkerState.ACTIVE for listed in farm.services.workers.listed())
+    return sum(listed.state == WorkerState.ACTIVE for listed in services.workers.listed())
 
 
-def _seconds(farm: Farm, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple[float | None, str]:
+def _seconds(services: Services, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple[float | None, str]:
     """Return what all of the jobs take one after the other, and where that was taken from."""
     steps: Counter[tuple[str, int]] = Counter()
     examples: dict[tuple[str, int], JobSpec] = {}
@@ -106,15 +80,15 @@ def _seconds(farm: Farm, resolver: SpecResolver, new: Sequence[NewJob]) -> tuple
         examples.setdefault(kind, job.spec)
     total, done, timed = 0.0, 0, 0
     for (method, size), count in steps.items():
-        paces = farm.services.queries.seconds_per_iteration(method, size)
+        paces = services.queries.seconds_per_iteration(method, size)
         done += len(paces)
         if paces:
             total += count * median(paces)
         elif (examples[method, size].model or "").startswith(JOB):
             return None, "unknown: the model is still being trained"
-        elif farm.embedded_worker is not None:
+        elif services.settings.embedded:
             spec = examples[method, size]
-            total += count * estimate(spec, resolver.picture, farm.settings).seconds / spec.total_iterations
+            total += count * estimate(spec, resolver.picture, services.settings).seconds / spec.total_iterations
             timed += 1
         else:
             return None, f"unknown: no job of size {size} is done yet in this farm"

@@ -1,0 +1,76 @@
+"""What a program that waits does for its farm: it renders, or requeues what dead workers have left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.states import State
+from stylefarm.shared.errors import ServiceUnavailable
+from stylefarm.shared.services import Services
+
+
+class DatabaseAttendance:
+    """Does what a farm needs while a program waits for jobs.
+
+    In an embedded farm, `render` is called with those of the jobs that are queued. In one on servers, a program that
+    waits also requeues the jobs of workers that died, as long as no worker runs to do it, so that they are announced
+    when one starts.
+
+    Args:
+        services: the farm's.
+        ids: whole ids of the jobs that are waited for.
+        render: takes ids of queued jobs, in an embedded farm; None on servers.
+
+    Example:
+        attendance = DatabaseAttendance(services, [job.id for job in jobs], render=None)
+        attendance.before_poll()
+    """
+
+    def __init__(self, services: Services, ids: Sequence[str], render: Callable[[Sequence[str]], None] | None) -> None:
+        self.services = services
+        self.ids = ids
+        self.render = render
+        self.renders = render is not None
+        self._maintained_at = float("-inf")
+        self._before: Sequence[str] | None = None
+
+    def before_poll(self) -> None:
+        """Requeue what dead workers have left, if that is due."""
+        now = time.monotonic()
+        if now - self._maintained_at >= self.services.settings.reconcile_seconds:
+            self._maintain()
+            self._maintained_at = now
+
+    def after_poll(self, statuses: Sequence[Status]) -> None:
+        """Render what is queued; call webhooks once all have ended."""
+        if all(status.state.final for status in statuses):
+            self._call()
+        elif self.render is not None:
+            if self._before is None:
+                # An embedded farm renders only the jobs that are waited for, and those that these depend on.
+                self._before = self.services.queries.ancestors(self.ids)
+            before = [Status.of(row) for row in self.services.queries.jobs(self._before)]
+            self._before = [status.id for status in before if not status.state.final]
+            queued = [status for status in (*statuses, *before) if status.state is State.QUEUED]
+            self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
+
+    def close(self) -> None:
+        """Let others requeue what died: a worker that starts now does it at once."""
+        if self.services.reconciler is not None:
+            with suppress(ServiceUnavailable):
+                self.services.reconciler.resign()
+
+    def _maintain(self) -> None:
+        if self.services.reconciler is None:
+            self.services.store.maintenance.requeue_expired()
+        else:
+            self.services.reconciler.run()
+        self._call()
+
+    def _call(self) -> None:
+        # On servers, the workers call webhooks.
+        if self.services.reconciler is None:
+            self.services.webhook_caller.run()

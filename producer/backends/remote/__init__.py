@@ -1,0 +1,1 @@
+"""A farm over its HTTP API: what a Farm asks where it has an address and a token."""

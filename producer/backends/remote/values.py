@@ -1,0 +1,124 @@
+"""The documents of the API as the values that a Farm works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from stylefarm.producer.backends.protocol import Forecast, History, ListedSweep, SubmittedSweep, SweepFacts
+from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.records import StoredObject
+from stylefarm.shared.db.states import State, read_state
+from stylefarm.shared.queries.jobs import Changes, JobChange
+from stylefarm.shared.queries.sweeps import StoredSnapshot
+from stylefarm.shared.spec.marks import Marks
+from stylefarm.shared.spec.ratings import Rating
+
+if TYPE_CHECKING:
+    from stylefarm.producer.views.losses import Losses
+    from stylefarm.shared.store.reviews import ReviewAction
+
+Document = Mapping[str, Any]
+
+_MOMENTS = frozenset({"created_at", "started_at", "finished_at"})
+_FIELDS = tuple(field.name for field in fields(Status))
+
+
+def status_of(document: Document) -> Status:
+    """Return a job as `GET /jobs/{id}` answers it."""
+    job = document["job"]
+    values: dict[str, Any] = {
+        name: _moment(job[name]) if name in _MOMENTS else job[name] for name in _FIELDS if name in job
+    }
+    return Status(**{**values, "state": read_state(job["state"])})
+
+
+def losses_of(document: Document) -> Losses:
+    """Return a loss curve; what JSON has no number for is not a number."""
+    import numpy as np
+
+    from stylefarm.producer.views.losses import Losses
+
+    terms = {term: np.array(document["values"][term], np.float64) for term in document["terms"]}
+    return Losses(np.array(document["iteration"], np.int64), terms)
+
+
+def snapshot_of(document: Document) -> StoredSnapshot:
+    """Return a snapshot."""
+    names = (field.name for field in fields(StoredObject))
+    return StoredSnapshot(document["iteration"], StoredObject(**{name: document[name] for name in names}))
+
+
+def history_of(document: Document) -> History:
+    """Return the events of a job and the attempts at it."""
+    attempts = [{**entry, **entry["record"]} for entry in document["attempts"]]
+    for attempt in attempts:
+        del attempt["record"]
+    return History(document["events"], cast("Any", attempts))
+
+
+def sweep_of(document: Document) -> SweepFacts:
+    """Return a sweep as `GET /sweeps/{id}` answers it."""
+    sweep = document["sweep"]
+    marks = Marks(tuple(sweep["tags"]), sweep["note"])
+    return SweepFacts(sweep["id"], sweep["name"], datetime.fromisoformat(sweep["created_at"]), document["axes"], marks)
+
+
+def listed_sweep_of(document: Document) -> ListedSweep:
+    """Return a sweep as `GET /sweeps` lists it."""
+    return ListedSweep(sweep_of(document), counts_of(document["counts"]))
+
+
+def counts_of(document: Mapping[str, int]) -> dict[State, int]:
+    """Return how many jobs are in each state."""
+    return {read_state(state): count for state, count in document.items()}
+
+
+def changes_of(document: Document) -> Changes:
+    """Return what has changed in a sweep."""
+    read = (
+        JobChange(
+            **{
+                **entry,
+                "state": read_state(entry["state"]),
+                "updated_at": datetime.fromisoformat(entry["updated_at"]),
+            }
+        )
+        for entry in document["changes"]
+    )
+    return Changes(list(read), datetime.fromisoformat(document["cursor"]))
+
+
+def ratings_of(document: Document) -> dict[str, Rating]:
+    """Return ratings by job."""
+    return {entry["job"]: Rating(entry["stars"], entry["flag"]) for entry in document["ratings"]}
+
+
+def action_of(document: Document | None) -> ReviewAction | None:
+    """Return what was undone, or done again."""
+    from stylefarm.shared.store.reviews import ReviewAction
+
+    return None if document is None else ReviewAction(document["action"], document["kind"], ratings_of(document))
+
+
+def submitted_sweep_of(document: Document) -> SubmittedSweep:
+    """Return what a submission of a sweep did."""
+    told = {name: document[name] for name in ("skipped", "problems", "kept", "folded")}
+    return SubmittedSweep(sweep_of(document), frozenset(document["created_jobs"]), **told)
+
+
+def forecast_of(document: Document) -> Forecast:
+    """Return what `POST /sweeps:validate` says of a sweep."""
+    told = {name: document[name] for name in ("axes", "skipped", "known", "new", "workers", "basis", "notes")}
+    hours, of_one = (None if seconds is None else seconds / 3600 for seconds in _seconds(document))
+    return Forecast(cells=document["jobs"], hours=hours, machine_hours=of_one, **told)
+
+
+def _seconds(document: Document) -> tuple[float | None, float | None]:
+    return document["seconds"], document["worker_seconds"]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

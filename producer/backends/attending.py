@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.shared.services import Services
 
+if TYPE_CHECKING:
+    from stylefarm.producer.backends.embedded import EmbeddedWorker
+
 
 class DatabaseAttendance:
     """Does what a farm needs while a program waits for jobs.
 
-    In an embedded farm, `render` is called with those of the jobs that are queued. In one on servers, a program that
+    In an embedded farm, those of the jobs that are queued are rendered here. In one on servers, a program that
     waits also requeues the jobs of workers that died, as long as no worker runs to do it, so that they are announced
     when one starts.
 
     Args:
         services: the farm's.
         ids: whole ids of the jobs that are waited for.
-        render: takes ids of queued jobs, in an embedded farm; None on servers.
+        worker: renders queued jobs, in an embedded farm; None on servers.
 
     Example:
-        attendance = DatabaseAttendance(services, [job.id for job in jobs], render=None)
+        attendance = DatabaseAttendance(services, [job.id for job in jobs], worker=None)
         attendance.before_poll()
     """
 
-    def __init__(self, services: Services, ids: Sequence[str], render: Callable[[Sequence[str]], None] | None) -> None:
+    def __init__(self, services: Services, ids: Sequence[str], worker: EmbeddedWorker | None) -> None:
         self.services = services
         self.ids = ids
-        self.render = render
-        self.renders = render is not None
+        self.worker = worker
+        self.renders = worker is not None
+        self._drains = 0
         self._maintained_at = float("-inf")
         self._before: Sequence[str] | None = None
 
     def before_poll(self) -> None:
         """Requeue what dead workers have left, if that is due."""
+        if self.worker is not None:
+            self._drains = self.worker.drains
         now = time.monotonic()
         if now - self._maintained_at >= self.services.settings.reconcile_seconds:
             self._maintain()
@@ -48,14 +55,21 @@ class DatabaseAttendance:
         """Render what is queued; call webhooks once all have ended."""
         if all(status.state.final for status in statuses):
             self._call()
-        elif self.render is not None:
+        elif self.worker is not None:
             if self._before is None:
                 # An embedded farm renders only the jobs that are waited for, and those that these depend on.
                 self._before = self.services.queries.ancestors(self.ids)
             before = [Status.of(row) for row in self.services.queries.jobs(self._before)]
             self._before = [status.id for status in before if not status.state.final]
             queued = [status for status in (*statuses, *before) if status.state is State.QUEUED]
-            self.render([status.id for status in sorted(queued, key=lambda status: -status.priority)])
+            self.worker.add([status.id for status in sorted(queued, key=lambda status: -status.priority)])
+
+    def rest(self, seconds: float) -> None:
+        """Wait so long, or until all that is to be rendered here is."""
+        if self.worker is None:
+            time.sleep(seconds)
+        else:
+            self.worker.wait_for_drain(self._drains, seconds)
 
     def close(self) -> None:
         """Let others requeue what died: a worker that starts now does it at once."""

@@ -45,8 +45,7 @@ class DatabaseBackend(DatabaseReads):
 
     def attend(self, ids: Sequence[str]) -> DatabaseAttendance:
         """See `Backend.attend`."""
-        render = None if self.embedded_worker is None else self.embedded_worker.add
-        return DatabaseAttendance(self.services, ids, render)
+        return DatabaseAttendance(self.services, ids, self.embedded_worker)
 
     def command(self, selector: JobSelector, command: Command) -> Steered:
         """See `Backend.command`."""

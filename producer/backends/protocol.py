@@ -175,6 +175,10 @@ class Attendance(Protocol):
         """Do what follows from where they stand."""
         ...
 
+    def rest(self, seconds: float) -> None:
+        """Wait so long before the jobs are looked at again, or less where it is known that something has changed."""
+        ...
+
     def close(self) -> None:
         """Let others do it."""
         ...

@@ -30,7 +30,7 @@ class Waiting:
         waiting = Waiting(farm.backend, [(job.id, None) for job in jobs], timeout=600)
         with closing(waiting):
             while any(not status.state.final for status in waiting.poll_once()):
-                time.sleep(waiting.pause())
+                waiting.rest()
     """
 
     def __init__(
@@ -75,6 +75,14 @@ class Waiting:
             raise StillPending(f"{self.pending} of {len(self.ids)} jobs have not ended in the time given; {what}")
         return min(pause, left)
 
+    def rest(self) -> None:
+        """Wait until the next poll; not so long where it is known that a job has ended.
+
+        Raises:
+            StillPending: the timeout is over.
+        """
+        self._attendance.rest(self.pause())
+
     def close(self) -> None:
         """Leave what the farm needs to others."""
         self._attendance.close()
@@ -109,7 +117,7 @@ def poll(waiting: Waiting) -> Generator[list[Status]]:
             yield waiting.poll_once()
             if not waiting.pending:
                 return
-            time.sleep(waiting.pause())
+            waiting.rest()
 
 
 def is_over(now: Sequence[Status], return_when: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,6 +40,10 @@ class RemoteAttendance:
 
     def after_poll(self, statuses: Sequence[Status]) -> None:
         """Do nothing."""
+
+    def rest(self, seconds: float) -> None:
+        """Wait so long."""
+        time.sleep(seconds)
 
     def close(self) -> None:
         """Do nothing."""

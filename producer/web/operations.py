@@ -10,7 +10,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def operations(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the operations of an API by their group: method, path, text, parameters, and an example of the body.
+    """Return the operations of an API by their group: method, path, text, parameters, examples of body and answer.
 
     Args:
         document: OpenAPI 3.1.
@@ -36,9 +36,15 @@ def operations(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
                         ],
                         "body": _example(document, one.get("requestBody", {})),
                         "answers": [code for code in one["responses"] if code.startswith("2")],
+                        "answer": _example(document, _success(one)),
                     }
                 )
     return groups
+
+
+def _success(operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the answer to a request that is carried out."""
+    return next((found for code, found in operation["responses"].items() if code.startswith("2")), {})
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
@@ -63,6 +69,9 @@ def _of_schema(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
     if "anyOf" in schema:
         return _of_schema(document, schema["anyOf"][0])
     kind = schema.get("type")
+    if kind == "object" and "properties" not in schema:
+        entries = schema.get("additionalProperties")
+        return {"...": _of_schema(document, entries)} if isinstance(entries, dict) else {}
     if kind == "object":
         return {name: _of_schema(document, one) for name, one in schema.get("properties", {}).items()}
     if kind == "array":

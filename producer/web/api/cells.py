@@ -12,11 +12,12 @@ from stylefarm.producer.web.access import FarmDep, Reader, find_grant
 from stylefarm.producer.web.answers import answer
 from stylefarm.producer.web.documents import parse_cursor, sweep_changes, sweep_document
 from stylefarm.producer.web.live.stream import EventStream
+from stylefarm.shared.schema.http import CellChangesAnswer, CellsAnswer
 
 router = APIRouter(tags=["sweeps"])
 
 
-@router.get("/sweeps/{sweep_id}/cells")
+@router.get("/sweeps/{sweep_id}/cells", response_model=CellsAnswer | CellChangesAnswer)
 def cells(
     request: Request, farm: FarmDep, reader: Reader, sweep_id: str, changed_since: Annotated[str | None, Query()] = None
 ) -> Response:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stylefarm.producer.web.access import FarmDep, Submitter
 from stylefarm.shared.errors import InvalidRequest
+from stylefarm.shared.schema.http import DeletedAnswer
 
 router = APIRouter(tags=["deletions"])
 
@@ -26,7 +27,7 @@ class DeletionRequest(BaseModel):
     sweeps: Annotated[list[Id], Field(max_length=MOST_DELETED)] = []
 
 
-@router.post("/deletions")
+@router.post("/deletions", response_model=DeletedAnswer)
 def delete(farm: FarmDep, user: Submitter, body: DeletionRequest) -> dict[str, Any]:
     """Delete jobs, and sweeps with the jobs that no other sweep shares, all or none; return how much that was.
 

@@ -13,6 +13,7 @@ from stylefarm.producer.web.access import Admin, FarmDep, Reader
 from stylefarm.producer.web.answers import answer
 from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.db.states import ArtifactRole, WorkerState
+from stylefarm.shared.schema.http import DatasetsAnswer, ModelsAnswer, WorkerAnswer, WorkersAnswer
 from stylefarm.shared.services import Services
 
 router = APIRouter(tags=["farm"])
@@ -29,13 +30,13 @@ class WorkerAction(BaseModel):
     action: Literal["drain", "bench", "unbench"]
 
 
-@router.get("/workers")
+@router.get("/workers", response_model=WorkersAnswer)
 def list_workers(request: Request, farm: FarmDep, reader: Reader) -> Response:
     """Return the slots of workers, with the job at hand and what each has done."""
     return answer(request, {"workers": [listed.document() for listed in farm.services.workers.listed()]})
 
 
-@router.post("/workers/{name}/actions")
+@router.post("/workers/{name}/actions", response_model=WorkerAnswer)
 def act(farm: FarmDep, admin: Admin, name: Annotated[str, Path(max_length=255)], body: WorkerAction) -> dict[str, Any]:
     """Drain or bench a worker, or let it take jobs again."""
     state = {"drain": WorkerState.DRAINING, "bench": WorkerState.BENCHED, "unbench": WorkerState.ACTIVE}[body.action]
@@ -44,14 +45,14 @@ def act(farm: FarmDep, admin: Admin, name: Annotated[str, Path(max_length=255)],
     return {"worker": next(one.document() for one in farm.services.workers.listed() if one.worker.name == name)}
 
 
-@router.get("/models")
+@router.get("/models", response_model=ModelsAnswer)
 def list_models(request: Request, farm: FarmDep, reader: Reader) -> Response:
     """Return the trained models, by name, with their cards, and the hashes of samples of those trained here."""
     models = [{**row.document(), **_training(farm.services, row)} for row in farm.services.store.models.all()]
     return answer(request, {"models": models})
 
 
-@router.get("/datasets")
+@router.get("/datasets", response_model=DatasetsAnswer)
 def list_datasets(request: Request, farm: FarmDep, reader: Reader) -> Response:
     """Return the data sets, by name."""
     # Where one was read from is a path of a user's machine.

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from stylefarm.producer.backends.protocol import Kind
 from stylefarm.producer.web.access import FarmDep, Reader
 from stylefarm.producer.web.answers import answer
+from stylefarm.shared.schema.http import FoundAnswer
 
 router = APIRouter(tags=["farm"])
 
@@ -19,7 +20,7 @@ Reference = Annotated[
 ]
 
 
-@router.get("/find")
+@router.get("/find", response_model=FoundAnswer)
 def find(
     request: Request,
     farm: FarmDep,

@@ -15,6 +15,7 @@ from stylefarm.producer.web.problems import Refused
 from stylefarm.shared.images.decode import decode
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
 from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
+from stylefarm.shared.schema.http import HeldAnswer, UploadAnswer
 from stylefarm.shared.spec.spec import BLOB
 
 router = APIRouter(tags=["images"])
@@ -23,7 +24,7 @@ MOST_HASHES = 1000
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-@router.post("/images", status_code=201)
+@router.post("/images", status_code=201, response_model=UploadAnswer)
 async def upload(
     request: Request,
     farm: FarmDep,
@@ -51,7 +52,7 @@ class Hashes(BaseModel):
     sha256: Annotated[list[Sha256], Field(min_length=1, max_length=MOST_HASHES, examples=[["1f" * 32]])]
 
 
-@router.post("/images:hold")
+@router.post("/images:hold", response_model=HeldAnswer)
 def hold(farm: FarmDep, user: Submitter, body: Hashes) -> dict[str, Any]:
     """Keep pictures that are here for a day, and return the hashes of those that are `missing`: send these."""
     keys = {sha256: f"inputs/{sha256}" for sha256 in body.sha256}

@@ -29,6 +29,17 @@ from stylefarm.shared.db.records import MEDIA_TYPES, JobSelector
 from stylefarm.shared.errors import NotFound, StillPending
 from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
 from stylefarm.shared.queries.sweeps import StoredSnapshot
+from stylefarm.shared.schema.http import (
+    ActionAnswer,
+    HistoryAnswer,
+    JobsAnswer,
+    JobsPage,
+    LinkedJob,
+    LossesAnswer,
+    ProgressAnswer,
+    SnapshotsAnswer,
+    SubmittedJobAnswer,
+)
 
 router = APIRouter(tags=["jobs"])
 
@@ -80,7 +91,7 @@ def job_document(status: Status) -> dict[str, Any]:
     return {"job": status.as_json(), "links": {"self": here, **links}}
 
 
-@router.get("/jobs")
+@router.get("/jobs", response_model=JobsPage)
 def list_jobs(
     request: Request,
     farm: FarmDep,
@@ -99,7 +110,12 @@ def list_jobs(
     return answer(request, {"jobs": jobs, "next": place_of(shown[-1]) if len(rows) > limit else None})
 
 
-@router.post("/jobs", status_code=201)
+@router.post(
+    "/jobs",
+    status_code=201,
+    response_model=SubmittedJobAnswer,
+    responses={200: {"model": SubmittedJobAnswer, "description": "It was rendered before"}},
+)
 def submit(
     request: Request, farm: FarmDep, user: Submitter, body: NewJobRequest, key: IdempotencyKey = None
 ) -> Response:
@@ -114,14 +130,14 @@ def submit(
         return reply.store(document, 201 if job.created else 200, place)
 
 
-@router.post("/jobs:batchGet")
+@router.post("/jobs:batchGet", response_model=JobsAnswer)
 def batch_get(request: Request, farm: FarmDep, reader: Reader, body: JobBatch) -> Response:
     """Return many jobs by their ids, in their order; those that are not there are left out."""
     found = [Status.of(row) for row in farm.services.queries.jobs(body.jobs)]
     return answer(request, {"jobs": [job_document(status) for status in rated(farm.services, reader.user, found)]})
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", response_model=LinkedJob)
 async def get_job(
     request: Request, farm: FarmDep, reader: Reader, job_id: str, prefer: Annotated[str | None, Header()] = None
 ) -> Response:
@@ -140,7 +156,7 @@ async def get_job(
     return response
 
 
-@router.get("/jobs/{job_id}/status")
+@router.get("/jobs/{job_id}/status", response_model=ProgressAnswer)
 def progress(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
     """Return how far a job is, for programs that ask often: state, attempt, iteration, loss."""
     found = farm.services.queries.progress(job_id)
@@ -153,7 +169,7 @@ def _status(farm: Farm, user: str, job_id: str) -> Status:
     return rated(farm.services, user, [Status.of(farm.services.queries.job(job_id))])[0]
 
 
-@router.get("/jobs/{job_id}/losses")
+@router.get("/jobs/{job_id}/losses", response_model=LossesAnswer)
 def losses(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
     """Return the loss curve by term."""
     terms = farm.services.queries.job(job_id).loss_terms
@@ -162,7 +178,7 @@ def losses(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
     return answer(request, {"terms": terms, "iteration": [point.iteration for point in points], "values": values})
 
 
-@router.get("/jobs/{job_id}/snapshots")
+@router.get("/jobs/{job_id}/snapshots", response_model=SnapshotsAnswer)
 def snapshots(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
     """Return the snapshots, by iteration; each picture is at /pictures/{sha256}."""
     farm.services.queries.job(job_id)
@@ -174,7 +190,7 @@ def snapshot_document(shot: StoredSnapshot) -> dict[str, Any]:
     return {"iteration": shot.iteration, **dataclasses.asdict(shot.stored)}
 
 
-@router.get("/jobs/{job_id}/events")
+@router.get("/jobs/{job_id}/events", response_model=HistoryAnswer)
 def events(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
     """Return the attempts at a job and its events, oldest first."""
     queries = farm.services.queries
@@ -220,7 +236,7 @@ def result(farm: FarmDep, reader: Reader, job_id: str) -> Response:
     return Response(data, headers=headers, media_type=MEDIA_TYPES.get(suffix, "application/octet-stream"))
 
 
-@router.post("/jobs/{job_id}/actions")
+@router.post("/jobs/{job_id}/actions", response_model=ActionAnswer)
 def act(request: Request, farm: FarmDep, user: Submitter, job_id: str, body: JobAction) -> Response:
     """Cancel, pause, resume, retry or prioritize a job; `changed` is 0 where there was nothing to do.
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stylefarm.producer.backends.protocol import Kind
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web.access import FarmDep, Submitter
+from stylefarm.shared.schema.http import MarksAnswer
 from stylefarm.shared.spec.marks import parse_marks, parse_tags
 
 router = APIRouter(tags=["marks"])
@@ -25,13 +26,13 @@ class MarkChanges(BaseModel):
     note: Annotated[str | None, Field(examples=["the client likes it"])] = None
 
 
-@router.patch("/jobs/{job_id}/marks")
+@router.patch("/jobs/{job_id}/marks", response_model=MarksAnswer)
 def mark_job(farm: FarmDep, user: Submitter, job_id: str, body: MarkChanges) -> dict[str, Any]:
     """Change the tags and the note of a job, and return what it has then."""
     return _change(farm, "job", job_id, body)
 
 
-@router.patch("/sweeps/{sweep_id}/marks")
+@router.patch("/sweeps/{sweep_id}/marks", response_model=MarksAnswer)
 def mark_sweep(farm: FarmDep, user: Submitter, sweep_id: str, body: MarkChanges) -> dict[str, Any]:
     """Change the tags and the note of a sweep, and return what it has then."""
     return _change(farm, "sweep", sweep_id, body)

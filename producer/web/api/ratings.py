@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
+from stylefarm.shared.schema.http import RatingsAnswer, RedoneAnswer, ReviewActionAnswer, UndoneAnswer
 from stylefarm.shared.spec.ratings import MOST_STARS
 from stylefarm.shared.store.reviews import ReviewAction
 
@@ -37,7 +38,7 @@ class RatingChanges(BaseModel):
     ratings: Annotated[list[RatingChange], Field(min_length=1, max_length=MOST_RATINGS)]
 
 
-@router.post("/ratings")
+@router.post("/ratings", response_model=ReviewActionAnswer)
 def rate(request: Request, farm: FarmDep, user: Submitter, changes: RatingChanges) -> dict[str, Any]:
     """Change ratings of the user as one action, which one undo takes back."""
     wanted: dict[str, dict[str, Any]] = {}
@@ -55,7 +56,7 @@ class RatedJobs(BaseModel):
     jobs: Annotated[list[JobId], Field(min_length=1, max_length=MOST_RATINGS)]
 
 
-@router.post("/ratings:batchGet")
+@router.post("/ratings:batchGet", response_model=RatingsAnswer)
 def batch_get(request: Request, farm: FarmDep, reader: Reader, body: RatedJobs) -> Response:
     """Return the ratings that the user has given to these jobs; those without are left out."""
     found = farm.services.review_reads.ratings(reader.user, list(dict.fromkeys(body.jobs)))
@@ -63,14 +64,14 @@ def batch_get(request: Request, farm: FarmDep, reader: Reader, body: RatedJobs) 
     return answer(request, {"ratings": ratings})
 
 
-@router.post("/undo")
+@router.post("/undo", response_model=UndoneAnswer)
 def undo(request: Request, farm: FarmDep, user: Submitter) -> dict[str, Any]:
     """Undo the newest action of the user: ratings, or a vote."""
     action = farm.store.reviews.undo(user.user)
     return {"undone": None if action is None else _told(request, user.user, action)}
 
 
-@router.post("/redo")
+@router.post("/redo", response_model=RedoneAnswer)
 def redo(request: Request, farm: FarmDep, user: Submitter) -> dict[str, Any]:
     """Do again what was undone last, unless something else was done since."""
     action = farm.store.reviews.redo(user.user)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from stylefarm.producer.web.access import FarmDep, Submitter
+from stylefarm.shared.schema.http import NewShareAnswer, SharesAnswer
 from stylefarm.shared.store.access import LONGEST_SHARE_DAYS, Share
 
 router = APIRouter(tags=["access"])
@@ -33,14 +34,14 @@ def share_document(share: Share) -> dict[str, Any]:
     }
 
 
-@router.get("/sweeps/{sweep_id}/shares")
+@router.get("/sweeps/{sweep_id}/shares", response_model=SharesAnswer)
 def list_shares(farm: FarmDep, user: Submitter, sweep_id: str) -> dict[str, Any]:
     """Return the links to a sweep that have not ended."""
     farm.services.queries.sweep(sweep_id)
     return {"shares": [share_document(share) for share in farm.store.access.shares(sweep_id)]}
 
 
-@router.post("/sweeps/{sweep_id}/shares", status_code=201)
+@router.post("/sweeps/{sweep_id}/shares", status_code=201, response_model=NewShareAnswer)
 def create_share(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: NewShare) -> dict[str, Any]:
     """Make a link to a sweep, which anybody may open until it ends; `url` is not shown again."""
     share, secret = farm.store.access.share(user.user, sweep_id, body.days)

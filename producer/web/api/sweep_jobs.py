@@ -13,13 +13,14 @@ from stylefarm.producer.web.access import FarmDep, Reader
 from stylefarm.producer.web.answers import answer
 from stylefarm.producer.web.api.jobs import job_document, snapshot_document
 from stylefarm.producer.web.documents import parse_cursor
+from stylefarm.shared.schema.http import ChangesAnswer, JobsAnswer, SweepSnapshotsAnswer
 
 router = APIRouter(tags=["sweeps"])
 
 MOST_FAILURES = 1000
 
 
-@router.get("/sweeps/{sweep_id}/changes")
+@router.get("/sweeps/{sweep_id}/changes", response_model=ChangesAnswer)
 def changes(
     request: Request, farm: FarmDep, reader: Reader, sweep_id: str, since: Annotated[str | None, Query()] = None
 ) -> Response:
@@ -30,7 +31,7 @@ def changes(
     return answer(request, {"changes": entries, "cursor": found.cursor.isoformat()})
 
 
-@router.get("/sweeps/{sweep_id}/failures")
+@router.get("/sweeps/{sweep_id}/failures", response_model=JobsAnswer)
 def failures(
     request: Request,
     farm: FarmDep,
@@ -44,7 +45,7 @@ def failures(
     return answer(request, {"jobs": [job_document(status) for status in rated(farm.services, reader.user, found)]})
 
 
-@router.get("/sweeps/{sweep_id}/snapshots")
+@router.get("/sweeps/{sweep_id}/snapshots", response_model=SweepSnapshotsAnswer)
 def snapshots(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return the snapshots of each job that has any, by its id; each picture is at /pictures/{sha256}."""
     farm.services.queries.sweep(sweep_id)

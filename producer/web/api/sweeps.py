@@ -26,6 +26,15 @@ from stylefarm.shared.db.records import JobSelector
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
+from stylefarm.shared.schema.http import (
+    ImportanceAnswer,
+    SubmittedSweepAnswer,
+    SweepActionAnswer,
+    SweepAnswer,
+    SweepsPage,
+    ValidatedSweepAnswer,
+    VariationsAnswer,
+)
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.marks import parse_tags
 
@@ -92,7 +101,7 @@ def sweep_links(sweep_id: str) -> dict[str, str]:
     return {"self": here, "page": f"/sweeps/{sweep_id}", **{name: f"{here}/{name}" for name in names}}
 
 
-@router.get("/sweeps")
+@router.get("/sweeps", response_model=SweepsPage)
 def list_sweeps(
     request: Request,
     farm: FarmDep,
@@ -120,7 +129,7 @@ def list_sweeps(
     return answer(request, {"sweeps": sweeps, "next": place_of(shown[-1].sweep) if len(listed) > limit else None})
 
 
-@router.post("/sweeps:validate")
+@router.post("/sweeps:validate", response_model=ValidatedSweepAnswer)
 def validate(request: Request, farm: FarmDep, user: Submitter, body: SweepRequest) -> Response:
     """Check a sweep, and return how many pictures it would render and how long that takes; nothing is stored.
 
@@ -145,7 +154,7 @@ def validate(request: Request, farm: FarmDep, user: Submitter, body: SweepReques
     )
 
 
-@router.post("/sweeps", status_code=201)
+@router.post("/sweeps", status_code=201, response_model=SubmittedSweepAnswer)
 def submit(
     request: Request, farm: FarmDep, user: Submitter, body: SweepRequest, key: IdempotencyKey = None
 ) -> Response:
@@ -187,7 +196,7 @@ def _grid(farm: FarmDep, body: SweepRequest) -> Any:
     return grid
 
 
-@router.get("/sweeps/{sweep_id}")
+@router.get("/sweeps/{sweep_id}", response_model=SweepAnswer)
 def get_sweep(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return a sweep, and how many of its jobs are in each state."""
     row = farm.services.queries.sweep(sweep_id)
@@ -205,7 +214,7 @@ def get_sweep(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) ->
     )
 
 
-@router.post("/sweeps/{sweep_id}/actions")
+@router.post("/sweeps/{sweep_id}/actions", response_model=SweepActionAnswer)
 def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: SweepAction) -> Response:
     """Cancel, pause, resume, retry or prioritize the selected cells: 409 if they are not `expected_count`.
 
@@ -237,7 +246,7 @@ def counts_document(counts: Mapping[State, int]) -> dict[str, int]:
     return {str(state): count for state, count in counts.items()}
 
 
-@router.get("/sweeps/{sweep_id}/importance")
+@router.get("/sweeps/{sweep_id}/importance", response_model=ImportanceAnswer)
 def get_importance(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return what each axis has to do with each metric: eta squared, or PED-ANOVA of a sweep with drawn values."""
     return answer(request, importance_document(farm.services, sweep_id))
@@ -256,7 +265,7 @@ def importance_document(services: Services, sweep_id: str) -> dict[str, Any]:
     return {"method": found.method, "metrics": found.shares}
 
 
-@router.get("/sweeps/{sweep_id}/cells/{position}/variations")
+@router.get("/sweeps/{sweep_id}/cells/{position}/variations", response_model=VariationsAnswer)
 def get_variations(request: Request, farm: FarmDep, reader: Reader, sweep_id: str, position: int) -> Response:
     """Return the parameters of a cell, and values around them to vary: the beginning of a sweep like it."""
     return answer(request, variations(farm.services, sweep_id, position))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from stylefarm.producer.web.access import Admin, FarmDep
 from stylefarm.shared.db.access_tables import token_document
+from stylefarm.shared.schema.http import NewTokenAnswer, TokensAnswer
 from stylefarm.shared.settings import LONGEST_USER
 from stylefarm.shared.store.access import Role
 
@@ -26,13 +27,13 @@ class NewToken(BaseModel):
     days: Annotated[float, Field(gt=0, le=36_500)] | None = None
 
 
-@router.get("/tokens")
+@router.get("/tokens", response_model=TokensAnswer)
 def list_tokens(farm: FarmDep, admin: Admin) -> dict[str, Any]:
     """List the tokens, oldest first."""
     return {"tokens": [token_document(row) for row in farm.store.access.tokens()]}
 
 
-@router.post("/tokens", status_code=201)
+@router.post("/tokens", status_code=201, response_model=NewTokenAnswer)
 def create_token(farm: FarmDep, admin: Admin, body: NewToken) -> dict[str, Any]:
     """Make a token; `secret` is not shown again."""
     access = farm.store.access

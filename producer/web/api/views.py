@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from stylefarm.producer.web.access import FarmDep, Reader
+from stylefarm.shared.schema.http import ViewAnswer, ViewsAnswer
 
 router = APIRouter(tags=["reviews"])
 
@@ -24,7 +25,7 @@ class View(BaseModel):
     query: Annotated[str, Field(max_length=8000, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["view=grid&rows=style"])]
 
 
-@router.get("/sweeps/{sweep_id}/views")
+@router.get("/sweeps/{sweep_id}/views", response_model=ViewsAnswer)
 def list_views(farm: FarmDep, reader: Reader, sweep_id: str) -> dict[str, Any]:
     """Return the views that the user keeps, by name."""
     farm.services.queries.sweep(sweep_id)
@@ -32,7 +33,7 @@ def list_views(farm: FarmDep, reader: Reader, sweep_id: str) -> dict[str, Any]:
     return {"views": [{"name": name, "query": query} for name, query in views.items()]}
 
 
-@router.post("/sweeps/{sweep_id}/views", status_code=201)
+@router.post("/sweeps/{sweep_id}/views", status_code=201, response_model=ViewAnswer)
 def save_view(farm: FarmDep, user: Reader, sweep_id: str, view: View) -> dict[str, Any]:
     """Keep a view; another one of that name is replaced."""
     farm.store.reviews.save_view(user.user, sweep_id, view.name, view.query)

@@ -13,6 +13,7 @@ from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.cells import CellRow
+from stylefarm.shared.schema.http import NextVoteAnswer, RankingAnswer, VoteAnswer
 from stylefarm.shared.services import Services
 
 router = APIRouter(tags=["reviews"])
@@ -37,7 +38,7 @@ def _done(services: Services, sweep_id: str) -> list[CellRow]:
     return list({cell.job: cell for cell in reversed(cells)}.values())[::-1]
 
 
-@router.get("/sweeps/{sweep_id}/votes/next")
+@router.get("/sweeps/{sweep_id}/votes/next", response_model=NextVoteAnswer)
 def next_vote(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return the two pictures of one content of which a vote tells most; null if there are no two."""
     cells = _done(farm.services, sweep_id)
@@ -49,14 +50,14 @@ def next_vote(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) ->
     return answer(request, {"pair": shown, "votes": len(votes)})
 
 
-@router.post("/sweeps/{sweep_id}/votes", status_code=201)
+@router.post("/sweeps/{sweep_id}/votes", status_code=201, response_model=VoteAnswer)
 def vote(farm: FarmDep, user: Submitter, sweep_id: str, body: NewVote) -> dict[str, Any]:
     """Cast a vote; an undo takes it back."""
     action = farm.store.reviews.vote(user.user, sweep_id, body.left, body.right, body.outcome)
     return {"action": action.id}
 
 
-@router.get("/sweeps/{sweep_id}/ranking")
+@router.get("/sweeps/{sweep_id}/ranking", response_model=RankingAnswer)
 def ranking(request: Request, farm: FarmDep, reader: Reader, sweep_id: str) -> Response:
     """Return the pictures by what all votes say of them, the best first (Bradley and Terry's model)."""
     return answer(request, ranking_document(farm.services, sweep_id))

@@ -136,7 +136,8 @@ def cli(profile: str | None) -> None:
     """Run a render farm for neural style transfer.
 
     Without configuration it renders on this machine. With STYLEFARM_BROKER_URL, STYLEFARM_DATABASE_URL and
-    STYLEFARM_S3_BUCKET set, jobs go to the workers of a farm.
+    STYLEFARM_S3_BUCKET set, jobs go to the workers of a farm. With STYLEFARM_URL and STYLEFARM_TOKEN set, it asks a
+    farm over HTTP.
     """
     if profile is not None:
         # In the environment, so that the processes of a worker get it, too.

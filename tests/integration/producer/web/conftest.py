@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from examples.embedded import embedded_settings
 from stylefarm import Farm, State, Sweep
 from stylefarm.producer.web.app import create_app
+from tests.answers import check_http_answer
 from tests.made_up import made_up
 
 AXES: dict[str, list[Any]] = {
@@ -42,8 +44,10 @@ def sweep(farm: Farm) -> Sweep:
 
 @pytest.fixture
 def client(farm: Farm) -> Iterator[TestClient]:
-    """Whoever asks on this machine."""
-    with TestClient(create_app(farm, is_open=True), base_url="http://localhost") as client:
+    """Whoever asks on this machine; each answer must be what the OpenAPI document says."""
+    app = create_app(farm, is_open=True)
+    with TestClient(app, base_url="http://localhost") as client:
+        client.event_hooks["response"].append(partial(check_http_answer, app))
         yield client
 
 

@@ -87,4 +87,4 @@ def _axes(axes: Mapping[str, Sequence[object]]) -> str:
 
 def _value(value: object) -> str:
     """Return an axis value for a table: of a path, its last part."""
-    return Path(value).name if isinstance(value, str) else str(value)
+    return Path(value).name if isinstance(value, str) else "none" if value is None else str(value)

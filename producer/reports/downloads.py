@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,24 @@ def _item(folder: Path, name: str, status: Status, stored: StoredObject) -> Down
 
 
 def _download(source: PictureSource, folder: Path, wanted: Sequence[DownloadItem], force: bool) -> Downloaded:
+    with _new_folders([folder, *(one.path.parent for one in wanted)]):
+        return _download_into(source, folder, wanted, force)
+
+
+@contextmanager
+def _new_folders(folders: Iterable[Path]) -> Iterator[None]:
+    """Remove those of some folders that the block makes if it fails and leaves nothing in them."""
+    new = [path for path in dict.fromkeys(folders) if not path.exists()]
+    try:
+        yield
+    except FarmError:
+        for path in sorted(new, key=lambda path: -len(path.parts)):
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _download_into(source: PictureSource, folder: Path, wanted: Sequence[DownloadItem], force: bool) -> Downloaded:
     make_folder(folder)
     check_writable(folder / ".stylefarm", force=True)
     there = [one for one in wanted if one.path.exists()]

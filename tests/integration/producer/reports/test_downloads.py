@@ -125,8 +125,8 @@ def test_a_file_of_somebody_else_is_not_overwritten_unasked(sweep: Sweep, out: P
 def test_a_full_disk_is_gone_on_from(
     sweep: Sweep, out: Path, monkeypatch: pytest.MonkeyPatch, number: int, fetched: list[str]
 ) -> None:
-    """Given a disk that fills up, I expect whole files alone; with room again, the rest, and nothing fetched twice."""
-    real, room, lock = os.fsync, [7], threading.Lock()
+    """Given a full disk, I expect nothing left; one that fills up, whole files; with room again, only the rest."""
+    real, room, lock = os.fsync, [0], threading.Lock()
 
     def until_full(descriptor: int) -> None:
         with lock:
@@ -137,6 +137,10 @@ def test_a_full_disk_is_gone_on_from(
 
     with monkeypatch.context() as filling:
         filling.setattr(os, "fsync", until_full)
+        with pytest.raises(StorageFull, match="the disk is full; free some space"):
+            download_sweep(sweep, out / "new", snapshots=True)
+        assert not list(out.iterdir())
+        room[0] = 7
         with pytest.raises(StorageFull, match="the disk is full; free some space"):
             download_sweep(sweep, out)
     known = results(sweep)

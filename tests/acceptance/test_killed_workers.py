@@ -100,7 +100,7 @@ def test_a_stopped_worker_lets_a_long_job_go(farm: InProcess, rows: Queries) -> 
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [90000]}}\n"
     )
     (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
-    second = farm.start("worker", "start", "--grace", "20")
+    second = farm.start("worker", "start", "--grace", "12")
     wait_until(lambda: rows.job(job["id"]).iteration > 0, 60)
     second.send_signal(signal.SIGTERM)
     second.communicate(timeout=30)

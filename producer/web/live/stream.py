@@ -17,7 +17,6 @@ from stylefarm.producer.web.answers import to_json
 from stylefarm.producer.web.documents import parse_cursor, sweep_changes
 from stylefarm.producer.web.live.watch import Message, Subscriber, Watchers
 from stylefarm.shared.errors import NotFound, ServiceUnavailable
-from stylefarm.shared.services import Services
 
 log = structlog.get_logger("stylefarm.web")
 
@@ -46,8 +45,8 @@ class EventStream(StreamingResponse):
         self.watchers = watchers
         self.sweep_id = sweep_id
         self.subscriber = watchers.subscribe(sweep_id, user, trimmed=trim is not None)
-        missed = _missed(watchers.services, sweep_id, user, cursor, trim or (lambda whole: whole))
-        super().__init__(_events(self.subscriber, missed, allowed), headers=HEADERS, media_type="text/event-stream")
+        events = _events(self.subscriber, self._missed(user, cursor, trim or (lambda whole: whole)), allowed)
+        super().__init__(events, headers=HEADERS, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until the client leaves, is too slow, or may look no more, or the server ends."""
@@ -56,12 +55,15 @@ class EventStream(StreamingResponse):
         finally:
             self.watchers.unsubscribe(self.sweep_id, self.subscriber)
 
-
-async def _missed(services: Services, sweep_id: str, user: str, cursor: str | None, trim: Trim) -> AsyncIterator[bytes]:
-    """Yield what has changed since a cursor, if there is one."""
-    if cursor is not None:
-        since = parse_cursor(cursor)
-        document = await to_thread.run_sync(lambda: sweep_changes(services, sweep_id, user, since))
+    async def _missed(self, user: str, cursor: str | None, trim: Trim) -> AsyncIterator[bytes]:
+        """Yield what has changed since a cursor, if there is one."""
+        if cursor is None:
+            return
+        # Looked at earlier, what changes before the first poll would be told by neither.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.subscriber.begun.wait(), HEARTBEAT_SECONDS)
+        services, since = self.watchers.services, parse_cursor(cursor)
+        document = await to_thread.run_sync(lambda: sweep_changes(services, self.sweep_id, user, since))
         yield Message("changes", document["cursor"], to_json(trim(document))).encode()
 
 

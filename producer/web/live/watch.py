@@ -48,6 +48,8 @@ class Subscriber:
     user: str
     trimmed: bool = False
     """Whether it is told of no errors."""
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the sweep was polled for the first time: what changes from then on is told."""
     queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     dropped: bool = False
 
@@ -71,12 +73,14 @@ class SweepWatcher:
     sweep_id: str
     on_idle: Callable[[SweepWatcher], None]
     subscribers: set[Subscriber] = field(default_factory=set)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     _cells: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     _states: dict[int, CellRow] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
 
     def add(self, subscriber: Subscriber) -> None:
         """Begin to tell a reader of changes."""
+        subscriber.begun = self.begun
         self.subscribers.add(subscriber)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -125,6 +129,7 @@ class SweepWatcher:
                 log.warning("sweep not polled", sweep=self.sweep_id, reason=str(error))
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
+            self.begun.set()
             if message is not None:
                 self.publish(message)
             await asyncio.sleep(POLL_SECONDS)

@@ -1,16 +1,22 @@
-"""Streams end when there is nothing more to tell, or whoever reads them may look no more."""
+"""How streams begin, and that they end when there is nothing more to tell, or who reads them may look no more."""
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from stylefarm import Farm, Sweep
-from stylefarm.producer.web.live import stream
+from stylefarm import Farm, State, Sweep
+from stylefarm.producer.web.live import stream, watch
+from stylefarm.shared.db.records import Fence, LossPoint
 from stylefarm.shared.store.access import Role
 from tests.made_up import made_up
 from tests.servers.processes import wait_until
@@ -46,17 +52,18 @@ def test_a_stream_tells_that_its_sweep_is_gone(client: TestClient, farm: Farm) -
     """Given a sweep that is looked at, if it is deleted, I expect `gone` as the last event."""
     sweep = made_up(farm, {"content": ["cat.png"], "style": ["waves.png"]})
     told = read_while(client, f"/api/v1/sweeps/{sweep.id}/stream", sweep.delete)
-    assert told.endswith("event: gone\nid: \ndata: {}\n\n")
+    assert told.replace(": still here\n\n", "").endswith("event: gone\nid: \ndata: {}\n\n")
 
 
 def test_a_stream_ends_that_cannot_be_polled(client: TestClient, farm: Farm, sweep: Sweep) -> None:
     """Given a stream, if a row is damaged under it, I expect it to end, so that the reader asks again."""
+    read_while(client, f"/api/v1/sweeps/{sweep.id}/stream", partial(damage, farm))
 
-    def damage() -> None:
-        with farm.store.reviews.engine.begin() as connection:
-            connection.execute(text("UPDATE jobs SET metrics = '{', updated_at = '2999-01-01 00:00:00.000000'"))
 
-    read_while(client, f"/api/v1/sweeps/{sweep.id}/stream", damage)
+def damage(farm: Farm) -> None:
+    """Write what cannot be read into the rows of all jobs."""
+    with farm.services.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET metrics = '{', updated_at = '2999-01-01 00:00:00.000000'"))
 
 
 def test_a_stream_ends_with_the_right_to_look(stranger: TestClient, farm: Farm, sweep: Sweep) -> None:
@@ -67,3 +74,28 @@ def test_a_stream_ends_with_the_right_to_look(stranger: TestClient, farm: Farm, 
     read_while(stranger, path, lambda: access.revoke_token(token), Authorization=f"Bearer {secret}")
     share, link = access.share("ada", sweep.id, 1)
     read_while(stranger, f"/shares/{link}{path}", lambda: access.revoke_share(share.id))
+
+
+def test_what_changes_as_a_stream_begins_is_told(
+    client: TestClient, sweep: Sweep, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a change between the request and the first look at the sweep, I expect it told with what was missed."""
+    cursor = client.get(f"/api/v1/sweeps/{sweep.id}/cells").json()["cursor"]
+    (running,) = [status.id for status in sweep.statuses() if status.state is State.RUNNING]
+    poll = watch.SweepWatcher._poll
+
+    def late(watcher: watch.SweepWatcher, since: datetime | None) -> tuple[watch.Message | None, datetime]:
+        if since is None:
+            time.sleep(0.3)
+            farm.store.attempts.record_losses(Fence(running, 1), [LossPoint(77, (2.0, 1.0, 0.5, 0.5))])
+        return poll(watcher, since)
+
+    def end() -> None:
+        # What was missed is told first.
+        time.sleep(1)
+        damage(farm)
+
+    monkeypatch.setattr(watch.SweepWatcher, "_poll", late)
+    told = read_while(client, f"/api/v1/sweeps/{sweep.id}/stream?since={quote(cursor)}", end)
+    (missed,) = (line for line in told.splitlines() if line.startswith("data: "))
+    assert 77 in json.loads(missed.removeprefix("data: "))["cells"]["iteration"]

@@ -14,6 +14,7 @@ from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB
 from stylefarm.shared.spec.terms import DEFAULT_TERMS, Terms
 from stylefarm.shared.spec.training import TrainingSpec
+from stylefarm.shared.spec.training_effects import in_vain
 from stylefarm.shared.text import counted
 
 # Methods whose decoders learn to reconstruct need no style as such, and all need several contents.
@@ -67,7 +68,7 @@ class TrainingResolver:
             InvalidSpec: a data set is too small, or a model is of another method.
             InvalidRequest: no pretrained network is at hand.
         """
-        notes: list[str] = []
+        notes = [note for note in [in_vain(spec)] if note]
         contents = self._dataset(spec.content_set, "content_set", spec, notes)
         styles = [self._pictures.source(name) for name in spec.style]
         changes: dict[str, object] = {

@@ -73,7 +73,7 @@ class TrainingSpec(ParameterGroup):
         description="what errors are divided by; relative: the size of what they are measured from, and the number of"
         " layers; pytorch: that of a Gram matrix by C squared, as in pytorch/examples and fast-neural-style; none",
     )
-    style_weights: Numbers = Field((), description="of cin: a factor of the style loss for each style; none: 1")
+    style_weights: Numbers = Field((), description="a factor of the style loss for each style; none: 1")
     cycle_weight: Weight = Field(10.0, description="of cyclegan: weight of the cycle loss")
     identity_weight: Weight = Field(0.5, description="of cyclegan: share of the identity loss in the cycle loss")
     pool_size: int = Field(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from stylefarm.producer.web.access import FarmDep, cookie_name, find_grant
@@ -86,6 +87,7 @@ def install(app: FastAPI) -> None:
     )
     environment.globals["static"] = static.address
     environment.filters["page_json"] = _page_json
+    environment.filters["with_code"] = _with_code
     app.state.static = static
     app.state.templates = environment
     app.include_router(router)
@@ -95,6 +97,11 @@ def _page_json(value: Any) -> Markup:
     """Return JSON for a <script type="application/json"> element, which no text in it can end."""
     text = json.dumps(value, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
     return Markup(text)  # noqa: S704 - neither "<" nor "&" is left in it
+
+
+def _with_code(text: str) -> Markup:
+    """Return a text as HTML; what is between backquotes is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _page(request: Request, grant: Grant, template: str, **values: Any) -> Response:

@@ -21,6 +21,7 @@ from tests.servers.processes import wait_until
 from tests.web_server import WebServer, web_server
 
 PICTURES = 100
+TABS = 8
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 
 
@@ -86,15 +87,21 @@ def test_a_hundred_pictures_are_culled_by_keyboard(server: WebServer, farm: Farm
         page.wait_for_url(lambda url: "view=loupe" not in url, timeout=10_000)
 
 
-def test_cells_come_alive(server: WebServer, farm: Farm) -> None:
-    """Given an open grid, if a job goes on and ends, I expect its cell to show the picture without a reload."""
+def test_cells_come_alive_in_every_tab(server: WebServer, farm: Farm) -> None:
+    """Given a grid in eight tabs, if a job goes on and ends, I expect its cell to show that without a reload."""
     axes = {"content": ["a.png", "b.png"], "style": ["s.png"]}
     sweep = made_up(farm, axes, outcome=lambda cell: State.DONE if cell["content"] == "a.png" else State.RUNNING)
     with browser_page(f"{server.address}/sweeps/{sweep.id}") as page:
-        page.get_by_text("Live", exact=True).wait_for()
+        # More than the connections that a browser opens to one server.
+        tabs = [page, *(page.context.new_page() for _ in range(TABS - 1))]
+        for tab in tabs[1:]:
+            tab.goto(page.url)
+        for tab in tabs:
+            tab.get_by_text("Live", exact=True).wait_for()
         job = sweep.statuses()[1].id
         farm.store.attempts.record_losses(Fence(job, 1), [LossPoint(6, (1.0, 0.5, 0.25, 0.25))])
-        page.get_by_text("6 / 10").first.wait_for(timeout=10_000)
+        for tab in tabs:
+            tab.get_by_text("6 / 10").first.wait_for(timeout=10_000)
         shown = page.locator(f'img[src*="{sweep.statuses()[0].result_sha256}"]')
         assert shown.count() >= 1
         # As another worker would, with a picture that is in the farm already.

@@ -1,7 +1,11 @@
-"""The process that renders the jobs of an embedded farm while its dashboard runs, until its input ends."""
+"""The process that renders the jobs of an embedded farm while its dashboard runs.
+
+Its input is a line with the farm's settings as JSON, and ends when the process is to end.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +14,7 @@ import threading
 from stylefarm.producer.client.farm import Farm
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import FarmError
+from stylefarm.shared.settings import Settings
 
 # Between two looks at the queue.
 PAUSE_SECONDS = 0.5
@@ -20,8 +25,9 @@ def main() -> None:
     ended = threading.Event()
     # Ctrl-C reaches every process of the terminal; this one is told to end by the one that began it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings(**json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
-    with Farm() as farm:
+    with Farm(settings) as farm:
         while not ended.is_set():
             try:
                 job = farm.services.queries.next_queued()

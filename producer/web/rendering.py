@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -9,8 +11,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pydantic import SecretStr
+
 from stylefarm.producer.client.farm import Farm
 from stylefarm.shared.console import say
+from stylefarm.shared.settings import Settings
 
 LOOK_SECONDS = 0.2
 # Before it is begun anew: what has ended it may end it again.
@@ -25,7 +30,7 @@ def rendering(farm: Farm) -> Iterator[None]:
         yield
         return
     ended = threading.Event()
-    keeper = threading.Thread(target=_keep_rendering, args=(ended,))
+    keeper = threading.Thread(target=_keep_rendering, args=(farm.settings, ended))
     keeper.start()
     try:
         yield
@@ -34,18 +39,23 @@ def rendering(farm: Farm) -> Iterator[None]:
         keeper.join()
 
 
-def _keep_rendering(ended: threading.Event) -> None:
+def _keep_rendering(settings: Settings, ended: threading.Event) -> None:
     while not ended.is_set():
-        code = _render_until(ended)
+        code = _render_until(settings, ended)
         if not ended.is_set():
             say(f"the process that renders has ended ({_reason(code)}): another one begins in {PAUSE_SECONDS:.0f} s")
             ended.wait(PAUSE_SECONDS)
 
 
-def _render_until(ended: threading.Event) -> int:
+def _render_until(settings: Settings, ended: threading.Event) -> int:
     """Run the process until it ends or is to end; return its exit code."""
     command = [sys.executable, "-m", "stylefarm.producer.web.renderer"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 - a module of our own
+    # Unbuffered, so that nothing is left to be written to a process that has ended.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as process:  # noqa: S603 - a module of our own
+        if process.stdin is not None:
+            # The environment and stylefarm.toml may name another farm. That it has ended already is seen below.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(_as_line(settings))
         while process.poll() is None and not ended.wait(LOOK_SECONDS):
             pass
         # The end of its input tells it to end, and so does the end of this process.
@@ -56,6 +66,14 @@ def _render_until(ended: threading.Event) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
+
+
+def _as_line(settings: Settings) -> bytes:
+    return json.dumps(settings.model_dump(), default=_as_text).encode() + b"\n"
+
+
+def _as_text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _reason(code: int) -> str:

@@ -6,6 +6,10 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
+from stylefarm import Farm, State
+from stylefarm.producer.web.rendering import rendering
 from tests.servers.processes import wait_until
 from tests.web_server import web_server
 
@@ -27,3 +31,13 @@ def test_a_renderer_that_is_killed_is_begun_anew(tmp_path: Path) -> None:
         wait_until(lambda: renderers(server.process.pid) not in ([], [first]), 20)
         server.process.send_signal(signal.SIGINT)
         server.process.wait(timeout=30)
+
+
+def test_the_farm_that_is_given_is_rendered(
+    farm: Farm, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a farm of a home of its own, if the environment names another home, I expect its job to be rendered."""
+    monkeypatch.setenv("STYLEFARM_HOME", str(tmp_path / "elsewhere"))
+    job = farm.submit(content=pictures / "a.png", style=pictures / "s.png", size=32, iterations=2, features="random")
+    with rendering(farm):
+        wait_until(lambda: job.status().state is State.DONE, 60)

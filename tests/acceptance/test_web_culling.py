@@ -136,3 +136,23 @@ def test_every_page_can_be_read_aloud(server: WebServer, farm: Farm) -> None:
                 found = Axe().run(page).response["violations"]
                 serious = [one for one in found if one["impact"] in {"serious", "critical"}]
                 assert not serious, (path, scheme, [(one["id"], one["nodes"][0]["html"]) for one in serious])
+
+
+def test_on_a_phone_nothing_is_named_by_keys_or_out_of_sight(server: WebServer, farm: Farm) -> None:
+    """Given a phone, I expect all of the menu in sight, and the buttons of a pair to say where its pictures stand."""
+    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png", "t.png"]})
+    with browser_page(server.address, viewport={"width": 390, "height": 844}) as page:
+        assert page.locator(".top nav").evaluate("nav => nav.scrollWidth <= nav.clientWidth")
+        page.goto(f"{server.address}/models")
+        assert page.locator(".empty code").all_inner_texts() == ["stylefarm model pull", "stylefarm train"]
+        page.goto(f"{server.address}/sweeps/{sweep.id}?view=vote")
+        page.get_by_text("0 votes", exact=True).wait_for()
+        page.get_by_role("button", name="Upper is better", exact=True).click()
+        page.get_by_text("1 vote", exact=True).wait_for()
+        assert page.locator(".vote-stand").get_by_role("button").all_inner_texts() == [
+            "Upper is better",
+            "Lower is better",
+            "Equally good",
+            "Skip",
+            "Undo",
+        ]

@@ -19,6 +19,11 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Return what stands in a sentence: text, and `code` where it has backticks around it. */
+export function sentence(text) {
+  return text.split("`").map((part, at) => (at % 2 ? make("code", { text: part }) : part));
+}
+
 const GLYPHS = {
   half: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 2v12M8 5l4-1M8 8h6M8 11l4 1",
   filter: "M2 4h12M4.5 8h7M7 12h2",

@@ -23,7 +23,7 @@ export function forecast(onAnswer) {
         const answer = await ask("/sweeps:validate", { sweep }, { signal: asked.signal });
         element.classList.remove("error");
         element.replaceChildren(make("strong", { text: many(answer.jobs, "picture") }), [answer.known ? `, ${answer.known} of them known already` : "",
-          answer.seconds === null ? "" : `, about ${duration(answer.seconds)}`].join(""), ...(answer.notes ?? []).map((note) => make("small", { text: ` ${note}` })));
+          answer.seconds === null ? "" : `, about ${duration(answer.seconds)}`].join(""), ...(answer.notes ?? []).map((note) => make("small", { text: note })));
         onAnswer(answer);
       } catch (error) {
         if (error.name === "AbortError") return;

@@ -1,6 +1,6 @@
 // Short messages at the foot of the page, and dialogs.
 
-import { button, make } from "./dom.js";
+import { button, make, sentence } from "./dom.js";
 
 /**
  * Show a message for some seconds.
@@ -10,7 +10,7 @@ import { button, make } from "./dom.js";
 export function say(text, { bad = false, action = null, seconds = bad ? 9 : 4 } = {}) {
   const box = document.getElementById("messages");
   const close = () => message.remove();
-  const message = make("div", { class: bad ? "message bad" : "message", role: bad ? "alert" : null }, make("span", { text }),
+  const message = make("div", { class: bad ? "message bad" : "message", role: bad ? "alert" : null }, make("span", {}, ...sentence(text)),
     action && button(action[0], () => { close(); action[1](); }), button("Close", close, { icon: "close" }));
   if (box.childElementCount >= 3) box.firstElementChild.remove();
   box.append(message);

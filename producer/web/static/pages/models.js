@@ -1,7 +1,7 @@
 // The models that were trained here or imported.
 
 import { ask, thumb } from "../lib/api.js";
-import { make } from "../lib/dom.js";
+import { make, sentence } from "../lib/dom.js";
 import { ago, bytes, count, duration, number, value, words } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
 import { startTheme } from "../lib/theme.js";
@@ -26,5 +26,5 @@ function plain(card) {
 startTheme();
 ask("/models").then(({ models }) => {
   document.getElementById("list").replaceChildren(...models.map(card));
-  if (!models.length) document.getElementById("list").replaceChildren(make("p", { class: "empty", text: "There are no models yet. `stylefarm train` makes one." }));
+  if (!models.length) document.getElementById("list").replaceChildren(make("p", { class: "empty" }, ...sentence("There are no models yet. `stylefarm model pull` gets published ones, and `stylefarm train` makes one.")));
 }, complain);

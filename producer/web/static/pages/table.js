@@ -1,6 +1,6 @@
 // Tables of the lists.
 
-import { make } from "../lib/dom.js";
+import { make, sentence } from "../lib/dom.js";
 
 /**
  * Return a table.
@@ -9,7 +9,7 @@ import { make } from "../lib/dom.js";
  * @param {string} empty what is said if there are none
  */
 export function table(columns, rows, empty) {
-  if (!rows.length) return make("p", { class: "empty", text: empty });
+  if (!rows.length) return make("p", { class: "empty" }, ...sentence(empty));
   return make("table", {}, make("thead", {}, make("tr", {}, ...columns.map(([title, , kind]) => make("th", { text: title, class: kind, scope: "col" })))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...columns.map(([, show, kind]) => make("td", { class: kind }, show(row) ?? "–"))))));
 }

@@ -1,7 +1,7 @@
 // Two pictures of one content: which is better? The farm makes a ranking of the answers.
 
 import { ask, mayWrite, page } from "../lib/api.js";
-import { announce, button, make } from "../lib/dom.js";
+import { announce, make } from "../lib/dom.js";
 import { many, number } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
 import { thumb } from "../lib/api.js";
@@ -16,13 +16,13 @@ export class Vote {
       const picture = new ZoomedPicture(zoom);
       const caption = make("figcaption", { class: "muted" });
       return { side, picture, caption, element: make("figure", { class: "pane" }, picture.element,
-        button(side === "left" ? "Left is better (←)" : "Right is better (→)", () => this.vote(side))) };
+        make("button", { type: "button", onclick: () => this.vote(side) }, ...(side === "left" ? better("Left", "Upper", "←") : better("Right", "Lower", "→")))) };
     });
     this.told = make("p", { class: "muted" });
     this.nothing = make("p", { class: "empty", hidden: true, text: "There is no pair to vote on: two pictures of the same content must be done." });
     this.pairElement = make("div", { class: "panes", data: { number: 2 } }, ...this.sides.map((side) => side.element));
-    this.buttons = make("div", { class: "row vote-bar" }, button("Equally good (↑)", () => this.vote("tie")), button("Skip (↓)", () => this.vote("skip"), { class: "plain" }),
-      button("Undo (Ctrl Z)", () => ratings.turn("undo"), { class: "plain" }), this.told);
+    this.buttons = make("div", { class: "row vote-bar" }, make("button", { type: "button", onclick: () => this.vote("tie") }, "Equally good", key("↑")), make("button", { type: "button", class: "plain", onclick: () => this.vote("skip") }, "Skip", key("↓")),
+      make("button", { type: "button", class: "plain", onclick: () => ratings.turn("undo") }, "Undo", key("Ctrl Z")), this.told);
     this.ranking = make("ol", { class: "ranking" });
     root.append(make("div", { class: "vote-stand" }, this.nothing, this.pairElement, this.buttons),
       make("aside", { class: "facts-panel", "aria-label": "Ranking" }, make("h2", { text: "Ranking" }), this.ranking));
@@ -80,3 +80,7 @@ export class Vote {
     if (!ranked.length) this.ranking.replaceChildren(make("li", { class: "muted", text: "No votes yet." }));
   }
 }
+
+// On a narrow screen, where the pair stands one above the other and is tapped, there is no left and no key.
+const better = (beside, stacked, arrow) => [make("span", { class: "beside", text: `${beside} is better (${arrow})` }), make("span", { class: "stacked", text: `${stacked} is better` })];
+const key = (name) => make("span", { class: "beside", text: `(${name})` });

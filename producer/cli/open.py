@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,8 +35,7 @@ def open_command(reference: str, folder: bool, as_json: bool) -> None:
         found = farm.find(reference)
         with _new_folder() as place:
             path = _all_of(found, place) if folder else _picture_of(found, place)
-    # Waited for where the opener leaves at once, as xdg-open does: only then it tells whether there is a viewer.
-    if click.launch(str(path), wait=sys.platform.startswith("linux")):
+    if not _is_opened(path):
         raise InvalidRequest(
             f"no viewer can be opened here: look at {path}, or at its copy on a machine with a desktop"
         )
@@ -43,6 +43,15 @@ def open_command(reference: str, folder: bool, as_json: bool) -> None:
         print_json({"output": [str(path)]})
     else:
         echo_path(path)
+
+
+def _is_opened(path: Path) -> bool:
+    """Open a file or a folder in the desktop's viewer; return whether there is one."""
+    if not sys.platform.startswith("linux"):
+        return click.launch(str(path)) == 0
+    opener = shutil.which("xdg-open")
+    # Without a desktop it tries one program after the other, and tells of each.
+    return opener is not None and subprocess.run([opener, path], stderr=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603
 
 
 @contextmanager

@@ -168,7 +168,7 @@ class PretrainedWeights:
             raise NotFound(f"weights: there are no weights {address} in this farm: name a file")
         sha256 = address.removeprefix(BLOB)
         found = {_architecture(row) for row in self._registered.values() if row.sha256 == sha256}
-        return _Choice(address, found.pop() if found else None, f"with the weights {address}")
+        return _Choice(address, found.pop() if found else None, f"with the weights of hash {sha256[:12]}")
 
     def _of_registry(self, row: WeightsRow) -> _Choice:
         if not self.blobs.exists(f"weights/{row.sha256}"):

@@ -39,8 +39,9 @@ export class Explore {
 
   #choices() {
     const names = [...this.store.metrics.map((metric) => metric.name), "loss", ...this.store.axes.filter((axis) => axis.values.length > 1).map((axis) => axis.name)];
-    this.scatter.x ??= names[0];
-    this.scatter.y ??= names[1] ?? names[0];
+    // How much of the content is left against how near the style is; others are often two measures of one thing.
+    this.scatter.y ??= names.includes("ssim") ? "ssim" : names[1] ?? names[0];
+    this.scatter.x ??= names.find((name) => name !== this.scatter.y) ?? names[0];
     const options = names.map((name) => [name, words(name)]);
     const pick = (side) => (name) => { this.scatter[side] = name; this.draw(); };
     this.axisChoices.replaceChildren(choice("Across", options, this.scatter.x, pick("x")), choice("Up", options, this.scatter.y, pick("y")));

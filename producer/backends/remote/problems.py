@@ -88,14 +88,33 @@ def not_ours(url: str, method: str, response: BaseHTTPResponse) -> InvalidSettin
     )
 
 
-def _problem(response: BaseHTTPResponse) -> dict[str, Any] | None:
-    if media_type(response) != PROBLEM:
-        return None
+def other_release(whose: str, name: str) -> InvalidSettings:
+    """Return the error of an answer that lacks something.
+
+    Args:
+        whose: whose answer it is.
+        name: what it lacks.
+    """
+    return InvalidSettings(
+        f"{whose} is of another release than this program (its answer has no {name!r:.60}): use the same on both sides"
+    )
+
+
+def parsed(response: BaseHTTPResponse) -> dict[str, Any] | None:
+    """Return the object that an answer is in JSON; None if it is none.
+
+    Args:
+        response: an answer.
+    """
     try:
         document = json.loads(response.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _problem(response: BaseHTTPResponse) -> dict[str, Any] | None:
+    return parsed(response) if media_type(response) == PROBLEM else None
 
 
 def _unknown(url: str, *, has_token: bool) -> str:

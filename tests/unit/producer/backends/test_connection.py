@@ -255,6 +255,15 @@ def test_what_an_answer_lacks_is_told_in_a_sentence(scripted: Scripted, document
     backend.close()
 
 
+def test_the_address_of_the_api_is_not_that_of_the_farm(scripted: Scripted) -> None:
+    """Given an address with a path, if the farm knows nothing there, I expect the path told as what is too much."""
+    script = scripted(Answer(404, {"detail": "Not Found"}, PROBLEM))
+    connection = FarmConnection(f"{script.url}/api/v1", None)
+    with pytest.raises(InvalidSettings, match=r"no farm answers at http://\S+/api/v1: leave out /api/v1"):
+        connection.get("/jobs")
+    connection.close()
+
+
 @pytest.mark.parametrize("name", [os.fsdecode(b"\xff.png"), "\ud800"])
 def test_a_name_that_is_no_text_is_asked_for(scripted: Scripted, name: str) -> None:
     """Given a name that is no text, as a shell may hand it over, I expect the farm asked for it, and its answer."""

@@ -17,7 +17,7 @@ from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import StoredObject, stored_object
 from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import JobRow, SweepRow
-from stylefarm.shared.queries.jobs import Changes
+from stylefarm.shared.queries.jobs import Changes, Queries
 from stylefarm.shared.queries.lists import JobFilter, RatingFilter
 from stylefarm.shared.queries.sweeps import StoredSnapshot
 from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
@@ -73,16 +73,6 @@ class DatabaseReads(DatabaseConnection):
     def history(self, job_id: str) -> History:
         """See `Backend.history`."""
         queries = self.services.queries
-        events: list[EventDocument] = [
-            {
-                "at": event.at.isoformat(),
-                "state": event.state,
-                "attempt": event.attempt,
-                "worker": event.worker,
-                "reason": event.reason,
-            }
-            for event in queries.events(job_id)
-        ]
         attempts: list[AttemptDocument] = [
             {
                 "attempt": attempt.attempt,
@@ -94,7 +84,7 @@ class DatabaseReads(DatabaseConnection):
             }
             for attempt in queries.attempts(job_id)
         ]
-        return History(events, attempts)
+        return History(job_events(queries, job_id), attempts)
 
     def sweep(self, sweep_id: str) -> SweepFacts:
         """See `Backend.sweep`."""
@@ -158,3 +148,22 @@ def job_filter_of(query: JobQuery, user: str) -> JobFilter:
     rating = RatingFilter(user, query.stars, query.flags)
     predicate = job_filter(query.where or {})
     return JobFilter(query.states, query.sweep, query.since, query.until, predicate, query.tags, rating)
+
+
+def job_events(queries: Queries, job_id: str) -> list[EventDocument]:
+    """Return the events of a job as values, oldest first.
+
+    Args:
+        queries: of the farm.
+        job_id: the whole id.
+    """
+    return [
+        {
+            "at": event.at.isoformat(),
+            "state": event.state,
+            "attempt": event.attempt,
+            "worker": event.worker,
+            "reason": event.reason,
+        }
+        for event in queries.events(job_id)
+    ]

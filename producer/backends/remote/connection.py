@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
-from stylefarm.producer.backends.remote.problems import JSON, error_of, media_type, not_ours
+from stylefarm.producer.backends.remote.problems import JSON, error_of, media_type, not_ours, other_release, parsed
 from stylefarm.shared import __version__
 from stylefarm.shared.errors import FarmError, InvalidSettings, ServiceUnavailable
 from stylefarm.shared.foreign_text import one_line
@@ -37,6 +37,23 @@ LONGEST_PAUSE = 8.0
 _BUSY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 Query = Mapping[str, str | int | Sequence[str] | None]
+
+
+class Answer(dict[str, Any]):
+    """The document that a farm answers. What it lacks, a farm of this release would have answered.
+
+    Args:
+        url: where the farm is.
+        document: what it answers.
+    """
+
+    def __init__(self, url: str, document: Mapping[str, Any]) -> None:
+        super().__init__(document)
+        self.url = url
+
+    def __missing__(self, name: str) -> Any:
+        """Raise InvalidSettings."""
+        raise other_release(f"the farm at {self.url}", name)
 
 
 class FarmConnection:
@@ -106,12 +123,11 @@ class FarmConnection:
         return self._parsed(method, self._request(method, target, data, sent, again, patience))
 
     def _parsed(self, method: str, response: BaseHTTPResponse) -> Any:
-        if media_type(response) != JSON:
+        # Every answer of a farm is an object.
+        found = parsed(response) if media_type(response) == JSON else None
+        if found is None:
             raise not_ours(self.url, method, response)
-        try:
-            return json.loads(response.data)
-        except ValueError:
-            raise not_ours(self.url, method, response) from None
+        return Answer(self.url, found)
 
     def _request(
         self, method: str, target: str, data: bytes | None, headers: Mapping[str, str], again: bool, patience: float
@@ -202,4 +218,5 @@ def _reason(error: HTTPError) -> str:
 
 def _query(values: Query) -> str:
     given = {name: value for name, value in values.items() if value is not None}
-    return f"?{urlencode(given, doseq=True, quote_via=quote)}" if given else ""
+    # What is no text, such as the name of a file in another encoding, is nothing that the farm knows: let it say so.
+    return f"?{urlencode(given, doseq=True, quote_via=quote, errors='surrogatepass')}" if given else ""

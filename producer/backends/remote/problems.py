@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from urllib3 import BaseHTTPResponse
 
@@ -71,7 +72,7 @@ def error_of(url: str, method: str, response: BaseHTTPResponse, *, has_token: bo
     named = known.get(str(problem.get("error")))
     if named is None and status in {404, 405}:
         # Each error of a farm is named: this is one of a request that it does not know.
-        return InvalidSettings(f"the farm at {url} is of another release than this program: use the same on both sides")
+        return InvalidSettings(_unknown_request(url))
     by_status = InvalidRequest if 400 <= status < 500 else ServiceUnavailable
     kind = named if named is not None and named.http_status == status else _BY_STATUS.get(status, by_status)
     found = kind(detail)
@@ -88,14 +89,43 @@ def not_ours(url: str, method: str, response: BaseHTTPResponse) -> InvalidSettin
     )
 
 
-def _problem(response: BaseHTTPResponse) -> dict[str, Any] | None:
-    if media_type(response) != PROBLEM:
-        return None
+def other_release(whose: str, name: str) -> InvalidSettings:
+    """Return the error of an answer that lacks something.
+
+    Args:
+        whose: whose answer it is.
+        name: what it lacks.
+    """
+    return InvalidSettings(
+        f"{whose} is of another release than this program (its answer has no {name!r:.60}): use the same on both sides"
+    )
+
+
+def parsed(response: BaseHTTPResponse) -> dict[str, Any] | None:
+    """Return the object that an answer is in JSON; None if it is none.
+
+    Args:
+        response: an answer.
+    """
     try:
         document = json.loads(response.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _problem(response: BaseHTTPResponse) -> dict[str, Any] | None:
+    return parsed(response) if media_type(response) == PROBLEM else None
+
+
+def _unknown_request(url: str) -> str:
+    below = urlsplit(url).path
+    if below:
+        return (
+            f"no farm answers at {url}: leave out {below}, unless a proxy has the farm there; then it is of another"
+            " release than this program: use the same on both sides"
+        )
+    return f"the farm at {url} is of another release than this program: use the same on both sides"
 
 
 def _unknown(url: str, *, has_token: bool) -> str:

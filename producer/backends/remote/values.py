@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stylefarm.producer.backends.protocol import Forecast, History, ListedSweep, SubmittedSweep, SweepFacts
+from stylefarm.producer.backends.remote.problems import other_release
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.db.states import State, read_state
@@ -22,10 +24,26 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 
+Value = TypeVar("Value")
+
 _MOMENTS = frozenset({"created_at", "started_at", "finished_at"})
 _FIELDS = tuple(field.name for field in fields(Status))
 
 
+def _of_answer(read: Callable[[Document], Value]) -> Callable[[Document], Value]:
+    """Have a function that reads a document tell what the document lacks as InvalidSettings."""
+
+    @wraps(read)
+    def told(document: Document) -> Value:
+        try:
+            return read(document)
+        except KeyError as error:
+            raise other_release("the farm", error.args[0]) from None
+
+    return told
+
+
+@_of_answer
 def status_of(document: Document) -> Status:
     """Return a job as `GET /jobs/{id}` answers it."""
     job = document["job"]
@@ -35,6 +53,7 @@ def status_of(document: Document) -> Status:
     return Status(**{**values, "state": read_state(job["state"])})
 
 
+@_of_answer
 def losses_of(document: Document) -> Losses:
     """Return a loss curve; what JSON has no number for is not a number."""
     import numpy as np
@@ -45,12 +64,14 @@ def losses_of(document: Document) -> Losses:
     return Losses(np.array(document["iteration"], np.int64), terms)
 
 
+@_of_answer
 def snapshot_of(document: Document) -> StoredSnapshot:
     """Return a snapshot."""
     names = (field.name for field in fields(StoredObject))
     return StoredSnapshot(document["iteration"], StoredObject(**{name: document[name] for name in names}))
 
 
+@_of_answer
 def history_of(document: Document) -> History:
     """Return the events of a job and the attempts at it."""
     attempts = [{**entry, **entry["record"]} for entry in document["attempts"]]
@@ -59,6 +80,7 @@ def history_of(document: Document) -> History:
     return History(document["events"], cast("Any", attempts))
 
 
+@_of_answer
 def sweep_of(document: Document) -> SweepFacts:
     """Return a sweep as `GET /sweeps/{id}` answers it."""
     sweep = document["sweep"]
@@ -66,6 +88,7 @@ def sweep_of(document: Document) -> SweepFacts:
     return SweepFacts(sweep["id"], sweep["name"], datetime.fromisoformat(sweep["created_at"]), document["axes"], marks)
 
 
+@_of_answer
 def listed_sweep_of(document: Document) -> ListedSweep:
     """Return a sweep as `GET /sweeps` lists it."""
     return ListedSweep(sweep_of(document), counts_of(document["counts"]))
@@ -76,6 +99,7 @@ def counts_of(document: Mapping[str, int]) -> dict[State, int]:
     return {read_state(state): count for state, count in document.items()}
 
 
+@_of_answer
 def changes_of(document: Document) -> Changes:
     """Return what has changed in a sweep."""
     read = (
@@ -91,6 +115,7 @@ def changes_of(document: Document) -> Changes:
     return Changes(list(read), datetime.fromisoformat(document["cursor"]))
 
 
+@_of_answer
 def ratings_of(document: Document) -> dict[str, Rating]:
     """Return ratings by job."""
     return {entry["job"]: Rating(entry["stars"], entry["flag"]) for entry in document["ratings"]}
@@ -103,12 +128,14 @@ def action_of(document: Document | None) -> ReviewAction | None:
     return None if document is None else ReviewAction(document["action"], document["kind"], ratings_of(document))
 
 
+@_of_answer
 def submitted_sweep_of(document: Document) -> SubmittedSweep:
     """Return what a submission of a sweep did."""
     told = {name: document[name] for name in ("skipped", "problems", "kept", "folded")}
     return SubmittedSweep(sweep_of(document), frozenset(document["created_jobs"]), **told)
 
 
+@_of_answer
 def forecast_of(document: Document) -> Forecast:
     """Return what `POST /sweeps:validate` says of a sweep."""
     told = {name: document[name] for name in ("axes", "skipped", "known", "new", "workers", "basis", "notes")}

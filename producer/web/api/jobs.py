@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from stylefarm.producer.backends.protocol import Action, Command
-from stylefarm.producer.backends.reads import job_filter_of
+from stylefarm.producer.backends.reads import job_events, job_filter_of
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.rated import rated
 from stylefarm.producer.views.status import Status
@@ -206,17 +206,7 @@ def events(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
         }
         for row in queries.attempts(job_id)
     ]
-    moves = [
-        {
-            "at": row.at.isoformat(),
-            "attempt": row.attempt,
-            "state": row.state,
-            "worker": row.worker,
-            "reason": row.reason,
-        }
-        for row in queries.events(job_id)
-    ]
-    return answer(request, {"attempts": attempts, "events": moves})
+    return answer(request, {"attempts": attempts, "events": job_events(queries, job_id)})
 
 
 @router.get("/jobs/{job_id}/result", response_class=Response)

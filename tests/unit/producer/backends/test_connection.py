@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import ssl
 import threading
 import time
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
+from stylefarm.producer.backends.remote.backend import RemoteBackend
 from stylefarm.producer.backends.remote.connection import FarmConnection
 from stylefarm.shared.errors import (
     FarmError,
@@ -35,6 +37,7 @@ from stylefarm.shared.errors import (
     StillPending,
     StorageFull,
 )
+from stylefarm.shared.settings import load_settings
 
 PROBLEM = "application/problem+json"
 
@@ -86,7 +89,8 @@ def scripted() -> Iterator[Scripted]:
                 if not answer.status:
                     self.close_connection = True
                     return
-                data = gzip.compress(json.dumps(answer.document).encode())
+                whole = answer.document if isinstance(answer.document, bytes) else json.dumps(answer.document).encode()
+                data = gzip.compress(whole)
                 self.send_response(answer.status)
                 own = {"Content-Type": answer.kind, "Content-Length": str(len(data)), "Content-Encoding": "gzip"}
                 for name, value in {**own, **answer.headers}.items():
@@ -225,6 +229,10 @@ def test_a_problem_is_the_error_that_it_stands_for(
     [
         (Answer(200, "<html>", "text/html"), r"is no farm of stylefarm \(it answers GET with 200, text/html\)"),
         (Answer(404, "<html>", "text/html"), "is no farm of stylefarm"),
+        (Answer(200, ["a list"]), r"is no farm of stylefarm \(it answers GET with 200, application/json\)"),
+        (Answer(200, b"[" * 100_000), "is no farm of stylefarm"),
+        (Answer(200, b"\xff"), "is no farm of stylefarm"),
+        (Answer(422, b"[" * 100_000, PROBLEM), "is no farm of stylefarm"),
         (Answer(307, "", "text/html", {"Location": "https://other.example/"}), "the way to https://other.example/"),
         (Answer(401, {"detail": "sign in"}, PROBLEM), "does not know this token"),
     ],
@@ -235,6 +243,34 @@ def test_what_is_no_farm_is_told_in_a_sentence(scripted: Scripted, answer: Answe
     with pytest.raises(InvalidSettings, match=sentence) as found:
         connection.get("/jobs")
     assert "t0ken" not in str(found.value)
+    connection.close()
+
+
+@pytest.mark.parametrize("document", [{}, {"sweeps": [{"sweep": {"id": "1"}}], "next": None}])
+def test_what_an_answer_lacks_is_told_in_a_sentence(scripted: Scripted, document: dict[str, Any]) -> None:
+    """Given JSON that is not what a farm answers, if it is read, I expect InvalidSettings that says what it lacks."""
+    backend = RemoteBackend(load_settings().over_http(scripted(Answer(document=document)).url))
+    with pytest.raises(InvalidSettings, match=r"is of another release than this program \(its answer has no '\w+'\)"):
+        backend.sweeps(5)
+    backend.close()
+
+
+def test_the_address_of_the_api_is_not_that_of_the_farm(scripted: Scripted) -> None:
+    """Given an address with a path, if the farm knows nothing there, I expect the path told as what is too much."""
+    script = scripted(Answer(404, {"detail": "Not Found"}, PROBLEM))
+    connection = FarmConnection(f"{script.url}/api/v1", None)
+    with pytest.raises(InvalidSettings, match=r"no farm answers at http://\S+/api/v1: leave out /api/v1"):
+        connection.get("/jobs")
+    connection.close()
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"\xff.png"), "\ud800"])
+def test_a_name_that_is_no_text_is_asked_for(scripted: Scripted, name: str) -> None:
+    """Given a name that is no text, as a shell may hand it over, I expect the farm asked for it, and its answer."""
+    problem = {"detail": "no job is called so", "error": "NotFound"}
+    connection = connected(scripted(Answer(404, problem, PROBLEM)))
+    with pytest.raises(NotFound, match="no job is called so"):
+        connection.get("/find", reference=name)
     connection.close()
 
 

@@ -29,7 +29,8 @@ other work beside them."""
 NOTES = {
     "cin": "Goes on from the published network of 26 styles where it has a base: scales and shifts alone are trained.",
     "ulyanov": "With a base, all weights are trained from what the styles of the base have in common.",
-    "johnson": "Batch normalization: statistics of the batch in training, of all batches in rendering.",
+    "johnson": "Batch normalization: statistics of the batch in training, of all batches in rendering. After so few"
+    " steps the pattern of the loss network's strides is still there.",
     "adain": "A handful of paintings is thin for any style, and so are these steps: it shows what is learned first.",
     "wct": "A decoder for each level, one after the other.",
     "cyclegan": "The mechanics: sets of this size, and so few steps, give colors and no forms.",

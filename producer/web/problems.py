@@ -63,9 +63,11 @@ def install(app: FastAPI) -> None:
     async def _of_farm(request: Request, error: FarmError) -> Response:
         if isinstance(error, Refused):
             return problem(error.status, str(error), error.headers)
+        # Who asks from elsewhere need not know where the farm's folder is.
+        detail = str(error).replace(str(request.app.state.farm.settings.home.expanduser()), "the farm's home")
         headers = {"Retry-After": "5"} if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE else {}
         flag = {"flag": error.flag} if error.flag else {}
-        return problem(error.http_status, str(error), headers, error=type(error).__name__, **flag)
+        return problem(error.http_status, detail, headers, error=type(error).__name__, **flag)
 
     @app.exception_handler(HTTPException)
     async def _of_http(request: Request, error: HTTPException) -> Response:

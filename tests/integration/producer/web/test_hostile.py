@@ -65,6 +65,15 @@ def test_a_body_is_limited(client: TestClient, farm: Farm) -> None:
     assert client.post("/api/v1/images", content=b" " * (MOST_BYTES + 1)).status_code == 422, "not a picture"
 
 
+def test_nobody_is_told_where_the_farm_has_its_files(client: TestClient, farm: Farm) -> None:
+    """Given a hash that is not there, I expect that said, without the folder that was looked into."""
+    missing = {"job": {"content": f"sha256:{'0' * 64}", "style": f"sha256:{'0' * 64}"}}
+    answered = client.post("/api/v1/jobs", json=missing)
+    assert answered.status_code == 404
+    assert "0" * 64 in answered.json()["detail"]
+    assert str(farm.settings.home) not in answered.text
+
+
 def test_changes_of_one_rating_are_all_made(client: TestClient, sweep: Sweep) -> None:
     """Given a request that names a job twice, I expect both changes."""
     job = sweep.statuses()[0].id

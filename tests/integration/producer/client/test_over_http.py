@@ -6,9 +6,10 @@ import asyncio
 import itertools
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -83,13 +84,29 @@ class Asked:
         busy = [State.QUEUED, State.RUNNING]
         wait_until(lambda: not self.own.jobs(states=busy) or self.server is None, 60)
         renderers = [] if self.server is None else psutil.Process(self.server).children()
-        for process in renderers:
-            process.suspend()
+        while True:
+            for process in renderers:
+                process.suspend()
+            # It may have been stopped in the midst of a transaction, which would keep all others waiting.
+            if self._is_unlocked():
+                break
+            for process in renderers:
+                process.resume()
+            time.sleep(0.05)
         try:
             yield
         finally:
             for process in renderers:
                 process.resume()
+
+    def _is_unlocked(self) -> bool:
+        with closing(sqlite3.connect(str(self.own.services.engine.url.database), timeout=0)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.rollback()
+        return True
 
 
 @pytest.fixture(scope="module", params=["database", "http"])

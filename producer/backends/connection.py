@@ -155,19 +155,19 @@ class DatabaseConnection:
         with stored_despite_broker(what):
             self.services.announcer.publish(hints)
 
-    def announce_changes(self, steered: CommandResult) -> None:
+    def announce_changes(self, result: CommandResult) -> None:
         """Tell workers of jobs that may be in the queue now.
 
         Args:
-            steered: what a command on jobs returned.
+            result: what a command on jobs returned.
 
         Example:
             connection.announce_changes(connection.store.commands.resume(JobSelector(sweep=sweep.id)))
         """
-        if self.services.announcer is not None and steered.changed:
+        if self.services.announcer is not None and result.changed:
             # If Redis does not answer, the reconciler announces them later.
             with suppress(ServiceUnavailable):
-                self.services.announcer.announce(steered.changed)
+                self.services.announcer.announce(result.changed)
 
 
 @contextmanager

@@ -6,20 +6,20 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.producer.backends.attending import DatabaseAttendance
 from stylefarm.producer.backends.deleting import delete
 from stylefarm.producer.backends.protocol import (
     Command,
+    CommandCount,
     Forecast,
-    JobOrder,
+    JobSubmission,
     Kind,
-    Steered,
     SubmittedJob,
     SubmittedSweep,
     SweepFacts,
-    SweepOrder,
+    SweepSubmission,
 )
 from stylefarm.producer.backends.reads import DatabaseReads
+from stylefarm.producer.backends.wait_tasks import DatabaseWaitTasks
 from stylefarm.shared.db.records import CommandResult, Deletion, JobSelector
 from stylefarm.shared.db.states import FINAL, ArtifactRole, State
 from stylefarm.shared.errors import InvalidRequest
@@ -43,11 +43,11 @@ class DatabaseBackend(DatabaseReads):
         backend.close()
     """
 
-    def attend(self, ids: Sequence[str]) -> DatabaseAttendance:
+    def wait_tasks(self, ids: Sequence[str]) -> DatabaseWaitTasks:
         """See `Backend.attend`."""
-        return DatabaseAttendance(self.services, ids, self.embedded_worker)
+        return DatabaseWaitTasks(self.services, ids, self.embedded_worker)
 
-    def command(self, selector: JobSelector, command: Command) -> Steered:
+    def command(self, selector: JobSelector, command: Command) -> CommandCount:
         """See `Backend.command`."""
         commands = self.store.commands
         afresh = self._without_checkpoint(selector, command)
@@ -58,7 +58,7 @@ class DatabaseBackend(DatabaseReads):
         else:
             result = self._queue(selector, command)
             self.announce_changes(result)
-        return Steered(len(result), min(afresh, len(result)))
+        return CommandCount(len(result), min(afresh, len(result)))
 
     def mark(
         self, kind: Kind, row_id: str, add: Sequence[str] = (), remove: Sequence[str] = (), note: str | None = None
@@ -84,60 +84,60 @@ class DatabaseBackend(DatabaseReads):
         """See `Backend.delete`."""
         return delete(self, jobs, sweeps)
 
-    def submit(self, order: JobOrder) -> SubmittedJob:
+    def submit(self, submission: JobSubmission) -> SubmittedJob:
         """See `Backend.submit`."""
         # Imported here, since programs that submit nothing need not wait for it.
         from stylefarm.producer.submission.resolver import SpecResolver
 
         resolver = SpecResolver(self.services)
-        job = dataclasses.replace(resolver.resolve(order.spec, terms=order.terms), marks=order.marks)
-        rendered = None if order.force else self.services.queries.find_done(job.key)
+        job = dataclasses.replace(resolver.resolve(submission.spec, terms=submission.terms), marks=submission.marks)
+        rendered = None if submission.force else self.services.queries.find_done(job.key)
         if rendered is not None:
-            if order.marks != NO_MARKS:
-                self.mark("job", rendered.id, order.marks.tags, note=order.marks.note)
+            if submission.marks != NO_MARKS:
+                self.mark("job", rendered.id, submission.marks.tags, note=submission.marks.note)
             return SubmittedJob(rendered.id, created=False)
         with self.uploaded(resolver):
             ids = self.store.submissions.create([job])
         self.announce_new(f"job {ids[0]}", ids, [job], None)
         return SubmittedJob(ids[0], created=True)
 
-    def submit_sweep(self, order: SweepOrder) -> SubmittedSweep:
+    def submit_sweep(self, submission: SweepSubmission) -> SubmittedSweep:
         """See `Backend.submit_sweep`."""
         from stylefarm.producer.submission.kept_terms import kept_terms
         from stylefarm.producer.submission.resolve_grid import resolve_grid
         from stylefarm.producer.submission.resolver import SpecResolver
         from stylefarm.producer.terminal.progress import working
 
-        grid, limit = order.grid, order.max_running
+        grid, limit = submission.grid, submission.max_running
         resolver = SpecResolver(self.services)
         with uncollected():
-            resolved = resolve_grid(resolver, grid, order.terms, skip_bad=order.skip_bad)
+            resolved = resolve_grid(resolver, grid, submission.terms, skip_bad=submission.skip_bad)
         with self.uploaded(resolver), working("submitting"), uncollected():
-            submission = self.store.submissions.submit_sweep(
-                grid.name, grid.axes, resolved.jobs, limit, force=order.force, given=order.given
+            stored = self.store.submissions.submit_sweep(
+                grid.name, grid.axes, resolved.jobs, limit, force=submission.force, given=submission.given
             )
-        sweep_id = submission.sweep_id
-        queued = [job_id for job_id in dict.fromkeys(submission.ids) if job_id in submission.queued]
-        if submission.new and len(queued) == len(resolved.jobs):
+        sweep_id = stored.sweep_id
+        queued = [job_id for job_id in dict.fromkeys(stored.ids) if job_id in stored.queued]
+        if stored.new and len(queued) == len(resolved.jobs):
             self.announce_new(f"sweep {sweep_id}", queued, resolved.jobs, limit)
         else:
             # If nothing is new, an earlier submission may have stored the jobs without announcing them.
-            self.announce(f"sweep {sweep_id}", queued or submission.ids)
-        if order.marks != NO_MARKS:
-            self.mark("sweep", sweep_id, order.marks.tags, note=order.marks.note)
-        if order.parent is not None:
-            self.store.marks.link(sweep_id, order.parent)
+            self.announce(f"sweep {sweep_id}", queued or stored.ids)
+        if submission.marks != NO_MARKS:
+            self.mark("sweep", sweep_id, submission.marks.tags, note=submission.marks.note)
+        if submission.parent is not None:
+            self.store.marks.link(sweep_id, submission.parent)
         kept: Sequence[str] = ()
-        if order.given and len(queued) < len(submission.ids):
-            kept = kept_terms(self.services.sweep_reads, sweep_id, order.given, order.terms)
+        if submission.given and len(queued) < len(stored.ids):
+            kept = kept_terms(self.services.sweep_reads, sweep_id, submission.given, submission.terms)
         facts = SweepFacts.of(self.services.queries.sweep(sweep_id))
-        return SubmittedSweep(facts, submission.queued, resolved.skipped, resolved.problems, kept, resolved.folded)
+        return SubmittedSweep(facts, stored.queued, resolved.skipped, resolved.problems, kept, resolved.folded)
 
-    def forecast(self, order: SweepOrder) -> Forecast:
+    def forecast(self, submission: SweepSubmission) -> Forecast:
         """See `Backend.forecast`."""
         from stylefarm.producer.backends.forecasting import forecast
 
-        return forecast(self, order)
+        return forecast(self, submission)
 
     def _queue(self, selector: JobSelector, command: Command) -> CommandResult:
         """Carry out a command by which jobs may come into the queue. Raises InvalidRequest."""

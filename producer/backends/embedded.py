@@ -46,8 +46,8 @@ class EmbeddedWorker:
         self._interrupted = threading.Event()
         self._starting = threading.Lock()
         self._ended = threading.Event()
-        self._drained = threading.Condition()
-        self.drains = 0
+        self._changed = threading.Condition()
+        self.times_emptied = 0
         """How often all queued jobs had been rendered."""
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -77,15 +77,15 @@ class EmbeddedWorker:
                 self._thread = threading.Thread(target=self._work, name="renderer", daemon=True)
                 self._thread.start()
 
-    def wait_for_drain(self, drains: int, seconds: float) -> None:
+    def wait_until_emptied(self, times_emptied: int, seconds: float) -> None:
         """Wait until all queued jobs have been rendered once more, at most so long.
 
         Args:
-            drains: what `drains` was before; if it is another number already, this returns at once.
+            times_emptied: what `times_emptied` was before; if it is another number already, this returns at once.
             seconds: the longest time.
         """
-        with self._drained:
-            self._drained.wait_for(lambda: self.drains != drains, seconds)
+        with self._changed:
+            self._changed.wait_for(lambda: self.times_emptied != times_emptied, seconds)
 
     def close(self) -> None:
         """Stop: the running job goes back into the queue of the farm, with those that have not begun."""
@@ -114,17 +114,17 @@ class EmbeddedWorker:
                 worker.run(job_id)
                 self._pending.discard(job_id)
                 if not self._pending:
-                    self._tell_drained()
+                    self._tell_emptied()
         except BaseException as error:  # noqa: BLE001 - raised again in `add`, on the thread that waits
             self._error = error
         finally:
             self._ended.set()
-            self._tell_drained()
+            self._tell_emptied()
 
-    def _tell_drained(self) -> None:
-        with self._drained:
-            self.drains += 1
-            self._drained.notify_all()
+    def _tell_emptied(self) -> None:
+        with self._changed:
+            self.times_emptied += 1
+            self._changed.notify_all()
 
     def _worker(self) -> Worker:
         with _needs_worker():

@@ -8,7 +8,7 @@ from statistics import median
 
 from stylefarm.producer.backends.connection import DatabaseConnection
 from stylefarm.producer.backends.embedded import estimate
-from stylefarm.producer.backends.protocol import Forecast, SweepOrder
+from stylefarm.producer.backends.protocol import Forecast, SweepSubmission
 from stylefarm.producer.submission.resolve_grid import resolve_grid
 from stylefarm.producer.submission.resolver import SpecResolver
 from stylefarm.shared.db.records import NewJob
@@ -19,12 +19,12 @@ from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.text import counted
 
 
-def forecast(connection: DatabaseConnection, order: SweepOrder) -> Forecast:
+def forecast(connection: DatabaseConnection, submission: SweepSubmission) -> Forecast:
     """Resolve a grid as a submission does, and store nothing.
 
     Args:
         connection: to the farm where it would run.
-        order: the sweep.
+        submission: the sweep.
 
     Returns:
         The forecast.
@@ -34,12 +34,12 @@ def forecast(connection: DatabaseConnection, order: SweepOrder) -> Forecast:
         OutOfMemory: a picture cannot fit into this machine's memory, in an embedded farm.
 
     Example:
-        found = forecast(connection, SweepOrder(grid, DEFAULT_TERMS, {}))
+        found = forecast(connection, SweepSubmission(grid, DEFAULT_TERMS, {}))
         print(found.new, "pictures,", found.hours, "hours")
     """
-    grid, services = order.grid, connection.services
+    grid, services = submission.grid, connection.services
     resolver = SpecResolver(services)
-    resolved = resolve_grid(resolver, grid, order.terms, skip_bad=order.skip_bad)
+    resolved = resolve_grid(resolver, grid, submission.terms, skip_bad=submission.skip_bad)
     by_key = {job.key: job for job in resolved.jobs}
     known = services.queries.known_keys(list(by_key))
     new = [job for key, job in by_key.items() if key not in known]

@@ -39,7 +39,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Steered:
+class CommandCount:
     """The result of a command: how many jobs it has `changed`; `afresh` of these have no checkpoint to go on from."""
 
     changed: int
@@ -93,7 +93,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class JobOrder:
+class JobSubmission:
     """A job to submit; `force` renders once more what was rendered before."""
 
     spec: JobSpec
@@ -104,14 +104,14 @@ class JobOrder:
 
 @dataclass(frozen=True)
 class SubmittedJob:
-    """The job that an order led to, and whether it is new."""
+    """The job that a submission led to, and whether it is new."""
 
     id: str
     created: bool
 
 
 @dataclass(frozen=True)
-class SweepOrder:
+class SweepSubmission:
     """A sweep to submit: a grid, its terms, those of them that were `given`, and the rest as `Farm.sweep` takes it."""
 
     grid: Grid
@@ -126,7 +126,7 @@ class SweepOrder:
 
 @dataclass(frozen=True)
 class SubmittedSweep:
-    """The sweep that an order led to, and what the submission did: see the attributes of Sweep."""
+    """The sweep that a submission led to, and what the submission did: see the attributes of Sweep."""
 
     sweep: SweepFacts
     created: frozenset[str]
@@ -161,7 +161,7 @@ class Forecast:
     notes: Sequence[str]
 
 
-class Attendance(Protocol):
+class WaitTasks(Protocol):
     """What a program does for the farm while it waits for jobs."""
 
     renders: bool
@@ -275,11 +275,11 @@ class Backend(PictureSource, Protocol):
         """Yield the loss curve of each job of a sweep that has one, with its id, in the order of its cells."""
         ...
 
-    def attend(self, ids: Sequence[str]) -> Attendance:
+    def wait_tasks(self, ids: Sequence[str]) -> WaitTasks:
         """Return what is done for the farm while a program waits for these jobs."""
         ...
 
-    def command(self, selector: JobSelector, command: Command) -> Steered:
+    def command(self, selector: JobSelector, command: Command) -> CommandCount:
         """Carry out a command."""
         ...
 
@@ -305,14 +305,14 @@ class Backend(PictureSource, Protocol):
         """Delete jobs and sweeps, all or none. Raises NotFound and InvalidRequest."""
         ...
 
-    def submit(self, order: JobOrder) -> SubmittedJob:
+    def submit(self, submission: JobSubmission) -> SubmittedJob:
         """Submit a job, unless it is there."""
         ...
 
-    def submit_sweep(self, order: SweepOrder) -> SubmittedSweep:
+    def submit_sweep(self, submission: SweepSubmission) -> SubmittedSweep:
         """Submit the jobs of a sweep that are not there yet."""
         ...
 
-    def forecast(self, order: SweepOrder) -> Forecast:
+    def forecast(self, submission: SweepSubmission) -> Forecast:
         """Return what a sweep would ask of the farm; no job is stored."""
         ...

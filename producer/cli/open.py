@@ -51,7 +51,10 @@ def _is_opened(path: Path) -> bool:
         return click.launch(str(path)) == 0
     opener = shutil.which("xdg-open")
     # Without a desktop it tries one program after the other, and tells of each.
-    return opener is not None and subprocess.run([opener, path], stderr=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603
+    if opener is None:
+        return False
+    ended = subprocess.run([opener, path], stderr=subprocess.DEVNULL, check=False)  # noqa: S603 - a file of our own
+    return ended.returncode == 0
 
 
 @contextmanager

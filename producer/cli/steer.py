@@ -48,10 +48,10 @@ def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
 
     def retry(found: Job) -> bool:
         command = Command("retry", from_checkpoint=from_checkpoint)
-        steered = found.farm.backend.command(JobSelector(job=found.id), command)
-        if steered.afresh:
+        result = found.farm.backend.command(JobSelector(job=found.id), command)
+        if result.afresh:
             say("the job has no checkpoint: it starts over")
-        return steered.changed > 0
+        return result.changed > 0
 
     _steer_job(job_id, retry, "retried before it has ended", as_json)
 
@@ -99,11 +99,11 @@ def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: boo
 
     def retry(found: Sweep) -> int:
         command = Command("retry", failed=failed, from_checkpoint=from_checkpoint)
-        steered = found.farm.backend.command(JobSelector(sweep=found.id), command)
-        if steered.afresh:
-            start = "it starts" if steered.afresh == 1 else "they start"
-            say(f"{counted(steered.afresh, 'job')} without a checkpoint: {start} over")
-        return steered.changed
+        result = found.farm.backend.command(JobSelector(sweep=found.id), command)
+        if result.afresh:
+            start = "it starts" if result.afresh == 1 else "they start"
+            say(f"{counted(result.afresh, 'job')} without a checkpoint: {start} over")
+        return result.changed
 
     _steer_sweep(sweep_id, retry, "will be retried", as_json, of_unfinished=False)
 

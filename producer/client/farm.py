@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.backends.deleting import prune
-from stylefarm.producer.backends.protocol import Forecast, JobOrder, SweepFacts, SweepOrder
+from stylefarm.producer.backends.protocol import Forecast, JobSubmission, SweepFacts, SweepSubmission
 from stylefarm.producer.client.items import as_list
 from stylefarm.producer.client.jobs import Job
 from stylefarm.producer.client.plain_values import to_plain
@@ -83,7 +83,7 @@ class Farm(ReviewSession):
         if spec is not None and fields:
             raise InvalidSpec("submit takes a spec or its fields, not both: change the spec with model_copy")
         spec = spec or parse_spec({name: to_plain(value) for name, value in fields.items()})
-        submitted = self.backend.submit(JobOrder(spec, self.terms(terms), marks, force))
+        submitted = self.backend.submit(JobSubmission(spec, self.terms(terms), marks, force))
         return Job(self, submitted.id, created=submitted.created)
 
     def train(self, *, force: bool = False, **fields: Any) -> Job:
@@ -176,7 +176,7 @@ class Farm(ReviewSession):
         limit = check_limit(grid.max_running if max_running is None else max_running)
         given = {**grid.terms, **terms}
         made = self.backend.submit_sweep(
-            SweepOrder(grid, self.terms(given), given, limit, marks, parent, force=force, skip_bad=skip_bad)
+            SweepSubmission(grid, self.terms(given), given, limit, marks, parent, force=force, skip_bad=skip_bad)
         )
         found = self._sweep(made.sweep)
         found.created, found.skipped, found.problems = made.created, made.skipped, made.problems
@@ -205,8 +205,8 @@ class Farm(ReviewSession):
             found = farm.forecast(read_grid(Path("cats.yaml")))
             print(found.new, "pictures,", found.hours, "hours")
         """
-        order = SweepOrder(grid, self.terms(grid.terms), grid.terms, grid.max_running, skip_bad=skip_bad)
-        return self.backend.forecast(order)
+        submission = SweepSubmission(grid, self.terms(grid.terms), grid.terms, grid.max_running, skip_bad=skip_bad)
+        return self.backend.forecast(submission)
 
     def find_job(self, job_id: str) -> Job:
         """Return the job of an id.

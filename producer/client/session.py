@@ -38,7 +38,7 @@ class Session:
         token: who asks, of a farm that is named by its address.
 
     Attributes:
-        backend: who answers what is asked of the farm.
+        backend: the farm itself: its database, or its HTTP API.
 
     Example:
         with Farm() as farm:

@@ -40,7 +40,7 @@ class Waiting:
         self.ids = [job_id for job_id, _ in jobs]
         self.cells = [cell for _, cell in jobs]
         self.pending = len(jobs)
-        self._attendance = backend.attend(self.ids)
+        self._tasks = backend.wait_tasks(self.ids)
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._polled_at = time.monotonic()
         self._ended: dict[str, Status] = {}
@@ -52,10 +52,10 @@ class Waiting:
             NotFound: one of the jobs was deleted.
         """
         self._polled_at = time.monotonic()
-        self._attendance.before_poll()
+        self._tasks.before_poll()
         now = self._statuses()
         self.pending = sum(not status.state.final for status in now)
-        self._attendance.after_poll(now)
+        self._tasks.after_poll(now)
         pairs = zip(now, self.cells, strict=True)
         return [status if cell is None or cell == status.cell else status.at(cell) for status, cell in pairs]
 
@@ -70,7 +70,7 @@ class Waiting:
             return pause
         left = self._deadline - time.monotonic()
         if left <= 0:
-            stops = self._attendance.renders
+            stops = self._tasks.renders
             what = "they are rendered only while a program waits for them" if stops else "the workers go on"
             raise StillPending(f"{self.pending} of {len(self.ids)} jobs have not ended in the time given; {what}")
         return min(pause, left)
@@ -81,11 +81,11 @@ class Waiting:
         Raises:
             StillPending: the timeout is over.
         """
-        self._attendance.rest(self.pause())
+        self._tasks.rest(self.pause())
 
     def close(self) -> None:
         """Leave what the farm needs to others."""
-        self._attendance.close()
+        self._tasks.close()
 
     def _statuses(self) -> list[Status]:
         """Return the statuses of all jobs; of those that have ended, those of the last poll."""

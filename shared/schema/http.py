@@ -1,4 +1,4 @@
-"""The answers of the HTTP API, one JSON object for each route."""
+"""The answers of the HTTP API on pictures, jobs, sweeps and cells, one JSON object for each route."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from stylefarm.shared.schema.documents import (
-    DeletionDocument,
     EventDocument,
     JobChangeDocument,
     JobDocument,
-    ModelDocument,
     StoredSnapshotDocument,
-    TokenDocument,
-    WorkerDocument,
 )
+from stylefarm.shared.schema.http_reviews import RatingDocument
 
 Links = dict[str, str]
 Counts = dict[str, int]
@@ -42,19 +39,6 @@ class HeldAnswer(TypedDict):
     """The hashes of the pictures that are not here."""
 
     missing: list[str]
-
-
-class RatingDocument(TypedDict):
-    """What a user thinks of a picture; null: not rated, no flag."""
-
-    stars: int | None
-    flag: Literal["pick", "reject"] | None
-
-
-class JobRatingDocument(RatingDocument):
-    """The same, with the job."""
-
-    job: str
 
 
 class LinkedJob(TypedDict):
@@ -304,184 +288,3 @@ class CellsAnswer(CellChangesAnswer):
     axes: list[AxisDocument]
     metrics: list[MetricDocument]
     states: list[str]
-
-
-class MarksAnswer(TypedDict):
-    """The tags and the note that it has then."""
-
-    tags: list[str]
-    note: str | None
-
-
-class DeletedAnswer(TypedDict):
-    """How much was deleted."""
-
-    deleted: DeletionDocument
-
-
-class ReviewActionAnswer(TypedDict):
-    """An action of a user: its number, its kind, and the ratings that stand then."""
-
-    action: int
-    kind: str
-    ratings: list[JobRatingDocument]
-
-
-class RatingsAnswer(TypedDict):
-    """The ratings of the user."""
-
-    ratings: list[JobRatingDocument]
-
-
-class UndoneAnswer(TypedDict):
-    """What was undone; null if there was nothing."""
-
-    undone: ReviewActionAnswer | None
-
-
-class RedoneAnswer(TypedDict):
-    """What was done again; null if there was nothing."""
-
-    redone: ReviewActionAnswer | None
-
-
-class PairDocument(TypedDict):
-    """The positions of two cells."""
-
-    left: int
-    right: int
-
-
-class NextVoteAnswer(TypedDict):
-    """The pair to vote on, null if there is none, and how many votes there are."""
-
-    pair: PairDocument | None
-    votes: int
-
-
-class VoteAnswer(TypedDict):
-    """The number of the action, which an undo takes back."""
-
-    action: int
-
-
-class RankedDocument(TypedDict):
-    """A picture in a ranking: its score with its standard error, and on how many votes it rests."""
-
-    job: str
-    position: int
-    score: float
-    error: float
-    votes: int
-
-
-class RankingAnswer(TypedDict):
-    """The pictures by what all votes say of them, the best first."""
-
-    votes: int
-    ranking: list[RankedDocument]
-
-
-class ViewDocument(TypedDict):
-    """A view of a sweep: its name, and the query of the page's address."""
-
-    name: str
-    query: str
-
-
-class ViewsAnswer(TypedDict):
-    """The views that the user keeps."""
-
-    views: list[ViewDocument]
-
-
-class ViewAnswer(TypedDict):
-    """The view that is kept."""
-
-    view: ViewDocument
-
-
-class ShareDocument(TypedDict):
-    """A link to a sweep, without its secret."""
-
-    id: str
-    sweep: str
-    user: str
-    created_at: str
-    expires_at: str
-
-
-class SharesAnswer(TypedDict):
-    """The links to a sweep that have not ended."""
-
-    shares: list[ShareDocument]
-
-
-class NewShareAnswer(TypedDict):
-    """A link; `url` is not shown again."""
-
-    share: ShareDocument
-    url: str
-
-
-class FoundAnswer(TypedDict):
-    """What a user calls so."""
-
-    kind: Literal["job", "sweep"]
-    id: str
-    links: Links
-
-
-class WorkersAnswer(TypedDict):
-    """The slots of workers."""
-
-    workers: list[WorkerDocument]
-
-
-class WorkerAnswer(TypedDict):
-    """A slot of a worker."""
-
-    worker: WorkerDocument
-
-
-class ShownModelDocument(ModelDocument):
-    """A model, the job that has trained it, and the hashes of samples, if it was trained here."""
-
-    job: str | None
-    samples: list[str]
-
-
-class ModelsAnswer(TypedDict):
-    """The trained models, by name."""
-
-    models: list[ShownModelDocument]
-
-
-class ShownDatasetDocument(TypedDict):
-    """A data set."""
-
-    name: str
-    sha256: str
-    pictures: int
-    left_out: int
-    bytes: int
-    created_at: str
-
-
-class DatasetsAnswer(TypedDict):
-    """The data sets, by name."""
-
-    datasets: list[ShownDatasetDocument]
-
-
-class TokensAnswer(TypedDict):
-    """The tokens, oldest first."""
-
-    tokens: list[TokenDocument]
-
-
-class NewTokenAnswer(TypedDict):
-    """A token; `secret` is not shown again."""
-
-    token: TokenDocument
-    secret: str

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.backends.protocol import (
     Command,
+    CommandCount,
     Forecast,
-    JobOrder,
+    JobSubmission,
     Kind,
-    Steered,
     SubmittedJob,
     SubmittedSweep,
-    SweepOrder,
+    SweepSubmission,
 )
 from stylefarm.producer.backends.remote.reads import RemoteReads
 from stylefarm.producer.backends.remote.uploads import Uploads
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stylefarm.shared.store.reviews import ReviewAction
 
 
-class RemoteAttendance:
+class RemoteWaitTasks:
     """What a program does for a farm over HTTP while it waits: nothing, since the farm sees to its jobs itself."""
 
     renders = False
@@ -58,11 +58,11 @@ class RemoteBackend(RemoteReads):
         backend.close()
     """
 
-    def attend(self, ids: Sequence[str]) -> RemoteAttendance:
+    def wait_tasks(self, ids: Sequence[str]) -> RemoteWaitTasks:
         """See `Backend.attend`."""
-        return RemoteAttendance()
+        return RemoteWaitTasks()
 
-    def command(self, selector: JobSelector, command: Command) -> Steered:
+    def command(self, selector: JobSelector, command: Command) -> CommandCount:
         """See `Backend.command`."""
         body: dict[str, Any] = {"action": command.action, "from_checkpoint": command.from_checkpoint}
         if command.priority is not None:
@@ -73,7 +73,7 @@ class RemoteBackend(RemoteReads):
         else:
             path = f"/jobs/{selector.job}/actions"
         answered = self.connection.post(path, body)
-        return Steered(answered["changed"], answered["afresh"])
+        return CommandCount(answered["changed"], answered["afresh"])
 
     def mark(
         self, kind: Kind, row_id: str, add: Sequence[str] = (), remove: Sequence[str] = (), note: str | None = None
@@ -102,35 +102,35 @@ class RemoteBackend(RemoteReads):
             return Deletion()
         return Deletion(**self.connection.post("/deletions", {"jobs": list(jobs), "sweeps": list(sweeps)})["deleted"])
 
-    def submit(self, order: JobOrder) -> SubmittedJob:
+    def submit(self, submission: JobSubmission) -> SubmittedJob:
         """See `Backend.submit`."""
         # Imported here, since programs that submit nothing need not wait for it.
-        from stylefarm.producer.backends.remote.orders import job_document
+        from stylefarm.producer.backends.remote.submissions import job_document
 
         uploads = Uploads(self.connection, self.settings)
-        body = job_document(order, uploads)
+        body = job_document(submission, uploads)
         uploads.send()
         answered = self.connection.submit("/jobs", body, str(uuid.uuid4()))
         return SubmittedJob(answered["job"]["id"], answered["created"])
 
-    def submit_sweep(self, order: SweepOrder) -> SubmittedSweep:
+    def submit_sweep(self, submission: SweepSubmission) -> SubmittedSweep:
         """See `Backend.submit_sweep`."""
-        from stylefarm.producer.backends.remote.orders import sweep_document
+        from stylefarm.producer.backends.remote.submissions import sweep_document
         from stylefarm.producer.terminal.progress import working
 
         uploads = Uploads(self.connection, self.settings)
-        body, skipped, problems = sweep_document(order, uploads)
+        body, skipped, problems = sweep_document(submission, uploads)
         uploads.send()
         with working("submitting"):
             made = submitted_sweep_of(self.connection.submit("/sweeps", body, str(uuid.uuid4())))
         return replace(made, skipped=made.skipped + skipped, problems=(*problems, *made.problems))
 
-    def forecast(self, order: SweepOrder) -> Forecast:
+    def forecast(self, submission: SweepSubmission) -> Forecast:
         """See `Backend.forecast`."""
-        from stylefarm.producer.backends.remote.orders import sweep_document
+        from stylefarm.producer.backends.remote.submissions import sweep_document
 
         uploads = Uploads(self.connection, self.settings)
-        body, skipped, problems = sweep_document(order, uploads)
+        body, skipped, problems = sweep_document(submission, uploads)
         uploads.send()
         answered = self.connection.post("/sweeps:validate", body, again=True)
         found = forecast_of(answered)

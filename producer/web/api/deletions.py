@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stylefarm.producer.web.access import FarmDep, Submitter
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.schema.http import DeletedAnswer
+from stylefarm.shared.schema.http_farm import DeletedAnswer
 
 router = APIRouter(tags=["deletions"])
 

@@ -13,7 +13,7 @@ from stylefarm.producer.web.access import Admin, FarmDep, Reader
 from stylefarm.producer.web.answers import answer
 from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.db.states import ArtifactRole, WorkerState
-from stylefarm.shared.schema.http import DatasetsAnswer, ModelsAnswer, WorkerAnswer, WorkersAnswer
+from stylefarm.shared.schema.http_farm import DatasetsAnswer, ModelsAnswer, WorkerAnswer, WorkersAnswer
 from stylefarm.shared.services import Services
 
 router = APIRouter(tags=["farm"])

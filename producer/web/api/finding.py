@@ -10,7 +10,7 @@ from starlette.responses import Response
 from stylefarm.producer.backends.protocol import Kind
 from stylefarm.producer.web.access import FarmDep, Reader
 from stylefarm.producer.web.answers import answer
-from stylefarm.shared.schema.http import FoundAnswer
+from stylefarm.shared.schema.http_farm import FoundAnswer
 
 router = APIRouter(tags=["farm"])
 

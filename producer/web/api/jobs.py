@@ -234,5 +234,5 @@ def act(request: Request, farm: FarmDep, user: Submitter, job_id: str, body: Job
     """
     farm.services.queries.job(job_id)
     command = Command(body.action, body.priority, from_checkpoint=body.from_checkpoint)
-    steered = farm.backend.command(JobSelector(job=job_id), command)
-    return answer(request, {**dataclasses.asdict(steered), **job_document(_status(farm, user.user, job_id))})
+    result = farm.backend.command(JobSelector(job=job_id), command)
+    return answer(request, {**dataclasses.asdict(result), **job_document(_status(farm, user.user, job_id))})

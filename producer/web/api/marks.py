@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stylefarm.producer.backends.protocol import Kind
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web.access import FarmDep, Submitter
-from stylefarm.shared.schema.http import MarksAnswer
+from stylefarm.shared.schema.http_reviews import MarksAnswer
 from stylefarm.shared.spec.marks import parse_marks, parse_tags
 
 router = APIRouter(tags=["marks"])

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
-from stylefarm.shared.schema.http import RatingsAnswer, RedoneAnswer, ReviewActionAnswer, UndoneAnswer
+from stylefarm.shared.schema.http_reviews import RatingsAnswer, RedoneAnswer, ReviewActionAnswer, UndoneAnswer
 from stylefarm.shared.spec.ratings import MOST_STARS
 from stylefarm.shared.store.reviews import ReviewAction
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from stylefarm.producer.web.access import FarmDep, Submitter
-from stylefarm.shared.schema.http import NewShareAnswer, SharesAnswer
+from stylefarm.shared.schema.http_reviews import NewShareAnswer, SharesAnswer
 from stylefarm.shared.store.access import LONGEST_SHARE_DAYS, Share
 
 router = APIRouter(tags=["access"])

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from stylefarm.producer.backends.protocol import Action, Command, Steered
+from stylefarm.producer.backends.protocol import Action, Command, CommandCount
 from stylefarm.producer.grids import parse_grid
 from stylefarm.producer.views.importance import importance
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
@@ -223,8 +223,8 @@ def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: S
     if body.own:
         body.check_own()
         farm.services.queries.sweep(sweep_id)
-        steered = farm.backend.command(JobSelector(sweep=sweep_id), body.command)
-        return _steered(request, farm, sweep_id, steered, steered.changed)
+        result = farm.backend.command(JobSelector(sweep=sweep_id), body.command)
+        return _command_answer(request, farm, sweep_id, result, result.changed)
     cells = body.cells(farm.services, sweep_id, user.user)
     if body.expected_count is not None and len(cells) != body.expected_count:
         raise Refused(
@@ -232,13 +232,13 @@ def act(request: Request, farm: FarmDep, user: Submitter, sweep_id: str, body: S
             409,
         )
     jobs = list(dict.fromkeys(cell.job for cell in cells))
-    steered = farm.backend.command(JobSelector(jobs=jobs), body.command) if jobs else Steered(0)
-    return _steered(request, farm, sweep_id, steered, len(cells))
+    result = farm.backend.command(JobSelector(jobs=jobs), body.command) if jobs else CommandCount(0)
+    return _command_answer(request, farm, sweep_id, result, len(cells))
 
 
-def _steered(request: Request, farm: FarmDep, sweep_id: str, steered: Steered, cells: int) -> Response:
+def _command_answer(request: Request, farm: FarmDep, sweep_id: str, result: CommandCount, cells: int) -> Response:
     counts = counts_document(farm.services.queries.counts(sweep_id))
-    return answer(request, {**asdict(steered), "cells": cells, "counts": counts})
+    return answer(request, {**asdict(result), "cells": cells, "counts": counts})
 
 
 def counts_document(counts: Mapping[State, int]) -> dict[str, int]:

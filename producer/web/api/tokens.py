@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from stylefarm.producer.web.access import Admin, FarmDep
 from stylefarm.shared.db.access_tables import token_document
-from stylefarm.shared.schema.http import NewTokenAnswer, TokensAnswer
+from stylefarm.shared.schema.http_farm import NewTokenAnswer, TokensAnswer
 from stylefarm.shared.settings import LONGEST_USER
 from stylefarm.shared.store.access import Role
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from stylefarm.producer.web.access import FarmDep, Reader
-from stylefarm.shared.schema.http import ViewAnswer, ViewsAnswer
+from stylefarm.shared.schema.http_reviews import ViewAnswer, ViewsAnswer
 
 router = APIRouter(tags=["reviews"])
 

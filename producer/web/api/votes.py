@@ -13,7 +13,7 @@ from stylefarm.producer.web.access import FarmDep, Reader, Submitter
 from stylefarm.producer.web.answers import answer
 from stylefarm.shared.db.states import State
 from stylefarm.shared.queries.cells import CellRow
-from stylefarm.shared.schema.http import NextVoteAnswer, RankingAnswer, VoteAnswer
+from stylefarm.shared.schema.http_reviews import NextVoteAnswer, RankingAnswer, VoteAnswer
 from stylefarm.shared.services import Services
 
 router = APIRouter(tags=["reviews"])

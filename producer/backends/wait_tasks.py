@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stylefarm.producer.backends.embedded import EmbeddedWorker
 
 
-class DatabaseAttendance:
+class DatabaseWaitTasks:
     """Does what a farm needs while a program waits for jobs.
 
     In an embedded farm, those of the jobs that are queued are rendered here. In one on servers, a program that
@@ -29,8 +29,8 @@ class DatabaseAttendance:
         worker: renders queued jobs, in an embedded farm; None on servers.
 
     Example:
-        attendance = DatabaseAttendance(services, [job.id for job in jobs], worker=None)
-        attendance.before_poll()
+        tasks = DatabaseWaitTasks(services, [job.id for job in jobs], worker=None)
+        tasks.before_poll()
     """
 
     def __init__(self, services: Services, ids: Sequence[str], worker: EmbeddedWorker | None) -> None:
@@ -38,14 +38,14 @@ class DatabaseAttendance:
         self.ids = ids
         self.worker = worker
         self.renders = worker is not None
-        self._drains = 0
+        self._emptied = 0
         self._maintained_at = float("-inf")
         self._before: Sequence[str] | None = None
 
     def before_poll(self) -> None:
         """Requeue what dead workers have left, if that is due."""
         if self.worker is not None:
-            self._drains = self.worker.drains
+            self._emptied = self.worker.times_emptied
         now = time.monotonic()
         if now - self._maintained_at >= self.services.settings.reconcile_seconds:
             self._maintain()
@@ -69,7 +69,7 @@ class DatabaseAttendance:
         if self.worker is None:
             time.sleep(seconds)
         else:
-            self.worker.wait_for_drain(self._drains, seconds)
+            self.worker.wait_until_emptied(self._emptied, seconds)
 
     def close(self) -> None:
         """Let others requeue what died: a worker that starts now does it at once."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from stylefarm.producer.backends.protocol import JobOrder, SweepOrder
+from stylefarm.producer.backends.protocol import JobSubmission, SweepSubmission
 from stylefarm.producer.backends.remote.connection import FarmConnection
-from stylefarm.producer.backends.remote.orders import job_document, sweep_document
+from stylefarm.producer.backends.remote.submissions import job_document, sweep_document
 from stylefarm.producer.backends.remote.uploads import Uploads
 from stylefarm.producer.grids import parse_grid
 from stylefarm.shared.errors import InvalidImage, InvalidRequest
@@ -69,7 +69,7 @@ def addressed(value: Any, folder: Path) -> Any:
 def test_the_cells_are_the_same(uploads: Uploads, document: dict[str, Any]) -> None:
     """Given a grid of any kind, I expect its document to mean the same cells, in order, with addresses of pictures."""
     grid = parse_grid(document)
-    body, skipped, problems = sweep_document(SweepOrder(grid, Terms(), {}), uploads)
+    body, skipped, problems = sweep_document(SweepSubmission(grid, Terms(), {}), uploads)
     sent = parse_grid(json.loads(json.dumps(body["sweep"])))
     here = Path()
     assert [cell for cell, _ in sent.cells()] == [addressed(cell, here) for cell, _ in grid.cells()]
@@ -83,14 +83,14 @@ def test_the_cells_are_the_same(uploads: Uploads, document: dict[str, Any]) -> N
 def test_what_is_given_besides_goes_along(uploads: Uploads) -> None:
     """Given terms, marks and the rest, I expect what was given in the body, and no default."""
     grid = parse_grid({"base": BASE, "matrix": {"seed": [1]}})
-    order = SweepOrder(
+    submission = SweepSubmission(
         grid, Terms(priority=8, label="night"), {"priority": 8}, 3, Marks(("cats",), "mine"), "p", force=True
     )
-    body, _, _ = sweep_document(order, uploads)
+    body, _, _ = sweep_document(submission, uploads)
     assert (body["sweep"]["priority"], body["sweep"]["max_running"], "label" in body["sweep"]) == (8, 3, False)
     assert (body["tags"], body["note"], body["parent"], body["force"]) == (["cats"], "mine", "p", True)
     spec = parse_spec({**BASE, "preset": "gatys", "size": 64})
-    job = job_document(JobOrder(spec, Terms(after=("x",)), Marks(("cats",)), force=True), uploads)
+    job = job_document(JobSubmission(spec, Terms(after=("x",)), Marks(("cats",)), force=True), uploads)
     assert job["force"]
     assert json.loads(json.dumps({**job["job"], "content": "", "style": ""})) == {
         "content": "",
@@ -109,13 +109,13 @@ def test_bad_pictures_take_their_cells_along(uploads: Uploads) -> None:
         "base": {"content": "a.png"},
         "matrix": {"style": ["s.png", "bad.png", ["t.png", "bad.png"]], "seed": [1, 2]},
     }
-    body, skipped, problems = sweep_document(SweepOrder(parse_grid(document), Terms(), {}, skip_bad=True), uploads)
+    body, skipped, problems = sweep_document(SweepSubmission(parse_grid(document), Terms(), {}, skip_bad=True), uploads)
     sent = parse_grid(body["sweep"])
     assert (len(sent), skipped, len(sent.axes["style"])) == (2, 4, 3)
     assert len(problems) == 1
     assert "bad.png" in problems[0]
     with pytest.raises(InvalidImage, match=r"bad\.png"):
-        sweep_document(SweepOrder(parse_grid(document), Terms(), {}), uploads)
+        sweep_document(SweepSubmission(parse_grid(document), Terms(), {}), uploads)
     named = {"base": BASE, "matrix": {"seed": [1, 2]}, "include": {"seed": 2, "init_image": "bad.png", "init": "image"}}
     with pytest.raises(InvalidRequest, match="include 1 names a picture that cannot be used"):
-        sweep_document(SweepOrder(parse_grid(named), Terms(), {}, skip_bad=True), uploads)
+        sweep_document(SweepSubmission(parse_grid(named), Terms(), {}, skip_bad=True), uploads)

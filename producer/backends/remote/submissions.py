@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from stylefarm.producer.backends.protocol import JobOrder, SweepOrder
+from stylefarm.producer.backends.protocol import JobSubmission, SweepSubmission
 from stylefarm.producer.backends.remote.uploads import Uploads, map_pictures
 from stylefarm.producer.grids import Grid
 from stylefarm.producer.grids.pictures import NAMED, PATHS
@@ -21,11 +21,11 @@ from stylefarm.shared.spec.terms import Terms
 Address = Callable[[str], str]
 
 
-def job_document(order: JobOrder, uploads: Uploads) -> dict[str, Any]:
+def job_document(submission: JobSubmission, uploads: Uploads) -> dict[str, Any]:
     """Return the body of `POST /jobs`; its pictures are read.
 
     Args:
-        order: what is submitted.
+        submission: what is submitted.
         uploads: those of this submission.
 
     Raises:
@@ -33,19 +33,19 @@ def job_document(order: JobOrder, uploads: Uploads) -> dict[str, Any]:
         InvalidRequest: weights or a model are files of this machine.
         NotFound: a picture is not there.
     """
-    for error in uploads.survey(pictures_of(order.spec)).values():
+    for error in uploads.survey(pictures_of(submission.spec)).values():
         raise error
-    fields = order.spec.model_dump(mode="json", exclude_unset=True)
-    marks = {name: value for name, value in order.marks._asdict().items() if value}
-    job = {**_addressed(fields, uploads.address), **terms_document(order.terms), **marks}
-    return {"job": job, "force": order.force}
+    fields = submission.spec.model_dump(mode="json", exclude_unset=True)
+    marks = {name: value for name, value in submission.marks._asdict().items() if value}
+    job = {**_addressed(fields, uploads.address), **terms_document(submission.terms), **marks}
+    return {"job": job, "force": submission.force}
 
 
-def sweep_document(order: SweepOrder, uploads: Uploads) -> tuple[dict[str, Any], int, Sequence[str]]:
+def sweep_document(submission: SweepSubmission, uploads: Uploads) -> tuple[dict[str, Any], int, Sequence[str]]:
     """Return the body of `POST /sweeps`, how many cells are left out, and why; its pictures are read.
 
     Args:
-        order: what is submitted.
+        submission: what is submitted.
         uploads: those of this submission.
 
     Raises:
@@ -54,23 +54,23 @@ def sweep_document(order: SweepOrder, uploads: Uploads) -> tuple[dict[str, Any],
         InvalidSpec: a cell contradicts itself.
         NotFound: a picture is not there.
     """
-    grid = order.grid
+    grid = submission.grid
     specs = [spec for _, spec in grid.cells()]
     bad = uploads.survey(name for spec in specs for name in pictures_of(spec))
     lost = sum(any(name in bad for name in pictures_of(spec)) for spec in specs) if bad else 0
-    if bad and (not order.skip_bad or lost == len(specs)):
-        raise all_problems(list(bad.values()), none_left=order.skip_bad)
+    if bad and (not submission.skip_bad or lost == len(specs)):
+        raise all_problems(list(bad.values()), none_left=submission.skip_bad)
     _check_included(grid, bad)
-    terms = {name: value for name, value in terms_document(order.terms).items() if name in order.given}
-    limit = {} if order.max_running is None else {"max_running": order.max_running}
+    terms = {name: value for name, value in terms_document(submission.terms).items() if name in submission.given}
+    limit = {} if submission.max_running is None else {"max_running": submission.max_running}
     document = {**_grid_document(grid, _without(grid, bad), uploads.address), **terms, **limit}
     body = {
         "sweep": document,
-        "parent": order.parent,
-        "tags": list(order.marks.tags),
-        "note": order.marks.note,
-        "force": order.force,
-        "skip_bad": order.skip_bad,
+        "parent": submission.parent,
+        "tags": list(submission.marks.tags),
+        "note": submission.marks.note,
+        "force": submission.force,
+        "skip_bad": submission.skip_bad,
     }
     return body, lost, (*grid.notes, *map(str, bad.values()))
 

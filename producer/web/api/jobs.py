@@ -83,6 +83,8 @@ def job_document(status: Status) -> dict[str, Any]:
     """Return a job with the addresses of what belongs to it."""
     here = f"/api/v1/jobs/{status.id}"
     links = {name: f"{here}/{name}" for name in ("status", "losses", "snapshots", "events", "actions")}
+    if not status.state.final:
+        links["cancel"] = links["actions"]
     if status.result is not None:
         links["result"] = f"{here}/result"
     if status.sweep is not None:

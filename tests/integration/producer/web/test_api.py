@@ -45,10 +45,12 @@ def test_a_job_is_submitted_once_and_looked_at(client: TestClient, farm: Farm) -
     assert other.status_code == 422
     assert "a key of its own" in other.json()["detail"]
     for name, path in first.json()["links"].items():
-        if name not in {"actions", "result"}:
+        if name not in {"actions", "cancel", "result"}:
             assert client.get(path).status_code == 200, path
     assert client.get(f"/api/v1/jobs/{job['id']}/result").status_code == 409
     assert len(farm.jobs(limit=None)) == 1
+    cancelled = client.post(first.json()["links"]["cancel"], json={"action": "cancel"}).json()
+    assert (cancelled["changed"], cancelled["job"]["state"], "cancel" in cancelled["links"]) == (1, "cancelled", False)
     thumb = client.get(f"/thumbs/{content.removeprefix('sha256:').partition('/')[0]}-192.webp")
     assert thumb.headers["content-type"] == "image/webp", "a picture that is sent in gets thumbnails"
 

@@ -176,7 +176,7 @@ class Desktop:
         ended = self.program.run("open", *arguments)
         assert ended.code == 0, ended.messages
         # The viewer is started, and not waited for.
-        wait_until(lambda: self.opened.exists() and self.opened.read_text().endswith("\n"), 20)
+        wait_until(lambda: self.opened.exists() and self.opened.read_text().endswith("\n"), 60)
         assert self.opened.read_text() == ended.out
         self.opened.unlink()
         return Path(ended.out.strip())
@@ -255,7 +255,7 @@ def test_what_a_killed_process_has_left_is_deleted(inside: InProcess, farm: Farm
     """Given a job whose process was killed a lease ago, if it is deleted, I expect it gone."""
     job = made_up(farm, {"content": ["cat.png"]}, outcome=lambda _: State.QUEUED).jobs()[0]
     assert farm.store.attempts.claim(job.id, "killed", lease=0) is not None
-    wait_until(lambda: inside.run("job", "delete", job.id).code == 0, 20)
+    wait_until(lambda: inside.run("job", "delete", job.id).code == 0, 60)
     assert farm.jobs() == []
 
 

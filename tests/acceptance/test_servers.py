@@ -148,16 +148,16 @@ def test_a_sweep_is_steered_while_it_runs(farm: InProcess, worker: subprocess.Po
     sweep = created["sweep"]["id"]
     wait_until(lambda: rows.counts(sweep) == {State.RUNNING: 1, State.QUEUED: 1}, 60)
     assert farm.run("sweep", "pause", sweep).out == "2 jobs paused or asked to\n"
-    wait_until(lambda: rows.counts(sweep) == {State.PAUSED: 2}, 10)
+    wait_until(lambda: rows.counts(sweep) == {State.PAUSED: 2}, 60)
     assert farm.run("sweep", "reprioritize", sweep, "7").out == "2 jobs now have priority 7\n"
     # The other one first, by its priority.
     last = created["jobs"][1]["id"]
     assert farm.run("job", "reprioritize", last, "9").out == "paused, priority 9\n"
     assert farm.run("sweep", "resume", sweep, "--json").document["jobs"] == 2
-    wait_until(lambda: rows.counts(sweep) == {State.RUNNING: 1, State.QUEUED: 1}, 20)
+    wait_until(lambda: rows.counts(sweep) == {State.RUNNING: 1, State.QUEUED: 1}, 60)
     assert farm.run("job", "retry", last).code == 2
     assert farm.run("sweep", "cancel", sweep).out == "2 jobs cancelled or asked to stop\n"
-    wait_until(lambda: rows.counts(sweep) == {State.CANCELLED: 2}, 10)
+    wait_until(lambda: rows.counts(sweep) == {State.CANCELLED: 2}, 60)
     assert farm.run("sweep", "retry", sweep, "--failed").out == "0 jobs will be retried\n"
     # A job that is to be rendered after another one waits for it.
     common = ("--size", "32", "--iterations", "3", *SHALLOW_OPTIONS, "--style-loss", "gram")

@@ -74,17 +74,17 @@ def test_a_hundred_pictures_are_culled_by_keyboard(server: WebServer, farm: Farm
         page.get_by_text("Live", exact=True).wait_for()
         for key in keys:
             page.keyboard.press(key)
-        wait_until(lambda: rated(farm, jobs) == expected, 30)
+        wait_until(lambda: rated(farm, jobs) == expected, 60)
         for _ in range(20):
             page.keyboard.press("Control+z")
-        wait_until(lambda: rated(farm, jobs) == [*expected[:80], *[(None, None)] * 20], 30)
+        wait_until(lambda: rated(farm, jobs) == [*expected[:80], *[(None, None)] * 20], 60)
         for _ in range(20):
             page.keyboard.press("Control+Shift+Z")
-        wait_until(lambda: rated(farm, jobs) == expected, 30)
+        wait_until(lambda: rated(farm, jobs) == expected, 60)
         page.reload()
         page.get_by_text("Live", exact=True).wait_for()
         page.keyboard.press("g")
-        page.wait_for_url(lambda url: "view=loupe" not in url, timeout=10_000)
+        page.wait_for_url(lambda url: "view=loupe" not in url, timeout=60_000)
 
 
 def test_cells_come_alive_in_every_tab(server: WebServer, farm: Farm) -> None:
@@ -101,7 +101,7 @@ def test_cells_come_alive_in_every_tab(server: WebServer, farm: Farm) -> None:
         job = sweep.statuses()[1].id
         farm.store.attempts.record_losses(Fence(job, 1), [LossPoint(6, (1.0, 0.5, 0.25, 0.25))])
         for tab in tabs:
-            tab.get_by_text("6 / 10").first.wait_for(timeout=10_000)
+            tab.get_by_text("6 / 10").first.wait_for(timeout=60_000)
         shown = page.locator(f'img[src*="{sweep.statuses()[0].result_sha256}"]')
         assert shown.count() >= 1
         # As another worker would, with a picture that is in the farm already.
@@ -109,7 +109,7 @@ def test_cells_come_alive_in_every_tab(server: WebServer, farm: Farm) -> None:
         assert first is not None
         assert farm.store.attempts.finish(Fence(job, 1), first, {}, {"ssim": 0.5})
         page.wait_for_function(
-            "sha => document.querySelectorAll(`main img[src*='${sha}']`).length >= 2", arg=first.sha256, timeout=10_000
+            "sha => document.querySelectorAll(`main img[src*='${sha}']`).length >= 2", arg=first.sha256, timeout=60_000
         )
 
 

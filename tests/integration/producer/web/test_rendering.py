@@ -23,12 +23,12 @@ def renderers(server: int) -> list[int]:
 def test_a_renderer_that_is_killed_is_begun_anew(tmp_path: Path) -> None:
     """Given a server, if the process that renders is killed, I expect that said, and another one to begin."""
     with web_server(tmp_path / "home") as server:
-        wait_until(lambda: len(renderers(server.process.pid)) == 1, 20)
+        wait_until(lambda: len(renderers(server.process.pid)) == 1, 60)
         (first,) = renderers(server.process.pid)
         os.kill(first, signal.SIGKILL)
         assert server.process.stderr is not None
         assert "the process that renders has ended (SIGKILL)" in server.process.stderr.readline()
-        wait_until(lambda: renderers(server.process.pid) not in ([], [first]), 20)
+        wait_until(lambda: renderers(server.process.pid) not in ([], [first]), 60)
         server.process.send_signal(signal.SIGINT)
         server.process.wait(timeout=30)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -35,10 +37,10 @@ def read_while(client: TestClient, path: str, happens: Callable[[], object], **h
     with ThreadPoolExecutor(1) as pool:
         answered = pool.submit(client.get, path, headers=headers)
         try:
-            wait_until(lambda: answered.done() or any(one._cells for one in watchers._watchers.values()), 10)
+            wait_until(lambda: answered.done() or any(one._cells for one in watchers._watchers.values()), 60)
             assert not answered.done(), answered.result().text
             happens()
-            told = answered.result(10)
+            told = answered.result(60)
         finally:
             watchers.closing = True
             client.portal.call(watchers.close)  # type: ignore[union-attr]
@@ -82,7 +84,7 @@ def test_what_changes_as_a_stream_begins_is_told(
     """Given a change between the request and the first look at the sweep, I expect it told with what was missed."""
     cursor = client.get(f"/api/v1/sweeps/{sweep.id}/cells").json()["cursor"]
     (running,) = [status.id for status in sweep.statuses() if status.state is State.RUNNING]
-    poll = watch.SweepWatcher._poll
+    poll, sweep_changes, was_told = watch.SweepWatcher._poll, stream.sweep_changes, threading.Event()
 
     def late(watcher: watch.SweepWatcher, since: datetime | None) -> tuple[watch.Message | None, datetime]:
         if since is None:
@@ -90,12 +92,18 @@ def test_what_changes_as_a_stream_begins_is_told(
             farm.store.attempts.record_losses(Fence(running, 1), [LossPoint(77, (2.0, 1.0, 0.5, 0.5))])
         return poll(watcher, since)
 
+    def missed_changes(*arguments: Any) -> dict[str, Any]:
+        try:
+            return sweep_changes(*arguments)
+        finally:
+            was_told.set()
+
     def end() -> None:
-        # What was missed is told first.
-        time.sleep(1)
+        assert was_told.wait(60)
         damage(farm)
 
     monkeypatch.setattr(watch.SweepWatcher, "_poll", late)
+    monkeypatch.setattr(stream, "sweep_changes", missed_changes)
     told = read_while(client, f"/api/v1/sweeps/{sweep.id}/stream?since={quote(cursor)}", end)
     (missed,) = (line for line in told.splitlines() if line.startswith("data: "))
     assert 77 in json.loads(missed.removeprefix("data: "))["cells"]["iteration"]

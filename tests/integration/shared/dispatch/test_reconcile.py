@@ -271,6 +271,6 @@ def test_workers_call_for_sweeps(
     caller = WebhookCaller(webhooks, "a secret of the test", allow_private=True)
     with MaintenanceThreads(farm.reconciler(period=0.1), caller=caller):
         farm.store.commands.cancel(JobSelector(sweep=sweep_id))
-        wait_until(lambda: bool(receiver.calls), 20)
+        wait_until(lambda: bool(receiver.calls), 60)
     assert receiver.events == ["sweep.ended"]
     assert [webhook.event for webhook in webhooks.of(sweep_id) if webhook.delivered_at is not None] == ["ended"]

@@ -143,7 +143,7 @@ def test_a_checkpoint_that_came_too_late_is_deleted(
     assert job.wait(timeout=120).state is State.DONE
     (attempt,) = farm.services.queries.attempts(job.id)
     assert "checkpoints" not in attempt.record, "none was named"
-    wait_until(lambda: not checkpoints(job), 20)
+    wait_until(lambda: not checkpoints(job), 60)
 
 
 def rewritten(farm: Farm, job: Job, **said: object) -> Callable[[Checkpoint], None]:

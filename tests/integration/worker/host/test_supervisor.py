@@ -27,7 +27,7 @@ from tests import REPOSITORY, fake_nvml
 from tests.programs import CommandLine
 from tests.servers.processes import are_gone, free_ports, wait_until
 
-SECONDS = 30
+SECONDS = 60
 
 SETTINGS = {
     "STYLEFARM_BROKER_URL": "redis://nowhere",
@@ -61,6 +61,7 @@ from pathlib import Path
 from stylefarm.worker.host import parent_watch, shutdown
 
 def finish(*_):
+    Path(name + ".finishing").touch()
     time.sleep(float(os.environ["JOB_SECONDS"]))
     Path(name + ".finished").touch()
     sys.exit()
@@ -225,7 +226,7 @@ def test_the_second_signal_stops_at_once(start: Start) -> None:
     """Given a worker that waits for a job, if it is asked to stop once more, I expect it to end now, with 130."""
     worker = start("--gpus", "6", slots=1, job_seconds=60)
     worker.process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    wait_until(lambda: any(worker.folder.glob("*.finishing")), SECONDS)
     assert worker.process.poll() is None
     worker.process.send_signal(signal.SIGINT)
     assert worker.process.wait(SECONDS) == 130

@@ -38,7 +38,7 @@ def test_a_process_ends_with_its_parent(before: str) -> None:
         child = int(parent.stdout.readline())
         assert not are_gone([child])
         parent.kill()
-        wait_until(lambda: are_gone([child]), 10)
+        wait_until(lambda: are_gone([child]), 60)
 
 
 def test_a_process_whose_parent_is_gone_already_ends() -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
 
 from examples.embedded import embedded_settings
 from stylefarm import Farm, State
 from stylefarm.shared.db.records import Fence, LossPoint
+from tests.browser import browser_page
 from tests.made_up import made_up
-from tests.servers.chromium import CHROMIUM
 from tests.servers.processes import wait_until
 from tests.web_server import WebServer, web_server
 
@@ -25,38 +22,18 @@ TABS = 8
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 
 
-@pytest.fixture
-def farm(tmp_path: Path) -> Iterator[Farm]:
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """The farm that the server serves."""
-    with Farm(embedded_settings(tmp_path / "home")) as farm:
+    with Farm(embedded_settings(tmp_path_factory.mktemp("farm") / "home")) as farm:
         yield farm
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(farm: Farm) -> Iterator[WebServer]:
     """The server."""
     with web_server(farm.settings.home) as server:
         yield server
-
-
-@contextmanager
-def browser_page(address: str, **options: Any) -> Iterator[Page]:
-    """A page in Chromium; whatever it complains of, or asks of other servers, fails the test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            page = browser.new_context(**options).new_page()
-            faults: list[str] = []
-            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            root = "/".join(address.split("/")[:3])
-            ours = (root, "blob:", "data:")
-            page.on("request", lambda request: None if request.url.startswith(ours) else faults.append(request.url))
-            page.goto(address)
-            yield page
-            assert faults == []
-        finally:
-            browser.close()
 
 
 def rated(farm: Farm, jobs: list[str]) -> list[tuple[int | None, str | None]]:

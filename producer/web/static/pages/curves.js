@@ -59,7 +59,7 @@ export class Curves {
       width: this.box.clientWidth, height: HEIGHT, cursor: { y: false },
       scales: { x: { time: false }, y: { distr: this.logarithmic ? 3 : 1 } },
       axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : String(tick))) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : tick >= 1e5 || tick < 1e-3 ? tick.toExponential(0).replace("e+", "e") : number(tick))) }],
-      series: [{ label: "iteration" }, ...curves.map(({ label, stroke, width, dash }) => ({ label, stroke, width, dash, spanGaps: true, points: { show: false }, value: (_, one) => (one === null ? "–" : number(one)) }))],
+      series: [{ label: "iteration", value: (_, one) => one ?? "–" }, ...curves.map(({ label, stroke, width, dash }) => ({ label, stroke, width, dash, spanGaps: true, points: { show: false }, value: (_, one) => (one === null ? "–" : number(one)) }))],
     }, [xs, ...columns], this.box);
   }
 }

@@ -27,6 +27,7 @@ export class Vote {
     root.append(make("div", { class: "vote-stand" }, this.nothing, this.pairElement, this.buttons),
       make("aside", { class: "facts-panel", "aria-label": "Ranking" }, make("h2", { text: "Ranking" }), this.ranking));
     desk.on("vote undone", () => this.next().catch(complain));
+    desk.on("cells", () => { if (!root.hidden && !this.pair && !this.asking) this.next().catch(complain); });
   }
 
   shownAgain() {
@@ -45,6 +46,7 @@ export class Vote {
     if (!this.pair || !mayWrite()) return;
     const [left, right] = this.pair.map((index) => this.store.job[index]);
     this.pair = null;
+    this.asking = true;
     this.pairElement.dataset.chosen = outcome;
     announce({ left: "Left", right: "Right", tie: "Equally good", skip: "Skipped" }[outcome]);
     this.ratings.then(async () => {
@@ -53,14 +55,22 @@ export class Vote {
     });
   }
 
+  /** Show the next pair; where there is none yet, that is tried again when cells change. */
   async next() {
+    this.asking = true;
+    try { await this.#ask(); } finally { this.asking = false; }
+  }
+
+  async #ask() {
     const { pair, votes } = await ask(`/sweeps/${page.sweep}/votes/next`);
     this.told.textContent = many(votes, "vote");
+    const cells = pair && [pair.left, pair.right].map((position) => this.store.indexOf.get(position));
+    // The farm may know of a picture a moment before this page is told of it.
+    this.pair = cells?.every((index) => this.store.picture[index]) ? cells : null;
     this.nothing.hidden = Boolean(pair);
-    this.pairElement.hidden = this.buttons.hidden = !pair;
+    this.pairElement.hidden = this.buttons.hidden = !this.pair;
     delete this.pairElement.dataset.chosen;
-    if (pair) {
-      this.pair = [pair.left, pair.right].map((position) => this.store.indexOf.get(position));
+    if (this.pair) {
       fetchAhead(this.pair.map((index) => this.store.picture[index]));
       this.sides.forEach(({ picture, side }, at) => picture.show(this.store.picture[this.pair[at]], `${side} picture`));
     }

@@ -95,7 +95,7 @@ def test_votes_steer_a_search_to_what_is_preferred(farm: Farm, grid: Grid) -> No
     assert {sweep for sweep, _ in waited} == {started.id}
     distances = [distance(status.cell["style_weight"]) for status in tried]
     chosen = distance(best(tried, grid.search).cell["style_weight"])
-    assert chosen in sorted(distances)[:3]
+    assert chosen in sorted(distances)[: TRIALS // 4]
     # The first ones are drawn at random. Without votes, or against them, the others would lie farther away.
     assert sum(distances[12:]) < 0.8 * sum(distances[:12])
     assert tried[0].metrics["preference"] != 0

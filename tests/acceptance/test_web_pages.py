@@ -1,0 +1,233 @@
+"""The dashboard in a browser while a real process renders: a form, a live grid, a curve, a slider, a cancel, votes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page
+
+from examples.embedded import embedded_settings
+from stylefarm import Farm, State, Sweep
+from stylefarm.producer.client import voting
+from stylefarm.producer.client.search import best, search, tried_cells
+from stylefarm.producer.grids import parse_grid
+from tests.browser import browser_page
+from tests.made_up import made_up
+from tests.servers.processes import wait_until
+from tests.web_server import WebServer, web_server
+
+SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"]}
+TRIALS = 6
+
+# Keeps the address of the picture and the words that the first cell shows, each time when anything changes.
+RECORD = """() => {
+    window.shown = [];
+    const look = () => {
+        const cell = document.querySelector(".cell:not([hidden])");
+        const [image, value] = ["img", ".value"].map((part) => cell?.querySelector(part));
+        window.shown.push([image?.getAttribute("src") ?? "", value?.textContent ?? ""]);
+    };
+    const all = { subtree: true, childList: true, attributes: true, characterData: true };
+    new MutationObserver(look).observe(document.querySelector("main"), all);
+}"""
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """The farm that the server serves."""
+    with Farm(embedded_settings(tmp_path_factory.mktemp("farm") / "home")) as farm:
+        yield farm
+
+
+@pytest.fixture(scope="module")
+def server(farm: Farm) -> Iterator[WebServer]:
+    """The server, with the process that renders beside it."""
+    with web_server(farm.settings.home, STYLEFARM_THREADS="1") as server:
+        yield server
+
+
+def pixels(element: Locator) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """What an element looks like, (height, width, 3)."""
+    return np.asarray(Image.open(BytesIO(element.screenshot())).convert("RGB"))
+
+
+def row(page: Page, number: int, name: str, values: str) -> None:
+    """Write a parameter and its values into a row of the form."""
+    page.get_by_label("Parameter", exact=True).nth(number).fill(name)
+    page.get_by_label("Values, with commas between them").nth(number).fill(values)
+
+
+def test_a_form_makes_a_sweep_whose_cells_are_seen_being_painted(server: WebServer, farm: Farm, pictures: Path) -> None:
+    """Given the form, if two pictures and a parameter are given, I expect the grid to show a worker paint each cell,
+    with its steps and snapshots, without a reload; and what is wrong with the form told as it is written."""
+    with browser_page(f"{server.address}/new") as page:
+        button = page.locator("button.main")
+        assert button.is_disabled()
+        page.get_by_label("Name").fill("Evening")
+        page.get_by_label("Contents").set_input_files(pictures / "a.png")
+        page.get_by_label("Styles").set_input_files(pictures / "s.png")
+        row(page, 0, "size", "32")
+        row(page, 1, "style_weigth", "1, 5")
+        page.locator(".forecast.error").get_by_text("style_weight").wait_for()
+        row(page, 1, "style_weight", "1, 5")
+        others = {"iterations": "20", "snapshot_every": "5"}
+        for number, (name, values) in enumerate(others.items(), start=2):
+            page.get_by_role("button", name="Add a parameter").click()
+            row(page, number, name, values)
+        page.get_by_role("button", name="Render 2", exact=True).click()
+        page.wait_for_url(re.compile("/sweeps/"))
+        # Kept by the page itself: a test that asks now and then would miss some.
+        page.evaluate(RECORD)
+        (sweep,) = [one for one in farm.sweeps() if one.name == "Evening"]
+        sweep = farm.find_sweep(sweep.id)
+        wait_until(lambda: all(status.state is State.DONE for status in sweep.statuses()), 240)
+        for status in sweep.statuses():
+            page.locator(f'.cell img[src*="{status.result_sha256}"]').wait_for()
+        shown = page.evaluate("window.shown")
+    assert {status.cell["style_weight"] for status in sweep.statuses()} == {1, 5}
+    steps = {words for _, words in shown if words.endswith(" / 20")}
+    assert len(steps) >= 2, steps
+    first = next(iter(sweep))
+    snapshots = {snapshot.stored.sha256 for snapshot in first.snapshots()}
+    assert any(sha in source for source, _ in shown for sha in snapshots), shown
+
+
+def test_a_running_job_is_watched_and_cancelled(server: WebServer, farm: Farm, pictures: Path) -> None:
+    """Given a job that runs, I expect its curve to grow while it is looked at; and if it is cancelled, its process to
+    stop it, and the page to say so."""
+    job = farm.submit(content=pictures / "a.png", style=pictures / "s.png", size=32, iterations=100_000, **SHALLOW)
+    with browser_page(f"{server.address}/jobs/{job.id}") as page:
+        chart = page.locator(".plot canvas")
+        chart.wait_for()
+        page.locator(".state", has_text="running").first.wait_for()
+        before = pixels(chart)
+        wait_until(lambda: not np.array_equal(pixels(page.locator(".plot canvas")), before), 60)
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("button", name="Cancel it").click()
+        page.locator(".facts + *, aside .state", has_text="cancelled").first.wait_for()
+        page.get_by_role("button", name="Retry").wait_for()
+    assert job.status().state is State.CANCELLED
+
+
+def test_a_curve_is_read(server: WebServer, farm: Farm) -> None:
+    """Given a job of a sweep, I expect its curve with its terms, values under the pointer, either scale, siblings."""
+    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png"], "style_weight": [1, 2, 3]}, name="curves")
+    with browser_page(f"{server.address}/jobs/{sweep.statuses()[0].id}") as page:
+        legend = page.locator(".u-legend .u-series")
+        labels = legend.locator(".u-label")
+        labels.first.wait_for()
+        assert labels.all_inner_texts() == ["iteration", "total", "content", "style", "tv"]
+        over = page.locator(".u-over")
+        over.scroll_into_view_if_needed()
+        box = over.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2)
+        page.wait_for_function("() => document.querySelector('.u-legend .u-value').textContent === '10'")
+        # As `made_up` has it: 1000 / (step + 1) + part.
+        values = page.locator(".u-legend .u-value").all_inner_texts()
+        assert [float(value) for value in values[1:]] == pytest.approx([90.9, 91.9, 92.9, 93.9], rel=1e-3)
+        page.mouse.move(0, 0)
+        logarithmic = pixels(page.locator(".plot canvas"))
+        page.get_by_role("button", name="Logarithmic").click()
+        assert page.get_by_role("button", name="Logarithmic").get_attribute("aria-pressed") == "false"
+        assert not np.array_equal(pixels(page.locator(".plot canvas")), logarithmic)
+        page.get_by_label("Beside it").select_option(label="other values of style weight")
+        page.wait_for_function("() => document.querySelectorAll('.u-legend .u-series').length === 7")
+        assert labels.all_inner_texts()[5:] == ["style weight 2", "style weight 3"]
+
+
+def test_two_pictures_are_compared_by_a_slider_and_over_time(server: WebServer, farm: Farm) -> None:
+    """Given two cells with snapshots, I expect a slider to divide one from the other where it stands, their difference
+    to be that, and another slider to show both at one iteration."""
+    axes = {"content": ["left.png", "right.png"], "style": ["s.png"]}
+    sweep = made_up(farm, axes, name="pair", snapshots=2)
+    left, right = sweep.statuses()
+    with browser_page(f"{server.address}/sweeps/{sweep.id}?view=compare&mode=slider") as page:
+        overlay, divider = page.locator(".overlay"), page.get_by_label("How much of the left picture")
+        for status in (left, right):
+            page.locator(f'.overlay .sharp img[src*="{status.result_sha256}"]').first.wait_for(state="attached")
+        looks = {}
+        for value in ("0", "500", "1000"):
+            divider.fill(value)
+            looks[value] = pixels(overlay)
+        width = looks["0"].shape[1]
+        first, last = slice(width // 4, width * 45 // 100), slice(width * 55 // 100, width * 3 // 4)
+        rows = slice(0, looks["0"].shape[0] * 3 // 4)
+        assert not np.array_equal(looks["0"][rows, first], looks["1000"][rows, first])
+        assert np.array_equal(looks["500"][rows, first], looks["1000"][rows, first])
+        assert np.array_equal(looks["500"][rows, last], looks["0"][rows, last])
+        page.get_by_label("How the two are compared").select_option("difference")
+        page.wait_for_function("() => document.querySelector('canvas.difference').width === 48")
+        results = [np.asarray(job.result().image.convert("RGB"), int) for job in sweep]
+        found = page.evaluate(
+            """() => {
+                const canvas = document.querySelector("canvas.difference");
+                return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+            }"""
+        )
+        assert np.array_equal(np.reshape(found, (36, 48, 4))[..., :3], abs(results[0] - results[1]))
+        page.get_by_label("How the two are compared").select_option("")
+        page.get_by_role("button", name="Snapshots in step").click()
+        page.get_by_text("iteration 10", exact=True).wait_for()
+        page.get_by_label("Iteration of all").fill("0")
+        page.get_by_text("iteration 5", exact=True).wait_for()
+        for job in sweep:
+            page.locator(f'.pane img[src*="{job.snapshots()[0].stored.sha256}"]').first.wait_for(state="attached")
+
+
+def test_votes_in_the_browser_steer_a_search(
+    server: WebServer, farm: Farm, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a search by votes, if somebody votes for the lighter style each time, I expect it to go on from batch to
+    batch as votes come, and to end with that as its best."""
+    monkeypatch.setattr(voting, "VOTE_POLL_SECONDS", 0.05)
+    fields = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), "size": 16, "iterations": 1}
+    grid = parse_grid(
+        {
+            "name": "voted",
+            "base": {**fields, **SHALLOW, "snapshot_every": 0},
+            "matrix": {"style_weight": {"loguniform": [0.01, 10_000]}},
+            "search": {"metric": "preference", "trials": TRIALS, "batch": 3, "votes": 2, "seed": 1},
+        }
+    )
+    assert grid.search is not None
+    missing: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(search, farm, grid, on_votes=lambda _sweep, votes: missing.append(votes))
+        wait_until(lambda: bool(missing) or found.done(), 240)
+        assert not found.done(), found.result()
+        (sweep,) = [farm.find_sweep(one.id) for one in farm.sweeps() if one.name == "voted"]
+        try:
+            with browser_page(f"{server.address}/sweeps/{sweep.id}?view=vote") as page:
+                vote_until(found.done, page, sweep)
+        finally:
+            if not found.done():
+                sweep.delete()  # which ends the search
+        ended = found.result()
+    tried = tried_cells(ended, grid.search)
+    assert (ended.id, len(tried), len(missing)) == (sweep.id, TRIALS, 2)
+    assert best(tried, grid.search).id == min(tried, key=lambda status: status.cell["style_weight"]).id
+
+
+def vote_until(is_over: Callable[[], bool], page: Page, sweep: Sweep) -> None:
+    """Vote for the picture of the smaller style weight, by the key of its side, whenever there are two."""
+    votes = 0
+    while not is_over():
+        if not page.locator(".vote-stand .panes").is_visible():
+            page.wait_for_timeout(50)
+            continue
+        weights = {status.result_sha256: status.cell["style_weight"] for status in sweep.statuses()}
+        panes = page.locator(".vote-stand .pane").all()
+        sources = [str(pane.locator("img[src]").first.get_attribute("src")) for pane in panes]
+        left, right = (next(weight for sha, weight in weights.items() if sha and sha in source) for source in sources)
+        page.keyboard.press("ArrowLeft" if left < right else "ArrowRight")
+        votes += 1
+        page.get_by_text(re.compile(rf"^{votes} votes?$")).wait_for()

@@ -1,0 +1,39 @@
+"""Chromium, as somebody who looks at the dashboard has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+
+from tests.servers.chromium import CHROMIUM
+
+
+@contextmanager
+def browser_page(address: str, **options: Any) -> Iterator[Page]:
+    """A page in Chromium; whatever it complains of, or asks of other servers, fails the test.
+
+    That a form was refused (422) is no fault: the page says why.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            page = browser.new_context(**options).new_page()
+            page.set_default_timeout(60_000)
+            faults: list[str] = []
+            page.on("console", lambda message: faults.append(message.text) if _is_fault(message) else None)
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            root = "/".join(address.split("/")[:3])
+            ours = (root, "blob:", "data:")
+            page.on("request", lambda request: None if request.url.startswith(ours) else faults.append(request.url))
+            page.goto(address)
+            yield page
+            assert faults == []
+        finally:
+            browser.close()
+
+
+def _is_fault(message: ConsoleMessage) -> bool:
+    return message.type == "error" and "status of 422" not in message.text

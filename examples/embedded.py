@@ -20,6 +20,7 @@ def embedded_settings(home: Path) -> Settings:
         database_url=None,
         s3_bucket=None,
         s3_endpoint=None,
+        s3_public_endpoint=None,
         s3_region="us-east-1",
         s3_access_key=None,
         s3_secret_key=None,

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description=f"PostgreSQL, {DATABASE_EXAMPLE}")
     s3_bucket: str | None = Field(None, min_length=1, description="bucket of the object store; made when it is missing")
     s3_endpoint: str | None = Field(None, description="address of an S3 server that is not Amazon's")
+    s3_public_endpoint: str | None = Field(
+        None, description="address at which browsers reach the S3 server; none: downloads come through the dashboard"
+    )
     s3_region: str = Field("us-east-1", min_length=1, description="region of the bucket")
     s3_access_key: str | None = Field(None, description="access key; none: boto3's own search (files, roles)")
     s3_secret_key: SecretStr | None = Field(None, description="secret key")
@@ -130,7 +133,9 @@ class Settings(BaseSettings):
         profile, values = (InitSettingsSource(settings_cls, read()) for read in (read_profile, read_config))
         return (init_settings, profile, env_settings, values)
 
-    @field_validator("s3_bucket", "s3_endpoint", "s3_region", "s3_access_key", "s3_prefix", mode="before")
+    @field_validator(
+        "s3_bucket", "s3_endpoint", "s3_public_endpoint", "s3_region", "s3_access_key", "s3_prefix", mode="before"
+    )
     @classmethod
     def _is_text(cls, value: object) -> object:
         try:
@@ -271,7 +276,7 @@ def _check_companions(settings: Settings) -> None:
             )
         return
     needed = ("broker_url", "database_url", "s3_bucket")
-    of_servers = (*needed, "s3_endpoint", "s3_access_key", "s3_secret_key")
+    of_servers = (*needed, "s3_endpoint", "s3_public_endpoint", "s3_access_key", "s3_secret_key")
     given = [name for name in of_servers if getattr(settings, name) is not None]
     missing = [name for name in needed if name not in given]
     if given and missing:
@@ -298,8 +303,9 @@ def _check_addresses(settings: Settings) -> None:
             raise InvalidSettings(f"broker_url ends in no number of a Redis database: write {BROKER_EXAMPLE}")
     if settings.database_url is not None:
         _check_url("database_url", settings.database_url.get_secret_value(), ("postgresql",), DATABASE_EXAMPLE)
-    if settings.s3_endpoint is not None:
-        _check_endpoint(settings.s3_endpoint)
+    for name in ("s3_endpoint", "s3_public_endpoint"):
+        if (endpoint := getattr(settings, name)) is not None:
+            _check_endpoint(name, endpoint)
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...], example: str) -> None:
@@ -360,10 +366,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_endpoint(url: str) -> None:
+def _check_endpoint(name: str, url: str) -> None:
     scheme = _scheme(url)
     if scheme not in {"http", "https"} or "@" in url or not urlsplit(url).hostname:
-        raise InvalidSettings("s3_endpoint is no address of a server: write http://host:port, without user or password")
+        raise InvalidSettings(f"{name} is no address of a server: write http://host:port, without user or password")
 
 
 def _are(names: list[str]) -> str:

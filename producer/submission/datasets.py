@@ -13,6 +13,7 @@ from pathlib import Path
 from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.blobs.manifest import FOLDER, ListedPicture, Manifest
+from stylefarm.shared.blobs.storage import picture_metadata
 from stylefarm.shared.errors import InvalidImage, InvalidRequest, InvalidSettings, NotFound
 from stylefarm.shared.images.decode import decode, read_bytes
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type, recognize, recognize_file
@@ -167,7 +168,8 @@ def upload_dataset(found: ReadDataset, services: Services) -> None:
         data = _bytes(found.origins[picture.sha256], objects, services.settings)
         if hashlib.sha256(data).hexdigest() != picture.sha256:
             raise InvalidRequest(f"{picture.name} changed while it was being stored: try again")
-        services.blobs.put(key, data, media_type(data[:HEAD_BYTES]))
+        metadata = picture_metadata(picture.name, picture.width, picture.height)
+        services.blobs.put(key, data, media_type(data[:HEAD_BYTES]), metadata)
 
     with ThreadPoolExecutor(UPLOADS, "upload") as pool, counting("uploads", len(pictures)) as advance:
         for _ in pool.map(upload, pictures):

@@ -18,7 +18,7 @@ from stylefarm.producer.submission.pretrained import PretrainedWeights
 from stylefarm.producer.submission.source import Source
 from stylefarm.producer.submission.trained_models import TrainedModels
 from stylefarm.producer.terminal.progress import counting
-from stylefarm.shared.blobs.storage import fetch_verified
+from stylefarm.shared.blobs.storage import fetch_verified, picture_metadata
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import FarmError, InvalidImage, InvalidRequest, InvalidSpec, NotFound
@@ -200,7 +200,8 @@ class SpecResolver:
         if source.origin is None:
             raise NotFound(f"there is no picture {source.address} in this farm any more: name a file")
         data = self._reader.bytes_as_read(source)
-        blobs.put(key, data, media_type(data[:HEAD_BYTES]))
+        metadata = picture_metadata(source.name, source.width, source.height)
+        blobs.put(key, data, media_type(data[:HEAD_BYTES]), metadata)
         image = decode(data, source.name, max_pixels=self.services.settings.max_pixels).image
         for name, thumbnail in thumbnails(source.address.removeprefix(BLOB), image).items():
             blobs.put(name, thumbnail, MEDIA_TYPE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -35,6 +35,9 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 10
 ATTEMPTS = 3
 
+# How long a presigned URL holds: a browser follows it at once.
+LINK_SECONDS = 60
+
 # Objects from this size on are uploaded in parts of this size, each retried by itself.
 PART_BYTES = 8 * 1024 * 1024
 
@@ -52,9 +55,21 @@ HOME_REGION = "us-east-1"
 class S3Blobs:
     """Objects in a bucket, which is made when the first one is written. Safe to share between threads."""
 
-    def __init__(self, client: S3Client, bucket: str, prefix: str, address: str, location: str | None = None) -> None:
-        """Set `location`, the region that a new bucket is created in; without it, the server's own."""
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: str,
+        prefix: str,
+        address: str,
+        location: str | None = None,
+        public: S3Client | None = None,
+    ) -> None:
+        """Set `location`, the region that a new bucket is created in; without it, the server's own.
+
+        `public` signs addresses under which browsers reach the store.
+        """
         self.client = client
+        self.public = public
         self.bucket = bucket
         self.prefix = prefix
         self.address = address
@@ -63,9 +78,9 @@ class S3Blobs:
         # A single part is not faster in a thread, and the log would not know the current job there.
         self.whole = TransferConfig(multipart_threshold=PART_BYTES, use_threads=False)
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
+    def put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str] | None = None) -> None:
         """Write an object; see `BlobStore.put`."""
-        name, extra = self._name(key), {"ContentType": content_type}
+        name, extra = self._name(key), {"ContentType": content_type, "Metadata": metadata or {}}
 
         def upload() -> None:
             config = self._config(len(data))
@@ -123,6 +138,17 @@ class S3Blobs:
                     yield from (entry["Key"].removeprefix(self.prefix) for entry in page.get("Contents", []))
         except _NoBucket:
             return
+
+    def download_url(self, key: str, name: str) -> str | None:
+        """Return a presigned URL of an object; see `BlobStore.download_url`."""
+        if self.public is None:
+            return None
+        parameters = {
+            "Bucket": self.bucket,
+            "Key": self._name(key),
+            "ResponseContentDisposition": f'attachment; filename="{name}"',
+        }
+        return self.public.generate_presigned_url("get_object", Params=parameters, ExpiresIn=LINK_SECONDS)
 
     def _name(self, key: str) -> str:
         return self.prefix + check_key(key)
@@ -223,22 +249,28 @@ def connect(settings: Settings) -> S3Blobs:
         raise ValueError("settings without s3_bucket have no object store on S3")
     amazon = settings.s3_endpoint is None
     location = settings.s3_region if amazon and settings.s3_region != HOME_REGION else None
+    public = settings.s3_public_endpoint
     return S3Blobs(
-        _client(settings), settings.s3_bucket, settings.s3_prefix, settings.s3_endpoint or "Amazon S3", location
+        _client(settings, settings.s3_endpoint),
+        settings.s3_bucket,
+        settings.s3_prefix,
+        settings.s3_endpoint or "Amazon S3",
+        location,
+        None if public is None else _client(settings, public),
     )
 
 
 def other_bucket(settings: Settings, name: str) -> OtherBucket:
     """Return another bucket at the store of the settings, without a request to it yet. Raises InvalidSettings."""
-    return OtherBucket(_client(settings), name, "", settings.s3_endpoint or "Amazon S3")
+    return OtherBucket(_client(settings, settings.s3_endpoint), name, "", settings.s3_endpoint or "Amazon S3")
 
 
-def _client(settings: Settings) -> S3Client:
+def _client(settings: Settings, endpoint: str | None) -> S3Client:
     secret = settings.s3_secret_key
     try:
         return boto3.client(
             "s3",
-            endpoint_url=settings.s3_endpoint,
+            endpoint_url=endpoint,
             region_name=settings.s3_region,
             aws_access_key_id=settings.s3_access_key,
             aws_secret_access_key=None if secret is None else secret.get_secret_value(),
@@ -249,7 +281,8 @@ def _client(settings: Settings) -> S3Client:
                 max_pool_connections=16,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 # Servers other than Amazon's have neither a host name for each bucket nor the newer checksums.
-                s3={"addressing_style": "path" if settings.s3_endpoint else "auto"},
+                s3={"addressing_style": "path" if endpoint else "auto"},
+                signature_version="s3v4",
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),

@@ -14,10 +14,11 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
+from urllib.parse import quote
 
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import DamagedObject, FarmError, InvalidRequest, NotFound, ServiceUnavailable, StorageFull
@@ -36,8 +37,11 @@ class BlobStore(Protocol):
     Every method may raise ServiceUnavailable; those that take a key raise InvalidRequest for what cannot be one.
     """
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
-        """Write an object, whole or not at all, over any of the same key. Raises StorageFull."""
+    def put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str] | None = None) -> None:
+        """Write an object, whole or not at all, over any of the same key. Raises StorageFull.
+
+        A bucket keeps its metadata, names and values in ASCII, for people who look into it; a folder keeps none.
+        """
         ...
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
@@ -67,6 +71,24 @@ class BlobStore(Protocol):
         """Return the keys that start with `prefix`, in order."""
         ...
 
+    def download_url(self, key: str, name: str) -> str | None:
+        """Return where anybody can download the object, as a file of that name, within the next minute.
+
+        None where browsers do not reach the store.
+        """
+        ...
+
+
+def picture_metadata(name: str, width: int, height: int) -> dict[str, str]:
+    """Return the metadata of a picture that a user has sent in; the name may be empty.
+
+    Example:
+        >>> picture_metadata("Kätzchen.jpg", 640, 480)
+        {'name': 'K%C3%A4tzchen.jpg', 'width': '640', 'height': '480'}
+    """
+    size = {"width": str(width), "height": str(height)}
+    return {"name": quote(name), **size} if name else size
+
 
 def store_object(blobs: BlobStore, key: str, data: bytes, content_type: str) -> StoredObject:
     """Write `data` under `key`, and return what was written. Raises ServiceUnavailable, StorageFull."""
@@ -88,7 +110,7 @@ class FolderBlobs:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
+    def put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str] | None = None) -> None:
         """Write an object; see `BlobStore.put`."""
         self._write(key, [data])
 
@@ -127,6 +149,10 @@ class FolderBlobs:
             return iter(())
         with self._translated():
             return iter(sorted(key for key in self._below(folder) if key.startswith(prefix)))
+
+    def download_url(self, key: str, name: str) -> str | None:
+        """Return None: no browser reaches the folder."""
+        return None
 
     def _write(self, key: str, chunks: Iterable[bytes]) -> None:
         path = self.root / check_key(key)

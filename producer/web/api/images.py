@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.web.access import FarmDep, Submitter
 from stylefarm.producer.web.problems import Refused
+from stylefarm.shared.blobs.storage import picture_metadata
 from stylefarm.shared.images.decode import decode
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
 from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
@@ -66,7 +67,8 @@ def _store(farm: Farm, data: bytes, name: str) -> dict[str, Any]:
     blobs, key = farm.services.blobs, f"inputs/{sha256}"
     farm.store.holds.hold_for_a_day([key])
     if not blobs.exists(key):
-        blobs.put(key, data, media_type(data[:HEAD_BYTES]))
+        metadata = picture_metadata(name, picture.width, picture.height)
+        blobs.put(key, data, media_type(data[:HEAD_BYTES]), metadata)
         for thumbnail, file in thumbnails(sha256, picture.image).items():
             blobs.put(thumbnail, file, MEDIA_TYPE)
     return {

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from stylefarm.producer.backends.protocol import Action, Command
 from stylefarm.producer.backends.reads import job_events, job_filter_of
@@ -47,6 +47,10 @@ LONGEST_WAIT = 60.0
 WAIT_POLL_SECONDS = 0.3
 MOST_BATCHED = 1000
 JobId = Annotated[str, Field(min_length=36, max_length=36)]
+Presigned = Annotated[
+    bool,
+    Query(description="Lead to the file in the object store, where browsers reach that."),
+]
 
 
 class NewJobRequest(BaseModel):
@@ -211,18 +215,26 @@ def events(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
     return answer(request, {"attempts": attempts, "events": job_events(queries, job_id)})
 
 
-@router.get("/jobs/{job_id}/result", response_class=Response)
-def result(farm: FarmDep, reader: Reader, job_id: str) -> Response:
+@router.get(
+    "/jobs/{job_id}/result",
+    response_class=Response,
+    responses={307: {"description": "With `presigned`: where the object store has the file."}},
+)
+def result(farm: FarmDep, reader: Reader, job_id: str, presigned: Presigned = False) -> Response:
     """Return the file of the result."""
     status = _status(farm, reader.user, job_id)
     if status.result is None:
         if status.state.final:
             raise NotFound(f"job {job_id} has no result: it is {status.state}")
         raise StillPending(f"job {job_id} is {status.state}: ask again when it is done, or send Prefer: wait=60 for it")
-    data = fetch_verified(farm.services.blobs, status.result.key, status.result.sha256)
     suffix = status.result.key.rpartition(".")[2]
+    name = f"{job_id[:8]}.{suffix}"
+    url = farm.services.blobs.download_url(status.result.key, name) if presigned else None
+    if url is not None:
+        return RedirectResponse(url, headers={"Cache-Control": "no-store"})
+    data = fetch_verified(farm.services.blobs, status.result.key, status.result.sha256)
     headers = {
-        "Content-Disposition": f'attachment; filename="{job_id[:8]}.{suffix}"',
+        "Content-Disposition": f'attachment; filename="{name}"',
         "ETag": f'"{status.result.sha256}"',
     }
     return Response(data, headers=headers, media_type=MEDIA_TYPES.get(suffix, "application/octet-stream"))

@@ -308,6 +308,7 @@ def test_half_a_farm_on_servers(monkeypatch: pytest.MonkeyPatch, given_variables
         ("S3_ENDPOINT", "s3.example:9000", "s3_endpoint is no address of a server: write http://host:port"),
         ("S3_ENDPOINT", "http://u:5ecret@s3.example", "s3_endpoint .* without user or password"),
         ("S3_ENDPOINT", "ftp://s3.example", "s3_endpoint is no address"),
+        ("S3_PUBLIC_ENDPOINT", "s3.example:9000", "s3_public_endpoint is no address of a server"),
     ],
 )
 @pytest.mark.usefixtures("servers")

@@ -59,7 +59,7 @@ function drawActions(job) {
     } catch (error) { complain(error); }
   };
   document.getElementById("actions").replaceChildren(...[job.sweep && make("a", { href: `/sweeps/${job.sweep}`, text: "Its sweep" }),
-    job.result_sha256 && make("a", { href: `${page.base}/jobs/${job.id}/result`, download: "", text: "Download" }),
+    job.result_sha256 && make("a", { href: `${page.base}/jobs/${job.id}/result?presigned=true`, download: "", text: "Download" }),
     isPicture(job) && make("a", { href: original(job.result_sha256), text: "Original" }),
     ...(mayWrite() ? MOVES.filter(([, , states]) => states.includes(job.state)).map(([action, label]) => button(label, act(action, label))) : [])].filter(Boolean));
 }

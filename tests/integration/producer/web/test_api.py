@@ -55,6 +55,21 @@ def test_a_job_is_submitted_once_and_looked_at(client: TestClient, farm: Farm) -
     assert thumb.headers["content-type"] == "image/webp", "a picture that is sent in gets thumbnails"
 
 
+def test_a_result_is_downloaded_from_where_browsers_reach_it(
+    client: TestClient, farm: Farm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a result, I expect its file from here; and where the store can be reached, a link if wanted."""
+    job = next(iter(sweep))
+    path = f"/api/v1/jobs/{job.id}/result"
+    for query in ("", "?presigned=true"):
+        assert client.get(path + query).content == job.result().data
+    url = "https://s3.example.org/pictures/result.png?X-Amz-Signature=0"
+    monkeypatch.setattr(type(farm.services.blobs), "download_url", lambda _blobs, _key, _name: url)
+    led = client.get(f"{path}?presigned=true", follow_redirects=False)
+    assert (led.status_code, led.headers["location"], led.headers["cache-control"]) == (307, url, "no-store")
+    assert client.get(path).content == job.result().data
+
+
 def test_a_failed_request_may_be_sent_again_with_its_key(client: TestClient) -> None:
     """Given a request that was refused, if it is mended and sent with the same key, I expect it carried out."""
     content = uploaded(client, "cat.png")

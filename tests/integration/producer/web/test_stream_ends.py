@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from stylefarm import Farm, State, Sweep
+from stylefarm.producer.web.documents import sweep_changes
 from stylefarm.producer.web.live import stream, watch
 from stylefarm.shared.db.records import Fence, LossPoint
 from stylefarm.shared.store.access import Role
@@ -84,7 +85,7 @@ def test_what_changes_as_a_stream_begins_is_told(
     """Given a change between the request and the first look at the sweep, I expect it told with what was missed."""
     cursor = client.get(f"/api/v1/sweeps/{sweep.id}/cells").json()["cursor"]
     (running,) = [status.id for status in sweep.statuses() if status.state is State.RUNNING]
-    poll, sweep_changes, was_told = watch.SweepWatcher._poll, stream.sweep_changes, threading.Event()
+    poll, was_told = watch.SweepWatcher._poll, threading.Event()
 
     def late(watcher: watch.SweepWatcher, since: datetime | None) -> tuple[watch.Message | None, datetime]:
         if since is None:

@@ -6,6 +6,8 @@ import os
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from pydantic import SecretStr
 
 from stylefarm.shared.blobs import s3
 from stylefarm.shared.blobs.s3 import PART_BYTES, S3Blobs, connect
-from stylefarm.shared.blobs.storage import fetch_verified, store_object
+from stylefarm.shared.blobs.storage import fetch_verified, picture_metadata, store_object
 from stylefarm.shared.errors import FarmError, NotFound, ServiceUnavailable
 from stylefarm.shared.settings import Settings
 from tests.servers import SwiftServer
@@ -77,6 +79,32 @@ def test_an_object_comes_back(blobs: S3Blobs) -> None:
     assert blobs.exists("inputs/a")
     assert list(blobs.keys("inputs/")) == ["inputs/a"]
     assert list(blobs.keys("jobs/")) == []
+
+
+def test_a_bucket_tells_what_its_pictures_are(blobs: S3Blobs) -> None:
+    """Given a picture with a name that is no ASCII, I expect its name and its size in the metadata."""
+    blobs.put("inputs/a", b"data", TYPE, picture_metadata("Kätzchen.jpg", 640, 480))
+    metadata = blobs.client.head_object(Bucket=blobs.bucket, Key="inputs/a")["Metadata"]
+    assert {name.lower(): value for name, value in metadata.items()} == {
+        "name": "K%C3%A4tzchen.jpg",
+        "width": "640",
+        "height": "480",
+    }
+
+
+def test_a_browser_downloads_from_a_store_that_it_reaches(connected: Connect, blobs: S3Blobs) -> None:
+    """Given the address at which browsers reach the store, I expect links to objects that need no key; else none."""
+    blobs.put("inputs/a", b"data", TYPE)
+    assert blobs.download_url("inputs/a", "cat.png") is None
+    reached = connected(s3_public_endpoint=blobs.address)
+    url = reached.download_url("inputs/a", "cat.png")
+    assert url is not None
+    with urllib.request.urlopen(url) as answer:
+        assert (answer.read(), answer.headers["Content-Type"]) == (b"data", TYPE)
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="cat.png"'
+    assert "X-Amz-Expires=60" in url
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(url.replace("inputs/a", "inputs/b"))
 
 
 def test_an_object_is_overwritten(blobs: S3Blobs) -> None:

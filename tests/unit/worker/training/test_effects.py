@@ -54,8 +54,10 @@ def given(folder: Path, method: str, **changes: Any) -> TrainingInputs:
     # The encoder of adain and wct does not take the pooling of the losses.
     usual: dict[str, Any] = {"pooling": "average"} if method in {"adain", "wct"} else {}
     # What a method does not use is no less unused where the rest is small.
-    small = {"wct": {"levels": (1,)}, "cyclegan": {"blocks": 1, "channels": 4}}.get(method, {})
-    return inputs(folder, method, **sets, **{"iterations": 2, "sample_every": 0, **usual, **small, **changes})
+    smallest: dict[str, dict[str, Any]] = {"wct": {"levels": (1,)}, "cyclegan": {"blocks": 1, "channels": 4}}
+    return inputs(
+        folder, method, **sets, **{"iterations": 2, "sample_every": 0, **usual, **smallest.get(method, {}), **changes}
+    )
 
 
 def trained(inputs: TrainingInputs) -> Model:

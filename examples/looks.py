@@ -6,6 +6,7 @@ Everything goes through the public API. It takes about ten minutes on two cores;
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Farm(embedded_settings(FOLDER / "farm")) as farm:
-        for path in [*_styles(farm), *_losses(farm)]:
+        for path in [*_styles(farm), *_losses(farm), *_names(farm)]:
             print(path)
 
 
@@ -57,6 +58,21 @@ def _losses(farm: Farm) -> list[Path]:
     sweep = _rendered(farm.sweep(name="four style losses", matrix=axes, base=base))
     compared = compare([sweep], by="style_loss")
     return [write_comparison(compared, FOLDER / name, force=True) for name in ("compared.png", "compared.html")]
+
+
+def _names(farm: Farm) -> list[Path]:
+    """Two photographs of one name from two folders: a ranked sheet, and curves."""
+    paths = [FOLDER / folder / "cat.png" for folder in ("a", "b")]
+    for name, path in zip(CONTENTS[1:], paths, strict=True):
+        path.parent.mkdir(exist_ok=True)
+        shutil.copyfile(photographs() / name, path)
+    axes = {"content": [str(path) for path in paths], "style_weight": [4, 64]}
+    base = {"style": _plates(("waves",))[0], "size": 200, "quality": "draft", "snapshot_every": 0}
+    sweep = _rendered(farm.sweep(name="cats", matrix=axes, base=base))
+    return [
+        *write_sheet(sweep, FOLDER / "ranked.jpg", metric="gram", sort_by="gram", cell=220, force=True),
+        write_losses(sweep, FOLDER / "names.png", overlay=True, force=True),
+    ]
 
 
 def _photographs(names: tuple[str, ...]) -> list[str]:

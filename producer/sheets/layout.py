@@ -30,6 +30,7 @@ from stylefarm.shared.errors import InvalidRequest
 LONGEST_SIDE = 65_500
 # What the picture in the head of a column is high at most, of a cell: smaller than the results.
 HEAD_SHARE = 0.62
+FOOT_LINES = 4
 
 
 def contact_sheet(
@@ -93,14 +94,24 @@ class Sheet:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height."""
-        right = self.lefts[-1] + self.cell if self.columns else self.left
         below = self.tops[-1] + self.row_heights[-1] + self.strip if self.rows else self.top
-        return right + self.margin, below + self.margin + self.footed
+        return self.width, below + self.margin + self.footed
+
+    @property
+    def width(self) -> int:
+        """The width, whatever stands below all."""
+        return (self.lefts[-1] + self.cell if self.columns else self.left) + self.margin
 
     @property
     def footed(self) -> int:
         """What the text below all takes."""
-        return self.caption_size * 2 if self.words.foot else 0
+        lines = len(self.foot_lines)
+        return self.caption_size * 2 + self.caption_step * (lines - 1) if lines else 0
+
+    @cached_property
+    def foot_lines(self) -> list[str]:
+        """The text below all."""
+        return wrapped(self.words.foot, self.caption_size, self.width - 2 * self.margin, most=FOOT_LINES)
 
     @cached_property
     def strip(self) -> int:
@@ -214,7 +225,9 @@ class Sheet:
         self.pencil = ImageDraw.Draw(self.image)
         wide = width - 2 * self.margin
         self._text(self.words.title, (self.margin, self.margin), wide, self.title_size, BRIGHT, "la")
-        self._text(self.words.foot, (self.margin, height - self.margin), wide, self.caption_size, MUTED, "ls")
+        for number, line in enumerate(reversed(self.foot_lines)):
+            at = (self.margin, height - self.margin - number * self.caption_step)
+            self._text(line, at, wide, self.caption_size, MUTED, "ls")
         if self.row_levels or self.column_levels:
             self._rules()
         self._column_heads()

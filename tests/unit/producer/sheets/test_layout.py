@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylefarm.producer.sheets.layout import contact_sheet
+from stylefarm.producer.sheets.layout import Sheet, contact_sheet
 from stylefarm.producer.sheets.parts import Cell, Head, Words
 from stylefarm.producer.theme import BACKGROUND, BRIGHT, FAILED_PANEL, PANEL, TEXT
 from stylefarm.shared.errors import InvalidRequest
@@ -150,3 +150,12 @@ def test_letters_of_other_scripts_are_drawn(tmp_path: Path) -> None:
     assert in_latin == contact_sheet([()], [Head("ShenNaiChuan\u2060")], {}, cell=128)
     assert in_its_font != in_latin
     assert has(in_its_font, TEXT)
+
+
+def test_a_long_text_below_is_wrapped() -> None:
+    """Given a text that is wider than the sheet, I expect all of its words below, in as many lines as it takes."""
+    foot = "None of these metrics has been validated against people's judgement: they compare methods"
+    narrow, short = (Sheet([], [(Head("cat"),)], {}, Words(foot=text), cell=200) for text in (foot, "None"))
+    assert len(narrow.foot_lines) > 1
+    assert " ".join(narrow.foot_lines) == foot
+    assert narrow.size[1] - short.size[1] == narrow.caption_step * (len(narrow.foot_lines) - 1)

@@ -27,11 +27,15 @@ from tests.faults.proxy import Proxy
 from tests.faults.workers import WorkerProcess, false_clock
 from tests.programs import CommandLine
 from tests.servers import PostgresServer, RedisServer, SwiftServer
+from tests.weights_files import squeezenet_state, write_torch
 
 Answer = TypeVar("Answer")
 
 ASKING_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
+
+# The data set that models are trained with.
+DATASET = "photos"
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Environment:
         """The folder with a.png, b.png, s.png and t.png."""
         return self.folder / "pictures"
 
+    @property
+    def weights(self) -> Path:
+        """The file of the network whose features trainings compare."""
+        return self.folder / "squeezenet.pth"
+
     @cached_property
     def truth(self) -> Services:
         """The services without the proxies: for the nemesis and the checker."""
@@ -106,6 +115,7 @@ def start_environment(folder: Path, times: Times, workers: int) -> Iterator[Envi
     pictures = folder / "pictures"
     pictures.mkdir()
     write_pictures(pictures)
+    write_torch(folder / "squeezenet.pth", squeezenet_state())
     with contextlib.ExitStack() as until_the_end:
         enter = until_the_end.enter_context
         redis, postgres, swift = enter(RedisServer()), enter(PostgresServer()), enter(SwiftServer())

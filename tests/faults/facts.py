@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +11,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from stylefarm.shared.blobs.manifest import read_manifest
+from stylefarm.shared.blobs.storage import BlobStore
+from stylefarm.shared.db.object_tables import HeldObjectRow
 from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import ArtifactRow, AttemptRow, DependencyRow, EventRow, JobRow, LossRow, SweepRow
+from stylefarm.shared.spec.spec import JobSpec
+from stylefarm.shared.spec.training import TrainingSpec
+from stylefarm.shared.store.object_names import datasets_in, hashes_in
 from tests.faults.environment import Environment
+
+# Where the objects are that specs name.
+FOLDERS = ("inputs", "weights", "models", "datasets")
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,10 @@ class JobFacts:
     error: str | None = None
     error_class: str | None = None
     inputs: frozenset[str] = frozenset()
-    """The keys of the pictures that it is rendered from."""
+    """The keys of what it is rendered from: pictures, weights, models, and data sets with their pictures."""
+    kind: str = JobSpec.kind
+    has_curve: bool = True
+    """Whether it is optimized or trained: a model makes its picture in one pass, without losses."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,8 @@ class Facts:
     """Results, snapshots and checkpoints."""
     objects: Mapping[str, str]
     """The SHA-256 of every object, by its key."""
+    held: frozenset[str] = frozenset()
+    """The keys of objects that a row may still come to name."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """How many jobs of a sweep may run at a time."""
     parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -104,22 +119,26 @@ def facts_of(farm: Environment) -> Facts:
     ]
     blobs = farm.truth.blobs
     return Facts(
-        {job.id: _job(job) for job in jobs},
+        {job.id: _job(job, blobs) for job in jobs},
         _by_job([_attempt(row) for (row,) in attempts]),
         _by_job([EventFacts(row.job_id, row.at, row.attempt, State(row.state), row.reason) for (row,) in events]),
         _curves(losses),
         artifacts,
         {key: hashlib.sha256(blobs.get(key)).hexdigest() for key in blobs.keys("")},
+        frozenset(key for (key,) in farm.rows(select(HeldObjectRow.key))),
         dict(farm.rows(select(SweepRow.id, SweepRow.max_running).where(SweepRow.max_running.is_not(None)))),
         _parents(farm.rows(select(DependencyRow.job_id, DependencyRow.parent_id))),
     )
 
 
-def _job(job: JobRow) -> JobFacts:
-    pictures = [job.spec["content"], *job.spec["style"]]
+def _job(job: JobRow, blobs: BlobStore) -> JobFacts:
+    document, kind = json.dumps(job.spec), job.spec.get("kind", JobSpec.kind)
+    pictures = [picture.sha256 for found in datasets_in(document) for picture in read_manifest(blobs, found).pictures]
+    named = (*hashes_in(document), *pictures)
     return JobFacts(
         job.id,
-        job.spec_key,
+        # Trainings that differ in the name of their model alone are to give the same curve.
+        json.dumps({**job.spec, "name": None}) if kind == TrainingSpec.kind else job.spec_key,
         State(job.state),
         job.attempt,
         job.iterations,
@@ -127,7 +146,9 @@ def _job(job: JobRow) -> JobFacts:
         _result(job),
         job.error,
         job.error_class,
-        frozenset(f"inputs/{picture.rpartition(':')[2]}" for picture in pictures),
+        frozenset(f"{folder}/{sha256}" for folder in FOLDERS for sha256 in named),
+        kind,
+        not job.spec.get("model"),
     )
 
 

@@ -19,9 +19,11 @@ from stylefarm.shared.db.tables import JobRow, WorkerRow
 from stylefarm.shared.errors import ServiceUnavailable
 from tests.faults.background_tasks import BackgroundTasks, Work
 from tests.faults.environment import PAUSE_SECONDS, Environment, retry_until_answered
-from tests.faults.submissions import ENDLESS, LONG, SHORT, submit
+from tests.faults.submissions import ENDLESS, LONG, SHORT, submit, train
 
 BATCH = 24
+# Batches from one training to the next.
+TRAIN_EVERY = 2
 COMMAND_SECONDS = 1.0
 COMMANDS = ("cancel", "pause", "resume", "reprioritize")
 POISON_EVERY_SECONDS = 60.0
@@ -72,6 +74,8 @@ class LoadGenerator(BackgroundTasks):
         of_batch: dict[str, Any] = {"priority": self.draw.randrange(10), "after": after, "max_running": limit}
         self._jobs += submit(self.environment, farm, f"batch {number}", SHORT, weights, **of_batch)
         self._jobs += submit(self.environment, farm, f"long {number}", LONG, [5.0], ("a", "s"), priority=8)
+        if number % TRAIN_EVERY == 0:
+            self._jobs += train(self.environment, farm, f"model-{number}")
 
     def _latest(self) -> list[str]:
         """Return the running jobs, or else the newest ones, most of which are queued."""

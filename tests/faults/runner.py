@@ -10,11 +10,12 @@ from pprint import pformat
 from sqlalchemy import func, select
 
 from stylefarm import Farm
+from stylefarm.producer.submission.datasets import read_dataset, store_dataset
 from stylefarm.shared.db.states import FINAL
 from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.dispatch.orphans import Orphans
 from tests.faults.checker import violations
-from tests.faults.environment import PAUSE_SECONDS, SHORT, Environment, Times, start_environment
+from tests.faults.environment import DATASET, PAUSE_SECONDS, SHORT, Environment, Times, start_environment
 from tests.faults.facts import facts_of
 from tests.faults.faults import LANES
 from tests.faults.load_generator import LoadGenerator, PoisonSubmitter, WorkerOperator
@@ -59,6 +60,7 @@ def _warm(farm: Environment) -> None:
     for worker in farm.workers.values():
         worker.start()
     with Farm(farm.direct) as producer:
+        store_dataset(DATASET, DATASET, read_dataset(str(farm.pictures), farm.direct), producer.services)
         ids = submit(farm, producer, "warm", WARM, [1.0])
         producer.wait([producer.find_job(job_id) for job_id in ids], START_SECONDS)
     wait_until(lambda: all(worker.renderers() for worker in farm.workers.values()), START_SECONDS)

@@ -110,6 +110,9 @@ class ModelProduct:
             size = path.stat().st_size
             with uploading("model"):
                 key = f"{Models.folder}/{sha256}"
+                # If this process dies before the model is registered, nothing names the file: the next attempt's is
+                # another one, whose card tells other seconds.
+                retry_transient(lambda: self.services.store.holds.hold_for_a_day([key]))
                 retry_transient(lambda: self.services.blobs.put_file(key, path, "application/octet-stream"))
         source = f"job {self.job_id}"
         return NewModel(self.spec.name, sha256, size, source, model.method, model.architecture, model.card)

@@ -25,7 +25,7 @@ Format = Literal["safetensors", "onnx", "torch"]
 SUFFIXES: dict[str, Format] = {".safetensors": "safetensors", ".onnx": "onnx", ".pt2": "torch"}
 # Pictures are in [0, 1]: half of the least step of 8 bits.
 LARGEST_DIFFERENCE = 2e-3
-# The exported file is run on another size than it was exported with, too.
+# The exported file is run on another size than it was exported with, too: about so many pixels.
 OTHER_SIZE = 48
 
 
@@ -72,6 +72,11 @@ def export_model(
             exported = Exported(chosen, None, ())
         else:
             found = exportable(model)
+            if chosen == "onnx" and found.lacking:
+                raise InvalidRequest(
+                    f"a model of {model.method} cannot be an ONNX file: ONNX lacks {found.lacking}; export it as .pt2"
+                    " for torch.export, or as .safetensors, which stylefarm imports"
+                )
             exported = Exported(chosen, _WRITERS[chosen](found, path), found.notes)
         if exported.difference is not None and not exported.difference <= LARGEST_DIFFERENCE:
             raise FarmError(
@@ -139,23 +144,28 @@ def _dynamic(found: ExportableModel) -> tuple[Any, ...]:
     """Return which dimensions are free: height and width of each picture."""
     return tuple(
         {
-            2: found.stride * torch.export.Dim(f"{name}_rows", min=4, max=1024),
-            3: found.stride * torch.export.Dim(f"{name}_columns", min=4, max=1024),
+            2: found.strides[name] * torch.export.Dim(f"{name}_rows", min=4, max=1024),
+            3: found.strides[name] * torch.export.Dim(f"{name}_columns", min=4, max=1024),
         }
-        if example.dim() == 4
+        if name in found.strides
         else {}
-        for name, example in found.inputs.items()
+        for name in found.inputs
     )
 
 
 def _difference(found: ExportableModel, run: Callable[..., Tensor]) -> float:
     """Return the largest difference between our pictures and the file's, of two sizes."""
     largest = 0.0
-    for side in (None, OTHER_SIZE):
+    for smaller in (False, True):
         inputs = [
-            each if side is None or each.dim() != 4 else each[:, :, :side, :side].contiguous()
-            for each in found.inputs.values()
+            _smaller(each, found.strides[name]) if smaller and name in found.strides else each
+            for name, each in found.inputs.items()
         ]
         with torch.inference_mode():
             largest = max(largest, (found.module(*inputs) - run(*inputs)).abs().max().item())
     return largest
+
+
+def _smaller(example: Tensor, stride: int) -> Tensor:
+    side = max(4, OTHER_SIZE // stride) * stride
+    return example[:, :, :side, :side].contiguous()

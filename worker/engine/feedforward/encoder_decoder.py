@@ -9,7 +9,7 @@ stride are padded by reflection and the result is cropped, where the references 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -73,7 +73,9 @@ class EncoderDecoderApplier:
     def __init__(self, model: Model, path: ComputePath) -> None:
         self.path = path
         self.method = model.method
-        self.levels = _levels(model, path)
+        self.levels = levels_of(
+            model, {name: tensor.to(path.device, path.dtype) for name, tensor in model.tensors.items()}
+        )
         self.cache = TargetCache(CACHE_BYTES)
 
     def bytes(self, height: int, width: int, batch: int = 1) -> int:
@@ -138,8 +140,21 @@ class EncoderDecoderApplier:
         return self.cache.get((style.key, tuple(style.image.shape), level.number, kind), make)
 
 
-def _levels(model: Model, path: ComputePath) -> list[Level]:
-    dtypes = {name: tensor.to(path.device, path.dtype) for name, tensor in model.tensors.items()}
+def levels_of(model: Model, tensors: Mapping[str, Tensor], *, fold: bool = True) -> list[Level]:
+    """Return the levels of a model of adain or wct, the deepest first.
+
+    Args:
+        model: The model.
+        tensors: Its weights, on a device in a dtype.
+        fold: Whether layers are computed together where that is faster.
+
+    Raises:
+        InvalidRequest: The model is damaged.
+
+    Example:
+        levels = levels_of(model, model.tensors)
+        features = levels[0].encoder.forward(content)
+    """
     try:
         described = [
             (int(level["level"]), level["encoder"], level["decoder"]) for level in model.architecture["levels"]
@@ -147,7 +162,7 @@ def _levels(model: Model, path: ComputePath) -> list[Level]:
     except (KeyError, TypeError, ValueError):
         raise InvalidRequest(f"the model of {model.method} has no levels that can be read: it is damaged") from None
     levels = [
-        Level(number, Chain(parse_layers(encoder), dtypes), Chain(parse_layers(decoder), dtypes))
+        Level(number, *(Chain(parse_layers(each), tensors, fold=fold) for each in (encoder, decoder)))
         for number, encoder, decoder in sorted(described, key=lambda entry: -entry[0])
     ]
     for level in levels:

@@ -21,7 +21,7 @@ from stylefarm.worker.engine.feedforward.model import Model
 from stylefarm.worker.engine.feedforward.sized_trunk import SizedTrunk
 from stylefarm.worker.engine.feedforward.style_predictor import StylePredictor, sized_style
 from stylefarm.worker.engine.feedforward.styling import Regions, parts_of
-from stylefarm.worker.engine.feedforward.trunk import load_trunk
+from stylefarm.worker.engine.feedforward.trunk import Trunk, load_trunk
 from stylefarm.worker.engine.feedforward.trunk_shape import TrunkShape
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.targets import StyleImage, TargetCache
@@ -57,8 +57,7 @@ class GhiasiApplier:
         self.names = sorted(
             {name.removesuffix(".scale.weight") for name in self.layers if name.endswith("scale.weight")}
         )
-        size = self.predictor.vector.weight.shape[0]
-        self.network = self._trunk(torch.eye(size + 1))
+        self.network = SizedTrunk(self.whole_trunk(), path)
         self.cache = TargetCache(CACHE_BYTES)
 
     def bytes(self, height: int, width: int, batch: int = 1) -> int:
@@ -82,7 +81,7 @@ class GhiasiApplier:
         left = memory - PREDICTOR_BYTES
         if regions is None or own is None:
             mixed = sum((share * vector for (share, _), vector in zip(parts, vectors, strict=True)), torch.zeros(()))
-            return self.network.render(content, Mixture(_shares(mixed)), left)
+            return self.network.render(content, Mixture(shares_of(mixed)), left)
         each = [
             self._regional(one, [vector[number % len(vector)] for vector in (*vectors, own)], regions, left)
             for number, one in enumerate(content.split(1))
@@ -104,13 +103,17 @@ class GhiasiApplier:
 
     def _regional(self, content: Tensor, vectors: Sequence[Tensor], regions: Regions, memory: int) -> Tensor:
         """Return one picture whose styles have regions; the last vector stands outside of them."""
-        network = self._trunk(_shares(torch.stack(list(vectors))))
+        network = SizedTrunk(self._trunk(shares_of(torch.stack(list(vectors)))), self.path)
         weights = regions.weights.to(self.path.device)
         maps = torch.cat([weights, 1 - weights.sum(0, keepdim=True)])[None]
         shares = torch.full((1, len(vectors)), 1 / len(vectors))
         return network.render(content, Mixture(shares, maps), memory)
 
-    def _trunk(self, rows: Tensor) -> SizedTrunk:
+    def whole_trunk(self) -> Trunk:
+        """Return the trunk whose shares are those of `shares_of` a vector."""
+        return self._trunk(torch.eye(self.predictor.vector.weight.shape[0] + 1))
+
+    def _trunk(self, rows: Tensor) -> Trunk:
         """Return the trunk whose styles have these rows (v, 1) of numbers."""
         tensors = dict(self.convolutions)
         for name in self.names:
@@ -135,13 +138,21 @@ class GhiasiApplier:
             )
         except TypeError:
             raise InvalidRequest("the model's architecture cannot be read: the file is damaged") from None
-        return SizedTrunk(load_trunk(shape, tensors), self.path)
+        return load_trunk(shape, tensors)
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _shares(vectors: Tensor) -> Tensor:
-    """Return (v, 1) of each vector."""
+def shares_of(vectors: Tensor) -> Tensor:
+    """Return the shares (B, K + 1) that stand for vectors: (v, 1) of each.
+
+    Args:
+        vectors: (B, K).
+
+    Example:
+        >>> shares_of(torch.tensor([[0.5, 2.0]])).tolist()
+        [[0.5, 2.0, 1.0]]
+    """
     return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], 1)

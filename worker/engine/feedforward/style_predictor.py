@@ -35,7 +35,7 @@ class _Convolution:
     def __call__(self, x: Tensor, stride: int = 1, *, relu: bool) -> Tensor:
         side, groups = self.weight.shape[2], x.shape[1] // self.weight.shape[1]
         y = functional.conv2d(_padded(x, side, stride), self.weight, self.bias, stride, groups=groups)
-        return y.clamp_(0, SIX) if relu else y
+        return y.clamp_(0.0, SIX) if relu else y
 
 
 class StylePredictor:
@@ -71,7 +71,16 @@ class StylePredictor:
             picture: (B, 3, H, W) in [0, 1], of any size: magenta's program brings the shorter side to 256.
             mask: Which part of it counts, (1, 1, H, W) in [0, 1]; None for all.
         """
-        x = picture.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)
+        return self.vectors(picture.to(self.device, torch.float32), mask)
+
+    def vectors(self, picture: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the same outside of inference mode, as exporters need it.
+
+        Args:
+            picture: As above, float32, on the device.
+            mask: As above.
+        """
+        x = picture.contiguous(memory_format=torch.channels_last)
         x = self.first(x, 2, relu=True)
         for stride, convolutions in self.blocks:
             y = x

@@ -167,7 +167,9 @@ def measure(features: Tensor, weights: Tensor | None, *, full: bool) -> Statisti
     """
     ends = range(0, max(features.shape[2], 1), CHUNK)
     parts = [
-        _measured(features[:, :, at : at + CHUNK], None if weights is None else weights[:, at : at + CHUNK], full)
+        measure_at_once(
+            features[:, :, at : at + CHUNK], None if weights is None else weights[:, at : at + CHUNK], full=full
+        )
         for at in ends
     ]
     total = parts[0]
@@ -176,7 +178,18 @@ def measure(features: Tensor, weights: Tensor | None, *, full: bool) -> Statisti
     return total
 
 
-def _measured(features: Tensor, weights: Tensor | None, full: bool) -> Statistics:
+def measure_at_once(features: Tensor, weights: Tensor | None, *, full: bool) -> Statistics:
+    """Return the same as `measure`, without parts; the arguments are those.
+
+    Args:
+        features: (B, C, N).
+        weights: As there.
+        full: As there.
+
+    Example:
+        >>> measure_at_once(torch.tensor([[[1.0, 3.0]]]), None, full=False).variance.item()
+        1.0
+    """
     rows = features.mT if features.itemsize >= 4 else features.mT.float()
     batch, positions, _ = rows.shape
     if weights is None:
@@ -236,6 +249,21 @@ def wct(content: Statistics, style: Statistics) -> AffineMap:
     """
     if not (content.has_covariance and style.has_covariance):
         return adain(content, style)
+    return whiten_and_color(content, style)
+
+
+def whiten_and_color(content: Statistics, style: Statistics) -> AffineMap:
+    """Return `wct` of pictures that have a covariance, without looking at numbers, as exporters need it.
+
+    Args:
+        content: Moments of the content, of B pictures, of two positions or more.
+        style: Moments of the style, of one picture or B, likewise.
+
+    Example:
+        >>> found = measure(torch.rand(1, 3, 50), None, full=True)
+        >>> torch.allclose(whiten_and_color(found, found).matrix, torch.eye(3, dtype=torch.float64)[None])
+        True
+    """
     return _centered(_root(style.covariance) @ _inverse_root(content), content, style)
 
 

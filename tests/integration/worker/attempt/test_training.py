@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,24 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sqlalchemy import update
 from torch import Tensor
 
 from stylefarm import Farm, InvalidImage, InvalidRequest, InvalidSpec, Job, JobFailed, NotFound, State
 from stylefarm.producer.submission.datasets import read_dataset, store_dataset
 from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.object_tables import HeldObjectRow
+from stylefarm.shared.db.records import Fence
 from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.dispatch.orphans import Orphans
 from stylefarm.shared.errors import StorageFull
+from stylefarm.shared.store.attempts import Attempts
+from stylefarm.shared.store.library import NewModel
 from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.lease import Stop
-from stylefarm.worker.engine.feedforward.model import read_model
+from stylefarm.worker.attempt.model_product import ModelProduct
+from stylefarm.worker.engine.feedforward.model import Model, read_model
 from stylefarm.worker.engine.methods.method import Progress
 from stylefarm.worker.engine.metrics import compute_metrics
 from stylefarm.worker.render.applied import model_hash
@@ -211,6 +220,38 @@ def test_a_training_that_fails_leaves_no_model(
     assert first.outcome == "failed"
     assert farm.store.models.get("waves").source == f"job {job.id}"
     assert second.record["resumed"]["iteration"] > 0
+
+
+def test_a_model_that_is_never_registered_is_deleted(
+    farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an attempt that ends between the upload of its model and its registration, I expect the file to be deleted
+    after a day, and that of the next attempt to stay."""
+    with_card, finish, lost = ModelProduct._with_card, Attempts.finish, list[str]()
+
+    def another_card(product: ModelProduct, model: Model, progress: Progress) -> Model:
+        found = with_card(product, model, progress)
+        return replace(found, card={**found.card, "seconds": len(lost)})
+
+    def too_late(attempts: Attempts, fence: Fence, result: Any, record: Any, metrics: Any, model: NewModel) -> bool:
+        if lost:
+            return finish(attempts, fence, result, record, metrics, model)
+        lost.append(f"models/{model.sha256}")
+        attempts.release(fence, "its process died", record)
+        return False
+
+    monkeypatch.setattr(ModelProduct, "_with_card", another_card)
+    monkeypatch.setattr(Attempts, "finish", too_late)
+    assert farm.train(**fields).wait(timeout=120).state is State.DONE
+    kept = f"models/{farm.store.models.get('waves').sha256}"
+    blobs, engine = farm.services.blobs, farm.services.engine
+    assert set(blobs.keys("models/")) == {*lost, kept}
+    Orphans(engine, blobs).delete(grace=0)
+    assert blobs.exists(lost[0]), "it might still be registered"
+    with engine.begin() as connection:
+        connection.execute(update(HeldObjectRow).values(until=now(-1)))
+    Orphans(engine, blobs).delete(grace=0)
+    assert list(blobs.keys("models/")) == [kept]
 
 
 def test_a_training_that_diverges_says_so(farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,16 +89,15 @@ def not_ours(url: str, method: str, response: BaseHTTPResponse) -> InvalidSettin
     )
 
 
-def other_release(whose: str, name: str) -> InvalidSettings:
-    """Return the error of an answer that lacks something.
+def other_release(whose: str, name: str | None) -> InvalidSettings:
+    """Return the error of an answer that lacks something, or means something else.
 
     Args:
         whose: whose answer it is.
-        name: what it lacks.
+        name: what it lacks; None: something in it is of another kind.
     """
-    return InvalidSettings(
-        f"{whose} is of another release than this program (its answer has no {name!r:.60}): use the same on both sides"
-    )
+    wrong = "something in its answer is of another kind" if name is None else f"its answer has no {name!r:.60}"
+    return InvalidSettings(f"{whose} is of another release than this program ({wrong}): use the same on both sides")
 
 
 def parsed(response: BaseHTTPResponse) -> dict[str, Any] | None:

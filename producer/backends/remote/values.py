@@ -31,7 +31,7 @@ _FIELDS = tuple(field.name for field in fields(Status))
 
 
 def _of_answer(read: Callable[[Document], Value]) -> Callable[[Document], Value]:
-    """Have a function that reads a document tell what the document lacks as InvalidSettings."""
+    """Have a function that reads a document tell what it lacks, or has of a wrong type, as InvalidSettings."""
 
     @wraps(read)
     def told(document: Document) -> Value:
@@ -39,6 +39,8 @@ def _of_answer(read: Callable[[Document], Value]) -> Callable[[Document], Value]
             return read(document)
         except KeyError as error:
             raise other_release("the farm", error.args[0]) from None
+        except (TypeError, ValueError, AttributeError):
+            raise other_release("the farm", None) from None
 
     return told
 

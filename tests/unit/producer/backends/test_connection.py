@@ -40,6 +40,7 @@ from stylefarm.shared.errors import (
 from stylefarm.shared.settings import load_settings
 
 PROBLEM = "application/problem+json"
+SWEEP = {"id": "1", "name": "cats", "created_at": "2026-01-01T00:00:00+00:00", "axes": {}, "tags": [], "note": ""}
 
 
 @dataclass(frozen=True)
@@ -246,11 +247,20 @@ def test_what_is_no_farm_is_told_in_a_sentence(scripted: Scripted, answer: Answe
     connection.close()
 
 
-@pytest.mark.parametrize("document", [{}, {"sweeps": [{"sweep": {"id": "1"}}], "next": None}])
-def test_what_an_answer_lacks_is_told_in_a_sentence(scripted: Scripted, document: dict[str, Any]) -> None:
-    """Given JSON that is not what a farm answers, if it is read, I expect InvalidSettings that says what it lacks."""
+@pytest.mark.parametrize(
+    ("document", "wrong"),
+    [
+        ({}, "its answer has no 'sweeps'"),
+        ({"sweeps": [{"sweep": {"id": "1"}}], "next": None}, "its answer has no 'tags'"),
+        ({"sweeps": [{"sweep": 7}], "next": None}, "something in its answer is of another kind"),
+        ({"sweeps": [{"sweep": {**SWEEP, "created_at": 5}, "counts": {}}], "next": None}, "something in its answer"),
+        ({"sweeps": [{"sweep": SWEEP, "axes": {}, "counts": [1]}], "next": None}, "something in its answer"),
+    ],
+)
+def test_what_an_answer_lacks_is_told_in_a_sentence(scripted: Scripted, document: dict[str, Any], wrong: str) -> None:
+    """Given JSON that is not what a farm answers, if it is read, I expect InvalidSettings that says what is wrong."""
     backend = RemoteBackend(load_settings().over_http(scripted(Answer(document=document)).url))
-    with pytest.raises(InvalidSettings, match=r"is of another release than this program \(its answer has no '\w+'\)"):
+    with pytest.raises(InvalidSettings, match=rf"is of another release than this program \({wrong}"):
         backend.sweeps(5)
     backend.close()
 

@@ -83,7 +83,7 @@ class Access(Transactions):
 
     def tokens(self) -> list[TokenRow]:
         """Return all tokens, oldest first."""
-        with self._transaction() as session:
+        with self._reading() as session:
             return list(session.scalars(select(TokenRow).order_by(TokenRow.created_at, TokenRow.id)))
 
     def revoke_token(self, token_id: str) -> None:
@@ -96,7 +96,7 @@ class Access(Transactions):
     def check_token(self, secret: str) -> Grant | None:
         """Return who has that token; None if nobody has, or it has ended."""
         valid = (TokenRow.sha256 == _hash(secret)) & or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > now())
-        with self._transaction() as session:
+        with self._reading() as session:
             row = session.execute(select(TokenRow.user, TokenRow.role).where(valid)).one_or_none()
         return None if row is None else Grant(row[0], Role.parse(row[1]))
 
@@ -123,7 +123,7 @@ class Access(Transactions):
         valid = (BrowserSessionRow.sha256 == _hash(cookie)) & (BrowserSessionRow.expires_at > now())
         lasting = or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > now())
         joined = select(TokenRow.user, TokenRow.role).join(BrowserSessionRow, BrowserSessionRow.token_id == TokenRow.id)
-        with self._transaction() as session:
+        with self._reading() as session:
             row = session.execute(joined.where(valid, lasting)).one_or_none()
         return None if row is None else Grant(row[0], Role.parse(row[1]))
 
@@ -143,7 +143,7 @@ class Access(Transactions):
     def shares(self, sweep_id: str) -> list[Share]:
         """Return the links to a sweep that have not ended, oldest first."""
         lasting = (ShareRow.sweep_id == sweep_id) & (ShareRow.expires_at > now())
-        with self._transaction() as session:
+        with self._reading() as session:
             return [
                 _share(row) for row in session.scalars(select(ShareRow).where(lasting).order_by(ShareRow.created_at))
             ]
@@ -151,7 +151,7 @@ class Access(Transactions):
     def check_share(self, secret: str) -> Share | None:
         """Return the link that has that secret; None if there is none, or it has ended."""
         valid = (ShareRow.sha256 == _hash(secret)) & (ShareRow.expires_at > now())
-        with self._transaction() as session:
+        with self._reading() as session:
             row = session.scalars(select(ShareRow).where(valid)).one_or_none()
             return None if row is None else _share(row)
 

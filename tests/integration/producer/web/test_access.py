@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -14,6 +17,21 @@ def bearer(farm: Farm, role: Role, user: str = "ada") -> dict[str, str]:
     """The header of a new token."""
     _, secret = farm.store.access.create_token(user, role)
     return {"Authorization": f"Bearer {secret}"}
+
+
+def test_who_looks_waits_for_nobody_who_writes(stranger: TestClient, farm: Farm, sweep: Sweep) -> None:
+    """Given a database that somebody writes to, I expect tokens, sessions and links checked meanwhile."""
+    headers = bearer(farm, Role.READ)
+    secret = headers["Authorization"].removeprefix("Bearer ")
+    cookie = farm.store.access.sign_in(secret)
+    _, link = farm.store.access.share("ada", sweep.id, 1)
+    assert cookie is not None
+    with closing(sqlite3.connect(str(farm.services.engine.url.database))) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert stranger.get("/api/v1/jobs", headers=headers).status_code == 200
+        assert farm.store.access.check_session(cookie) is not None
+        assert stranger.get(f"/shares/{link}/api/v1/sweeps/{sweep.id}/cells").status_code == 200
+        writer.rollback()
 
 
 def test_a_stranger_sees_nothing(stranger: TestClient, sweep: Sweep) -> None:

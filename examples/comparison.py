@@ -93,7 +93,9 @@ def _learned(farm: Farm, row: ModelRow, styles: Sequence[Path]) -> dict[int, Pat
     spec = row.card.get("spec")
     addresses = list(spec.get("style", ())) if isinstance(spec, Mapping) else []
     found = {BLOB + hashlib.sha256(path.read_bytes()).hexdigest(): path for path in styles}
-    return {number: found[address] for number, address in enumerate(addresses) if address in found}
+    # Those of the model that it has begun with come first.
+    first = max(0, (row.architecture.get("styles") or 0) - len(addresses))
+    return {number: found[address] for number, address in enumerate(addresses, first) if address in found}
 
 
 def _of_learned(

@@ -32,8 +32,8 @@ NOTES = {
     "johnson": "Batch normalization: statistics of the batch in training, of all batches in rendering. After so few"
     " steps the pattern of the loss network's strides is still there.",
     "adain": "A handful of paintings is thin for any style, and so are these steps: it shows what is learned first.",
-    "wct": "A decoder for each level, one after the other. The samples have all of the style; with the usual strength of"
-    " 0.6 the content stays clear, as in [the comparison](comparison.md).",
+    "wct": "A decoder for each level, one after the other. The samples have all of the style; with the usual strength"
+    " of 0.6 the content stays clear, as in [the comparison](comparison.md).",
     "cyclegan": "The mechanics: sets of this size, and so few steps, give colors and no forms.",
 }
 

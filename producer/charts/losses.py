@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ MOST_PANELS = 6
 MOST_NAMES = 16
 # So many lines have their names at their ends, in place of a key.
 MOST_LABELS = len(SERIES)
+# A curve of so many points that goes up in so large a share of its steps is drawn as its mean over a faint line.
+FEWEST_NOISY = 100
+NOISY = 0.3
+NOISE_ALPHA = 0.25
 
 
 def loss_plot(
@@ -195,8 +200,39 @@ def _line(axes: Axes, curve: LossCurve, term: str, log: bool, **look: Any) -> Li
     if not drawable.any():
         return None
     points[~drawable] = np.nan
+    smooth = trend(points[:, 1], log=log)
+    if smooth is not None:
+        axes.plot(points[:, 0], points[:, 1], **{**look, "alpha": NOISE_ALPHA, "linewidth": 0.6})
+        return axes.plot(points[:, 0], smooth, **look)[0]
     marker = "o" if drawable.sum() == 1 else None
     return axes.plot(points[:, 0], points[:, 1], marker=marker, markersize=3, **look)[0]
+
+
+def trend(values: NDArray[np.float64], *, log: bool) -> NDArray[np.float64] | None:
+    """Return the moving mean of a noisy curve, over a fiftieth of it; None of one that needs none.
+
+    The losses of a training are each of another batch, so that they go up about as often as down, while those of an
+    optimization go down but for a few steps.
+
+    Args:
+        values: (N,), with NaN for gaps.
+        log: whether it is drawn on a logarithmic scale, where the mean is the geometric one.
+
+    Example:
+        >>> trend(np.linspace(2.0, 1.0, 500), log=True) is None
+        True
+        >>> noisy = 1 + np.random.default_rng(0).random(500)
+        >>> mean = trend(noisy, log=False)
+        >>> len(mean), bool(mean.std() < noisy.std() / 2)
+        (500, True)
+    """
+    known = np.isfinite(values)
+    if known.sum() < FEWEST_NOISY or (np.diff(values[known]) > 0).mean() < NOISY:
+        return None
+    wide = np.ones(len(values) // 50 * 2 + 1)
+    drawn = np.where(known, np.log(values, where=known, out=np.zeros_like(values)) if log else values, 0.0)
+    mean = np.convolve(drawn, wide, "same") / np.maximum(1, np.convolve(known, wide, "same"))
+    return np.where(known, np.exp(mean) if log else mean, np.nan)
 
 
 def _ends(lines: Mapping[str, Line2D]) -> list[LineEnd]:

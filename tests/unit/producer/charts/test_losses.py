@@ -7,12 +7,13 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from stylefarm.producer.charts.html import loss_page
 from stylefarm.producer.charts.lettering import apart
-from stylefarm.producer.charts.losses import LossCurve, loss_plot
+from stylefarm.producer.charts.losses import LossCurve, loss_plot, trend
 from stylefarm.producer.theme import BACKGROUND, SERIES
 from tests.unit.fonts import font_with, machine_with
 
@@ -117,3 +118,18 @@ def test_the_color_stands_for_the_group() -> None:
         assert page.count(f'"color":"{color}"') == 10
     assert SERIES[2] not in drawn
     assert page.count('"showlegend":false') == 18
+
+
+def test_a_noisy_curve_has_a_mean() -> None:
+    """Given the losses of a training, each of another batch, I expect their moving mean, with the gaps of the curve; of
+    a curve that falls, or a short one, none."""
+    steps = np.arange(400)
+    falling = 4.0 * 0.99**steps
+    noisy = falling * np.random.default_rng(0).lognormal(0, 0.5, 400)
+    noisy[50] = np.nan
+    mean = trend(noisy, log=True)
+    assert mean is not None
+    assert np.flatnonzero(np.isnan(mean)).tolist() == [50]
+    assert np.nanmax(abs(np.log(mean / falling))) < 0.6
+    assert trend(falling, log=True) is None
+    assert trend(noisy[:40], log=True) is None

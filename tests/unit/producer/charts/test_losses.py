@@ -124,8 +124,8 @@ def test_a_noisy_curve_has_a_mean() -> None:
     """Given the losses of a training, each of another batch, I expect their moving mean, with the gaps of the curve; of
     a curve that falls, or a short one, none."""
     steps = np.arange(400)
-    falling = 4.0 * 0.99**steps
-    noisy = falling * np.random.default_rng(0).lognormal(0, 0.5, 400)
+    falling = np.asarray(4.0 * 0.99**steps, np.float64)
+    noisy = np.asarray(falling * np.random.default_rng(0).lognormal(0, 0.5, 400), np.float64)
     noisy[50] = np.nan
     mean = trend(noisy, log=True)
     assert mean is not None

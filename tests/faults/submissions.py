@@ -32,8 +32,8 @@ ENDLESS = {"iterations": 90_000}
 TRAINING: dict[str, Any] = {
     "method": "ulyanov",
     "content_set": DATASET,
-    "iterations": 60,
-    "sample_every": 20,
+    "iterations": 30,
+    "sample_every": 10,
     "samples": 2,
     "batch_size": 2,
     "image_size": 32,

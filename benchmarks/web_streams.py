@@ -19,7 +19,7 @@ from benchmarks.web_rows import quantile, row
 from stylefarm import Farm, Sweep
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.tables import JobRow
-from tests.acceptance.test_web import opened
+from tests.acceptance.web.test_server import opened
 from tests.web_server import WebServer
 
 VIEWERS = 100

@@ -12,11 +12,14 @@ import numpy as np
 from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.producer.submission.source import Source
 from stylefarm.producer.terminal.progress import counting
+from stylefarm.shared.blobs.storage import BlobStore, picture_metadata
 from stylefarm.shared.errors import FarmError, InvalidImage, NotFound
 from stylefarm.shared.foreign_text import one_line
 from stylefarm.shared.images.color import is_gray
-from stylefarm.shared.images.decode import decode, read_bytes
+from stylefarm.shared.images.decode import DecodedImage, decode, read_bytes
 from stylefarm.shared.images.exif import kept_exif
+from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
+from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
 from stylefarm.shared.paths import is_url, located
 from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.spec import BLOB
@@ -168,6 +171,29 @@ def _check_name(name: str) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise InvalidImage(f"{one_line(name)} is called by what is no UTF-8: rename the file") from None
+
+
+def store_input(blobs: BlobStore, sha256: str, data: bytes, name: str, picture: DecodedImage) -> None:
+    """Store a picture that a user sends in, and its thumbnails.
+
+    Args:
+        blobs: the farm's object store.
+        sha256: of the file.
+        data: the file.
+        name: what the user calls it; may be empty.
+        picture: the same, decoded.
+
+    Raises:
+        ServiceUnavailable: the object store does not answer.
+        StorageFull: it is full.
+
+    Example:
+        store_input(farm.services.blobs, sha256, data, "cat.jpg", decode(data, "cat.jpg"))
+    """
+    metadata = picture_metadata(name, picture.width, picture.height)
+    blobs.put(f"inputs/{sha256}", data, media_type(data[:HEAD_BYTES]), metadata)
+    for key, thumbnail in thumbnails(sha256, picture.image).items():
+        blobs.put(key, thumbnail, MEDIA_TYPE)
 
 
 def _origin(name: str) -> Path | str | None:

@@ -13,18 +13,16 @@ from PIL import Image
 
 from stylefarm.producer.submission.auto_values import resolve_auto
 from stylefarm.producer.submission.picture_size import check_size
-from stylefarm.producer.submission.pictures import PictureReader
+from stylefarm.producer.submission.pictures import PictureReader, store_input
 from stylefarm.producer.submission.pretrained import PretrainedWeights
 from stylefarm.producer.submission.source import Source
 from stylefarm.producer.submission.trained_models import TrainedModels
 from stylefarm.producer.terminal.progress import counting
-from stylefarm.shared.blobs.storage import fetch_verified, picture_metadata
+from stylefarm.shared.blobs.storage import fetch_verified
 from stylefarm.shared.db.records import NewJob
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import FarmError, InvalidImage, InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.images.decode import decode
-from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
-from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.batching import batch_key
 from stylefarm.shared.spec.canonical import canonical, without_effect
@@ -200,11 +198,8 @@ class SpecResolver:
         if source.origin is None:
             raise NotFound(f"there is no picture {source.address} in this farm any more: name a file")
         data = self._reader.bytes_as_read(source)
-        metadata = picture_metadata(source.name, source.width, source.height)
-        blobs.put(key, data, media_type(data[:HEAD_BYTES]), metadata)
-        image = decode(data, source.name, max_pixels=self.services.settings.max_pixels).image
-        for name, thumbnail in thumbnails(source.address.removeprefix(BLOB), image).items():
-            blobs.put(name, thumbnail, MEDIA_TYPE)
+        picture = decode(data, source.name, max_pixels=self.services.settings.max_pixels)
+        store_input(blobs, source.address.removeprefix(BLOB), data, source.name, picture)
 
     def picture(self, address: str) -> Image.Image:
         """Return a picture that a resolved spec names.

@@ -28,6 +28,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
@@ -173,6 +174,14 @@ def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads and then writes would fail at once, instead of waiting, if another had written between.
     mode = "DEFERRED" if connection.get_execution_options().get("read_only") else "IMMEDIATE"
     connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def reading_session(engine: Engine) -> Iterator[Session]:
+    """Open a session that changes nothing, and waits for nobody who does. Raises what `translate_errors` does."""
+    reading = engine.execution_options(read_only=True)
+    with translate_errors(engine), Session(reading, expire_on_commit=False) as session:
+        yield session
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from stylefarm.shared.db.base import Base
 from stylefarm.shared.db.cells import picture_names
 from stylefarm.shared.db.clock import settled
-from stylefarm.shared.db.connection import translate_errors
+from stylefarm.shared.db.connection import reading_session
 from stylefarm.shared.db.records import LossPoint
 from stylefarm.shared.db.states import FINAL, ArtifactRole, State, read_state
 from stylefarm.shared.db.tables import (
@@ -77,8 +77,7 @@ class DatabaseReader:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        engine = self.engine.execution_options(read_only=True)
-        with translate_errors(self.engine), Session(engine, expire_on_commit=False) as session:
+        with reading_session(self.engine) as session:
             yield session
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, or_, select
 
 from stylefarm.shared.db.access_tables import BrowserSessionRow, IdempotencyRow, ShareRow, TokenRow
 from stylefarm.shared.db.clock import now
+from stylefarm.shared.db.connection import reading_session
 from stylefarm.shared.db.tables import SweepRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
 from stylefarm.shared.settings import LONGEST_USER
@@ -83,7 +84,7 @@ class Access(Transactions):
 
     def tokens(self) -> list[TokenRow]:
         """Return all tokens, oldest first."""
-        with self._reading() as session:
+        with reading_session(self.engine) as session:
             return list(session.scalars(select(TokenRow).order_by(TokenRow.created_at, TokenRow.id)))
 
     def revoke_token(self, token_id: str) -> None:
@@ -96,7 +97,7 @@ class Access(Transactions):
     def check_token(self, secret: str) -> Grant | None:
         """Return who has that token; None if nobody has, or it has ended."""
         valid = (TokenRow.sha256 == _hash(secret)) & or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > now())
-        with self._reading() as session:
+        with reading_session(self.engine) as session:
             row = session.execute(select(TokenRow.user, TokenRow.role).where(valid)).one_or_none()
         return None if row is None else Grant(row[0], Role.parse(row[1]))
 
@@ -123,7 +124,7 @@ class Access(Transactions):
         valid = (BrowserSessionRow.sha256 == _hash(cookie)) & (BrowserSessionRow.expires_at > now())
         lasting = or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > now())
         joined = select(TokenRow.user, TokenRow.role).join(BrowserSessionRow, BrowserSessionRow.token_id == TokenRow.id)
-        with self._reading() as session:
+        with reading_session(self.engine) as session:
             row = session.execute(joined.where(valid, lasting)).one_or_none()
         return None if row is None else Grant(row[0], Role.parse(row[1]))
 
@@ -143,7 +144,7 @@ class Access(Transactions):
     def shares(self, sweep_id: str) -> list[Share]:
         """Return the links to a sweep that have not ended, oldest first."""
         lasting = (ShareRow.sweep_id == sweep_id) & (ShareRow.expires_at > now())
-        with self._reading() as session:
+        with reading_session(self.engine) as session:
             return [
                 _share(row) for row in session.scalars(select(ShareRow).where(lasting).order_by(ShareRow.created_at))
             ]
@@ -151,7 +152,7 @@ class Access(Transactions):
     def check_share(self, secret: str) -> Share | None:
         """Return the link that has that secret; None if there is none, or it has ended."""
         valid = (ShareRow.sha256 == _hash(secret)) & (ShareRow.expires_at > now())
-        with self._reading() as session:
+        with reading_session(self.engine) as session:
             row = session.scalars(select(ShareRow).where(valid)).one_or_none()
             return None if row is None else _share(row)
 

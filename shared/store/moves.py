@@ -32,13 +32,6 @@ class Transactions:
         with translate_errors(self.engine), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        """Open a session that changes nothing, and waits for nobody who does."""
-        engine = self.engine.execution_options(read_only=True)
-        with translate_errors(self.engine), Session(engine, expire_on_commit=False) as session:
-            yield session
-
 
 def is_fenced(fence: Fence) -> ColumnElement[bool]:
     """Return whether a job is still the fence's."""

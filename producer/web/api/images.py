@@ -10,12 +10,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.submission.pictures import store_input
 from stylefarm.producer.web.access import FarmDep, Submitter
 from stylefarm.producer.web.problems import Refused
-from stylefarm.shared.blobs.storage import picture_metadata
 from stylefarm.shared.images.decode import decode
-from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
-from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
 from stylefarm.shared.schema.http import HeldAnswer, UploadAnswer
 from stylefarm.shared.spec.spec import BLOB
 
@@ -67,10 +65,7 @@ def _store(farm: Farm, data: bytes, name: str) -> dict[str, Any]:
     blobs, key = farm.services.blobs, f"inputs/{sha256}"
     farm.store.holds.hold_for_a_day([key])
     if not blobs.exists(key):
-        metadata = picture_metadata(name, picture.width, picture.height)
-        blobs.put(key, data, media_type(data[:HEAD_BYTES]), metadata)
-        for thumbnail, file in thumbnails(sha256, picture.image).items():
-            blobs.put(thumbnail, file, MEDIA_TYPE)
+        store_input(blobs, sha256, data, name, picture)
     return {
         "address": f"{BLOB}{sha256}/{name}" if name else f"{BLOB}{sha256}",
         "sha256": sha256,

@@ -15,15 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylefarm.shared.spec.models import Transform
+from stylefarm.worker.engine.feedforward.distribution_matching import Values, efdm, order
 from stylefarm.worker.engine.feedforward.transforms import (
     AFFINE,
     AffineMap,
     Statistics,
-    Values,
-    efdm,
     measure,
     mix,
-    order,
 )
 from stylefarm.worker.engine.losses.targets import StyleImage
 

@@ -1,15 +1,14 @@
 """Transforms that give features of a content the statistics of a style.
 
-Three of them know the content and the style by two moments of their feature vectors f_k in R^C, at positions k with
+Those here know the content and the style by two moments of their feature vectors f_k in R^C, at positions k with
 weights w_k: the mean m and the covariance S. They are affine, f -> A f + b with b = m_s - A m_c:
 
     adain   A = diag(sigma_s / sigma_c), sigma = sqrt(diag(S) + 1e-5)      Huang and Belongie 2017, eq. 8
     wct     A = S_s^(1/2) S_c^(-1/2)                                        Li et al. 2017, eqs. 1 and 2
     ot      A = S_c^(-1/2) (S_c^(1/2) S_s S_c^(1/2))^(1/2) S_c^(-1/2)       Lu et al. 2019, eq. 8; Mroueh 2020, eq. 5
 
-wct and ot both give the covariance of the style; of all maps that do, ot moves the features least. The fourth, efdm
-(Zhang et al. 2022, "Exact Feature Distribution Matching", eq. 5), gives the value of rank r in a channel of the content
-the value of rank r in that channel of the style.
+wct and ot both give the covariance of the style; of all maps that do, ot moves the features least. The fourth, efdm, is
+in `distribution_matching`.
 
 S is divided by the number of positions for adain, and by one less for wct and ot. Moments are sums, so those of a
 picture that is too large to be held are merged strip by strip. They and all matrices are float64.
@@ -133,23 +132,6 @@ class AffineMap:
             strength: 0 to 1.
         """
         return mix([(strength, self), (1 - strength, _identity(self))])
-
-
-@dataclass(frozen=True)
-class Values:
-    """The values of each channel in order: what efdm knows of a style.
-
-    Args:
-        ordered: (B, C, N), ascending.
-        places: Where each stands in its distribution, in (0, 1), (B, C, N); None: the middles of N equal parts.
-
-    Example:
-        >>> order(torch.tensor([[[3.0, 1.0, 2.0]]])).ordered.tolist()
-        [[[1.0, 2.0, 3.0]]]
-    """
-
-    ordered: Tensor
-    places: Tensor | None = None
 
 
 def measure(features: Tensor, weights: Tensor | None, *, full: bool) -> Statistics:
@@ -310,81 +292,6 @@ def mix(maps: Sequence[tuple[float, AffineMap]]) -> AffineMap:
     matrices = [share * (_whole(entry.matrix) if whole else entry.matrix) for share, entry in maps]
     offsets = [share * entry.offset for share, entry in maps]
     return AffineMap(sum(matrices[1:], matrices[0]), sum(offsets[1:], offsets[0]))
-
-
-def order(features: Tensor, weights: Tensor | None = None) -> Values:
-    """Return the values of each channel in order.
-
-    Args:
-        features: (B, C, N).
-        weights: How much each position counts, (1 or B, N) in [0, 1]; None: 1.
-
-    Example:
-        >>> order(torch.tensor([[[3.0, 1.0]]]), torch.tensor([[1.0, 3.0]])).places.tolist()
-        [[[0.375, 0.875]]]
-    """
-    ordered, index = features.sort(dim=2, stable=True)
-    return Values(ordered, None if weights is None else _places(index, weights))
-
-
-def efdm(features: Tensor, style: Values, weights: Tensor | None = None) -> Tensor:
-    """Return the features with the style's values: the value of rank r becomes the style's of rank r.
-
-    If the style has another number of positions its values are interpolated between the middles of its ranks.
-
-    Args:
-        features: Those of the content, (B, C, N).
-        style: The values of the style, of one picture or B.
-        weights: How much each position of the content counts for the ranks, (1 or B, N); None: 1.
-
-    Source:
-        Zhang et al. 2022 (arXiv 2203.07740), eq. 5.
-
-    Example:
-        >>> efdm(torch.tensor([[[0.3, 0.1, 0.2]]]), order(torch.tensor([[[7.0, 9.0, 8.0]]]))).tolist()
-        [[[9.0, 7.0, 8.0]]]
-    """
-    index = features.argsort(dim=2, stable=True)
-    batch, channels, count = features.shape
-    ordered = style.ordered.expand(batch, -1, -1)
-    if weights is None and style.places is None:
-        matched = _stretched(ordered, count)
-    else:
-        places = _middles(count, features).expand(batch, channels, -1) if weights is None else _places(index, weights)
-        matched = _interpolated(ordered, style.places, places)
-    return torch.empty_like(matched).scatter_(2, index, matched)
-
-
-def _stretched(ordered: Tensor, count: int) -> Tensor:
-    """Return ascending values (B, C, M) at the middles of `count` equal parts."""
-    if ordered.shape[2] == count:
-        return ordered
-    at = (_middles(count, ordered) * ordered.shape[2] - 0.5).clamp(0, ordered.shape[2] - 1)
-    low = at.long()
-    high = (low + 1).clamp_max(ordered.shape[2] - 1)
-    return torch.lerp(ordered[:, :, low], ordered[:, :, high], (at - low).to(ordered.dtype))
-
-
-def _interpolated(ordered: Tensor, places: Tensor | None, at: Tensor) -> Tensor:
-    """Return the values (B, C, M), which stand at `places`, at other places (B, C, N)."""
-    batch, channels, count = ordered.shape
-    known = (_middles(count, ordered) if places is None else places).expand(batch, channels, -1).contiguous()
-    high = torch.searchsorted(known, at.contiguous()).clamp(min(1, count - 1), count - 1)
-    low = (high - 1).clamp_min(0)
-    start, stop = known.gather(2, low), known.gather(2, high)
-    share = ((at - start) / (stop - start).clamp_min(1e-12)).clamp(0, 1)
-    return torch.lerp(ordered.gather(2, low), ordered.gather(2, high), share.to(ordered.dtype))
-
-
-def _middles(count: int, like: Tensor) -> Tensor:
-    return (torch.arange(count, device=like.device, dtype=torch.float64) + 0.5) / count
-
-
-def _places(index: Tensor, weights: Tensor) -> Tensor:
-    """Return where the positions of `index`, ascending by value, stand in the distribution."""
-    own = weights.double()[:, None].expand(index.shape[0], index.shape[1], -1).gather(2, index)
-    total = own.sum(2, keepdim=True).clamp_min(torch.finfo(own.dtype).tiny)
-    return (own.cumsum(2) - own / 2) / total
 
 
 def _centered(matrix: Tensor, content: Statistics, style: Statistics) -> AffineMap:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stylefarm.shared.spec.models import Transform
+from stylefarm.worker.engine.feedforward.distribution_matching import efdm, order
 from stylefarm.worker.engine.feedforward.styling import Regions, Styling, know
-from stylefarm.worker.engine.feedforward.transforms import AFFINE, adain, efdm, measure, order, ot, wct
+from stylefarm.worker.engine.feedforward.transforms import AFFINE, adain, measure, ot, wct
 
 TRANSFORMS: tuple[Transform, ...] = ("adain", "wct", "efdm", "ot")
 SHAPES = ("random", "flat", "two colors", "grey", "sparse", "large", "tiny")

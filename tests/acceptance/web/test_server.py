@@ -26,24 +26,10 @@ STREAMS = 100
 
 
 @pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    """The farm that the server serves."""
-    with Farm(embedded_settings(tmp_path_factory.mktemp("farm") / "home")) as farm:
-        yield farm
-
-
-@pytest.fixture(scope="module")
 def sweep(farm: Farm) -> Sweep:
     """Two cells that run."""
     axes = {"content": ["a.png", "b.png"], "style": ["s.png"]}
     return made_up(farm, axes, outcome=lambda _: State.RUNNING)
-
-
-@pytest.fixture(scope="module")
-def server(farm: Farm) -> Iterator[WebServer]:
-    """The server; the last test that takes it ends it."""
-    with web_server(farm.settings.home) as server:
-        yield server
 
 
 def opened(server: WebServer, path: str, **headers: str) -> socket.socket:

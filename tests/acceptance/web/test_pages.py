@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
-from examples.embedded import embedded_settings
 from stylefarm import Farm, State, Sweep
 from stylefarm.producer.client import voting
 from stylefarm.producer.client.search import best, search, tried_cells
@@ -22,7 +21,7 @@ from stylefarm.producer.grids import parse_grid
 from tests.browser import browser_page
 from tests.made_up import made_up
 from tests.servers.processes import wait_until
-from tests.web_server import WebServer, web_server
+from tests.web_server import WebServer
 
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"]}
 TRIALS = 6
@@ -38,20 +37,6 @@ RECORD = """() => {
     const all = { subtree: true, childList: true, attributes: true, characterData: true };
     new MutationObserver(look).observe(document.querySelector("main"), all);
 }"""
-
-
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    """The farm that the server serves."""
-    with Farm(embedded_settings(tmp_path_factory.mktemp("farm") / "home")) as farm:
-        yield farm
-
-
-@pytest.fixture(scope="module")
-def server(farm: Farm) -> Iterator[WebServer]:
-    """The server, with the process that renders beside it."""
-    with web_server(farm.settings.home, STYLEFARM_THREADS="1") as server:
-        yield server
 
 
 def pixels(element: Locator) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Literal
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from examples.embedded import embedded_settings
 from stylefarm import Farm, State
 from stylefarm.shared.db.records import Fence, LossPoint
 from tests.browser import browser_page
 from tests.made_up import made_up
 from tests.servers.processes import wait_until
-from tests.web_server import WebServer, web_server
+from tests.web_server import WebServer
 
 PICTURES = 100
 TABS = 8
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
-
-
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    """The farm that the server serves."""
-    with Farm(embedded_settings(tmp_path_factory.mktemp("farm") / "home")) as farm:
-        yield farm
-
-
-@pytest.fixture(scope="module")
-def server(farm: Farm) -> Iterator[WebServer]:
-    """The server."""
-    with web_server(farm.settings.home) as server:
-        yield server
 
 
 def rated(farm: Farm, jobs: list[str]) -> list[tuple[int | None, str | None]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # Values of half precision that are cast to float32 at a time: few enough that their memory is reused.
-CAST_CHUNK = 1 << 22
+CAST_CHUNK = 1 << 19
 
 ContentNormalization = Literal["initial", "relative", "mean", "sum", "half-sum"]
 

@@ -147,6 +147,13 @@ class Gram(MomentLoss):
         """Return (1 / C^2) |G - G'|^2: (B,)."""
         return (require(moments.second) - self.target[0]).square().mean((1, 2))
 
+    def distance_and_grad(self, moments: Moments) -> tuple[Tensor, Moments]:
+        """Return the distance (B,) and its gradient (2 / C^2) (G - G')."""
+        difference = require(moments.second) - self.target[0]
+        count = difference.shape[1] * difference.shape[2]
+        distance = torch.linalg.vector_norm(difference, dim=(1, 2)).square() / count
+        return distance, Moments(moments.share, second=difference.mul_(2 / count))
+
     def magnitude(self) -> Tensor:
         """Return (1 / C^2) |G'|^2."""
         return self.target[0].square().mean((1, 2))

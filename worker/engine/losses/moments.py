@@ -15,11 +15,15 @@ import torch
 from torch import Tensor
 
 from stylefarm.worker.engine.losses.content import CAST_CHUNK
+from stylefarm.worker.engine.products import add_product, has_onednn, multiply
 
 MomentKind = Literal["mean", "variance", "second"]
 
 # Positions in one product of half precision; its sum, rounded once, is added to the others in float32.
 CHUNK = 4096
+
+# Of fewer channels, features in the channels-last format are not copied for a faster product.
+MIN_MOVED_CHANNELS = 128
 
 # A part in which nothing counts is divided by this.
 MIN_SHARE = 1e-30
@@ -259,8 +263,19 @@ def _second(flat: Tensor, region: Tensor | None, positions: int, precise: bool) 
         product = _widened_product(flat, region)
     else:
         left = flat if region is None else flat * region.to(flat.dtype)
-        product = left @ flat.mT if flat.itemsize >= 4 else _half_product(left, flat)
+        product = _whole_product(left, flat) if flat.itemsize >= 4 else _half_product(left, flat)
     return product / positions if region is None else product
+
+
+def _whole_product(left: Tensor, right: Tensor) -> Tensor:
+    """Return left @ right^T of (B, C, N)."""
+    # oneDNN needs the positions of a channel side by side; to move few channels takes longer than is won.
+    if not has_onednn(left, right) or (left.stride(2) != 1 and left.shape[1] < MIN_MOVED_CHANNELS):
+        return left @ right.mT
+    moved = left.contiguous()
+    other = moved if right is left else right.contiguous()
+    # Image by image, so that one of a batch has the bits that it has alone.
+    return torch.stack([multiply(a, b) for a, b in zip(moved, other, strict=True)])
 
 
 def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
@@ -305,19 +320,22 @@ def _sum(flat: Tensor, region: Tensor | None) -> Tensor:
 
 def _with_product(grad: Tensor | None, matrix: Tensor, features: Tensor) -> Tensor:
     """Return grad + matrix @ features at each position; the matrix (B, C, C) is symmetric."""
-    last = not features.is_contiguous() and features.is_contiguous(memory_format=torch.channels_last)
-    if grad is not None and grad.stride() == features.stride() and (last or features.is_contiguous()):
-        if last:
-            grad.permute(0, 2, 3, 1).flatten(1, 2).baddbmm_(features.permute(0, 2, 3, 1).flatten(1, 2), matrix)
-        else:
-            grad.flatten(2).baddbmm_(matrix, features.flatten(2))
+    if features.is_contiguous() or not features.is_contiguous(memory_format=torch.channels_last):
+        flat = features.flatten(2)
+        if grad is None or grad.stride() != features.stride() or not features.is_contiguous():
+            product = (matrix @ flat).view(features.shape)
+            return product if grad is None else grad.add_(product)
+        grad.flatten(2).baddbmm_(matrix, flat)
         return grad
-    if last:
-        found = (features.permute(0, 2, 3, 1).flatten(1, 2) @ matrix).unflatten(1, features.shape[2:])
-        product = found.permute(0, 3, 1, 2)
-    else:
-        product = (matrix @ features.flatten(2)).view(features.shape)
-    return product if grad is None else grad.add_(product)
+    vectors = features.permute(0, 2, 3, 1).flatten(1, 2)
+    matrices = matrix.expand(len(vectors), -1, -1)
+    if grad is None or grad.stride() != features.stride():
+        each = [multiply(own, by) for own, by in zip(vectors, matrices, strict=True)]
+        product = torch.stack(each).unflatten(1, features.shape[2:]).permute(0, 3, 1, 2)
+        return product if grad is None else grad.add_(product)
+    for total, own, by in zip(grad.permute(0, 2, 3, 1).flatten(1, 2), vectors, matrices, strict=True):
+        add_product(total, own, by)
+    return grad
 
 
 def _sums(x: Tensor) -> torch.dtype:

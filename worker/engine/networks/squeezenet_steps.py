@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from stylefarm.worker.engine.networks.squeezenet import FireModule, FirstConvolution, Pool3x3
 from stylefarm.worker.engine.networks.vgg_backbone import relu_grad
+from stylefarm.worker.engine.products import add_product, multiply
 
 Grad = Callable[[Tensor], Tensor]
 """Returns the gradient for a step's input of that for its output, which it may change."""
@@ -126,6 +127,7 @@ class FireStep:
         self.squeeze = fire.squeeze.weight[:, :, 0, 0].contiguous()
         self.expand1x1 = fire.expand1x1.weight[:, :, 0, 0].contiguous()
         self.expand3x3 = fire.expand3x3.weight.contiguous(memory_format=torch.channels_last)
+        self.turned_squeeze, self.turned1x1 = self.squeeze.T.contiguous(), self.expand1x1.T.contiguous()
         turned = fire.expand3x3.weight.flip(2, 3).transpose(0, 1)
         self.turned3x3 = turned.contiguous(memory_format=torch.channels_last)
         self.biases = tuple(part.bias for part in (fire.squeeze, fire.expand1x1, fire.expand3x3))
@@ -162,8 +164,8 @@ class FireStep:
         grad = relu_grad(grad, y)
         squeezed = functional.conv2d(grad[:, self.half :], self.turned3x3, padding=1)
         squeezed = squeezed.contiguous(memory_format=torch.channels_last)
-        _positions(squeezed).addmm_(_positions(grad)[:, : self.half], self.expand1x1)
-        return _features(_positions(relu_grad(squeezed, z)) @ self.squeeze, z)
+        add_product(_positions(squeezed), _positions(grad)[:, : self.half], self.turned1x1)
+        return _features(multiply(_positions(relu_grad(squeezed, z)), self.turned_squeeze), z)
 
 
 class PoolStep:
@@ -212,18 +214,23 @@ class PoolStep:
         height, width = x.shape[2:]
 
         def grad_of(grad: Tensor) -> Tensor:
-            spread = functional.conv_transpose2d(grad, kernel, stride=2, groups=self.channels)
+            spread = self._spread(grad, kernel)
             rows, columns = height - spread.shape[2], width - spread.shape[3]
             return functional.pad(spread, (0, columns, 0, rows)) if rows or columns else spread
 
         return functional.conv2d(x, kernel, stride=2, groups=self.channels), grad_of
 
+    def _spread(self, grad: Tensor, kernel: Tensor) -> Tensor:
+        # oneDNN has no transposed convolution of single channels in half precision; what stands in for it takes many
+        # times as long as that in float32 with both casts.
+        wide = torch.float32 if grad.device.type == "cpu" and grad.itemsize < 4 else grad.dtype
+        spread = functional.conv_transpose2d(grad.to(wide), kernel.to(wide), stride=2, groups=self.channels)
+        return spread.to(grad.dtype)
+
 
 def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return the 1 x 1 convolution of x (B, C, H, W), channels-last, with a weight (K, C)."""
-    positions = _positions(x)
-    product = positions @ weight.T if bias is None else torch.addmm(bias, positions, weight.T)
-    return _features(product, x)
+    return _features(multiply(_positions(x), weight, bias), x)
 
 
 def _positions(x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -19,8 +20,9 @@ LONGEST_STEP = 0.2
 # Pairs whose curvature s.y is not clearly positive would make the inverse Hessian indefinite, and are left out.
 MIN_CURVATURE = 1e-8
 
-# Of each vector, in one part of an inner product.
+# Of each vector, in one part of an inner product, and in one part of a sum of vectors.
 CACHED_VALUES = 4096
+SUMMED_VALUES = 16384
 
 
 class LBFGS:
@@ -96,9 +98,9 @@ class LBFGS:
             direction = g * gamma
         else:
             direction = self.history.direction(x, g)
-        step = self.rate.at(self.iteration) * direction
+        length = self._step_length(direction)
         self.iteration += 1
-        return (x - self._bounded(step)).view_as(image)
+        return torch.addcmul(x, length, direction, value=-1).view_as(image)
 
     def resize(self, height: int, width: int) -> None:
         """Drop the history: curvature along pairs of another size tells nothing here."""
@@ -115,12 +117,14 @@ class LBFGS:
         history = state.part(HISTORY)
         self.history = _History.restored(history, self.history_size, device) if history.numbers else None
 
-    def _bounded(self, step: Tensor) -> Tensor:
+    def _step_length(self, direction: Tensor) -> Tensor:
+        """Return the factor of each direction (B, N) in a step, (B, 1)."""
+        length = torch.full_like(direction[:, :1], self.rate.at(self.iteration))
         if self.longest_step is None:
-            return step
+            return length
         longest = self.longest_step * self.unit
-        length = _root_mean_square(step)
-        return step * (longest / length.clamp_min(longest))
+        size = _root_mean_square(direction) * length
+        return length * (longest / size.clamp_min(longest))
 
 
 class _History:
@@ -177,7 +181,7 @@ class _History:
         # The slots from the oldest pair to the newest.
         order = [(slot + 1 + age) % filled for age in range(filled)]
         coefficients, gamma = self._coefficients(order, found[:, :, 2:])
-        return _combined(rows, coefficients.to(g.dtype)) + gamma.to(g.dtype) * g
+        return _combined(rows, coefficients.to(g.dtype)).addcmul_(gamma.to(g.dtype), g)
 
     def _coefficients(self, order: Sequence[int], with_gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return the coefficient of each row in H g, (B, 2 m, 1), and of g itself, (B, 1).
@@ -224,12 +228,25 @@ def _products_in_parts(rows: Tensor, vectors: Tensor) -> Tensor:
 
 def _combined(rows: Tensor, coefficients: Tensor) -> Tensor:
     """Return the sum of (B, R, N) by coefficients (B, R, 1): (B, N)."""
-    return _one_by_one(lambda a, b: b.mT @ a, rows, coefficients)[:, 0]
+    if rows.device.type != "cpu":
+        return (coefficients.mT @ rows)[:, 0]
+    return _one_by_one(_combined_in_parts, rows, coefficients)
+
+
+def _combined_in_parts(rows: Tensor, coefficients: Tensor) -> Tensor:
+    """Return the sum of (R, N) by coefficients (R, 1): (N,), in parts, which is twice as fast on a CPU."""
+    whole = rows.shape[1] // SUMMED_VALUES * SUMMED_VALUES
+    parts = rows[:, :whole].unflatten(1, (-1, SUMMED_VALUES)).transpose(0, 1)
+    found = rows.new_empty(rows.shape[1])
+    torch.bmm(coefficients.mT.expand(len(parts), -1, -1), parts, out=found[:whole].view(-1, 1, SUMMED_VALUES))
+    torch.mv(rows[:, whole:].mT, coefficients[:, 0], out=found[whole:])
+    return found
 
 
 def _root_mean_square(x: Tensor) -> Tensor:
     """Return that of each row of (B, N): (B, 1)."""
-    return _one_by_one(lambda a, _: a.square().mean(-1, keepdim=True).sqrt(), x, x)
+    size = math.sqrt(x.shape[1])
+    return _one_by_one(lambda a, _: torch.linalg.vector_norm(a, dim=-1, keepdim=True) / size, x, x)
 
 
 def _one_by_one(function: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor) -> Tensor:

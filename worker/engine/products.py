@@ -1,0 +1,60 @@
+"""Products of matrices in float32 on a CPU by oneDNN.
+
+torch gives them to MKL, which on processors of another maker than Intel takes half of the width of their vectors: there
+oneDNN is twice as fast, and elsewhere it is no slower. Half precision goes to oneDNN as it is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def has_onednn(*factors: Tensor) -> bool:
+    """Return whether oneDNN multiplies these matrices: in float32, on a CPU, and without gradients, which it lacks.
+
+    Example:
+        >>> has_onednn(torch.ones(1, 1, dtype=torch.float64))
+        False
+    """
+    wanted = torch.is_grad_enabled() and any(factor.requires_grad for factor in factors)
+    alike = all(factor.device.type == "cpu" and factor.dtype == torch.float32 for factor in factors)
+    return alike and not wanted and torch.backends.mkldnn.is_available()
+
+
+def multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return a b^T + bias.
+
+    Args:
+        a: (N, K), any float dtype.
+        b: (M, K), of the same dtype and on the same device.
+        bias: (M,); None for zero.
+
+    Returns:
+        (N, M), contiguous.
+
+    Example:
+        >>> multiply(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]), torch.tensor([0.0, 1.0]))
+        tensor([[11., 18.]])
+    """
+    if has_onednn(a, b):
+        # Of a part of a larger matrix oneDNN has no fast kernel.
+        a, b = a.contiguous(), b.contiguous()
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")
+        return product
+    return a @ b.mT if bias is None else torch.addmm(bias, a, b.mT)
+
+
+def add_product(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return `total` + a b^T, computed in place.
+
+    Args:
+        total: (N, M), contiguous along its rows.
+        a: (N, K), of the same dtype and on the same device.
+        b: (M, K), likewise.
+
+    Example:
+        >>> add_product(torch.ones(1, 1), torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]))
+        tensor([[12.]])
+    """
+    return total.add_(multiply(a, b)) if has_onednn(a, b) else total.addmm_(a, b.mT)

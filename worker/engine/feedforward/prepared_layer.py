@@ -50,12 +50,12 @@ class PreparedLayer:
         self.edge: Edge = layer.edge or "zeros"
         on_cpu = path.device.type == "cpu"
         plain = self.stride == 1 and layer.enlarges is None
-        self.by_nnpack = path.algorithm == "winograd" and plain and layer.conv.in_channels >= NNPACK_CHANNELS
+        self.by_nnpack = path.algorithm == "winograd" and plain and self.kernel == 3 and layer.conv.in_channels >= NNPACK_CHANNELS
         self.by_fours = on_cpu and plain and self.outputs <= FEW_CHANNELS and not self.by_nnpack
         if layer.enlarges == "nearest":
             # Over an edge that reflects stands what the outermost repeats.
             self.edge = "zeros" if self.edge == "zeros" else "replicate"
-        contiguous = self.by_nnpack or (path.algorithm == "winograd" and self.enlarges is not None)
+        contiguous = self.by_nnpack
         self.format = torch.contiguous_format if contiguous else torch.channels_last
         weights = phases(weight) if layer.enlarges == "nearest" else [fours(weight) if self.by_fours else weight]
         self.weights = [each.to(path.device, path.dtype).contiguous(memory_format=self.format) for each in weights]

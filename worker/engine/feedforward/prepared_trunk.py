@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,9 +17,6 @@ from stylefarm.worker.engine.feedforward.trunk import ConvLayer, ResidualBlock, 
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.losses.moment_losses import require
 from stylefarm.worker.engine.losses.moments import MomentKind, Moments, PositionWeights, compute_moments
-
-# Positions whose squares are summed at a time.
-CHUNK = 4096
 
 _STATISTICS: frozenset[MomentKind] = frozenset({"mean", "variance"})
 
@@ -105,26 +102,41 @@ def _affine(norm: Norm, mixture: Mixture | None, y: Tensor, rows: slice | None =
 
 
 def _standardized(y: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    if y.dtype == torch.float32:
-        # In place, since new memory takes more time than the sums.
+    """Return y, which may be changed, standardized picture by picture, times `scale`, plus `shift`."""
+    if y.dtype != torch.float32:
+        parts = [_batch_norm(each, *one) for each, *one in _by_picture(y, scale, shift)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+    # In place, since new memory takes more time than the sums.
+    if y.is_contiguous() or y.device.type != "cpu":
         y.sub_(y.mean((2, 3), keepdim=True))
         deviation = (_squares(y) / (y.shape[2] * y.shape[3]) + EPSILON).sqrt()
         return torch.addcmul(shift, y, scale / deviation, out=y)
-    each = [torch.native_batch_norm(one, None, None, None, None, True, 0.0, EPSILON)[0] for one in y.split(1)]
-    return torch.addcmul(shift.to(y.dtype), each[0] if len(each) == 1 else torch.cat(each), scale.to(y.dtype))
+    for each, factor, offset in _by_picture(y, scale, shift):
+        mean, variance = (x[:, None, None] for x in torch.batch_norm_update_stats(each, None, None, 0.0))
+        factor = factor / (variance + EPSILON).sqrt()
+        each.mul_(factor).add_(offset - mean * factor)
+    return y
+
+
+def _by_picture(y: Tensor, scale: Tensor, shift: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield each picture of y, (1, C, H, W), with its scale and its shift."""
+    affine = [x.expand(y.shape[0], -1, -1, -1).split(1) for x in (scale, shift)]
+    yield from zip(y.split(1), *affine, strict=True)
+
+
+def _batch_norm(y: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return one picture, (1, C, H, W), standardized, times `scale`, plus `shift`."""
+    if scale.shape[2:] == shift.shape[2:] == (1, 1):
+        affine = scale.flatten(), shift.flatten()
+        return torch.native_batch_norm(y, *affine, None, None, True, 0.0, EPSILON)[0]
+    plain = torch.native_batch_norm(y, None, None, None, None, True, 0.0, EPSILON)[0]
+    return torch.addcmul(shift.to(y.dtype), plain, scale.to(y.dtype))
 
 
 def _squares(y: Tensor) -> Tensor:
     """Return the sum of the squares of each channel, (B, C, 1, 1)."""
-    if y.is_contiguous():
-        norm: Tensor = torch.linalg.vector_norm(y, dim=(2, 3), keepdim=True)
-        return norm.square()
-    # Across channels-last features a norm takes thirty times as long; few positions at a time stay in the cache.
-    positions = y.permute(0, 2, 3, 1).flatten(1, 2)
-    ones = y.new_ones(1, 1, CHUNK)
-    sums = torch.stack([ones[..., : part.shape[1]] @ part.square() for part in positions.split(CHUNK, 1)])
-    total = sums.sum(0)
-    return total.mT[..., None]
+    norm: Tensor = torch.linalg.vector_norm(y, dim=(2, 3), keepdim=True)
+    return norm.square()
 
 
 @dataclass

@@ -202,6 +202,8 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="a folder with neural-style-pt as it comes")
     parser.add_argument("--out", type=Path, default=Path("docs/squeezenet-benchmarks.md"))
     arguments = parser.parse_args()
+    # Where Python is told not to keep what it compiled, as in some containers, each command takes two seconds more.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     precisions: list[Precision] = list(dict.fromkeys((choose().precision, "fp32")))
     capability = torch.backends.cpu.get_cpu_capability()
     with tempfile.TemporaryDirectory() as temporary:

@@ -6,10 +6,14 @@ import contextlib
 import os
 import re
 import signal
+import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.programs import CommandLine
 
@@ -23,6 +27,36 @@ class WebServer:
     address: str
     process: subprocess.Popen[str]
     home: Path
+
+
+@contextlib.contextmanager
+def rendering_suspended(pid: int, database: Path) -> Iterator[None]:
+    """Stop the process that renders beside the server of that process id: what is queued meanwhile is not taken."""
+    renderers = psutil.Process(pid).children()
+    while True:
+        for process in renderers:
+            process.suspend()
+        # It may have been stopped in the midst of a transaction, which would keep all others waiting.
+        if _is_unlocked(database):
+            break
+        for process in renderers:
+            process.resume()
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        for process in renderers:
+            process.resume()
+
+
+def _is_unlocked(database: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(database, timeout=0)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.rollback()
+    return True
 
 
 @contextlib.contextmanager

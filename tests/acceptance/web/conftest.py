@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from examples.embedded import embedded_settings
-from stylefarm import Farm
-from tests.web_server import WebServer, web_server
+from stylefarm import Farm, Sweep
+from tests.made_up import made_up
+from tests.web_server import WebServer, rendering_suspended, web_server
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +25,14 @@ def server(farm: Farm) -> Iterator[WebServer]:
     """The server, with the process that renders beside it; a test that ends it is the last to take it."""
     with web_server(farm.settings.home, STYLEFARM_THREADS="1") as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def make_up(farm: Farm, server: WebServer) -> Callable[..., Sweep]:
+    """Makes up a sweep as `made_up` does, while nothing is rendered: a renderer would take its jobs first."""
+
+    def make(*arguments: Any, **options: Any) -> Sweep:
+        with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
+            return made_up(farm, *arguments, **options)
+
+    return make

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 
-from stylefarm import Farm, State
+from stylefarm import Farm, State, Sweep
 from stylefarm.shared.db.records import Fence, LossPoint
 from tests.browser import browser_page
-from tests.made_up import made_up
 from tests.servers.processes import wait_until
 from tests.web_server import WebServer
 
@@ -24,9 +24,11 @@ def rated(farm: Farm, jobs: list[str]) -> list[tuple[int | None, str | None]]:
     return [(status.stars, status.flag) for status in farm.statuses(jobs)]
 
 
-def test_a_hundred_pictures_are_culled_by_keyboard(server: WebServer, farm: Farm) -> None:
+def test_a_hundred_pictures_are_culled_by_keyboard(
+    make_up: Callable[..., Sweep], server: WebServer, farm: Farm
+) -> None:
     """Given a hundred pictures, if each is judged by one key, I expect all stored, and each undo exact."""
-    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png"], "style_weight": list(range(1, PICTURES + 1))})
+    sweep = make_up({"content": ["a.png"], "style": ["s.png"], "style_weight": list(range(1, PICTURES + 1))})
     jobs = [status.id for status in sweep.statuses()]
     keys = random.Random(1).choices("012345px", k=PICTURES)
     expected = [(None, "pick" if key == "p" else "reject") if key in "px" else (int(key), None) for key in keys]
@@ -47,10 +49,10 @@ def test_a_hundred_pictures_are_culled_by_keyboard(server: WebServer, farm: Farm
         page.wait_for_url(lambda url: "view=loupe" not in url, timeout=60_000)
 
 
-def test_cells_come_alive_in_every_tab(server: WebServer, farm: Farm) -> None:
+def test_cells_come_alive_in_every_tab(make_up: Callable[..., Sweep], server: WebServer, farm: Farm) -> None:
     """Given a grid in eight tabs, if a job goes on and ends, I expect its cell to show that without a reload."""
     axes = {"content": ["a.png", "b.png"], "style": ["s.png"]}
-    sweep = made_up(farm, axes, outcome=lambda cell: State.DONE if cell["content"] == "a.png" else State.RUNNING)
+    sweep = make_up(axes, outcome=lambda cell: State.DONE if cell["content"] == "a.png" else State.RUNNING)
     with browser_page(f"{server.address}/sweeps/{sweep.id}") as page:
         # More than the connections that a browser opens to one server.
         tabs = [page, *(page.context.new_page() for _ in range(TABS - 1))]
@@ -73,9 +75,9 @@ def test_cells_come_alive_in_every_tab(server: WebServer, farm: Farm) -> None:
         )
 
 
-def test_every_page_can_be_read_aloud(server: WebServer, farm: Farm) -> None:
+def test_every_page_can_be_read_aloud(make_up: Callable[..., Sweep], server: WebServer) -> None:
     """Given each page in each theme, I expect axe to find nothing serious, and no complaint of the browser."""
-    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png", "t.png"], "style_weight": [1, 2, 3]}, snapshots=2)
+    sweep = make_up({"content": ["a.png"], "style": ["s.png", "t.png"], "style_weight": [1, 2, 3]}, snapshots=2)
     views = [f"/sweeps/{sweep.id}?view={view}" for view in ("grid", "loupe", "compare", "survey", "explore", "vote")]
     with browser_page(server.address) as page:
         for path in [
@@ -98,9 +100,9 @@ def test_every_page_can_be_read_aloud(server: WebServer, farm: Farm) -> None:
                 assert not serious, (path, scheme, [(one["id"], one["nodes"][0]["html"]) for one in serious])
 
 
-def test_on_a_phone_nothing_is_named_by_keys_or_out_of_sight(server: WebServer, farm: Farm) -> None:
+def test_on_a_phone_nothing_is_named_by_keys_or_out_of_sight(make_up: Callable[..., Sweep], server: WebServer) -> None:
     """Given a phone, I expect all of the menu in sight, and the buttons of a pair to say where its pictures stand."""
-    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png", "t.png"]})
+    sweep = make_up({"content": ["a.png"], "style": ["s.png", "t.png"]})
     with browser_page(server.address, viewport={"width": 390, "height": 844}) as page:
         assert page.locator(".top nav").evaluate("nav => nav.scrollWidth <= nav.clientWidth")
         page.goto(f"{server.address}/models")

@@ -19,12 +19,14 @@ from stylefarm.producer.client import voting
 from stylefarm.producer.client.search import best, search, tried_cells
 from stylefarm.producer.grids import parse_grid
 from tests.browser import browser_page
-from tests.made_up import made_up
 from tests.servers.processes import wait_until
 from tests.web_server import WebServer
 
 SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"]}
 TRIALS = 6
+
+# What the chart shows: taken at once, since it is drawn anew every other second while a job runs.
+CHART = "() => document.querySelector('.plot canvas')?.toDataURL() ?? null"
 
 # Keeps the address of the picture and the words that the first cell shows, each time when anything changes.
 RECORD = """() => {
@@ -90,21 +92,20 @@ def test_a_running_job_is_watched_and_cancelled(server: WebServer, farm: Farm, p
     stop it, and the page to say so."""
     job = farm.submit(content=pictures / "a.png", style=pictures / "s.png", size=32, iterations=100_000, **SHALLOW)
     with browser_page(f"{server.address}/jobs/{job.id}") as page:
-        chart = page.locator(".plot canvas")
-        chart.wait_for()
+        page.locator(".plot canvas").wait_for()
         page.locator(".state", has_text="running").first.wait_for()
-        before = pixels(chart)
-        wait_until(lambda: not np.array_equal(pixels(page.locator(".plot canvas")), before), 60)
+        before = page.evaluate(CHART)
+        wait_until(lambda: page.evaluate(CHART) not in {None, before}, 60)
         page.get_by_role("button", name="Cancel", exact=True).click()
         page.get_by_role("button", name="Cancel it").click()
-        page.locator(".facts + *, aside .state", has_text="cancelled").first.wait_for()
+        page.locator("aside .state", has_text="cancelled").wait_for()
         page.get_by_role("button", name="Retry").wait_for()
     assert job.status().state is State.CANCELLED
 
 
-def test_a_curve_is_read(server: WebServer, farm: Farm) -> None:
+def test_a_curve_is_read(make_up: Callable[..., Sweep], server: WebServer) -> None:
     """Given a job of a sweep, I expect its curve with its terms, values under the pointer, either scale, siblings."""
-    sweep = made_up(farm, {"content": ["a.png"], "style": ["s.png"], "style_weight": [1, 2, 3]}, name="curves")
+    sweep = make_up({"content": ["a.png"], "style": ["s.png"], "style_weight": [1, 2, 3]}, name="curves")
     with browser_page(f"{server.address}/jobs/{sweep.statuses()[0].id}") as page:
         legend = page.locator(".u-legend .u-series")
         labels = legend.locator(".u-label")
@@ -129,11 +130,11 @@ def test_a_curve_is_read(server: WebServer, farm: Farm) -> None:
         assert labels.all_inner_texts()[5:] == ["style weight 2", "style weight 3"]
 
 
-def test_two_pictures_are_compared_by_a_slider_and_over_time(server: WebServer, farm: Farm) -> None:
+def test_two_pictures_are_compared_by_a_slider_and_over_time(make_up: Callable[..., Sweep], server: WebServer) -> None:
     """Given two cells with snapshots, I expect a slider to divide one from the other where it stands, their difference
     to be that, and another slider to show both at one iteration."""
     axes = {"content": ["left.png", "right.png"], "style": ["s.png"]}
-    sweep = made_up(farm, axes, name="pair", snapshots=2)
+    sweep = make_up(axes, name="pair", snapshots=2)
     left, right = sweep.statuses()
     with browser_page(f"{server.address}/sweeps/{sweep.id}?view=compare&mode=slider") as page:
         overlay, divider = page.locator(".overlay"), page.get_by_label("How much of the left picture")
@@ -198,7 +199,8 @@ def test_votes_in_the_browser_steer_a_search(
                 sweep.delete()  # which ends the search
         ended = found.result()
     tried = tried_cells(ended, grid.search)
-    assert (ended.id, len(tried), len(missing)) == (sweep.id, TRIALS, 2)
+    # Of the second batch all votes may be there before the search looks.
+    assert (ended.id, len(tried), missing[0]) == (sweep.id, TRIALS, TRIALS // 2)
     assert best(tried, grid.search).id == min(tried, key=lambda status: status.cell["style_weight"]).id
 
 
@@ -215,4 +217,5 @@ def vote_until(is_over: Callable[[], bool], page: Page, sweep: Sweep) -> None:
         left, right = (next(weight for sha, weight in weights.items() if sha and sha in source) for source in sources)
         page.keyboard.press("ArrowLeft" if left < right else "ArrowRight")
         votes += 1
-        page.get_by_text(re.compile(rf"^{votes} votes?$")).wait_for()
+        # Where no pair is left, it is not to be seen.
+        page.get_by_text(re.compile(rf"^{votes} votes?$")).wait_for(state="attached")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import pytest
 from examples.embedded import embedded_settings
 from stylefarm import Farm, State, Sweep
 from stylefarm.shared.db.records import Fence, LossPoint
-from tests.made_up import made_up
 from tests.programs import SHALLOW, CommandLine
 from tests.servers.processes import wait_until
 from tests.web_server import WebServer, web_server
@@ -26,10 +25,10 @@ STREAMS = 100
 
 
 @pytest.fixture(scope="module")
-def sweep(farm: Farm) -> Sweep:
+def sweep(make_up: Callable[..., Sweep]) -> Sweep:
     """Two cells that run."""
     axes = {"content": ["a.png", "b.png"], "style": ["s.png"]}
-    return made_up(farm, axes, outcome=lambda _: State.RUNNING)
+    return make_up(axes, outcome=lambda _: State.RUNNING)
 
 
 def opened(server: WebServer, path: str, **headers: str) -> socket.socket:

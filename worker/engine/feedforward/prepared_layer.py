@@ -50,7 +50,9 @@ class PreparedLayer:
         self.edge: Edge = layer.edge or "zeros"
         on_cpu = path.device.type == "cpu"
         plain = self.stride == 1 and layer.enlarges is None
-        self.by_nnpack = path.algorithm == "winograd" and plain and self.kernel == 3 and layer.conv.in_channels >= NNPACK_CHANNELS
+        self.by_nnpack = (
+            path.algorithm == "winograd" and plain and self.kernel == 3 and layer.conv.in_channels >= NNPACK_CHANNELS
+        )
         self.by_fours = on_cpu and plain and self.outputs <= FEW_CHANNELS and not self.by_nnpack
         if layer.enlarges == "nearest":
             # Over an edge that reflects stands what the outermost repeats.

@@ -253,4 +253,5 @@ def _one_by_one(function: Callable[[Tensor, Tensor], Tensor], first: Tensor, sec
     """Apply `function` to each image's part on a CPU, where a batch would be summed in another order than one alone."""
     if first.device.type != "cpu":
         return function(first, second)
-    return torch.stack([function(a, b) for a, b in zip(first, second, strict=True)])
+    each = [function(a, b) for a, b in zip(first, second, strict=True)]
+    return each[0][None] if len(each) == 1 else torch.stack(each)

@@ -6,16 +6,14 @@ import asyncio
 import itertools
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from examples.embedded import embedded_settings
@@ -43,7 +41,7 @@ from stylefarm.shared.store.access import Role
 from tests.conftest import write_pictures
 from tests.made_up import made_up
 from tests.servers.processes import wait_until
-from tests.web_server import web_server
+from tests.web_server import rendering_suspended, web_server
 
 SHALLOW = {
     "content_layers": ["relu2_1"],
@@ -81,32 +79,12 @@ class Asked:
     @contextmanager
     def _nothing_rendered(self) -> Iterator[None]:
         """Stop the process that renders beside the server, once it has nothing to do."""
-        busy = [State.QUEUED, State.RUNNING]
-        wait_until(lambda: not self.own.jobs(states=busy) or self.server is None, 60)
-        renderers = [] if self.server is None else psutil.Process(self.server).children()
-        while True:
-            for process in renderers:
-                process.suspend()
-            # It may have been stopped in the midst of a transaction, which would keep all others waiting.
-            if self._is_unlocked():
-                break
-            for process in renderers:
-                process.resume()
-            time.sleep(0.05)
-        try:
+        if self.server is None:
             yield
-        finally:
-            for process in renderers:
-                process.resume()
-
-    def _is_unlocked(self) -> bool:
-        with closing(sqlite3.connect(str(self.own.services.engine.url.database), timeout=0)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return False
-            connection.rollback()
-        return True
+            return
+        wait_until(lambda: not self.own.jobs(states=[State.QUEUED, State.RUNNING]), 60)
+        with rendering_suspended(self.server, Path(str(self.own.services.engine.url.database))):
+            yield
 
 
 @pytest.fixture(scope="module", params=["database", "http"])

@@ -15,8 +15,10 @@ from torch import Tensor
 
 from stylefarm.shared.spec.parameters import STYLE_LOSSES
 from stylefarm.worker.engine.losses.matrix_sqrt import matrix_sqrt, newton_schulz, trace_sqrt
-from stylefarm.worker.engine.losses.moment_losses import RIDGE
+from stylefarm.worker.engine.losses.moment_losses import RIDGE, MomentLoss
+from stylefarm.worker.engine.losses.moments import PositionWeights, compute_moments
 from stylefarm.worker.engine.losses.options import StyleOptions
+from stylefarm.worker.engine.losses.style import load_loss
 from tests.unit.style_targets import StyleSource, style_target
 
 EVERY: tuple[str, ...] = STYLE_LOSSES
@@ -263,3 +265,23 @@ def test_style_does_not_know_where_things_are(name: str, x: Tensor, y: Tensor, o
     expected = distance(name, x, y)
     torch.testing.assert_close(distance(name, moved_x, y), expected, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(distance(name, x, moved_y), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in map(load_loss, EVERY) if issubclass(kind, MomentLoss)])
+def test_a_written_out_gradient_is_autograd_s(kind: type[MomentLoss]) -> None:
+    """Given a loss of moments, if its gradient for them is computed, I expect autograd's of its distance."""
+    style, found = (
+        compute_moments(features(seed, 3, 5, 4), kind.moments, PositionWeights(20), slice(None)) for seed in (1, 2)
+    )
+    loss = kind.for_styles([(1.0, style)], StyleOptions())
+    distance, gradient = loss.distance_and_grad(found)
+    by_autograd, expected = MomentLoss.distance_and_grad(loss, found)
+    torch.testing.assert_close(distance, by_autograd)
+    for moment in kind.moments:
+        mine, its = (_symmetric(getattr(each, moment)) for each in (gradient, expected))
+        torch.testing.assert_close(mine, its)
+
+
+def _symmetric(gradient: Tensor) -> Tensor:
+    """Return the part of a gradient that counts: a second moment is symmetric."""
+    return gradient + gradient.mT if gradient.ndim == 3 else gradient

@@ -14,10 +14,13 @@ STEPS = 10
 
 
 @pytest.mark.parametrize("history_size", [3, 100])
-def test_a_quadratic_is_followed_as_torch_does(history_size: int) -> None:
+# Of few numbers, of one whole part and some more, of parts without a rest.
+@pytest.mark.parametrize("size", [(4, 4), (75, 100), (128, 128)])
+def test_a_quadratic_is_followed_as_torch_does(history_size: int, size: tuple[int, int]) -> None:
     """Given a quadratic, if more steps are made than pairs are kept, or fewer, I expect torch's iterates."""
-    scale = torch.linspace(0.5, 20, 48, dtype=torch.float64).view(1, 3, 4, 4)
-    start = torch.linspace(-1, 2, 48, dtype=torch.float64).view(1, 3, 4, 4).sin()
+    count = 3 * size[0] * size[1]
+    scale = torch.linspace(0.5, 20, count, dtype=torch.float64).view(1, 3, *size)
+    start = torch.linspace(-1, 2, count, dtype=torch.float64).view(1, 3, *size).sin()
 
     def loss(x: Tensor) -> Tensor:
         return (scale * x.square()).sum() / 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -26,7 +28,7 @@ def test_a_product_is_that_of_float64(dtype: torch.dtype, layout: str) -> None:
     elif layout == "transposed":
         a, b = a.T.contiguous().T, b.T.contiguous().T
     exact = a.double() @ b.double().T
-    limits = {"rtol": TOLERANCES[dtype], "atol": 5 * TOLERANCES[dtype]}
+    limits: dict[str, Any] = {"rtol": TOLERANCES[dtype], "atol": 5 * TOLERANCES[dtype]}
     torch.testing.assert_close(multiply(a, b).double(), exact, **limits)
     torch.testing.assert_close(multiply(a, b, bias[0]).double(), exact + bias.double(), **limits)
     expected = total.double() + exact

@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # What is compiled is kept: the tests start hundreds of programs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-web test chaos bench bench-farm lint lock clean
+.PHONY: demo demo-web test servers chaos bench bench-farm lint lock clean
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "stylefarm needs Python 3.11 to 3.14, and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % sys.version_info[:2])'
@@ -44,23 +44,26 @@ lint: $(VENV)/dev.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/dev.installed $(WEIGHTS) lint
-	tests/servers/install
+# Debian's packages and Swift come while pip is at work.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 servers lint
+	@$(MAKE) --no-print-directory $(WEIGHTS)
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+servers: | $(BIN)/python
+	tests/servers/install
 
 # The farm under fire, for twenty minutes unless another time is given; the plan of faults follows from the seed.
 SEED    := 1
 SECONDS := 1200
-chaos: $(VENV)/dev.installed
-	tests/servers/install
+chaos: $(VENV)/dev.installed servers
 	$(BIN)/python -m tests.faults --seed $(SEED) --seconds $(SECONDS)
 
 # PEER is a folder with neural-style-pt, against which the engine is measured; its rows are empty without one.
 bench: $(VENV)/dev.installed
 	$(BIN)/python -m benchmarks.engine $(if $(PEER),--peer $(PEER))
 
-bench-farm: $(VENV)/dev.installed
-	tests/servers/install
+bench-farm: $(VENV)/dev.installed servers
 	$(BIN)/python -m benchmarks.farm
 
 # Needs uv; the hashes it writes are the same whatever index it asked.

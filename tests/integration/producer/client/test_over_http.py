@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from examples.embedded import embedded_settings
 from stylefarm import (
     AsyncFarm,
     Farm,
@@ -28,7 +23,6 @@ from stylefarm import (
     NotFound,
     State,
     StillPending,
-    Sweep,
     download_sweep,
     read_grid,
     sweep_losses,
@@ -38,73 +32,7 @@ from stylefarm.producer.backends.remote.connection import FarmConnection
 from stylefarm.producer.grids import parse_grid
 from stylefarm.shared.errors import InvalidSettings, ServiceUnavailable
 from stylefarm.shared.store.access import Role
-from tests.conftest import write_pictures
-from tests.made_up import made_up
-from tests.servers.processes import wait_until
-from tests.web_server import rendering_suspended, web_server
-
-SHALLOW = {
-    "content_layers": ["relu2_1"],
-    "style_layers": ["relu1_1", "relu2_1"],
-    "size": 32,
-    "style_loss": "gram",
-    "iterations": 4,
-}
-SEEDS = itertools.count(1000)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A farm as it is asked, the same by its database, and pictures of this machine."""
-
-    farm: Farm
-    own: Farm
-    pictures: Path
-    server: int | None = None
-
-    def pair(self, **fields: Any) -> dict[str, Any]:
-        """The parameters of a job that no other test has."""
-        named = {"content": str(self.pictures / "a.png"), "style": [str(self.pictures / "s.png")]}
-        return {**named, **SHALLOW, "init": "noise", "seed": next(SEEDS), **fields}
-
-    def made_up(self, states: list[State], **options: Any) -> Sweep:
-        """A sweep with a job in each of these states, as it is asked."""
-        seeds = [next(SEEDS) for _ in states]
-        outcomes = dict(zip(seeds, states, strict=True))
-        axes: dict[str, Any] = {"content": ["a.png"], "style": ["s.png"], "seed": seeds}
-        with self._nothing_rendered():
-            made = made_up(self.own, axes, outcome=lambda cell: outcomes[cell["seed"]], **options)
-        return self.farm.find_sweep(made.id)
-
-    @contextmanager
-    def _nothing_rendered(self) -> Iterator[None]:
-        """Stop the process that renders beside the server, once it has nothing to do."""
-        if self.server is None:
-            yield
-            return
-        wait_until(lambda: not self.own.jobs(states=[State.QUEUED, State.RUNNING]), 60)
-        with rendering_suspended(self.server, Path(str(self.own.services.engine.url.database))):
-            yield
-
-
-@pytest.fixture(scope="module", params=["database", "http"])
-def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
-    """A farm by its database, and another one by a server."""
-    folder: Path = tmp_path_factory.mktemp(request.param)
-    (folder / "pictures").mkdir()
-    write_pictures(folder / "pictures")
-    with pytest.MonkeyPatch.context() as patch:
-        for variable in [name for name in os.environ if name.startswith("STYLEFARM_")]:
-            patch.delenv(variable)
-        patch.setenv("TORCH_HOME", str(folder / "torch"))
-        with Farm(embedded_settings(folder / "home")) as own:
-            if request.param == "database":
-                yield Asked(own, own, folder / "pictures")
-                return
-            _, secret = own.store.access.create_token(own.settings.user, Role.SUBMIT)
-            with web_server(folder / "home") as server, Farm(server.address, token=secret) as farm:
-                yield Asked(farm, own, folder / "pictures", server.process.pid)
-
+from tests.integration.producer.client.asked import SEEDS, SHALLOW, Asked
 
 over_http = pytest.mark.parametrize("asked", ["http"], indirect=True)
 

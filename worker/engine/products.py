@@ -58,3 +58,41 @@ def add_product(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
         tensor([[12.]])
     """
     return total.add_(multiply(a, b)) if has_onednn(a, b) else total.addmm_(a, b.mT)
+
+
+def multiply_batches(a: Tensor, b: Tensor) -> Tensor:
+    """Return a b^T of each pair of matrices.
+
+    Args:
+        a: (B, N, K), any float dtype.
+        b: (B, M, K), of the same dtype and on the same device.
+
+    Returns:
+        (B, N, M); on a CPU each product has the bits that it has alone.
+
+    Example:
+        >>> multiply_batches(torch.ones(2, 1, 3), torch.ones(2, 1, 3)).flatten().tolist()
+        [3.0, 3.0]
+    """
+    if has_onednn(a, b):
+        return torch.stack([multiply(left, right) for left, right in zip(a, b, strict=True)])
+    return a @ b.mT
+
+
+def add_product_of_batches(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return `total` + a b^T for each pair of matrices, computed in place.
+
+    Args:
+        total: (B, N, M).
+        a: (B, N, K), of the same dtype and on the same device.
+        b: (B, M, K), likewise.
+
+    Example:
+        >>> add_product_of_batches(torch.ones(2, 1, 1), torch.ones(2, 1, 3), torch.ones(2, 1, 3)).flatten().tolist()
+        [4.0, 4.0]
+    """
+    if not has_onednn(a, b):
+        return total.baddbmm_(a, b.mT)
+    for each, left, right in zip(total, a, b, strict=True):
+        each.add_(multiply(left, right))
+    return total

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from stylefarm.worker.engine.losses.content import CAST_CHUNK
-from stylefarm.worker.engine.products import add_product, has_onednn, multiply
+from stylefarm.worker.engine.products import add_product_of_batches, has_onednn, multiply_batches
 
 MomentKind = Literal["mean", "variance", "second"]
 
@@ -273,9 +273,7 @@ def _whole_product(left: Tensor, right: Tensor) -> Tensor:
     if not has_onednn(left, right) or (left.stride(2) != 1 and left.shape[1] < MIN_MOVED_CHANNELS):
         return left @ right.mT
     moved = left.contiguous()
-    other = moved if right is left else right.contiguous()
-    # Image by image, so that one of a batch has the bits that it has alone.
-    return torch.stack([multiply(a, b) for a, b in zip(moved, other, strict=True)])
+    return multiply_batches(moved, moved if right is left else right)
 
 
 def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
@@ -330,11 +328,9 @@ def _with_product(grad: Tensor | None, matrix: Tensor, features: Tensor) -> Tens
     vectors = features.permute(0, 2, 3, 1).flatten(1, 2)
     matrices = matrix.expand(len(vectors), -1, -1)
     if grad is None or grad.stride() != features.stride():
-        each = [multiply(own, by) for own, by in zip(vectors, matrices, strict=True)]
-        product = torch.stack(each).unflatten(1, features.shape[2:]).permute(0, 3, 1, 2)
+        product = multiply_batches(vectors, matrices).unflatten(1, features.shape[2:]).permute(0, 3, 1, 2)
         return product if grad is None else grad.add_(product)
-    for total, own, by in zip(grad.permute(0, 2, 3, 1).flatten(1, 2), vectors, matrices, strict=True):
-        add_product(total, own, by)
+    add_product_of_batches(grad.permute(0, 2, 3, 1).flatten(1, 2), vectors, matrices)
     return grad
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylefarm.worker.engine.products import add_product, has_onednn, multiply
+from stylefarm.worker.engine.products import add_product, add_product_of_batches, has_onednn, multiply, multiply_batches
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
@@ -31,6 +31,10 @@ def test_a_product_is_that_of_float64(dtype: torch.dtype, layout: str) -> None:
     limits: dict[str, Any] = {"rtol": TOLERANCES[dtype], "atol": 5 * TOLERANCES[dtype]}
     torch.testing.assert_close(multiply(a, b).double(), exact, **limits)
     torch.testing.assert_close(multiply(a, b, bias[0]).double(), exact + bias.double(), **limits)
+    pairs = [torch.stack([a, -a]), torch.stack([b, b])]
+    torch.testing.assert_close(multiply_batches(*pairs).double(), torch.stack([exact, -exact]), **limits)
+    sums = add_product_of_batches(torch.stack([total, total]), *pairs)
+    torch.testing.assert_close(sums.double(), total.double() + torch.stack([exact, -exact]), **limits)
     expected = total.double() + exact
     torch.testing.assert_close(add_product(total, a, b).double(), expected, **limits)
     torch.testing.assert_close(total.double(), expected, **limits)

@@ -76,5 +76,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _of_validation(request: Request, error: RequestValidationError) -> Response:
         wrong = [{"at": list(map(str, entry["loc"])), "message": entry["msg"]} for entry in error.errors()]
-        first = wrong[0]
-        return problem(422, f"{'.'.join(first['at'])}: {first['message']}", errors=wrong)
+        first = error.errors()[0]
+        said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        if first["type"] == "json_invalid":
+            said = f"the body is no JSON: {first['ctx']['error']}, at character {first['loc'][-1]}"
+        return problem(422, said, errors=wrong)

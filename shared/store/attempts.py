@@ -20,7 +20,7 @@ from stylefarm.shared.queue.routes import LOWEST
 from stylefarm.shared.store import prepared_statements, transitions
 from stylefarm.shared.store.dependents import settle_children
 from stylefarm.shared.store.failures import count_worker_failure, fail_attempt, reset_failures
-from stylefarm.shared.store.library import NewModel, put_model, stored_model
+from stylefarm.shared.store.library import NewModel, put_trained_model, stored_model
 from stylefarm.shared.store.limits import has_room
 from stylefarm.shared.store.moves import Transactions, has_ended, is_fenced, lock_in_order
 from stylefarm.shared.store.prepared_statements import add_event, artifact_values, close_attempt
@@ -105,8 +105,8 @@ class Attempts(Transactions):
     ) -> bool:
         """Finish the job with its result and what was measured of it: running -> done.
 
-        The `model` of a training job is registered with it; one of that name is replaced. Its checkpoint is forgotten.
-        Returns False if the job is no longer this attempt's.
+        The `model` of a training job is registered with it; an older one of that name is replaced. Its checkpoint is
+        forgotten. Returns False if the job is no longer this attempt's.
         """
         with self._transaction() as session:
             done = prepared_statements.finish(session, fence, result, metrics)
@@ -117,7 +117,7 @@ class Attempts(Transactions):
                 prepared_statements.add_artifact(
                     session, fence, ArtifactRole.MODEL, done.iteration, stored_model(model)
                 )
-                put_model(session, model)
+                put_trained_model(session, model, done.id)
             add_event(session, done, "rendered" if model is None else "trained")
             if done.has_checkpoint:
                 forget_artifacts(session, [done.id], [ArtifactRole.CHECKPOINT])

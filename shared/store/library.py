@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.library_tables import DatasetRow, ModelRow
 from stylefarm.shared.db.records import StoredObject
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
 from stylefarm.shared.store.exclusion import hold_off_submissions
 from stylefarm.shared.store.moves import Transactions
@@ -137,8 +138,17 @@ def stored_model(new: NewModel) -> StoredObject:
     return StoredObject(f"{Models.folder}/{new.sha256}", new.sha256, new.bytes)
 
 
-def put_model(session: Session, new: NewModel) -> None:
-    """Register a model in a transaction; another one of that name is replaced."""
+def put_trained_model(session: Session, new: NewModel, job_id: str) -> None:
+    """Register the model of a training in a transaction; another one of that name is replaced, unless it is newer.
+
+    It is newer if its training was asked for later, or if it was imported since.
+    """
+    found = session.scalars(select(ModelRow).where(ModelRow.name == new.name).with_for_update()).one_or_none()
+    if found is not None:
+        trainings = select(JobRow.id, JobRow.created_at).where(JobRow.id.in_([job_id, found.trained_by or job_id]))
+        asked = {row.id: row.created_at for row in session.execute(trainings)}
+        if asked.get(found.trained_by or "", found.created_at) > asked[job_id]:
+            return
     put(session, ModelRow, Models.folder, new, replace=True)
 
 
@@ -162,4 +172,5 @@ def put(session: Session, table: type[ModelRow | DatasetRow], folder: str, new: 
     drop(session, [f"{folder}/{found.sha256}"])
     for name, value in values.items():
         setattr(found, name, value)
+    found.created_at = now()
     return True

@@ -11,14 +11,16 @@ from torch import Tensor
 
 
 def has_onednn(*factors: Tensor) -> bool:
-    """Return whether oneDNN multiplies these matrices: in float32, on a CPU, and without gradients, which it lacks.
+    """Return whether oneDNN multiplies these matrices: in float32, on a CPU, not empty, and without their gradients.
 
     Example:
         >>> has_onednn(torch.ones(1, 1, dtype=torch.float64))
         False
     """
     wanted = torch.is_grad_enabled() and any(factor.requires_grad for factor in factors)
-    alike = all(factor.device.type == "cpu" and factor.dtype == torch.float32 for factor in factors)
+    alike = all(
+        factor.device.type == "cpu" and factor.dtype == torch.float32 and factor.numel() > 0 for factor in factors
+    )
     return alike and not wanted and torch.backends.mkldnn.is_available()
 
 
@@ -37,9 +39,9 @@ def multiply(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
         >>> multiply(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]), torch.tensor([0.0, 1.0]))
         tensor([[11., 18.]])
     """
-    if has_onednn(a, b):
-        # Of a part of a larger matrix oneDNN has no fast kernel.
-        a, b = a.contiguous(), b.contiguous()
+    if has_onednn(*(factor for factor in (a, b, bias) if factor is not None)):
+        # Of a part of a larger matrix oneDNN has no fast kernel, and a bias it takes for whole.
+        a, b, bias = a.contiguous(), b.contiguous(), None if bias is None else bias.contiguous()
         product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")
         return product
     return a @ b.mT if bias is None else torch.addmm(bias, a, b.mT)

@@ -17,7 +17,7 @@ from stylefarm.shared.errors import FarmError, InvalidRequest
 from stylefarm.shared.files import check_writable
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB
-from stylefarm.worker.engine.feedforward.exported import ExportableModel, exportable
+from stylefarm.worker.engine.feedforward.exported import LEAST_STRIDES, ExportableModel, exportable
 from stylefarm.worker.engine.feedforward.model import write_model
 from stylefarm.worker.render.applied import load_model
 
@@ -144,8 +144,8 @@ def _dynamic(found: ExportableModel) -> tuple[Any, ...]:
     """Return which dimensions are free: height and width of each picture."""
     return tuple(
         {
-            2: found.strides[name] * torch.export.Dim(f"{name}_rows", min=4, max=1024),
-            3: found.strides[name] * torch.export.Dim(f"{name}_columns", min=4, max=1024),
+            2: found.strides[name] * torch.export.Dim(f"{name}_rows", min=LEAST_STRIDES, max=1024),
+            3: found.strides[name] * torch.export.Dim(f"{name}_columns", min=LEAST_STRIDES, max=1024),
         }
         if name in found.strides
         else {}
@@ -167,5 +167,5 @@ def _difference(found: ExportableModel, run: Callable[..., Tensor]) -> float:
 
 
 def _smaller(example: Tensor, stride: int) -> Tensor:
-    side = max(4, OTHER_SIZE // stride) * stride
+    side = max(LEAST_STRIDES, OTHER_SIZE // stride) * stride
     return example[:, :, :side, :side].contiguous()

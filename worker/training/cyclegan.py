@@ -144,8 +144,8 @@ class CycleGanTask:
         rate = learning_rate(self.spec, step)
         for discriminator in self.discriminators.values():
             discriminator.requires_grad_(requires_grad=False)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            made = {direction: self.generators[direction](given[direction]) for direction in DIRECTIONS}
+        with self._autocast():
+            made = {direction: self.generators[direction](given[direction]).float() for direction in DIRECTIONS}
             losses = self.generator_losses(given, made)
         total = torch.stack(losses).sum()
         if not bool(total.isfinite()):
@@ -154,11 +154,15 @@ class CycleGanTask:
         self._apply("generators", rate, step)
         for discriminator in self.discriminators.values():
             discriminator.requires_grad_(requires_grad=True)
-        judged = self._discriminator_loss(given, made, draw)
+        with self._autocast():
+            judged = self._discriminator_loss(given, made, draw)
         if bool(judged.isfinite()):
             judged.backward()
             self._apply("discriminators", rate, step)
         return self._losses(losses, judged)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
 
     def generator_losses(self, given: dict[str, Tensor], made: dict[str, Tensor]) -> list[Tensor]:
         """Return the adversarial, cycle and identity losses, weighted.

@@ -19,7 +19,7 @@ from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.rated import rated
 from stylefarm.producer.views.status import Status
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
-from stylefarm.producer.web.answers import answer
+from stylefarm.producer.web.answers import answer, has_already
 from stylefarm.producer.web.job_list import JobListDep
 from stylefarm.producer.web.once import IdempotencyKey, once
 from stylefarm.producer.web.rates import submission_rate
@@ -220,23 +220,23 @@ def events(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
     response_class=Response,
     responses={307: {"description": "With `presigned`: where the object store has the file."}},
 )
-def result(farm: FarmDep, reader: Reader, job_id: str, presigned: Presigned = False) -> Response:
-    """Return the file of the result."""
+def result(request: Request, farm: FarmDep, reader: Reader, job_id: str, presigned: Presigned = False) -> Response:
+    """Return the file of the result; 304 without it where the client has the same already."""
     status = _status(farm, reader.user, job_id)
     if status.result is None:
         if status.state.final:
             raise NotFound(f"job {job_id} has no result: it is {status.state}")
         raise StillPending(f"job {job_id} is {status.state}: ask again when it is done, or send Prefer: wait=60 for it")
+    tag = f'"{status.result.sha256}"'
+    if has_already(request, tag):
+        return Response(status_code=304, headers={"ETag": tag})
     suffix = status.result.key.rpartition(".")[2]
     name = f"{job_id[:8]}.{suffix}"
     url = farm.services.blobs.download_url(status.result.key, name) if presigned else None
     if url is not None:
         return RedirectResponse(url, headers={"Cache-Control": "no-store"})
     data = fetch_verified(farm.services.blobs, status.result.key, status.result.sha256)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "ETag": f'"{status.result.sha256}"',
-    }
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "ETag": tag}
     return Response(data, headers=headers, media_type=MEDIA_TYPES.get(suffix, "application/octet-stream"))
 
 

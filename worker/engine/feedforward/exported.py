@@ -20,6 +20,9 @@ from stylefarm.worker.engine.feedforward.trunk import load_trunk
 from stylefarm.worker.engine.feedforward.trunk_shape import STRIDE, TrunkShape
 from stylefarm.worker.engine.hardware.device import ComputePath
 
+# The sides of the least picture that an exported network takes, in strides; a reflected edge needs some room.
+LEAST_STRIDES = 4
+
 
 @dataclass(frozen=True)
 class ExportableModel:
@@ -59,7 +62,7 @@ def exportable(model: Model) -> ExportableModel:
 
 def _examples(stride: int) -> dict[str, Tensor]:
     """Return a content and a style whose sides are multiples of a stride, four times it or more."""
-    draw, least = torch.Generator().manual_seed(0), max(64, 4 * stride)
+    draw, least = torch.Generator().manual_seed(0), max(64, LEAST_STRIDES * stride)
     return {
         name: torch.rand(1, 3, least, width, generator=draw)
         for name, width in (("content", least + 32), ("style", least))
@@ -128,12 +131,16 @@ def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
     return torch.var_mean(features, dim=(2, 3), correction=0, keepdim=True)
 
 
+def _sizes(pictures: str, stride: int) -> str:
+    return f"{pictures}: height and width must be multiples of {stride}, {LEAST_STRIDES * stride} at least"
+
+
 def _both(stride: int) -> dict[str, int]:
     return {"content": stride, "style": stride}
 
 
 def _of_trunk(model: Model) -> ExportableModel:
-    shape, notes = TrunkShape.of(model.architecture), [f"content: height and width must be multiples of {STRIDE}"]
+    shape, notes = TrunkShape.of(model.architecture), [_sizes("content", STRIDE)]
     tensors = model.tensors
     if model.method == "cyclegan":
         tensors = generator_tensors(tensors)["forward"]
@@ -142,7 +149,7 @@ def _of_trunk(model: Model) -> ExportableModel:
     if not shape.styles:
         return ExportableModel(_TrunkModule(trunk), {"content": content}, {"content": STRIDE}, tuple(notes))
     shares = torch.full((1, shape.styles), 1 / shape.styles)
-    notes.append(f"style_weights: the shares of the {shape.styles} styles, which have the sum 1")
+    notes.append(f"style_weights: the shares of the {shape.styles} styles, (1, {shape.styles}), which have the sum 1")
     inputs = {"content": content, "style_weights": shares}
     return ExportableModel(_StylesModule(trunk), inputs, {"content": STRIDE}, tuple(notes))
 
@@ -150,14 +157,14 @@ def _of_trunk(model: Model) -> ExportableModel:
 def _of_wct(model: Model) -> ExportableModel:
     levels = levels_of(model, dict(model.tensors), fold=False)
     stride = max(level.encoder.stride for level in levels)
-    note = f"content and style: height and width must be multiples of {stride}"
+    note = _sizes("content and style", stride)
     return ExportableModel(_WctModule(levels), _examples(stride), _both(stride), (note,), "the eigenvalues of a matrix")
 
 
 def _of_ghiasi(model: Model) -> ExportableModel:
     applier = GhiasiApplier(model, ComputePath(torch.device("cpu"), "fp32"))
     notes = (
-        f"content: height and width must be multiples of {STRIDE}",
+        _sizes("content", STRIDE),
         f"style: {STYLE_SIDE} x {STYLE_SIDE} pixels, which the network has learned from",
     )
     inputs = {**_examples(STRIDE), "style": torch.rand(1, 3, STYLE_SIDE, STYLE_SIDE)}
@@ -168,7 +175,7 @@ def _of_ghiasi(model: Model) -> ExportableModel:
 def _of_adain(model: Model) -> ExportableModel:
     level = model.architecture["levels"][0]
     encoder, decoder = (Chain(parse_layers(level[part]), model.tensors, fold=False) for part in ("encoder", "decoder"))
-    note = f"content and style: height and width must be multiples of {encoder.stride}"
+    note = _sizes("content and style", encoder.stride)
     return ExportableModel(_AdainModule(encoder, decoder), _examples(encoder.stride), _both(encoder.stride), (note,))
 
 

@@ -125,11 +125,14 @@ def _by_picture(y: Tensor, scale: Tensor, shift: Tensor) -> Iterator[tuple[Tenso
 
 
 def _batch_norm(y: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Return one picture, (1, C, H, W), standardized, times `scale`, plus `shift`."""
+    """Return one picture, (1, C, H, W), standardized, times `scale`, plus `shift`; of half precision."""
+    channels = y.shape[1]
+    # With weights of float32 its statistics are float32, too.
     if scale.shape[2:] == shift.shape[2:] == (1, 1):
-        affine = scale.flatten(), shift.flatten()
-        return torch.native_batch_norm(y, *affine, None, None, True, 0.0, EPSILON)[0]
-    plain = torch.native_batch_norm(y, None, None, None, None, True, 0.0, EPSILON)[0]
+        affine = [x.expand(1, channels, 1, 1).flatten() for x in (scale, shift)]
+        return torch.native_batch_norm(y, affine[0], affine[1], None, None, True, 0.0, EPSILON)[0]
+    ones, zeros = scale.new_ones(channels), scale.new_zeros(channels)
+    plain = torch.native_batch_norm(y, ones, zeros, None, None, True, 0.0, EPSILON)[0]
     return torch.addcmul(shift.to(y.dtype), plain, scale.to(y.dtype))
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-# Values of half precision that are cast to float32 at a time: few enough that their memory is reused.
+# Values of half precision, of one image, that are cast to float32 at a time: few enough to stay in the cache.
 CAST_CHUNK = 1 << 19
 
 ContentNormalization = Literal["initial", "relative", "mean", "sum", "half-sum"]
@@ -30,7 +30,7 @@ def mse_per_image(value: Tensor, target: Tensor) -> Tensor:
     if value.itemsize >= 4:
         # Not flattened first, which would copy what is channels-last.
         return (value - target).square_().mean(tuple(range(1, value.ndim)))
-    target, at_once = target.expand_as(value), max(1, CAST_CHUNK // value[:, :, 0].numel())
+    target, at_once = target.expand_as(value), max(1, CAST_CHUNK // value[0, :, 0].numel())
     parts = zip(value.split(at_once, 2), target.split(at_once, 2), strict=True)
     sums = [(v.float() - t.float()).square_().sum(tuple(range(1, v.ndim))) for v, t in parts]
     return torch.stack(sums).sum(0) / value[0].numel()

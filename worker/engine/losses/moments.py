@@ -231,7 +231,7 @@ class MomentGrad:
         if not self.precise or features.itemsize >= 4:
             return self._added(grad, features, rows)
         grad = torch.zeros_like(features) if grad is None else grad
-        first, at_once = rows.start or 0, max(1, CAST_CHUNK // features[:, :, 0].numel())
+        first, at_once = rows.start or 0, max(1, CAST_CHUNK // features[0, :, 0].numel())
         for start in range(0, features.shape[2], at_once):
             part, own = (x[:, :, start : start + at_once] for x in (features, grad))
             of_layer = slice(first + start, first + start + part.shape[2])
@@ -286,11 +286,11 @@ def _widened_product(flat: Tensor, region: Tensor | None) -> Tensor:
 
 def _widened(flat: Tensor, region: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield (B, C, N) with its weights, of half precision as float32, some positions at a time."""
-    batch, channels, positions = flat.shape
+    _, channels, positions = flat.shape
     if flat.itemsize >= 4:
         yield flat, region
         return
-    at_once = max(1, CAST_CHUNK // (batch * channels))
+    at_once = max(1, CAST_CHUNK // channels)
     for start in range(0, positions, at_once):
         part = slice(start, start + at_once)
         yield flat[:, :, part].float(), None if region is None else region[:, :, part]

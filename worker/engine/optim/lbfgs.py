@@ -24,6 +24,9 @@ MIN_CURVATURE = 1e-8
 CACHED_VALUES = 4096
 SUMMED_VALUES = 16384
 
+# Bytes at whose multiples a processor's vectors begin.
+ALIGNMENT = 64
+
 
 class LBFGS:
     """L-BFGS with a fixed step length and no line search.
@@ -135,9 +138,9 @@ class _History:
     """
 
     def __init__(self, x: Tensor, g: Tensor, history_size: int, gamma: Tensor) -> None:
-        batch, size = x.shape
+        batch = len(x)
         self.x, self.g = x, g
-        self.rows = torch.empty(batch, 2 * history_size, size, dtype=x.dtype, device=x.device)
+        self.rows = _aligned_rows(x, 2 * history_size)
         self.products = torch.zeros(batch, 2 * history_size, 2 * history_size, dtype=torch.float64, device=x.device)
         self.gamma = gamma.to(torch.float64)
         self.history_size = history_size
@@ -174,8 +177,10 @@ class _History:
         torch.sub(g, self.g, out=self.rows[:, 2 * slot + 1])
         self.x, self.g = x, g
         rows = self.rows[:, : 2 * filled]
+        vectors = _aligned_rows(g, 3)
+        vectors[:, :2], vectors[:, 2] = rows[:, pair], g
         # (B, 2 m, 3): the product of each row with the new s, with the new y, and with g.
-        found = _products(rows, torch.cat((rows[:, pair], g[:, None]), 1)).double()
+        found = _products(rows, vectors).double()
         self.products[:, : 2 * filled, pair] = found[:, :, :2]
         self.products[:, pair, : 2 * filled] = found[:, :, :2].mT
         # The slots from the oldest pair to the newest.
@@ -209,6 +214,18 @@ class _History:
         p = torch.linalg.solve_triangular(R.mT, inner, upper=False)
         ordered = torch.cat((p * valid[:, :, None], -gamma * u * valid[:, :, None]), 1)
         return torch.zeros_like(ordered).index_copy_(1, both, ordered), self.gamma
+
+
+def _aligned_rows(like: Tensor, count: int) -> Tensor:
+    """Return uninitialized rows (B, `count`, N) for vectors (B, N).
+
+    Each begins at a multiple of 64 bytes, since a product of what begins elsewhere is summed in another order: images
+    in a batch would have other bits than alone.
+    """
+    batch, size = like.shape
+    each = ALIGNMENT // like.itemsize
+    padded = -(-size // each) * each
+    return torch.empty(batch, count, padded, dtype=like.dtype, device=like.device)[..., :size]
 
 
 def _products(rows: Tensor, vectors: Tensor) -> Tensor:

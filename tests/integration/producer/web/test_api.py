@@ -62,7 +62,10 @@ def test_a_result_is_downloaded_from_where_browsers_reach_it(
     job = next(iter(sweep))
     path = f"/api/v1/jobs/{job.id}/result"
     for query in ("", "?presigned=true"):
-        assert client.get(path + query).content == job.result().data
+        sent = client.get(path + query)
+        assert sent.content == job.result().data
+        again = client.get(path + query, headers={"If-None-Match": sent.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
     url = "https://s3.example.org/pictures/result.png?X-Amz-Signature=0"
     monkeypatch.setattr(type(farm.services.blobs), "download_url", lambda _blobs, _key, _name: url)
     led = client.get(f"{path}?presigned=true", follow_redirects=False)

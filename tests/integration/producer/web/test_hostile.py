@@ -30,6 +30,14 @@ def test_half_of_a_letter_is_refused(client: TestClient, headers: dict[str, str]
     assert answered.json()["detail"].startswith("note = '\\ud800'")
 
 
+def test_a_body_that_is_no_json_is_told_so(client: TestClient) -> None:
+    """Given half of an object, I expect 422, and where it breaks off."""
+    answered = client.post("/api/v1/jobs", content='{"job": {', headers=JSON)
+    assert answered.status_code == 422
+    assert answered.json()["detail"].startswith("the body is no JSON: ")
+    assert answered.json()["detail"].endswith(", at character 9")
+
+
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"])
 def test_a_cursor_beyond_all_years_is_none(client: TestClient, sweep: Sweep, moment: str) -> None:
     """Given a cursor whose moment UTC cannot say, or that has no time zone, I expect 422 wherever cursors are taken."""

@@ -139,6 +139,23 @@ def test_a_model_that_is_gone_is_trained_again(farm: Farm, fields: dict[str, Any
         farm.train(**fields)
 
 
+def test_the_newest_training_of_a_name_keeps_it(farm: Farm, fields: dict[str, Any]) -> None:
+    """Given a training that is paused, and another of its name by force, if the first one ends last, I expect the name
+    to be the second one's, and the picture that waited for the first one to be by its model."""
+    first = farm.train(**fields)
+    first.pause()
+    waiting = farm.submit(content="a.png", model="waves", size=32)
+    second = farm.train(**{**fields, "style": ["t.png"]}, force=True)
+    assert second.wait(timeout=120).state is State.DONE
+    assert first.resume() == 1
+    assert first.wait(timeout=120).state is State.DONE
+    assert waiting.wait(timeout=120).state is State.DONE
+    assert farm.services.store.models.get("waves").trained_by == second.id
+    third = farm.train(**{**fields, "seed": 5}, force=True)
+    assert third.wait(timeout=120).state is State.DONE
+    assert farm.services.store.models.get("waves").trained_by == third.id
+
+
 def test_a_style_that_is_added_can_be_asked_for_at_once(farm: Farm, fields: dict[str, Any]) -> None:
     """Given a training that adds a style to a model of three, if a job asks for the fourth before it is there, I expect
     it rendered and measured by the picture of that style; the fifth is refused. Where the base has gone from the list,

@@ -31,6 +31,8 @@ def test_a_product_is_that_of_float64(dtype: torch.dtype, layout: str) -> None:
     limits: dict[str, Any] = {"rtol": TOLERANCES[dtype], "atol": 5 * TOLERANCES[dtype]}
     torch.testing.assert_close(multiply(a, b).double(), exact, **limits)
     torch.testing.assert_close(multiply(a, b, bias[0]).double(), exact + bias.double(), **limits)
+    apart = bias[0].repeat_interleave(2)[::2]
+    torch.testing.assert_close(multiply(a, b, apart).double(), exact + bias.double(), **limits)
     pairs = [torch.stack([a, -a]), torch.stack([b, b])]
     torch.testing.assert_close(multiply_batches(*pairs).double(), torch.stack([exact, -exact]), **limits)
     sums = add_product_of_batches(torch.stack([total, total]), *pairs)
@@ -46,3 +48,8 @@ def test_a_product_has_a_gradient() -> None:
     assert not has_onednn(a, b)
     (gradient,) = torch.autograd.grad(multiply(a, b).sum(), a)
     torch.testing.assert_close(gradient, b.sum(0).expand(3, -1))
+
+
+def test_a_product_over_nothing_is_zero() -> None:
+    """Given factors without columns, if they are multiplied, I expect zeros."""
+    assert torch.equal(multiply(torch.ones(3, 0), torch.ones(4, 0)), torch.zeros(3, 4))

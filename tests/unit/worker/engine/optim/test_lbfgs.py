@@ -57,3 +57,19 @@ def test_a_pair_without_curvature_is_left_out() -> None:
     for _ in range(4):
         image = lbfgs.step(image, gradient)
     assert image.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(5, 3), (65, 91)])
+def test_an_image_of_a_batch_takes_the_steps_that_it_takes_alone(size: tuple[int, int]) -> None:
+    """Given images of an odd number of values, if they are optimized in a batch, I expect the bits of each alone."""
+    start, target, scale = torch.rand(3, 3, 3, *size, generator=torch.Generator().manual_seed(1))
+
+    def optimized(images: slice) -> Tensor:
+        lbfgs = LBFGS(LearningRate(1.0))
+        x: Tensor = start[images]
+        for _ in range(STEPS):
+            x = lbfgs.step(x, (scale[images] + 0.1) * (x - target[images]))
+        return x
+
+    alone = torch.cat([optimized(slice(index, index + 1)) for index in range(3)])
+    assert torch.equal(optimized(slice(None)), alone)

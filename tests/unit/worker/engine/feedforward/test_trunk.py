@@ -68,7 +68,7 @@ def test_half_precision_keeps_the_picture(name: str, *, by_place: bool) -> None:
     """Given bfloat16, if pictures are rendered whole or in strips, I expect the same pictures but for its rounding."""
     trunk, pixels = random_trunk(SHAPES[name]), picture(48, 48, batch=2)
     mixture = mixture_for(trunk.shape, (48, 48), by_place=by_place)
-    exact, prepared = trunk(pixels, mixture), PreparedTrunk(trunk, BF16)
+    exact, prepared = PreparedTrunk(trunk, CPU)(pixels, mixture), PreparedTrunk(trunk, BF16)
     for rows in (None, 12):
         found = prepared(pixels, mixture, rows)
         assert found.dtype == torch.float32

@@ -23,7 +23,7 @@ SEEDS = 1000
 ROUNDS = 3
 FILE = f"""\
 name: large
-base: {{iterations: 100, size: 256}}
+base: {{iterations: 100, size: 256, init: noise}}
 matrix: {{content: contents, style: styles, seed: 1..{SEEDS}}}
 """
 

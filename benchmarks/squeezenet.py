@@ -168,7 +168,7 @@ def starts() -> list[str]:
     with benchmark_farm() as setup, setup.farm() as farm:
         content, style = setup.pictures(2)
         for seed in range(STARTS):
-            job = farm.submit(content=content, style=style, features="squeezenet", size=256, iterations=100, seed=seed)
+            job = farm.submit(content=content, style=style, features="squeezenet", size=256, init="noise", seed=seed)
             began = time.perf_counter()
             worker = start_worker(setup, f"bench-{seed}")
             wait_until(partial(_has_begun, job), 120)

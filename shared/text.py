@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -20,6 +21,12 @@ def closest(name: str, known: Iterable[str]) -> str | None:
         >>> closest("STYLE-WEIGHT", ["style", "style_weight"])
         'style_weight'
     """
+    return _closest(name, tuple(known))
+
+
+# Thousands of cells of a sweep may have one mistake.
+@lru_cache
+def _closest(name: str, known: Sequence[str]) -> str | None:
     in_small = {each.lower(): each for each in known}
     return next((in_small[each] for each in difflib.get_close_matches(name.lower(), in_small, n=1, cutoff=0.5)), None)
 

@@ -29,7 +29,7 @@ def death(setup: BenchmarkFarm) -> list[tuple[str, str, str]]:
     try:
         with setup.farm() as farm:
             for number in range(DEATHS):
-                job = farm.submit(content=content, style=style, **SHALLOW, iterations=LONG, seed=number)
+                job = farm.submit(content=content, style=style, **SHALLOW, iterations=LONG, init="noise", seed=number)
                 wait_until(partial(_renders, farm, job, 1), SECONDS)
                 time.sleep(2 + 5 * number)  # deaths at other moments between two heartbeats and two checkpoints
                 seconds, iterations = _killed(farm, job, workers, setup)

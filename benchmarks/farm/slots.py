@@ -27,7 +27,9 @@ def starting(setup: BenchmarkFarm) -> list[Row]:
     """Jobs submitted one at a time to a worker that has nothing to do; and many at once."""
     with setup.farm() as farm, _worker(setup):
         content, style = setup.pictures(2)
-        submit = partial(farm.submit, content=content, style=style, **SHALLOW, iterations=2)
+        # From noise, so that each seed is another picture.
+        base = {"content": content, "style": style, **SHALLOW, "iterations": 2, "init": "noise"}
+        submit = partial(farm.submit, **base)
         submit().wait(timeout=120)  # what the first one brings into memory is there
         pauses = random.Random(0)
         start_seconds = []
@@ -38,7 +40,6 @@ def starting(setup: BenchmarkFarm) -> list[Row]:
             start_seconds.append(_seconds_to_start(farm, job))
         # Other seeds than above, since those pictures exist already.
         matrix = {"seed": list(range(STARTS, STARTS + JOBS))}
-        base = {"content": content, "style": style, **SHALLOW, "iterations": 2}
         sweep = farm.sweep(Grid(matrix, base, "idle"))
         sweep.wait(timeout=120)
         idle = _idle(farm.services.queries, sweep.id)

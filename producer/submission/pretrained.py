@@ -12,7 +12,7 @@ from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
 from stylefarm.shared.paths import is_url, located
-from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, default_network
+from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, default_network, layer_names
 from stylefarm.shared.spec.packaged_weights import refuse_damaged
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec
 from stylefarm.shared.spec.weights_at_hand import AUTO_NETWORKS, WeightsAtHand, weights_at_hand
@@ -82,7 +82,9 @@ class PretrainedWeights:
             return {}
         choice = self._chosen(spec)
         if choice is None:
-            notes.append(NONE_AT_HAND if _suits_squeezenet(spec) else NONE_WITH_THESE_LAYERS)
+            # Where SqueezeNet's weights are, they were not chosen for its layers.
+            fits = self._found("squeezenet") is None and _suits_squeezenet(spec)
+            notes.append(NONE_AT_HAND if fits else NONE_WITH_THESE_LAYERS)
             return {"features": "random"}
         architecture = _agreed_architecture(spec, choice)
         notes.append(f"features: pretrained {architecture} {choice.description}")
@@ -128,8 +130,11 @@ class PretrainedWeights:
         """Return what `features` alone means; None for random features."""
         if spec.features != "auto":
             return self._asked(default_network(spec.features))
-        networks = (name for name in AUTO_NETWORKS if name != "squeezenet" or _suits_squeezenet(spec))
-        return next((choice for choice in map(self._found, networks) if choice is not None), None)
+        for network in AUTO_NETWORKS:
+            choice = self._found(network)
+            if choice is not None and (network != "squeezenet" or _suits_squeezenet(spec)):
+                return choice
+        return None
 
     def _asked(self, architecture: Architecture) -> _Choice:
         choice = self._found(architecture)
@@ -242,6 +247,9 @@ def _values_for(spec: JobSpec, architecture: Architecture) -> dict[str, object]:
 
 def _suits_squeezenet(spec: JobSpec) -> bool:
     """Return whether SqueezeNet has the layers that the user names, if any."""
+    named = {"content_layers", "style_layers"} & spec.model_fields_set
+    if any(layer not in layer_names("squeezenet") for name in named for layer in getattr(spec, name)):
+        return False
     try:
         _values_for(spec, "squeezenet")
     except InvalidSpec:

@@ -45,10 +45,7 @@ def train(method: str, no_wait: bool, dry_run: bool, force: bool, as_json: bool,
             return
         if not no_wait:
             check_renderer(farm)
-        before = farm.services.queries.training(str(fields["name"])) if force else None
         job = farm.train(force=force, **fields)
-        if before is not None:
-            say(f"job {before.id} trains a model of this name, too: of the two, this one keeps the name")
         _say_notes(farm, job, fields)
         if not no_wait:
             _wait(farm, job)

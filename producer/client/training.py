@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stylefarm.producer.client.farm import Farm
     from stylefarm.producer.submission.training_resolver import TrainingResolver
     from stylefarm.shared.db.records import NewJob
+    from stylefarm.shared.db.tables import JobRow
     from stylefarm.shared.spec.training import TrainingSpec
 
 
@@ -60,15 +61,18 @@ def train(farm: Farm, fields: Mapping[str, Any], *, force: bool) -> tuple[str, b
         job_id, is_new = train(farm, {"method": "ulyanov", "name": "waves", "style": "waves.jpg"}, force=False)
     """
     job, resolver = resolve_training(farm, fields)
+    running = farm.services.queries.training(job.spec.name)
+    if force and running is not None:
+        note = f"name: job {running.id[:8]} trains a model of this name, too; the name goes to this newer training"
+        job = dataclasses.replace(job, notes=(*job.notes, note))
     if not force:
         done = farm.services.queries.find_done(job.key)
         if done is not None and _is_registered(farm, done.id, job.spec.name):
             return done.id, False
-        running = farm.services.queries.training(job.spec.name)
         if running is not None and running.spec_key == job.key:
             farm.database.announce(f"job {running.id}", [running.id])
             return running.id, False
-        _check_name(farm, job)
+        _check_name(farm, job, running)
     with farm.database.uploaded(resolver):
         (job_id,) = farm.store.submissions.create([job])
     farm.database.announce(f"job {job_id}", [job_id])
@@ -82,7 +86,7 @@ def _is_registered(farm: Farm, job_id: str, name: str) -> bool:
     return row is not None and row.sha256 in {artifact.sha256 for artifact in trained}
 
 
-def _check_name(farm: Farm, job: NewJob[TrainingSpec]) -> None:
+def _check_name(farm: Farm, job: NewJob[TrainingSpec], running: JobRow | None) -> None:
     name = job.spec.name
     row = farm.services.store.models.find(name)
     if row is not None:
@@ -91,7 +95,6 @@ def _check_name(farm: Farm, job: NewJob[TrainingSpec]) -> None:
             " force=True to replace it when this training is done",
             flag="force",
         )
-    running = farm.services.queries.training(name)
     if running is not None:
         raise InvalidRequest(
             f"job {running.id[:8]} trains a model of the name {name}: give another name, or force=True to train it"

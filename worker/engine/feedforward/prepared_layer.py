@@ -23,7 +23,7 @@ class PreparedLayer:
 
     Three rewrites leave the result as it is. A convolution of 3 x 3 after a repetition of each position is four of 2 x
     2, one for each of the four, with sums of its weights. One of few channels gives four positions at once, as one of
-    stride 2 with four times the channels. In float32 on a CPU those of stride 1 are computed by NNPACK.
+    stride 2 with four times the channels. In float32 on a CPU those of 3 x 3 and stride 1 are computed by NNPACK.
 
     Args:
         layer: The convolution.
@@ -57,8 +57,7 @@ class PreparedLayer:
         if layer.enlarges == "nearest":
             # Over an edge that reflects stands what the outermost repeats.
             self.edge = "zeros" if self.edge == "zeros" else "replicate"
-        contiguous = self.by_nnpack
-        self.format = torch.contiguous_format if contiguous else torch.channels_last
+        self.format = torch.contiguous_format if self.by_nnpack else torch.channels_last
         weights = phases(weight) if layer.enlarges == "nearest" else [fours(weight) if self.by_fours else weight]
         self.weights = [each.to(path.device, path.dtype).contiguous(memory_format=self.format) for each in weights]
         bias = bias.repeat_interleave(4) if self.by_fours and bias is not None else bias

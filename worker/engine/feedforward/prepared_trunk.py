@@ -109,7 +109,8 @@ def _standardized(y: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     # In place, since new memory takes more time than the sums.
     if y.is_contiguous() or y.device.type != "cpu":
         y.sub_(y.mean((2, 3), keepdim=True))
-        deviation = (_squares(y) / (y.shape[2] * y.shape[3]) + EPSILON).sqrt()
+        squares = torch.linalg.vector_norm(y, dim=(2, 3), keepdim=True).square()
+        deviation = (squares / (y.shape[2] * y.shape[3]) + EPSILON).sqrt()
         return torch.addcmul(shift, y, scale / deviation, out=y)
     for each, factor, offset in _by_picture(y, scale, shift):
         mean, variance = (x[:, None, None] for x in torch.batch_norm_update_stats(each, None, None, 0.0))
@@ -134,12 +135,6 @@ def _batch_norm(y: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     ones, zeros = scale.new_ones(channels), scale.new_zeros(channels)
     plain = torch.native_batch_norm(y, ones, zeros, None, None, True, 0.0, EPSILON)[0]
     return torch.addcmul(shift.to(y.dtype), plain, scale.to(y.dtype))
-
-
-def _squares(y: Tensor) -> Tensor:
-    """Return the sum of the squares of each channel, (B, C, 1, 1)."""
-    norm: Tensor = torch.linalg.vector_norm(y, dim=(2, 3), keepdim=True)
-    return norm.square()
 
 
 @dataclass

@@ -319,16 +319,16 @@ def test_a_program_on_asyncio_asks_over_http_too(asked: Asked) -> None:
 @pytest.mark.parametrize(
     "act",
     [
-        lambda farm: farm.services,
-        lambda farm: farm.train(method="ulyanov", name="waves", style="waves.jpg"),
-        lambda farm: farm.prune(older_than=timedelta(days=1)),
-        lambda farm: farm.sweeps(limit=1)[0].call("https://example.org/x"),
+        lambda asked: asked.farm.services,
+        lambda asked: asked.farm.train(method="ulyanov", name="waves", style="waves.jpg"),
+        lambda asked: asked.farm.prune(older_than=timedelta(days=1)),
+        lambda asked: asked.made_up([State.DONE]).call("https://example.org/x"),
     ],
 )
-def test_what_needs_the_farm_s_own_database_says_so(asked: Asked, act: Callable[[Farm], object]) -> None:
+def test_what_needs_the_farm_s_own_database_says_so(asked: Asked, act: Callable[[Asked], object]) -> None:
     """Given what is done only where the farm is, I expect one sentence that says so, and where to run it."""
     with pytest.raises(InvalidRequest, match=r"own database, and http://.* is asked over HTTP: run it where"):
-        act(asked.farm)
+        act(asked)
 
 
 @over_http
@@ -346,8 +346,9 @@ def test_who_may_not_is_told_what_is_needed(asked: Asked) -> None:
     url = asked.farm.settings.url
     assert url is not None
     _, reader = asked.own.store.access.create_token("ann", Role.READ)
+    sweep = asked.made_up([State.DONE])
     with Farm(url, token=reader) as farm:
-        assert farm.sweeps() != []
+        assert farm.find_sweep(sweep.id).statuses()[0].state is State.DONE
         with pytest.raises(
             InvalidSettings, match="needs the role submit, and the token of ann has read: set STYLEFARM_TOKEN"
         ):

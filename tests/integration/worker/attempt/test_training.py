@@ -146,6 +146,7 @@ def test_the_newest_training_of_a_name_keeps_it(farm: Farm, fields: dict[str, An
     first.pause()
     waiting = farm.submit(content="a.png", model="waves", size=32)
     second = farm.train(**{**fields, "style": ["t.png"]}, force=True)
+    assert f"name: job {first.id[:8]} trains a model of this name, too" in " ".join(second.status().notes)
     assert second.wait(timeout=120).state is State.DONE
     assert first.resume() == 1
     assert first.wait(timeout=120).state is State.DONE

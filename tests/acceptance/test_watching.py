@@ -296,7 +296,7 @@ def test_every_line_of_the_log_is_an_object_that_names_its_job(farm: InProcess, 
 
     Also of what threads and libraries have to say, and of a job whose process was killed.
     """
-    worker = start(STYLEFARM_LOG_LEVEL="debug", STYLEFARM_CHECKPOINT_SECONDS="0.2")
+    worker = start(STYLEFARM_LOG_LEVEL="debug", STYLEFARM_CHECKPOINT_SECONDS="0.01")
     (rendered_once,) = rendered(farm, 60)
     (killed,) = submitted(farm, 90_000)
     wait_until(lambda: farm.run("job", "show", killed, "--json").document["job"]["state"] == "running", SECONDS)

@@ -27,6 +27,7 @@ Trim = Callable[[dict[str, Any]], dict[str, Any]]
 Permission = Callable[[], bool]
 
 HEARTBEAT_SECONDS = 15.0
+STILL_HERE = b": still here\n\n"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -60,8 +61,13 @@ class EventStream(StreamingResponse):
         if cursor is None:
             return
         # Looked at earlier, what changes before the first poll would be told by neither.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.subscriber.begun.wait(), HEARTBEAT_SECONDS)
+        while not (self.subscriber.begun.is_set() or self.subscriber.dropped):
+            try:
+                await asyncio.wait_for(self.subscriber.begun.wait(), HEARTBEAT_SECONDS)
+            except TimeoutError:
+                yield STILL_HERE
+        if self.subscriber.dropped:
+            return
         services, since = self.watchers.services, parse_cursor(cursor)
         document = await to_thread.run_sync(lambda: sweep_changes(services, self.sweep_id, user, since))
         yield Message("changes", document["cursor"], to_json(trim(document))).encode()
@@ -84,7 +90,7 @@ async def _events(subscriber: Subscriber, missed: AsyncIterator[bytes], allowed:
                 if not await to_thread.run_sync(allowed):
                     return
                 checked = time.monotonic()
-                yield b": still here\n\n"
+                yield STILL_HERE
     except (NotFound, ServiceUnavailable) as error:
         # The client comes again, and is then told so by the answer.
         log.warning("stream ended", reason=str(error))

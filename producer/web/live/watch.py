@@ -49,7 +49,7 @@ class Subscriber:
     trimmed: bool = False
     """Whether it is told of no errors."""
     begun: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the sweep was polled for the first time: what changes from then on is told."""
+    """Set when the sweep was polled for the first time, so that what changes from then on is told; or at the end."""
     queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     dropped: bool = False
 
@@ -103,7 +103,8 @@ class SweepWatcher:
                 subscriber.put(trimmed if subscriber.trimmed else encoded)
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, also those that wait for the first poll."""
+        self.begun.set()
         for subscriber in list(self.subscribers):
             subscriber.put(None)
 

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Route
 
 from stylefarm import Farm, State, Sweep
 from stylefarm.producer.client import voting
 from stylefarm.producer.client.search import best, search, tried_cells
 from stylefarm.producer.grids import parse_grid
+from stylefarm.shared.blobs.storage import store_object
+from stylefarm.shared.db.records import Fence
 from tests.browser import browser_page
+from tests.made_up import png, texture
 from tests.servers.processes import wait_until
 from tests.web_server import WebServer
 
@@ -167,6 +170,28 @@ def test_two_pictures_are_compared_by_a_slider_and_over_time(make_up: Callable[.
         page.get_by_text("iteration 5", exact=True).wait_for()
         for job in sweep:
             page.locator(f'.pane img[src*="{job.snapshots()[0].stored.sha256}"]').first.wait_for(state="attached")
+
+
+def test_a_pair_is_shown_that_comes_while_the_page_asks_for_one(
+    make_up: Callable[..., Sweep], server: WebServer, farm: Farm
+) -> None:
+    """Given no pair to vote on, if two pictures are done while the answer is on its way, I expect them to be shown."""
+    axes = {"content": ["a.png"], "style": ["s.png"], "style_weight": [1, 2]}
+    sweep = make_up(axes, name="late", outcome=lambda _: State.RUNNING)
+    picture = store_object(farm.services.blobs, "late.png", png(texture(1)), "image/png")
+    with browser_page(f"{server.address}/sweeps/{sweep.id}") as page:
+        page.get_by_text("Live", exact=True).wait_for()
+        asked: list[Route] = []
+        page.route("**/votes/next", lambda route: asked.append(route), times=1)
+        page.get_by_role("button", name="Vote", exact=True).click()
+        while not asked:
+            page.wait_for_timeout(50)
+        answer = asked[0].fetch()
+        for job in sweep:
+            assert farm.store.attempts.finish(Fence(job.id, 1), picture, {}, {})
+        page.get_by_text("all 2 done").wait_for()
+        asked[0].fulfill(response=answer)
+        page.locator(".vote-stand .panes").wait_for()
 
 
 def test_votes_in_the_browser_steer_a_search(

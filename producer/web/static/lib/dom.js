@@ -77,18 +77,3 @@ export function typing(target) {
 export function announce(text) {
   document.getElementById("live").textContent = text;
 }
-
-/** Run `work` at most once a frame, however often the returned function is called. */
-export function oncePerFrame(work) {
-  let asked = false;
-  return () => {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => { asked = false; work(); });
-  };
-}
-
-/** Run `work` once after the next frame is on the screen, for what may come a moment later. */
-export function afterFrame(work) {
-  return oncePerFrame(() => setTimeout(work));
-}

@@ -3,13 +3,15 @@
 import { button, make, sentence } from "./dom.js";
 
 /**
- * Show a message for some seconds.
+ * Show a message for some seconds; a text that is still shown is not shown twice.
  * @param {string} text
  * @param {{bad?: boolean, action?: [string, function], seconds?: number}} [options] `action` is a button's label and what it does
  */
 export function say(text, { bad = false, action = null, seconds = bad ? 9 : 4 } = {}) {
   const box = document.getElementById("messages");
   const close = () => message.remove();
+  // What is said again takes the place of what was said before.
+  for (const earlier of [...box.children]) if (earlier.firstElementChild.textContent === text.replaceAll("`", "")) earlier.remove();
   const message = make("div", { class: bad ? "message bad" : "message", role: bad ? "alert" : null }, make("span", {}, ...sentence(text)),
     action && button(action[0], () => { close(); action[1](); }), button("Close", close, { icon: "close" }));
   if (box.childElementCount >= 3) box.firstElementChild.remove();

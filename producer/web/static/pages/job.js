@@ -5,6 +5,7 @@ import { button, make } from "../lib/dom.js";
 import { count, duration, number, value, words } from "../lib/format.js";
 import { complain, confirmed, say } from "../lib/messages.js";
 import { startTheme } from "../lib/theme.js";
+import { inTurn } from "../lib/timing.js";
 import { Curves } from "./curves.js";
 import { Film } from "./film.js";
 import { siblingsOf } from "./siblings.js";
@@ -16,6 +17,7 @@ const REMEDIES = {
   memory: "Make the picture smaller, or use a device with more memory.", infrastructure: "Retry it when the farm is well.",
   poison: "It ended the process that rendered it: see the attempts below.", parent: "The job that it waited for failed: retry that one first.", internal: "This is a bug of stylefarm: please report it.",
 };
+const ENDED = ["done", "failed", "cancelled"];
 const MOVES = [["pause", "Pause", ["queued", "waiting"]], ["resume", "Resume", ["paused"]], ["retry", "Retry", ["failed", "cancelled"]], ["cancel", "Cancel", ["waiting", "queued", "running", "paused"]]];
 
 const root = document.getElementById("job");
@@ -23,9 +25,26 @@ const film = new Film(), curves = new Curves();
 const facts = make("aside", { class: "card" }), history = make("section", { class: "card wide" }), notice = make("div", { class: "wide", hidden: true });
 root.append(notice, make("section", { class: "card" }, film.element), facts, make("section", { class: "card wide" }, curves.element), history);
 
-async function draw() {
+let timer;
+
+/** Draw the job as it is now, and again after a while until it has ended, also when the farm did not answer. */
+const draw = inTurn(async () => {
+  clearTimeout(timer);
+  let goesOn = true;
+  try {
+    const job = await drawNow();
+    goesOn = !ENDED.includes(job.state);
+    return job;
+  } catch (error) {
+    goesOn = error.status !== 404;
+    throw error;
+  } finally {
+    if (goesOn) timer = setTimeout(() => draw().catch(complain), AGAIN);
+  }
+});
+
+async function drawNow() {
   const [{ job }, { snapshots }, losses, { attempts, events }] = await Promise.all(["", "/snapshots", "/losses", "/events"].map((part) => ask(`/jobs/${page.job}${part}`)));
-  const ended = ["done", "failed", "cancelled"].includes(job.state);
   document.title = `Job ${job.id.slice(0, 8)} · stylefarm`;
   document.getElementById("title").textContent = [job.content, job.style, ...Object.entries(job.cell ?? {}).filter(([name]) => name !== "content" && name !== "style").map(([name, one]) => `${words(name)} ${short(one)}`)].filter(Boolean).map(short).join(", ") || `Job ${job.id.slice(0, 8)}`;
   drawNotice(job);
@@ -34,7 +53,6 @@ async function draw() {
   drawFacts(job);
   curves.draw(losses);
   drawHistory(attempts, events);
-  if (!ended) setTimeout(() => draw().catch(complain), AGAIN);
   return job;
 }
 

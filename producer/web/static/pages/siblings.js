@@ -22,11 +22,13 @@ export async function siblingsOf(job, curves) {
   };
   const offered = axes.filter((axis) => along(axis).length);
   if (!offered.length) return;
+  let chosen = "";
   async function show(text) {
+    chosen = text;
     if (text === "") { curves.overlay([]); return; }
     const axis = Number(text);
     const others = await Promise.all(along(axis).map(async (index) => ({ name: `${words(store.axes[axis].name)} ${store.labelAt(axis, index)}`, losses: await ask(`/jobs/${store.job[index]}/losses`) })));
-    curves.overlay(others.filter(({ losses }) => losses.iteration.length));
+    if (chosen === text) curves.overlay(others.filter(({ losses }) => losses.iteration.length));
   }
   curves.choices.replaceChildren(choice("Beside it", [["", "none"], ...offered.map((axis) => [axis, `other values of ${words(store.axes[axis].name)}`])], "", (text) => show(text).catch(complain)));
 }

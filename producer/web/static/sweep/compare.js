@@ -1,9 +1,10 @@
 // Pictures beside or over each other, zoomed in step.
 
 import { mayWrite, page } from "../lib/api.js";
-import { button, choice, make, oncePerFrame } from "../lib/dom.js";
+import { button, choice, make } from "../lib/dom.js";
 import { count, words } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
+import { oncePerFrame } from "../lib/timing.js";
 import { describe } from "./cell.js";
 import { rate } from "./keys.js";
 import { sharedZoom } from "./loupe.js";

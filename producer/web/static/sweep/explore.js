@@ -1,10 +1,11 @@
 // Which parameters matter: parallel coordinates, a scatter of two metrics, importance. Ranges drawn here filter the grid, too.
 
 import { ask, page } from "../lib/api.js";
-import { button, choice, make, oncePerFrame } from "../lib/dom.js";
+import { button, choice, make } from "../lib/dom.js";
 import { count, many, words } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
 import { onTheme } from "../lib/theme.js";
+import { oncePerFrame } from "../lib/timing.js";
 import { emptyFilter, passing } from "./filter.js";
 import { Parallel } from "./parallel.js";
 import { Scatter } from "./scatter.js";

@@ -1,6 +1,7 @@
 // The cells in reading order as a strip of small pictures below the loupe.
 
-import { make, oncePerFrame } from "../lib/dom.js";
+import { make } from "../lib/dom.js";
+import { oncePerFrame } from "../lib/timing.js";
 import { CellElement } from "./cell.js";
 
 const EDGE = 84, GAP = 4;

@@ -1,8 +1,9 @@
 // The grid: only the cells that are seen have elements, and these are used again in turn while it scrolls.
 
 import { thumb } from "../lib/api.js";
-import { make, oncePerFrame } from "../lib/dom.js";
+import { make } from "../lib/dom.js";
 import { words } from "../lib/format.js";
+import { oncePerFrame } from "../lib/timing.js";
 import { CellElement } from "./cell.js";
 import { gridKey } from "./grid_keys.js";
 import { gridPointer } from "./grid_pointer.js";

@@ -1,7 +1,8 @@
 // A small histogram of a column, on which a range is drawn.
 
-import { make, oncePerFrame } from "../lib/dom.js";
+import { make } from "../lib/dom.js";
 import { color, onTheme } from "../lib/theme.js";
+import { oncePerFrame } from "../lib/timing.js";
 
 const BINS = 40, HEIGHT = 36;
 

@@ -1,15 +1,16 @@
 // One picture as large as it goes, to be judged by keys.
 
-import { announce, button, make, oncePerFrame } from "../lib/dom.js";
+import { announce, button, make } from "../lib/dom.js";
 import { mayWrite, page } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
+import { afterPause, oncePerFrame } from "../lib/timing.js";
 import { describe } from "./cell.js";
 import { facts } from "./facts.js";
 import { Filmstrip } from "./filmstrip.js";
 import { rate } from "./keys.js";
 import { ratingBar } from "./rating_bar.js";
-import { afterPause, snapshotsOf } from "./snapshots.js";
+import { snapshotsOf } from "./snapshots.js";
 import { fetchAhead, Zoom, ZoomedPicture } from "./zoom.js";
 
 /** The zoom that loupe and compare share, so that it is kept from one to the other. */

@@ -1,7 +1,8 @@
 // The filters beside the views. Each choice says how many cells it would leave.
 
-import { afterFrame, button, make } from "../lib/dom.js";
+import { button, make } from "../lib/dom.js";
 import { count, number, words } from "../lib/format.js";
+import { afterFrame } from "../lib/timing.js";
 import { emptyFilter, filterSize, passing, starName } from "./filter.js";
 import { histogram } from "./histogram.js";
 import { savedViews } from "./saved_views.js";

@@ -1,8 +1,9 @@
 // Parallel coordinates on a canvas: one line per cell, one axis per parameter or metric.
 
-import { make, oncePerFrame } from "../lib/dom.js";
+import { make } from "../lib/dom.js";
 import { number, words } from "../lib/format.js";
 import { color } from "../lib/theme.js";
+import { oncePerFrame } from "../lib/timing.js";
 import { LineLayer } from "./line_layer.js";
 
 const TOP = 34, BOTTOM = 22, SIDE = 56, HEIGHT = 320, LEAST_STEP = 92;

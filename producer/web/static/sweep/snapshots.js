@@ -2,7 +2,6 @@
 
 import { ask } from "../lib/api.js";
 
-const LATER = 250;
 const known = new Map();
 
 /** Return the snapshots of a job, the oldest first: `iteration` and `sha256` of each. A job that runs is asked again. */
@@ -14,13 +13,4 @@ export async function snapshotsOf(job, ended) {
     known.set(job, sorted);
   }
   return known.get(job);
-}
-
-/** Return a function that runs `work` when it has not been called again for a quarter of a second. */
-export function afterPause(work) {
-  let timer;
-  return (...args) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => work(...args), LATER);
-  };
 }

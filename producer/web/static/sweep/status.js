@@ -1,8 +1,9 @@
 // The line at the foot: how many are shown and selected, how far the sweep is, whether it is live.
 
 import { mayWrite } from "../lib/api.js";
-import { button, make, oncePerFrame } from "../lib/dom.js";
+import { button, make } from "../lib/dom.js";
 import { count, many } from "../lib/format.js";
+import { oncePerFrame } from "../lib/timing.js";
 import { autoAdvance, setAutoAdvance } from "./keys.js";
 
 const FEED = { live: "Live", waiting: "Not connected: trying again", gone: "This sweep was deleted" };

@@ -1,8 +1,9 @@
 // All selected pictures at once, as large as they fit.
 
-import { button, make, oncePerFrame } from "../lib/dom.js";
+import { button, make } from "../lib/dom.js";
 import { PICK, REJECT, UNRATED } from "./store.js";
 import { mayWrite, original, thumb } from "../lib/api.js";
+import { oncePerFrame } from "../lib/timing.js";
 import { rate } from "./keys.js";
 import { ratingBar } from "./rating_bar.js";
 import { describe } from "./cell.js";

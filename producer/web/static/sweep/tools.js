@@ -1,9 +1,10 @@
 // The bar above the views: tabs, axes, order, size, and what can be done with the sweep.
 
 import { mayWrite, page } from "../lib/api.js";
-import { afterFrame, announce, button, choice, glyph, make } from "../lib/dom.js";
+import { announce, button, choice, glyph, make } from "../lib/dom.js";
 import { count, words } from "../lib/format.js";
 import { menu } from "../lib/menu.js";
+import { afterFrame } from "../lib/timing.js";
 import { VIEWS } from "./address.js";
 import { filterSize } from "./filter.js";
 import { showHelp } from "./keys.js";

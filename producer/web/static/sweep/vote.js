@@ -1,16 +1,17 @@
 // Two pictures of one content: which is better? The farm makes a ranking of the answers.
 
-import { ask, mayWrite, page } from "../lib/api.js";
+import { ask, mayWrite, page, thumb } from "../lib/api.js";
 import { announce, make } from "../lib/dom.js";
 import { many, number } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
-import { thumb } from "../lib/api.js";
+import { inTurn } from "../lib/timing.js";
 import { fetchAhead, Zoom, ZoomedPicture } from "./zoom.js";
 
 /** The view of votes, and of the ranking that they make. */
 export class Vote {
   constructor(store, desk, root, ratings) {
-    Object.assign(this, { store, desk, root, ratings, advances: false, pair: null });
+    Object.assign(this, { store, desk, root, ratings, advances: false, pair: null, sending: false });
+    this.next = inTurn(() => this.#next());
     const zoom = new Zoom();
     this.sides = ["left", "right"].map((side) => {
       const picture = new ZoomedPicture(zoom);
@@ -27,7 +28,7 @@ export class Vote {
     root.append(make("div", { class: "vote-stand" }, this.nothing, this.pairElement, this.buttons),
       make("aside", { class: "facts-panel", "aria-label": "Ranking" }, make("h2", { text: "Ranking" }), this.ranking));
     desk.on("vote undone", () => this.next().catch(complain));
-    desk.on("cells", () => { if (!root.hidden && !this.pair && !this.asking) this.next().catch(complain); });
+    desk.on("cells", () => { if (!root.hidden && !this.pair) this.next().catch(complain); });
   }
 
   shownAgain() {
@@ -46,23 +47,19 @@ export class Vote {
     if (!this.pair || !mayWrite()) return;
     const [left, right] = this.pair.map((index) => this.store.job[index]);
     this.pair = null;
-    this.asking = true;
+    this.sending = true;
     this.pairElement.dataset.chosen = outcome;
     announce({ left: "Left", right: "Right", tie: "Equally good", skip: "Skipped" }[outcome]);
     this.ratings.then(async () => {
-      await ask(`/sweeps/${page.sweep}/votes`, { left, right, outcome });
-      await this.next();
+      try { await ask(`/sweeps/${page.sweep}/votes`, { left, right, outcome }); } finally { this.sending = false; this.next().catch(complain); }
     });
   }
 
   /** Show the next pair; where there is none yet, that is tried again when cells change. */
-  async next() {
-    this.asking = true;
-    try { await this.#ask(); } finally { this.asking = false; }
-  }
-
-  async #ask() {
+  async #next() {
     const { pair, votes } = await ask(`/sweeps/${page.sweep}/votes/next`);
+    // The answer may not know of a vote that is on its way, after which it is asked again.
+    if (this.sending) return;
     this.told.textContent = many(votes, "vote");
     const cells = pair && [pair.left, pair.right].map((position) => this.store.indexOf.get(position));
     // The farm may know of a picture a moment before this page is told of it.

@@ -1,7 +1,8 @@
 // Pictures that are zoomed and moved; several share one zoom, and it stays from picture to picture.
 
 import { original, thumb } from "../lib/api.js";
-import { make, oncePerFrame } from "../lib/dom.js";
+import { make } from "../lib/dom.js";
+import { oncePerFrame } from "../lib/timing.js";
 
 const LARGEST = 16;
 const sizes = new Map();

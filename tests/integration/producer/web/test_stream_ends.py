@@ -89,7 +89,8 @@ def test_what_changes_as_a_stream_begins_is_told(
 
     def late(watcher: watch.SweepWatcher, since: datetime | None) -> tuple[watch.Message | None, datetime]:
         if since is None:
-            time.sleep(0.3)
+            # Longer than several heartbeats, as a slow database would take.
+            time.sleep(1)
             farm.store.attempts.record_losses(Fence(running, 1), [LossPoint(77, (2.0, 1.0, 0.5, 0.5))])
         return poll(watcher, since)
 
@@ -106,5 +107,6 @@ def test_what_changes_as_a_stream_begins_is_told(
     monkeypatch.setattr(watch.SweepWatcher, "_poll", late)
     monkeypatch.setattr(stream, "sweep_changes", missed_changes)
     told = read_while(client, f"/api/v1/sweeps/{sweep.id}/stream?since={quote(cursor)}", end)
+    assert told.count(": still here") >= 2
     (missed,) = (line for line in told.splitlines() if line.startswith("data: "))
     assert 77 in json.loads(missed.removeprefix("data: "))["cells"]["iteration"]

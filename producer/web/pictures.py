@@ -23,12 +23,14 @@ SHOWN = frozenset({"image/png", "image/jpeg", "image/webp", "image/avif", "image
 
 
 @router.get("/thumbs/{sha256}-{edge}.webp")
+@router.head("/thumbs/{sha256}-{edge}.webp")
 def thumbnail(farm: FarmDep, reader: Reader, sha256: Sha256, edge: Literal["192", "384"]) -> Response:
     """Return a thumbnail; of a picture that has none, from before there were any, the picture itself."""
     return thumbnail_response(farm.services, sha256, int(edge))
 
 
 @router.get("/pictures/{sha256}")
+@router.head("/pictures/{sha256}")
 def original(farm: FarmDep, reader: Reader, sha256: Sha256) -> Response:
     """Return a result, a snapshot, a content or a style as it is stored."""
     return picture_response(farm.services, sha256)

@@ -220,6 +220,7 @@ def events(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
     response_class=Response,
     responses={307: {"description": "With `presigned`: where the object store has the file."}},
 )
+@router.head("/jobs/{job_id}/result", include_in_schema=False)
 def result(request: Request, farm: FarmDep, reader: Reader, job_id: str, presigned: Presigned = False) -> Response:
     """Return the file of the result; 304 without it where the client has the same already."""
     status = _status(farm, reader.user, job_id)

@@ -66,6 +66,8 @@ def test_a_result_is_downloaded_from_where_browsers_reach_it(
         assert sent.content == job.result().data
         again = client.get(path + query, headers={"If-None-Match": sent.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+        asked = client.head(path + query)
+        assert (asked.status_code, asked.headers) == (200, sent.headers)
     url = "https://s3.example.org/pictures/result.png?X-Amz-Signature=0"
     monkeypatch.setattr(type(farm.services.blobs), "download_url", lambda _blobs, _key, _name: url)
     led = client.get(f"{path}?presigned=true", follow_redirects=False)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 from stylefarm.producer.backends.connection import DatabaseConnection
 from stylefarm.shared.db.records import Deletion
-from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
 from stylefarm.shared.errors import ServiceUnavailable, StorageFull
 
 
@@ -70,7 +69,7 @@ def _let_go_of_dead(farm: DatabaseConnection) -> None:
 
 def _delete_objects(farm: DatabaseConnection, deleted: Deletion) -> int:
     with _deleted_all_the_same(deleted):
-        count = farm.services.dropped.delete(GRACE_SECONDS)
+        count = farm.services.dropped.delete()
         if farm.settings.embedded:
             _forget_cached_files(farm)
     return count

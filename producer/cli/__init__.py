@@ -12,15 +12,17 @@ from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import say, write_any_letter
 from stylefarm.shared.errors import FarmError, StorageFull
 from stylefarm.shared.gc_pause import keep_imports, uncollected
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 INTERRUPTED = 130
 STOPPED = (signal.SIGTERM, signal.SIGHUP)
@@ -109,6 +111,8 @@ class Commands(CommandGroup):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names from the table; click would import every command that fits."""
+        from click.shell_completion import CompletionItem
+
         named = [CompletionItem(name, help=summary) for name, (_, summary) in COMMANDS.items()]
         return [item for item in named if item.value.startswith(incomplete)] + click.Command.shell_complete(
             self, ctx, incomplete

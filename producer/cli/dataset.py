@@ -10,7 +10,6 @@ from stylefarm.shared.blobs.manifest import read_manifest
 from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say
 from stylefarm.shared.db.library_tables import DatasetRow
-from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
 from stylefarm.shared.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
 from stylefarm.shared.text import counted
 
@@ -90,7 +89,7 @@ def delete(name: str, as_json: bool) -> None:
     """Delete the data set NAME; its pictures go when no job names them any more."""
     with Farm() as farm:
         farm.store.datasets.delete(name)
-        farm.services.dropped.delete(GRACE_SECONDS)
+        farm.services.dropped.delete()
     if as_json:
         print_json({"deleted": name})
     else:

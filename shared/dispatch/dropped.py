@@ -24,6 +24,8 @@ from stylefarm.shared.store.exclusion import hold_off_submissions
 from stylefarm.shared.store.moves import CHUNK, Transactions
 from stylefarm.shared.store.object_names import datasets_in, hashes_in, keys_in
 
+# By then, uploads of a worker that lost its job have ended, and no row can refer to them any more.
+GRACE_SECONDS = 3600.0
 # Looked at and deleted while submissions wait.
 AT_A_TIME = 16
 THREADS = 8
@@ -42,7 +44,7 @@ class DroppedObjects(DatabaseReader, Transactions):
         super().__init__(engine)
         self.blobs = blobs
 
-    def delete(self, grace: float) -> int:
+    def delete(self, grace: float = GRACE_SECONDS) -> int:
         """Delete the objects of deleted jobs, and the inputs that nothing names; return how many of the latter.
 
         So many seconds later it is looked once more for objects of these jobs: a worker that had lost one of them may

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from stylefarm.shared.blobs.storage import KEY, BlobStore
 from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.tables import ArtifactRow, AttemptRow
-from stylefarm.shared.dispatch.dropped import DroppedObjects
+from stylefarm.shared.dispatch.dropped import GRACE_SECONDS, DroppedObjects
 from stylefarm.shared.errors import NotFound
 from stylefarm.shared.images.thumbnails import thumbnail_keys
 from stylefarm.shared.queries.jobs import DatabaseReader
@@ -20,9 +20,6 @@ PREFIX = "jobs/"
 
 # Jobs in one query.
 CHUNK = 500
-
-# By then, uploads of a worker that lost its job have ended, and no row can refer to them any more.
-GRACE_SECONDS = 3600.0
 
 
 class Orphans(DatabaseReader):

@@ -29,12 +29,17 @@ def imported(statements: str) -> str:
     [
         ("import stylefarm\nfor name in stylefarm.__all__: getattr(stylefarm, name)", HEAVY),
         ("import stylefarm.producer.cli", {*HEAVY, "pydantic", "sqlalchemy", "celery", "PIL"}),
+        # A command that only looks does without what changes the farm, and without decoding pictures.
+        (
+            "import stylefarm.producer.cli.lists\nwith stylefarm.Farm() as farm: farm.jobs(limit=1)",
+            {*HEAVY, "celery", "PIL", "stylefarm.shared.store", "stylefarm.shared.dispatch"},
+        ),
         # The rendering process is forked from the one that imports this, and must open its metrics files first.
         ("import stylefarm.worker.tasks", {*HEAVY, "prometheus_client"}),
         ("import stylefarm.worker.cli.start", {*HEAVY, "prometheus_client"}),
         ("import stylefarm.worker.monitoring.server", HEAVY),
     ],
-    ids=["the API", "the command line", "tasks", "worker start", "the metrics server"],
+    ids=["the API", "the command line", "lists", "tasks", "worker start", "the metrics server"],
 )
 def test_what_is_not_used_is_not_imported(statements: str, unwanted: set[str]) -> None:
     """Given a fresh process, if it imports a part, I expect none of the packages that this part can do without."""

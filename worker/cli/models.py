@@ -8,7 +8,6 @@ import click
 
 from stylefarm.shared.command_group import CommandGroup
 from stylefarm.shared.console import echo, echo_path, json_option, print_json, print_pairs, say
-from stylefarm.shared.dispatch.orphans import GRACE_SECONDS
 from stylefarm.shared.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
 from stylefarm.worker.cli.connected import connected, installed
 from stylefarm.worker.cli.models_output import COLUMNS, EMPTY, pairs, row_of, say_imported
@@ -128,7 +127,7 @@ def delete(name: str, as_json: bool) -> None:
     """Delete the model NAME; its file goes when no job names it any more."""
     with connected() as services:
         services.store.models.delete(name)
-        services.dropped.delete(GRACE_SECONDS)
+        services.dropped.delete()
     if as_json:
         print_json({"deleted": name})
     else:

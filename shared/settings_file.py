@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings
-from stylefarm.shared.small_files import read_small
+from stylefarm.shared.files.small import read_small
 from stylefarm.shared.text import nearest
 
 CONFIG_VARIABLE = "STYLEFARM_CONFIG"

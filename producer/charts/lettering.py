@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stylefarm.shared import fonts
+from stylefarm.shared.images import fonts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

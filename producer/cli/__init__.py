@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import say, write_any_letter
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import say, write_any_letter
 from stylefarm.shared.errors import FarmError, StorageFull
 from stylefarm.shared.gc_pause import keep_imports, uncollected
 

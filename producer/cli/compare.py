@@ -12,8 +12,8 @@ from stylefarm.producer.reports.comparison import compare
 from stylefarm.producer.reports.comparison_files import SPREADS, table, write_comparison
 from stylefarm.producer.views.metrics import NOT_VALIDATED
 from stylefarm.producer.views.selection import parse_where
-from stylefarm.shared.command_group import say_in_vain
-from stylefarm.shared.console import json_option, print_json, print_table, say
+from stylefarm.shared.cli.command_group import say_in_vain
+from stylefarm.shared.cli.console import json_option, print_json, print_table, say
 
 
 @click.command("compare")

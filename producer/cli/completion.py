@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
-from stylefarm.shared.console import echo_path, say
+from stylefarm.shared.cli.console import echo_path, say
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.files import make_folder, write_atomically
-from stylefarm.shared.small_files import read_small
+from stylefarm.shared.files.atomic import make_folder, write_atomically
+from stylefarm.shared.files.small import read_small
 
 PROGRAM = "stylefarm"
 MOST_BYTES = 16 << 20

@@ -6,8 +6,8 @@ import click
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import json_option, print_json, print_table, say
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import json_option, print_json, print_table, say
 from stylefarm.shared.settings import PREFIX, Settings, load_settings, source_of
 
 # Secret settings of which only the password is a secret.

@@ -22,7 +22,7 @@ from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.grids import Grid, load_grid, parse_grid, parse_settings
 from stylefarm.producer.grids.reading import MOST_BYTES
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import confirm, echo, json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.cli.console import confirm, echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
 from stylefarm.shared.settings import load_settings

@@ -7,10 +7,10 @@ import click
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.submission.datasets import BUILTIN, builtin_dataset, read_dataset, store_dataset
 from stylefarm.shared.blobs.manifest import read_manifest
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import echo, json_option, print_json, print_pairs, say
+from stylefarm.shared.cli.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
 from stylefarm.shared.db.library_tables import DatasetRow
-from stylefarm.shared.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
 from stylefarm.shared.text import counted
 
 COLUMNS = ("name", "pictures", "left out", "size", "read from", "created (UTC)")

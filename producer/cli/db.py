@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from stylefarm import migrations
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import echo, json_option, print_json
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import echo, json_option, print_json
 from stylefarm.shared.db.connection import address_of, connect
 from stylefarm.shared.settings import load_settings
 

@@ -9,7 +9,7 @@ import click
 
 from stylefarm.producer.cli.datetime_param import DATE_TIME
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.console import echo, json_option, print_json
+from stylefarm.shared.cli.console import echo, json_option, print_json
 from stylefarm.shared.db.records import Deletion
 from stylefarm.shared.text import counted
 

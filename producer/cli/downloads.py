@@ -15,10 +15,10 @@ from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.results import Result
 from stylefarm.producer.reports.downloads import Downloaded, download_snapshots, download_sweep
 from stylefarm.producer.views.selection import parse_where
-from stylefarm.shared.command_group import say_in_vain
-from stylefarm.shared.console import echo_path, json_option, print_json, print_table, say
+from stylefarm.shared.cli.command_group import say_in_vain
+from stylefarm.shared.cli.console import echo_path, json_option, print_json, print_table, say
 from stylefarm.shared.errors import InvalidRequest, NotFound
-from stylefarm.shared.files import check_writable
+from stylefarm.shared.files.atomic import check_writable
 
 
 @click.command("download")

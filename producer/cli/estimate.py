@@ -13,7 +13,7 @@ from stylefarm.producer.cli.streams import pictures_read
 from stylefarm.producer.cli.text import duration
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.submission.resolver import SpecResolver
-from stylefarm.shared.console import json_option, print_json, print_pairs, print_table, say
+from stylefarm.shared.cli.console import json_option, print_json, print_pairs, print_table, say
 from stylefarm.shared.spec.spec import parse_spec
 
 

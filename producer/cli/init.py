@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stylefarm.producer.starter import make_project
-from stylefarm.shared.console import echo_path, json_option, print_json, say
+from stylefarm.shared.cli.console import echo_path, json_option, print_json, say
 from stylefarm.shared.errors import InvalidRequest
 
 

@@ -15,10 +15,10 @@ from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.jobs import failure_of
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.cli.console import echo, json_option, print_json, print_pairs, say, timeout_option
+from stylefarm.shared.cli.list_output import EntryOutput, entry_options
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
-from stylefarm.shared.list_output import EntryOutput, entry_options
 
 MORE = (
     "stylefarm.producer.cli.render:OF_JOBS",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stylefarm.shared.command_group import CommandGroup
+from stylefarm.shared.cli.command_group import CommandGroup
 
 
 class LazyGroup(CommandGroup):

@@ -15,13 +15,13 @@ from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.views.labels import job_labels
 from stylefarm.producer.views.selection import parse_where
 from stylefarm.producer.views.status import Status
+from stylefarm.shared.cli.list_output import Item, ListOutput, list_options
+from stylefarm.shared.cli.text_table import Cell
 from stylefarm.shared.db.states import State
-from stylefarm.shared.list_output import Item, ListOutput, list_options
 from stylefarm.shared.queries.lists import NO_FLAG
 from stylefarm.shared.schema.documents import ListedSweepDocument
 from stylefarm.shared.spec.marks import parse_tags
 from stylefarm.shared.spec.ratings import FLAGS
-from stylefarm.shared.text_table import Cell
 
 LIMIT = 20
 MOST = 1_000_000

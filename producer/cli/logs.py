@@ -9,7 +9,7 @@ import click
 
 from stylefarm.producer.cli.text import colored
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.console import echo, json_option, print_json, print_line, print_pairs, print_table
+from stylefarm.shared.cli.console import echo, json_option, print_json, print_line, print_pairs, print_table
 from stylefarm.shared.db.states import read_state
 from stylefarm.shared.schema.documents import AttemptDocument, EventDocument
 

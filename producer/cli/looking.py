@@ -14,8 +14,8 @@ from stylefarm.producer.reports.loss_files import write_losses
 from stylefarm.producer.reports.timelapse import write_timelapse
 from stylefarm.producer.sheets.write import write_sheet
 from stylefarm.producer.views.selection import parse_where
-from stylefarm.shared.command_group import say_in_vain
-from stylefarm.shared.console import confirm, echo_path, json_option, print_json
+from stylefarm.shared.cli.command_group import say_in_vain
+from stylefarm.shared.cli.console import confirm, echo_path, json_option, print_json
 
 # So many files are written without being asked for.
 MOST_FILES = 10

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.console import echo, json_option, print_json, print_pairs
+from stylefarm.shared.cli.console import echo, json_option, print_json, print_pairs
 
 tags_filter = click.option("--tag", "tags", multiple=True, help="Only those with this tag. Repeatable: all must match.")
 remove_option = click.option("--remove", metavar="TAG", multiple=True, help="Tag to remove. Repeatable.")

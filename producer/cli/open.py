@@ -16,7 +16,7 @@ from stylefarm.producer.client.farm import Farm, Job, Sweep
 from stylefarm.producer.reports.downloads import download_job, download_sweep
 from stylefarm.producer.sheets.write import write_sheet
 from stylefarm.producer.views.file_names import file_names
-from stylefarm.shared.console import echo_path, json_option, print_json
+from stylefarm.shared.cli.console import echo_path, json_option, print_json
 from stylefarm.shared.errors import InvalidRequest
 
 

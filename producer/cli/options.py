@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from stylefarm.producer.cli.grouped_options import GroupedOption
 from stylefarm.producer.grids.pictures import PATHS
-from stylefarm.shared.paths import split_names
+from stylefarm.shared.files.paths import split_names
 from stylefarm.shared.spec.presets import SQUEEZENET_AUTO
 from stylefarm.shared.spec.reference import GROUPS, PRESET_GROUP
 from stylefarm.shared.spec.spec import JobSpec

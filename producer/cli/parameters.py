@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from stylefarm.shared.console import echo, json_option, print_json, print_pairs, print_table
+from stylefarm.shared.cli.console import echo, json_option, print_json, print_pairs, print_table
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.reference import ParameterReference, reference
 from stylefarm.shared.text import nearest

@@ -8,10 +8,10 @@ from typing import Any
 import click
 import yaml
 
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import echo, json_option, print_json
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import echo, json_option, print_json
+from stylefarm.shared.cli.list_output import Item, ListOutput, list_options
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.list_output import Item, ListOutput, list_options
 from stylefarm.shared.spec.presets import PRESETS, QUALITIES, SQUEEZENET_PRESETS, SUMMARIES
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.text import nearest

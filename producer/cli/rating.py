@@ -8,7 +8,7 @@ import click
 
 from stylefarm.producer.cli.text import rating_of
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.console import echo, json_option, print_json
+from stylefarm.shared.cli.console import echo, json_option, print_json
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.spec.ratings import KEPT, MOST_STARS
 

@@ -19,11 +19,11 @@ from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.submission.resolver import pictures_of
 from stylefarm.producer.terminal.display import live_display
-from stylefarm.shared.console import echo, echo_path, json_option, print_json, say
+from stylefarm.shared.cli.console import echo, echo_path, json_option, print_json, say
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.files import check_writable
+from stylefarm.shared.files.atomic import check_writable
+from stylefarm.shared.files.paths import is_there, located
 from stylefarm.shared.images.encode import suffix_format
-from stylefarm.shared.paths import is_there, located
 from stylefarm.shared.spec.marks import Marks
 from stylefarm.shared.spec.spec import JobSpec, parse_spec
 from stylefarm.shared.spec.terms import split_terms

@@ -15,7 +15,7 @@ from stylefarm.producer.grids import read_grid
 from stylefarm.producer.grids.search import Search
 from stylefarm.producer.terminal.display import live_display
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import echo, json_option, print_json, say
+from stylefarm.shared.cli.console import echo, json_option, print_json, say
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidSpec
 from stylefarm.shared.settings import load_settings

@@ -9,7 +9,7 @@ import click
 
 from stylefarm.producer.backends.protocol import Command
 from stylefarm.producer.client.farm import Farm, Job, Sweep
-from stylefarm.shared.console import echo, json_option, print_json, say
+from stylefarm.shared.cli.console import echo, json_option, print_json, say
 from stylefarm.shared.db.records import JobSelector
 from stylefarm.shared.db.states import FINAL
 from stylefarm.shared.errors import InvalidRequest

@@ -14,9 +14,9 @@ from stylefarm.producer.cli.sweep_wait import follow, raise_failed
 from stylefarm.producer.cli.watch import watch_sweep
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.reports.summary import summary
-from stylefarm.shared.console import json_option, print_json, print_line, timeout_option
+from stylefarm.shared.cli.console import json_option, print_json, print_line, timeout_option
+from stylefarm.shared.cli.list_output import EntryOutput, entry_options
 from stylefarm.shared.errors import StillPending
-from stylefarm.shared.list_output import EntryOutput, entry_options
 
 MORE = (
     "stylefarm.producer.cli.create:create",

@@ -9,9 +9,9 @@ from stylefarm.producer.cli.text import colored, duration, loss_of, progress_of
 from stylefarm.producer.client.farm import Sweep
 from stylefarm.producer.reports.summary import Summary, summary
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import echo, print_json, print_pairs, print_table, say
+from stylefarm.shared.cli.console import echo, print_json, print_pairs, print_table, say
+from stylefarm.shared.cli.text_table import Cell
 from stylefarm.shared.db.states import State
-from stylefarm.shared.text_table import Cell
 
 # A sweep of more jobs is summarized.
 MANY = 100

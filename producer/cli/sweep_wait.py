@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stylefarm.producer.client.farm import Farm, Sweep
 from stylefarm.producer.client.readiness import obstacle
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import say
+from stylefarm.shared.cli.console import say
 from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import JobFailed
 from stylefarm.shared.spec.terms import Terms

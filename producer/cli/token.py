@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import echo, json_option, print_json, say
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import echo, json_option, print_json, say
+from stylefarm.shared.cli.list_output import Item, ListOutput, list_options
 from stylefarm.shared.db.access_tables import TokenRow, token_document
-from stylefarm.shared.list_output import Item, ListOutput, list_options
 
 COLUMNS = ("id", "user", "role", "created (UTC)", "ends (UTC)")
 EMPTY = "there are no tokens: `stylefarm token create USER` makes one"

@@ -17,7 +17,7 @@ from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.readiness import check_renderer
 from stylefarm.producer.client.training import resolve_training
 from stylefarm.producer.terminal.display import live_display
-from stylefarm.shared.console import echo, json_option, print_json, print_pairs, say
+from stylefarm.shared.cli.console import echo, json_option, print_json, print_pairs, say
 from stylefarm.shared.spec.models import TRAINABLE
 from stylefarm.shared.spec.terms import split_terms
 

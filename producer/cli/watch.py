@@ -22,7 +22,7 @@ from stylefarm.producer.client.jobs import failure_of
 from stylefarm.producer.reports.summary import Summary, summary
 from stylefarm.producer.terminal.display import seconds_left
 from stylefarm.producer.views.status import Status
-from stylefarm.shared.console import Seconds, echo, print_line, say, timeout_option
+from stylefarm.shared.cli.console import Seconds, echo, print_line, say, timeout_option
 from stylefarm.shared.errors import JobFailed, StillPending
 from stylefarm.shared.foreign_text import one_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.console import say
+from stylefarm.shared.cli.console import say
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings
 
 

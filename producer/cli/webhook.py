@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.console import json_option, print_json, print_table
+from stylefarm.shared.cli.console import json_option, print_json, print_table
 from stylefarm.shared.db.tables import WebhookRow
 from stylefarm.shared.schema.documents import WebhookDocument
 from stylefarm.shared.webhooks.subscriptions import PAUSES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stylefarm.producer.backends.protocol import PictureSource
 from stylefarm.shared.db.records import StoredObject
-from stylefarm.shared.files import write_atomically
+from stylefarm.shared.files.atomic import write_atomically
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -15,7 +15,7 @@ from stylefarm.producer.grids.sampling import Sample
 from stylefarm.producer.grids.search import Search
 from stylefarm.producer.grids.values import MOST_CELLS, NumberRange, Values, expand
 from stylefarm.shared.errors import InvalidSpec
-from stylefarm.shared.paths import is_there, located, split_names
+from stylefarm.shared.files.paths import is_there, located, split_names
 from stylefarm.shared.settings import Settings, load_settings
 from stylefarm.shared.spec.spec import JobSpec, nearest
 from stylefarm.shared.spec.terms import Terms, check_limit, parse_terms, split_terms

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from stylefarm.producer.grids.s3_objects import SCHEME, Objects
 from stylefarm.shared.errors import InvalidSpec
+from stylefarm.shared.files.paths import is_folder, is_there, is_url, located, matching, written
 from stylefarm.shared.images.recognize import HEIC, NO_HEIC, reads_heic, recognize_file
-from stylefarm.shared.paths import is_folder, is_there, is_url, located, matching, written
 from stylefarm.shared.spec.spec import BLOB
 from stylefarm.shared.text import counted
 

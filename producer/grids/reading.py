@@ -12,7 +12,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec
-from stylefarm.shared.small_files import read_small
+from stylefarm.shared.files.small import read_small
 
 # No parameter takes larger integers.
 MOST_BITS = 1024

@@ -15,7 +15,7 @@ from stylefarm.producer.reports.comparison import SWEEP, Comparison, Group
 from stylefarm.producer.terminal.progress import working
 from stylefarm.producer.views.metrics import MEASURES, NOT_VALIDATED, higher_is_better
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.files.atomic import check_writable, write_atomically
 from stylefarm.shared.foreign_text import csv_cell, markdown
 from stylefarm.shared.spec.spec import nearest
 

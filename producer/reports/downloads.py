@@ -19,7 +19,7 @@ from stylefarm.producer.views.status import Status
 from stylefarm.shared.blobs.storage import read_chunks
 from stylefarm.shared.db.records import StoredObject
 from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound
-from stylefarm.shared.files import check_writable, make_folder, write_atomically
+from stylefarm.shared.files.atomic import check_writable, make_folder, write_atomically
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from stylefarm.producer.terminal.progress import working
 from stylefarm.producer.views.rows import columns_of
 from stylefarm.producer.views.selection import select
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.files.atomic import check_writable, write_atomically
 from stylefarm.shared.foreign_text import csv_cell
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")

@@ -13,7 +13,7 @@ from stylefarm.producer.reports.overview import loss_curve, sweep_curves
 from stylefarm.producer.terminal.progress import working
 from stylefarm.producer.views.selection import select
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.files.atomic import check_writable, write_atomically
 
 SUFFIXES = (".html", ".png", ".svg")
 

@@ -16,7 +16,7 @@ from stylefarm.producer.parallel import in_parallel
 from stylefarm.producer.sheets.gather import picture
 from stylefarm.producer.terminal.progress import counting, working
 from stylefarm.shared.errors import FarmError, InvalidRequest, NotFound
-from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.files.atomic import check_writable, write_atomically
 
 SUFFIXES = (".gif", ".webp", ".mp4")
 FRAMES_PER_SECOND = 8.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
 
-from stylefarm.shared import fonts
+from stylefarm.shared.images import fonts
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -17,7 +17,7 @@ from stylefarm.producer.terminal.progress import working
 from stylefarm.producer.views.metrics import check_metric
 from stylefarm.producer.views.selection import Page, Selection, Side, select
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.files.atomic import check_writable, write_atomically
 
 SUFFIXES = (".html", ".png", ".jpg", ".jpeg", ".pdf")
 # Measured on paintings, which compress badly; a sheet should stay below 30 MB.

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.files import make_folder, write_atomically
+from stylefarm.shared.files.atomic import make_folder, write_atomically
 
 # What each file is called in the project, and here. The photograph is scikit-image's `chelsea` (CC0, Stéfan van der
 # Walt); examples/plates has drawn the plate.

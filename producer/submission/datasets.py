@@ -15,9 +15,9 @@ from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.blobs.manifest import FOLDER, ListedPicture, Manifest
 from stylefarm.shared.blobs.storage import picture_metadata
 from stylefarm.shared.errors import InvalidImage, InvalidRequest, InvalidSettings, NotFound
+from stylefarm.shared.files.paths import is_folder, located
 from stylefarm.shared.images.decode import decode, read_bytes
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type, recognize, recognize_file
-from stylefarm.shared.paths import is_folder, located
 from stylefarm.shared.services import Services
 from stylefarm.shared.settings import Settings
 from stylefarm.shared.store.library import NewDataset

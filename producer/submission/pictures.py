@@ -14,13 +14,13 @@ from stylefarm.producer.submission.source import Source
 from stylefarm.producer.terminal.progress import counting
 from stylefarm.shared.blobs.storage import BlobStore, picture_metadata
 from stylefarm.shared.errors import FarmError, InvalidImage, NotFound
+from stylefarm.shared.files.paths import is_url, located
 from stylefarm.shared.foreign_text import one_line
 from stylefarm.shared.images.color import is_gray
 from stylefarm.shared.images.decode import DecodedImage, decode, read_bytes
 from stylefarm.shared.images.exif import kept_exif
 from stylefarm.shared.images.recognize import HEAD_BYTES, media_type
 from stylefarm.shared.images.thumbnails import MEDIA_TYPE, thumbnails
-from stylefarm.shared.paths import is_url, located
 from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.spec import BLOB
 

@@ -11,7 +11,7 @@ from stylefarm.shared.blobs.storage import BlobStore
 from stylefarm.shared.db.tables import WeightsRow
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
-from stylefarm.shared.paths import is_url, located
+from stylefarm.shared.files.paths import is_url, located
 from stylefarm.shared.spec.networks import PRETRAINED_FILES, TITLES, Architecture, default_network, layer_names
 from stylefarm.shared.spec.packaged_weights import refuse_damaged
 from stylefarm.shared.spec.spec import BLOB, JobSpec, parse_spec

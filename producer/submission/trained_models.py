@@ -11,7 +11,7 @@ from typing import Any
 from stylefarm.producer.submission.weights_file import address_of, safetensors_metadata
 from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.errors import InvalidRequest, InvalidSpec, NotFound
-from stylefarm.shared.paths import located
+from stylefarm.shared.files.paths import located
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.model_description import parse_description
 from stylefarm.shared.spec.models import JOB, METADATA_KEY, MODEL_METHODS

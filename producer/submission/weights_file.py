@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.small_files import check_ends
+from stylefarm.shared.files.small import check_ends
 from stylefarm.shared.spec.networks import TITLES, Architecture
 from stylefarm.shared.spec.spec import BLOB
 

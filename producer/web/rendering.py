@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pydantic import SecretStr
 
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.console import say
+from stylefarm.shared.cli.console import say
 from stylefarm.shared.settings import Settings
 
 LOOK_SECONDS = 0.2

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
-from stylefarm.shared import fonts
+from stylefarm.shared.images import fonts
 
 
 @contextmanager

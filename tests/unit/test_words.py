@@ -22,10 +22,9 @@ API = (
     "producer/charts",
     "producer/submission",
     "producer/grids",
+    "shared/files",
 )
-FILES = [path for folder in API for path in sorted((REPOSITORY / folder).glob("*.py"))] + [
-    path for name in ("files", "paths", "small_files") for path in [REPOSITORY / f"shared/{name}.py"]
-]
+FILES = [path for folder in API for path in sorted((REPOSITORY / folder).glob("*.py"))]
 
 
 def raised_texts(path: Path) -> Iterator[str]:

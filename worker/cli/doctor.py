@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from stylefarm.shared.console import json_option, print_json, print_table
+from stylefarm.shared.cli.console import json_option, print_json, print_table
 from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
 from stylefarm.worker.monitoring.doctor import Health, examine

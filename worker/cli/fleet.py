@@ -7,10 +7,10 @@ from collections.abc import Callable
 import click
 
 from stylefarm import migrations
-from stylefarm.shared.console import json_option
+from stylefarm.shared.cli.console import json_option
+from stylefarm.shared.cli.list_output import Item, ListOutput, list_options
 from stylefarm.shared.db.states import WorkerState
 from stylefarm.shared.dispatch.workers import WorkerRegistry, WorkerStatus
-from stylefarm.shared.list_output import Item, ListOutput, list_options
 from stylefarm.shared.services import connect_services
 from stylefarm.shared.settings import load_settings
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import echo, echo_path, json_option, print_json, print_pairs, say
-from stylefarm.shared.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import echo, echo_path, json_option, print_json, print_pairs, say
+from stylefarm.shared.cli.list_output import EntryOutput, Item, ListOutput, entry_options, list_options
 from stylefarm.worker.cli.connected import connected, installed
 from stylefarm.worker.cli.models_output import COLUMNS, EMPTY, pairs, row_of, say_imported
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stylefarm.shared.console import echo, print_json, say
+from stylefarm.shared.cli.console import echo, print_json, say
 from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.spec.models import MODEL_METHODS
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
-from stylefarm.shared.command_group import CommandGroup, say_in_vain
-from stylefarm.shared.console import MOST_SECONDS
+from stylefarm.shared.cli.command_group import CommandGroup, say_in_vain
+from stylefarm.shared.cli.console import MOST_SECONDS
 from stylefarm.shared.dispatch.workers import NewWorker
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.services import connect_services

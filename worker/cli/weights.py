@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from stylefarm.shared.blobs.storage import unreadable
-from stylefarm.shared.command_group import CommandGroup
-from stylefarm.shared.console import say
+from stylefarm.shared.cli.command_group import CommandGroup
+from stylefarm.shared.cli.console import say
+from stylefarm.shared.cli.list_output import ListOutput, list_options
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.errors import InvalidRequest, ServiceUnavailable
-from stylefarm.shared.list_output import ListOutput, list_options
+from stylefarm.shared.files.small import check_ends
 from stylefarm.shared.services import Services
-from stylefarm.shared.small_files import check_ends
 from stylefarm.shared.spec.networks import TITLES, Architecture
 from stylefarm.shared.spec.packaged_weights import PACKAGE, VERSION
 from stylefarm.shared.spec.space import CAFFE, MATCONVNET, TORCHVISION, InputSpace

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stylefarm.shared.console import echo, print_json, say
+from stylefarm.shared.cli.console import echo, print_json, say
+from stylefarm.shared.cli.list_output import Item, ListOutput
 from stylefarm.shared.db.tables import WeightsRow
-from stylefarm.shared.list_output import Item, ListOutput
 from stylefarm.shared.schema.documents import WeightsDocument
 from stylefarm.shared.spec.weights_at_hand import WeightsAtHand
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stylefarm.shared.blobs.storage import read_chunks, replacing
 from stylefarm.shared.errors import FarmError, InvalidRequest
-from stylefarm.shared.files import check_writable
+from stylefarm.shared.files.atomic import check_writable
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.spec import BLOB
 from stylefarm.worker.engine.feedforward.exported import LEAST_STRIDES, ExportableModel, exportable

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from stylefarm.shared.db.library_tables import ModelRow
 from stylefarm.shared.errors import InvalidRequest, NotFound
+from stylefarm.shared.files.small import check_ends
 from stylefarm.shared.services import Services
-from stylefarm.shared.small_files import check_ends
 from stylefarm.shared.store.library import Models, NewModel
 from stylefarm.worker.engine.feedforward.model import Model, read_model, write_model
 from stylefarm.worker.engine.hardware.device import ComputePath, choose

@@ -24,7 +24,7 @@ from stylefarm.shared.dispatch.reconcile import RECONCILER_LOCK
 from stylefarm.shared.dispatch.weights import WeightsRegistry
 from stylefarm.shared.dispatch.workers import FAILING
 from stylefarm.shared.errors import FarmError, InvalidSpec
-from stylefarm.shared.fonts import font_of
+from stylefarm.shared.images.fonts import font_of
 from stylefarm.shared.queue.routes import queue_name
 from stylefarm.shared.services import Services
 from stylefarm.shared.spec.builtin import LOSSES, METHODS

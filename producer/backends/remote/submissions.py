@@ -14,7 +14,7 @@ from stylefarm.producer.grids.values import NumberRange
 from stylefarm.producer.submission.resolve_grid import all_problems
 from stylefarm.producer.submission.resolver import pictures_of
 from stylefarm.shared.errors import FarmError, InvalidRequest
-from stylefarm.shared.paths import is_there, located
+from stylefarm.shared.files.paths import is_there, located
 from stylefarm.shared.spec.spec import BLOB
 from stylefarm.shared.spec.terms import Terms
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from stylefarm.producer.grids import parse_grid, parse_settings
 from stylefarm.producer.grids.pictures import beside
-from stylefarm.shared import paths
 from stylefarm.shared.errors import FarmError, InvalidRequest
-from stylefarm.shared.paths import located, matching, split_names, written
+from stylefarm.shared.files import paths
+from stylefarm.shared.files.paths import located, matching, split_names, written
 from tests.unit.pictures import photograph, saved
 
 PICTURE = saved(photograph(16, 16), "PNG")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stylefarm.shared.console import print_table
+from stylefarm.shared.cli.console import print_table
 
 COLUMNS = ("job", "style", "state", "error")
 ROWS = [

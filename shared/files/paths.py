@@ -165,8 +165,8 @@ def matching(pattern: str, folder: Path = Path()) -> list[Path]:
         InvalidRequest: there are more entries than a pattern may look at.
 
     Example:
-        >>> matching("sha*d/pat?s.py")
-        [PosixPath('shared/paths.py')]
+        >>> matching("shared/f*s/pat?s.py")
+        [PosixPath('shared/files/paths.py')]
     """
     start = located(pattern, folder)
     parts = Path(pattern).parts if start == folder / pattern and not start.is_absolute() else start.parts

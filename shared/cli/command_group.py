@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 from click.core import ParameterSource
 
-from stylefarm.shared.console import say
+from stylefarm.shared.cli.console import say
 
 
 class CommandGroup(click.Group):

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 import click
 
+from stylefarm.shared.cli.text_table import Cell, table_text
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.foreign_text import LEGIBLE, json_text, one_line
 from stylefarm.shared.schema import answers
-from stylefarm.shared.text_table import Cell, table_text
 
 # Ten years: clocks and locks refuse much longer times.
 MOST_SECONDS = 315_360_000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylefarm.shared import fonts
+from stylefarm.shared.images import fonts
 from tests.unit.fonts import font_with, machine_with
 
 JAPANESE, KOREAN, HINDI = "神奈川", "한국", "हिन्दी"

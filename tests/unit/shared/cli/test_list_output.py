@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stylefarm.shared.cli.list_output import Item, ListOutput
 from stylefarm.shared.errors import InvalidRequest
-from stylefarm.shared.list_output import Item, ListOutput
 
 ENTRIES: Sequence[Mapping[str, Any]] = (
     {"id": "one", "loss": 2.0, "metrics": {"ssim": 0.25}, "tags": []},
@@ -99,7 +99,7 @@ def test_a_list_is_followed(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         if not looks:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("stylefarm.shared.list_output.time.sleep", pause)
+    monkeypatch.setattr("stylefarm.shared.cli.list_output.time.sleep", pause)
     with pytest.raises(KeyboardInterrupt):
         ListOutput(template="{id} {loss}", follow=True).show("jobs", ("job", "tags"), lambda: looks.pop(0))
     assert capsys.readouterr().out == "one 2.0\none 1.0\nthree 0.5\n"

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from stylefarm.shared.console import echo, print_json, print_line, print_table
+from stylefarm.shared.cli.console import echo, print_json, print_line, print_table
+from stylefarm.shared.cli.text_table import Cell
 from stylefarm.shared.errors import InvalidRequest
 from stylefarm.shared.text import nearest
-from stylefarm.shared.text_table import Cell
 
 FOLLOW_SECONDS = 2.0
 # Columns that a table has only where an entry has something there.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stylefarm.shared.errors import InvalidRequest, StorageFull
-from stylefarm.shared.files import check_writable, write_atomically
+from stylefarm.shared.files.atomic import check_writable, write_atomically
 
 
 def names(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
 from stylefarm import shared
@@ -17,6 +17,7 @@ from stylefarm.producer.web import pages, pictures, problems, shared_sweep, sign
 from stylefarm.producer.web.guard import Guard
 from stylefarm.producer.web.live.watch import Watchers
 from stylefarm.producer.web.problems import PROBLEM_SCHEMA
+from stylefarm.producer.web.query_names import query_check
 from stylefarm.producer.web.rates import Rates
 
 API = "/api/v1"
@@ -57,7 +58,7 @@ def create_app(farm: Farm, *, is_open: bool, hosts: Collection[str] = ()) -> Fas
     app.state.watchers = Watchers(farm.services)
     app.state.rates = Rates()
     problems.install(app)
-    api = APIRouter(prefix=API, responses=PROBLEMS)
+    api = APIRouter(prefix=API, responses=PROBLEMS, dependencies=[Depends(query_check(API))])
     for name in ROUTERS:
         api.include_router(import_module(f"stylefarm.producer.web.api.{name}").router)
     app.include_router(api)

@@ -255,6 +255,16 @@ class Queries(DatabaseReader):
         with self._session() as session:
             return [LossPoint(*row) for row in session.execute(points)]
 
+    def loss_curves(self, job_ids: Sequence[str]) -> dict[str, tuple[list[str], list[LossPoint]]]:
+        """Return the loss curves of those of the jobs that have one, by id: its terms, and its points by iteration."""
+        terms = select(JobRequestRow.job_id, JobRequestRow.loss_terms).where(JobRequestRow.job_id.in_(job_ids))
+        points = select(LossRow.job_id, LossRow.iteration, LossRow.losses).where(LossRow.job_id.in_(job_ids))
+        with self._session() as session:
+            curves = {job_id: (named, list[LossPoint]()) for job_id, named in session.execute(terms)}
+            for job_id, iteration, losses in session.execute(points.order_by(LossRow.job_id, LossRow.iteration)):
+                curves[job_id][1].append(LossPoint(iteration, losses))
+        return {job_id: curve for job_id, curve in curves.items() if curve[1]}
+
     def snapshots(self, job_id: str) -> list[ArtifactRow]:
         """Return the job's snapshots, by iteration."""
         return self.artifacts(job_id, ArtifactRole.SNAPSHOT)

@@ -92,6 +92,12 @@ class LossesAnswer(TypedDict):
     values: dict[str, list[float | None]]
 
 
+class LossCurvesAnswer(TypedDict):
+    """The loss curves of several jobs, by their ids."""
+
+    losses: dict[str, LossesAnswer]
+
+
 class SnapshotsAnswer(TypedDict):
     """The snapshots of a job, by iteration."""
 

@@ -23,6 +23,8 @@ from stylefarm.shared.foreign_text import one_line
 API = "/api/v1"
 # Ids in one question, and entries in one page.
 CHUNK = 1000
+# Loss curves in one answer.
+MOST_CURVES = 100
 CONNECTIONS = 8
 TIMEOUT = Timeout(connect=10, read=60)
 # Seconds over which a request is tried: the first one, whose address may be wrong; others; submissions, which wait for
@@ -184,18 +186,19 @@ class FarmConnection:
         )
 
 
-def in_chunks(values: Iterable[str]) -> Iterator[list[str]]:
+def in_chunks(values: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
     """Yield values in lists, each as long as one question may be.
 
     Args:
         values: ids or hashes.
+        size: the longest list.
 
     Example:
         >>> [len(chunk) for chunk in in_chunks(map(str, range(2001)))]
         [1000, 1000, 1]
     """
     left = iter(values)
-    while chunk := list(islice(left, CHUNK)):
+    while chunk := list(islice(left, size)):
         yield chunk
 
 

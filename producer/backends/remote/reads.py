@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from stylefarm.producer.backends.protocol import History, JobQuery, Kind, ListedSweep, SweepFacts
-from stylefarm.producer.backends.remote.connection import CHUNK, FarmConnection, in_chunks
+from stylefarm.producer.backends.remote.connection import CHUNK, MOST_CURVES, FarmConnection, in_chunks
 from stylefarm.producer.backends.remote.values import (
     changes_of,
     counts_of,
@@ -149,10 +149,11 @@ class RemoteReads:
 
     def sweep_losses(self, sweep_id: str) -> Iterator[tuple[str, Losses]]:
         """See `Backend.sweep_losses`."""
-        for job_id in dict.fromkeys(status.id for status in self.sweep_statuses(sweep_id)):
-            losses = self.losses(job_id)
-            if len(losses):
-                yield job_id, losses
+        asked = dict.fromkeys(status.id for status in self.sweep_statuses(sweep_id))
+        for chunk in in_chunks(asked, MOST_CURVES):
+            found = self.connection.post("/jobs:batchLosses", {"jobs": chunk}, again=True)["losses"]
+            for job_id in filter(found.__contains__, chunk):
+                yield job_id, losses_of(found[job_id])
 
     def _pages(self, path: str, noun: str, limit: int | None, query: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """Yield the entries of a list, page by page."""

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import re
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -25,7 +26,7 @@ from stylefarm.producer.web.once import IdempotencyKey, once
 from stylefarm.producer.web.rates import submission_rate
 from stylefarm.producer.web.submitted import checked_fields
 from stylefarm.shared.blobs.storage import fetch_verified
-from stylefarm.shared.db.records import MEDIA_TYPES, JobSelector
+from stylefarm.shared.db.records import MEDIA_TYPES, JobSelector, LossPoint
 from stylefarm.shared.errors import NotFound, StillPending
 from stylefarm.shared.queries.pages import MOST_LISTED, parse_place, place_of
 from stylefarm.shared.queries.sweeps import StoredSnapshot
@@ -35,6 +36,7 @@ from stylefarm.shared.schema.http import (
     JobsAnswer,
     JobsPage,
     LinkedJob,
+    LossCurvesAnswer,
     LossesAnswer,
     ProgressAnswer,
     SnapshotsAnswer,
@@ -46,6 +48,8 @@ router = APIRouter(tags=["jobs"])
 LONGEST_WAIT = 60.0
 WAIT_POLL_SECONDS = 0.3
 MOST_BATCHED = 1000
+# A curve of thousands of iterations with ten terms is a quarter of a megabyte.
+MOST_CURVES = 100
 JobId = Annotated[str, Field(min_length=36, max_length=36)]
 Presigned = Annotated[
     bool,
@@ -71,6 +75,14 @@ class JobBatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     jobs: Annotated[list[JobId], Field(min_length=1, max_length=MOST_BATCHED)]
+
+
+class CurveBatch(BaseModel):
+    """Ids of jobs whose loss curves are wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: Annotated[list[JobId], Field(min_length=1, max_length=MOST_CURVES)]
 
 
 class JobAction(BaseModel):
@@ -143,6 +155,13 @@ def batch_get(request: Request, farm: FarmDep, reader: Reader, body: JobBatch) -
     return answer(request, {"jobs": [job_document(status) for status in rated(farm.services, reader.user, found)]})
 
 
+@router.post("/jobs:batchLosses", response_model=LossCurvesAnswer)
+def batch_losses(request: Request, farm: FarmDep, reader: Reader, body: CurveBatch) -> Response:
+    """Return the loss curves of several jobs; those that have none, or are not there, are left out."""
+    curves = farm.services.queries.loss_curves(body.jobs)
+    return answer(request, {"losses": {job_id: losses_document(*curve) for job_id, curve in curves.items()}})
+
+
 @router.get("/jobs/{job_id}", response_model=LinkedJob)
 async def get_job(
     request: Request, farm: FarmDep, reader: Reader, job_id: str, prefer: Annotated[str | None, Header()] = None
@@ -178,10 +197,16 @@ def _status(farm: Farm, user: str, job_id: str) -> Status:
 @router.get("/jobs/{job_id}/losses", response_model=LossesAnswer)
 def losses(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Response:
     """Return the loss curve by term."""
-    terms = farm.services.queries.job(job_id).loss_terms
-    points = farm.services.queries.losses(job_id)
-    values = {term: [point.losses[place] for point in points] for place, term in enumerate(terms)}
-    return answer(request, {"terms": terms, "iteration": [point.iteration for point in points], "values": values})
+    queries = farm.services.queries
+    return answer(request, losses_document(queries.job(job_id).loss_terms, queries.losses(job_id)))
+
+
+def losses_document(terms: Sequence[str], points: Sequence[LossPoint]) -> LossesAnswer:
+    """Return a loss curve as a value."""
+    values: dict[str, list[float | None]] = {
+        term: [point.losses[place] for point in points] for place, term in enumerate(terms)
+    }
+    return {"terms": list(terms), "iteration": [point.iteration for point in points], "values": values}
 
 
 @router.get("/jobs/{job_id}/snapshots", response_model=SnapshotsAnswer)

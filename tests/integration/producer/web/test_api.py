@@ -354,6 +354,10 @@ def test_lists_go_on_where_they_ended(client: TestClient, farm: Farm) -> None:
     assert len(client.get("/api/v1/sweeps", params={"limit": 2}).json()["sweeps"]) == 2
     batch = client.post("/api/v1/jobs:batchGet", json={"jobs": [seen[3], "0" * 36, seen[0]]}).json()
     assert [entry["job"]["id"] for entry in batch["jobs"]] == [seen[3], seen[0]]
+    axes = {"content": ["b.png"], "style": ["s.png"]}
+    (waiting,) = (status.id for status in made_up(farm, axes, outcome=lambda _: State.QUEUED).statuses())
+    curves = client.post("/api/v1/jobs:batchLosses", json={"jobs": [seen[3], "0" * 36, waiting, seen[0]]}).json()
+    assert curves == {"losses": {job: client.get(f"/api/v1/jobs/{job}/losses").json() for job in (seen[3], seen[0])}}
 
 
 def test_too_many_submissions_are_told_when_to_come_again(client: TestClient, farm: Farm) -> None:

@@ -53,6 +53,19 @@ def test_a_cursor_beyond_all_years_is_none(client: TestClient, sweep: Sweep, mom
         assert "is no cursor" in answered.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("jobs?sate=failed", "there is no query parameter 'sate': did you mean 'state'?"),
+        ("workers?state=active", "there is no query parameter 'state': this address has none"),
+    ],
+)
+def test_a_mistyped_filter_is_refused(client: TestClient, path: str, said: str) -> None:
+    """Given a query parameter that the address does not know, I expect 422 and the one that was meant, not all jobs."""
+    answered = client.get(f"/api/v1/{path}")
+    assert (answered.status_code, answered.json()["detail"]) == (422, said)
+
+
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "x"])
 def test_an_origin_that_is_none_is_foreign(client: TestClient, origin: str) -> None:
     """Given an Origin that names no host, I expect 403."""

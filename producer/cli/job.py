@@ -22,7 +22,7 @@ from stylefarm.shared.errors import InvalidRequest, StillPending
 
 MORE = (
     "stylefarm.producer.cli.render:OF_JOBS",
-    "stylefarm.producer.cli.steer:OF_JOBS",
+    "stylefarm.producer.cli.manage:OF_JOBS",
     "stylefarm.producer.cli.delete:OF_JOBS",
     "stylefarm.producer.cli.marks:OF_JOBS",
     "stylefarm.producer.cli.rating:OF_JOBS",

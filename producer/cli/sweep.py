@@ -23,7 +23,7 @@ MORE = (
     "stylefarm.producer.cli.search:search_command",
     "stylefarm.producer.cli.compare:compare_command",
     "stylefarm.producer.cli.webhook:webhook",
-    "stylefarm.producer.cli.steer:OF_SWEEPS",
+    "stylefarm.producer.cli.manage:OF_SWEEPS",
     "stylefarm.producer.cli.delete:OF_SWEEPS",
     "stylefarm.producer.cli.marks:OF_SWEEPS",
     "stylefarm.producer.cli.downloads:OF_SWEEPS",

@@ -136,8 +136,8 @@ def test_a_sweep_goes_through_the_whole_farm(
     assert all(Image.open(io.BytesIO(data)).size == (32, 24) for data in pictures)
 
 
-def test_a_sweep_is_steered_while_it_runs(farm: InProcess, worker: subprocess.Popen[str], rows: Queries) -> None:
-    """Given a sweep with a running and a queued job, if it is steered, I expect both to follow, and few words.
+def test_a_sweep_is_managed_while_it_runs(farm: InProcess, worker: subprocess.Popen[str], rows: Queries) -> None:
+    """Given a sweep with a running and a queued job, if it is paused, resumed or cancelled, I expect both to follow.
 
     And if a job is to be rendered after another one, I expect both rendered, in their order.
     """

@@ -214,7 +214,7 @@ def test_pictures_are_asked_for_before_they_are_sent(client: TestClient) -> None
     assert asked.json() == {"missing": ["0" * 64]}
 
 
-def test_own_jobs_are_steered_and_shared_ones_left_alone(client: TestClient, sweep: Sweep, farm: Farm) -> None:
+def test_own_jobs_are_managed_and_shared_ones_left_alone(client: TestClient, sweep: Sweep, farm: Farm) -> None:
     """Given a sweep that shares a queued job with an older one, I expect `own` to leave it alone, and no selection."""
     axes: dict[str, Any] = {"content": ["dog.png"], "style": ["waves.png"], "style_weight": [100, 5]}
     other = made_up(farm, axes, name="other", outcome=lambda _: State.PAUSED)

@@ -232,7 +232,7 @@ REFUSED = [
 ]
 
 
-def test_a_slot_is_asked_and_not_steered(redis_server: RedisServer) -> None:
+def test_a_slot_is_asked_and_not_commanded(redis_server: RedisServer) -> None:
     """Given commands of Celery's remote control and garbage, I expect a slot to hear of what Flower asks alone."""
     heard: list[str] = []
     dropped: list[bytes] = []

@@ -154,7 +154,7 @@ def test_a_lost_job_of_another_sweep_is_replaced(store: Store, queries: Queries)
     assert {job.sweep_id for job in queries.sweep_jobs(sharing.sweep_id)} == {sharing.sweep_id}
 
 
-def test_a_shared_job_is_steered_by_its_own_sweep(store: Store, queries: Queries) -> None:
+def test_a_shared_job_is_managed_by_its_own_sweep(store: Store, queries: Queries) -> None:
     """Given a sweep that shares a job, if it is cancelled, I expect the shared job to stay queued."""
     older = submitted(store, 1)
     sharing = submitted(store, 1, 2)

@@ -28,7 +28,7 @@ from_checkpoint_option = click.option(
 @json_option
 def pause_job(job_id: str, as_json: bool) -> None:
     """Pause JOB; if it runs, it stops within one heartbeat."""
-    _steer_job(job_id, Job.pause, "paused", as_json)
+    _manage_job(job_id, Job.pause, "paused", as_json)
 
 
 @click.command()
@@ -36,7 +36,7 @@ def pause_job(job_id: str, as_json: bool) -> None:
 @json_option
 def resume_job(job_id: str, as_json: bool) -> None:
     """Resume JOB: put it back into the queue."""
-    _steer_job(job_id, Job.resume, "resumed", as_json)
+    _manage_job(job_id, Job.resume, "resumed", as_json)
 
 
 @click.command()
@@ -53,7 +53,7 @@ def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
             say("the job has no checkpoint: it starts over")
         return result.changed > 0
 
-    _steer_job(job_id, retry, "retried before it has ended", as_json)
+    _manage_job(job_id, retry, "retried before it has ended", as_json)
 
 
 @click.command()
@@ -62,7 +62,7 @@ def retry_job(job_id: str, from_checkpoint: bool, as_json: bool) -> None:
 @json_option
 def reprioritize_job(job_id: str, priority: int, as_json: bool) -> None:
     """Change the priority of JOB: PRIORITY is 0 to 9; higher is rendered first."""
-    _steer_job(job_id, lambda job: job.reprioritize(priority), "given another priority", as_json)
+    _manage_job(job_id, lambda job: job.reprioritize(priority), "given another priority", as_json)
 
 
 @click.command()
@@ -70,7 +70,7 @@ def reprioritize_job(job_id: str, priority: int, as_json: bool) -> None:
 @json_option
 def cancel_sweep(sweep_id: str, as_json: bool) -> None:
     """Cancel all jobs of SWEEP that have not ended; those that run stop within one heartbeat."""
-    _steer_sweep(sweep_id, Sweep.cancel, "cancelled or asked to stop", as_json)
+    _manage_sweep(sweep_id, Sweep.cancel, "cancelled or asked to stop", as_json)
 
 
 @click.command()
@@ -78,7 +78,7 @@ def cancel_sweep(sweep_id: str, as_json: bool) -> None:
 @json_option
 def pause_sweep(sweep_id: str, as_json: bool) -> None:
     """Pause all jobs of SWEEP; running ones stop within one heartbeat."""
-    _steer_sweep(sweep_id, Sweep.pause, "paused or asked to", as_json)
+    _manage_sweep(sweep_id, Sweep.pause, "paused or asked to", as_json)
 
 
 @click.command()
@@ -86,7 +86,7 @@ def pause_sweep(sweep_id: str, as_json: bool) -> None:
 @json_option
 def resume_sweep(sweep_id: str, as_json: bool) -> None:
     """Resume the paused jobs of SWEEP: put them back into the queue."""
-    _steer_sweep(sweep_id, Sweep.resume, "resumed", as_json)
+    _manage_sweep(sweep_id, Sweep.resume, "resumed", as_json)
 
 
 @click.command()
@@ -105,7 +105,7 @@ def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: boo
             say(f"{counted(result.afresh, 'job')} without a checkpoint: {start} over")
         return result.changed
 
-    _steer_sweep(sweep_id, retry, "will be retried", as_json, of_unfinished=False)
+    _manage_sweep(sweep_id, retry, "will be retried", as_json, of_unfinished=False)
 
 
 @click.command()
@@ -114,7 +114,7 @@ def retry_sweep(sweep_id: str, failed: bool, from_checkpoint: bool, as_json: boo
 @json_option
 def reprioritize_sweep(sweep_id: str, priority: int, as_json: bool) -> None:
     """Change the priority of the jobs of SWEEP: PRIORITY is 0 to 9; higher is rendered first."""
-    _steer_sweep(sweep_id, lambda sweep: sweep.reprioritize(priority), f"now have priority {priority}", as_json)
+    _manage_sweep(sweep_id, lambda sweep: sweep.reprioritize(priority), f"now have priority {priority}", as_json)
 
 
 def _hidden(command: click.Command) -> click.Command:
@@ -141,7 +141,7 @@ OF_SWEEPS = {
 }
 
 
-def _steer_job(job_id: str, change: Callable[[Job], bool], what: str, as_json: bool) -> None:
+def _manage_job(job_id: str, change: Callable[[Job], bool], what: str, as_json: bool) -> None:
     with Farm() as farm:
         found = farm.find_job(job_id)
         if not change(found):
@@ -153,7 +153,7 @@ def _steer_job(job_id: str, change: Callable[[Job], bool], what: str, as_json: b
             echo(f"{status.state}, priority {status.priority}")
 
 
-def _steer_sweep(
+def _manage_sweep(
     sweep_id: str, change: Callable[[Sweep], int], what: str, as_json: bool, *, of_unfinished: bool = True
 ) -> None:
     with Farm() as farm:

@@ -65,7 +65,7 @@ def second_of(ids: Sequence[str]) -> str:
     return sorted(ids)[1]
 
 
-def test_a_sweep_is_cancelled_while_another_comes_to_share_it(engine: Engine, store: Store) -> None:
+def test_a_sweep_is_paused_while_another_comes_to_share_it(engine: Engine, store: Store) -> None:
     """Given a sweep, if it is paused while its pictures are asked for under another name, I expect both."""
     first = submitted(store, *range(MANY))
 

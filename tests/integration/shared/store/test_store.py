@@ -294,7 +294,7 @@ def test_a_job_that_has_ended_is_tried_again(store: Store, queries: Queries) -> 
 
 
 def test_a_sweep_is_managed_as_a_whole(store: Store, queries: Queries) -> None:
-    """Given a sweep with jobs in many states, if a command is given to it, I expect each job moved that can be, and no other."""
+    """Given a sweep with jobs in many states, I expect a command to move each that can be, and no other."""
     sweep_id, ids = store.submissions.create_sweep("", {}, [new_job() for _ in range(5)])
     (other,) = store.submissions.create([new_job()])
     of = JobSelector(sweep=sweep_id)

@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # isort: split
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,11 @@ settings.register_profile("suite", max_examples=50, deadline=None, suppress_heal
 settings.load_profile("suite")
 
 pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_receiver", "tests.packaged"]
+
+
+def pytest_configure() -> None:
+    """Take note of SIGHUP: a run under nohup ignores it, and so would the programs that it starts and sends it to."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.queries.jobs import Queries
-from tests.acceptance.served_farm import rendering_processes, served_farm
+from tests.acceptance.served_farm import never_done, rendering_processes, served_farm
 from tests.programs import InProcess
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import wait_until
@@ -55,8 +55,9 @@ def test_a_killed_training_goes_on_and_gives_the_same_model(farm: InProcess, pos
     assert waiting["state"] == "waiting"
     worker = farm.start("worker", "start")
     try:
-        wait_until(lambda: rows.job(killed).checkpoint is not None, 120)
-        os.kill(rendering_processes(worker)[1], signal.SIGKILL)
+        with never_done(killed, rows.engine):
+            wait_until(lambda: rows.job(killed).checkpoint is not None, 120)
+            os.kill(rendering_processes(worker)[1], signal.SIGKILL)
         waited = farm.run("job", "wait", waiting["id"], "--timeout", "120", "--json")
     finally:
         os.killpg(worker.pid, signal.SIGKILL)

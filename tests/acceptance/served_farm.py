@@ -55,7 +55,7 @@ def rendering_processes(worker: subprocess.Popen[str]) -> list[int]:
 
 @contextlib.contextmanager
 def never_done(job: str, engine: Engine) -> Iterator[None]:
-    """Have whoever renders a job wait before it is done, until the block ends: a fast machine leaves time to kill it."""
+    """Have whoever renders a job wait before it is done, until the block ends, however fast the machine is."""
     with engine.connect() as connection:
         connection.execute(text(WAIT_FOR_LOCK.format(job=job)))
         connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))

@@ -167,11 +167,13 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
             # Deleted once the job is done: whoever waits for the job may be told before. What the killed process has
             # stored and not named is left to the sweep of orphans.
             wait_until(
-                lambda: not [
-                    key
-                    for key in _checkpoints(client, bucket, job["id"], whole["id"])
-                    if key == resumed or not key.startswith(begun)
-                ],
+                lambda: (
+                    not [
+                        key
+                        for key in _checkpoints(client, bucket, job["id"], whole["id"])
+                        if key == resumed or not key.startswith(begun)
+                    ]
+                ),
                 60,
             )
     finally:

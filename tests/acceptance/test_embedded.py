@@ -169,6 +169,31 @@ def test_an_early_ctrl_c_shows_no_traceback(farm: CommandLine) -> None:
     assert (started.returncode, out, messages) == (-signal.SIGINT, "", "")
 
 
+# The program, interrupted at once, and again while it says so.
+TWICE = """\
+import os, signal
+from stylefarm.producer import cli
+
+def interrupt(*_arguments, **_options):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def say(sentence, say=cli._say):
+    cli._say = say
+    interrupt()
+    say(sentence)
+
+cli.cli.main, cli._say = interrupt, say
+cli.main([])
+"""
+
+
+def test_ctrl_c_again_in_the_last_sentence_shows_no_traceback(farm: CommandLine) -> None:
+    """Given a program that says that it was interrupted, if Ctrl-C comes again, I expect 130, and that sentence."""
+    started = farm.start("-c", TWICE, program=(sys.executable,))
+    out, messages = started.communicate(timeout=120)
+    assert (started.returncode, out, messages) == (130, "", "stylefarm: interrupted\n")
+
+
 def test_ctrl_c_again_leaves_the_painter_time_to_let_go(inside: InProcess, rows: Queries) -> None:
     """Given a picture that is being rendered, if Ctrl-C comes three times at once, I expect 130, and the job queued."""
     (inside.folder / "sweep.yaml").write_text(

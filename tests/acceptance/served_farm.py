@@ -47,7 +47,7 @@ def rendering_processes(worker: subprocess.Popen[str]) -> list[int]:
         found[:] = psutil.Process(worker.pid).children(recursive=True)
         return len(found) == 2
 
-    wait_until(are_there, 60)
+    wait_until(are_there, 120)
     slot, embedded_worker = found
     assert embedded_worker.ppid() == slot.pid
     return [slot.pid, embedded_worker.pid]

@@ -26,6 +26,9 @@ from tests.servers.variables import variables_of
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+# A worker starts in some seconds; where three test processes share two slow cores, in a minute.
+SECONDS = 120
+
 
 @pytest.fixture
 def bucket() -> str:
@@ -75,20 +78,20 @@ def test_a_running_job_is_cancelled_and_a_stopped_worker_finishes_its_own(
     )
     created = farm.run("sweep", "create", "sweep.yaml", "--json").document
     long, short = (job["id"] for job in created["jobs"])
-    wait_until(lambda: rows.job(long).state == State.RUNNING, 60)
+    wait_until(lambda: rows.job(long).state == State.RUNNING, SECONDS)
     # A worker that has just stored loss points has heard of it before the command looks again.
     assert farm.run("job", "cancel", long).out in {"asked to stop\n", "cancelled\n"}
-    assert farm.run("job", "wait", short, "--timeout", "60").code == 0
-    assert farm.run("job", "wait", long, "--timeout", "60").code == 5
+    assert farm.run("job", "wait", short, "--timeout", str(SECONDS)).code == 0
+    assert farm.run("job", "wait", long, "--timeout", str(SECONDS)).code == 5
     # A worker at a job that gets SIGTERM finishes that job, ends with 0, and logs in JSON.
     (farm.folder / "sweep.yaml").write_text(
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [300]}}\n"
     )
     created = farm.run("sweep", "create", "sweep.yaml", "--json").document
     (job,) = (job["id"] for job in created["jobs"])
-    wait_until(lambda: rows.job(job).state != State.QUEUED, 60)
+    wait_until(lambda: rows.job(job).state != State.QUEUED, SECONDS)
     os.kill(worker.pid, signal.SIGTERM)
-    _, log = worker.communicate(timeout=60)
+    _, log = worker.communicate(timeout=SECONDS)
     assert worker.returncode == 0
     assert farm.run("job", "wait", job, "--timeout", "1").code == 0
     assert f'"job": "{job}"' in log
@@ -101,9 +104,9 @@ def test_a_stopped_worker_lets_a_long_job_go(farm: InProcess, rows: Queries) -> 
     )
     (job,) = farm.run("sweep", "create", "sweep.yaml", "--json").document["jobs"]
     second = farm.start("worker", "start", "--grace", "12")
-    wait_until(lambda: rows.job(job["id"]).iteration > 0, 60)
+    wait_until(lambda: rows.job(job["id"]).iteration > 0, SECONDS)
     second.send_signal(signal.SIGTERM)
-    second.communicate(timeout=60)
+    second.communicate(timeout=SECONDS)
     assert second.returncode == 0
     left = rows.job(job["id"])
     assert (left.state, left.attempt) == (State.QUEUED, 1)
@@ -124,14 +127,14 @@ def test_a_killed_worker_loses_no_job(farm: InProcess, rows: Queries) -> None:
     # Ten heartbeats, so that none but a killed worker loses its job; the second one is not to lose it at all.
     first = CommandLine(farm.folder, {**farm.variables, "STYLEFARM_LEASE_SECONDS": "5"}).start("worker", "start")
     with never_done(job["id"], rows.engine):
-        wait_until(lambda: rows.job(job["id"]).state == State.RUNNING, 60)
+        wait_until(lambda: rows.job(job["id"]).state == State.RUNNING, SECONDS)
         processes = rendering_processes(first)
         first.kill()
-        wait_until(lambda: are_gone(processes), 60)
+        wait_until(lambda: are_gone(processes), SECONDS)
     first.communicate()
     second = farm.start("worker", "start")
     try:
-        waited = farm.run("job", "wait", job["id"], "--timeout", "90", "--json")
+        waited = farm.run("job", "wait", job["id"], "--timeout", str(SECONDS), "--json")
     finally:
         os.killpg(second.pid, signal.SIGKILL)
         second.communicate()
@@ -155,11 +158,11 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
     second = careful.start("worker", "start")
     try:
         with never_done(job["id"], rows.engine):
-            wait_until(lambda: rows.job(job["id"]).checkpoint is not None, 60)
+            wait_until(lambda: rows.job(job["id"]).checkpoint is not None, SECONDS)
             os.kill(rendering_processes(second)[1], signal.SIGKILL)
-        waited = farm.run("job", "wait", job["id"], "--timeout", "90", "--json")
+        waited = farm.run("job", "wait", job["id"], "--timeout", str(SECONDS), "--json")
         (whole,) = farm.run("sweep", "create", "sweep.yaml", "--force", "--json").document["jobs"]
-        assert farm.run("job", "wait", whole["id"], "--timeout", "90").code == 0
+        assert farm.run("job", "wait", whole["id"], "--timeout", str(SECONDS)).code == 0
         shown = farm.run("job", "show", job["id"], "--json").document
         begun = f"jobs/{job['id']}/1/checkpoint-"
         resumed = f"{begun}{shown['attempts'][1]['resumed']['iteration']}.safetensors"
@@ -174,7 +177,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(
                         if key == resumed or not key.startswith(begun)
                     ]
                 ),
-                60,
+                SECONDS,
             )
     finally:
         os.killpg(second.pid, signal.SIGKILL)
@@ -210,9 +213,9 @@ def test_a_poison_job_is_quarantined_and_the_worker_renders_on(
     created = farm.run("sweep", "create", "sweep.yaml", "--json").document
     (job,) = (job["id"] for job in created["jobs"])
     for attempt in (1, 2, 3):
-        wait_until(partial(is_at, rows, job, attempt), 60)
+        wait_until(partial(is_at, rows, job, attempt), SECONDS)
         os.kill(rendering_processes(worker)[1], signal.SIGKILL)
-    wait_until(lambda: rows.counts(created["sweep"]["id"]) == {State.FAILED: 1}, 60)
+    wait_until(lambda: rows.counts(created["sweep"]["id"]) == {State.FAILED: 1}, SECONDS)
     shown = farm.run("job", "show", job, "--json").document
     assert [attempt["outcome"] for attempt in shown["attempts"]] == ["died"] * 3
     assert shown["job"]["error"].startswith("quarantined: it has killed the process that rendered it 3 times")
@@ -221,13 +224,13 @@ def test_a_poison_job_is_quarantined_and_the_worker_renders_on(
     assert (listed["state"], listed["device"]) == ("active", "cpu")
     before = rendering_processes(worker)
     assert farm.run("worker", "drain", listed["name"]).code == 0
-    wait_until(lambda: are_gone(before), 60)
+    wait_until(lambda: are_gone(before), SECONDS)
     assert farm.run("worker", "unbench", listed["name"], "--json").document["workers"][0]["state"] == "active"
     check_it_renders(farm)
 
     before = rendering_processes(worker)
     os.kill(before[0], signal.SIGKILL)
-    wait_until(lambda: are_gone(before), 60)
+    wait_until(lambda: are_gone(before), SECONDS)
     check_it_renders(farm)
     assert not {*before} & {*rendering_processes(worker)}
 
@@ -244,4 +247,4 @@ def check_it_renders(farm: InProcess) -> None:
         f"base: {{content: a.png, style: s.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [2]}}\n"
     )
     (job,) = farm.run("sweep", "create", "sweep.yaml", "--force", "--json").document["jobs"]
-    assert farm.run("job", "wait", job["id"], "--timeout", "60").code == 0
+    assert farm.run("job", "wait", job["id"], "--timeout", str(SECONDS)).code == 0

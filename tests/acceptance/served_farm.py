@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,6 +39,18 @@ def served_farm(pictures: Path, servers: Mapping[str, str]) -> CommandLine:
             "TORCH_HOME": str(pictures.parent / "torch"),
         },
     )
+
+
+@contextlib.contextmanager
+def worker_of(farm: CommandLine, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker, which is killed at the end of the block if it still runs."""
+    process = farm.start("worker", "start", *options)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def rendering_processes(worker: subprocess.Popen[str]) -> list[int]:

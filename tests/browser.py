@@ -18,7 +18,7 @@ def browser_page(address: str, **options: Any) -> Iterator[Page]:
     That a form was refused (422) is no fault: the page says why.
     """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=120_000)
         try:
             page = browser.new_context(**options).new_page()
             page.set_default_timeout(60_000)

@@ -8,7 +8,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,9 @@ from pathlib import Path
 import psutil
 
 from tests.programs import CommandLine
+from tests.servers.processes import freeze, thaw, wait_until
 
+SECONDS = 60
 SAID = re.compile(r"dashboard at (http://\S+)/")
 
 
@@ -32,21 +33,24 @@ class WebServer:
 @contextlib.contextmanager
 def rendering_suspended(pid: int, database: Path) -> Iterator[None]:
     """Stop the process that renders beside the server of that process id: what is queued meanwhile is not taken."""
-    renderers = psutil.Process(pid).children()
-    while True:
-        for process in renderers:
-            process.suspend()
+    server = psutil.Process(pid)
+    # The server says where it is while a thread of its own begins that process.
+    wait_until(lambda: len(server.children()) == 1, SECONDS)
+    (renderer,) = server.children()
+
+    def is_suspended() -> bool:
+        freeze(renderer)
         # It may have been stopped in the midst of a transaction, which would keep all others waiting.
         if _is_unlocked(database):
-            break
-        for process in renderers:
-            process.resume()
-        time.sleep(0.05)
+            return True
+        thaw(renderer)
+        return False
+
     try:
+        wait_until(is_suspended, SECONDS)
         yield
     finally:
-        for process in renderers:
-            process.resume()
+        thaw(renderer)
 
 
 def _is_unlocked(database: Path) -> bool:

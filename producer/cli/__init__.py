@@ -153,7 +153,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     _open_closed_streams()
     write_any_letter()
     _heed_signals()
-    code = _run(arguments)
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:
+        # Ctrl-C once more, while it was told that there was one.
+        _say("interrupted")
+        code = INTERRUPTED
     # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()

@@ -68,7 +68,7 @@ class ComposeMachine:
         """Run a command as `docker-compose run` does, to its end; return what it prints."""
         command, environment = self._command([*service.command, *arguments]), self._environment(service)
         ended = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=SECONDS
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=2 * SECONDS
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
@@ -158,7 +158,7 @@ def test_the_compose_file_renders(machine: ComposeMachine) -> None:
     )
     producer = machine.known["producer"]
     (job,) = json.loads(machine.run(producer, "sweep", "create", "sweep.yaml", "--json"))["jobs"]
-    machine.run(producer, "job", "wait", job["id"], "--timeout", "60")
+    machine.run(producer, "job", "wait", job["id"], "--timeout", str(SECONDS))
     machine.run(producer, "job", "download", job["id"], "-o", "rendered.png")
     assert (machine.folder / "rendered.png").stat().st_size > 0
     worker = machine.known["worker"]

@@ -169,6 +169,31 @@ def test_an_early_ctrl_c_shows_no_traceback(farm: CommandLine) -> None:
     assert (started.returncode, out, messages) == (-signal.SIGINT, "", "")
 
 
+# The program, interrupted at once, and again while it says so.
+TWICE = """\
+import os, signal
+from stylefarm.producer import cli
+
+def interrupt(*_arguments, **_options):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def say(sentence, say=cli._say):
+    cli._say = say
+    interrupt()
+    say(sentence)
+
+cli.cli.main, cli._say = interrupt, say
+cli.main([])
+"""
+
+
+def test_ctrl_c_again_in_the_last_sentence_shows_no_traceback(farm: CommandLine) -> None:
+    """Given a program that says that it was interrupted, if Ctrl-C comes again, I expect 130, and that sentence."""
+    started = farm.start("-c", TWICE, program=(sys.executable,))
+    out, messages = started.communicate(timeout=120)
+    assert (started.returncode, out, messages) == (130, "", "stylefarm: interrupted\n")
+
+
 def test_ctrl_c_again_leaves_the_painter_time_to_let_go(inside: InProcess, rows: Queries) -> None:
     """Given a picture that is being rendered, if Ctrl-C comes three times at once, I expect 130, and the job queued."""
     (inside.folder / "sweep.yaml").write_text(
@@ -190,19 +215,32 @@ def test_ctrl_c_again_leaves_the_painter_time_to_let_go(inside: InProcess, rows:
     assert document["counts"] == {"queued": 1}
 
 
-def test_a_killed_painter_loses_no_job(farm: CommandLine, rows: Queries, request: pytest.FixtureRequest) -> None:
+# The program, whose jobs are never done, so that it can be killed at one however fast the machine is.
+ENDLESS = """\
+import runpy, time
+from stylefarm.shared.store.attempts import Attempts
+
+Attempts.finish = lambda *_: time.sleep(3600)
+runpy.run_module("stylefarm", run_name="__main__")
+"""
+
+
+def test_a_killed_painter_loses_no_job(inside: InProcess, rows: Queries) -> None:
     """Given a process that is killed while it renders, if another waits for the job, I expect it rendered there."""
-    short = {"STYLEFARM_LEASE_SECONDS": "3", "STYLEFARM_HEARTBEAT_SECONDS": "1"}
-    impatient = InProcess.of(CommandLine(farm.folder, {**farm.variables, **short}), request)
-    (farm.folder / "sweep.yaml").write_text(
-        f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [500]}}\n"
+    (inside.folder / "sweep.yaml").write_text(
+        f"base: {{style: s.png, content: a.png, size: 32, {SHALLOW}}}\nmatrix: {{iterations: [20]}}\n"
     )
-    sweep_id = impatient.run("sweep", "create", "sweep.yaml").out.strip()
-    killed = impatient.start("sweep", "wait", sweep_id)
-    wait_until(lambda: rows.counts(sweep_id) == {State.RUNNING: 1}, 150)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    waited = impatient.run("sweep", "wait", sweep_id, "--json")
+    sweep_id = inside.run("sweep", "create", "sweep.yaml").out.strip()
+    # The lease is ten heartbeats, so that none but a killed process loses its job.
+    short = {"STYLEFARM_LEASE_SECONDS": "5", "STYLEFARM_HEARTBEAT_SECONDS": "0.5"}
+    impatient = CommandLine(inside.folder, {**inside.variables, **short})
+    killed = impatient.start("-c", ENDLESS, "sweep", "wait", sweep_id, program=(sys.executable,))
+    try:
+        wait_until(lambda: rows.counts(sweep_id) == {State.RUNNING: 1}, 150)
+    finally:
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.communicate()
+    waited = inside.run("sweep", "wait", sweep_id, "--json")
     assert waited.code == 0, waited.messages
     (job,) = waited.document["jobs"]
     assert (job["state"], job["attempt"]) == ("done", 2)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from examples.embedded import embedded_settings
 from stylefarm import Farm, State, Sweep
+from stylefarm.producer.cli import watch
 from tests.made_up import made_up
 from tests.programs import PROGRAM, CommandLine, InProcess
 
@@ -169,7 +172,9 @@ def test_a_time_is_a_number(inside: InProcess, small: Sweep, option: tuple[str, 
     assert (refused.code, message in refused.messages) == (2, True), refused.messages
 
 
-def test_a_wait_that_runs_out_prints_where_it_stands(inside: InProcess, farm: Farm) -> None:
+def test_a_wait_that_runs_out_prints_where_it_stands(
+    inside: InProcess, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given a paused sweep, if it is waited for in vain with --json, I expect 8, and the object all the same."""
     sweep = made_up(farm, {"content": ["cat.png"]}, outcome=lambda _: State.PAUSED)
     for noun, name in (("sweep", sweep.id), ("job", sweep.jobs()[0].id)):
@@ -177,6 +182,9 @@ def test_a_wait_that_runs_out_prints_where_it_stands(inside: InProcess, farm: Fa
         assert ended.code == 8
         assert "1 of 1 jobs have not ended" in ended.messages
     assert ended.document["job"]["state"] == "paused"
+    # A clock that goes on while the command sleeps, and at no other time.
+    slept: list[float] = []
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append))
     watched = inside.run("sweep", "watch", sweep.id, "--timeout", "1.5", "--interval", "1", "--jsonl")
     assert watched.code == 8
     assert [look["counts"] for look in objects(watched.out)] == [{"paused": 1}] * 3
@@ -195,6 +203,15 @@ def test_watching_ends_with_the_jobs(inside: InProcess, farm: Farm, small: Sweep
     assert (watched.code, [look["job"]["state"] for look in objects(watched.out)]) == (0, ["done"])
 
 
+def everything(terminal: int) -> str:
+    """What was written to a terminal that nobody writes to any more; the kernel hands it over in parts."""
+    parts: list[bytes] = []
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 65536):
+            parts.append(part)
+    return b"".join(parts).decode()
+
+
 def test_watching_on_a_terminal_is_a_table_without_colors(program: CommandLine, small: Sweep) -> None:
     """Given a terminal and NO_COLOR, I expect the table with its failures, and no color in it."""
     small.cancel()
@@ -203,7 +220,7 @@ def test_watching_on_a_terminal_is_a_table_without_colors(program: CommandLine, 
     environment = {**program.environment, "TERM": "xterm", "COLUMNS": "100"}
     ended = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=environment, timeout=60)
     os.close(theirs)
-    text = os.read(ours, 65536).decode()
+    text = everything(ours)
     os.close(ours)
     assert ended.returncode == 5
     assert "2 done, 2 failed, 2 cancelled" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import uuid
@@ -12,7 +13,7 @@ from PIL import Image
 
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.queries.jobs import Queries
-from tests.acceptance.served_farm import rendering_processes, served_farm
+from tests.acceptance.served_farm import never_done, rendering_processes, served_farm, worker_of
 from tests.programs import InProcess
 from tests.servers import RedisServer, SwiftServer
 from tests.servers.processes import wait_until
@@ -53,15 +54,13 @@ def test_a_killed_training_goes_on_and_gives_the_same_model(farm: InProcess, pos
     )
     waiting = farm.run("job", "submit", "a.png", "--model", "killed", "--size", "32", "--json").document["job"]
     assert waiting["state"] == "waiting"
-    worker = farm.start("worker", "start")
-    try:
-        wait_until(lambda: rows.job(killed).checkpoint is not None, 120)
-        os.kill(rendering_processes(worker)[1], signal.SIGKILL)
+    with contextlib.ExitStack() as until_the_end:
+        until_the_end.callback(rows.engine.dispose)
+        with never_done(killed, rows.engine):
+            worker = until_the_end.enter_context(worker_of(farm))
+            wait_until(lambda: rows.job(killed).checkpoint is not None, 120)
+            os.kill(rendering_processes(worker)[1], signal.SIGKILL)
         waited = farm.run("job", "wait", waiting["id"], "--timeout", "120", "--json")
-    finally:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.communicate()
-        rows.engine.dispose()
     assert waited.code == 0, waited.messages
     shown = [farm.run("job", "show", job, "--json").document for job in (whole, killed)]
     assert [attempt["outcome"] for attempt in shown[1]["attempts"]] == ["died", "done"]

@@ -64,8 +64,7 @@ def test_cells_come_alive_in_every_tab(make_up: Callable[..., Sweep], server: We
         farm.store.attempts.record_losses(Fence(job, 1), [LossPoint(6, (1.0, 0.5, 0.25, 0.25))])
         for tab in tabs:
             tab.get_by_text("6 / 10").first.wait_for(timeout=60_000)
-        shown = page.locator(f'img[src*="{sweep.statuses()[0].result_sha256}"]')
-        assert shown.count() >= 1
+        page.locator(f'img[src*="{sweep.statuses()[0].result_sha256}"]').first.wait_for(state="attached")
         # As another worker would, with a picture that is in the farm already.
         first = sweep.statuses()[0].result
         assert first is not None
@@ -106,6 +105,7 @@ def test_on_a_phone_nothing_is_named_by_keys_or_out_of_sight(make_up: Callable[.
     with browser_page(server.address, viewport={"width": 390, "height": 844}) as page:
         assert page.locator(".top nav").evaluate("nav => nav.scrollWidth <= nav.clientWidth")
         page.goto(f"{server.address}/models")
+        page.locator(".empty code").first.wait_for()
         assert page.locator(".empty code").all_inner_texts() == ["stylefarm model pull", "stylefarm train"]
         page.goto(f"{server.address}/sweeps/{sweep.id}?view=vote")
         page.get_by_text("0 votes", exact=True).wait_for()

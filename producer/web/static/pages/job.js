@@ -67,7 +67,14 @@ function drawNotice(job) {
   if (job.error) notice.replaceChildren(make("div", { class: "notice" }, make("strong", { text: job.error }), REMEDIES[job.error_class] ? make("p", { text: REMEDIES[job.error_class] }) : null));
 }
 
+let offered = null;
+
 function drawActions(job) {
+  const moves = mayWrite() ? MOVES.filter(([, , states]) => states.includes(job.state)) : [];
+  // A button that is drawn anew while it is pressed is not clicked.
+  const now = JSON.stringify([job.sweep, job.result_sha256, job.result_key, moves]);
+  if (now === offered) return;
+  offered = now;
   const act = (action, label) => async () => {
     if (action === "cancel" && !await confirmed("Cancel this job?", "It is stopped, and can be retried.", "Cancel it")) return;
     try {
@@ -79,7 +86,7 @@ function drawActions(job) {
   document.getElementById("actions").replaceChildren(...[job.sweep && make("a", { href: `/sweeps/${job.sweep}`, text: "Its sweep" }),
     job.result_sha256 && make("a", { href: `${page.base}/jobs/${job.id}/result?presigned=true`, download: "", text: "Download" }),
     isPicture(job) && make("a", { href: original(job.result_sha256), text: "Original" }),
-    ...(mayWrite() ? MOVES.filter(([, , states]) => states.includes(job.state)).map(([action, label]) => button(label, act(action, label))) : [])].filter(Boolean));
+    ...moves.map(([action, label]) => button(label, act(action, label)))].filter(Boolean));
 }
 
 function drawFacts(job) {

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from tests.programs import CommandLine
+from tests.servers.processes import freeze, thaw
 
 SAID = re.compile(r"dashboard at (http://\S+)/")
 
@@ -35,18 +36,18 @@ def rendering_suspended(pid: int, database: Path) -> Iterator[None]:
     renderers = psutil.Process(pid).children()
     while True:
         for process in renderers:
-            process.suspend()
+            freeze(process)
         # It may have been stopped in the midst of a transaction, which would keep all others waiting.
         if _is_unlocked(database):
             break
         for process in renderers:
-            process.resume()
+            thaw(process)
         time.sleep(0.05)
     try:
         yield
     finally:
         for process in renderers:
-            process.resume()
+            thaw(process)
 
 
 def _is_unlocked(database: Path) -> bool:

@@ -64,9 +64,11 @@ def voter(farm: Farm) -> Iterator[None]:
 
     thread = threading.Thread(target=vote)
     thread.start()
-    yield
-    over.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture(autouse=True)

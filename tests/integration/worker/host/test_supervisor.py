@@ -26,7 +26,7 @@ from tests import REPOSITORY, fake_nvml
 from tests.programs import CommandLine
 from tests.servers.processes import are_gone, free_ports, wait_until
 
-SECONDS = 60
+SECONDS = 120
 
 SETTINGS = {
     "STYLEFARM_BROKER_URL": "redis://nowhere",

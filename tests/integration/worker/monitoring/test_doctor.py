@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -148,6 +150,15 @@ def test_a_clock_that_is_wrong(set_up: Set, monkeypatch: pytest.MonkeyPatch) -> 
     assert (first.health, second.health) == (Health.WRONG, Health.WRONG)
     # To a second or two, which a busy machine may take to ask.
     assert re.match(r"the clock of the database is (59[5-9]|60[0-5])\.\d s ahead of this one", first.words)
+
+
+def test_a_late_answer_is_no_wrong_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a database that takes twenty seconds to answer, I expect its clock to agree, whenever it was read."""
+    services = connect_services(embedded_settings(tmp_path / "farm"))
+    late = itertools.cycle([0.0, 20.0])
+    monkeypatch.setattr(doctor, "time", SimpleNamespace(time=lambda: time.time() + next(late)))
+    (clock,) = found(services)["clocks"]
+    assert (clock.health, clock.words) == (Health.FINE, "this clock and that of the database agree")
 
 
 def test_the_command_tells_by_its_code(set_up: Set, tmp_path: Path) -> None:

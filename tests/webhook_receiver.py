@@ -24,6 +24,8 @@ class WebhookReceiver:
     location: str | None = None
     endless: bool = False
     seconds: float = 0.0
+    together: threading.Barrier | None = None
+    """If there is one, no request is answered before as many have come as it waits for."""
     trickles: bool = False
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
@@ -44,6 +46,8 @@ def receiver() -> Iterator[WebhookReceiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             record.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            if record.together is not None:
+                record.together.wait()
             time.sleep(record.seconds)
             # A byte of the first header now and then.
             with suppress(OSError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import Self
 
@@ -21,13 +23,15 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.is_over = False
-        self._timer = threading.Timer(seconds, self._expire)
+        self._seconds = seconds
+        self._over_at = math.inf
+        self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._watched: list[socket.socket] = []
 
     def __enter__(self) -> Self:
+        self._over_at = time.monotonic() + self._seconds
         self._timer.start()
         return self
 
@@ -38,6 +42,11 @@ class Deadline:
                 watched.close()
             self._watched.clear()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over, by the clock: the thread that ends the connections then may be late."""
+        return time.monotonic() >= self._over_at
+
     def watch(self, connection: socket.socket) -> None:
         """End this connection, too."""
         with self._lock:
@@ -45,10 +54,6 @@ class Deadline:
             self._watched.append(connection.dup())
         if self.is_over:
             self._end()
-
-    def _expire(self) -> None:
-        self.is_over = True
-        self._end()
 
     def _end(self) -> None:
         with self._lock:

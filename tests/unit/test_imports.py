@@ -20,7 +20,7 @@ HEAVY = {"torch", "torchvision", "skimage"}
 def imported(statements: str) -> str:
     """What a fresh process that runs these statements prints."""
     return subprocess.run(
-        [sys.executable, "-c", statements], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", statements], capture_output=True, text=True, check=True, timeout=240
     ).stdout
 
 

@@ -114,15 +114,18 @@ def _check_clocks(services: Services) -> Found:
     started = time.time()
     with translate_errors(services.engine), services.engine.connect() as connection:
         moment = connection.execute(select(now())).scalar_one()
-    yield _skew("the database", moment.timestamp() - (started + time.time()) / 2)
+    yield _skew("the database", moment.timestamp(), started, time.time())
     if services.announcer is not None:
         started = time.time()
         seconds = services.announcer.hints.clock()
-        yield _skew("Redis", seconds - (started + time.time()) / 2)
+        yield _skew("Redis", seconds, started, time.time())
 
 
-def _skew(whose: str, seconds: float) -> tuple[Health, str, str]:
-    if abs(seconds) <= SKEW_SECONDS:
+def _skew(whose: str, theirs: float, started: float, ended: float) -> tuple[Health, str, str]:
+    """Compare a clock with this one, by which it was read between two moments."""
+    seconds = theirs - (started + ended) / 2
+    # A service that answers late may have read its clock at any moment of that time.
+    if abs(seconds) <= SKEW_SECONDS + (ended - started) / 2:
         return Health.FINE, f"this clock and that of {whose} agree", ""
     health = Health.WRONG if abs(seconds) > LARGE_SKEW_SECONDS else Health.WARNING
     ahead = "ahead of" if seconds > 0 else "behind"

@@ -121,7 +121,7 @@ def test_a_database_is_looked_at_while_another_writes(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'farm.db'}")
     migrations.upgrade(engine)
     with engine.begin(), ThreadPoolExecutor() as pool:
-        assert pool.submit(migrations.current, engine).result(timeout=10) == migrations.head()
+        assert pool.submit(migrations.current, engine).result(timeout=25) == migrations.head()
     engine.dispose()
 
 

@@ -57,6 +57,6 @@ class Asked:
         if self.server is None:
             yield
             return
-        wait_until(lambda: not self.own.jobs(states=[State.QUEUED, State.RUNNING]), 60)
+        wait_until(lambda: not self.own.jobs(states=[State.QUEUED, State.RUNNING]), 120)
         with rendering_suspended(self.server, Path(str(self.own.services.engine.url.database))):
             yield

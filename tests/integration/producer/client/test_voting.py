@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ SHALLOW = {"content_layers": ["relu2_1"], "style_layers": ["relu1_1"], "size": 1
 # The style weight that the voter likes; how far another one is from it is a matter of their ratio.
 LIKED = 0.05
 TRIALS = 24
+VOTES_PER_PAUSE = 3
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def grid(pictures: Path) -> Grid:
         {
             "base": {"content": str(pictures / "a.png"), "style": str(pictures / "s.png"), **SHALLOW},
             "matrix": {"style_weight": {"loguniform": [0.01, 10_000]}},
-            "search": {"metric": "preference", "trials": TRIALS, "batch": 4, "votes": 2, "seed": 1},
+            "search": {"metric": "preference", "trials": TRIALS, "batch": 4, "votes": 4, "seed": 1},
         }
     )
 
@@ -46,27 +45,28 @@ def distance(weight: float) -> float:
     return abs(math.log(weight / LIKED))
 
 
-@contextmanager
-def voter(farm: Farm) -> Iterator[None]:
-    """Somebody who votes for the better one of any two pictures that are shown, and skips the first pair."""
-    over = threading.Event()
+class Voter:
+    """Somebody who votes for the better one of any two pictures that are shown, and skips the first pair.
 
-    def vote() -> None:
-        (sweep,) = farm.sweeps()
-        while not over.wait(0.02):
-            done = {job.id: job.cell for job in farm.services.queries.sweep_jobs(sweep.id) if job.state == State.DONE}
-            votes = [(vote.left, vote.right, vote.outcome) for vote in farm.services.review_reads.votes(sweep.id)]
+    They vote while the search pauses, so that what it knows when it goes on does not depend on how fast either is.
+    """
+
+    def __init__(self, farm: Farm) -> None:
+        self.farm = farm
+        self.pauses = 0
+
+    def sleep(self, _seconds: float) -> None:
+        self.pauses += 1
+        (sweep,) = self.farm.sweeps()
+        services = self.farm.services
+        done = {job.id: job.cell for job in services.queries.sweep_jobs(sweep.id) if job.state == State.DONE}
+        for _ in range(VOTES_PER_PAUSE):
+            votes = [(vote.left, vote.right, vote.outcome) for vote in services.review_reads.votes(sweep.id)]
             pair = next_pair([list(done)], votes)
-            if pair is not None:
-                left, right = (distance(done[job]["style_weight"]) for job in pair)
-                outcome = "skip" if not votes else "left" if left < right else "right"
-                farm.store.reviews.vote("ada", sweep.id, *pair, outcome)  # type: ignore[arg-type]
-
-    thread = threading.Thread(target=vote)
-    thread.start()
-    yield
-    over.set()
-    thread.join()
+            assert pair is not None
+            left, right = (distance(done[job]["style_weight"]) for job in pair)
+            outcome = "skip" if not votes else "left" if left < right else "right"
+            self.farm.store.reviews.vote("ada", sweep.id, *pair, outcome)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voting, "VOTE_POLL_SECONDS", 0.05)
 
 
-def test_votes_steer_a_search_to_what_is_preferred(farm: Farm, grid: Grid) -> None:
+def test_votes_steer_a_search_to_what_is_preferred(farm: Farm, grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a voter who likes one style weight, if a search by votes is interrupted while it waits for the first, and
     run again, I expect the same cells, then others that come closer, and one of the closest to be the best."""
     assert grid.search is not None
@@ -88,11 +88,13 @@ def test_votes_steer_a_search_to_what_is_preferred(farm: Farm, grid: Grid) -> No
     (started,) = farm.sweeps()
     first = [status.id for status in started.statuses()]
     waited: list[tuple[str, int]] = []
-    with voter(farm):
-        found = search(farm, grid, on_votes=lambda sweep, missing: waited.append((sweep, missing)))
+    voter = Voter(farm)
+    monkeypatch.setattr(voting, "time", voter)
+    found = search(farm, grid, on_votes=lambda sweep, missing: waited.append((sweep, missing)))
     tried = tried_cells(found, grid.search)
     assert (found.id, [status.id for status in tried][:4], len(tried)) == (started.id, first, TRIALS)
     assert {sweep for sweep, _ in waited} == {started.id}
+    assert voter.pauses > len(waited), "it waits until there are votes enough"
     distances = [distance(status.cell["style_weight"]) for status in tried]
     chosen = distance(best(tried, grid.search).cell["style_weight"])
     assert chosen in sorted(distances)[: TRIALS // 4]

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stylefarm import Farm, State
@@ -16,8 +17,7 @@ from tests.web_server import web_server
 
 def renderers(server: int) -> list[int]:
     """The processes that a server has begun."""
-    tasks = Path(f"/proc/{server}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    return [child.pid for child in psutil.Process(server).children()]
 
 
 def test_a_renderer_that_is_killed_is_begun_anew(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_renderer_that_is_killed_is_begun_anew(tmp_path: Path) -> None:
         assert "the process that renders has ended (SIGKILL)" in server.process.stderr.readline()
         wait_until(lambda: renderers(server.process.pid) not in ([], [first]), 60)
         server.process.send_signal(signal.SIGINT)
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=60)
 
 
 def test_the_farm_that_is_given_is_rendered(
@@ -40,4 +40,4 @@ def test_the_farm_that_is_given_is_rendered(
     monkeypatch.setenv("STYLEFARM_HOME", str(tmp_path / "elsewhere"))
     job = farm.submit(content=pictures / "a.png", style=pictures / "s.png", size=32, iterations=2, features="random")
     with rendering(farm):
-        wait_until(lambda: job.status().state is State.DONE, 60)
+        wait_until(lambda: job.status().state is State.DONE, 120)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -38,7 +37,7 @@ def read_while(client: TestClient, path: str, happens: Callable[[], object], **h
     with ThreadPoolExecutor(1) as pool:
         answered = pool.submit(client.get, path, headers=headers)
         try:
-            wait_until(lambda: answered.done() or any(one._cells for one in watchers._watchers.values()), 60)
+            wait_until(lambda: answered.done() or any(one._cells for one in list(watchers._watchers.values())), 60)
             assert not answered.done(), answered.result().text
             happens()
             told = answered.result(60)
@@ -86,13 +85,20 @@ def test_what_changes_as_a_stream_begins_is_told(
     cursor = client.get(f"/api/v1/sweeps/{sweep.id}/cells").json()["cursor"]
     (running,) = [status.id for status in sweep.statuses() if status.state is State.RUNNING]
     poll, was_told = watch.SweepWatcher._poll, threading.Event()
+    beats, missed_of = threading.Semaphore(0), stream.EventStream._missed
 
     def late(watcher: watch.SweepWatcher, since: datetime | None) -> tuple[watch.Message | None, datetime]:
         if since is None:
-            # Longer than several heartbeats, as a slow database would take.
-            time.sleep(1)
+            # After several heartbeats, as a slow database would answer.
+            assert all(beats.acquire(timeout=60) for _ in range(2))
             farm.store.attempts.record_losses(Fence(running, 1), [LossPoint(77, (2.0, 1.0, 0.5, 0.5))])
         return poll(watcher, since)
+
+    async def counted(events: stream.EventStream, *arguments: Any) -> AsyncIterator[bytes]:
+        async for told in missed_of(events, *arguments):
+            if told == stream.STILL_HERE:
+                beats.release()
+            yield told
 
     def missed_changes(*arguments: Any) -> dict[str, Any]:
         try:
@@ -105,6 +111,7 @@ def test_what_changes_as_a_stream_begins_is_told(
         damage(farm)
 
     monkeypatch.setattr(watch.SweepWatcher, "_poll", late)
+    monkeypatch.setattr(stream.EventStream, "_missed", counted)
     monkeypatch.setattr(stream, "sweep_changes", missed_changes)
     told = read_while(client, f"/api/v1/sweeps/{sweep.id}/stream?since={quote(cursor)}", end)
     assert told.count(": still here") >= 2

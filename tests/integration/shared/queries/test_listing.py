@@ -46,9 +46,11 @@ def ended(store: Store, job_id: str, *, well: bool) -> None:
 def test_what_sweeps_share_counts_in_each(store: Store, listing: Listing) -> None:
     """Given a sweep that shares jobs of an older one, I expect these in its counts, failures, pace and list."""
     older = submitted(store, "older", 1, 2)
+    time.sleep(0.01)  # SQLite's clock has milliseconds
     newer = submitted(store, "newer", 3, 1, 2)
     ended(store, older.ids[0], well=True)
     ended(store, newer.ids[0], well=False)
+    time.sleep(0.01)
     ended(store, older.ids[1], well=False)
     listed = listing.sweeps(5)
     assert [each.sweep.name for each in listed] == ["newer", "older"]

@@ -6,11 +6,12 @@ import base64
 import contextlib
 import json
 import uuid
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kombu import Queue
+from kombu import Connection, Queue
 from redis import Redis
 
 from stylefarm.shared.dispatch.announcer import make_plan
@@ -20,6 +21,7 @@ from stylefarm.shared.queue.hints import Hints, key_of
 from stylefarm.shared.queue.routes import Hint
 from stylefarm.shared.queue.transport import Watch
 from tests.servers import RedisServer
+from tests.servers.processes import wait_until
 
 ID = "0198f0e4-6d3c-7cc1-8ad2-4be1e8c80d6a"
 
@@ -96,7 +98,7 @@ def taken(hints: Hints, url: str, count: int) -> tuple[list[str], list[bytes]]:
     found = []
     with app.connection_for_read() as connection, connection.SimpleQueue("q") as queue:
         for _ in range(count):
-            message = queue.get(timeout=5)
+            message = queue.get(timeout=30)
             [job_id], keywords, _ = message.decode()
             assert keywords == {}
             assert message.headers == {
@@ -161,6 +163,12 @@ def test_nothing_stops_a_consumer(
     assert (found, dropped) == ([ID], things)
 
 
+def drain(connection: Connection) -> None:
+    """Have a consumer take a message, if one comes soon."""
+    with contextlib.suppress(TimeoutError):
+        connection.drain_events(timeout=0.05)
+
+
 def test_a_key_of_another_type_is_removed(hints: Hints, redis_server: RedisServer) -> None:
     """Given a hash where a list of a queue should be, I expect it gone, and hints that come through.
 
@@ -187,9 +195,13 @@ def test_a_key_of_another_type_is_removed(hints: Hints, redis_server: RedisServe
         received: list[str] = []
         with connection.Consumer([declared], callbacks=[lambda body, _message: received.extend(body[0])]):
             spoil()
-            for _ in range(5):
-                with contextlib.suppress(TimeoutError):
-                    connection.drain_events(timeout=0.2)
+
+            def has_come() -> bool:
+                drain(connection)
+                return bool(received) and not hints.client.exists(*keys)
+
+            wait_until(has_come, 30)
+            drain(connection)
     assert received == [ID]
     assert not hints.client.exists(*keys)
 
@@ -243,11 +255,20 @@ def test_a_slot_is_asked_and_not_commanded(redis_server: RedisServer) -> None:
         mailbox: Any = app.control.mailbox  # type: ignore[attr-defined]
         node = mailbox(connection).Node("here", channel=channel)
         node.listen(callback=lambda body, _message: heard.append(body["method"]))
-        sent = [*REFUSED, *map(command, QUESTIONS), *odd]
-        for number, data in enumerate([b"", *sent]):
-            if number:
-                client.publish("/0.celery.pidbox", data)
-            with contextlib.suppress(TimeoutError):
-                connection.drain_events(timeout=0.05)
+
+        def is_sent(data: bytes) -> bool:
+            """Not as long as nobody gets it: Redis subscribes a slot some time after it has asked for that."""
+            if client.publish("/0.celery.pidbox", data):
+                return True
+            drain(connection)
+            return False
+
+        def have_come(count: int) -> bool:
+            drain(connection)
+            return len(heard) + len(dropped) >= count
+
+        for number, data in enumerate([*REFUSED, *map(command, QUESTIONS), *odd], 1):
+            wait_until(partial(is_sent, data), 30)
+            wait_until(partial(have_come, number), 30)
     assert heard == [*QUESTIONS, "ping"]
     assert dropped == REFUSED

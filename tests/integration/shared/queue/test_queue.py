@@ -54,7 +54,7 @@ def test_celery_reads_what_is_written(hints: Hints, redis_server: RedisServer) -
     app = application(redis_server.url)
     with app.connection_for_read() as connection, connection.SimpleQueue("q") as queue:
         for hint in (urgent, idle):
-            message = queue.get(timeout=5)
+            message = queue.get(timeout=30)
             assert message.decode()[0] == [hint.job_id]
             assert message.headers["id"] == hint.job_id
             assert str(message.properties["priority"]) == str(9 - hint.priority)

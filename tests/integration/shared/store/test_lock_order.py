@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
 from tests.integration.jobs import claimed, new_job
 from tests.integration.shared.store.test_submissions import submitted
+from tests.servers.processes import wait_until
 
 # Enough that the order in which they were written is hardly that of their ids.
 MANY = 60
@@ -53,12 +53,12 @@ def _until_at_rest(engine: Engine, works: Sequence[Future[Any]]) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    for _ in range(1000):
+
+    def at_rest() -> bool:
         with engine.connect() as connection:
-            if connection.execute(waiting).scalar_one() >= sum(not work.done() for work in works):
-                return
-        time.sleep(0.01)
-    raise AssertionError("it neither ends nor waits for a lock")
+            return int(connection.execute(waiting).scalar_one()) >= sum(not work.done() for work in works)
+
+    wait_until(at_rest, 60)
 
 
 def second_of(ids: Sequence[str]) -> str:

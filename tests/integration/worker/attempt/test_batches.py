@@ -20,11 +20,14 @@ from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.shared.spec.terms import Terms
 from stylefarm.shared.store import Store
-from stylefarm.worker.attempt import batch
+from stylefarm.worker.attempt import batch, sinks
+from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.outcome import JobMove
 from stylefarm.worker.attempt.runner import Worker
 from stylefarm.worker.engine.hardware.budget import USABLE
 from stylefarm.worker.engine.methods import iterative
+from stylefarm.worker.engine.methods.method import Progress
+from tests.integration.worker.attempt.held import until_stopped
 from tests.weights_files import squeezenet_state, write_torch
 
 SHALLOW: dict[str, Any] = {
@@ -34,6 +37,10 @@ SHALLOW: dict[str, Any] = {
     "style_loss": "gram",
 }
 WEIGHTS = (10.0, 100.0, 1000.0)
+ITERATIONS = 60
+
+# Jobs that wait half-way to be paused or cancelled: they might be done before.
+HELD: set[str] = set()
 
 
 def new_job(batch_key: str | None = "a", **terms: Any) -> NewJob:
@@ -117,6 +124,20 @@ def batching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
         yield farm
 
 
+@pytest.fixture
+def holding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold the jobs of HELD; what they have done by then is told at each step."""
+    monkeypatch.setattr(sinks, "FLUSH_SECONDS", 0.0)
+    on_progress = Attempt.on_progress
+
+    def held(attempt: Attempt, progress: Progress) -> None:
+        if attempt.job.id in HELD and attempt.job.attempt == 1 and progress.iteration == ITERATIONS // 2:
+            until_stopped(attempt)
+        on_progress(attempt, progress)
+
+    monkeypatch.setattr(Attempt, "on_progress", held)
+
+
 def swept(farm: Farm, fields: dict[str, Any], weights: Sequence[float] = WEIGHTS, **changes: Any) -> list[Job]:
     """Queue them, also what was rendered before."""
     return [farm.submit(**{**fields, **changes}, style_weight=weight, force=True) for weight in weights]
@@ -158,9 +179,11 @@ def test_one_that_diverges_does_not_touch_the_others(batching: Farm, fields: dic
         jobs[1].result()
 
 
+@pytest.mark.usefixtures("holding")
 def test_one_that_is_cancelled_ends_at_once(batching: Farm, fields: dict[str, Any]) -> None:
     """Given a running batch, if one job is cancelled and one paused, I expect both let go, and the third done."""
-    jobs = swept(batching, fields, iterations=60)
+    jobs = swept(batching, fields, iterations=ITERATIONS)
+    HELD.update(job.id for job in jobs[1:])
     let_go: list[bool] = []
 
     def watch(statuses: Sequence[Status]) -> None:
@@ -177,15 +200,17 @@ def test_one_that_is_cancelled_ends_at_once(batching: Farm, fields: dict[str, An
     assert (resumed.state, resumed.attempt) == (State.DONE, 2)
     attempt = batching.services.queries.attempts(jobs[2].id)[-1]
     assert attempt.record["resumed"]["iteration"] > 0, "it goes on from a checkpoint that was stored in the batch"
-    assert jobs[2].losses().iteration.tolist() == list(range(61))
+    assert jobs[2].losses().iteration.tolist() == list(range(ITERATIONS + 1))
 
 
+@pytest.mark.usefixtures("holding")
 def test_a_resumed_member_of_a_batch_gets_the_bytes_of_one_that_ran_through(
     batching: Farm, fields: dict[str, Any]
 ) -> None:
     """Given a batch, if one is paused and resumed alone, I expect the bytes that it has without a pause."""
-    expected = swept(batching, fields, WEIGHTS[:1], iterations=60)[0].result(timeout=120).data
-    jobs = swept(batching, fields, iterations=60)
+    expected = swept(batching, fields, WEIGHTS[:1], iterations=ITERATIONS)[0].result(timeout=120).data
+    jobs = swept(batching, fields, iterations=ITERATIONS)
+    HELD.add(jobs[0].id)
     asked: list[bool] = []
 
     def watch(statuses: Sequence[Status]) -> None:

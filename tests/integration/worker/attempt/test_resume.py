@@ -22,8 +22,8 @@ from stylefarm.shared.errors import StorageFull
 from stylefarm.shared.spec.spec import ENGINE_VERSION
 from stylefarm.worker.attempt.attempt import Attempt
 from stylefarm.worker.attempt.checkpoint_file import read_checkpoint, write_checkpoint
-from stylefarm.worker.attempt.lease import Stop
 from stylefarm.worker.engine.methods.method import Progress
+from tests.integration.worker.attempt.held import until_named, until_stopped, until_stored
 from tests.servers.processes import wait_until
 from tests.weights_files import squeezenet_state, write_torch
 
@@ -36,19 +36,23 @@ SHALLOW: dict[str, Any] = {
 ITERATIONS = 40
 
 
-# Jobs that wait to be paused or cancelled once they have a checkpoint: on a busy machine they would be done before.
+# Jobs that wait to be paused or cancelled half-way, when they have a checkpoint: they might be done before.
 HELD: set[str] = set()
 
 
 @pytest.fixture
 def farm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
     monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "0.05")
-    monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.05")
+    # One is due at each step at which none is being uploaded.
+    monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.000001")
     on_progress = Attempt.on_progress
 
     def held(attempt: Attempt, progress: Progress) -> None:
-        if attempt.job.id in HELD and attempt.job.attempt == 1 and attempt.checkpoint_store.named is not None:
-            wait_until(lambda: _is_stopped(attempt), 60)
+        if attempt.job.id in HELD and attempt.job.attempt == 1:
+            until_stored(attempt)
+            if progress.iteration == ITERATIONS // 2:
+                until_named(attempt)
+                until_stopped(attempt)
         on_progress(attempt, progress)
 
     monkeypatch.setattr(Attempt, "on_progress", held)
@@ -60,14 +64,6 @@ def farm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
 def fields(pictures: Path) -> dict[str, Any]:
     pair = {"content": str(pictures / "a.png"), "style": str(pictures / "s.png")}
     return {**pair, **SHALLOW, "iterations": ITERATIONS, "snapshot_every": 15}
-
-
-def _is_stopped(attempt: Attempt) -> bool:
-    try:
-        attempt.lease.check()
-    except Stop:
-        return True
-    return False
 
 
 class Pausing:

@@ -28,7 +28,6 @@ from stylefarm.shared.errors import StorageFull
 from stylefarm.shared.store.attempts import Attempts
 from stylefarm.shared.store.library import NewModel
 from stylefarm.worker.attempt.attempt import Attempt
-from stylefarm.worker.attempt.lease import Stop
 from stylefarm.worker.attempt.model_product import ModelProduct
 from stylefarm.worker.engine.feedforward.model import Model, read_model
 from stylefarm.worker.engine.methods.method import Progress
@@ -36,7 +35,7 @@ from stylefarm.worker.engine.metrics import compute_metrics
 from stylefarm.worker.render.applied import model_hash
 from stylefarm.worker.render.pictures import to_tensor
 from stylefarm.worker.training.perceptual import PerceptualTask
-from tests.servers.processes import wait_until
+from tests.integration.worker.attempt.held import until_named, until_stopped
 from tests.tiny_models import put_models, trunk_model
 from tests.weights_files import squeezenet_state, write_torch
 
@@ -61,7 +60,8 @@ SMALL: dict[str, Any] = {
 def farm(monkeypatch: pytest.MonkeyPatch, pictures: Path) -> Iterator[Farm]:
     """A farm with the data set photos and pretrained weights."""
     monkeypatch.setenv("STYLEFARM_HEARTBEAT_SECONDS", "0.05")
-    monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.01")
+    # One is due at each step at which none is being uploaded.
+    monkeypatch.setenv("STYLEFARM_CHECKPOINT_SECONDS", "0.000001")
     monkeypatch.chdir(pictures)
     with Farm() as farm:
         store_dataset("photos", "photos", read_dataset(str(pictures), farm.settings), farm.services)
@@ -191,7 +191,7 @@ def test_a_paused_training_goes_on_as_if_it_had_not_stopped(
     def held(attempt: Attempt, progress: Progress) -> None:
         if attempt.job.id == job.id and attempt.job.attempt == 1 and progress.iteration == STEPS // 2:
             assert job.pause()
-            wait_until(lambda: _is_stopped(attempt), 60)
+            until_stopped(attempt)
             paused.set()
         on_progress(attempt, progress)
 
@@ -209,12 +209,16 @@ def test_a_paused_training_goes_on_as_if_it_had_not_stopped(
     assert np.array_equal(job.losses().total, whole.losses().total)
 
 
-def _is_stopped(attempt: Attempt) -> bool:
-    try:
-        attempt.lease.check()
-    except Stop:
-        return True
-    return False
+def name_checkpoint_at(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each first attempt wait at a step until the row names a checkpoint."""
+    on_progress = Attempt.on_progress
+
+    def held(attempt: Attempt, progress: Progress) -> None:
+        if attempt.job.attempt == 1 and progress.iteration == iteration:
+            until_named(attempt)
+        on_progress(attempt, progress)
+
+    monkeypatch.setattr(Attempt, "on_progress", held)
 
 
 def test_a_training_that_fails_leaves_no_model(
@@ -232,6 +236,7 @@ def test_a_training_that_fails_leaves_no_model(
         put_file(self, key, path, content_type)
 
     monkeypatch.setattr(type(farm.services.blobs), "put_file", refusing)
+    name_checkpoint_at(STEPS, monkeypatch)
     job = farm.train(**fields)
     assert job.wait(timeout=120).state is State.DONE
     first, second = farm.services.queries.attempts(job.id)
@@ -281,6 +286,7 @@ def test_a_training_that_diverges_says_so(farm: Farm, fields: dict[str, Any], mo
         return torch.full_like(found, torch.nan) if step == STEPS // 2 else found
 
     monkeypatch.setattr(PerceptualTask, "_step", lost)
+    name_checkpoint_at(STEPS // 2 - 1, monkeypatch)
     job = farm.train(**fields)
     waiting = farm.submit(content="a.png", model="waves", size=32)
     with pytest.raises(JobFailed, match=r"left the finite numbers in step 5 \(the content loss\): .*learning_rate"):

@@ -26,7 +26,7 @@ from tests import REPOSITORY, fake_nvml
 from tests.programs import CommandLine
 from tests.servers.processes import are_gone, free_ports, wait_until
 
-SECONDS = 60
+SECONDS = 120
 
 SETTINGS = {
     "STYLEFARM_BROKER_URL": "redis://nowhere",
@@ -193,14 +193,21 @@ def test_the_memory_of_each_gpu_is_told_by_slot(start: Start) -> None:
     """Given a worker with a port on two GPUs, I expect their memory in its metrics, though no service is there."""
     (port,) = free_ports(1)
     start("--gpus", "2,5", "--name", "studio", "--metrics-port", str(port), slots=2)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
-        families = text_string_to_metric_families(answer.read().decode())
-    samples = {(s.name, s.labels.get("slot"), s.labels.get("gpu")): s.value for f in families for s in f.samples}
+    # The slots may be there before their worker has looked at them.
+    wait_until(lambda: ("stylefarm_slot_starts_total", "studio-gpu2", None) in samples_at(port), SECONDS)
+    samples = samples_at(port)
     for number in (2, 5):
         place = (f"studio-gpu{number}", f"GPU-{number}")
         assert samples["stylefarm_gpu_memory_used_bytes", *place] == fake_nvml.FakeMemory().used
         assert samples["stylefarm_gpu_memory_total_bytes", *place] == fake_nvml.FakeMemory().total
     assert samples["stylefarm_slot_starts_total", "studio-gpu2", None] == 1
+
+
+def samples_at(port: int) -> dict[tuple[str, str | None, str | None], float]:
+    """The metrics of a worker, by their names, slots and GPUs."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SECONDS) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return {(s.name, s.labels.get("slot"), s.labels.get("gpu")): s.value for f in families for s in f.samples}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -59,7 +62,8 @@ def found(services: Services) -> dict[str, list[Finding]]:
 
 def test_a_healthy_farm(set_up: Set) -> None:
     """Given a farm whose services answer, I expect nothing wrong; and to hear of what it lacks."""
-    services = set_up()
+    # So that it still leads when it is asked after, however long the checks before that take.
+    services = set_up(reconcile_seconds="3600")
     services.workers.register([NewWorker("cpu0@here", "here", "cpu", ["stylefarm.auto"])])
     assert services.reconciler is not None
     services.reconciler.run()
@@ -144,7 +148,17 @@ def test_a_clock_that_is_wrong(set_up: Set, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("stylefarm.worker.monitoring.doctor.time.time", lambda: real() - 600)
     first, second = found(services)["clocks"]
     assert (first.health, second.health) == (Health.WRONG, Health.WRONG)
-    assert first.words.startswith("the clock of the database is 600.0 s ahead of this one")
+    # To a second or two, which a busy machine may take to ask.
+    assert re.match(r"the clock of the database is (59[5-9]|60[0-5])\.\d s ahead of this one", first.words)
+
+
+def test_a_late_answer_is_no_wrong_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a database that takes twenty seconds to answer, I expect its clock to agree, whenever it was read."""
+    services = connect_services(embedded_settings(tmp_path / "farm"))
+    late = itertools.cycle([0.0, 20.0])
+    monkeypatch.setattr(doctor, "time", SimpleNamespace(time=lambda: time.time() + next(late)))
+    (clock,) = found(services)["clocks"]
+    assert (clock.health, clock.words) == (Health.FINE, "this clock and that of the database agree")
 
 
 def test_the_command_tells_by_its_code(set_up: Set, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -13,6 +13,7 @@ from stylefarm.shared.db.records import Fence, Heartbeat
 from stylefarm.shared.errors import ServiceUnavailable, TimeLimitExceeded
 from stylefarm.shared.store import Store
 from stylefarm.worker.attempt.lease import CancelRequested, Interrupted, Lease, LeaseLost, PauseRequested, Stop
+from tests.servers.processes import wait_until
 
 
 class Answers:
@@ -68,28 +69,35 @@ def test_a_heartbeat_decides_whether_the_work_goes_on(
     assert heard(answer, seconds=seconds, within=60 if expected else 0.3) is expected
 
 
-def test_work_that_takes_too_long_stops() -> None:
+class Clock:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_work_that_takes_too_long_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a time limit that is over, I expect the work to stop with a sentence, and the lease to be let go soon."""
+    clock = Clock()
+    monkeypatch.setattr("stylefarm.worker.attempt.lease.time", clock)
     store = cast("Store", Answers(lambda: Heartbeat(ours=True)))
-    lease = Lease(store, Fence("j", 1), threading.Event(), seconds=2, heartbeat_seconds=0.02, time_limit=0.5)
+    lease = Lease(store, Fence("j", 1), threading.Event(), seconds=30, heartbeat_seconds=0.01, time_limit=50)
     with lease:
-        lease.check()
-        stops = {type(stop): str(stop) for stop in until_lost(lease)}
-    assert list(stops) == [TimeLimitExceeded, LeaseLost]
-    assert "longer than its time_limit of 0.5 seconds: " in stops[TimeLimitExceeded]
-
-
-def until_lost(lease: Lease) -> Iterator[Exception]:
-    """All that `check` raises until the lease is lost."""
-    while True:
-        time.sleep(0.01)
-        try:
+        # Never so far at once that the lease would be over for want of a heartbeat.
+        for clock.now in (25.0, 50.0):
+            wait_until(lambda: lease._renewed_at == clock.now, 60)
             lease.check()
-        except LeaseLost as lost:
-            yield lost
-            return
-        except TimeLimitExceeded as exceeded:
-            yield exceeded
+        for clock.now in (51.0, 80.0):
+            wait_until(lambda: lease._renewed_at == clock.now, 60)
+            with pytest.raises(TimeLimitExceeded, match="longer than its time_limit of 50 seconds: "):
+                lease.check()
+        clock.now = 81.0
+        wait_until(lease._lost.is_set, 60)
+        with pytest.raises(LeaseLost):
+            lease.check()
 
 
 def test_an_interrupted_worker_stops() -> None:

@@ -11,8 +11,9 @@ import pytest
 from stylefarm.shared.dispatch.workers import NewWorker
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.worker.host.hint_watch import HintWatch
-from stylefarm.worker.host.pulse import Pulse, make_pulse
+from stylefarm.worker.host.pulse import Pulse, make_pulse, read_pulse
 from stylefarm.worker.host.supervisor import SlotState
+from tests.servers.processes import wait_until
 
 SLOT = NewWorker("cpu0@here", "here", "cpu", ["stylefarm.auto", "stylefarm.cpu"])
 
@@ -56,8 +57,19 @@ def passed(farm: Farm, watch: HintWatch, seconds: int, pulse: Pulse | None = Non
     for _ in range(0, seconds, 5):
         farm.now += 5
         if pulse is not None:
-            pulse.poll()
+            poll(pulse)
         watch.look()
+
+
+def poll(pulse: Pulse) -> None:
+    """Ask for a hint, at another moment than before by the clock of files, which may tick every few milliseconds."""
+    before = read_pulse(pulse.path)
+
+    def is_told() -> bool:
+        pulse.poll()
+        return read_pulse(pulse.path) != before
+
+    wait_until(is_told, 30)
 
 
 def watching(farm: Farm, pulse: Pulse) -> HintWatch:

@@ -27,7 +27,8 @@ class Failing:
         self.runs += 1
         if self.runs == 1:
             raise self.error
-        if self.runs == 3:
+        # On a busy machine a period may be over before its second look.
+        if self.runs >= 3 and self.looks >= 2:
             self.went_on.set()
         return True
 
@@ -47,6 +48,5 @@ def test_nothing_ends_the_reconciler_but_its_worker(error: Exception) -> None:
     """Given parts that fail, for want of a service or by a bug, I expect it to go on, and to resign at the end."""
     failing = Failing(error, period=1.0)
     with MaintenanceThreads(cast("Reconciler", failing)):
-        assert failing.went_on.wait(30)
-    assert failing.looks >= 2
+        assert failing.went_on.wait(60)
     assert failing.resigned

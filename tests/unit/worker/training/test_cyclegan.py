@@ -21,6 +21,10 @@ def given(folder: Path, **changes: Any) -> TrainingInputs:
     return inputs(folder, "cyclegan", styles=0, others=4, **{"batch_size": 1, **changes})
 
 
+def drawn(seed: int, height: int = 32, width: int = 32) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
 class Same(nn.Module):
     """A generator that returns what it gets."""
 
@@ -35,7 +39,7 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert trainer.terms == ("total", "adversarial", "cycle", "identity", "discriminator")
     cycle = [float(progress.losses[0, 2]) for progress in run[1:]]
     assert sum(cycle[-6:]) < 0.9 * sum(cycle[:6])
-    model, contents = trainer.model(), torch.rand(1, 3, 40, 36)
+    model, contents = trainer.model(), drawn(0, 40, 36)
     for options in (ApplyOptions(direction="forward"), ApplyOptions(direction="backward")):
         picture = CycleGanApplier(model, CPU).apply(contents, [], options, 1 << 30)
         assert picture.shape == contents.shape
@@ -46,7 +50,7 @@ def test_generators_that_change_nothing_lose_nothing(tmp_path: Path) -> None:
     """Given generators that are identities, if they are judged, I expect no cycle and no identity loss."""
     task = CycleGanTask(given(tmp_path))
     task.generators = {direction: Same() for direction in task.generators}
-    pictures = {"forward": torch.rand(1, 3, 32, 32), "backward": torch.rand(1, 3, 32, 32)}
+    pictures = {"forward": drawn(0), "backward": drawn(1)}
     adversarial, cycle, identity = task.generator_losses(pictures, pictures)
     assert float(cycle) == float(identity) == 0
     expected = sum(
@@ -58,7 +62,7 @@ def test_generators_that_change_nothing_lose_nothing(tmp_path: Path) -> None:
 def test_losses_are_the_papers(tmp_path: Path) -> None:
     """Given two generators, if they are judged, I expect L1 distances of pictures from -1 to 1, weighted."""
     task = CycleGanTask(given(tmp_path, cycle_weight=3.0, identity_weight=0.25))
-    pictures = {"forward": torch.rand(1, 3, 32, 32), "backward": torch.rand(1, 3, 32, 32)}
+    pictures = {"forward": drawn(0), "backward": drawn(1)}
     ahead, back = (task.generators[direction] for direction in ("forward", "backward"))
     first, second = pictures["forward"], pictures["backward"]
     _, cycle, identity = task.generator_losses(pictures, {"forward": ahead(first), "backward": back(second)})

@@ -16,8 +16,12 @@ from stylefarm.worker.engine.networks import allocator
 
 # In a process of its own: what others have left in the heap would be used first.
 PROGRAM = """
-import json, resource, sys
+import ctypes, json, resource, sys
 from pathlib import Path
+
+# Pages of one size: whether the system has large ones changes with what else runs there.
+PR_SET_THP_DISABLE = 41
+ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 from stylefarm import worker
 import torch
@@ -26,13 +30,13 @@ from stylefarm.worker.engine.networks import allocator
 BYTES = int(sys.argv[1])
 
 def given():
-    "How often the system has given a page, of whatever size."
+    "How often the system has given a page."
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 def one_by_one():
     "Pages given for each of some large tensors, made and freed one after the other."
     pages = []
-    for _ in range(24):
+    for _ in range(6):
         before = given()
         torch.empty(BYTES, dtype=torch.uint8).fill_(1)
         pages.append(given() - before)

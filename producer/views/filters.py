@@ -31,6 +31,8 @@ def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] |
     Example:
         fits = job_filter({"style_weight": [10], "content": ["cat"]})
     """
+    if not where:
+        return None
     # Imported here, since JobSpec takes a while to import, and most lists are not filtered by a parameter.
     from stylefarm.shared.spec.spec import ADDED, JobSpec
 
@@ -44,7 +46,7 @@ def job_filter(where: Mapping[str, Sequence[Any]]) -> Callable[[JobRow], bool] |
             for name, values in where.items()
         )
 
-    return fits if where else None
+    return fits
 
 
 def _read(wanted: Any) -> Any:

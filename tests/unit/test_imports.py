@@ -32,7 +32,14 @@ def imported(statements: str) -> str:
         # A command that only looks does without what changes the farm, and without decoding pictures.
         (
             "import stylefarm.producer.cli.lists\nwith stylefarm.Farm() as farm: farm.jobs(limit=1)",
-            {*HEAVY, "celery", "PIL", "stylefarm.shared.store", "stylefarm.shared.dispatch"},
+            {
+                *HEAVY,
+                "celery",
+                "PIL",
+                "stylefarm.shared.store",
+                "stylefarm.shared.dispatch",
+                "stylefarm.shared.spec.spec",
+            },
         ),
         # The rendering process is forked from the one that imports this, and must open its metrics files first.
         ("import stylefarm.worker.tasks", {*HEAVY, "prometheus_client"}),

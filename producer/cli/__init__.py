@@ -163,6 +163,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
+    # With -m, Python kills itself by SIGINT where a Ctrl-C came in code of `exec`, as dataclasses have it, although it
+    # was caught; unless other code was evaluated since.
+    eval("None")  # noqa: S307 - a constant
     sys.exit(code)
 
 

@@ -193,6 +193,26 @@ def test_ctrl_c_again_in_the_last_sentence_shows_no_traceback(farm: CommandLine)
     assert (started.returncode, out, messages) == (130, "", "stylefarm: interrupted\n")
 
 
+# The program, interrupted in code that is made when it runs, as that of dataclasses is.
+WITHIN_CODE = """\
+from stylefarm.producer import cli
+
+def interrupt(*_arguments, **_options):
+    exec("import os, signal; os.kill(os.getpid(), signal.SIGINT); [0 for _ in range(1000)]")
+
+cli.cli.main = interrupt
+cli.main([])
+"""
+
+
+def test_ctrl_c_has_one_exit_code_wherever_it_comes(farm: CommandLine) -> None:
+    """Given a program by python -m, if Ctrl-C comes in code that was made by exec, I expect 130 as ever, no signal."""
+    (farm.folder / "within_code.py").write_text(WITHIN_CODE)
+    started = farm.start("-m", "within_code", program=(sys.executable,))
+    out, messages = started.communicate(timeout=120)
+    assert (started.returncode, out, messages) == (130, "", "stylefarm: interrupted\n")
+
+
 def test_ctrl_c_again_leaves_the_painter_time_to_let_go(inside: InProcess, rows: Queries) -> None:
     """Given a picture that is being rendered, if Ctrl-C comes three times at once, I expect 130, and the job queued."""
     (inside.folder / "sweep.yaml").write_text(

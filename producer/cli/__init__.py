@@ -156,12 +156,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = _run(arguments)
     except KeyboardInterrupt:
-        # Ctrl-C once more, while it was told that there was one.
+        # Ctrl-C once more, while it was told that there was one; a third one changes nothing.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _say("interrupted")
         code = INTERRUPTED
     # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
+    # With -m, Python kills itself by SIGINT where a Ctrl-C came in code of `exec`, as dataclasses have it, although it
+    # was caught; unless other code was evaluated since.
+    eval("None")  # noqa: S307 - a constant
     sys.exit(code)
 
 

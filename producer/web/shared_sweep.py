@@ -96,6 +96,7 @@ def ranking(request: Request, farm: FarmDep, share: Shared, sweep_id: str) -> Re
 
 
 @router.get("/thumbs/{sha256}-{edge}.webp")
+@router.head("/thumbs/{sha256}-{edge}.webp")
 def thumbnail(farm: FarmDep, share: Shared, sha256: Sha256, edge: Literal["192", "384"]) -> Response:
     """Return a thumbnail of a picture of the sweep."""
     _check_picture(farm, share, sha256)
@@ -103,6 +104,7 @@ def thumbnail(farm: FarmDep, share: Shared, sha256: Sha256, edge: Literal["192",
 
 
 @router.get("/pictures/{sha256}")
+@router.head("/pictures/{sha256}")
 def picture(farm: FarmDep, share: Shared, sha256: Sha256) -> Response:
     """Return a picture of the sweep."""
     _check_picture(farm, share, sha256)

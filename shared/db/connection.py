@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import os
 import shutil
@@ -29,7 +30,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
 
@@ -66,6 +67,8 @@ def new_engine(url: str) -> Engine:
 
     Raises InvalidSettings for a URL that is none, or names a database other than SQLite and PostgreSQL.
     """
+    # SQLAlchemy's log of what closing a connection runs into; who presses Ctrl-C then has no use for a traceback.
+    logging.getLogger(f"{QueuePool.__module__}.{QueuePool.__qualname__}").addFilter(_is_no_interrupt)
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
@@ -79,6 +82,10 @@ def new_engine(url: str) -> Engine:
         raise InvalidSettings(f"database_url is no database URL ({error}): write postgresql://user@host/name") from None
     except ModuleNotFoundError as error:
         raise InvalidSettings(f"PostgreSQL needs the package {error.name}: pip install 'stylefarm[postgres]'") from None
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    return record.exc_info is None or not isinstance(record.exc_info[1], KeyboardInterrupt)
 
 
 def _postgresql(url: URL) -> Engine:

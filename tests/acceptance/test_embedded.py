@@ -169,8 +169,8 @@ def test_an_early_ctrl_c_shows_no_traceback(farm: CommandLine) -> None:
     assert (started.returncode, out, messages) == (-signal.SIGINT, "", "")
 
 
-# The program, interrupted at once, and again while it says so.
-TWICE = """\
+# The program, interrupted at once, and again whenever it says so.
+AGAIN = """\
 import os, signal
 from stylefarm.producer import cli
 
@@ -178,7 +178,6 @@ def interrupt(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGINT)
 
 def say(sentence, say=cli._say):
-    cli._say = say
     interrupt()
     say(sentence)
 
@@ -189,7 +188,27 @@ cli.main([])
 
 def test_ctrl_c_again_in_the_last_sentence_shows_no_traceback(farm: CommandLine) -> None:
     """Given a program that says that it was interrupted, if Ctrl-C comes again, I expect 130, and that sentence."""
-    started = farm.start("-c", TWICE, program=(sys.executable,))
+    started = farm.start("-c", AGAIN, program=(sys.executable,))
+    out, messages = started.communicate(timeout=120)
+    assert (started.returncode, out, messages) == (130, "", "stylefarm: interrupted\n")
+
+
+# The program, interrupted in code that is made when it runs, as that of dataclasses is.
+WITHIN_CODE = """\
+from stylefarm.producer import cli
+
+def interrupt(*_arguments, **_options):
+    exec("import os, signal; os.kill(os.getpid(), signal.SIGINT); [0 for _ in range(1000)]")
+
+cli.cli.main = interrupt
+cli.main([])
+"""
+
+
+def test_ctrl_c_has_one_exit_code_wherever_it_comes(farm: CommandLine) -> None:
+    """Given a program by python -m, if Ctrl-C comes in code that was made by exec, I expect 130 as ever, no signal."""
+    (farm.folder / "within_code.py").write_text(WITHIN_CODE)
+    started = farm.start("-m", "within_code", program=(sys.executable,))
     out, messages = started.communicate(timeout=120)
     assert (started.returncode, out, messages) == (130, "", "stylefarm: interrupted\n")
 

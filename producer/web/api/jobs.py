@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from stylefarm.producer.backends.protocol import Action, Command
 from stylefarm.producer.backends.reads import job_events, job_filter_of
 from stylefarm.producer.client.farm import Farm
+from stylefarm.producer.views.losses import Losses
 from stylefarm.producer.views.rated import rated
 from stylefarm.producer.views.status import Status
 from stylefarm.producer.web.access import FarmDep, Reader, Submitter
@@ -203,10 +204,9 @@ def losses(request: Request, farm: FarmDep, reader: Reader, job_id: str) -> Resp
 
 def losses_document(terms: Sequence[str], points: Sequence[LossPoint]) -> LossesAnswer:
     """Return a loss curve as a value."""
-    values: dict[str, list[float | None]] = {
-        term: [point.losses[place] for point in points] for place, term in enumerate(terms)
-    }
-    return {"terms": list(terms), "iteration": [point.iteration for point in points], "values": values}
+    curve = Losses.of(points, terms)
+    values = {term: column.tolist() for term, column in curve.terms.items()}
+    return {"terms": list(curve.terms), "iteration": curve.iteration.tolist(), "values": values}
 
 
 @router.get("/jobs/{job_id}/snapshots", response_model=SnapshotsAnswer)

@@ -79,6 +79,11 @@ async def _events(subscriber: Subscriber, missed: AsyncIterator[bytes], allowed:
     checked = time.monotonic()
     try:
         async for message in missed:
+            # The first poll may come long after the request was allowed.
+            if message is not STILL_HERE and time.monotonic() - checked >= HEARTBEAT_SECONDS:
+                if not await to_thread.run_sync(allowed):
+                    return
+                checked = time.monotonic()
             yield message
         while True:
             with contextlib.suppress(TimeoutError):

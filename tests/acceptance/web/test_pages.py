@@ -112,7 +112,11 @@ def test_a_running_job_is_watched_and_cancelled(server: WebServer, farm: Farm, p
 def test_a_curve_is_read(make_up: Callable[..., Sweep], server: WebServer) -> None:
     """Given a job of a sweep, I expect its curve with its terms, values under the pointer, either scale, siblings."""
     sweep = make_up({"content": ["a.png"], "style": ["s.png"], "style_weight": [1, 2, 3]}, name="curves")
-    with browser_page(f"{server.address}/jobs/{sweep.statuses()[0].id}") as page:
+    refusal = {"status": 422, "content_type": "application/problem+json", "body": '{"detail": "not now"}'}
+    with browser_page(f"{server.address}/workers") as page:
+        # Siblings are offered also where the first look fails.
+        page.route("**/losses", lambda route: route.fulfill(**refusal), times=1)
+        page.goto(f"{server.address}/jobs/{sweep.statuses()[0].id}")
         legend = page.locator(".u-legend .u-series")
         labels = legend.locator(".u-label")
         labels.first.wait_for()
@@ -212,6 +216,41 @@ def test_a_pair_is_shown_that_comes_while_the_page_asks_for_one(
         page.get_by_text("all 2 done").wait_for()
         asked[0].fulfill(response=answer)
         page.locator(".vote-stand .panes").wait_for()
+
+
+def test_votes_go_on_where_an_answer_is_late_or_none(make_up: Callable[..., Sweep], server: WebServer) -> None:
+    """Given a pair that was asked for before a vote, if its answer comes after it, I expect it not shown once more; and
+    given a farm that is away for a while, I expect another pair when it is back."""
+    axes = {"content": ["a.png"], "style": ["s.png"], "style_weight": [11, 12, 13]}
+    sweep = make_up(axes, name="slow votes")
+    with browser_page(f"{server.address}/sweeps/{sweep.id}?view=vote") as page:
+        page.get_by_text("0 votes", exact=True).wait_for()
+        asked: list[Route] = []
+
+        def are_asked(number: int) -> bool:
+            page.wait_for_timeout(50)  # the time in which the browser tells of it
+            return len(asked) == number
+
+        page.route("**/votes/next", lambda route: asked.append(route), times=1)
+        page.get_by_role("button", name="Grid", exact=True).click()
+        page.get_by_role("button", name="Vote", exact=True).click()
+        wait_until(lambda: are_asked(1), 60)
+        late = asked[0].fetch()
+        # The next answer is kept back, so that the late one would be seen.
+        page.route("**/votes/next", lambda route: asked.append(route), times=1)
+        with page.expect_response("**/votes"):
+            page.keyboard.press("ArrowLeft")
+        asked[0].fulfill(response=late)
+        wait_until(lambda: are_asked(2), 60)
+        assert page.locator(".panes[data-chosen=left]").is_visible(), "the pair that was voted on is not offered again"
+        asked[1].continue_()
+        page.get_by_text("1 vote", exact=True).wait_for()
+        away = {"status": 422, "content_type": "application/problem+json", "body": '{"detail": "away"}'}
+        page.route("**/votes/next", lambda route: route.fulfill(**away), times=2)
+        page.keyboard.press("ArrowLeft")
+        page.get_by_text("2 votes", exact=True).wait_for()
+        page.keyboard.press("ArrowLeft")
+        page.get_by_text("3 votes", exact=True).wait_for()
 
 
 def test_votes_in_the_browser_steer_a_search(

@@ -25,7 +25,7 @@ const film = new Film(), curves = new Curves();
 const facts = make("aside", { class: "card" }), history = make("section", { class: "card wide" }), notice = make("div", { class: "wide", hidden: true });
 root.append(notice, make("section", { class: "card" }, film.element), facts, make("section", { class: "card wide" }, curves.element), history);
 
-let timer;
+let timer, siblings = null;
 
 /** Draw the job as it is now, and again after a while until it has ended, also when the farm did not answer. */
 const draw = inTurn(async () => {
@@ -34,7 +34,7 @@ const draw = inTurn(async () => {
   try {
     const job = await drawNow();
     goesOn = !ENDED.includes(job.state);
-    return job;
+    siblings ??= siblingsOf(job, curves).catch(complain);
   } catch (error) {
     goesOn = error.status !== 404;
     throw error;
@@ -113,4 +113,4 @@ function drawHistory(attempts, events) {
 }
 
 startTheme();
-draw().then((job) => siblingsOf(job, curves), complain).catch(complain);
+draw().catch(complain);

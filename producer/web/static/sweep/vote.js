@@ -7,10 +7,13 @@ import { complain } from "../lib/messages.js";
 import { inTurn } from "../lib/timing.js";
 import { fetchAhead, Zoom, ZoomedPicture } from "./zoom.js";
 
+// Milliseconds after which is asked again where the farm did not answer.
+const AGAIN = 2000;
+
 /** The view of votes, and of the ranking that they make. */
 export class Vote {
   constructor(store, desk, root, ratings) {
-    Object.assign(this, { store, desk, root, ratings, advances: false, pair: null, sending: false });
+    Object.assign(this, { store, desk, root, ratings, advances: false, pair: null, cast: 0, sending: false });
     this.next = inTurn(() => this.#next());
     const zoom = new Zoom();
     this.sides = ["left", "right"].map((side) => {
@@ -47,6 +50,7 @@ export class Vote {
     if (!this.pair || !mayWrite()) return;
     const [left, right] = this.pair.map((index) => this.store.job[index]);
     this.pair = null;
+    this.cast += 1;
     this.sending = true;
     this.pairElement.dataset.chosen = outcome;
     announce({ left: "Left", right: "Right", tie: "Equally good", skip: "Skipped" }[outcome]);
@@ -55,11 +59,22 @@ export class Vote {
     });
   }
 
-  /** Show the next pair; where there is none yet, that is tried again when cells change. */
+  /** Show the next pair; where there is none yet, that is tried again when cells change, and where the farm is away, soon. */
   async #next() {
+    clearTimeout(this.timer);
+    try {
+      await this.#show();
+    } catch (error) {
+      if (error.status !== 404) this.timer = setTimeout(() => { if (!this.root.hidden && !this.pair) this.next().catch(complain); }, AGAIN);
+      throw error;
+    }
+  }
+
+  async #show() {
+    const { cast } = this;
     const { pair, votes } = await ask(`/sweeps/${page.sweep}/votes/next`);
-    // The answer may not know of a vote that is on its way, after which it is asked again.
-    if (this.sending) return;
+    // The answer may not know of a vote that was cast meanwhile, or is on its way; after that it is asked again.
+    if (this.sending || this.cast !== cast) return;
     this.told.textContent = many(votes, "vote");
     const cells = pair && [pair.left, pair.right].map((position) => this.store.indexOf.get(position));
     // The farm may know of a picture a moment before this page is told of it.

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from examples.embedded import embedded_settings
 from stylefarm import Farm, InvalidRequest, Sweep
 from stylefarm.producer import cli
+from stylefarm.producer.web.app import create_app
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.errors import NotMigrated
 from stylefarm.shared.settings import Settings, load_settings
@@ -65,6 +67,21 @@ def test_what_another_release_wrote_is_read(sweep: Sweep, spoiled: str, capsys: 
     assert cli._run(["job", "show", job]) == 0
     shown = capsys.readouterr().out
     assert ("written by another release" in shown) == (spoiled in {"an unknown state", "a spec that is a list"})
+
+
+def test_curves_of_another_release_have_the_same_names_over_http(sweep: Sweep) -> None:
+    """Given points whose names this release cannot read, I expect them over HTTP as the database gives them."""
+    farm = sweep.farm
+    assert isinstance(farm, Farm)
+    spoil(farm.services.engine, "UPDATE job_requests SET loss_terms = '5'")
+    own = dict(farm.backend.sweep_losses(sweep.id))
+    with TestClient(create_app(farm, is_open=True), base_url="http://localhost") as client:
+        there = client.post("/api/v1/jobs:batchLosses", json={"jobs": list(own)}).json()["losses"]
+        for job, curve in own.items():
+            values = {term: column.tolist() for term, column in curve.terms.items()}
+            assert list(values) == ["total", "term1", "term2", "term3"]
+            assert there[job] == {"terms": list(values), "iteration": curve.iteration.tolist(), "values": values}
+            assert client.get(f"/api/v1/jobs/{job}/losses").json() == there[job]
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,8 @@ def test_a_link_shows_one_sweep_and_nothing_of_the_farm(
     sha256 = shown.json()["cells"]["picture"][0]
     content = shown.json()["axes"][0]["pictures"][0]
     for path in (f"thumbs/{sha256}-192.webp", f"pictures/{sha256}", f"thumbs/{content}-384.webp"):
-        assert stranger.get(f"{root}/{path}").status_code == 200
+        sent, asked = stranger.get(f"{root}/{path}"), stranger.head(f"{root}/{path}")
+        assert (sent.status_code, asked.status_code, asked.headers) == (200, 200, sent.headers)
     for name in ("importance", "ranking"):
         assert stranger.get(f"{root}/api/v1/sweeps/{sweep.id}/{name}").status_code == 200
     job = sweep.statuses()[0].id

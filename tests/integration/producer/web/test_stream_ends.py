@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -76,6 +77,27 @@ def test_a_stream_ends_with_the_right_to_look(stranger: TestClient, farm: Farm, 
     read_while(stranger, path, lambda: access.revoke_token(token), Authorization=f"Bearer {secret}")
     share, link = access.share("ada", sweep.id, 1)
     read_while(stranger, f"/shares/{link}{path}", lambda: access.revoke_share(share.id))
+
+
+def test_who_may_look_no_more_is_told_nothing_however_late_the_first_look(
+    stranger: TestClient, farm: Farm, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a first look that takes long, if the token is revoked meanwhile, I expect the stream to end untold."""
+    access = farm.store.access
+    token, secret = access.create_token("ada", Role.READ)
+    poll = watch.SweepWatcher._poll
+
+    def late(watcher: watch.SweepWatcher, since: datetime | None) -> tuple[watch.Message | None, datetime]:
+        if since is None:
+            time.sleep(2 * stream.HEARTBEAT_SECONDS)
+            access.revoke_token(token)
+        return poll(watcher, since)
+
+    monkeypatch.setattr(watch.SweepWatcher, "_poll", late)
+    path = f"/api/v1/sweeps/{sweep.id}/stream?since={quote('2020-01-01T00:00:00+00:00')}"
+    told = stranger.get(path, headers={"Authorization": f"Bearer {secret}"})
+    assert told.status_code == 200
+    assert "event: changes" not in told.text
 
 
 def test_what_changes_as_a_stream_begins_is_told(

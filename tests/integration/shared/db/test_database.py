@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from stylefarm import migrations
-from stylefarm.shared.db.connection import PING_AFTER_SECONDS, connect
+from stylefarm.shared.db.connection import PING_AFTER_SECONDS, connect, new_engine
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.shared.store import Store
 from tests.integration.jobs import new_job
@@ -40,6 +42,20 @@ def test_who_gets_no_connection_hears_why(postgres_url: str, monkeypatch: pytest
     with pytest.raises(ServiceUnavailable, match="keeps all connections of this process"), ExitStack() as held:
         for _ in range(100):
             held.enter_context(store.maintenance._transaction()).connection()
+
+
+def test_an_interrupt_at_the_end_is_not_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given connections that are closed, I expect Ctrl-C to pass without SQLAlchemy's traceback, and errors logged."""
+    for error, logged in ((KeyboardInterrupt(), 0), (OSError("gone"), 1)):
+        engine = new_engine(f"sqlite:///{tmp_path / 'farm.db'}")
+        with engine.connect():
+            pass
+        monkeypatch.setattr(engine.dialect, "do_close", Mock(side_effect=error))
+        with suppress(KeyboardInterrupt):
+            engine.dispose()
+        assert len(caplog.records) == logged
 
 
 def test_rows_are_copied_all_or_none(postgres_url: str) -> None:

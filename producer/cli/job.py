@@ -10,10 +10,8 @@ from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_jobs
 from stylefarm.producer.cli.logs import logs
 from stylefarm.producer.cli.text import loss_of, progress_of, rating_of
-from stylefarm.producer.cli.watch import watch_job
 from stylefarm.producer.client.farm import Farm, Job
 from stylefarm.producer.client.jobs import failure_of
-from stylefarm.producer.terminal.display import live_display
 from stylefarm.producer.views.status import Status
 from stylefarm.shared.cli.console import echo, json_option, print_json, print_pairs, say, timeout_option
 from stylefarm.shared.cli.list_output import EntryOutput, entry_options
@@ -21,11 +19,12 @@ from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import InvalidRequest, StillPending
 
 MORE = (
-    "stylefarm.producer.cli.render:OF_JOBS",
     "stylefarm.producer.cli.manage:OF_JOBS",
-    "stylefarm.producer.cli.delete:OF_JOBS",
     "stylefarm.producer.cli.marks:OF_JOBS",
     "stylefarm.producer.cli.rating:OF_JOBS",
+    "stylefarm.producer.cli.delete:OF_JOBS",
+    "stylefarm.producer.cli.watch:watch_job",
+    "stylefarm.producer.cli.render:OF_JOBS",
     "stylefarm.producer.cli.downloads:OF_JOBS",
     "stylefarm.producer.cli.looking:OF_JOBS",
 )
@@ -61,6 +60,9 @@ def wait(job_id: str, timeout: float | None, as_json: bool) -> None:
 
     Exits with 5 if it failed or was cancelled, and with 8 on timeout; --json prints its object all the same.
     """
+    # Imported here, since only waiting needs rich's progress bars.
+    from stylefarm.producer.terminal.display import live_display
+
     with Farm() as farm:
         found = farm.find_job(job_id)
         try:
@@ -101,7 +103,6 @@ def cancel(job_id: str, as_json: bool) -> None:
 
 job.add_command(list_jobs)
 job.add_command(logs)
-job.add_command(watch_job)
 
 
 def _print_words(shown: Job) -> None:

@@ -11,7 +11,6 @@ from stylefarm.producer.cli.lazy_group import LazyGroup
 from stylefarm.producer.cli.lists import list_sweeps
 from stylefarm.producer.cli.sweep_text import MANY, report
 from stylefarm.producer.cli.sweep_wait import follow, raise_failed
-from stylefarm.producer.cli.watch import watch_sweep
 from stylefarm.producer.client.farm import Farm
 from stylefarm.producer.reports.summary import summary
 from stylefarm.shared.cli.console import json_option, print_json, print_line, timeout_option
@@ -19,13 +18,14 @@ from stylefarm.shared.cli.list_output import EntryOutput, entry_options
 from stylefarm.shared.errors import StillPending
 
 MORE = (
+    "stylefarm.producer.cli.manage:OF_SWEEPS",
+    "stylefarm.producer.cli.marks:OF_SWEEPS",
+    "stylefarm.producer.cli.delete:OF_SWEEPS",
+    "stylefarm.producer.cli.webhook:webhook",
+    "stylefarm.producer.cli.watch:watch_sweep",
     "stylefarm.producer.cli.create:create",
     "stylefarm.producer.cli.search:search_command",
     "stylefarm.producer.cli.compare:compare_command",
-    "stylefarm.producer.cli.webhook:webhook",
-    "stylefarm.producer.cli.manage:OF_SWEEPS",
-    "stylefarm.producer.cli.delete:OF_SWEEPS",
-    "stylefarm.producer.cli.marks:OF_SWEEPS",
     "stylefarm.producer.cli.downloads:OF_SWEEPS",
     "stylefarm.producer.cli.looking:OF_SWEEPS",
 )
@@ -92,4 +92,3 @@ def changes(sweep_id: str, cursor: datetime | None, jsonl: bool) -> None:
 
 
 sweep.add_command(list_sweeps)
-sweep.add_command(watch_sweep)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from stylefarm.shared.foreign_text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 Cell = str | Text
 
@@ -34,6 +37,9 @@ def table_text(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         sweep     name
         01d2654f  [red]cats
     """
+    # Imported here, since JSON needs none of it.
+    from rich.console import Console
+
     console = Console(highlight=False)
     head, *body = ([_shown(cell) for cell in row] for row in (columns, *rows))
     widths = [_width([row[number] for row in body] + [name]) for number, name in enumerate(head)]
@@ -49,6 +55,8 @@ def table_text(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def _beside(head: Sequence[Text], rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, padding=(0, GAP), header_style="bold")
     for number, (name, width) in enumerate(zip(head, widths, strict=True)):
         # The first column is not wrapped, so that users can copy what a row goes by.

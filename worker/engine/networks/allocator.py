@@ -17,14 +17,15 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8
 
 NEVER = -1
 DEFAULT_MMAP_MAX = 65_536
-# Larger blocks are returned at once: between them in a heap there would be too much room that nothing fits into.
-MMAP_THRESHOLD = 96 << 20
+# Larger blocks are returned at once: between them in a heap there is too much room that nothing fits into, which for
+# VGG-19 at 1024 pixels was half of a gigabyte more than is told.
+MMAP_THRESHOLD = 32 << 20
 # How much of the heap's end is kept.
 TRIM_THRESHOLD = 256 << 20
 
 
 def keep_freed_memory() -> None:
-    """Keep freed blocks of up to 96 MiB in the process, for the next ones of their size.
+    """Keep freed blocks of up to 32 MiB in the process, for the next ones of their size.
 
     `hardware.memory.release_memory` returns them all the same. Without glibc nothing is done.
 

@@ -155,16 +155,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     _heed_signals()
     try:
         code = _run(arguments)
-    except KeyboardInterrupt:
-        # Ctrl-C once more, while it was told that there was one; a third one changes nothing.
+    except KeyboardInterrupt as error:
+        # A signal once more, while it was told that there was one; another Ctrl-C changes nothing.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _say("interrupted")
-        code = INTERRUPTED
+        code = _say_interrupted(error)
     # The command has ended. Another Ctrl-C would only interrupt the exit handlers of libraries, with a traceback each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_imports()
-    # With -m, Python kills itself by SIGINT where a Ctrl-C came in code of `exec`, as dataclasses have it, although it
-    # was caught; unless other code was evaluated since.
+    # Run with -m, CPython ends the process by SIGINT if a Ctrl-C came during `exec`, which dataclasses use, even if it
+    # was caught. Evaluating other code makes it forget that.
     eval("None")  # noqa: S307 - a constant
     sys.exit(code)
 
@@ -205,12 +204,7 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         # click makes an Abort of it.
-        stopped = error if isinstance(error, Stopped) else error.__cause__
-        if isinstance(stopped, Stopped):
-            _say(f"stopped by {stopped.number.name}")
-            return 128 + stopped.number
-        _say("interrupted")
-        return INTERRUPTED
+        return _say_interrupted(error if isinstance(error, Stopped) else error.__cause__)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -218,6 +212,15 @@ def _run(arguments: list[str] | None) -> int:
         _say(f"{error.filename or 'the output'} cannot be written: the disk is full; free some space")
         return StorageFull.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _say_interrupted(error: BaseException | None) -> int:
+    """Say by what the program was stopped, and return its exit code: that of a signal, or of Ctrl-C."""
+    if isinstance(error, Stopped):
+        _say(f"stopped by {error.number.name}")
+        return 128 + error.number
+    _say("interrupted")
+    return INTERRUPTED
 
 
 def _drop_output() -> None:

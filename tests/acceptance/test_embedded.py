@@ -171,14 +171,17 @@ def test_an_early_ctrl_c_shows_no_traceback(farm: CommandLine) -> None:
 
 # The program, interrupted at once, and again whenever it says so.
 AGAIN = """\
-import os, signal
+import os, signal, sys
 from stylefarm.producer import cli
+
+later = [int(number) for number in sys.argv[1:]]
 
 def interrupt(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGINT)
 
 def say(sentence, say=cli._say):
-    interrupt()
+    if later:
+        os.kill(os.getpid(), later.pop(0))
     say(sentence)
 
 cli.cli.main, cli._say = interrupt, say
@@ -186,11 +189,22 @@ cli.main([])
 """
 
 
-def test_ctrl_c_again_in_the_last_sentence_shows_no_traceback(farm: CommandLine) -> None:
-    """Given a program that says that it was interrupted, if Ctrl-C comes again, I expect 130, and that sentence."""
-    started = farm.start("-c", AGAIN, program=(sys.executable,))
+@pytest.mark.parametrize(
+    ("later", "code", "sentence"),
+    [
+        ((signal.SIGINT, signal.SIGINT), 130, "interrupted"),
+        ((signal.SIGTERM,), 143, "stopped by SIGTERM"),
+    ],
+)
+def test_a_signal_in_the_last_sentence_shows_no_traceback(
+    farm: CommandLine, later: tuple[signal.Signals, ...], code: int, sentence: str
+) -> None:
+    """Given a program that says that it was interrupted, if signals come again, I expect the code of the first of them,
+    and its sentence."""
+    numbers = [str(int(number)) for number in later]
+    started = farm.start("-c", AGAIN, *numbers, program=(sys.executable,))
     out, messages = started.communicate(timeout=120)
-    assert (started.returncode, out, messages) == (130, "", "stylefarm: interrupted\n")
+    assert (started.returncode, out, messages) == (code, "", f"stylefarm: {sentence}\n")
 
 
 # The program, interrupted in code that is made when it runs, as that of dataclasses is.

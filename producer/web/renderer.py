@@ -12,7 +12,6 @@ import sys
 import threading
 
 from stylefarm.producer.client.farm import Farm
-from stylefarm.shared.db.states import State
 from stylefarm.shared.errors import FarmError
 from stylefarm.shared.settings import Settings
 
@@ -27,27 +26,32 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings(**json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
+    last: str | None = None
     with Farm(settings) as farm:
         while not ended.is_set():
             try:
                 job = farm.services.queries.next_queued()
-                if job is None:
+                # That it is the last one once more means that it could not be claimed, has failed, or is tried again.
+                if job is None or job == last:
                     ended.wait(PAUSE_SECONDS)
-                    continue
-                _render(farm, job, ended)
+                if job is not None:
+                    _render(farm, job, ended)
+                last = job
             except FarmError as error:
                 sys.stderr.write(f"stylefarm web: rendering is paused: {error}\n")
                 ended.wait(5)
 
 
 def _render(farm: Farm, job_id: str, ended: threading.Event) -> None:
+    """Have the embedded worker try one job, whatever comes of it; return then, or when the process is to end."""
     worker = farm.database.embedded_worker
     if worker is None:
         raise RuntimeError("only an embedded farm is rendered here")
+    emptied = worker.times_emptied
     worker.add([job_id])
-    while not ended.is_set() and farm.services.queries.job(job_id).state in {State.QUEUED, State.RUNNING}:
-        worker.add([])  # raises what has ended the thread
-        ended.wait(PAUSE_SECONDS)
+    while not ended.is_set() and worker.times_emptied == emptied:
+        worker.wait_until_emptied(emptied, PAUSE_SECONDS)
+    worker.add([])  # raises what has ended the thread
 
 
 def _wait_for_end(ended: threading.Event) -> None:

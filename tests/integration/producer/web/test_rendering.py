@@ -41,3 +41,13 @@ def test_the_farm_that_is_given_is_rendered(
     job = farm.submit(content=pictures / "a.png", style=pictures / "s.png", size=32, iterations=2, features="random")
     with rendering(farm):
         wait_until(lambda: job.status().state is State.DONE, 120)
+
+
+def test_a_job_that_is_tried_again_as_it_ends_is_rendered_again(farm: Farm, pictures: Path) -> None:
+    """Given a job that has just ended, if it is retried at once, again and again, I expect each time to end too."""
+    job = farm.submit(content=pictures / "a.png", style=pictures / "s.png", size=32, iterations=2, features="random")
+    with rendering(farm):
+        for attempt in range(1, 6):
+            wait_until(lambda: job.status().state is State.DONE, 120)
+            assert job.status().attempt == attempt
+            job.retry()

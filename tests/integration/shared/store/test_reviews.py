@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,8 @@ from stylefarm.shared.spec.ratings import Rating
 from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, claimed, new_job
 
+# The examples of a test share a database: each has a user of its own.
+USERS = itertools.count()
 CHANGES = st.dictionaries(
     st.integers(0, 3),
     st.fixed_dictionaries(
@@ -40,7 +43,7 @@ def test_every_action_is_undone_and_redone(
     store: Store, engine: Engine, jobs: list[str], actions: list[dict[int, dict[str, object]]]
 ) -> None:
     """Given any actions, if all are undone and redone, I expect each state on the way again, backwards and forwards."""
-    reads, user = ReviewReads(engine), f"ada {id(actions)}"
+    reads, user = ReviewReads(engine), f"user {next(USERS)}"
     states = [_rated(reads, user, jobs)]
     for action in actions:
         store.reviews.rate(user, {jobs[place]: change for place, change in action.items()})

@@ -35,6 +35,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
 
 BUSY_SECONDS = 30
+# Where SQLite does not wait itself.
+BUSY_PAUSE_SECONDS = 0.01
 # Bytes that SQLite needs beside a file to open it: an index of 32 KiB for its log, and a page of the log.
 LEAST_ROOM = 64 << 10
 # Where a connection's entry in the pool keeps the file that it can only read.
@@ -173,8 +175,22 @@ def _is_full(folder: Path) -> bool:
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # Transactions are begun by `_begin_sqlite`, not by the driver's own rules.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a log beside the file. Of two programs that open a new file at once, SQLite refuses one without waiting."""
+    due = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= due:
+                raise
+        time.sleep(BUSY_PAUSE_SECONDS)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -56,6 +57,20 @@ def test_an_interrupt_at_the_end_is_not_logged(
         with suppress(KeyboardInterrupt):
             engine.dispose()
         assert len(caplog.records) == logged
+
+
+def test_a_new_file_that_another_program_opens_too_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a new file that another program is about to write, if it is opened, I expect that waited for."""
+    file = tmp_path / "farm.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(time, "sleep", lambda _: other.rollback())
+        engine = new_engine(f"sqlite:///{file}")
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        engine.dispose()
 
 
 def test_rows_are_copied_all_or_none(postgres_url: str) -> None:

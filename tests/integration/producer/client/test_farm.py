@@ -30,7 +30,9 @@ from stylefarm import (
     sweep_losses,
     sweep_sheet,
 )
+from stylefarm.producer.client.waiting import POLL_SECONDS
 from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.records import Fence
 from stylefarm.shared.images.encode import read_parameters
 from stylefarm.shared.spec.networks import PRETRAINED_FILES
 
@@ -280,6 +282,21 @@ def test_two_farms_render_a_job_once(pair: dict[str, str]) -> None:
         statuses = sweep.wait()
         elsewhere.join()
     assert [(status.state, status.attempt) for status in statuses] == [(State.DONE, 1)] * 3
+
+
+def test_what_waits_for_another_program_is_polled_with_pauses(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a sweep of one job at a time, which another program renders, if it is waited for, I expect pauses."""
+    sweep = farm.sweep(matrix={"iterations": [1, 2]}, base={**pair, **SHALLOW}, max_running=1)
+    first, second = sweep.jobs()
+    claimed = farm.store.attempts.claim(first.id, "another program")
+    assert claimed is not None
+    polls: list[State] = []
+    with pytest.raises(StillPending):
+        second.wait(2, watch=lambda statuses: polls.append(statuses[0].state))
+    # Twice at once: before the second poll, nothing is known of the first try.
+    assert len(polls) <= 3 + 2 / POLL_SECONDS
+    farm.store.attempts.release(Fence(first.id, claimed.attempt), "given up", {})
+    assert [status.state for status in sweep.wait(60)] == [State.DONE] * 2
 
 
 def test_a_closed_farm_takes_no_connection_from_another() -> None:

@@ -124,6 +124,8 @@ class Submissions(Transactions):
             first = 1 + max((last for one in lasts if (last := session.scalars(one).one()) is not None), default=-1)
             entries = [new_rows(job, sweep_id, first + number) for number, job in enumerate(jobs)]
             ids, queued = _fill(session, sweep_id, entries, _known(session, entries))
+            # Whoever looks at the sweep asks for what has changed since: a cell with an old job would not be told.
+            _count_as_changed(session, sorted({*ids} - queued))
             return Submission(sweep_id, ids, queued, new=False)
 
 
@@ -221,6 +223,14 @@ def _keep(session: Session, sweep_id: str) -> None:
     session.execute(
         update(JobRow).where(asked).values(cancel_requested=False), execution_options={"synchronize_session": False}
     )
+
+
+def _count_as_changed(session: Session, jobs: Sequence[str]) -> None:
+    for start in range(0, len(jobs), CHUNK):
+        these = JobRow.id.in_(jobs[start : start + CHUNK])
+        session.execute(lock_in_order(select(JobRow.id).where(these)))
+        statement = update(JobRow).where(these).values(updated_at=now())
+        session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _drop(session: Session, sweep_id: str, places: Sequence[int]) -> None:

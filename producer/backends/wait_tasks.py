@@ -60,8 +60,10 @@ class DatabaseWaitTasks:
         if all(status.state.final for status in statuses):
             self._call()
         elif self.worker is not None:
-            if self._before is None:
-                # An embedded farm renders only the jobs that are waited for, and those that these depend on.
+            waiting = any(status.state is State.WAITING for status in statuses)
+            if self._before is None or (waiting and not self._before):
+                # An embedded farm renders only the jobs that are waited for, and those that these depend on. What was
+                # done may be tried again.
                 self._before = self.services.queries.ancestors(self.ids)
             before = [Status.of(row) for row in self.services.queries.jobs(self._before)]
             self._before = [status.id for status in before if not status.state.final]

@@ -90,6 +90,25 @@ def test_what_a_job_waits_for_is_rendered_too(farm: Farm, pair: dict[str, str]) 
     assert first.status().state is second.status().state is State.DONE
 
 
+def test_what_is_tried_again_meanwhile_is_rendered_too(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a paused job whose parent is done, if that is tried again and it is resumed, I expect both rendered."""
+    first = farm.submit(**pair, **SHALLOW, iterations=2)
+    second = farm.submit(**pair, **SHALLOW, iterations=2, init="noise", seed=1, after=first)
+    first.wait(timeout=60)
+    second.pause()
+    polls: list[State] = []
+
+    def watch(statuses: Sequence[Status]) -> None:
+        polls.append(statuses[0].state)
+        if len(polls) == 2:
+            first.retry()
+            second.resume()
+
+    assert second.wait(timeout=30, watch=watch).state is State.DONE
+    assert State.WAITING in polls
+    assert first.status().attempt == 2
+
+
 def test_a_rendered_job_is_rendered_once_more(farm: Farm, pair: dict[str, str]) -> None:
     """Given a done job, if it is paused, I expect nothing; if it is retried, the same picture from a new attempt."""
     job = farm.submit(**pair, **SHALLOW, iterations=2)

@@ -49,6 +49,16 @@ def test_a_step_has_its_crops_in_any_run(tmp_path: Path) -> None:
     assert not torch.equal(other.batch(5, 3), run[5])
 
 
+def test_batches_come_while_the_program_exits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given batches that are read ahead, if Python begins to exit, I expect the others all the same, until the end."""
+    expected = list(crops(ResizedPictures(counted(), (32, 48), tmp_path, "set")).batches(0, 4, 3))
+    batches = crops(ResizedPictures(counted(), (32, 48), tmp_path, "set")).batches(0, 4, 3)
+    first = next(batches)
+    monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+    for batch, same in zip([first, *batches], expected, strict=True):
+        assert torch.equal(batch, same)
+
+
 def test_each_picture_comes_once_before_any_comes_again(tmp_path: Path) -> None:
     """Given 6 pictures of one color each, if 12 crops are drawn, I expect each color twice, once in each half."""
     noise = torch.randint(0, 40, (3, 40, 40), generator=torch.Generator().manual_seed(0))

@@ -138,6 +138,26 @@ def test_data_sets_that_were_used_longest_ago_make_room(tmp_path: Path) -> None:
     assert resized.DISK_LIMIT > 1 << 30
 
 
+@pytest.mark.parametrize("function", ["scandir", "utime"])
+def test_data_sets_that_another_training_deletes_do_no_harm(
+    function: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a folder that another training deletes as it is looked into, or begun with, I expect the same crops."""
+    expected = crops(ResizedPictures(counted(), (32, 48), tmp_path, "set")).batch(0, 5)
+    doomed = next(tmp_path.iterdir())
+    real = getattr(os, function)
+
+    def deleted_meanwhile(path: Path) -> object:
+        if str(path) == str(doomed) and doomed.exists():
+            doomed.rename(tmp_path_factory.mktemp("deleted") / "folder")
+        return real(path)
+
+    monkeypatch.setattr(os, function, deleted_meanwhile)
+    name = "another" if function == "scandir" else "set"
+    assert torch.equal(crops(ResizedPictures(counted(), (32, 48), tmp_path, name)).batch(0, 5), expected)
+    assert not doomed.exists()
+
+
 def test_an_empty_data_set_is_refused(tmp_path: Path) -> None:
     """Given no pictures, if crops are made of them, I expect a sentence."""
     with pytest.raises(InvalidRequest, match="no pictures"):

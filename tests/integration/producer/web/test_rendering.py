@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -39,6 +42,24 @@ def test_a_renderer_that_is_killed_is_begun_anew(tmp_path: Path) -> None:
         wait_until(lambda: renderers(server.process.pid) not in ([], [first]), 60)
         server.process.send_signal(signal.SIGINT)
         server.process.wait(timeout=60)
+
+
+def test_a_renderer_that_cannot_be_started_is_tried_again(
+    farm: Farm, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given no memory for another process, I expect that said, and the job to be rendered when there is some again."""
+    start, faults = subprocess.Popen, [OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))]
+
+    def popen(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        if faults:
+            raise faults.pop()
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    job = submitted(farm, pictures)
+    with rendering(farm):
+        wait_until(lambda: job.status().state is State.DONE, 120)
+    assert "the process that renders could not be started (Cannot allocate memory)" in capsys.readouterr().err
 
 
 def test_the_farm_that_is_given_is_rendered(

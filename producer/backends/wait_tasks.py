@@ -89,7 +89,7 @@ class DatabaseWaitTasks:
 
     def _maintain(self) -> None:
         if self.services.reconciler is None:
-            self.services.store.maintenance.requeue_expired()
+            self.services.store.maintenance.requeue_expired(lease=self.services.settings.lease_seconds)
         else:
             self.services.reconciler.run()
         self._call()

@@ -144,9 +144,8 @@ def _open_sqlite(
 ) -> sqlite3.Connection | None:
     """Open a database for reading alone where nothing can be written beside it; None: open it as any other."""
     file = Path(arguments[0])
-    log = file.with_name(f"{file.name}-wal")
     # With a log beside it, another process may be writing, or was killed: the file alone is not the whole then.
-    if not file.is_file() or (log.exists() and log.stat().st_size) or _takes_writes(file):
+    if not file.is_file() or _has_log(file) or _takes_writes(file):
         return None
     entry.info[READ_ONLY] = file
     # SQLite would make files beside it even to read.
@@ -162,6 +161,14 @@ def _reopen_sqlite(_connection: object, entry: ConnectionPoolEntry, _proxy: obje
     if file is not None and _takes_writes(file):
         del entry.info[READ_ONLY]
         raise DisconnectionError
+
+
+def _has_log(file: Path) -> bool:
+    try:
+        return file.with_name(f"{file.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        # Looked for by one call: whoever closes the file last deletes it.
+        return False
 
 
 def _takes_writes(file: Path) -> bool:

@@ -73,6 +73,25 @@ def test_a_new_file_that_another_program_opens_too_is_waited_for(
         engine.dispose()
 
 
+def test_a_file_that_another_program_closes_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a log beside a file, if the last program that has it open ends at this moment, I expect it opened."""
+    file, log, exists = tmp_path / "farm.db", tmp_path / "farm.db-wal", Path.exists
+    file.touch()
+    log.write_bytes(b"a frame")
+
+    def exists_and_is_deleted(path: Path) -> bool:
+        found = exists(path)
+        if path == log:
+            log.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "exists", exists_and_is_deleted)
+    engine = new_engine(f"sqlite:///{file}")
+    with engine.connect():
+        pass
+    engine.dispose()
+
+
 def test_rows_are_copied_all_or_none(postgres_url: str) -> None:
     """Given a table that is not migrated as far, if rows are copied into it, I expect our own error and no row."""
     store = Store(connect(postgres_url))

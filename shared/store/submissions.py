@@ -108,16 +108,22 @@ class Submissions(Transactions):
                 return sweep_id
             return session.scalars(select(SweepRow.id).where(SweepRow.key == key)).one()
 
-    def extend_sweep(self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> Submission:
+    def extend_sweep(
+        self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], *, seen: int | None = None
+    ) -> Submission:
         """Append cells to a sweep, and set its axes; queue those of the jobs that do not exist yet.
 
+        If it has not as many cells as were `seen`, nothing is done: another program has extended it meanwhile.
         Raises NotFound.
         """
         with self._transaction() as session:
             hold_off_deletions(session)
-            held = update(SweepRow).where(SweepRow.id == sweep_id).values(axes=dict(axes)).returning(SweepRow.id)
+            held = select(SweepRow.id).where(SweepRow.id == sweep_id).with_for_update()
             if session.execute(held).first() is None:
                 raise NotFound(f"there is no sweep {sweep_id}")
+            if seen is not None and _cells(session, sweep_id) != seen:
+                return Submission(sweep_id, (), frozenset(), new=False)
+            session.execute(update(SweepRow).where(SweepRow.id == sweep_id).values(axes=dict(axes)))
             lasts = [
                 select(func.max(kind.position)).where(kind.sweep_id == sweep_id) for kind in (JobRow, SharedCellRow)
             ]
@@ -127,6 +133,12 @@ class Submissions(Transactions):
             # Whoever looks at the sweep asks for what has changed since: a cell with an old job would not be told.
             _count_as_changed(session, sorted({*ids} - queued))
             return Submission(sweep_id, ids, queued, new=False)
+
+
+def _cells(session: Session, sweep_id: str) -> int:
+    """Return how many cells a sweep has."""
+    kinds = (select(func.count()).where(kind.sweep_id == sweep_id) for kind in (JobRow, SharedCellRow))
+    return sum(session.scalars(count).one() for count in kinds)
 
 
 def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:

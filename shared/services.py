@@ -132,7 +132,8 @@ class Services:
         from stylefarm.shared.dispatch.reconcile import Reconciler
 
         orphans = Orphans(self.engine, self.blobs)
-        return Reconciler(self.store, self.announcer, orphans, period=self.settings.reconcile_seconds)
+        period, lease = self.settings.reconcile_seconds, self.settings.lease_seconds
+        return Reconciler(self.store, self.announcer, orphans, period=period, lease=lease)
 
 
 def connect_services(settings: Settings) -> Services:

@@ -64,7 +64,7 @@ def prune(
 def _let_go_of_dead(farm: DatabaseConnection) -> None:
     """Have jobs run no more whose process was killed: on servers workers see to that."""
     if farm.settings.embedded:
-        farm.store.maintenance.requeue_expired()
+        farm.store.maintenance.requeue_expired(lease=farm.settings.lease_seconds)
 
 
 def _delete_objects(farm: DatabaseConnection, deleted: Deletion) -> int:

@@ -126,7 +126,9 @@ class DatabaseReads(DatabaseConnection):
         reads = self.services.sweep_reads
         terms = reads.loss_terms(sweep_id)
         for job_id, pairs in groupby(reads.losses(sweep_id), key=itemgetter(0)):
-            yield job_id, Losses.of([point for _, point in pairs], terms[job_id])
+            # A job that has come to the sweep since is left out.
+            if job_id in terms:
+                yield job_id, Losses.of([point for _, point in pairs], terms[job_id])
 
     def _rated_rows(self, rows: Sequence[JobRow]) -> list[Status]:
         return self.rated([Status.of(row) for row in rows])

@@ -39,13 +39,17 @@ class DatabaseWaitTasks:
         self.worker = worker
         self.renders = worker is not None
         self._emptied = 0
+        self._was_emptied = False
+        self._queued: Sequence[str] | None = None
+        self._in_vain = False
         self._maintained_at = float("-inf")
         self._before: Sequence[str] | None = None
 
     def before_poll(self) -> None:
         """Requeue what dead workers have left, if that is due."""
         if self.worker is not None:
-            self._emptied = self.worker.times_emptied
+            before, self._emptied = self._emptied, self.worker.times_emptied
+            self._was_emptied = self._emptied != before
         now = time.monotonic()
         if now - self._maintained_at >= self.services.settings.reconcile_seconds:
             self._maintain()
@@ -56,17 +60,23 @@ class DatabaseWaitTasks:
         if all(status.state.final for status in statuses):
             self._call()
         elif self.worker is not None:
-            if self._before is None:
-                # An embedded farm renders only the jobs that are waited for, and those that these depend on.
+            waiting = any(status.state is State.WAITING for status in statuses)
+            if self._before is None or (waiting and not self._before):
+                # An embedded farm renders only the jobs that are waited for, and those that these depend on. What was
+                # done may be tried again.
                 self._before = self.services.queries.ancestors(self.ids)
             before = [Status.of(row) for row in self.services.queries.jobs(self._before)]
             self._before = [status.id for status in before if not status.state.final]
             queued = [status for status in (*statuses, *before) if status.state is State.QUEUED]
-            self.worker.add([status.id for status in sorted(queued, key=lambda status: -status.priority)])
+            ordered = [status.id for status in sorted(queued, key=lambda status: -status.priority)]
+            # All of it was tried, and none could be claimed: their sweep has no room until another program's job ends.
+            self._in_vain = self._was_emptied and ordered == self._queued
+            self._queued = ordered
+            self.worker.add(ordered)
 
     def rest(self, seconds: float) -> None:
-        """Wait so long, or until all that is to be rendered here is."""
-        if self.worker is None:
+        """Wait so long, or until all that can be rendered here is."""
+        if self.worker is None or self._in_vain:
             time.sleep(seconds)
         else:
             self.worker.wait_until_emptied(self._emptied, seconds)
@@ -79,7 +89,7 @@ class DatabaseWaitTasks:
 
     def _maintain(self) -> None:
         if self.services.reconciler is None:
-            self.services.store.maintenance.requeue_expired()
+            self.services.store.maintenance.requeue_expired(lease=self.services.settings.lease_seconds)
         else:
             self.services.reconciler.run()
         self._call()

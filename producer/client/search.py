@@ -198,7 +198,8 @@ def _submit(
     jobs = [resolver.resolve(grid.spec(cell), cell, terms) for cell in cells]
     axes = {axis: _seen(axis, [*before, *cells]) for axis in grid.matrix}
     with farm.database.uploaded(resolver):
-        stored = farm.store.submissions.extend_sweep(sweep_id, axes, jobs)
+        # The same search may run in another program, too: then its cells are waited for, and not doubled.
+        stored = farm.store.submissions.extend_sweep(sweep_id, axes, jobs, seen=len(before))
     farm.database.announce(f"sweep {sweep_id}", stored.ids)
 
 

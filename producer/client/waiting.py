@@ -51,8 +51,9 @@ class Waiting:
         Raises:
             NotFound: one of the jobs was deleted.
         """
-        self._polled_at = time.monotonic()
         self._tasks.before_poll()
+        # What is done for the farm is no part of the poll: a webhook that is not answered takes ten seconds.
+        self._polled_at = time.monotonic()
         now = self._statuses()
         self.pending = sum(not status.state.final for status in now)
         self._tasks.after_poll(now)

@@ -139,9 +139,12 @@ class TrainedModels:
         if name.startswith(BLOB):
             return self._addressed(name)
         row = self._registered.get(name)
+        training = None if row is not None else self.services.queries.training(name)
+        if row is None and training is None:
+            # A training that has just ended is in neither.
+            row = self.services.store.models.find(name)
         if row is not None:
             return TrainedModel(BLOB + row.sha256, row.method, row.architecture, f"{name} ({row.sha256[:12]})")
-        training = self.services.queries.training(name)
         if training is not None:
             known = {"styles": self._styles_to_come(training.spec)}
             said = f"{name} (which job {training.id[:8]} trains)"

@@ -35,8 +35,9 @@ def sweep_document(services: Services, sweep_id: str, user: str) -> dict[str, An
     Raises:
         NotFound: there is no such sweep.
     """
-    sweep = services.queries.sweep(sweep_id)
     changes = services.cell_reads.cells(sweep_id)
+    # After its cells, so that each of their values is on its axis: the sweep may be growing.
+    sweep = services.queries.sweep(sweep_id)
     ratings = services.review_reads.of_sweep(user, sweep_id)
     metrics = metric_names(changes.cells)
     return {
@@ -72,13 +73,14 @@ def sweep_changes(services: Services, sweep_id: str, user: str, since: datetime)
     Raises:
         NotFound: there is no such sweep.
     """
-    sweep = services.queries.sweep(sweep_id)
     changes = services.cell_reads.cells(sweep_id, since)
     ratings = services.review_reads.of_sweep(user, sweep_id, since)
     rated = set(ratings).difference(cell.job for cell in changes.cells)
     if rated:
         others = services.cell_reads.of_jobs(sweep_id, sorted(rated))
         changes = CellChanges([*changes.cells, *others.cells], {**changes.pictures, **others.pictures}, changes.cursor)
+    # After its cells, as above.
+    sweep = services.queries.sweep(sweep_id)
     jobs = list(dict.fromkeys(cell.job for cell in changes.cells))
     return {
         "cursor": changes.cursor.isoformat(),

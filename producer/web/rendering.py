@@ -41,9 +41,12 @@ def rendering(farm: Farm) -> Iterator[None]:
 
 def _keep_rendering(settings: Settings, ended: threading.Event) -> None:
     while not ended.is_set():
-        code = _render_until(settings, ended)
+        try:
+            end = f"has ended ({_reason(_render_until(settings, ended))})"
+        except OSError as error:  # no memory for another process, which may pass
+            end = f"could not be started ({error.strerror})"
         if not ended.is_set():
-            say(f"the process that renders has ended ({_reason(code)}): another one begins in {PAUSE_SECONDS:.0f} s")
+            say(f"the process that renders {end}: another one begins in {PAUSE_SECONDS:.0f} s")
             ended.wait(PAUSE_SECONDS)
 
 

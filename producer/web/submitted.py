@@ -81,7 +81,8 @@ def _knows_weights(services: Services, name: str) -> bool:
 
 
 def _knows_model(services: Services, name: str) -> bool:
-    return services.store.models.find(name) is not None or services.queries.training(name) is not None
+    # In this order: a training that ends between the two looks has left its model.
+    return services.queries.training(name) is not None or services.store.models.find(name) is not None
 
 
 NAMED: Mapping[str, Callable[[Services, str], bool]] = {"weights": _knows_weights, "model": _knows_model}

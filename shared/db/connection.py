@@ -35,6 +35,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from stylefarm.shared.errors import InvalidRequest, InvalidSettings, NotMigrated, ServiceUnavailable, StorageFull
 
 BUSY_SECONDS = 30
+# Where SQLite does not wait itself.
+BUSY_PAUSE_SECONDS = 0.01
 # Bytes that SQLite needs beside a file to open it: an index of 32 KiB for its log, and a page of the log.
 LEAST_ROOM = 64 << 10
 # Where a connection's entry in the pool keeps the file that it can only read.
@@ -142,9 +144,8 @@ def _open_sqlite(
 ) -> sqlite3.Connection | None:
     """Open a database for reading alone where nothing can be written beside it; None: open it as any other."""
     file = Path(arguments[0])
-    log = file.with_name(f"{file.name}-wal")
     # With a log beside it, another process may be writing, or was killed: the file alone is not the whole then.
-    if not file.is_file() or (log.exists() and log.stat().st_size) or _takes_writes(file):
+    if not file.is_file() or _has_log(file) or _takes_writes(file):
         return None
     entry.info[READ_ONLY] = file
     # SQLite would make files beside it even to read.
@@ -162,6 +163,14 @@ def _reopen_sqlite(_connection: object, entry: ConnectionPoolEntry, _proxy: obje
         raise DisconnectionError
 
 
+def _has_log(file: Path) -> bool:
+    try:
+        return file.with_name(f"{file.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        # Looked for by one call: whoever closes the file last deletes it.
+        return False
+
+
 def _takes_writes(file: Path) -> bool:
     return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK) and not _is_full(file.parent)
 
@@ -173,8 +182,22 @@ def _is_full(folder: Path) -> bool:
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # Transactions are begun by `_begin_sqlite`, not by the driver's own rules.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a log beside the file. Of two programs that open a new file at once, SQLite refuses one without waiting."""
+    due = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= due:
+                raise
+        time.sleep(BUSY_PAUSE_SECONDS)
 
 
 def _begin_sqlite(connection: Connection) -> None:

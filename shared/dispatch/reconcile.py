@@ -8,7 +8,7 @@ import secrets
 
 from stylefarm.shared.dispatch.announcer import Announcer
 from stylefarm.shared.dispatch.orphans import Orphans
-from stylefarm.shared.store import Store
+from stylefarm.shared.store import LEASE_SECONDS, Store
 
 RECONCILER_LOCK = "reconciler"
 ORPHANS_LOCK = "orphans"
@@ -25,20 +25,30 @@ class Reconciler:
     power leaves such a lock behind for as long as the server believes in its connection, which is two hours by
     default. Two that lead at once, as after a process was halted, do no harm: each step is a conditional move, or a
     hint. Every method raises ServiceUnavailable.
+
+    Args:
+        store: the writing side of the database.
+        announcer: announces queued jobs.
+        orphans: deletes orphaned objects.
+        period: seconds from one round to the next.
+        lease: how many seconds the farm's leases last.
     """
 
-    def __init__(self, store: Store, announcer: Announcer, orphans: Orphans, *, period: float) -> None:
+    def __init__(
+        self, store: Store, announcer: Announcer, orphans: Orphans, *, period: float, lease: float = LEASE_SECONDS
+    ) -> None:
         self.store = store
         self.orphans = orphans
         self.announcer = announcer
         self.period = period
+        self.lease = lease
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(2)}"
 
     def run(self) -> bool:
         """Do one round of reconciliation if this process leads, or nobody does; return whether it led."""
         if not self.store.maintenance.acquire_lock(RECONCILER_LOCK, self.name, LOCK_PERIODS * self.period):
             return False
-        self.store.maintenance.requeue_expired()
+        self.store.maintenance.requeue_expired(lease=self.lease)
         self.announcer.fill()
         return True
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, Text, cast, func, select, true
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from stylefarm.shared.db.base import Base
@@ -33,6 +33,7 @@ from stylefarm.shared.errors import NotFound
 from stylefarm.shared.queries.references import NEWEST_JOBS, find_id, find_kind
 
 Row = TypeVar("Row", bound=Base)
+Running = aliased(JobRow)
 
 # The latest done jobs, from which the farm's speed is estimated.
 TIMED_JOBS = 200
@@ -151,12 +152,17 @@ class Queries(DatabaseReader):
         return next(iter(self._all(done.order_by(JobRow.finished_at.desc()).limit(1))), None)
 
     def next_queued(self) -> str | None:
-        """Return the id of the queued job that is rendered next: the most urgent, of these the oldest; None: none."""
+        """Return the id of the job that is rendered next, None if there is none: the most urgent, of these the oldest.
+
+        Jobs of sweeps of which as many run as may are left out.
+        """
+        running = select(func.count()).where(Running.sweep_id == SweepRow.id, Running.state == State.RUNNING)
+        full = select(SweepRow.id).where(SweepRow.max_running <= running.scalar_subquery())
+        queued = select(JobRow.id).where(JobRow.state == State.QUEUED)
+        has_room = JobRow.sweep_id.is_(None) | JobRow.sweep_id.not_in(full)
         order = JobRow.priority.desc(), JobRow.created_at, JobRow.sweep_id, JobRow.position
         with self._session() as session:
-            return session.scalars(
-                select(JobRow.id).where(JobRow.state == State.QUEUED).order_by(*order).limit(1)
-            ).first()
+            return session.scalars(queued.where(has_room).order_by(*order).limit(1)).first()
 
     def training(self, model: str) -> JobRow | None:
         """Return the newest unfinished job that trains the model of that name, if there is one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +13,7 @@ from stylefarm.shared.db.failures import ATTEMPTS, DEATH, LOST, add_failure, is_
 from stylefarm.shared.db.states import State
 from stylefarm.shared.db.tables import JobRow, LeaderLockRow
 from stylefarm.shared.errors import Quarantined, TimeLimitExceeded
+from stylefarm.shared.store.attempts import LEASE_SECONDS
 from stylefarm.shared.store.failures import fail_attempt
 from stylefarm.shared.store.moves import Transactions, lock_in_order
 
@@ -20,18 +21,18 @@ from stylefarm.shared.store.moves import Transactions, lock_in_order
 class Maintenance(Transactions):
     """Writes of the reconciler (`stylefarm.shared.dispatch.reconcile`) and of supervisors."""
 
-    def requeue_expired(self) -> list[str]:
-        """Requeue the jobs whose lease has expired; return their ids.
+    def requeue_expired(self, *, lease: float = LEASE_SECONDS) -> list[str]:
+        """Requeue the jobs whose lease has expired; return their ids. `lease` is how long one lasts.
 
         Those that were to be cancelled are cancelled; a hint for one of them does no harm.
         """
         with self._transaction() as session:
             # Rows that others have locked are skipped: their leases are being renewed, or taken back.
-            expired = select(JobRow, now()).where(JobRow.state == State.RUNNING, JobRow.lease_until < now())
-            lost = session.execute(expired.with_for_update(of=JobRow, key_share=True, skip_locked=True)).all()
-            for job, expired_at in lost:
-                _expire(session, job, expired_at)
-            return [job.id for job, _ in lost]
+            expired = select(JobRow).where(JobRow.state == State.RUNNING, JobRow.lease_until < now())
+            lost = session.scalars(expired.with_for_update(of=JobRow, key_share=True, skip_locked=True)).all()
+            for job in lost:
+                _expire(session, job, timedelta(seconds=lease))
+            return [job.id for job in lost]
 
     def reclaim_dead(self, process: str) -> list[str]:
         """Requeue the jobs of a process that died; return their ids. `process` is a part of its worker's name.
@@ -78,9 +79,11 @@ class Maintenance(Transactions):
             )
 
 
-def _expire(session: Session, job: JobRow, expired_at: datetime) -> None:
-    if job.time_limit and job.started_at and (expired_at - job.started_at).total_seconds() > job.time_limit:
-        # A worker does not renew the lease of a job that is over its time limit, so that a hanging one loses it.
+def _expire(session: Session, job: JobRow, lease: timedelta) -> None:
+    # When its worker was last heard of: how long the job lay there since says nothing of how long it ran.
+    ran = job.lease_until - lease - job.started_at if job.lease_until and job.started_at else timedelta(0)
+    if job.time_limit and ran.total_seconds() > job.time_limit:
+        # A worker goes on for one more lease when a job is over its time limit, so that a hanging one loses it.
         late = TimeLimitExceeded(f"it ran for longer than its time_limit of {job.time_limit:g} seconds, and hung")
         fail_attempt(session, job, late.failure_class, late, "expired", {})
         return

@@ -108,23 +108,37 @@ class Submissions(Transactions):
                 return sweep_id
             return session.scalars(select(SweepRow.id).where(SweepRow.key == key)).one()
 
-    def extend_sweep(self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob]) -> Submission:
+    def extend_sweep(
+        self, sweep_id: str, axes: Mapping[str, Any], jobs: Sequence[NewJob], *, seen: int | None = None
+    ) -> Submission:
         """Append cells to a sweep, and set its axes; queue those of the jobs that do not exist yet.
 
+        If it has not as many cells as were `seen`, nothing is done: another program has extended it meanwhile.
         Raises NotFound.
         """
         with self._transaction() as session:
             hold_off_deletions(session)
-            held = update(SweepRow).where(SweepRow.id == sweep_id).values(axes=dict(axes)).returning(SweepRow.id)
+            held = select(SweepRow.id).where(SweepRow.id == sweep_id).with_for_update()
             if session.execute(held).first() is None:
                 raise NotFound(f"there is no sweep {sweep_id}")
+            if seen is not None and _cells(session, sweep_id) != seen:
+                return Submission(sweep_id, (), frozenset(), new=False)
+            session.execute(update(SweepRow).where(SweepRow.id == sweep_id).values(axes=dict(axes)))
             lasts = [
                 select(func.max(kind.position)).where(kind.sweep_id == sweep_id) for kind in (JobRow, SharedCellRow)
             ]
             first = 1 + max((last for one in lasts if (last := session.scalars(one).one()) is not None), default=-1)
             entries = [new_rows(job, sweep_id, first + number) for number, job in enumerate(jobs)]
             ids, queued = _fill(session, sweep_id, entries, _known(session, entries))
+            # Whoever looks at the sweep asks for what has changed since: a cell with an old job would not be told.
+            _count_as_changed(session, sorted({*ids} - queued))
             return Submission(sweep_id, ids, queued, new=False)
+
+
+def _cells(session: Session, sweep_id: str) -> int:
+    """Return how many cells a sweep has."""
+    kinds = (select(func.count()).where(kind.sweep_id == sweep_id) for kind in (JobRow, SharedCellRow))
+    return sum(session.scalars(count).one() for count in kinds)
 
 
 def _sweep_key(name: str, axes: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -221,6 +235,14 @@ def _keep(session: Session, sweep_id: str) -> None:
     session.execute(
         update(JobRow).where(asked).values(cancel_requested=False), execution_options={"synchronize_session": False}
     )
+
+
+def _count_as_changed(session: Session, jobs: Sequence[str]) -> None:
+    for start in range(0, len(jobs), CHUNK):
+        these = JobRow.id.in_(jobs[start : start + CHUNK])
+        session.execute(lock_in_order(select(JobRow.id).where(these)))
+        statement = update(JobRow).where(these).values(updated_at=now())
+        session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _drop(session: Session, sweep_id: str, places: Sequence[int]) -> None:

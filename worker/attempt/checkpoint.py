@@ -156,8 +156,7 @@ class CheckpointSink:
             return
         try:
             self._store_last(progress, progress.state())
-        except (Interrupted, RuntimeError):
-            # The program exits without having closed its farm, and Python starts no threads any more.
+        except Interrupted:
             return
         except Exception as error:  # noqa: BLE001 - the work stops for another reason, which is the one to tell
             log.warning("no last checkpoint", reason=str(error) or type(error).__name__)
@@ -186,7 +185,12 @@ class CheckpointSink:
 
     def _start_upload(self, state: EngineState) -> Future[Checkpoint | None]:
         # In the log's context, so that messages of this thread name the job and the attempt, too.
-        return self._pool.submit(contextvars.copy_context().run, self.store.store, state, self._closed)
+        context = contextvars.copy_context()
+        try:
+            return self._pool.submit(context.run, self.store.store, state, self._closed)
+        except RuntimeError as error:
+            # The program exits without having closed its farm, and Python starts no threads any more.
+            raise Interrupted from error
 
     def _settle(self) -> None:
         """Have the row name an uploaded checkpoint, after the losses before it are stored."""

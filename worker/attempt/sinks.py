@@ -62,10 +62,12 @@ class Background:
         """Queue `work`, and wait for room if much is queued; raise what earlier work raised."""
         if len(self._pending) >= MOST_PENDING:
             self._pending[0].result()
-        done = [future for future in self._pending if future.done()]
-        self._pending = [future for future in self._pending if not future.done()]
-        for future in done:
-            future.result()
+        # Each is looked at once: one that ends between two looks would be in neither list, and its exception lost.
+        ended = {future: future.done() for future in self._pending}
+        self._pending = [future for future in self._pending if not ended[future]]
+        for future, has_ended in ended.items():
+            if has_ended:
+                future.result()
         # In the log's context, so that messages of this thread name the job and the attempt, too.
         context = contextvars.copy_context()
         try:

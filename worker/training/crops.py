@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -66,12 +66,20 @@ class Crops:
             count: Crops in a batch.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="crops") as pool:
-            coming = pool.submit(self.batch, first, count)
+            coming = self._begun(pool, first, count)
             for step in range(first, stop):
-                batch = coming.result()
+                batch = coming()
                 if step + 1 < stop:
-                    coming = pool.submit(self.batch, step + 1, count)
+                    coming = self._begun(pool, step + 1, count)
                 yield batch
+
+    def _begun(self, pool: ThreadPoolExecutor, step: int, count: int) -> Callable[[], Tensor]:
+        """Begin to read a batch; return what returns it."""
+        try:
+            return pool.submit(self.batch, step, count).result
+        except RuntimeError:
+            # The program exits, and Python begins nothing more: until the training is told, it reads by itself.
+            return partial(self.batch, step, count)
 
     def _index(self, position: int) -> int:
         epoch, place = divmod(position, len(self.which))

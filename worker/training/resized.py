@@ -51,7 +51,8 @@ class ResizedPictures:
         name = hashlib.sha256(f"{key} {sorted(shorts)}".encode()).hexdigest()[:32]
         self.folder = scratch / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        os.utime(self.folder)
+        with contextlib.suppress(OSError):  # Another training has just deleted it, since it was not used for long.
+            os.utime(self.folder)
         _forget_oldest(scratch, self.folder, limit // 2)
         self._held = _bytes(scratch)
 
@@ -168,7 +169,10 @@ def _used(folder: Path) -> float:
 
 def _bytes(folder: Path) -> int:
     total = 0
-    for file in folder.rglob("*.npy"):
-        with contextlib.suppress(OSError):  # Another training has just deleted it.
-            total += file.stat().st_size
+    # Path.rglob fails where another training has just deleted a folder; this passes it over.
+    for path, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".npy"):
+                with contextlib.suppress(OSError):  # Likewise a file.
+                    total += Path(path, name).stat().st_size
     return total

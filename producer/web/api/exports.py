@@ -51,11 +51,12 @@ def export(request: Request, farm: FarmDep, reader: Reader, sweep_id: str, body:
         raise InvalidRequest(
             f"{len(cells):,} cells are selected, and at most {MOST_PICTURES:,} are exported: select fewer"
         )
-    sweep = farm.find_sweep(sweep_id)
-    everything = sweep.statuses()
     jobs = {(cell.position, cell.job) for cell in cells}
-    places = farm.services.cell_reads.cells(sweep_id).cells
-    chosen = [status for status, cell in zip(everything, places, strict=True) if (cell.position, status.id) in jobs]
+    # All by one look: the sweep may be growing.
+    rows = farm.services.queries.sweep_jobs(sweep_id)
+    everything = farm.rated([Status.of(row) for row in rows])
+    sweep = farm.find_sweep(sweep_id)
+    chosen = [status for status, row in zip(everything, rows, strict=True) if (row.position, row.id) in jobs]
     name = f"{sweep.name or sweep_id[:8]}-{len(chosen)}"
     if body.what == "sweep":
         text = yaml.safe_dump(sweep_file(name, chosen), sort_keys=False, allow_unicode=True)

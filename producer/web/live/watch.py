@@ -28,7 +28,7 @@ log = structlog.get_logger("stylefarm.web")
 
 @dataclass(frozen=True)
 class Message:
-    """An event of a stream: its name, its cursor, its data as JSON."""
+    """An event of a stream: its name, its cursor if it moves that on, its data as JSON."""
 
     event: str
     cursor: str
@@ -38,7 +38,9 @@ class Message:
 
     def encode(self) -> bytes:
         """Return the event as a text/event-stream has it."""
-        return b"event: %s\nid: %s\ndata: %s\n\n" % (self.event.encode(), self.cursor.encode(), self.data)
+        # An empty id would take from the client the cursor that it had last, and by which it comes again.
+        cursor = f"id: {self.cursor}\n" if self.cursor else ""
+        return b"event: %s\n%sdata: %s\n\n" % (self.event.encode(), cursor.encode(), self.data)
 
 
 @dataclass(eq=False)

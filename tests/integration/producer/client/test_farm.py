@@ -30,7 +30,9 @@ from stylefarm import (
     sweep_losses,
     sweep_sheet,
 )
+from stylefarm.producer.client.waiting import POLL_SECONDS
 from stylefarm.producer.views.status import Status
+from stylefarm.shared.db.records import Fence
 from stylefarm.shared.images.encode import read_parameters
 from stylefarm.shared.spec.networks import PRETRAINED_FILES
 
@@ -86,6 +88,25 @@ def test_what_a_job_waits_for_is_rendered_too(farm: Farm, pair: dict[str, str]) 
     assert third.status().state is State.WAITING
     assert third.wait(timeout=60).state is State.DONE
     assert first.status().state is second.status().state is State.DONE
+
+
+def test_what_is_tried_again_meanwhile_is_rendered_too(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a paused job whose parent is done, if that is tried again and it is resumed, I expect both rendered."""
+    first = farm.submit(**pair, **SHALLOW, iterations=2)
+    second = farm.submit(**pair, **SHALLOW, iterations=2, init="noise", seed=1, after=first)
+    first.wait(timeout=60)
+    second.pause()
+    polls: list[State] = []
+
+    def watch(statuses: Sequence[Status]) -> None:
+        polls.append(statuses[0].state)
+        if len(polls) == 2:
+            first.retry()
+            second.resume()
+
+    assert second.wait(timeout=30, watch=watch).state is State.DONE
+    assert State.WAITING in polls
+    assert first.status().attempt == 2
 
 
 def test_a_rendered_job_is_rendered_once_more(farm: Farm, pair: dict[str, str]) -> None:
@@ -280,6 +301,21 @@ def test_two_farms_render_a_job_once(pair: dict[str, str]) -> None:
         statuses = sweep.wait()
         elsewhere.join()
     assert [(status.state, status.attempt) for status in statuses] == [(State.DONE, 1)] * 3
+
+
+def test_what_waits_for_another_program_is_polled_with_pauses(farm: Farm, pair: dict[str, str]) -> None:
+    """Given a sweep of one job at a time, which another program renders, if it is waited for, I expect pauses."""
+    sweep = farm.sweep(matrix={"iterations": [1, 2]}, base={**pair, **SHALLOW}, max_running=1)
+    first, second = sweep.jobs()
+    claimed = farm.store.attempts.claim(first.id, "another program")
+    assert claimed is not None
+    polls: list[State] = []
+    with pytest.raises(StillPending):
+        second.wait(2, watch=lambda statuses: polls.append(statuses[0].state))
+    # Twice at once: before the second poll, nothing is known of the first try.
+    assert len(polls) <= 3 + 2 / POLL_SECONDS
+    farm.store.attempts.release(Fence(first.id, claimed.attempt), "given up", {})
+    assert [status.state for status in sweep.wait(60)] == [State.DONE] * 2
 
 
 def test_a_closed_farm_takes_no_connection_from_another() -> None:

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stylefarm import Farm, InvalidRequest, InvalidSpec, Job, NotFound, State
+from stylefarm.producer.web.submitted import check_addresses
 from stylefarm.shared.db.states import ArtifactRole
+from stylefarm.shared.db.tables import JobRow
+from stylefarm.shared.queries.jobs import Queries
 from stylefarm.worker.engine.feedforward.model import Model
 from tests.tiny_models import adain_model, put_models, trunk_model, written
 
@@ -45,6 +48,21 @@ def test_a_model_renders_by_its_name_alone(farm: Farm, pictures: Path) -> None:
     assert {"ssim", "self_similarity", "seconds"} <= status.metrics.keys()
     again = farm.submit(content=str(pictures / "a.png"), model="waves", size=32, seed=7, iterations=9)
     assert again.id == job.id, "what has no effect is left out of the key"
+
+
+def test_a_model_whose_training_ends_meanwhile_is_found(
+    farm: Farm, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a training that ends just as its model is looked for, here or over HTTP, I expect the model found."""
+    training = Queries.training
+
+    def ends(queries: Queries, name: str) -> JobRow | None:
+        put_models(farm.services, **{name: trunk_model("ulyanov", seed=len(name))})
+        return training(queries, name)
+
+    monkeypatch.setattr(Queries, "training", ends)
+    assert farm.submit(content=str(pictures / "a.png"), model="ripples", **PIXELS).created
+    check_addresses(farm, {"model": "whirls"})
 
 
 def test_several_styles_of_a_model_are_chosen_and_mixed(farm: Farm, pictures: Path) -> None:

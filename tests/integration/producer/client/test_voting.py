@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stylefarm import Farm, State
+from stylefarm import Farm, State, Sweep
 from stylefarm.producer.client import voting
+from stylefarm.producer.client.proposals import propose
 from stylefarm.producer.client.search import best, search, tried_cells
 from stylefarm.producer.grids import Grid, parse_grid
 from stylefarm.producer.views.preference import next_pair
@@ -101,6 +104,24 @@ def test_votes_steer_a_search_to_what_is_preferred(farm: Farm, grid: Grid, monke
     # The first ones are drawn at random. Without votes, or against them, the others would lie farther away.
     assert sum(distances[12:]) < 0.8 * sum(distances[:12])
     assert tried[0].metrics["preference"] != 0
+
+
+def test_a_search_in_two_programs_tries_each_cell_once(farm: Farm, grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a search that runs in two programs, if both propose cells at once, I expect those of one of them."""
+    assert grid.search is not None
+    alone = replace(grid, search=replace(grid.search, metric="loss", trials=8, votes=None))
+    others: list[Sweep] = []
+
+    def propose_late(*arguments: Any) -> list[dict[str, Any]]:
+        monkeypatch.setattr("stylefarm.producer.client.search.propose", propose)
+        others.append(search(farm, alone))
+        return propose(*arguments)
+
+    monkeypatch.setattr("stylefarm.producer.client.search.propose", propose_late)
+    found = search(farm, alone)
+    assert [other.id for other in others] == [found.id]
+    assert len(found) == 8
+    assert len({status.id for status in found.statuses()}) == 8
 
 
 def test_what_is_deleted_while_votes_are_waited_for_lacks_none(farm: Farm, grid: Grid) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -56,6 +57,39 @@ def test_an_interrupt_at_the_end_is_not_logged(
         with suppress(KeyboardInterrupt):
             engine.dispose()
         assert len(caplog.records) == logged
+
+
+def test_a_new_file_that_another_program_opens_too_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a new file that another program is about to write, if it is opened, I expect that waited for."""
+    file = tmp_path / "farm.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(time, "sleep", lambda _: other.rollback())
+        engine = new_engine(f"sqlite:///{file}")
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        engine.dispose()
+
+
+def test_a_file_that_another_program_closes_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a log beside a file, if the last program that has it open ends at this moment, I expect it opened."""
+    file, log, exists = tmp_path / "farm.db", tmp_path / "farm.db-wal", Path.exists
+    file.touch()
+    log.write_bytes(b"a frame")
+
+    def exists_and_is_deleted(path: Path) -> bool:
+        found = exists(path)
+        if path == log:
+            log.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "exists", exists_and_is_deleted)
+    engine = new_engine(f"sqlite:///{file}")
+    with engine.connect():
+        pass
+    engine.dispose()
 
 
 def test_rows_are_copied_all_or_none(postgres_url: str) -> None:

@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 
 from stylefarm import migrations
+from stylefarm.shared.db.clock import now
 from stylefarm.shared.db.connection import connect
 from stylefarm.shared.db.records import Fence, JobSelector, NewJob
 from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.dispatch.backlog import Backlog
 from stylefarm.shared.errors import InvalidImage, NotFound, ServiceUnavailable
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.spec.terms import parse_terms
 from stylefarm.shared.store import Store
 from tests.integration.jobs import RESULT, new_job
+
+DAY = 86_400.0
 
 
 class LimitedFarm:
@@ -178,12 +182,25 @@ def test_a_limited_sweep_leaves_room_for_others(farm: LimitedFarm) -> None:
 def test_a_hung_job_that_is_over_its_time_fails(farm: LimitedFarm) -> None:
     """Given a job with a time limit whose worker hangs, if its lease runs out, I expect it failed for good."""
     late, early = farm.submit(time_limit=0.001), farm.submit(time_limit=3600)
-    for job_id in (late, early):
-        farm.claim(job_id, lease=0)
+    fences = [farm.claim(job_id, lease=30) for job_id in (late, early)]
     time.sleep(0.01)
-    farm.store.maintenance.requeue_expired()
+    for fence in fences:
+        assert fence is not None
+        assert farm.store.attempts.renew(fence, lease=0)
+    time.sleep(0.01)
+    farm.store.maintenance.requeue_expired(lease=0)
     assert farm.states(late, early) == ["failed", "queued"]
     assert farm.queries.job(late).error_class == "limit"
+
+
+def test_a_job_that_was_left_for_long_is_not_over_its_time(farm: LimitedFarm) -> None:
+    """Given a job whose worker died soon, if nobody sees to it until its time limit is over, I expect it queued."""
+    job_id = farm.submit(time_limit=600)
+    assert farm.claim(job_id, lease=30) is not None
+    with farm.store.engine.begin() as connection:
+        connection.execute(update(JobRow).values(started_at=now(-DAY), lease_until=now(30 - DAY)))
+    farm.store.maintenance.requeue_expired()
+    assert farm.states(job_id) == ["queued"]
 
 
 def test_attempts_are_capped(farm: LimitedFarm) -> None:

@@ -6,12 +6,15 @@ import dataclasses
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from stylefarm.shared.db.records import JobSelector, NewJob, Submission
 from stylefarm.shared.db.states import State
+from stylefarm.shared.db.tables import JobRow
 from stylefarm.shared.errors import InvalidImage
 from stylefarm.shared.queries.jobs import Queries
 from stylefarm.shared.queries.sweeps import SweepReads
@@ -63,6 +66,20 @@ def test_a_longer_axis_queues_the_new_cells_alone(store: Store, queries: Queries
     assert queries.counts(longer.sweep_id) == {State.QUEUED: 3, State.DONE: 1}
     changes = queries.changed(longer.sweep_id)
     assert sorted((change.position, change.id) for change in changes.jobs) == list(enumerate(longer.ids))
+
+
+def test_a_cell_that_a_growing_sweep_shares_is_told_as_a_change(store: Store, queries: Queries) -> None:
+    """Given a cursor of a sweep that grows, if a cell comes to it whose job is old, I expect it after the cursor."""
+    first = submitted(store, 1, 2)
+    store.attempts.finish(claimed(store, first.ids[0]), RESULT, {})
+    grown = store.submissions.open_sweep("a key", "search")
+    store.submissions.extend_sweep(grown, {"seed": [2]}, cells(2))
+    with store.engine.begin() as connection:
+        connection.execute(update(JobRow).values(updated_at=datetime(2020, 1, 1, tzinfo=UTC)))
+    cursor = queries.changed(grown).cursor
+    store.submissions.extend_sweep(grown, {"seed": [1, 2, 3]}, cells(1, 3))
+    changed = queries.changed(grown, cursor).jobs
+    assert {(change.position, str(change.state)) for change in changed} == {(1, "done"), (2, "queued")}
 
 
 def test_cells_of_one_picture_are_one_job(store: Store, queries: Queries) -> None:

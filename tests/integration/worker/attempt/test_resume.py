@@ -21,8 +21,10 @@ from stylefarm.shared.db.tables import ArtifactRow
 from stylefarm.shared.errors import StorageFull
 from stylefarm.shared.spec.spec import ENGINE_VERSION
 from stylefarm.worker.attempt.attempt import Attempt
+from stylefarm.worker.attempt.checkpoint import CheckpointSink
 from stylefarm.worker.attempt.checkpoint_file import read_checkpoint, write_checkpoint
 from stylefarm.worker.engine.methods.method import Progress
+from stylefarm.worker.engine.optim.state import EngineState
 from tests.integration.worker.attempt.held import until_named, until_stopped, until_stored
 from tests.servers.processes import wait_until
 from tests.weights_files import squeezenet_state, write_torch
@@ -220,6 +222,26 @@ def test_a_checkpoint_that_cannot_be_stored_fails_no_job(
     monkeypatch.setattr(FolderBlobs, "put_file", full)
     assert job.wait(timeout=120).state is State.DONE
     assert "checkpoints" not in farm.services.queries.attempts(job.id)[0].record
+
+
+def test_a_checkpoint_that_is_due_while_the_program_exits_fails_no_job(
+    farm: Farm, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a job that is rendered, if Python begins to exit when a checkpoint is due, I expect it queued again."""
+    job = farm.submit(**fields, force=True)
+
+    def exits(_sink: CheckpointSink, state: EngineState) -> EngineState:
+        monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+        return state
+
+    def watch(statuses: Sequence[Status]) -> None:
+        if statuses[0].attempt > 0 and farm.services.queries.attempts(job.id)[0].outcome is not None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(CheckpointSink, "_copy", exits)
+    with pytest.raises(KeyboardInterrupt):
+        job.wait(timeout=120, watch=watch)
+    assert farm.services.queries.attempts(job.id)[0].outcome == "released"
 
 
 def test_a_history_that_does_not_fit_is_left_out(

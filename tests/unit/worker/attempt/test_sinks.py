@@ -1,10 +1,12 @@
-"""What is kept of a curve that leaves the numbers."""
+"""What is kept of a curve that leaves the numbers, and what is told of work in the background that fails."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Sequence
-from typing import cast
+from concurrent.futures import Future, wait
+from typing import Any, cast
 
 import pytest
 import torch
@@ -56,3 +58,25 @@ def test_a_picture_that_no_loss_sees_ends_the_job() -> None:
     stored, said = rendered([3.0, 2.0], NAN)
     assert stored == [0, 1]
     assert said.startswith("the picture left the finite numbers at iteration 1 or before: try ")
+
+
+def test_work_that_fails_while_it_is_looked_at_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """given work in the background; if it fails just after it was looked at; I expect its error raised all the same."""
+    begun, really_done = threading.Event(), Future.done
+
+    def fail() -> None:
+        begun.wait()
+        raise OSError("the database is gone")
+
+    def done(future: Future[Any]) -> bool:
+        seen = really_done(future)
+        begun.set()
+        wait([future])
+        return seen
+
+    with contextlib.closing(Background()) as background:
+        background.submit(fail)
+        monkeypatch.setattr(Future, "done", done)
+        with pytest.raises(OSError, match="gone"):
+            background.submit(lambda: None)
+            background.finish()

@@ -49,6 +49,16 @@ def test_a_step_has_its_crops_in_any_run(tmp_path: Path) -> None:
     assert not torch.equal(other.batch(5, 3), run[5])
 
 
+def test_batches_come_while_the_program_exits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given batches that are read ahead, if Python begins to exit, I expect the others all the same, until the end."""
+    expected = list(crops(ResizedPictures(counted(), (32, 48), tmp_path, "set")).batches(0, 4, 3))
+    batches = crops(ResizedPictures(counted(), (32, 48), tmp_path, "set")).batches(0, 4, 3)
+    first = next(batches)
+    monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
+    for batch, same in zip([first, *batches], expected, strict=True):
+        assert torch.equal(batch, same)
+
+
 def test_each_picture_comes_once_before_any_comes_again(tmp_path: Path) -> None:
     """Given 6 pictures of one color each, if 12 crops are drawn, I expect each color twice, once in each half."""
     noise = torch.randint(0, 40, (3, 40, 40), generator=torch.Generator().manual_seed(0))
@@ -126,6 +136,26 @@ def test_data_sets_that_were_used_longest_ago_make_room(tmp_path: Path) -> None:
     ResizedPictures(counted(), (32, 48), tmp_path, "third", limit=3 * size)
     assert [folder.exists() for folder in folders] == [False, True]
     assert resized.DISK_LIMIT > 1 << 30
+
+
+@pytest.mark.parametrize("function", ["scandir", "utime"])
+def test_data_sets_that_another_training_deletes_do_no_harm(
+    function: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a folder that another training deletes as it is looked into, or begun with, I expect the same crops."""
+    expected = crops(ResizedPictures(counted(), (32, 48), tmp_path, "set")).batch(0, 5)
+    doomed = next(tmp_path.iterdir())
+    real = getattr(os, function)
+
+    def deleted_meanwhile(path: Path) -> object:
+        if str(path) == str(doomed) and doomed.exists():
+            doomed.rename(tmp_path_factory.mktemp("deleted") / "folder")
+        return real(path)
+
+    monkeypatch.setattr(os, function, deleted_meanwhile)
+    name = "another" if function == "scandir" else "set"
+    assert torch.equal(crops(ResizedPictures(counted(), (32, 48), tmp_path, name)).batch(0, 5), expected)
+    assert not doomed.exists()
 
 
 def test_an_empty_data_set_is_refused(tmp_path: Path) -> None:

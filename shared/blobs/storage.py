@@ -223,6 +223,8 @@ def unreadable(path: Path, error: OSError) -> FarmError:
 
 
 _PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
+# What an interrupted download has left is nobody's after so long.
+LEFT_OVER_SECONDS = 86_400.0
 
 
 @contextmanager
@@ -240,19 +242,24 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise ServiceUnavailable(f"{path} cannot be written ({_reason(error)}): check its folder") from error
 
 
-def remove_partials(folder: Path, older_than: float) -> None:
-    """Delete what `replacing` has left in a folder because its process was killed, so many seconds ago or more."""
+def partial_beside(path: Path) -> Path:
+    """Return a new name, in the folder of `path`, for a file that is renamed to it when it is whole."""
+    return path.with_name(f".{secrets.token_hex(8)}.partial")
+
+
+def remove_partials(folder: Path) -> None:
+    """Delete the partial files of a folder that are so old that their process was killed."""
     for partial in folder.glob(".*.partial"):
         # Another process may delete it at the same time.
         with suppress(FileNotFoundError):
-            if _PARTIAL.fullmatch(partial.name) and time.time() - partial.stat().st_mtime > older_than:
+            if _PARTIAL.fullmatch(partial.name) and time.time() - partial.stat().st_mtime > LEFT_OVER_SECONDS:
                 partial.unlink()
 
 
 @contextmanager
 def _whole_file(path: Path, *, make_folder: bool = False) -> Iterator[IO[bytes]]:
     # Opened like any new file, for its permissions: those of tempfile are for the owner alone.
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial = partial_beside(path)
     file = _opened_in_folder(partial) if make_folder else partial.open("xb")
     try:
         with file:

@@ -36,11 +36,12 @@ class AppliedRun:
         spec, services, path = attempts[0].picture.spec, self.context.services, budget.path
         if spec.model is None or not isinstance(spec.size, int):
             raise TypeError("a model, and the size, are resolved when a job is submitted")
-        model = load_model(spec.model, services, self.context.folder)
+        # Asked for once: a training that is tried again has another model then.
+        sha256 = model_hash(spec.model, services)
+        model = load_model(sha256, services, self.context.folder)
         if model.method != spec.method:
             raise InvalidSpec(f"the model is one of {model.method}, not of {spec.method}: name another model")
-        key = (model_hash(spec.model, services), str(path))
-        applier = self.context.cache.applier(key, lambda: load_applier(model, path))
+        applier = self.context.cache.applier((sha256, str(path)), lambda: load_applier(model, path))
         batch = [attempt.picture.inputs for attempt in attempts]
         sized = [inputs.sized(spec.size, path.device) for inputs in batch]
         _, _, height, width = sized[0].content.shape

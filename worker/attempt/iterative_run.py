@@ -70,9 +70,9 @@ class IterativeRun:
         """Return what renders the start of the first scale by the spec's model."""
         if spec.model is None:
             raise TypeError("init = model without a model is not valid")
-        model = load_model(spec.model, self.context.services, self.context.folder)
-        key = (model_hash(spec.model, self.context.services), str(budget.path))
-        applier = self.context.cache.applier(key, lambda: load_applier(model, budget.path))
+        sha256 = model_hash(spec.model, self.context.services)
+        model = load_model(sha256, self.context.services, self.context.folder)
+        applier = self.context.cache.applier((sha256, str(budget.path)), lambda: load_applier(model, budget.path))
 
         def start(inputs: JobImages, sized: ScaledImages) -> Tensor:
             if max(sized.content.shape[2:]) != spec.sizes[0]:

@@ -18,7 +18,7 @@ from stylefarm.shared.spec.training import TrainingSpec
 from stylefarm.worker.engine.hardware.device import ComputePath
 from stylefarm.worker.engine.networks.weights import read_weights
 from stylefarm.worker.host.retry import retry_transient
-from stylefarm.worker.render.applied import load_model
+from stylefarm.worker.render.applied import load_model, model_hash
 from stylefarm.worker.render.stored_files import cached_file
 from stylefarm.worker.training.trainer import PictureSet, TrainingInputs
 
@@ -68,7 +68,7 @@ def fetch_training_inputs(spec: TrainingSpec, services: Services, cache: Path, p
         [fetch_picture(address, address[:19], services) for address in spec.style],
         None if spec.style_set is None else _pictures(spec.style_set, services),
         None if file is None else read_weights(file),
-        None if spec.base is None else load_model(spec.base, services, cache),
+        None if spec.base is None else load_model(model_hash(spec.base, services), services, cache),
         path,
         cache / "training",
     )

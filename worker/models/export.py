@@ -16,7 +16,6 @@ from stylefarm.shared.blobs.storage import read_chunks, replacing
 from stylefarm.shared.errors import FarmError, InvalidRequest
 from stylefarm.shared.files.atomic import check_writable
 from stylefarm.shared.services import Services
-from stylefarm.shared.spec.spec import BLOB
 from stylefarm.worker.engine.feedforward.exported import LEAST_STRIDES, ExportableModel, exportable
 from stylefarm.worker.engine.feedforward.model import write_model
 from stylefarm.worker.render.applied import load_model
@@ -64,7 +63,7 @@ def export_model(
     row = services.store.models.get(name)
     check_writable(output, force=force)
     cache = services.settings.home.expanduser() / "cache"
-    model = load_model(BLOB + row.sha256, services, cache)
+    model = load_model(row.sha256, services, cache)
     with tempfile.TemporaryDirectory(prefix="stylefarm-") as folder:
         path = Path(folder) / f"model{next(suffix for suffix, each in SUFFIXES.items() if each == chosen)}"
         if chosen == "safetensors":

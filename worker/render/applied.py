@@ -57,11 +57,11 @@ def _is_on_its_way(job_id: str, services: Services) -> bool:
         return False
 
 
-def load_model(address: str, services: Services, cache: Path) -> Model:
-    """Return the model that a resolved spec names.
+def load_model(sha256: str, services: Services, cache: Path) -> Model:
+    """Return a model of the object store.
 
     Args:
-        address: as in `model_hash`.
+        sha256: its hash, in hex: `model_hash` of what a resolved spec names.
         services: the farm's.
         cache: a folder of this machine that keeps its file.
 
@@ -70,7 +70,6 @@ def load_model(address: str, services: Services, cache: Path) -> Model:
         InvalidRequest: it is damaged, or of a later release.
         ServiceUnavailable: a service does not answer.
     """
-    sha256 = model_hash(address, services)
     try:
         file = cached_file(Models.folder, sha256, services.blobs, cache)
     except NotFound:

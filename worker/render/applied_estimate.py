@@ -14,7 +14,7 @@ from stylefarm.shared.settings import Settings
 from stylefarm.shared.spec.spec import JobSpec
 from stylefarm.worker.engine.hardware.device import choose
 from stylefarm.worker.engine.hardware.memory import available_memory, resident_memory
-from stylefarm.worker.render.applied import apply_to, load_applier, load_model
+from stylefarm.worker.render.applied import apply_to, load_applier, load_model, model_hash
 from stylefarm.worker.render.estimates import Estimate, ScaleEstimate
 from stylefarm.worker.render.inputs import JobImages
 
@@ -39,7 +39,7 @@ def estimate_applied(spec: JobSpec, fetch: Callable[[str], Image.Image], setting
     if spec.model is None or not isinstance(spec.size, int):
         raise TypeError("a model, and the size, are resolved when a job is submitted")
     path, services = choose(spec.precision), connect_services(settings)
-    model = load_model(spec.model, services, settings.home.expanduser() / "cache")
+    model = load_model(model_hash(spec.model, services), services, settings.home.expanduser() / "cache")
     applier = load_applier(model, path)
     inputs = JobImages.fetched(spec, fetch)
     available = available_memory(path.device, settings.memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from stylefarm.shared.blobs.storage import BlobStore
+from stylefarm.shared.blobs.storage import BlobStore, partial_beside, remove_partials
 from stylefarm.shared.errors import ServiceUnavailable
 from stylefarm.worker.host.retry import retry_transient
 
@@ -31,12 +31,18 @@ def cached_file(folder: str, sha256: str, blobs: BlobStore, cache: Path) -> Path
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceUnavailable(f"the folder {file.parent} cannot be made ({error.strerror}): check it") from error
-    retry_transient(lambda: blobs.get_file(f"{folder}/{sha256}", file))
-    with file.open("rb") as opened:
-        fits = hashlib.file_digest(opened, "sha256").hexdigest() == sha256
-    if not fits:
-        file.unlink()
-        raise ServiceUnavailable(
-            f"the {folder} {sha256[:12]} came back with other bytes than were stored: check the store"
-        )
+    remove_partials(file.parent)
+    # It gets its name when its bytes are known to be the right ones: other slots of this machine read it then.
+    partial = partial_beside(file)
+    try:
+        retry_transient(lambda: blobs.get_file(f"{folder}/{sha256}", partial))
+        with partial.open("rb") as opened:
+            fits = hashlib.file_digest(opened, "sha256").hexdigest() == sha256
+        if not fits:
+            raise ServiceUnavailable(
+                f"the {folder} {sha256[:12]} came back with other bytes than were stored: check the store"
+            )
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
     return file

@@ -37,8 +37,6 @@ SILENCE_SECONDS = 30
 SLOWEST_BYTES_PER_SECOND = 2_000
 SLOW_SECONDS = 60.0
 MOST_BYTES = 2_000_000_000
-# What an interrupted download has left is nobody's after so long.
-LEFT_OVER_SECONDS = 86_400.0
 # What takes no longer shows no progress.
 PATIENCE_SECONDS = 1.0
 
@@ -93,7 +91,7 @@ def download(url: str, path: Path, sha256: str) -> None:
     """
     digest, shown = hashlib.sha256(), check_url(url)
     _make_folder(path.parent)
-    remove_partials(path.parent, LEFT_OVER_SECONDS)
+    remove_partials(path.parent)
     with replacing(path) as file, _chunks(url, shown) as chunks:
         for chunk in chunks:
             digest.update(chunk)

@@ -67,8 +67,8 @@ async function start() {
   if (desk.current < 0) desk.current = desk.arrangement.sequence[0] ?? -1;
   document.body.classList.add("ready");
   await showView();
-  desk.on("feed", (state) => { if (state === "gone") say("This sweep was deleted.", { bad: true, seconds: 60 }); });
-  follow(store, (state) => desk.tell("feed", state));
+  desk.on("feed", ({ state, sentence = "This sweep was deleted." }) => { if (state === "gone" || state === "refused") say(sentence, { bad: true, seconds: 60 }); });
+  follow(store, (state, sentence) => desk.tell("feed", { state, sentence }));
 }
 
 start().catch((error) => {

@@ -2,55 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
-from typing import Any
-
-from playwright.sync_api import Page
-
-from stylefarm import Farm, Job, State, Sweep
+from stylefarm import Farm
 from stylefarm.shared.blobs.storage import store_object
-from stylefarm.shared.db.records import Fence, LossPoint
+from stylefarm.shared.db.records import Fence
 from tests.browser import browser_page
-from tests.held import REFUSAL, hold, of, wait_for
+from tests.live_pages import MakeUp, advance, finish, hold, of, open_sweep, refuse, running, until, wait_for
 from tests.made_up import png, texture
-from tests.servers.processes import wait_until
 from tests.web_server import WebServer
-
-MakeUp = Callable[..., Sweep]
-CHANGES = of("/cells")
-
-
-seeds = count(1)
-
-
-def running(make_up: MakeUp, number: int, **options: Any) -> Sweep:
-    """A sweep of so many cells, all at work, which it shares with no other one."""
-    axes = {"content": ["a.png"], "style": ["s.png"], "seed": [next(seeds) for _ in range(number)]}
-    return make_up(axes, outcome=lambda _: State.RUNNING, **options)
-
-
-def advance(farm: Farm, job: Job, iteration: int) -> None:
-    """Let a job that runs reach an iteration."""
-    assert farm.store.attempts.record_losses(Fence(job.id, 1), [LossPoint(iteration, (2.0, 1.0, 0.5, 0.5))])
-
-
-def finish(farm: Farm, job: Job, seed: int, metrics: dict[str, float] | None = None) -> str:
-    """Let a job that runs end with a picture, and return its hash."""
-    picture = store_object(farm.services.blobs, f"{seed}.png", png(texture(seed)), "image/png")
-    assert farm.store.attempts.finish(Fence(job.id, 1), picture, {}, metrics or {})
-    return picture.sha256
-
-
-def opened(page: Page, sweep: Sweep, server: WebServer, query: str = "") -> None:
-    """Open a sweep, and wait until its changes are told."""
-    page.goto(f"{server.address}/sweeps/{sweep.id}{query}")
-    page.get_by_text("Live", exact=True).wait_for()
-
-
-def cell(page: Page, number: int) -> str:
-    """What is written below a cell of the grid."""
-    return page.locator(".cell:not([hidden]) .value").nth(number).inner_text()
 
 
 def test_a_newer_thumbnail_is_shown_though_the_one_before_is_late(
@@ -64,7 +22,7 @@ def test_a_newer_thumbnail_is_shown_though_the_one_before_is_late(
     new = store_object(farm.services.blobs, "newer.png", png(texture(77)), "image/png")
     with browser_page(server.address) as page:
         thumbs = hold(page, "**/thumbs/**", 1000)
-        opened(page, sweep, server)
+        open_sweep(page, sweep, server)
         wait_for(page, thumbs, 24)
         assert farm.store.attempts.add_snapshot(Fence(first.id, 1), 6, new)
         advance(farm, first, 6)
@@ -85,7 +43,7 @@ def test_what_was_told_or_rated_holds_against_an_older_answer(make_up: MakeUp, s
     with browser_page(server.address) as page:
         page.goto(f"{server.address}/workers")
         late = hold(page, "**/cells?changed_since=*")
-        opened(page, sweep, server)
+        open_sweep(page, sweep, server)
         (route,) = wait_for(page, late)
         answer = route.fetch()
         document = answer.json()
@@ -93,7 +51,7 @@ def test_what_was_told_or_rated_holds_against_an_older_answer(make_up: MakeUp, s
         page.get_by_text("1 of 3 done").wait_for()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("4")
-        wait_until(lambda: second.status().stars == 4, 60)
+        until(page, lambda: second.status().stars == 4)
         page.locator(".marks", has_text="★★★★").wait_for()
         # Something that is new to the page, so that the answer is seen to have been taken in.
         document["cells"]["iteration"][document["cells"]["job"].index(third.id)] = 8
@@ -112,7 +70,7 @@ def test_the_whole_is_asked_for_once_more_and_older_than_what_was_told(
     sweep = running(make_up, 3)
     first, second, _ = sweep
     with browser_page(server.address) as page:
-        opened(page, sweep, server, "?sort=ssim")
+        open_sweep(page, sweep, server, "?sort=ssim")
         whole = hold(page, of("/cells"), 1)
         finish(farm, first, 1, {"ssim": 0.25})
         (route,) = wait_for(page, whole)
@@ -132,10 +90,10 @@ def test_a_tab_that_others_tell_of_changes_catches_up_after_a_refusal(
     """Given a second tab, if what it asks for first is refused once, I expect it to ask again."""
     sweep = running(make_up, 2)
     with browser_page(server.address) as page:
-        opened(page, sweep, server)
+        open_sweep(page, sweep, server)
         other = page.context.new_page()
-        other.route("**/cells?changed_since=*", lambda route: route.fulfill(**REFUSAL), times=1)
-        opened(other, sweep, server)
+        other.route("**/cells?changed_since=*", lambda route: refuse(route), times=1)
+        open_sweep(other, sweep, server)
 
 
 def test_a_page_says_so_where_trying_again_is_of_no_use(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
@@ -143,10 +101,9 @@ def test_a_page_says_so_where_trying_again_is_of_no_use(make_up: MakeUp, server:
     instead of trying again without end."""
     sweep = running(make_up, 2)
     with browser_page(server.address, refusals=(401, 404)) as page:
-        refusal = {**REFUSAL, "status": 401, "body": '{"detail": "sign in first"}'}
-        page.route(of("/stream"), lambda route: route.fulfill(**refusal))
+        page.route(of("/stream"), lambda route: refuse(route, 401, "sign in first"))
         page.goto(f"{server.address}/sweeps/{sweep.id}")
         page.get_by_text("Not connected: trying again").wait_for()
-        page.route("**/cells?changed_since=*", lambda route: route.fulfill(**refusal))
+        page.route("**/cells?changed_since=*", lambda route: refuse(route, 401, "sign in first"))
         page.get_by_text("Not connected: reload the page").wait_for()
         page.get_by_text("sign in first").wait_for()

@@ -1,6 +1,6 @@
 // One picture as large as it goes, to be judged by keys.
 
-import { announce, button, make } from "../lib/dom.js";
+import { announce, button, make, renew } from "../lib/dom.js";
 import { mayWrite, page } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
@@ -102,7 +102,7 @@ export class Loupe {
     this.place.textContent = at < 0 ? "not among those shown" : `${count(at + 1)} of ${count(desk.arrangement.sequence.length)}`;
     this.#drawPicture();
     this.bar.draw(index);
-    this.aside.replaceChildren(make("h2", { text: store.nameOf(index) }), ...facts(store, index));
+    renew(this.aside, make("h2", { text: store.nameOf(index) }), ...facts(store, index));
     this.root.dataset.flag = store.flag[index];
     // A share link shows results alone.
     if (!this.snapshots.length && !page.read_only) this.askSnapshots();

@@ -25,7 +25,15 @@ _seeds = count(1)
 def hold(page: Page, address: str | Pattern[str], number: int = 1) -> list[Route]:
     """Keep back the next requests for an address, so many of them: they are in the list as soon as they are sent."""
     held: list[Route] = []
-    page.route(address, lambda route: held.append(route), times=number)
+
+    def keep(route: Route) -> None:
+        if len(held) < number:
+            held.append(route)
+        else:
+            route.fallback()
+
+    # Where no route is left, as with `times`, Playwright lets go of what is held.
+    page.route(address, keep)
     return held
 
 
@@ -62,9 +70,9 @@ def running(make_up: MakeUp, number: int, **options: Any) -> Sweep:
     return make_up(axes, **{"outcome": lambda _: State.RUNNING, **options})
 
 
-def advance(farm: Farm, job: Job, iteration: int) -> None:
+def advance(farm: Farm, job: Job, iteration: int, attempt: int = 1) -> None:
     """Let a job that runs reach an iteration."""
-    assert farm.store.attempts.record_losses(Fence(job.id, 1), [LossPoint(iteration, (2.0, 1.0, 0.5, 0.5))])
+    assert farm.store.attempts.record_losses(Fence(job.id, attempt), [LossPoint(iteration, (2.0, 1.0, 0.5, 0.5))])
 
 
 def finish(farm: Farm, job: Job, seed: int, metrics: dict[str, float] | None = None) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from stylefarm import Farm
+import time
+
+from stylefarm import Farm, State
 from stylefarm.shared.blobs.storage import store_object
+from stylefarm.shared.db.clock import LONGEST_SECONDS
 from stylefarm.shared.db.records import Fence
+from stylefarm.shared.errors import InvalidImage
 from tests.browser import browser_page
 from tests.live_pages import MakeUp, advance, finish, hold, of, open_sweep, refuse, running, until, wait_for
 from tests.made_up import png, texture
-from tests.web_server import WebServer
+from tests.web_server import WebServer, rendering_suspended
 
 
 def test_a_newer_thumbnail_is_shown_though_the_one_before_is_late(
@@ -107,3 +111,78 @@ def test_a_page_says_so_where_trying_again_is_of_no_use(make_up: MakeUp, server:
         page.route("**/cells?changed_since=*", lambda route: refuse(route, 401, "sign in first"))
         page.get_by_text("Not connected: reload the page").wait_for()
         page.get_by_text("sign in first").wait_for()
+
+
+def test_pictures_that_could_not_be_had_are_asked_for_when_the_farm_is_back(make_up: MakeUp, server: WebServer) -> None:
+    """Given thumbnails that were not answered, if the farm is away and back, I expect them to be shown."""
+    sweep = running(make_up, 2, outcome=lambda _: State.DONE)
+    time.sleep(LONGEST_SECONDS + 0.1)  # what changed shortly before an answer is told once more
+    with browser_page(server.address) as page:
+        page.route("**/thumbs/**", lambda route: refuse(route))
+        stream = hold(page, of("/stream"))
+        open_sweep(page, sweep, server)
+        page.get_by_text("picture not found").first.wait_for()
+        page.unroute("**/thumbs/**")
+        refuse(stream[0])
+        for status in sweep.statuses():
+            page.locator(f'.cell.seen img[src*="{status.result_sha256}"]').wait_for()
+
+
+def test_snapshots_are_those_of_now(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
+    """Given the loupe on a job, if it has another snapshot or is retried, I expect the slider to have what there is."""
+    job, *_ = sweep = running(make_up, 3, snapshots=2)
+    pictures = [
+        store_object(farm.services.blobs, f"{seed}.png", png(texture(seed)), "image/png") for seed in range(200, 203)
+    ]
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server, "?view=loupe")
+        page.locator("#loupe input[max='1']").wait_for()
+        assert farm.store.attempts.add_snapshot(Fence(job.id, 1), 6, pictures[0])
+        advance(farm, job, 6)
+        page.locator("#loupe input[max='2']").wait_for()
+        page.keyboard.press("[")
+        page.locator("#loupe .times").get_by_text("iteration 5").wait_for()
+        assert farm.store.attempts.fail(Fence(job.id, 1), InvalidImage("cut short"), {}) is State.FAILED
+        page.locator("#loupe .state", has_text="failed").wait_for()
+        page.reload()
+        page.locator("#loupe input[max='2']").wait_for()
+        with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
+            job.retry()
+            assert farm.store.attempts.claim(job.id, "made up", lease=3600) is not None
+        for iteration in (7, 8):
+            assert farm.store.attempts.add_snapshot(Fence(job.id, 2), iteration, pictures[iteration - 6])
+        advance(farm, job, 8, attempt=2)
+        page.locator("#loupe .state", has_text="running").wait_for()
+        page.locator("#loupe input[max='1']").wait_for()
+        page.keyboard.press("[")
+        page.locator("#loupe .times").get_by_text("iteration 7").wait_for()
+
+
+def test_what_is_compared_is_of_the_iteration_that_is_told(make_up: MakeUp, server: WebServer) -> None:
+    """Given cells compared at an iteration, if others take their places, also while snapshots are on their way, I
+    expect the iteration that is told to be that of what is shown."""
+    sweep = running(make_up, 4, outcome=lambda _: State.DONE, snapshots=2)
+    jobs = list(sweep)
+    early = [job.snapshots()[0].stored.sha256 for job in jobs]
+    time = "#compare .times"
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server, "?view=compare")
+        snapshots = hold(page, of("/snapshots"), 2)
+        page.keyboard.press("[")
+        wait_for(page, snapshots, 2)
+        page.get_by_label("4 pictures").click()
+        for route in snapshots:
+            with page.expect_response(route.request.url):
+                route.continue_()
+        page.locator(".pane").nth(3).wait_for()
+        assert page.locator(time).is_hidden()
+        page.get_by_label("2 pictures").click()
+        page.keyboard.press("[")
+        page.locator(time).get_by_text("iteration 10").wait_for()
+        page.keyboard.press("[")
+        page.locator(time).get_by_text("iteration 5").wait_for()
+        page.keyboard.press("ArrowDown")
+        page.locator(f'.pane.current img[src*="{early[2]}"]').first.wait_for(state="attached")
+        page.get_by_label("4 pictures").click()
+        page.locator(".pane").nth(3).wait_for()
+        assert page.locator(time).is_hidden()

@@ -8,10 +8,12 @@ import pytest
 from playwright.sync_api import Locator, Page
 
 from stylefarm import Farm, State
+from stylefarm.shared.db.records import Fence
 from stylefarm.shared.dispatch.workers import NewWorker
+from stylefarm.shared.errors import InvalidImage
 from tests.browser import browser_page
 from tests.live_pages import MakeUp, advance, finish, hold, of, open_sweep, refuse, running, until, wait_for
-from tests.web_server import WebServer
+from tests.web_server import WebServer, rendering_suspended
 
 # Holds the frames of a page back, as a slow machine does, until `window.frames_on()`.
 NO_FRAMES = """() => {
@@ -99,6 +101,20 @@ def test_the_end_of_a_job_is_shown_whole(make_up: MakeUp, server: WebServer, far
         page.locator("aside .state", has_text="done").wait_for()
         page.locator("table .state", has_text="done").wait_for()
         assert page.get_by_text("at work").count() == 0
+
+
+def test_a_job_that_is_retried_shows_no_picture_of_before(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
+    """Given a job that failed after snapshots, if it begins anew, I expect its page to show none of them."""
+    job, *_ = running(make_up, 3, snapshots=2)
+    assert farm.store.attempts.fail(Fence(job.id, 1), InvalidImage("cut short"), {}) is State.FAILED
+    with browser_page(f"{server.address}/jobs/{job.id}") as page:
+        page.locator(".job-picture img[src]").first.wait_for(state="attached")
+        with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
+            page.get_by_role("button", name="Retry").click()
+            page.locator("aside .state", has_text="queued").wait_for()
+            assert farm.store.attempts.claim(job.id, "made up", lease=3600) is not None
+        page.get_by_text("No picture yet.").wait_for()
+        assert page.locator(".job-picture img[src]").count() == 0
 
 
 def test_a_job_that_has_ended_meanwhile_is_not_said_to_be_cancelled(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from stylefarm import Farm, State
 from tests.browser import browser_page
 from tests.live_pages import MakeUp, advance, finish, hold, of, open_sweep, refuse, running, until, wait_for
@@ -165,3 +168,124 @@ def test_new_cells_are_offered_while_others_go_on(make_up: MakeUp, server: WebSe
         advance(farm, second, 6)
         finish(farm, first, 60)
         page.get_by_role("button", name="1 new: show").wait_for()
+
+
+def test_a_view_is_asked_for_again_where_it_could_not_be_loaded(make_up: MakeUp, server: WebServer) -> None:
+    """Given a view that is loaded when it is first asked for, if that fails, I expect the view before, and another try
+    to succeed; and keys that are pressed before it is there to count."""
+    sweep = running(make_up, 3, **DONE)
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        page.route("**/loupe.js", lambda route: refuse(route), times=1)
+        page.keyboard.press("e")
+        page.get_by_text("The farm does not answer").wait_for()
+        page.locator(".tab[data-view=grid][aria-current]").wait_for()
+        page.get_by_role("button", name="Close", exact=True).click()
+        held = hold(page, "**/loupe.js")
+        page.keyboard.press("e")
+        wait_for(page, held)
+        page.keyboard.press("ArrowRight")
+        held[0].continue_()
+        page.locator(".loupe-bar").get_by_text("2 of 3").wait_for()
+        page.route("**/actions.js", lambda route: refuse(route), times=1)
+        page.get_by_role("button", name="Actions").click()
+        page.get_by_text("The farm does not answer").wait_for()
+        page.get_by_role("button", name="Actions").click()
+        page.get_by_role("menuitem", name="Share…").wait_for()
+
+
+def test_filters_that_are_closed_before_they_are_there_stay_closed(make_up: MakeUp, server: WebServer) -> None:
+    """Given filters that are being loaded, if they are closed again, I expect them closed, and opened by one key."""
+    sweep = running(make_up, 1, **DONE)
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        held = hold(page, "**/panel.js")
+        page.keyboard.press("f")
+        wait_for(page, held)
+        page.keyboard.press("f")
+        held[0].continue_()
+        page.locator(".chip").first.wait_for(state="attached")
+        assert page.locator("#panel").is_hidden()
+        page.keyboard.press("f")
+        page.locator(".chip").first.wait_for()
+        assert page.locator("#filter").get_attribute("aria-expanded") == "true"
+
+
+def test_what_is_pressed_twice_is_sent_once(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
+    """Given a sweep like a cell's, and a link to share, if their buttons are pressed twice, I expect one of each; and a
+    link that is told once to stay while others are revoked."""
+    sweep = running(make_up, 2, **DONE)
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        sent = hold(page, re.compile("/sweeps$"), 2)
+        page.get_by_role("button", name="Actions").click()
+        page.get_by_role("menuitem", name="More like this…").click()
+        page.get_by_label("Values of seed", exact=True).fill("1, 2")
+        render = page.get_by_role("button", name="Render these")
+        page.locator(".forecast strong").wait_for()
+        render.dblclick()
+        wait_for(page, sent)
+        page.get_by_label("Values of seed", exact=True).fill("1, 2, 3")
+        page.locator(".forecast strong", has_text="3 pictures").wait_for()
+        assert (render.is_disabled(), len(sent)) == (True, 1)
+        refuse(sent[0])
+        page.get_by_text("not now").wait_for()
+        assert render.is_enabled()
+        page.get_by_role("button", name="Close", exact=True).last.click()
+        page.get_by_role("button", name="Actions").click()
+        page.get_by_role("menuitem", name="Share…").click()
+        page.get_by_role("button", name="Make a link").dblclick()
+        page.get_by_label("The new link").wait_for()
+        assert len(farm.store.access.shares(sweep.id)) == 1
+        link = page.get_by_label("The new link").input_value()
+        other, _ = farm.store.access.share("somebody", sweep.id, 1)
+        page.get_by_role("button", name="Make a link").click()
+        page.get_by_label("The new link").nth(1).wait_for()
+        assert link in [field.input_value() for field in page.get_by_label("The new link").all()]
+        page.locator(f'li[data-id="{other.id}"]').get_by_role("button", name="Revoke").click()
+        page.locator(f'li[data-id="{other.id}"]').wait_for(state="detached")
+        assert page.get_by_label("The new link").count() == 2
+
+
+def test_a_view_that_is_kept_is_listed_though_the_first_list_is_late(make_up: MakeUp, server: WebServer) -> None:
+    """Given the list of kept views, if it comes after another view was kept, I expect that one in it, and what was
+    written meanwhile as it is."""
+    sweep = running(make_up, 1, **DONE)
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        late = hold(page, of("/views"))
+        page.keyboard.press("f")
+        wait_for(page, late)
+        answer = late[0].fetch()
+        name = page.get_by_label("Name of the view")
+        name.fill("one")
+        keeping = hold(page, of("/views"))
+        page.get_by_role("button", name="Save", exact=True).click()
+        wait_for(page, keeping)
+        name.fill("two")
+        with page.expect_response(of("/views")):
+            keeping[0].continue_()
+        late[0].fulfill(response=answer)
+        page.get_by_role("link", name="one", exact=True).wait_for()
+        assert name.input_value() == "two"
+
+
+def test_a_form_that_is_on_its_way_is_not_sent_again(server: WebServer, pictures: Path) -> None:
+    """Given a form that was sent, if it is changed before the answer, I expect its button to wait for that."""
+    with browser_page(f"{server.address}/new") as page:
+        page.get_by_label("Name").fill("Twice")
+        page.get_by_label("Contents").set_input_files(pictures / "a.png")
+        page.get_by_label("Styles").set_input_files(pictures / "s.png")
+        values = page.get_by_label("Values, with commas between them").nth(1)
+        values.fill("1, 2")
+        sent = hold(page, re.compile("/sweeps$"))
+        page.get_by_label("Parameter", exact=True).nth(1).fill("style_weight")
+        page.get_by_role("button", name="Render 2", exact=True).click()
+        wait_for(page, sent)
+        values.fill("1, 2, 3")
+        render = page.get_by_role("button", name="Render 3", exact=True)
+        render.wait_for()
+        assert render.is_disabled()
+        refuse(sent[0])
+        page.get_by_text("not now").wait_for()
+        assert render.is_enabled()

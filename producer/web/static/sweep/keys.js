@@ -1,6 +1,6 @@
 // The keys of the whole page. A view's own keys come first.
 
-import { mayWrite } from "../lib/api.js";
+import { later, mayWrite } from "../lib/api.js";
 import { announce, typing } from "../lib/dom.js";
 import { complain } from "../lib/messages.js";
 
@@ -66,7 +66,7 @@ export function rate({ desk, ratings, view }, rating) {
 
 /** Open the list of keys. */
 export function showHelp() {
-  import("./help.js").then((help) => help.showHelp(), complain);
+  later(import("./help.js")).then((help) => help.showHelp(), complain);
 }
 
 /** Return whether a rating goes on to the next picture. */

@@ -84,5 +84,7 @@ def finish(farm: Farm, job: Job, seed: int, metrics: dict[str, float] | None = N
 
 def open_sweep(page: Page, sweep: Sweep, server: WebServer, query: str = "") -> None:
     """Open the page of a sweep, and wait until its changes are told."""
+    # Requests that are sent while Chromium begins to keep some back pass unseen.
+    hold(page, "**/none", 0)
     page.goto(f"{server.address}/sweeps/{sweep.id}{query}")
     page.get_by_text("Live", exact=True).wait_for()

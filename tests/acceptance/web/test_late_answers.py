@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from stylefarm import Farm, State
@@ -101,8 +102,8 @@ def test_a_tab_that_others_tell_of_changes_catches_up_after_a_refusal(
 
 
 def test_a_page_says_so_where_trying_again_is_of_no_use(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
-    """Given a page whose stream was cut, if the sweep is gone or its viewer may look no more, I expect it to say so
-    instead of trying again without end."""
+    """Given a page whose stream was cut, if the sweep is gone or its viewer may look no more, I expect it to say so;
+    and if there is an answer after all, to go on."""
     sweep = running(make_up, 2)
     with browser_page(server.address, refusals=(401, 404)) as page:
         page.route(of("/stream"), lambda route: refuse(route, 401, "sign in first"))
@@ -111,6 +112,8 @@ def test_a_page_says_so_where_trying_again_is_of_no_use(make_up: MakeUp, server:
         page.route("**/cells?changed_since=*", lambda route: refuse(route, 401, "sign in first"))
         page.get_by_text("Not connected: reload the page").wait_for()
         page.get_by_text("sign in first").wait_for()
+        page.unroute_all()
+        page.get_by_text("Live", exact=True).wait_for()
 
 
 def test_pictures_that_could_not_be_had_are_asked_for_when_the_farm_is_back(make_up: MakeUp, server: WebServer) -> None:
@@ -186,3 +189,36 @@ def test_what_is_compared_is_of_the_iteration_that_is_told(make_up: MakeUp, serv
         page.get_by_label("4 pictures").click()
         page.locator(".pane").nth(3).wait_for()
         assert page.locator(time).is_hidden()
+
+
+def test_a_picture_that_is_not_there_yet_is_not_zoomed(make_up: MakeUp, server: WebServer) -> None:
+    """Given a picture that is still being loaded, if it is zoomed by wheel, key or double click, I expect no
+    complaint of the browser, and the picture whole when it comes."""
+    sweep = running(make_up, 2, outcome=lambda _: State.DONE)
+    with browser_page(server.address) as page:
+        pictures = hold(page, re.compile("/(thumbs|pictures)/"), 1000)
+        open_sweep(page, sweep, server, "?view=loupe")
+        wait_for(page, pictures)
+        zoomed = page.locator("#loupe .zoomed")
+        zoomed.hover()
+        page.mouse.wheel(0, -100)
+        page.keyboard.press("+")
+        zoomed.dblclick()
+        page.unroute_all()
+        page.locator("#loupe .zoomed.sharp.whole").wait_for()
+
+
+def test_what_parameters_explain_is_told_with_the_first_metrics(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
+    """Given a sweep without metrics that is explored, if jobs end with some, I expect to be told what explains them."""
+    axes = {"content": ["a.png"], "style": ["s.png"], "style_weight": [1, 2], "seed": [901, 902]}
+    sweep = make_up(axes, outcome=lambda _: State.RUNNING)
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server, "?view=explore")
+        page.locator(".parallel[data-axes]").wait_for()
+        whole = hold(page, of("/cells"))
+        for number, job in enumerate(sweep):
+            finish(farm, job, 91 + number, {"ssim": number / 4})
+        (route,) = wait_for(page, whole)
+        page.get_by_text("all 4 done").wait_for()
+        route.continue_()
+        page.locator(".importance h3", has_text="ssim").wait_for()

@@ -102,6 +102,8 @@ export class Desk {
       this.arrangement = new Table(store, this.rowAxis, this.columnAxis, chosen.slice);
       if (chosen.rows === null && chosen.columns === null && sparse(store, this.arrangement)) this.arrangement = new Flow(this.matching());
     }
+    // Where no cell was gone to, the first one is the current one.
+    if (this.current < 0) this.current = this.arrangement.sequence[0] ?? -1;
     this.tell("arranged");
     this.tell("offer");
   }
@@ -131,8 +133,6 @@ export class Desk {
   #readAgain() {
     this.#read(location.search);
     this.arrange();
-    // Where no cell was gone to, the first one was the current one.
-    if (this.current < 0) this.current = this.arrangement.sequence[0] ?? -1;
     for (const event of ["view", "look", "selected"]) this.tell(event);
     this.tell("current", { before: -1, quiet: false });
   }

@@ -3,14 +3,14 @@
 import { ask, page } from "../lib/api.js";
 
 const PAUSE = 500, LONGEST_PAUSE = 30_000;
-// Answers that another try does not change: who asks may not look any more, or what is asked for is gone.
+// Who asks may not look any more, or what is asked for is gone.
 const REFUSALS = [401, 403, 404];
 
 /**
  * Keep a store as new as the server.
  * @param {Store} store
  * @param {function(string, string?)} onState is told "live", "waiting" (it will be tried again), "gone" (the sweep was deleted),
- *   or "refused" with the server's sentence (it will not be tried again)
+ *   or "refused" with the server's sentence (it will be tried again, but is of use only if somebody signs in)
  */
 export function follow(store, onState) {
   const name = `stylefarm-sweep-${page.base}-${page.sweep}`;
@@ -44,13 +44,12 @@ async function catchUp(store, onState, since = store.cursor, pause = PAUSE) {
     await store.catchUp(since);
     onState("live");
   } catch (error) {
-    if (REFUSALS.includes(error.status)) onState("refused", error.message);
-    else {
-      onState("waiting");
-      setTimeout(() => catchUp(store, onState, since, Math.min(2 * pause, LONGEST_PAUSE)), pause);
-    }
+    onState(...reason(error));
+    setTimeout(() => catchUp(store, onState, since, Math.min(2 * pause, LONGEST_PAUSE)), pause);
   }
 }
+
+const reason = (error) => (REFUSALS.includes(error.status) ? ["refused", error.message] : ["waiting"]);
 
 /** Listen to the stream until the returned function is called; after an error wait longer each time. */
 function listen(store, tell) {
@@ -64,13 +63,14 @@ function listen(store, tell) {
     source.addEventListener("ratings", ({ data }) => tell({ ratings: JSON.parse(data).ratings }));
     source.addEventListener("changes", ({ data }) => tell({ changes: JSON.parse(data), state: "live" }));
     source.addEventListener("gone", () => { stop(); tell({ state: "gone" }); });
-    source.onerror = again;
+    source.onerror = () => {
+      source.close();
+      if (!stopped) again("waiting");
+    };
   }
-  function again() {
-    source.close();
+  function again(state, sentence) {
     clearTimeout(timer);
-    if (stopped) return;
-    tell({ state: "waiting" });
+    tell({ state, sentence });
     timer = setTimeout(reopen, pause * (0.75 + Math.random() / 2));
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   }
@@ -79,11 +79,8 @@ function listen(store, tell) {
     try {
       await ask(`/sweeps/${page.sweep}/cells?changed_since=${encodeURIComponent(store.cursor)}`);
     } catch (error) {
-      if (REFUSALS.includes(error.status)) {
-        stop();
-        tell({ state: "refused", sentence: error.message });
-        return;
-      }
+      if (!stopped) again(...reason(error));
+      return;
     }
     if (!stopped) open();
   }

@@ -70,10 +70,13 @@ async function start() {
   startStatus(parts);
   startKeys(parts);
   desk.arrange();
-  if (desk.current < 0) desk.current = desk.arrangement.sequence[0] ?? -1;
   document.body.classList.add("ready");
   await showView();
-  desk.on("feed", ({ state, sentence = "This sweep was deleted." }) => { if (state === "gone" || state === "refused") say(sentence, { bad: true, seconds: 60 }); });
+  let before = null;
+  desk.on("feed", ({ state, sentence = "This sweep was deleted." }) => {
+    if (state !== before && (state === "gone" || state === "refused")) say(sentence, { bad: true, seconds: 60 });
+    before = state;
+  });
   follow(store, (state, sentence) => desk.tell("feed", { state, sentence }));
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,18 +12,19 @@ from tests.servers.chromium import CHROMIUM
 
 
 @contextmanager
-def browser_page(address: str, **options: Any) -> Iterator[Page]:
+def browser_page(address: str, *, refusals: Collection[int] = (422,), **options: Any) -> Iterator[Page]:
     """A page in Chromium; whatever it complains of, or asks of other servers, fails the test.
 
-    That a form was refused (422) is no fault: the page says why.
+    That a form was refused (422), or what else `refusals` has, is no fault: the page says why.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=120_000)
         try:
-            page = browser.new_context(**options).new_page()
-            page.set_default_timeout(60_000)
+            context = browser.new_context(**options)
+            context.set_default_timeout(60_000)
+            page = context.new_page()
             faults: list[str] = []
-            page.on("console", lambda message: faults.append(message.text) if _is_fault(message) else None)
+            page.on("console", lambda message: faults.append(message.text) if _is_fault(message, refusals) else None)
             page.on("pageerror", lambda error: faults.append(str(error)))
             root = "/".join(address.split("/")[:3])
             ours = (root, "blob:", "data:")
@@ -35,5 +36,5 @@ def browser_page(address: str, **options: Any) -> Iterator[Page]:
             browser.close()
 
 
-def _is_fault(message: ConsoleMessage) -> bool:
-    return message.type == "error" and "status of 422" not in message.text
+def _is_fault(message: ConsoleMessage, refusals: Collection[int]) -> bool:
+    return message.type == "error" and not any(f"status of {status}" in message.text for status in refusals)

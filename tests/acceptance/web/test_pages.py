@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, Route
+from playwright.sync_api import Locator, Page
 
 from stylefarm import Farm, Job, State, Sweep
 from stylefarm.producer.client import voting
@@ -21,6 +21,7 @@ from stylefarm.producer.grids import parse_grid
 from stylefarm.shared.blobs.storage import store_object
 from stylefarm.shared.db.records import Fence
 from tests.browser import browser_page
+from tests.live_pages import hold, open_sweep, wait_for
 from tests.made_up import png, texture
 from tests.servers.processes import wait_until
 from tests.web_server import WebServer
@@ -199,17 +200,11 @@ def test_a_pair_is_shown_that_comes_while_the_page_asks_for_one(
     axes = {"content": ["a.png"], "style": ["s.png"], "style_weight": [1, 2]}
     sweep = make_up(axes, name="late", outcome=lambda _: State.RUNNING)
     picture = store_object(farm.services.blobs, "late.png", png(texture(1)), "image/png")
-    with browser_page(f"{server.address}/sweeps/{sweep.id}") as page:
-        page.get_by_text("Live", exact=True).wait_for()
-        asked: list[Route] = []
-        page.route("**/votes/next", lambda route: asked.append(route), times=1)
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        asked = hold(page, "**/votes/next")
         page.get_by_role("button", name="Vote", exact=True).click()
-
-        def is_asked() -> bool:
-            page.wait_for_timeout(50)  # the time in which the browser tells of it
-            return bool(asked)
-
-        wait_until(is_asked, 60)
+        wait_for(page, asked)
         answer = asked[0].fetch()
         for job in sweep:
             assert farm.store.attempts.finish(Fence(job.id, 1), picture, {}, {})
@@ -223,27 +218,22 @@ def test_votes_go_on_where_an_answer_is_late_or_none(make_up: Callable[..., Swee
     given a farm that is away for a while, I expect another pair when it is back."""
     axes = {"content": ["a.png"], "style": ["s.png"], "style_weight": [11, 12, 13]}
     sweep = make_up(axes, name="slow votes")
-    with browser_page(f"{server.address}/sweeps/{sweep.id}?view=vote") as page:
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server, "?view=vote")
         page.get_by_text("0 votes", exact=True).wait_for()
-        asked: list[Route] = []
-
-        def are_asked(number: int) -> bool:
-            page.wait_for_timeout(50)  # the time in which the browser tells of it
-            return len(asked) == number
-
-        page.route("**/votes/next", lambda route: asked.append(route), times=1)
+        first = hold(page, "**/votes/next")
         page.get_by_role("button", name="Grid", exact=True).click()
         page.get_by_role("button", name="Vote", exact=True).click()
-        wait_until(lambda: are_asked(1), 60)
-        late = asked[0].fetch()
+        wait_for(page, first)
+        late = first[0].fetch()
         # The next answer is kept back, so that the late one would be seen.
-        page.route("**/votes/next", lambda route: asked.append(route), times=1)
+        second = hold(page, "**/votes/next")
         with page.expect_response("**/votes"):
             page.keyboard.press("ArrowLeft")
-        asked[0].fulfill(response=late)
-        wait_until(lambda: are_asked(2), 60)
+        first[0].fulfill(response=late)
+        wait_for(page, second)
         assert page.locator(".panes[data-chosen=left]").is_visible(), "the pair that was voted on is not offered again"
-        asked[1].continue_()
+        second[0].continue_()
         page.get_by_text("1 vote", exact=True).wait_for()
         away = {"status": 422, "content_type": "application/problem+json", "body": '{"detail": "away"}'}
         page.route("**/votes/next", lambda route: route.fulfill(**away), times=2)

@@ -11,6 +11,13 @@ export class Problem extends Error {
   }
 }
 
+const unanswered = () => new Problem(0, "The farm does not answer: check that it runs, and your network.");
+
+/** Return what a module has that is loaded when it is asked for. @throws {Problem} if it cannot be had now */
+export function later(module) {
+  return module.catch(() => { throw unanswered(); });
+}
+
 /**
  * Return the JSON answer of the API.
  * @param {string} path below the API's base, such as "/jobs/1"
@@ -29,7 +36,7 @@ export async function ask(path, body, { method = body === undefined ? "GET" : "P
     answer = await fetch(page.base + path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, "The farm does not answer: check that it runs, and your network.");
+    throw unanswered();
   }
   if (answer.status === 204) return null;
   const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");

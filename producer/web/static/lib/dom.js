@@ -19,6 +19,22 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/**
+ * Bring the children of an element up to date. What is the same stays, so that nothing goes that is pressed, read, or has the focus; a
+ * button that does something else must differ from the one in its place.
+ */
+export function renew(element, ...children) {
+  const before = [...element.childNodes];
+  children.forEach((child, at) => {
+    const old = before[at];
+    if (!old) element.append(child);
+    else if (old.isEqualNode(child)) return;
+    else if (child instanceof Element && old.cloneNode().isEqualNode(child.cloneNode())) renew(old, ...child.childNodes);
+    else old.replaceWith(child);
+  });
+  for (const old of before.slice(children.length)) old.remove();
+}
+
 /** Return what stands in a sentence: text, and `code` where it has backticks around it. */
 export function sentence(text) {
   return text.split("`").map((part, at) => (at % 2 ? make("code", { text: part }) : part));

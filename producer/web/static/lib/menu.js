@@ -1,6 +1,7 @@
 // A button that opens a menu, by pointer and by keyboard.
 
 import { button, make } from "./dom.js";
+import { complain } from "./messages.js";
 
 /**
  * Return a menu button.
@@ -8,7 +9,7 @@ import { button, make } from "./dom.js";
  * @param {function(): Promise<Array<[string, function]|null>>} entries is asked each time it opens; null is a line between two groups
  */
 export function menu(label, entries, attributes = {}) {
-  const opener = button(label, () => (box.lastElementChild === list ? close() : open()), { "aria-haspopup": "menu", "aria-expanded": "false", ...attributes });
+  const opener = button(label, () => (box.lastElementChild === list ? close() : open().catch(complain)), { "aria-haspopup": "menu", "aria-expanded": "false", ...attributes });
   const list = make("div", { role: "menu", "aria-label": label });
   const box = make("div", { class: "menu" }, opener);
 

@@ -26,8 +26,10 @@ export class Curves {
   draw(losses) {
     // What has not gone on is not drawn anew: somebody may be reading it.
     if (this.losses?.iteration.at(-1) === losses.iteration.at(-1)) return;
+    const goesOn = this.plot && losses.iteration.length && String(this.losses.terms) === String(losses.terms);
     this.losses = losses;
-    this.build();
+    if (goesOn) this.#goOn();
+    else this.build();
   }
 
   /** Lay the totals of other jobs over this one's: `{name, losses}` each. */
@@ -37,29 +39,45 @@ export class Curves {
   }
 
   build() {
-    const { losses, others } = this;
+    const { losses } = this;
     this.plot?.destroy();
     this.plot = null;
     this.none.hidden = Boolean(losses?.iteration.length);
     this.box.hidden = !this.none.hidden;
     this.scale.setAttribute("aria-pressed", this.logarithmic);
     if (!losses?.iteration.length) return;
-    const dark = theme() === "dark" ? 1 : 0;
-    let free = 0;
-    const own = losses.terms.map((term) => ({ label: term, stroke: (TERMS[term] ?? OTHERS[free++ % OTHERS.length])[dark], width: term === "total" ? 2 : 1.25, data: losses.values[term], iteration: losses.iteration }));
-    const theirs = others.map(({ name, losses: one }, at) => ({ label: name, stroke: OTHERS[at % OTHERS.length][dark], width: 1, dash: [5, 4], data: one.values.total, iteration: one.iteration }));
-    const curves = [...own, ...theirs];
-    const xs = [...new Set(curves.flatMap((curve) => curve.iteration))].sort((a, b) => a - b);
-    const columns = curves.map((curve) => {
-      const known = new Map(curve.iteration.map((iteration, at) => [iteration, curve.data[at]]));
-      return xs.map((x) => { const y = known.get(x); return y === undefined || (this.logarithmic && !(y > 0)) ? null : y; });
-    });
+    const curves = this.#curves();
     const axis = { stroke: color("muted"), grid: { stroke: color("rule"), width: 1 }, ticks: { stroke: color("rule"), width: 1 }, font: "11px system-ui, sans-serif" };
     this.plot = new window.uPlot({
       width: this.box.clientWidth, height: HEIGHT, cursor: { y: false },
       scales: { x: { time: false }, y: { distr: this.logarithmic ? 3 : 1 } },
       axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : String(tick))) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : tick >= 1e5 || tick < 1e-3 ? tick.toExponential(0).replace("e+", "e") : number(tick))) }],
       series: [{ label: "iteration", value: (_, one) => one ?? "–" }, ...curves.map(({ label, stroke, width, dash }) => ({ label, stroke, width, dash, spanGaps: true, points: { show: false }, value: (_, one) => (one === null ? "–" : number(one)) }))],
-    }, [xs, ...columns], this.box);
+    }, this.#columns(curves), this.box);
+  }
+
+  // What was zoomed to, and which terms are hidden, stays.
+  #goOn() {
+    const { min, max } = this.plot.scales.x, [xs] = this.plot.data;
+    const zoomed = min > xs[0] || max < xs.at(-1);
+    this.plot.setData(this.#columns(this.#curves()), !zoomed);
+    if (zoomed) this.plot.redraw();
+  }
+
+  #curves() {
+    const { losses, others } = this, dark = theme() === "dark" ? 1 : 0;
+    let free = 0;
+    const own = losses.terms.map((term) => ({ label: term, stroke: (TERMS[term] ?? OTHERS[free++ % OTHERS.length])[dark], width: term === "total" ? 2 : 1.25, data: losses.values[term], iteration: losses.iteration }));
+    const theirs = others.map(({ name, losses: one }, at) => ({ label: name, stroke: OTHERS[at % OTHERS.length][dark], width: 1, dash: [5, 4], data: one.values.total, iteration: one.iteration }));
+    return [...own, ...theirs];
+  }
+
+  // The iterations of all, and the values of each curve at them.
+  #columns(curves) {
+    const xs = [...new Set(curves.flatMap((curve) => curve.iteration))].sort((a, b) => a - b);
+    return [xs, ...curves.map((curve) => {
+      const known = new Map(curve.iteration.map((iteration, at) => [iteration, curve.data[at]]));
+      return xs.map((x) => { const y = known.get(x); return y === undefined || (this.logarithmic && !(y > 0)) ? null : y; });
+    })];
   }
 }

@@ -36,7 +36,10 @@ export class Film {
   show(at) {
     this.at = at >= this.frames.length - 1 ? null : at;
     const frame = this.frames[Math.min(at, this.frames.length - 1)];
-    if (!frame) return;
+    if (!frame) {
+      this.picture.show(null);
+      return;
+    }
     this.picture.show(frame.sha256, `The picture: ${frame.name}`, true);
     this.slider.value = at;
     this.time.textContent = frame.name;

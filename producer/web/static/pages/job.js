@@ -1,7 +1,7 @@
 // One job: its picture over time, its curves, what it was told, what happened to it.
 
 import { ask, mayWrite, original, page } from "../lib/api.js";
-import { button, make } from "../lib/dom.js";
+import { button, make, renew } from "../lib/dom.js";
 import { count, duration, number, value, words } from "../lib/format.js";
 import { complain, confirmed, say } from "../lib/messages.js";
 import { startTheme } from "../lib/theme.js";
@@ -34,7 +34,7 @@ const draw = inTurn(async () => {
   try {
     const job = await drawNow();
     goesOn = !ENDED.includes(job.state);
-    siblings ??= siblingsOf(job, curves).catch(complain);
+    siblings ??= siblingsOf(job, curves).catch((error) => { siblings = null; complain(error); });
   } catch (error) {
     goesOn = error.status !== 404;
     throw error;
@@ -44,7 +44,9 @@ const draw = inTurn(async () => {
 });
 
 async function drawNow() {
-  const [{ job }, { snapshots }, losses, { attempts, events }] = await Promise.all(["", "/snapshots", "/losses", "/events"].map((part) => ask(`/jobs/${page.job}${part}`)));
+  const { job } = await ask(`/jobs/${page.job}`);
+  // Asked for later, so that with the end of the job they have theirs: after it nothing is asked again.
+  const [{ snapshots }, losses, { attempts, events }] = await Promise.all(["snapshots", "losses", "events"].map((part) => ask(`/jobs/${job.id}/${part}`)));
   document.title = `Job ${job.id.slice(0, 8)} · stylefarm`;
   document.getElementById("title").textContent = [job.content, job.style, ...Object.entries(job.cell ?? {}).filter(([name]) => name !== "content" && name !== "style").map(([name, one]) => `${words(name)} ${short(one)}`)].filter(Boolean).map(short).join(", ") || `Job ${job.id.slice(0, 8)}`;
   drawNotice(job);
@@ -56,7 +58,6 @@ async function drawNow() {
   return job;
 }
 
-let opened = false;
 const shown = (one) => value(typeof one === "string" && one.startsWith("sha256:") ? one.slice(7, 15) : one);
 // What a training makes is a model.
 const isPicture = (job) => /\.(png|jpe?g|webp|tiff?|avif|gif|heic)$/i.test(job.result_key ?? "");
@@ -78,8 +79,8 @@ function drawActions(job) {
   const act = (action, label) => async () => {
     if (action === "cancel" && !await confirmed("Cancel this job?", "It is stopped, and can be retried.", "Cancel it")) return;
     try {
-      await ask(`/jobs/${job.id}/actions`, { action });
-      say(`${label}: done.`);
+      const answer = await ask(`/jobs/${job.id}/actions`, { action });
+      say(answer.changed ? `${label}: done.` : `Nothing was changed: the job is ${answer.job.state}.`);
       await draw();
     } catch (error) { complain(error); }
   };
@@ -97,17 +98,18 @@ function drawFacts(job) {
   const parameters = known.map(([name, one]) => [name, Array.isArray(one) ? one.map(shown).join(", ") : shown(one), name in cell]);
   const [marked, others] = [parameters.filter(([, , differs]) => differs), parameters.filter(([, , differs]) => !differs)];
   const seconds = job.started_at && job.finished_at ? (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000 : null;
-  facts.replaceChildren(make("p", {}, make("span", { class: "state", data: { state: job.state }, text: job.state === "running" ? `running, ${count(job.iteration)} of ${count(job.iterations)}` : job.state })),
+  const folds = facts.querySelector("details");
+  renew(facts, make("p", {}, make("span", { class: "state", data: { state: job.state }, text: job.state === "running" ? `running, ${count(job.iteration)} of ${count(job.iterations)}` : job.state })),
     list([["loss", number(job.loss)], ["worker", job.worker ?? "–"], ["device", job.device ?? "–"], ["time", duration(seconds)], ["priority", value(job.priority)], ...(job.tags ?? []).map((tag) => ["tag", tag])]),
     ...(Object.keys(job.metrics ?? {}).length ? [make("h2", { text: "Metrics" }), list(Object.entries(job.metrics).filter(([, one]) => one !== null).map(([name, one]) => [name, number(one)]))] : []),
     make("h2", { text: "Parameters" }), ...(marked.length ? [make("p", { class: "muted", text: "These differ within the sweep." }), list(marked)] : []),
-    make("details", { open: opened || !marked.length, ontoggle: (event) => { opened = event.target.open; } }, make("summary", { text: `${others.length} others` }), list(others)),
+    make("details", { open: folds ? folds.open : !marked.length }, make("summary", { text: `${others.length} others` }), list(others)),
     ...(job.notes ?? []).map((note) => make("p", { class: "muted", text: note })));
 }
 
 function drawHistory(attempts, events) {
   const moment = (text) => (text ? new Date(text).toLocaleTimeString() : "–");
-  history.replaceChildren(make("h2", { text: "Attempts" }), make("div", { class: "scroll" }, table([["No.", (one) => String(one.attempt)], ["Worker", (one) => one.worker], ["Began", (one) => moment(one.started_at)], ["Ended", (one) => moment(one.ended_at)],
+  renew(history, make("h2", { text: "Attempts" }), make("div", { class: "scroll" }, table([["No.", (one) => String(one.attempt)], ["Worker", (one) => one.worker], ["Began", (one) => moment(one.started_at)], ["Ended", (one) => moment(one.ended_at)],
     ["Outcome", (one) => one.outcome ?? "at work"], ["How", (one) => [one.record?.device, one.record?.precision, one.record?.torch && `torch ${one.record.torch}`].filter(Boolean).join(", ") || "–"]], attempts, "No worker has taken it yet.")),
   make("h2", { text: "Events" }), make("div", { class: "scroll" }, table([["At", (one) => moment(one.at)], ["State", (one) => make("span", { class: "state", data: { state: one.state }, text: one.state })], ["Worker", (one) => one.worker ?? ""], ["Reason", (one) => one.reason]], events, "Nothing has happened yet.")));
 }

@@ -16,8 +16,9 @@ const name = make("input", { placeholder: "Evening sketches", maxlength: 100, re
 const content = pictureField("Contents", "The pictures whose objects are kept.", check), style = pictureField("Styles", "The pictures whose look is transferred.", check);
 const parameters = make("div", { class: "parameters" });
 const submit = make("button", { class: "main", disabled: true, text: "Render" });
+let sending = false;
 const told = forecast((answer) => {
-  submit.disabled = !answer?.jobs || !mayWrite();
+  submit.disabled = sending || !answer?.jobs || !mayWrite();
   submit.textContent = answer?.jobs ? `Render ${count(answer.jobs)}` : "Render";
 });
 
@@ -48,7 +49,7 @@ function check() {
 
 async function send(event) {
   event.preventDefault();
-  submit.disabled = true;
+  submit.disabled = sending = true;
   try {
     const written = sweep();
     if (Object.keys(written.matrix).length) {
@@ -61,7 +62,7 @@ async function send(event) {
   } catch (error) {
     submit.disabled = false;
     complain(error);
-  }
+  } finally { sending = false; }
 }
 
 startTheme();

@@ -1,10 +1,11 @@
 // The workers: what each does now, and whether it takes jobs.
 
 import { ask, page } from "../lib/api.js";
-import { button, make } from "../lib/dom.js";
+import { button, make, renew } from "../lib/dom.js";
 import { ago, count, many } from "../lib/format.js";
 import { complain, say } from "../lib/messages.js";
 import { startTheme } from "../lib/theme.js";
+import { inTurn } from "../lib/timing.js";
 import { table } from "./table.js";
 
 const AGAIN = 5000;
@@ -31,17 +32,17 @@ function moves(worker) {
       say(`${worker.name}: ${title}`);
       await draw();
     } catch (error) { complain(error); }
-  }, { class: "plain", title });
+  }, { class: "plain", title, data: { worker: worker.name } });
   if (worker.state === "benched" || worker.state === "draining") return [move("unbench", "Take jobs again", "takes jobs again")];
   return [move("drain", "Drain", "finishes its jobs and takes no others"), move("bench", "Bench", "takes no jobs")];
 }
 
-async function draw() {
+const draw = inTurn(async () => {
   const { workers } = await ask("/workers");
   document.getElementById("told").textContent = many(workers.length, "worker");
-  document.getElementById("list").replaceChildren(table(COLUMNS, workers, "No worker has reported yet. `stylefarm worker start` starts one; an embedded farm renders by itself."));
-}
+  renew(document.getElementById("list"), table(COLUMNS, workers, "No worker has reported yet. `stylefarm worker start` starts one; an embedded farm renders by itself."));
+});
 
 startTheme();
 draw().catch(complain);
-setInterval(() => { if (!document.hidden && !document.activeElement?.closest("td")) draw().catch(complain); }, AGAIN);
+setInterval(() => { if (!document.hidden) draw().catch(complain); }, AGAIN);

@@ -1,6 +1,6 @@
 // What is done with the jobs of a sweep, or of all cells that a filter leaves; sharing; downloads.
 
-import { ask, download, mayWrite, page } from "../lib/api.js";
+import { ask, download, later, mayWrite, page } from "../lib/api.js";
 import { button, make } from "../lib/dom.js";
 import { count, many } from "../lib/format.js";
 import { complain, confirmed, openDialog, say } from "../lib/messages.js";
@@ -30,7 +30,7 @@ export function actionEntries(parts) {
     }
     const waiting = scope.filter((index) => ["waiting", "queued"].includes(store.states[store.state[index]]));
     if (waiting.length) entries.push([one ? "Prioritize this one…" : `Prioritize ${count(waiting.length)} ${which}…`, () => prioritize(parts, waiting)]);
-    if (desk.current >= 0) entries.push(["More like this…", () => import("./variations.js").then(({ variations }) => variations(parts)).catch(complain)]);
+    if (desk.current >= 0) entries.push(["More like this…", () => later(import("./variations.js")).then(({ variations }) => variations(parts)).catch(complain)]);
     entries.push(null);
   }
   if (mayWrite()) entries.push(["Undo the last rating or vote", () => parts.ratings.turn("undo")], ["Do it again", () => parts.ratings.turn("redo")], null);

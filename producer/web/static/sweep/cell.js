@@ -2,7 +2,7 @@
 
 import { make } from "../lib/dom.js";
 import { count, number } from "../lib/format.js";
-import { load, loaded } from "./loading.js";
+import { dropped, load, loaded } from "./loading.js";
 import { PICK, REJECT, UNRATED } from "./store.js";
 
 /** The element of one cell. `index` is the cell it shows, or -1. */
@@ -21,7 +21,11 @@ export class CellElement {
     this.element.cell = this;
     this.image.addEventListener("load", () => { loaded(this); this.element.classList.add("seen"); });
     // A thumbnail that cannot be had is as good as none; the next change of the cell tries again.
-    this.image.addEventListener("error", () => { loaded(this); this.hash = null; this.words.textContent = "picture not found"; });
+    this.image.addEventListener("error", () => {
+      if (!loaded(this)) return;
+      this.dropPicture();
+      this.words.textContent = "picture not found";
+    });
   }
 
   /** Show another cell, or none for -1; its picture comes with `draw`. */
@@ -36,7 +40,7 @@ export class CellElement {
   /** Forget the picture, which ends its download. */
   dropPicture() {
     if (this.hash === null) return;
-    loaded(this);
+    dropped(this);
     this.hash = null;
     this.image.removeAttribute("src");
     this.element.classList.remove("seen");

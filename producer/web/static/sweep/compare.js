@@ -65,6 +65,8 @@ export class Compare {
     if (chosen.length && !chosen.includes(desk.current)) desk.go(chosen[0]);
     this.iteration = null;
     this.snapshots.clear();
+    this.times.hidden = true;
+    this.root.querySelector(".in-step").hidden = page.read_only;
     this.build();
   }
 
@@ -124,11 +126,15 @@ export class Compare {
 
   async stepBy(by) {
     if (page.read_only) return;
+    const { cells } = this;
     try {
-      await Promise.all(this.cells.filter((index) => !this.snapshots.has(index)).map(async (index) => {
-        this.snapshots.set(index, await snapshotsOf(this.store.job[index], this.store.states[this.store.state[index]] === "done"));
+      await Promise.all(cells.filter((index) => !this.snapshots.has(index)).map(async (index) => {
+        const snapshots = await snapshotsOf(this.store, index);
+        if (cells === this.cells) this.snapshots.set(index, snapshots);
       }));
     } catch (error) { complain(error); return; }
+    // Others have been chosen meanwhile.
+    if (cells !== this.cells) return;
     this.iterations = [...new Set([...this.snapshots.values()].flat().map(({ iteration }) => iteration))].sort((a, b) => a - b);
     const last = this.iterations.length;
     const now = this.iteration === null ? last : this.iterations.indexOf(this.iteration);
@@ -171,5 +177,6 @@ export class Compare {
     cells[at] = next;
     desk.go(next);
     this.#draw();
+    if (this.iteration !== null) this.stepBy(0);
   }
 }

@@ -50,6 +50,8 @@ export class Desk {
   /** Show another view; the way back leads to the view before. */
   show(view) {
     if (view === this.chosen.view) return;
+    // What was chosen a moment ago may not be written yet.
+    history.replaceState(null, "", this.address());
     history.pushState(null, "", this.address());
     this.chosen.view = view;
     this.tell("view");
@@ -100,6 +102,8 @@ export class Desk {
       this.arrangement = new Table(store, this.rowAxis, this.columnAxis, chosen.slice);
       if (chosen.rows === null && chosen.columns === null && sparse(store, this.arrangement)) this.arrangement = new Flow(this.matching());
     }
+    // Where no cell was gone to, the first one is the current one.
+    if (this.current < 0) this.current = this.arrangement.sequence[0] ?? -1;
     this.tell("arranged");
     this.tell("offer");
   }
@@ -142,8 +146,8 @@ export class Desk {
   #changed(change) {
     if (change.columns) this.tell("columns");
     this.tell("cells", change);
-    clearTimeout(this.comparing);
-    this.comparing = setTimeout(() => this.#compare(), 400);
+    // Not put off by what changes meanwhile: while many jobs run, something always does.
+    this.comparing ??= setTimeout(() => { this.comparing = null; this.#compare(); }, 400);
   }
 
   // Cells do not move by themselves: what a new arrangement would change is offered.

@@ -5,7 +5,7 @@ import { button, choice, make } from "../lib/dom.js";
 import { count, many, words } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
 import { onTheme } from "../lib/theme.js";
-import { oncePerFrame } from "../lib/timing.js";
+import { inTurn, oncePerFrame } from "../lib/timing.js";
 import { emptyFilter, passing } from "./filter.js";
 import { Parallel } from "./parallel.js";
 import { Scatter } from "./scatter.js";
@@ -25,9 +25,13 @@ export class Explore {
       make("p", { class: "muted", text: "Drag along an axis to keep only a range of it; click on the axis to let everything through again. The panel of filters does the same by keyboard." }), this.parallel.element),
       make("section", { class: "card" }, make("header", { class: "row spread" }, make("h2", { text: "Two metrics" }), this.axisChoices), this.scatter.element),
       make("section", { class: "card" }, make("header", {}, make("h2", { text: "What each parameter explains" })), this.importance)));
+    this.explain = inTurn(() => this.#importance());
     this.draw = oncePerFrame(() => { if (!root.hidden) this.#draw(); });
     for (const event of ["cells", "arranged", "selected"]) desk.on(event, this.draw);
-    desk.on("columns", () => this.#choices());
+    desk.on("columns", () => {
+      this.#choices();
+      if (!root.hidden) this.explain().catch(complain);
+    });
     onTheme(this.draw);
     new ResizeObserver(this.draw).observe(root);
     this.#choices();
@@ -35,7 +39,7 @@ export class Explore {
 
   shownAgain() {
     this.draw();
-    this.#importance().catch(complain);
+    this.explain().catch(complain);
   }
 
   #choices() {

@@ -2,27 +2,30 @@
 
 import { ask, page } from "../lib/api.js";
 
-const LONGEST_PAUSE = 30_000;
+const PAUSE = 500, LONGEST_PAUSE = 30_000;
+// Who asks may not look any more, or what is asked for is gone.
+const REFUSALS = [401, 403, 404];
 
 /**
  * Keep a store as new as the server.
  * @param {Store} store
- * @param {function(string)} onState is told "live", "waiting" (it will be tried again), or "gone" (the sweep was deleted)
+ * @param {function(string, string?)} onState is told "live", "waiting" (it will be tried again), "gone" (the sweep was deleted),
+ *   or "refused" with the server's sentence (it will be tried again, but is of use only if somebody signs in)
  */
 export function follow(store, onState) {
   const name = `stylefarm-sweep-${page.base}-${page.sweep}`;
   const channel = "BroadcastChannel" in window ? new BroadcastChannel(name) : null;
   const take = (message) => {
     if (message.changes) store.apply(message.changes);
-    if (message.ratings) store.rate(message.ratings.filter(({ job }) => !store.held.has(job)));
-    if (message.state) onState(message.state);
+    if (message.ratings) store.stored(message.ratings);
+    if (message.state) onState(message.state, message.sentence);
   };
   const tell = (message) => { take(message); channel?.postMessage(message); };
   if (channel) channel.onmessage = ({ data }) => take(data);
   if (!channel || !("locks" in navigator)) return listen(store, tell);
 
   // Followers miss what was told between their document and now.
-  catchUp(store, (message) => take(message)).catch(() => onState("waiting"));
+  catchUp(store, onState);
   let release = null;
   const queue = () => navigator.locks.request(name, () => new Promise((resolve) => {
     const stop = listen(store, tell);
@@ -31,37 +34,55 @@ export function follow(store, onState) {
   queue();
   // A page that is kept for the way back holds neither the lock nor the connection.
   addEventListener("pagehide", () => { release?.(); release = null; });
-  addEventListener("pageshow", (event) => { if (event.persisted) { catchUp(store, take).catch(() => onState("waiting")); queue(); } });
+  addEventListener("pageshow", (event) => { if (event.persisted) { catchUp(store, onState); queue(); } });
   return undefined;
 }
 
-/** Fetch what has changed since the store's last change. */
-async function catchUp(store, tell) {
-  const changes = await ask(`/sweeps/${page.sweep}/cells?changed_since=${encodeURIComponent(store.cursor)}`);
-  tell({ changes, state: "live" });
+// Fetch what has changed up to now, however often that must be tried.
+async function catchUp(store, onState, since = store.cursor, pause = PAUSE) {
+  try {
+    await store.catchUp(since);
+    onState("live");
+  } catch (error) {
+    onState(...reason(error));
+    setTimeout(() => catchUp(store, onState, since, Math.min(2 * pause, LONGEST_PAUSE)), pause);
+  }
 }
+
+const reason = (error) => (REFUSALS.includes(error.status) ? ["refused", error.message] : ["waiting"]);
 
 /** Listen to the stream until the returned function is called; after an error wait longer each time. */
 function listen(store, tell) {
-  let source, timer, pause = 500, stopped = false;
+  let source, timer, pause = PAUSE, stopped = false;
   function open() {
     source = new EventSource(`${page.base}/sweeps/${page.sweep}/stream?since=${encodeURIComponent(store.cursor)}`);
     source.onopen = () => {
-      pause = 500;
+      pause = PAUSE;
       tell({ state: "live" });
     };
     source.addEventListener("ratings", ({ data }) => tell({ ratings: JSON.parse(data).ratings }));
     source.addEventListener("changes", ({ data }) => tell({ changes: JSON.parse(data), state: "live" }));
     source.addEventListener("gone", () => { stop(); tell({ state: "gone" }); });
-    source.onerror = again;
+    source.onerror = () => {
+      source.close();
+      if (!stopped) again("waiting");
+    };
   }
-  function again() {
-    source.close();
+  function again(state, sentence) {
     clearTimeout(timer);
-    if (stopped) return;
-    tell({ state: "waiting" });
-    timer = setTimeout(open, pause * (0.75 + Math.random() / 2));
+    tell({ state, sentence });
+    timer = setTimeout(reopen, pause * (0.75 + Math.random() / 2));
     pause = Math.min(2 * pause, LONGEST_PAUSE);
+  }
+  // A stream does not tell why it was refused.
+  async function reopen() {
+    try {
+      await ask(`/sweeps/${page.sweep}/cells?changed_since=${encodeURIComponent(store.cursor)}`);
+    } catch (error) {
+      if (!stopped) again(...reason(error));
+      return;
+    }
+    if (!stopped) open();
   }
   function stop() {
     stopped = true;

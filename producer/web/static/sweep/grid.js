@@ -29,6 +29,11 @@ export class Grid {
     desk.on("look", () => { if (desk.chosen.size !== this.size || this.show !== this.shown()) this.measure(); });
     desk.on("cells", (change) => { if (!root.hidden) this.changed(change); });
     desk.on("selected", this.redraw);
+    // Pictures that could not be had while the farm was away are asked for again.
+    desk.on("feed", ({ state }) => {
+      if (state === "live" && this.away) this.redraw();
+      this.away = state !== "live";
+    });
     desk.on("current", ({ before, quiet }) => this.moved(before, quiet));
     gridPointer(this);
   }

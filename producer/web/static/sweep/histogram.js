@@ -14,7 +14,8 @@ export function histogram(store, name, onRange) {
   const canvas = make("canvas", { class: "histogram", "aria-hidden": "true" });
   const plot = { element: canvas, least: NaN, most: NaN, draw };
   let bins = new Int32Array(BINS), range = [-Infinity, Infinity], from = null, to = null, box = null;
-  const brush = oncePerFrame(() => { if (from) onRange(...[from[1], to].sort((a, b) => a - b)); });
+  const put = () => onRange(...[from[1], to].sort((a, b) => a - b));
+  const brush = oncePerFrame(() => { if (from && to !== null) put(); });
 
   function draw(mask, bounds) {
     const column = store.column(name);
@@ -55,6 +56,7 @@ export function histogram(store, name, onRange) {
   canvas.addEventListener("pointerdown", (event) => {
     box = canvas.getBoundingClientRect();
     from = [event.clientX, valueAt(event)];
+    to = null;
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -63,7 +65,9 @@ export function histogram(store, name, onRange) {
     brush();
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (from && Math.abs(event.clientX - from[0]) < 3) onRange(-Infinity, Infinity);
+    // A pointer is faster than frames are.
+    if (from && to !== null) put();
+    else if (from) onRange(-Infinity, Infinity);
     from = null;
   });
   onTheme(paint);

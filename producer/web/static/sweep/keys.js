@@ -1,15 +1,18 @@
 // The keys of the whole page. A view's own keys come first.
 
-import { mayWrite } from "../lib/api.js";
+import { later, mayWrite } from "../lib/api.js";
 import { announce, typing } from "../lib/dom.js";
 import { complain } from "../lib/messages.js";
 
 const VIEW_KEYS = { g: "grid", e: "loupe", c: "compare", n: "survey" };
+const OWN = /^(.|Arrow.*|Home|End|Page.*|Enter|Escape|Backspace|Delete)$/;
 const FLAG_KEYS = { p: { flag: "pick" }, x: { flag: "reject" }, u: { flag: null, stars: null } };
 
 /** Listen to the keyboard. `parts` has store, desk, ratings and view(). */
 export function startKeys(parts) {
   const { ratings } = parts;
+  // Which cell a key is for follows from what is undone before it.
+  const inOrder = (work) => { if (ratings.turning) ratings.turning.then(() => inOrder(work)); else work(); };
   // Who has moved a control by pointer goes on with the keys of the page.
   document.addEventListener("change", ({ target }) => {
     if (target.matches("select, input[type=range], input[type=checkbox]") && !target.matches(":focus-visible") && !target.closest("dialog")) target.blur();
@@ -24,14 +27,15 @@ export function startKeys(parts) {
     const command = event.ctrlKey || event.metaKey;
     if (command && key === "z") {
       event.preventDefault();
-      if (mayWrite()) ratings.turn(event.shiftKey ? "redo" : "undo");
+      if (mayWrite()) inOrder(() => ratings.turn(event.shiftKey ? "redo" : "undo"));
       return;
     }
     // Enter and space belong to the button that has the focus.
     if ((key === "Enter" || key === " ") && event.target.closest?.("button, a, summary, input")) return;
-    if (parts.view()?.key?.(event)) { event.preventDefault(); return; }
-    if (command || event.altKey) return;
-    if (onPage(parts, key)) event.preventDefault();
+    const handle = () => parts.view()?.key?.(event) || (!command && !event.altKey && onPage(parts, key));
+    const waits = ratings.turning && OWN.test(key) && !command && !event.altKey;
+    if (waits) inOrder(handle);
+    if (waits || handle()) event.preventDefault();
   });
 }
 
@@ -62,7 +66,7 @@ export function rate({ desk, ratings, view }, rating) {
 
 /** Open the list of keys. */
 export function showHelp() {
-  import("./help.js").then((help) => help.showHelp(), complain);
+  later(import("./help.js")).then((help) => help.showHelp(), complain);
 }
 
 /** Return whether a rating goes on to the next picture. */

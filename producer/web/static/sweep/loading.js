@@ -14,8 +14,14 @@ export function load(cell) {
   if (!pumping) { pumping = true; requestAnimationFrame(pump); }
 }
 
-/** The picture of a cell element is there, could not be had, or is no longer wanted. */
+/** The picture of a cell element is there, or could not be had; returns whether none that is newer waits for its turn. */
 export function loaded(cell) {
+  loading.delete(cell);
+  return !waiting.has(cell);
+}
+
+/** No picture of a cell element is wanted any more. */
+export function dropped(cell) {
   waiting.delete(cell);
   loading.delete(cell);
 }

@@ -1,10 +1,10 @@
 // One picture as large as it goes, to be judged by keys.
 
-import { announce, button, make } from "../lib/dom.js";
+import { announce, button, make, renew } from "../lib/dom.js";
 import { mayWrite, page } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { complain } from "../lib/messages.js";
-import { afterPause, oncePerFrame } from "../lib/timing.js";
+import { afterPause, inTurn, oncePerFrame } from "../lib/timing.js";
 import { describe } from "./cell.js";
 import { facts } from "./facts.js";
 import { Filmstrip } from "./filmstrip.js";
@@ -19,7 +19,7 @@ export const sharedZoom = new Zoom();
 /** The view of one cell. */
 export class Loupe {
   constructor(store, desk, root, ratings) {
-    Object.assign(this, { store, desk, root, single: true, snapshots: [], step: null });
+    Object.assign(this, { store, desk, root, single: true, snapshots: [], step: null, listed: undefined });
     this.picture = new ZoomedPicture(sharedZoom, { onSwipe: (by) => this.go(by) });
     this.strip = new Filmstrip(store, desk);
     this.words = make("p", { class: "no-picture" });
@@ -34,10 +34,11 @@ export class Loupe {
     root.append(make("div", { class: "stand" }, make("div", { class: "frame" }, this.picture.element, this.words,
       button("The picture before", () => this.go(-1), { icon: "left", class: "plain icon before" }), button("The next picture", () => this.go(1), { icon: "right", class: "plain icon after" })),
     make("div", { class: "loupe-bar" }, this.place, mayWrite() ? this.bar.element : make("span"), make("span", { class: "row ends" }, this.times, zoomed, this.more)), this.strip.element), this.aside);
-    this.askSnapshots = afterPause(() => this.#fetch().catch(complain));
+    this.fetch = inTurn(() => this.#fetch());
+    this.askSnapshots = afterPause(() => this.fetch().catch(complain));
     this.draw = oncePerFrame(() => { if (!root.hidden) this.#draw(); });
     sharedZoom.listeners.add(() => zoomed.setAttribute("aria-pressed", sharedZoom.scale !== null));
-    desk.on("current", () => { this.step = null; this.snapshots = []; if (!root.hidden) { this.#draw(); this.strip.reveal(); announce(describe(store, desk.current)); } });
+    desk.on("current", () => { this.step = null; this.snapshots = []; this.listed = undefined; if (!root.hidden) { this.#draw(); this.strip.reveal(); announce(describe(store, desk.current)); } });
     desk.on("cells", () => { this.draw(); if (!root.hidden) this.strip.redraw(); });
     desk.on("arranged", () => { if (!root.hidden) { this.strip.arranged(); this.#draw(); } });
     desk.on("selected", () => { if (!root.hidden) this.strip.redraw(); });
@@ -73,7 +74,7 @@ export class Loupe {
   async stepBy(by) {
     if (page.read_only) return;
     try {
-      if (!this.snapshots.length) await this.#fetch();
+      if (!this.snapshots.length) await this.fetch();
     } catch (error) { complain(error); }
     const last = this.snapshots.length;
     if (last) this.showStep(Math.max(0, Math.min(last, (this.step ?? last) + by)));
@@ -88,10 +89,12 @@ export class Loupe {
   async #fetch() {
     const { store, desk } = this, index = desk.current;
     if (index < 0) return;
-    const ended = ["done", "failed", "cancelled"].includes(store.states[store.state[index]]);
-    const snapshots = await snapshotsOf(store.job[index], ended);
+    const picture = store.picture[index];
+    const snapshots = await snapshotsOf(store, index);
     if (index !== desk.current) return;
+    this.listed = picture;
     this.snapshots = snapshots.filter(({ sha256 }) => sha256 !== store.picture[index]);
+    if (!(this.step < this.snapshots.length)) this.step = null;
     this.#drawTimes();
   }
 
@@ -102,10 +105,10 @@ export class Loupe {
     this.place.textContent = at < 0 ? "not among those shown" : `${count(at + 1)} of ${count(desk.arrangement.sequence.length)}`;
     this.#drawPicture();
     this.bar.draw(index);
-    this.aside.replaceChildren(make("h2", { text: store.nameOf(index) }), ...facts(store, index));
+    renew(this.aside, make("h2", { text: store.nameOf(index) }), ...facts(store, index));
     this.root.dataset.flag = store.flag[index];
     // A share link shows results alone.
-    if (!this.snapshots.length && !page.read_only) this.askSnapshots();
+    if (this.listed !== store.picture[index] && !page.read_only) this.askSnapshots();
     const { sequence } = desk.arrangement;
     if (at >= 0) fetchAhead([sequence[at + 1], sequence[at - 1], sequence[at + 2]].map((next) => store.picture[next]));
   }

@@ -1,5 +1,6 @@
 // The page of a sweep: its parts are made here and told of each other.
 
+import { later } from "../lib/api.js";
 import { complain, say } from "../lib/messages.js";
 import { make } from "../lib/dom.js";
 import { startTheme } from "../lib/theme.js";
@@ -39,12 +40,13 @@ async function start() {
   grid.aspect = await measuredAspect(store);
   views.set("grid", grid);
   parts.grid = grid;
-  parts.view = () => views.get(desk.chosen.view);
+  // Keys do not wait for a view that is being loaded.
+  parts.view = () => views.get(desk.chosen.view) ?? views.get(document.body.dataset.view);
 
   async function showView() {
     const { view } = desk.chosen;
     if (!views.has(view)) {
-      const View = await LATER[view]();
+      const View = await later(LATER[view]());
       if (!views.has(view)) views.set(view, new View(store, desk, section(view), ratings));
     }
     if (view !== desk.chosen.view) return;
@@ -57,18 +59,25 @@ async function start() {
     section(view).hidden = false;
     views.get(view).shownAgain();
   }
-  desk.on("view", () => showView().catch(complain));
+  desk.on("view", () => showView().catch((error) => {
+    complain(error);
+    // From the view that is seen the other one can be asked for again.
+    desk.show(document.body.dataset.view);
+  }));
 
   parts.panel = new SidePanel(store, desk, section("panel"));
   startTools(parts);
   startStatus(parts);
   startKeys(parts);
   desk.arrange();
-  if (desk.current < 0) desk.current = desk.arrangement.sequence[0] ?? -1;
   document.body.classList.add("ready");
   await showView();
-  desk.on("feed", (state) => { if (state === "gone") say("This sweep was deleted.", { bad: true, seconds: 60 }); });
-  follow(store, (state) => desk.tell("feed", state));
+  let before = null;
+  desk.on("feed", ({ state, sentence = "This sweep was deleted." }) => {
+    if (state !== before && (state === "gone" || state === "refused")) say(sentence, { bad: true, seconds: 60 });
+    before = state;
+  });
+  follow(store, (state, sentence) => desk.tell("feed", { state, sentence }));
 }
 
 start().catch((error) => {

@@ -1,6 +1,6 @@
 // The filters beside the views. Each choice says how many cells it would leave.
 
-import { button, make } from "../lib/dom.js";
+import { button, make, renew } from "../lib/dom.js";
 import { count, number, words } from "../lib/format.js";
 import { afterFrame } from "../lib/timing.js";
 import { emptyFilter, filterSize, passing, starName } from "./filter.js";
@@ -14,7 +14,7 @@ export class Panel {
     Object.assign(this, { store, desk, root, onClose });
     this.clear = button("Clear all", () => desk.arrangeBy({ filter: emptyFilter() }), { class: "plain" });
     this.build();
-    desk.on("columns", () => this.build());
+    desk.on("columns", () => { this.build(); this.draw(); });
     // The cells come first: they are what one looks at while drawing a range.
     const soon = (pause) => { this.later ??= setTimeout(() => { this.later = null; this.draw(); }, pause); };
     desk.on("arranged", afterFrame(() => soon(80)));
@@ -126,6 +126,6 @@ function turned(set, name) {
 }
 
 function fill(chip, label, found) {
-  chip.replaceChildren(make("span", { text: label }), make("small", { text: count(found) }));
+  renew(chip, make("span", { text: label }), make("small", { text: count(found) }));
   chip.classList.toggle("none", found === 0);
 }

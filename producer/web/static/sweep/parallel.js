@@ -19,8 +19,10 @@ export class Parallel {
     this.element = make("div", { class: "parallel", tabindex: "0", role: "group", "aria-label": "Parallel coordinates" }, make("div", { class: "layers" }, this.all.canvas, this.passing.canvas, this.canvas));
     this.canvas.addEventListener("pointerdown", (event) => this.#down(event));
     this.canvas.addEventListener("pointermove", (event) => this.#move(event));
-    this.canvas.addEventListener("pointerup", () => { if (this.from && this.to === null) this.#put(this.from.scale, null); this.from = null; });
-    this.brush = oncePerFrame(() => { if (this.from) this.#put(this.from.scale, [this.from.at, this.to]); });
+    const put = () => { if (this.from) this.#put(this.from.scale, this.to === null ? null : [this.from.at, this.to]); };
+    // A pointer is faster than frames are.
+    this.canvas.addEventListener("pointerup", () => { put(); this.from = null; });
+    this.brush = oncePerFrame(() => { if (this.to !== null) put(); });
   }
 
   draw(mask) {

@@ -11,6 +11,8 @@ export class Ratings {
     this.desk = desk;
     this.queue = Promise.resolve();
     this.waiting = 0;
+    // Settled when the last undo or redo is answered; null when none is on its way.
+    this.turning = null;
     // What was not sent would be lost with the page.
     addEventListener("beforeunload", (event) => { if (this.waiting) event.preventDefault(); });
   }
@@ -40,7 +42,8 @@ export class Ratings {
 
   /** Undo or redo the last action: "undo" or "redo". */
   turn(way) {
-    this.#send(async () => {
+    const from = this.desk.current;
+    const turning = this.#send(async () => {
       const answer = await ask(`/${way}`, { sweep: page.sweep });
       const action = answer.undone ?? answer.redone;
       if (!action) {
@@ -53,11 +56,13 @@ export class Ratings {
         this.desk.tell("vote undone");
         return;
       }
-      this.store.rate(action.ratings);
+      this.store.stored(action.ratings);
       const first = this.store.cellsOf.get(action.ratings[0]?.job)?.[0] ?? -1;
-      this.desk.go(first);
+      // Who has gone elsewhere meanwhile is not led away.
+      if (this.desk.current === from) this.desk.go(first);
       say(`${did}: rating of ${action.ratings.length === 1 && first >= 0 ? this.store.nameOf(first) : `${action.ratings.length} pictures`}.`);
-    });
+    }).finally(() => { if (this.turning === turning) this.turning = null; });
+    this.turning = turning;
   }
 
   /** Send something else in the same order, such as a vote. */

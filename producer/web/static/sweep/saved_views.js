@@ -3,6 +3,7 @@
 import { ask, mayWrite, page } from "../lib/api.js";
 import { button, make } from "../lib/dom.js";
 import { complain } from "../lib/messages.js";
+import { inTurn } from "../lib/timing.js";
 
 /** Return the list of saved views, with a field to save the present one. */
 export function savedViews(desk) {
@@ -11,15 +12,16 @@ export function savedViews(desk) {
   const form = make("form", { class: "bounds", onsubmit: (event) => { event.preventDefault(); save().catch(complain); } }, name, make("button", { text: "Save" }));
   const path = `/sweeps/${page.sweep}/views`;
 
-  async function load() {
+  const load = inTurn(async () => {
     const { views } = await ask(path);
     list.replaceChildren(...views.map((view) => make("li", { class: "row spread" },
       make("a", { href: `?${view.query.replace(/^\?/, "")}`, text: view.name }),
       mayWrite() && button(`Forget the view ${view.name}`, () => forget(view).catch(complain), { icon: "close" }))));
-  }
+  });
   async function save() {
-    await ask(path, { name: name.value, query: desk.address().replace(/^\?|^\/.*/, "") });
-    name.value = "";
+    const written = name.value;
+    await ask(path, { name: written, query: desk.address().replace(/^\?|^\/.*/, "") });
+    if (name.value === written) name.value = "";
     await load();
   }
   async function forget(view) {

@@ -6,7 +6,7 @@ import { count, many } from "../lib/format.js";
 import { oncePerFrame } from "../lib/timing.js";
 import { autoAdvance, setAutoAdvance } from "./keys.js";
 
-const FEED = { live: "Live", waiting: "Not connected: trying again", gone: "This sweep was deleted" };
+const FEED = { live: "Live", waiting: "Not connected: trying again", gone: "This sweep was deleted", refused: "Not connected: reload the page" };
 
 /** Fill the line and the bar of states at the top, and keep both up to date. */
 export function startStatus({ store, desk }) {
@@ -47,7 +47,7 @@ export function startStatus({ store, desk }) {
   }
   for (const event of ["arranged", "selected", "cells"]) desk.on(event, draw);
   document.addEventListener("advance", draw);
-  desk.on("feed", (state) => {
+  desk.on("feed", ({ state }) => {
     feed.textContent = FEED[state];
     feed.dataset.feed = state;
   });

@@ -3,6 +3,7 @@
 import { ask, page } from "../lib/api.js";
 import { complain } from "../lib/messages.js";
 import { words } from "../lib/format.js";
+import { inTurn } from "../lib/timing.js";
 
 /** Codes of the flags in `store.flag`. */
 export const NO_FLAG = 0, PICK = 1, REJECT = 2;
@@ -33,9 +34,13 @@ export class Store {
     this.indexOf = new Map();
     this.cellsOf = new Map();
     this.held = new Map();
+    // The number of the last rating of each job, by which an answer that was asked for before it is known.
+    this.ratings = 0;
+    this.ratedAt = new Map();
+    this.reload = inTurn(() => this.#reload());
     this.listeners = new Set();
     this.#allocate(Math.max(64, document.cells.position.length));
-    this.#put(document.cells);
+    this.#put(document);
   }
 
   /** Load the sweep of the page. */
@@ -48,22 +53,41 @@ export class Store {
     this.listeners.add(listener);
   }
 
-  /** Take in what changed_since or the stream has told. */
-  apply({ cursor, counts, cells }) {
-    this.cursor = cursor;
-    this.counts = counts;
-    const unknown = Object.keys(cells.metrics).some((name) => !this.metric.has(name))
-      || cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
-    if (unknown) this.#reload().catch(complain);
-    else if (cells.position.length) this.#tell(this.#put(cells));
+  /** Take in what the stream has told. */
+  apply(changes, asked = this.ratings) {
+    const { cells } = changes;
+    this.#advance(changes);
+    const metric = Object.keys(cells.metrics).some((name) => !this.metric.has(name));
+    const value = cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
+    if (metric || value) this.reload().catch(complain);
+    if (!value && cells.position.length) this.#tell(this.#put(changes, asked));
+  }
+
+  /** Fetch what has changed since a cursor. What is told or rated while the answer is on its way holds against it. */
+  async catchUp(since) {
+    const asked = this.ratings;
+    this.apply(await ask(`/sweeps/${page.sweep}/cells?changed_since=${encodeURIComponent(since)}`), asked);
   }
 
   // A metric was measured for the first time, or an axis has a new value: these are told only with the whole.
   async #reload() {
+    const asked = this.ratings;
     const document = await ask(`/sweeps/${page.sweep}/cells`);
-    for (const name of ["metrics", "axes", "counts", "cursor"]) this[name] = document[name];
+    for (const name of ["metrics", "axes"]) this[name] = document[name];
+    this.#advance(document);
     this.#allocate(this.capacity);
-    this.#tell({ ...this.#put(document.cells), columns: true });
+    this.#tell({ ...this.#put(document, asked), columns: true });
+  }
+
+  // An answer may come after what was told later.
+  #advance({ cursor, counts }) {
+    if (cursor >= this.cursor) Object.assign(this, { cursor, counts });
+  }
+
+  /** Take in ratings that the server has stored; where another one is on its way there, that one is shown. */
+  stored(ratings) {
+    for (const rating of ratings) if (this.held.has(rating.job)) this.held.get(rating.job).rating = rating;
+    this.rate(ratings.filter(({ job }) => !this.held.has(job)));
   }
 
   /** Show ratings at once; `ratings` are as the API has them. They hold against the stream until `release`. */
@@ -71,6 +95,7 @@ export class Store {
     const changed = [];
     for (const rating of ratings) {
       if (hold) this.#hold(rating.job);
+      this.ratedAt.set(rating.job, ++this.ratings);
       for (const index of this.cellsOf.get(rating.job) ?? []) {
         if (rating.stars !== undefined) this.stars[index] = rating.stars ?? UNRATED;
         if (rating.flag !== undefined) this.flag[index] = flagCode(rating.flag);
@@ -145,10 +170,11 @@ export class Store {
     this.loss = grown(Float64Array, this.loss, NaN);
     this.at = this.axes.map((_, axis) => grown(Int32Array, this.at?.[axis], -1));
     this.metric = new Map(this.metrics.map(({ name }) => [name, grown(Float64Array, this.metric?.get(name), NaN)]));
-    for (const name of ["job", "picture", "error"]) this[name] ??= [];
+    for (const name of ["job", "picture", "error", "told"]) this[name] ??= [];
   }
 
-  #put(cells) {
+  // `asked` is the number of the last rating that the answer may know of.
+  #put({ cursor, cells }, asked = this.ratings) {
     const changed = [], added = [];
     const { position, metrics } = cells;
     if (this.length + position.length > this.capacity) {
@@ -163,24 +189,31 @@ export class Store {
         this.indexOf.set(position[i], index);
         added.push(index);
       } else changed.push(index);
-      this.position[index] = position[i];
-      this.#name(index, cells.job[i]);
-      this.state[index] = cells.state[i];
-      this.iteration[index] = cells.iteration[i] ?? 0;
-      this.iterations[index] = cells.iterations[i] ?? 0;
-      this.loss[index] = cells.loss[i] ?? NaN;
-      this.picture[index] = cells.picture[i];
-      this.picture_iteration[index] = cells.picture_iteration[i] ?? -1;
-      // Nor are errors in what a share link shows.
-      this.error[index] = cells.error?.[i] ?? null;
-      for (let axis = 0; axis < this.at.length; axis++) this.at[axis][index] = cells.at[axis][i] ?? -1;
-      for (const [column, told] of measured) column[index] = told[i] ?? NaN;
-      if (this.held.has(cells.job[i])) continue;
+      if (!(this.told[index] > cursor)) {
+        this.told[index] = cursor;
+        this.#putCell(index, cells, i);
+        for (const [column, told] of measured) column[index] = told[i] ?? NaN;
+      }
+      if (this.held.has(cells.job[i]) || this.ratedAt.get(cells.job[i]) > asked) continue;
       // What is streamed to all users has nobody's ratings in it.
       if (cells.stars) this.stars[index] = cells.stars[i] ?? UNRATED;
       if (cells.flag) this.flag[index] = flagCode(cells.flag[i]);
     }
     return { changed, added };
+  }
+
+  #putCell(index, cells, i) {
+    this.position[index] = cells.position[i];
+    this.#name(index, cells.job[i]);
+    this.state[index] = cells.state[i];
+    this.iteration[index] = cells.iteration[i] ?? 0;
+    this.iterations[index] = cells.iterations[i] ?? 0;
+    this.loss[index] = cells.loss[i] ?? NaN;
+    this.picture[index] = cells.picture[i];
+    this.picture_iteration[index] = cells.picture_iteration[i] ?? -1;
+    // Errors are not in what a share link shows.
+    this.error[index] = cells.error?.[i] ?? null;
+    for (let axis = 0; axis < this.at.length; axis++) this.at[axis][index] = cells.at[axis][i] ?? -1;
   }
 
   #name(index, job) {

@@ -1,7 +1,7 @@
 // The bar above the views: tabs, axes, order, size, and what can be done with the sweep.
 
-import { mayWrite, page } from "../lib/api.js";
-import { announce, button, choice, glyph, make } from "../lib/dom.js";
+import { later, mayWrite, page } from "../lib/api.js";
+import { announce, button, choice, glyph, make, renew } from "../lib/dom.js";
 import { count, words } from "../lib/format.js";
 import { menu } from "../lib/menu.js";
 import { afterFrame } from "../lib/timing.js";
@@ -20,7 +20,7 @@ export function startTools(parts) {
     { class: "tab", data: { view }, title: NAMES[view][1] ? `${NAMES[view][0]} (${NAMES[view][1]})` : NAMES[view][0] })));
   const filter = button("", () => panel.toggle(), { id: "filter", "aria-controls": "panel" });
   const offer = button("", () => desk.arrange(), { class: "offer", hidden: true });
-  side.replaceChildren(offer, filter, menu("Actions", () => import("./actions.js").then(({ actionEntries }) => actionEntries(parts)), { hidden: page.read_only && !mayWrite() }),
+  side.replaceChildren(offer, filter, menu("Actions", () => later(import("./actions.js")).then(({ actionEntries }) => actionEntries(parts)), { hidden: page.read_only && !mayWrite() }),
     button("Keys (?)", showHelp, { class: "keys-button" }));
 
   let drawn = null;
@@ -30,7 +30,7 @@ export function startTools(parts) {
       else tab.removeAttribute("aria-current");
     }
     const size = filterSize(desk.chosen.filter);
-    filter.replaceChildren(glyph("filter"), size ? `Filters: ${size}` : "Filters");
+    renew(filter, glyph("filter"), make("span", { text: size ? `Filters: ${size}` : "Filters" }));
     filter.setAttribute("aria-expanded", panel.open);
     drawAxes();
   }

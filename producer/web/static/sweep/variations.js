@@ -12,7 +12,8 @@ export async function variations({ store, desk }) {
   const index = desk.current;
   const { base, axes } = await ask(`/sweeps/${page.sweep}/cells/${store.position[index]}/variations`);
   const name = make("input", { value: `Like ${store.nameOf(index)}`.slice(0, 100), required: true, maxlength: 100 });
-  const told = forecast((answer) => { submit.disabled = !answer?.jobs; });
+  let sending = false;
+  const told = forecast((answer) => { submit.disabled = sending || !answer?.jobs; });
   const rows = axes.map((axis) => {
     const varied = axis.suggested.length > 1 && store.axes.some((one) => one.name === axis.name && one.values.length > 1);
     const tick = make("input", { type: "checkbox", checked: varied, onchange: check });
@@ -24,10 +25,14 @@ export async function variations({ store, desk }) {
     return { name: name.value, base: Object.fromEntries(Object.entries(base).filter(([parameter]) => !(parameter in matrix))), matrix };
   };
   const submit = button("Render these", async () => {
+    submit.disabled = sending = true;
     try {
       const answer = await ask("/sweeps", { sweep: sweep(), parent: page.sweep });
       location.assign(`/sweeps/${answer.sweep.id}`);
-    } catch (error) { complain(error); }
+    } catch (error) {
+      submit.disabled = false;
+      complain(error);
+    } finally { sending = false; }
   }, { class: "main", disabled: true });
   const dialog = openDialog("More like this", [make("p", { class: "muted", text: "Tick what is to vary, and write its values with commas between them. All else stays as it is in this cell." }),
     make("label", { class: "field" }, "Name of the new sweep", name),

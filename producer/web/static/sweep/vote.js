@@ -30,7 +30,12 @@ export class Vote {
     this.ranking = make("ol", { class: "ranking" });
     root.append(make("div", { class: "vote-stand" }, this.nothing, this.pairElement, this.buttons),
       make("aside", { class: "facts-panel", "aria-label": "Ranking" }, make("h2", { text: "Ranking" }), this.ranking));
-    desk.on("vote undone", () => this.next().catch(complain));
+    desk.on("vote undone", () => {
+      // What was shown may not be what is voted on next, and an answer on its way may not know of this.
+      this.pair = null;
+      this.cast += 1;
+      this.next().catch(complain);
+    });
     desk.on("cells", () => { if (!root.hidden && !this.pair) this.next().catch(complain); });
   }
 
@@ -77,8 +82,8 @@ export class Vote {
     if (this.sending || this.cast !== cast) return;
     this.told.textContent = many(votes, "vote");
     const cells = pair && [pair.left, pair.right].map((position) => this.store.indexOf.get(position));
-    // The farm may know of a picture a moment before this page is told of it.
-    this.pair = cells?.every((index) => this.store.picture[index]) ? cells : null;
+    // The farm may know of a result a moment before this page is told of it, which has a snapshot until then.
+    this.pair = cells?.every((index) => this.store.picture[index] && this.store.states[this.store.state[index]] === "done") ? cells : null;
     this.nothing.hidden = Boolean(pair);
     this.pairElement.hidden = this.buttons.hidden = !this.pair;
     delete this.pairElement.dataset.chosen;

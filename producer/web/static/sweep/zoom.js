@@ -75,6 +75,9 @@ export class ZoomedPicture {
     return { x: (clientX - box.left) / box.width, y: (clientY - box.top) / box.height };
   }
 
+  /** Whether there is a picture, whose size is known. */
+  get there() { return Boolean(this.hash && this.natural); }
+
   get fit() {
     const { clientWidth, clientHeight } = this.element;
     if (!this.natural) return 1;
@@ -83,6 +86,7 @@ export class ZoomedPicture {
 
   /** Zoom by a factor, so that what is below the pointer stays there. */
   by(factor, pointer) {
+    if (!this.there) return;
     const now = this.zoom.scale ?? this.fit;
     const next = Math.min(LARGEST, now * factor);
     if (next <= this.fit * 1.001) { this.zoom.set({ scale: null, x: 0.5, y: 0.5 }); return; }
@@ -133,7 +137,7 @@ function gestures(picture) {
     event.preventDefault();
     picture.by(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) / 240), event);
   }, { passive: false });
-  element.addEventListener("dblclick", (event) => zoom.toggle(picture.at(event)));
+  element.addEventListener("dblclick", (event) => { if (picture.there) zoom.toggle(picture.at(event)); });
   element.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     pointers.set(event.pointerId, event);

@@ -87,6 +87,7 @@ def test_no_vote_is_cast_on_a_pair_that_an_undo_takes_away(make_up: MakeUp, serv
     sweep = running(make_up, 3, **DONE)
     with browser_page(server.address) as page:
         open_sweep(page, sweep, server, "?view=vote")
+        page.get_by_text("0 votes", exact=True).wait_for()
         page.keyboard.press("ArrowLeft")
         page.get_by_text("1 vote", exact=True).wait_for()
         following = hold(page, "**/votes/next")

@@ -12,7 +12,7 @@ from stylefarm.shared.db.records import Fence
 from stylefarm.shared.errors import InvalidImage
 from tests.browser import browser_page
 from tests.live_pages import MakeUp, advance, finish, hold, of, open_sweep, refuse, running, until, wait_for
-from tests.made_up import png, texture
+from tests.made_up import new_job, png, texture
 from tests.web_server import WebServer, rendering_suspended
 
 
@@ -222,3 +222,18 @@ def test_what_parameters_explain_is_told_with_the_first_metrics(make_up: MakeUp,
         page.get_by_text("all 4 done").wait_for()
         route.continue_()
         page.locator(".importance h3", has_text="ssim").wait_for()
+
+
+def test_a_new_value_between_others_is_no_other_value(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
+    """Given a sweep that grows, if a new cell has a number between those of the others, I expect each cell to be shown
+    with its own."""
+    sweep = make_up({"seed": [7001, 7003]}, outcome=lambda _: State.RUNNING)
+    time.sleep(LONGEST_SECONDS + 0.1)  # as above
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
+            grown = {"seed": [7001, 7002, 7003]}
+            farm.store.submissions.extend_sweep(sweep.id, grown, [new_job(farm, {"seed": 7002})])
+            page.get_by_role("button", name="1 new: show").click()
+            for seed in ("7001", "7002", "7003"):
+                page.get_by_role("gridcell", name=f"seed {seed}").wait_for()

@@ -58,9 +58,11 @@ export class Store {
     const { cells } = changes;
     this.#advance(changes);
     const metric = Object.keys(cells.metrics).some((name) => !this.metric.has(name));
-    const value = cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
-    if (metric || value) this.reload().catch(complain);
-    if (!value && cells.position.length) this.#tell(this.#put(changes, asked));
+    // With a new cell, values of the axes may have other places than before: numbers are in order.
+    const grown = cells.position.some((place) => !this.indexOf.has(place))
+      || cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
+    if (metric || grown) this.reload().catch(complain);
+    if (!grown && cells.position.length) this.#tell(this.#put(changes, asked));
   }
 
   /** Fetch what has changed since a cursor. What is told or rated while the answer is on its way holds against it. */
@@ -69,7 +71,7 @@ export class Store {
     this.apply(await ask(`/sweeps/${page.sweep}/cells?changed_since=${encodeURIComponent(since)}`), asked);
   }
 
-  // A metric was measured for the first time, or an axis has a new value: these are told only with the whole.
+  // A metric was measured for the first time, or the sweep has grown: metrics and axes are told only with the whole.
   async #reload() {
     const asked = this.ratings;
     const document = await ask(`/sweeps/${page.sweep}/cells`);

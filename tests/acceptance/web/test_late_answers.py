@@ -226,14 +226,27 @@ def test_what_parameters_explain_is_told_with_the_first_metrics(make_up: MakeUp,
 
 def test_a_new_value_between_others_is_no_other_value(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
     """Given a sweep that grows, if a new cell has a number between those of the others, I expect each cell to be shown
-    with its own."""
-    sweep = make_up({"seed": [7001, 7003]}, outcome=lambda _: State.RUNNING)
+    with its own, under heads that say so, and the number that was filtered by to stay that number."""
+    sweep = make_up({"style_weight": [1.0], "seed": [7001, 7003]}, outcome=lambda _: State.RUNNING)
     time.sleep(LONGEST_SECONDS + 0.1)  # as above
     with browser_page(server.address) as page:
+        other = page.context.new_page()
+        open_sweep(other, sweep, server, "?axis.seed=1")
         open_sweep(page, sweep, server)
+        cell = {"style_weight": 1.0, "seed": 7002}
         with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
-            grown = {"seed": [7001, 7002, 7003]}
-            farm.store.submissions.extend_sweep(sweep.id, grown, [new_job(farm, {"seed": 7002})])
-            page.get_by_role("button", name="1 new: show").click()
+            axes = {"style_weight": [1.0], "seed": [7001, 7002, 7003]}
+            farm.store.submissions.extend_sweep(sweep.id, axes, [new_job(farm, cell)])
+            offer = page.get_by_role("button", name="1 new: show")
+            offer.wait_for()
+            page.set_viewport_size({"width": 900, "height": 700})
+            page.wait_for_timeout(300)
+            assert [head.inner_text() for head in page.locator(".head:visible").all()] == ["7001", "7003"]
+            offer.click()
             for seed in ("7001", "7002", "7003"):
                 page.get_by_role("gridcell", name=f"seed {seed}").wait_for()
+            assert [head.inner_text() for head in page.locator(".head:visible").all()] == ["7001", "7002", "7003"]
+            other.wait_for_url(re.compile(r"axis\.seed=2"))
+            assert [one.get_attribute("aria-label") for one in other.locator(".cell:visible").all()] == [
+                "seed 7003, running, 5 of 10, unrated"
+            ]

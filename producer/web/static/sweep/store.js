@@ -75,10 +75,11 @@ export class Store {
   async #reload() {
     const asked = this.ratings;
     const document = await ask(`/sweeps/${page.sweep}/cells`);
+    const { axes } = this;
     for (const name of ["metrics", "axes"]) this[name] = document[name];
     this.#advance(document);
     this.#allocate(this.capacity);
-    this.#tell({ ...this.#put(document, asked), columns: true });
+    this.#tell({ ...this.#put(document, asked), columns: axes });
   }
 
   // An answer may come after what was told later.

@@ -250,3 +250,21 @@ def test_a_new_value_between_others_is_no_other_value(make_up: MakeUp, server: W
             assert [one.get_attribute("aria-label") for one in other.locator(".cell:visible").all()] == [
                 "seed 7003, running, 5 of 10, unrated"
             ]
+
+
+def test_a_cell_that_could_not_be_had_comes_with_the_next_change(
+    make_up: MakeUp, server: WebServer, farm: Farm
+) -> None:
+    """Given a new cell of a sweep, if the farm refuses the whole of it once, I expect the cell when something changes."""
+    sweep = make_up({"seed": [7011]}, outcome=lambda _: State.RUNNING)
+    (job,) = sweep
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        whole = hold(page, of("/cells"))
+        with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
+            axes = {"seed": [7011, 7012]}
+            farm.store.submissions.extend_sweep(sweep.id, axes, [new_job(farm, {"seed": 7012})])
+            refuse(wait_for(page, whole)[0])
+            page.get_by_text("not now").wait_for()
+            advance(farm, job, 6)
+            page.get_by_role("button", name="1 new: show").wait_for()

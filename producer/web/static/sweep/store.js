@@ -34,6 +34,8 @@ export class Store {
     this.indexOf = new Map();
     this.cellsOf = new Map();
     this.held = new Map();
+    // Whether the sweep has grown, and the whole of it could not be had yet.
+    this.behind = false;
     // The number of the last rating of each job, by which an answer that was asked for before it is known.
     this.ratings = 0;
     this.ratedAt = new Map();
@@ -59,8 +61,9 @@ export class Store {
     this.#advance(changes);
     const metric = Object.keys(cells.metrics).some((name) => !this.metric.has(name));
     // With a new cell, values of the axes may have other places than before: numbers are in order.
-    const grown = cells.position.some((place) => !this.indexOf.has(place))
+    const grown = this.behind || cells.position.some((place) => !this.indexOf.has(place))
       || cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
+    this.behind = grown;
     if (metric || grown) this.reload().catch(complain);
     if (!grown && cells.position.length) this.#tell(this.#put(changes, asked));
   }
@@ -77,6 +80,7 @@ export class Store {
     const document = await ask(`/sweeps/${page.sweep}/cells`);
     const { axes } = this;
     for (const name of ["metrics", "axes"]) this[name] = document[name];
+    this.behind = false;
     this.#advance(document);
     this.#allocate(this.capacity);
     this.#tell({ ...this.#put(document, asked), columns: axes });

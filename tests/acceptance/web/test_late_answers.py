@@ -255,7 +255,8 @@ def test_a_new_value_between_others_is_no_other_value(make_up: MakeUp, server: W
 def test_a_cell_that_could_not_be_had_comes_with_the_next_change(
     make_up: MakeUp, server: WebServer, farm: Farm
 ) -> None:
-    """Given a new cell of a sweep, if the farm refuses the whole of it once, I expect the cell when something changes."""
+    """Given a new cell of a sweep, if the farm refuses the whole of it once, I expect that cell when something
+    changes."""
     sweep = make_up({"seed": [7011]}, outcome=lambda _: State.RUNNING)
     (job,) = sweep
     with browser_page(server.address) as page:
@@ -268,3 +269,31 @@ def test_a_cell_that_could_not_be_had_comes_with_the_next_change(
             page.get_by_text("not now").wait_for()
             advance(farm, job, 6)
             page.get_by_role("button", name="1 new: show").wait_for()
+
+
+def test_a_rating_holds_against_what_was_asked_for_while_it_was_sent(
+    make_up: MakeUp, server: WebServer, farm: Farm
+) -> None:
+    """Given a rating on its way, if the whole sweep is read before the rating is stored, and comes after, I expect the
+    rating to stay."""
+    sweep = running(make_up, 2)
+    first, second = sweep
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server, "?view=loupe")
+        sent, whole = hold(page, "**/ratings"), hold(page, of("/cells"))
+        page.keyboard.press("4")
+        wait_for(page, sent)
+        finish(farm, second, 2, {"ssim": 0.5})
+        (route,) = wait_for(page, whole)
+        answer = route.fetch()
+        with page.expect_response("**/ratings"):
+            sent[0].continue_()
+        until(page, lambda: first.status().stars == 4)
+        page.wait_for_timeout(300)  # for what the stream tells, and the answer
+        route.fulfill(response=answer)
+        page.wait_for_timeout(300)
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("0.5", exact=True).first.wait_for()
+        page.keyboard.press("ArrowLeft")
+        page.get_by_text("1 of 2", exact=True).wait_for()
+        assert page.locator(".loupe-bar .star.on").count() == 4

@@ -125,6 +125,8 @@ export class Store {
       hold.count -= 1;
       if (hold.count) continue;
       this.held.delete(job);
+      // What was asked for until now may not know of it.
+      this.ratedAt.set(job, ++this.ratings);
       const shown = this.ratingOf(this.cellsOf.get(job)[0]);
       if (shown.stars !== hold.rating.stars || shown.flag !== hold.rating.flag) settled.push(hold.rating);
     }

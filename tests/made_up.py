@@ -62,7 +62,7 @@ def made_up(
     if cells is None:
         cells = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     files = [png(texture(number, size)) for number in range(variants or len(cells))]
-    jobs = [_job(farm, cell) for cell in cells]
+    jobs = [new_job(farm, cell) for cell in cells]
     stored = farm.services.store.submissions.submit_sweep(name, axes, jobs)
     new = set(stored.queued)
     for number, (job_id, cell) in enumerate(zip(stored.ids, cells, strict=True)):
@@ -72,7 +72,8 @@ def made_up(
     return farm.find_sweep(stored.sweep_id)
 
 
-def _job(farm: Farm, cell: Mapping[str, Any]) -> NewJob:
+def new_job(farm: Farm, cell: Mapping[str, Any]) -> NewJob:
+    """A job that is to be submitted for a cell of a made-up sweep."""
     names = {axis: cell.get(axis, f"{axis}.png") for axis in ("content", "style")}
     fields = {
         "size": 48,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from playwright.sync_api import expect
+
 from stylefarm import Farm, State
 from tests.browser import browser_page
 from tests.live_pages import MakeUp, advance, finish, hold, of, open_sweep, refuse, running, until, wait_for
@@ -214,7 +216,7 @@ def test_filters_that_are_closed_before_they_are_there_stay_closed(make_up: Make
 
 def test_what_is_pressed_twice_is_sent_once(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
     """Given a sweep like a cell's, and a link to share, if their buttons are pressed twice, I expect one of each; and a
-    link that is told once to stay while others are revoked."""
+    link that is told once to stay while others are revoked, as the focus does."""
     sweep = running(make_up, 2, **DONE)
     with browser_page(server.address) as page:
         open_sweep(page, sweep, server)
@@ -238,6 +240,7 @@ def test_what_is_pressed_twice_is_sent_once(make_up: MakeUp, server: WebServer, 
         page.get_by_role("button", name="Make a link").dblclick()
         page.get_by_label("The new link").wait_for()
         assert len(farm.store.access.shares(sweep.id)) == 1
+        expect(page.get_by_role("button", name="Make a link")).to_be_focused()
         link = page.get_by_label("The new link").input_value()
         other, _ = farm.store.access.share("somebody", sweep.id, 1)
         page.get_by_role("button", name="Make a link").click()

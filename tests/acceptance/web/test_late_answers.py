@@ -12,7 +12,7 @@ from stylefarm.shared.db.records import Fence
 from stylefarm.shared.errors import InvalidImage
 from tests.browser import browser_page
 from tests.live_pages import MakeUp, advance, finish, hold, of, open_sweep, refuse, running, until, wait_for
-from tests.made_up import png, texture
+from tests.made_up import new_job, png, texture
 from tests.web_server import WebServer, rendering_suspended
 
 
@@ -222,3 +222,78 @@ def test_what_parameters_explain_is_told_with_the_first_metrics(make_up: MakeUp,
         page.get_by_text("all 4 done").wait_for()
         route.continue_()
         page.locator(".importance h3", has_text="ssim").wait_for()
+
+
+def test_a_new_value_between_others_is_no_other_value(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
+    """Given a sweep that grows, if a new cell has a number between those of the others, I expect each cell to be shown
+    with its own, under heads that say so, and the number that was filtered by to stay that number."""
+    sweep = make_up({"style_weight": [1.0], "seed": [7001, 7003]}, outcome=lambda _: State.RUNNING)
+    time.sleep(LONGEST_SECONDS + 0.1)  # as above
+    with browser_page(server.address) as page:
+        other = page.context.new_page()
+        open_sweep(other, sweep, server, "?axis.seed=1")
+        open_sweep(page, sweep, server)
+        cell = {"style_weight": 1.0, "seed": 7002}
+        with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
+            axes = {"style_weight": [1.0], "seed": [7001, 7002, 7003]}
+            farm.store.submissions.extend_sweep(sweep.id, axes, [new_job(farm, cell)])
+            offer = page.get_by_role("button", name="1 new: show")
+            offer.wait_for()
+            page.set_viewport_size({"width": 900, "height": 700})
+            page.wait_for_timeout(300)
+            assert [head.inner_text() for head in page.locator(".head:visible").all()] == ["7001", "7003"]
+            offer.click()
+            for seed in ("7001", "7002", "7003"):
+                page.get_by_role("gridcell", name=f"seed {seed}").wait_for()
+            assert [head.inner_text() for head in page.locator(".head:visible").all()] == ["7001", "7002", "7003"]
+            other.wait_for_url(re.compile(r"axis\.seed=2"))
+            assert [one.get_attribute("aria-label") for one in other.locator(".cell:visible").all()] == [
+                "seed 7003, running, 5 of 10, unrated"
+            ]
+
+
+def test_a_cell_that_could_not_be_had_comes_with_the_next_change(
+    make_up: MakeUp, server: WebServer, farm: Farm
+) -> None:
+    """Given a new cell of a sweep, if the farm refuses the whole of it once, I expect that cell when something
+    changes."""
+    sweep = make_up({"seed": [7011]}, outcome=lambda _: State.RUNNING)
+    (job,) = sweep
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server)
+        whole = hold(page, of("/cells"))
+        with rendering_suspended(server.process.pid, farm.settings.home / "farm.db"):
+            axes = {"seed": [7011, 7012]}
+            farm.store.submissions.extend_sweep(sweep.id, axes, [new_job(farm, {"seed": 7012})])
+            refuse(wait_for(page, whole)[0])
+            page.get_by_text("not now").wait_for()
+            advance(farm, job, 6)
+            page.get_by_role("button", name="1 new: show").wait_for()
+
+
+def test_a_rating_holds_against_what_was_asked_for_while_it_was_sent(
+    make_up: MakeUp, server: WebServer, farm: Farm
+) -> None:
+    """Given a rating on its way, if the whole sweep is read before the rating is stored, and comes after, I expect the
+    rating to stay."""
+    sweep = running(make_up, 2)
+    first, second = sweep
+    with browser_page(server.address) as page:
+        open_sweep(page, sweep, server, "?view=loupe")
+        sent, whole = hold(page, "**/ratings"), hold(page, of("/cells"))
+        page.keyboard.press("4")
+        wait_for(page, sent)
+        finish(farm, second, 2, {"ssim": 0.5})
+        (route,) = wait_for(page, whole)
+        answer = route.fetch()
+        with page.expect_response("**/ratings"):
+            sent[0].continue_()
+        until(page, lambda: first.status().stars == 4)
+        page.wait_for_timeout(300)  # for what the stream tells, and the answer
+        route.fulfill(response=answer)
+        page.wait_for_timeout(300)
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("0.5", exact=True).first.wait_for()
+        page.keyboard.press("ArrowLeft")
+        page.get_by_text("1 of 2", exact=True).wait_for()
+        assert page.locator(".loupe-bar .star.on").count() == 4

@@ -30,6 +30,8 @@ export class Table extends Arrangement {
   constructor(store, rowAxis, columnAxis, slice) {
     super();
     this.kind = "table";
+    // As they are now: the values of a sweep that grows have other places then.
+    this.axes = store.axes;
     this.rowAxis = rowAxis;
     this.columnAxis = columnAxis;
     const fixed = store.axes.map((axis, number) => (number === rowAxis || number === columnAxis ? -1 : slice.get(axis.name) ?? 0));

@@ -143,8 +143,23 @@ export class Desk {
     this.writing = setTimeout(() => history.replaceState(null, "", this.address()), 120);
   }
 
+  // What was chosen of the values of axes stays chosen, where these had other places before.
+  #follow(axes) {
+    const { slice, filter } = this.chosen;
+    axes.forEach(({ name, values }, number) => {
+      const now = this.store.axes[number].values.map((value) => JSON.stringify(value));
+      const placed = (at) => now.indexOf(JSON.stringify(values[at]));
+      if (slice.has(name)) slice.set(name, placed(slice.get(name)));
+      if (filter.values.has(name)) filter.values.set(name, new Set([...filter.values.get(name)].map(placed)));
+    });
+    this.#write();
+  }
+
   #changed(change) {
-    if (change.columns) this.tell("columns");
+    if (change.columns) {
+      this.#follow(change.columns);
+      this.tell("columns");
+    }
     this.tell("cells", change);
     // Not put off by what changes meanwhile: while many jobs run, something always does.
     this.comparing ??= setTimeout(() => { this.comparing = null; this.#compare(); }, 400);

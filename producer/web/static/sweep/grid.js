@@ -228,7 +228,7 @@ export class Grid {
 
   drawHeads() {
     const { arrangement } = this.desk;
-    const axis = this.store.axes[arrangement.columnAxis], rowAxis = this.store.axes[arrangement.rowAxis];
+    const axis = arrangement.axes?.[arrangement.columnAxis], rowAxis = arrangement.axes?.[arrangement.rowAxis];
     this.strip.hidden = arrangement.kind !== "table";
     if (this.strip.hidden) return;
     this.corner.replaceChildren(...[axis && make("span", { text: `${words(axis.name)} →` }), rowAxis && make("span", { text: `${words(rowAxis.name)} ↓` })].filter(Boolean));
@@ -246,7 +246,7 @@ export class Grid {
   }
 
   drawHead(head, axisNumber, at) {
-    const axis = this.store.axes[axisNumber];
+    const axis = this.desk.arrangement.axes?.[axisNumber];
     head.hidden = !axis;
     if (!axis) return;
     const hash = axis.pictures[at];

@@ -32,9 +32,12 @@ export async function shareDialog() {
       navigator.clipboard && button("Copy", () => navigator.clipboard.writeText(url).then(() => say("Copied."), complain))));
     await draw();
   };
-  const press = async ({ target }) => {
-    target.disabled = true;
-    try { await create(); } catch (error) { complain(error); } finally { target.disabled = false; }
+  let creating = false;
+  const press = async () => {
+    // A button that is disabled meanwhile would lose the focus.
+    if (creating) return;
+    creating = true;
+    try { await create(); } catch (error) { complain(error); } finally { creating = false; }
   };
   await draw();
   openDialog("Share this sweep", [make("p", { text: "Whoever has a link sees the pictures of this sweep, and can change nothing." }),

@@ -34,6 +34,8 @@ export class Store {
     this.indexOf = new Map();
     this.cellsOf = new Map();
     this.held = new Map();
+    // Whether the sweep has grown, and the whole of it could not be had yet.
+    this.behind = false;
     // The number of the last rating of each job, by which an answer that was asked for before it is known.
     this.ratings = 0;
     this.ratedAt = new Map();
@@ -58,9 +60,12 @@ export class Store {
     const { cells } = changes;
     this.#advance(changes);
     const metric = Object.keys(cells.metrics).some((name) => !this.metric.has(name));
-    const value = cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
-    if (metric || value) this.reload().catch(complain);
-    if (!value && cells.position.length) this.#tell(this.#put(changes, asked));
+    // With a new cell, values of the axes may have other places than before: numbers are in order.
+    const grown = this.behind || cells.position.some((place) => !this.indexOf.has(place))
+      || cells.at.some((column, axis) => column.some((at) => at >= this.axes[axis].values.length));
+    this.behind = grown;
+    if (metric || grown) this.reload().catch(complain);
+    if (!grown && cells.position.length) this.#tell(this.#put(changes, asked));
   }
 
   /** Fetch what has changed since a cursor. What is told or rated while the answer is on its way holds against it. */
@@ -69,14 +74,16 @@ export class Store {
     this.apply(await ask(`/sweeps/${page.sweep}/cells?changed_since=${encodeURIComponent(since)}`), asked);
   }
 
-  // A metric was measured for the first time, or an axis has a new value: these are told only with the whole.
+  // A metric was measured for the first time, or the sweep has grown: metrics and axes are told only with the whole.
   async #reload() {
     const asked = this.ratings;
     const document = await ask(`/sweeps/${page.sweep}/cells`);
+    const { axes } = this;
     for (const name of ["metrics", "axes"]) this[name] = document[name];
+    this.behind = false;
     this.#advance(document);
     this.#allocate(this.capacity);
-    this.#tell({ ...this.#put(document, asked), columns: true });
+    this.#tell({ ...this.#put(document, asked), columns: axes });
   }
 
   // An answer may come after what was told later.
@@ -118,6 +125,8 @@ export class Store {
       hold.count -= 1;
       if (hold.count) continue;
       this.held.delete(job);
+      // What was asked for until now may not know of it.
+      this.ratedAt.set(job, ++this.ratings);
       const shown = this.ratingOf(this.cellsOf.get(job)[0]);
       if (shown.stars !== hold.rating.stars || shown.flag !== hold.rating.flag) settled.push(hold.rating);
     }

@@ -54,6 +54,8 @@ export function startTools(parts) {
   const markLater = afterFrame(mark);
   desk.on("view", mark);
   for (const event of ["look", "arranged"]) desk.on(event, markLater);
+  // There are other metrics to order by, or other values to choose.
+  desk.on("columns", () => { drawn = null; markLater(); });
   mark();
 
   function axisControls() {

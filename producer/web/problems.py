@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457)."""
+"""Errors as problem documents (RFC 9457), and as pages for people who followed a link."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from stylefarm.shared.errors import FarmError
 
@@ -26,6 +26,8 @@ PROBLEM_SCHEMA = {
         "flag": {"type": "string", "description": "The argument by which the request is carried out all the same."},
     },
 }
+# What a page of an error is called, where the standard's phrase is no plain English.
+TITLES = {401: "Not signed in", 403: "Not allowed", 404: "Not found", 422: "Not understood", 503: "Not now"}
 
 
 class Refused(FarmError):
@@ -57,21 +59,25 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of an application answered by a problem document."""
+    """Have every error of an application answered by a problem document, or by a page where a browser opens one."""
 
     @app.exception_handler(FarmError)
     async def _of_farm(request: Request, error: FarmError) -> Response:
         if isinstance(error, Refused):
-            return problem(error.status, str(error), error.headers)
+            return _answered(request, error.status, str(error), error.headers)
         # Who asks from elsewhere need not know where the farm's folder is.
         detail = str(error).replace(str(request.app.state.farm.settings.home.expanduser()), "the farm's home")
         headers = {"Retry-After": "5"} if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE else {}
         flag = {"flag": error.flag} if error.flag else {}
-        return problem(error.http_status, detail, headers, error=type(error).__name__, **flag)
+        return _answered(request, error.http_status, detail, headers, error=type(error).__name__, **flag)
 
     @app.exception_handler(HTTPException)
     async def _of_http(request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail), error.headers)
+        # What the framework says itself is the standard's phrase alone.
+        said = {404: "there is nothing at this address", 405: f"this address does not take {request.method}"}
+        own = error.detail != HTTPStatus(error.status_code).phrase
+        detail = str(error.detail) if own else said.get(error.status_code, str(error.detail))
+        return _answered(request, error.status_code, detail, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def _of_validation(request: Request, error: RequestValidationError) -> Response:
@@ -80,4 +86,21 @@ def install(app: FastAPI) -> None:
         said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         if first["type"] == "json_invalid":
             said = f"the body is no JSON: {first['ctx']['error']}, at character {first['loc'][-1]}"
-        return problem(422, said, errors=wrong)
+        return _answered(request, 422, said, errors=wrong)
+
+
+def _answered(
+    request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    if not _opens_page(request) or status < HTTPStatus.BAD_REQUEST:
+        return problem(status, detail, headers, **more)
+    title = TITLES.get(status, HTTPStatus(status).phrase)
+    sentence = detail[:1].upper() + detail[1:] + ("" if detail.endswith((".", "?", "!")) else ".")
+    page = {"root": "", "read_only": request.url.path.startswith("/shares/")}
+    html = request.app.state.templates.get_template("problem.html").render(title=title, sentence=sentence, page=page)
+    return HTMLResponse(html, status, {**(headers or {}), "Cache-Control": "no-store"})
+
+
+def _opens_page(request: Request) -> bool:
+    # Scripts and programs accept anything, or JSON.
+    return "text/html" in request.headers.get("accept", "") and "/api/" not in request.url.path

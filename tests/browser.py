@@ -6,9 +6,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 from tests.servers.chromium import CHROMIUM
+
+MILLISECONDS = 60_000
+# Pages are drawn by frames: what is expected of one is waited for.
+expect.set_options(timeout=MILLISECONDS)
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def browser_page(address: str, *, refusals: Collection[int] = (422,), **options:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=120_000)
         try:
             context = browser.new_context(**options)
-            context.set_default_timeout(60_000)
+            context.set_default_timeout(MILLISECONDS)
             page = context.new_page()
             faults: list[str] = []
             page.on("console", lambda message: faults.append(message.text) if _is_fault(message, refusals) else None)

@@ -52,7 +52,7 @@ def test_an_undo_leads_nobody_away(make_up: MakeUp, server: WebServer, farm: Far
         page.locator(".cell").nth(3).click()
         undo[0].continue_()
         page.get_by_text("Undone").wait_for()
-        assert page.locator(".cell.current").get_attribute("aria-colindex") == "5"
+        expect(page.locator(".cell.current")).to_have_attribute("aria-colindex", "5")
         page.keyboard.press("Control+Shift+z")
         page.keyboard.press("Control+z")
         page.keyboard.press("Control+z")
@@ -77,11 +77,11 @@ def test_a_rating_that_is_refused_shows_what_was_undone_before_it(make_up: MakeU
         page.locator(".tile[data-stars='5']").wait_for()
         undo[0].continue_()
         page.get_by_text("Undone").wait_for()
-        assert tile.get_attribute("data-stars") == "5"
+        expect(tile).to_have_attribute("data-stars", "5")
         wait_for(page, rating)
         refuse(rating[0])
         page.get_by_text("Not saved, and taken back: not now").wait_for()
-        assert tile.get_attribute("data-stars") == ""
+        expect(tile).to_have_attribute("data-stars", "")
 
 
 def test_no_vote_is_cast_on_a_pair_that_an_undo_takes_away(make_up: MakeUp, server: WebServer) -> None:
@@ -136,7 +136,7 @@ def test_the_way_back_leads_to_the_cell_that_one_was_at(make_up: MakeUp, server:
         page.locator(".loupe-bar").get_by_text("3 of 3").wait_for()
         page.go_back()
         page.locator("#grid").wait_for()
-        assert page.locator("#grid .cell.current").get_attribute("aria-colindex") == "4"
+        expect(page.locator("#grid .cell.current")).to_have_attribute("aria-colindex", "4")
         open_sweep(page, sweep, server)
         for key, view in (("e", "loupe"), ("c", "compare")):
             page.keyboard.press(key)
@@ -208,10 +208,10 @@ def test_filters_that_are_closed_before_they_are_there_stay_closed(make_up: Make
         page.keyboard.press("f")
         held[0].continue_()
         page.locator(".chip").first.wait_for(state="attached")
-        assert page.locator("#panel").is_hidden()
+        expect(page.locator("#panel")).to_be_hidden()
         page.keyboard.press("f")
         page.locator(".chip").first.wait_for()
-        assert page.locator("#filter").get_attribute("aria-expanded") == "true"
+        expect(page.locator("#filter")).to_have_attribute("aria-expanded", "true")
 
 
 def test_what_is_pressed_twice_is_sent_once(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
@@ -230,10 +230,11 @@ def test_what_is_pressed_twice_is_sent_once(make_up: MakeUp, server: WebServer, 
         wait_for(page, sent)
         page.get_by_label("Values of seed", exact=True).fill("1, 2, 3")
         page.locator(".forecast strong", has_text="3 pictures").wait_for()
-        assert (render.is_disabled(), len(sent)) == (True, 1)
+        expect(render).to_be_disabled()
+        assert len(sent) == 1
         refuse(sent[0])
         page.get_by_text("not now").wait_for()
-        assert render.is_enabled()
+        expect(render).to_be_enabled()
         page.get_by_role("button", name="Close", exact=True).last.click()
         page.get_by_role("button", name="Actions").click()
         page.get_by_role("menuitem", name="Share…").click()
@@ -248,7 +249,7 @@ def test_what_is_pressed_twice_is_sent_once(make_up: MakeUp, server: WebServer, 
         assert link in [field.input_value() for field in page.get_by_label("The new link").all()]
         page.locator(f'li[data-id="{other.id}"]').get_by_role("button", name="Revoke").click()
         page.locator(f'li[data-id="{other.id}"]').wait_for(state="detached")
-        assert page.get_by_label("The new link").count() == 2
+        expect(page.get_by_label("The new link")).to_have_count(2)
 
 
 def test_a_view_that_is_kept_is_listed_though_the_first_list_is_late(make_up: MakeUp, server: WebServer) -> None:
@@ -271,7 +272,7 @@ def test_a_view_that_is_kept_is_listed_though_the_first_list_is_late(make_up: Ma
             keeping[0].continue_()
         late[0].fulfill(response=answer)
         page.get_by_role("link", name="one", exact=True).wait_for()
-        assert name.input_value() == "two"
+        expect(name).to_have_value("two")
 
 
 def test_a_form_that_is_on_its_way_is_not_sent_again(server: WebServer, pictures: Path) -> None:
@@ -289,7 +290,7 @@ def test_a_form_that_is_on_its_way_is_not_sent_again(server: WebServer, pictures
         values.fill("1, 2, 3")
         render = page.get_by_role("button", name="Render 3", exact=True)
         render.wait_for()
-        assert render.is_disabled()
+        expect(render).to_be_disabled()
         refuse(sent[0])
         page.get_by_text("not now").wait_for()
-        assert render.is_enabled()
+        expect(render).to_be_enabled()

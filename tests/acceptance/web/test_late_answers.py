@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 
+from playwright.sync_api import expect
+
 from stylefarm import Farm, State
 from stylefarm.shared.blobs.storage import store_object
 from stylefarm.shared.db.clock import LONGEST_SECONDS
@@ -62,9 +64,9 @@ def test_what_was_told_or_rated_holds_against_an_older_answer(make_up: MakeUp, s
         document["cells"]["iteration"][document["cells"]["job"].index(third.id)] = 8
         route.fulfill(response=answer, json=document)
         page.get_by_text("8 / 10", exact=True).wait_for()
-        assert page.get_by_text("1 of 3 done").is_visible()
-        assert page.locator('.cell[data-state="done"]').count() == 1
-        assert page.locator(".marks", has_text="★★★★").count() == 1
+        expect(page.get_by_text("1 of 3 done")).to_be_visible()
+        expect(page.locator('.cell[data-state="done"]')).to_have_count(1)
+        expect(page.locator(".marks", has_text="★★★★")).to_have_count(1)
 
 
 def test_the_whole_is_asked_for_once_more_and_older_than_what_was_told(
@@ -85,8 +87,8 @@ def test_the_whole_is_asked_for_once_more_and_older_than_what_was_told(
         route.fulfill(response=answer)
         page.locator(".value", has_text="0.5").wait_for()
         page.locator(".value", has_text="0.25").wait_for()
-        assert page.get_by_text("2 of 3 done").is_visible()
-        assert page.locator('.cell[data-state="done"]').count() == 2
+        expect(page.get_by_text("2 of 3 done")).to_be_visible()
+        expect(page.locator('.cell[data-state="done"]')).to_have_count(2)
 
 
 def test_a_tab_that_others_tell_of_changes_catches_up_after_a_refusal(
@@ -179,7 +181,7 @@ def test_what_is_compared_is_of_the_iteration_that_is_told(make_up: MakeUp, serv
             with page.expect_response(route.request.url):
                 route.continue_()
         page.locator(".pane").nth(3).wait_for()
-        assert page.locator(time).is_hidden()
+        expect(page.locator(time)).to_be_hidden()
         page.get_by_label("2 pictures").click()
         page.keyboard.press("[")
         page.locator(time).get_by_text("iteration 10").wait_for()
@@ -189,7 +191,7 @@ def test_what_is_compared_is_of_the_iteration_that_is_told(make_up: MakeUp, serv
         page.locator(f'.pane.current img[src*="{early[2]}"]').first.wait_for(state="attached")
         page.get_by_label("4 pictures").click()
         page.locator(".pane").nth(3).wait_for()
-        assert page.locator(time).is_hidden()
+        expect(page.locator(time)).to_be_hidden()
 
 
 def test_a_picture_that_is_not_there_yet_is_not_zoomed(make_up: MakeUp, server: WebServer) -> None:
@@ -242,15 +244,16 @@ def test_a_new_value_between_others_is_no_other_value(make_up: MakeUp, server: W
             offer.wait_for()
             page.set_viewport_size({"width": 900, "height": 700})
             page.wait_for_timeout(300)
-            assert [head.inner_text() for head in page.locator(".head:visible").all()] == ["7001", "7003"]
+            expect(page.locator(".head:visible")).to_have_text(["7001", "7003"])
             offer.click()
             for seed in ("7001", "7002", "7003"):
                 page.get_by_role("gridcell", name=f"seed {seed}").wait_for()
-            assert [head.inner_text() for head in page.locator(".head:visible").all()] == ["7001", "7002", "7003"]
+            expect(page.locator(".head:visible")).to_have_text(["7001", "7002", "7003"])
             other.wait_for_url(re.compile(r"axis\.seed=2"))
-            assert [one.get_attribute("aria-label") for one in other.locator(".cell:visible").all()] == [
-                "seed 7003, running, 5 of 10, unrated"
-            ]
+            expect(other.locator(".cell:visible")).to_have_count(1)
+            expect(other.locator(".cell:visible")).to_have_attribute(
+                "aria-label", "seed 7003, running, 5 of 10, unrated"
+            )
 
 
 def test_a_cell_that_could_not_be_had_comes_with_the_next_change(
@@ -297,4 +300,4 @@ def test_a_rating_holds_against_what_was_asked_for_while_it_was_sent(
         page.get_by_text("0.5", exact=True).first.wait_for()
         page.keyboard.press("ArrowLeft")
         page.get_by_text("1 of 2", exact=True).wait_for()
-        assert page.locator(".loupe-bar .star.on").count() == 4
+        expect(page.locator(".loupe-bar .star.on")).to_have_count(4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from stylefarm import Farm, State
 from stylefarm.shared.db.records import Fence
@@ -44,12 +44,13 @@ def test_parts_of_a_running_jobs_page_stay(make_up: MakeUp, server: WebServer, f
         advance(farm, job, 6)
         page.locator("aside .state", has_text="6 of 10").wait_for()
         page.mouse.up()
-        assert page.locator("aside details").evaluate("details => details.open"), "the press is not lost"
+        # The press is not lost.
+        expect(page.locator("aside details")).to_have_attribute("open", "")
         summary.click()
         advance(farm, job, 7)
         page.locator("aside .state", has_text="7 of 10").wait_for()
-        assert not page.locator("aside details").evaluate("details => details.open")
-        assert page.locator(".u-legend .u-off").count() == 1
+        expect(page.locator("aside details")).not_to_have_attribute("open", "")
+        expect(page.locator(".u-legend .u-off")).to_have_count(1)
         assert row.evaluate("row => row.isConnected")
 
 
@@ -79,7 +80,7 @@ def test_a_chart_that_is_zoomed_stays_so(make_up: MakeUp, server: WebServer, far
         until(page, lambda: (read(0), read(1)) == ("2", "4"))
         advance(farm, job, 7)
         page.locator("aside .state", has_text="7 of 10").wait_for()
-        assert (read(0), read(1)) == ("2", "4")
+        until(page, lambda: (read(0), read(1)) == ("2", "4"))
 
 
 def test_the_end_of_a_job_is_shown_whole(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
@@ -100,7 +101,7 @@ def test_the_end_of_a_job_is_shown_whole(make_up: MakeUp, server: WebServer, far
         asked[0].continue_()
         page.locator("aside .state", has_text="done").wait_for()
         page.locator("table .state", has_text="done").wait_for()
-        assert page.get_by_text("at work").count() == 0
+        expect(page.get_by_text("at work")).to_have_count(0)
 
 
 def test_a_job_that_is_retried_shows_no_picture_of_before(make_up: MakeUp, server: WebServer, farm: Farm) -> None:
@@ -114,7 +115,7 @@ def test_a_job_that_is_retried_shows_no_picture_of_before(make_up: MakeUp, serve
             page.locator("aside .state", has_text="queued").wait_for()
             assert farm.store.attempts.claim(job.id, "made up", lease=3600) is not None
         page.get_by_text("No picture yet.").wait_for()
-        assert page.locator(".job-picture img[src]").count() == 0
+        expect(page.locator(".job-picture img[src]")).to_have_count(0)
 
 
 def test_a_job_that_has_ended_meanwhile_is_not_said_to_be_cancelled(

@@ -11,7 +11,6 @@ better, than anything that could have waited.
 
 from __future__ import annotations
 
-import contextvars
 import hashlib
 import threading
 import time
@@ -29,7 +28,7 @@ from stylefarm.shared.spec.kinds import AnySpec
 from stylefarm.worker.attempt.checkpoint_file import CONTENT_TYPE, temporary_file, write_checkpoint
 from stylefarm.worker.attempt.lease import Interrupted, LeaseLost
 from stylefarm.worker.attempt.resume import checkpoint_folder, checkpoint_metadata
-from stylefarm.worker.attempt.sinks import Background, Sink
+from stylefarm.worker.attempt.sinks import Background, Sink, begin
 from stylefarm.worker.engine.methods.iterative import Progress
 from stylefarm.worker.engine.optim.state import EngineState
 from stylefarm.worker.host.retry import retry_transient
@@ -184,13 +183,7 @@ class CheckpointSink:
         self.background.finish()
 
     def _start_upload(self, state: EngineState) -> Future[Checkpoint | None]:
-        # In the log's context, so that messages of this thread name the job and the attempt, too.
-        context = contextvars.copy_context()
-        try:
-            return self._pool.submit(context.run, self.store.store, state, self._closed)
-        except RuntimeError as error:
-            # The program exits without having closed its farm, and Python starts no threads any more.
-            raise Interrupted from error
+        return begin(self._pool, lambda: self.store.store(state, self._closed))
 
     def _settle(self) -> None:
         """Have the row name an uploaded checkpoint, after the losses before it are stored."""

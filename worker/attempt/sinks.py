@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import takewhile
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -37,6 +37,8 @@ REMEDY = "try optimizer = adam, a smaller learning_rate, or smaller weights"
 # Pictures that wait for a slow object store are kept in memory; with more of them, the rendering waits.
 MOST_PENDING = 8
 
+Result = TypeVar("Result")
+
 
 class Sink(Protocol):
     """Something that takes the engine's progress."""
@@ -48,6 +50,19 @@ class Sink(Protocol):
     def close(self) -> None:
         """Hand over what is left."""
         ...
+
+
+def begin(pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Future[Result]:
+    """Queue `work` on another thread, whose log messages name the job and the attempt, too.
+
+    Raises:
+        Interrupted: the program exits without having closed its farm, and Python begins nothing more.
+    """
+    context = contextvars.copy_context()
+    try:
+        return pool.submit(context.run, work)
+    except RuntimeError as error:
+        raise Interrupted from error
 
 
 class Background:
@@ -68,13 +83,7 @@ class Background:
         for future, has_ended in ended.items():
             if has_ended:
                 future.result()
-        # In the log's context, so that messages of this thread name the job and the attempt, too.
-        context = contextvars.copy_context()
-        try:
-            self._pending.append(self._pool.submit(context.run, self._run, work))
-        except RuntimeError as error:
-            # The program exits without having closed its farm.
-            raise Interrupted from error
+        self._pending.append(begin(self._pool, lambda: self._run(work)))
 
     def finish(self) -> None:
         """Wait for all of it; raise the first exception."""
